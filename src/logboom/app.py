@@ -1,0 +1,239 @@
+"""The composition root: builds every part from the settings, wires them, runs them, stops them in order."""
+
+import asyncio
+import gc
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from logboom import __version__
+from logboom.config import ListenerSettings, Settings
+from logboom.errors import ConfigError
+from logboom.formats.levels import severity
+from logboom.journal.disk import Disk
+from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.retention import Retention
+from logboom.ops.oplog import OperationalLog
+from logboom.outputs.registry import make_outputs
+from logboom.outputs.runner import OutputRunner
+from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.protocols.registry import PROTOCOLS
+from logboom.servers.supervisor import Supervised, supervise
+from logboom.servers.tcp import TcpLimits, TcpListener
+
+PENDING_BYTES_MAX: Final = 8 << 20
+"""Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
+
+SPARE_DESCRIPTORS: Final = 100
+"""File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
+
+
+class App:
+    """The server: journal, outputs, listeners.
+
+    Args:
+        settings: checked already.
+        log: the operational log; the app closes it at the end.
+        disk: the journal's disk; tests put a faulty one here.
+    """
+
+    def __init__(self, settings: Settings, log: OperationalLog, disk: Disk | None = None) -> None:
+        self.settings = settings
+        self.log = log
+        self.listeners: dict[str, Supervised[TcpListener]] = {}
+        self.runners: list[OutputRunner] = []
+        self.stopping = asyncio.Event()
+        self._disk = disk
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the journal, start the outputs, then the listeners: downstream first.
+
+        Raises:
+            LogboomError: something can't be started; what was started is stopped again.
+        """
+        started = time.perf_counter()
+        self.log.event("start", f"Logboom {__version__} starting, data in {self.settings.data_dir}")
+        try:
+            self._open_journal()
+            self._start_outputs()
+            await self._start_listeners()
+        except BaseException:
+            await self.stop()
+            raise
+        self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in self.listeners.values()]
+        gc.collect()
+        gc.freeze()  # what exists now stays: the collector need not walk it again
+        self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
+
+    def _open_journal(self) -> None:
+        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        self.journal = Journal(
+            data_dir,
+            asyncio.get_running_loop().call_soon_threadsafe,
+            segment_bytes_max=settings.segment_bytes_max,
+            segment_age_max_s=settings.segment_age_max_s,
+            free_bytes_min=settings.free_bytes_min,
+            retention=Retention(
+                age_max_s=settings.retention_age_s or None,
+                bytes_max=settings.retention_bytes_max or None,
+                positions=lambda: {runner.name: runner.position for runner in self.runners},
+                report=self.log.event,
+            ),
+            report=self.log.event,
+            disk=self._disk,
+        )
+        for note in self.journal.recovered.notes:
+            self.log.warning(f"recovery: {note}")
+
+    def _start_outputs(self) -> None:
+        outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
+        for name, output in outputs.items():
+            runner = OutputRunner(name, output, self.journal, self.log.event)
+            self.runners.append(runner)
+            runner.start()
+
+    async def _start_listeners(self) -> None:
+        connections_max = raise_descriptor_limit() - SPARE_DESCRIPTORS
+        for name, settings in self.settings.active_listeners.items():
+            listener = self._make_listener(name, settings, connections_max)
+            self.listeners[name] = Supervised(listener)
+            self.journal.on_commit.append(listener.journal_advanced)
+            await listener.start()
+
+    def _make_listener(self, name: str, settings: ListenerSettings, connections_max: int) -> TcpListener:
+        make_protocol = PROTOCOLS.get(settings.protocol)
+        if make_protocol is None:
+            raise ConfigError(
+                f"listeners.{name}.protocol: found {settings.protocol!r}, expected one of {', '.join(PROTOCOLS)}"
+            )
+        intake = Intake(
+            self.journal if settings.store else None,
+            AckLevel(settings.ack),
+            self.log.event,
+            limits=_intake_limits(settings),
+        )
+        return TcpListener(
+            name,
+            settings.protocol,
+            partial(make_protocol, line_bytes_max=settings.line_bytes_max),
+            (settings.host, settings.port),
+            _tcp_limits(settings, connections_max),
+            intake,
+            lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
+            self.log.event,
+        )
+
+    def reload(self, load_settings: Callable[[], Settings]) -> None:
+        """Take over what can change while running: limits, levels, idle times; outputs open their files anew.
+
+        A wrong configuration changes nothing. What needs a restart is named in the operational log.
+        """
+        try:
+            settings = load_settings()
+        except ConfigError as error:
+            self.log.error(f"reload: nothing was changed: {error}")
+            return
+        connections_max = raise_descriptor_limit() - SPARE_DESCRIPTORS
+        for name, supervised in self.listeners.items():
+            fresh = settings.listeners.get(name)
+            if fresh is not None:
+                supervised.listener.limits = _tcp_limits(fresh, connections_max)
+                supervised.listener.intake.limits = _intake_limits(fresh)
+        for runner in self.runners:
+            runner.reopen()
+        waiting = _needs_restart(self.settings, settings)
+        detail = f"; these wait for a restart: {', '.join(waiting)}" if waiting else ""
+        self.log.event("info", f"reloaded{detail}")
+
+    async def stop(self) -> None:
+        """Stop upstream first: listeners, then connections, journal, outputs; all within `shutdown_s`."""
+        deadline = time.monotonic() + self.settings.shutdown_s
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        listeners = [supervised.listener for supervised in self.listeners.values()]
+        for listener in listeners:
+            listener.stop()
+        for listener in listeners:
+            await listener.drain(max(0.0, deadline - time.monotonic()))
+        await asyncio.sleep(0)  # the connections' last callbacks
+        if hasattr(self, "journal"):
+            await asyncio.to_thread(self.journal.close)
+        for runner in self.runners:
+            await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
+        self.log.event("info", "stopped")
+        self.log.close()
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the limit of open files as far as it goes; returns it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def _tcp_limits(settings: ListenerSettings, connections_max: int) -> TcpLimits:
+    return TcpLimits(
+        min(settings.connections_max, connections_max),
+        settings.idle_warn_s or None,
+        settings.idle_close_s or None,
+    )
+
+
+def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
+    limiter = None
+    if settings.rate_limit_enabled:
+        limiter = FixedWindowLimiter(settings.rate_limit_requests_max, settings.rate_limit_window_s)
+    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None)
+
+
+_RELOADABLE: Final = frozenset(
+    {"connections_max", "idle_warn_s", "idle_close_s", "level_min"}
+    | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
+)
+
+
+def _needs_restart(old: Settings, new: Settings) -> list[str]:
+    """The keys that differ and can't be changed while running."""
+    keys = [
+        key for key in ("data_dir", "log_format", "only", "journal", "outputs") if getattr(old, key) != getattr(new, key)
+    ]
+    for name in old.listeners.keys() | new.listeners.keys():
+        before, after = old.listeners.get(name), new.listeners.get(name)
+        if before is None or after is None:
+            keys.append(f"listeners.{name}")
+            continue
+        keys += [
+            f"listeners.{name}.{key}"
+            for key in ListenerSettings.__struct_fields__
+            if key not in _RELOADABLE and getattr(before, key) != getattr(after, key)
+        ]
+    return sorted(keys)
+
+
+async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads what `load_settings` brings."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: app.log.event("fatal", _describe(context)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, app.reload, load_settings)
+    await app.start()
+    await app.stopping.wait()
+    app.log.event("info", "stopping: finishing what is in flight")
+    await app.stop()
+
+
+def _describe(context: dict[str, Any]) -> str:
+    """An error that nothing caught, with its place: it is a fault of ours."""
+    error = context.get("exception")
+    place = "".join(traceback.format_exception(error)) if error is not None else ""
+    return f"{context.get('message', 'unexpected error')} {place}"

@@ -1,0 +1,31 @@
+"""The command line: one file a command. Heavy imports wait until a command runs."""
+
+import sys
+
+import typer
+
+from logboom.cli import config, docs, send, serve, simulate, verify
+from logboom.errors import LogboomError
+
+app = typer.Typer(
+    name="logboom",
+    help="One log-collection server: it answers only when an entry is safe on disk.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("send")(send.send)
+app.add_typer(simulate.app, name="simulate")
+app.command("verify")(verify.verify)
+app.add_typer(config.app, name="config")
+app.command("docs", hidden=True)(docs.docs)
+
+
+def main() -> None:
+    """Entry point of the `logboom` command. Errors of ours end with one line and exit code 1."""
+    try:
+        app()
+    except LogboomError as error:
+        print(f"❌ {error}", file=sys.stderr)  # noqa: T201 - this is the command's answer
+        sys.exit(1)

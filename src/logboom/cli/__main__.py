@@ -1,0 +1,5 @@
+"""`python -m logboom.cli`."""
+
+from logboom.cli import main
+
+main()

@@ -1,0 +1,62 @@
+"""Options that several commands share, and how they become settings."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from logboom.config import Table, set_path
+from logboom.errors import ConfigError
+
+ConfigFile = Annotated[
+    Optional[Path], typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
+]
+Profile = Annotated[
+    Optional[str], typer.Option(metavar="NAME", help="Be a drop-in for a source system: device, gateway or collector.")
+]
+DataDir = Annotated[
+    Optional[str], typer.Option(metavar="DIR", help="Folder of the journal. [default: ./logboom-data]")
+]
+Listen = Annotated[
+    Optional[list[str]],
+    typer.Option(metavar="NAME=HOST:PORT", help="Bind a listener elsewhere; may be given several times."),
+]
+Only = Annotated[Optional[str], typer.Option(metavar="NAME,…", help="Start only these listeners.")]
+LogFile = Annotated[
+    Optional[str], typer.Option(metavar="FILE", help="Also append each entry to this file, as JSON lines.")
+]
+LogFormat = Annotated[Optional[str], typer.Option(metavar="text|json", help="How the server's own log looks.")]
+Host = Annotated[Optional[str], typer.Option(metavar="HOST", help="Bind the profile's listener to this address.")]
+PortNumber = Annotated[Optional[int], typer.Option("--port", metavar="PORT", help="Bind the profile's listener to this port.")]
+
+
+def flag_table(
+    *,
+    data_dir: str | None = None,
+    listen: list[str] | None = None,
+    only: str | None = None,
+    log_file: str | None = None,
+    log_format: str | None = None,
+) -> Table:
+    """The flags, shaped like the TOML file. Raises `ConfigError`."""
+    table: Table = {}
+    for key, value in (("data_dir", data_dir), ("log_format", log_format)):
+        if value is not None:
+            table[key] = value
+    if only is not None:
+        table["only"] = [name.strip() for name in only.split(",") if name.strip()]
+    for text in listen or []:
+        name, host, port = parse_listen(text)
+        set_path(table, ["listeners", name], {"host": host, "port": port})
+    if log_file is not None:
+        set_path(table, ["outputs", "log_file"], {"type": "jsonl", "path": log_file})
+    return table
+
+
+def parse_listen(text: str) -> tuple[str, str, int]:
+    """`NAME=HOST:PORT` in parts; an IPv6 host stands in brackets. Raises `ConfigError`."""
+    name, equals, address = text.partition("=")
+    host, colon, port = address.rpartition(":")
+    if not equals or not colon or not port.isdecimal():
+        raise ConfigError(f"--listen: found {text!r}, expected NAME=HOST:PORT such as device=0.0.0.0:5000")
+    return name, host.removeprefix("[").removesuffix("]") or "*", int(port)

@@ -1,0 +1,137 @@
+"""Newline-delimited JSON: judging a whole chunk of lines in as few calls as possible."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from logboom.model import REASONS_MAX, Batch, Verdict
+
+_MARK: Final = b"\nnull null\n"
+_MARK_GROWTH: Final = len(_MARK) - 1
+
+EntryDecoder = msgspec.json.Decoder[object]
+"""A decoder of one Struct that names only the required fields, or None (`NULL | Struct`)."""
+
+_decode_any: Final = msgspec.json.Decoder().decode
+
+def entry_decoder(struct: type[msgspec.Struct], *, strict: bool = True) -> EntryDecoder:
+    """The decoder for entries that must have the fields of `struct`; lax ones take numbers in strings."""
+    return msgspec.json.Decoder(struct | None, strict=strict)
+
+
+def judge_all(chunk: bytes, decoder: EntryDecoder, *, wants_levels: bool = False) -> Batch | None:
+    """Judge a chunk of complete lines in one go; None when they are not all good.
+
+    Args:
+        chunk: lines, joined by `\\n` or `\\r\\n`, each within the line limit.
+        decoder: from `entry_decoder`.
+        wants_levels: also collect the `level` attribute of each decoded entry.
+    """
+    size = len(chunk) + 1
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    entries = decode_all(chunk, decoder)
+    if entries is None:
+        return None
+    levels = [entry.level for entry in entries] if wants_levels else None  # type: ignore[attr-defined]
+    return Batch(chunk, bytes(len(entries)), size_bytes=size, levels=levels)
+
+
+def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
+    """Decode every line with one call, or None when some line is not exactly one good entry.
+
+    `decode_lines` takes any white space for a separator: it would accept two objects on a line, and one
+    object over two lines. So every newline becomes two nulls first. Inside a value two neighbouring nulls
+    are a syntax error whatever stands around them, so each newline is known to stand between values; and
+    the nulls must come back at every second and third place, so each line is known to hold one entry.
+    This costs a third of what counting `}\\n{` does.
+    """
+    marked = chunk.replace(b"\n", _MARK)
+    gaps = (len(marked) - len(chunk)) // _MARK_GROWTH
+    if not chunk.isascii() and not is_utf8(chunk):  # decoders skip unknown fields without a look
+        return None
+    try:
+        found = decoder.decode_lines(marked)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    entries = found[::3]
+    complete = len(found) == 3 * gaps + 1 and None not in entries
+    if complete and found[1::3].count(None) == gaps and found[2::3].count(None) == gaps:
+        return entries
+    return None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def judge_each(
+    chunk: bytes,
+    decoder: EntryDecoder,
+    *,
+    wants_levels: bool = False,
+    rescue: Callable[[bytes], bool] | None = None,
+) -> Batch:
+    """Judge line by line: the way for chunks that hold a bad or a blank line. About ten times as slow.
+
+    Args:
+        chunk: as for `judge_all`.
+        decoder: as for `judge_all`.
+        wants_levels: as for `judge_all`.
+        rescue: asked about objects that the decoder refuses; True accepts them all the same.
+    """
+    good: list[bytes] = []
+    verdicts = bytearray()
+    levels: list[object] = []
+    reasons: list[str] = []
+    for raw in chunk.split(b"\n"):
+        line = raw.removesuffix(b"\r")
+        if not line or line.isspace():
+            continue
+        verdict, detail = judge_line(line, decoder)
+        if verdict is Verdict.MISSING_FIELD and rescue is not None and rescue(line):
+            verdict = Verdict.ACCEPTED
+        verdicts.append(verdict)
+        if verdict is Verdict.ACCEPTED:
+            good.append(line)
+            if wants_levels:
+                levels.append(detail.level)  # type: ignore[attr-defined]
+        elif len(reasons) < REASONS_MAX:
+            reasons.append(str(detail))
+    return Batch(
+        b"\n".join(good),
+        bytes(verdicts),
+        size_bytes=len(chunk) + 1,
+        levels=levels if wants_levels else None,
+        reasons=tuple(reasons),
+    )
+
+
+def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:
+    """One line's verdict, with the decoded entry or the reason why it was refused."""
+    if not line.isascii() and not is_utf8(line):
+        return Verdict.NOT_JSON, "not UTF-8"
+    try:
+        entry = decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return _classify(line, error)
+    if entry is None:
+        return Verdict.NOT_OBJECT, "found null, expected a JSON object"
+    return Verdict.ACCEPTED, entry
+
+
+def _classify(line: bytes, error: Exception) -> tuple[Verdict, str]:
+    """Tell bad JSON from a good document of the wrong shape: clients of the collector get different replies."""
+    try:
+        value = _decode_any(line)
+    except (msgspec.DecodeError, RecursionError) as syntax:
+        return Verdict.NOT_JSON, f"not JSON: {syntax}"
+    if not isinstance(value, dict):
+        return Verdict.NOT_OBJECT, f"found a JSON {type(value).__name__}, expected an object"
+    return Verdict.MISSING_FIELD, str(error)

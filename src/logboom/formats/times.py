@@ -1,0 +1,30 @@
+"""Times as they stand on the wire and in files."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER_SCALES: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+
+
+def iso_from_ns(moment_ns: int) -> str:
+    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (WIRE.md, `received_at`)."""
+    return (_EPOCH + timedelta(microseconds=moment_ns // 1000)).isoformat(timespec="microseconds")
+
+
+def parse_time(value: object) -> datetime | None:
+    """A sender's time in any usual shape, as UTC; None when it can't be read.
+
+    ISO 8601 with or without zone (without means UTC), `YYYY-MM-DD HH:MM:SS`, and numbers: seconds,
+    milliseconds, microseconds or nanoseconds since the epoch, told apart by their size.
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip())
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            scale = next((scale for limit, scale in _NUMBER_SCALES if abs(value) >= limit), 1.0)
+            return _EPOCH + timedelta(seconds=value / scale)
+    except (ValueError, OverflowError):
+        pass
+    return None

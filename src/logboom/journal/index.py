@@ -1,0 +1,41 @@
+"""Rebuilding a segment's sparse index from its lines."""
+
+from datetime import datetime
+
+from logboom.journal.segments import INDEX_STEP_BYTES, IndexPoint, Segment, pack_point
+
+_BLOCK_BYTES = 4 << 20
+
+
+def rebuild_index(segment: Segment) -> None:
+    """Write the index of `segment` anew, one point a step; reads the whole segment once, in blocks."""
+    points: list[IndexPoint] = []
+    sequence, offset, due = segment.first, 0, 0
+    with segment.path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            position = 0
+            while True:
+                if offset + position >= due and (moment_ns := received_at_ns(block[position : position + 64])):
+                    points.append(IndexPoint(sequence, offset + position, moment_ns))
+                    due = offset + position + INDEX_STEP_BYTES
+                jump = block.find(b"\n", max(position, min(due - offset, len(block)) - 1))
+                if jump < 0:
+                    break
+                sequence += block.count(b"\n", position, jump + 1)
+                position = jump + 1
+            sequence += block.count(b"\n", position)
+            last = block.rfind(b"\n") + 1
+            offset += last
+            file.seek(offset)
+            if not last:
+                break
+    segment.index_path.write_bytes(b"".join(map(pack_point, points)))
+
+
+def received_at_ns(line: bytes) -> int | None:
+    """Receive time of a journal line, nanoseconds since the epoch; None when the line is damaged."""
+    try:
+        moment = datetime.fromisoformat(line[16:48].decode("ascii"))
+        return int(moment.timestamp() * 1_000_000) * 1000
+    except ValueError:
+        return None

@@ -1,0 +1,247 @@
+"""The journal: takes batches from the event loop, commits them in groups on its own thread.
+
+While one group is being written and synced, the next one gathers: the slower the disk, the larger the
+group, so one `fdatasync` answers for all connections.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Set
+from enum import StrEnum
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple
+
+from logboom.errors import StorageError, UsageError
+from logboom.journal.disk import Disk
+from logboom.journal.lock import DataDirLock
+from logboom.journal.recovery import recover
+from logboom.journal.retention import Retention
+from logboom.journal.segments import prefix, suffix
+from logboom.journal.writer import Committed, SegmentWriter
+from logboom.model import Batch, Receipt, Report
+
+GROUP_BYTES_MAX: Final = 4 << 20
+"""Wire bytes of one group. More gains nothing (a sync's fixed cost is long spread), and costs memory twice:
+the lines and their envelopes are in memory together for as long as the write takes."""
+
+TICK_S: Final = 1.0
+"""How often an idle writer looks whether a segment is old enough to be sealed, or expired."""
+
+
+class AckLevel(StrEnum):
+    """When a listener's clients get their answer."""
+
+    RECEIVED = "received"
+    """As soon as the batch was taken; a crash of the process can lose it."""
+    WRITTEN = "written"
+    """After the write; a crash of the machine can lose it."""
+    SYNCED = "synced"
+    """After the fdatasync: the promise."""
+
+
+class _Submission(NamedTuple):
+    batch: Batch
+    ack: AckLevel
+    done: Callable[[Receipt], None]
+
+
+class Journal:
+    """The one durable write path. `submit` is called on one thread, `deliver` brings the answers back to it.
+
+    Args:
+        data_dir: holds `journal/` and everything else that the server keeps.
+        deliver: runs a callable on the submitting thread; for asyncio, `loop.call_soon_threadsafe`.
+        segment_bytes_max: see `SegmentWriter`.
+        segment_age_max_s: see `SegmentWriter`.
+        free_bytes_min: see `SegmentWriter`.
+        retention: what old segments may be deleted; None keeps everything.
+        report: told about trouble and recovery, on the writer's thread.
+        disk: the real one, or a faulty one in tests.
+
+    Raises:
+        DataDirLockedError: another server writes there.
+        StorageError: the folder can't be used.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        deliver: Callable[..., object],
+        *,
+        segment_bytes_max: int = 256 << 20,
+        segment_age_max_s: float = 86400.0,
+        free_bytes_min: int = 128 << 20,
+        retention: Retention | None = None,
+        report: Report = lambda _kind, _text: None,
+        disk: Disk | None = None,
+    ) -> None:
+        self.folder = data_dir / "journal"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = DataDirLock(data_dir)
+        except OSError as error:
+            raise StorageError(f"can't use the data directory {data_dir}: {error.strerror}") from error
+        self._deliver = deliver
+        self._retention = retention
+        self._report = report
+        recovered = recover(self.folder, data_dir / "set-aside")
+        self._writer = SegmentWriter(
+            self.folder,
+            recovered.next_sequence,
+            disk=disk or Disk(),
+            segment_bytes_max=segment_bytes_max,
+            segment_age_max_s=segment_age_max_s,
+            free_bytes_min=free_bytes_min,
+        )
+        if recovered.segment is not None:
+            self._writer.resume(recovered.segment, recovered.size, recovered.indexed_to)
+        self.recovered = recovered
+        self.failing: str | None = None
+        """Why the last group could not be stored; None after a success."""
+        self.pending_bytes = 0
+        """Wire bytes submitted and not answered yet; kept by the submitting thread."""
+        self.failed_groups = 0
+        self.last_commit_s = 0.0
+        """How long the last write and sync took, seconds."""
+        self.grown = threading.Condition()
+        """Notified after each commit; `committed` tells how far."""
+        self.on_commit: list[Callable[[], None]] = []
+        """Called on the submitting thread after each commit."""
+        self._pending: deque[_Submission] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._sleeping = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def committed(self) -> Committed:
+        """How far the journal is durable, and can be read."""
+        return self._writer.committed
+
+    @property
+    def free_bytes(self) -> int:
+        """Free space of the disk when last looked at."""
+        return self._writer.free_bytes
+
+    def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
+        """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread."""
+        if self._closing:
+            raise UsageError("the journal is closed")
+        if ack is AckLevel.RECEIVED:
+            done(batch.receipt(None))
+        self.pending_bytes += batch.size_bytes
+        self._pending.append(_Submission(batch, ack, done))
+        if self._sleeping:
+            self._sleeping = False
+            self._wake.put(None)
+
+    def close(self) -> None:
+        """Commit what was submitted, then stop. Idempotent. Receipts still go through `deliver`."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.put(None)
+        self._thread.join()
+        self._writer.close()
+        self._lock.close()
+
+    # --- the writer's thread ---
+
+    def _run(self) -> None:
+        while True:
+            group = self._gather()
+            if group:
+                self._store(group)
+            elif self._closing:
+                return
+            elif self._writer.seal_if_due() and self._retention is not None:
+                self._retention.apply(self.folder, self.committed.next_sequence)
+
+    def _gather(self) -> list[_Submission]:
+        """The next group; empty after a tick without work."""
+        if not self._pending and not self._closing:
+            self._sleeping = True
+            if not self._pending:  # looked at again: a submit that came between saw nobody asleep
+                try:
+                    self._wake.get(timeout=TICK_S)
+                except Empty:
+                    pass
+            self._sleeping = False
+        group: list[_Submission] = []
+        size = 0
+        while self._pending and size < GROUP_BYTES_MAX:
+            submission = self._pending.popleft()
+            size += submission.batch.size_bytes
+            group.append(submission)
+        return group
+
+    def _store(self, group: list[_Submission]) -> None:
+        data = _render(group)
+        first: int | None = self.committed.next_sequence
+        due = {AckLevel.WRITTEN, AckLevel.SYNCED}
+        started = time.perf_counter()
+        try:
+            if data:
+                self._writer.write(data)
+                if any(submission.ack is AckLevel.WRITTEN for submission in group):
+                    due.remove(AckLevel.WRITTEN)
+                    self._deliver(_answer, group, first, {AckLevel.WRITTEN})
+                count = sum(submission.batch.count for submission in group)
+                self._writer.commit(len(data), count, group[0].batch.received_ns)
+                self._succeeded(time.perf_counter() - started)
+        except (OSError, StorageError) as error:
+            self._failed(error)
+            first = None
+        self._deliver(self._finish, group, first, due)
+
+    def _succeeded(self, seconds: float) -> None:
+        self.last_commit_s = seconds
+        if self.failing is not None:
+            self.failing = None
+            self._report("info", "the journal stores again")
+        with self.grown:
+            self.grown.notify_all()
+        if self._writer.seal_if_due() and self._retention is not None:
+            self._retention.apply(self.folder, self.committed.next_sequence)
+
+    def _failed(self, error: Exception) -> None:
+        """Nothing of the group was stored: say so once, and leave the segment."""
+        self.failed_groups += 1
+        trouble = str(error)
+        if self.failing is None:
+            self._report("error", f"the journal can't store: {trouble}")
+        self.failing = trouble
+        self._writer.abandon()
+
+    # --- the submitting thread again ---
+
+    def _finish(self, group: list[_Submission], first: int | None, due: Set[AckLevel]) -> None:
+        self.pending_bytes -= sum(submission.batch.size_bytes for submission in group)
+        _answer(group, first, due)
+        for callback in self.on_commit:
+            callback()
+
+
+def _answer(group: list[_Submission], first: int | None, due: Set[AckLevel]) -> None:
+    """Hand out the receipts of the levels that are due; `first` is the group's first sequence, None if it failed."""
+    sequence = first
+    for batch, ack, done in group:
+        if ack in due:
+            done(batch.failed_receipt() if sequence is None else batch.receipt(sequence))
+        if sequence is not None:
+            sequence += batch.count
+
+
+def _render(group: list[_Submission]) -> bytes:
+    """The group's journal lines: each entry in its envelope, one `replace` a batch."""
+    parts: list[bytes] = []
+    for batch, _, _ in group:
+        if not batch.entries:
+            continue
+        source = batch.source
+        head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
+        parts += (head, batch.entries.replace(b"\n", tail + head), tail)
+    return b"".join(parts)

@@ -1,0 +1,37 @@
+"""One writer a data directory."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from logboom.errors import DataDirLockedError
+
+
+class DataDirLock:
+    """Holds `<data_dir>/lock` until closed or until the process ends, however it ends."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            DataDirLockedError: another process holds it.
+        """
+        path = data_dir / "lock"
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise DataDirLockedError(
+                f"another Logboom server (process {holder}) is writing to {data_dir}: "
+                "stop it first, or give this one a folder of its own with --data-dir"
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Give the lock back. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,158 @@
+"""Reading the journal by position: blocks of raw lines, from any sequence on."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from logboom.journal.index import rebuild_index
+from logboom.journal.segments import Segment, find_segment, list_segments, seek
+from logboom.journal.writer import Committed
+
+BLOCK_BYTES: Final = 1 << 20
+"""Bytes of a block: what a reader holds in memory at once."""
+
+
+class Block(NamedTuple):
+    """Whole journal lines, in order, without a gap."""
+
+    first_sequence: int
+    count: int
+    data: bytes
+    """The lines, each with its newline."""
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence after the last of the block."""
+        return self.first_sequence + self.count
+
+
+class JournalReader:
+    """A cursor over a journal that may be growing meanwhile.
+
+    Args:
+        folder: the journal's folder.
+        position: the first sequence to read. Older entries that are gone are skipped; the first block's
+            `first_sequence` tells.
+        committed: how far the writer is; None: no writer in this process, read every whole line there is.
+    """
+
+    def __init__(self, folder: Path, position: int = 0, committed: Callable[[], Committed] | None = None) -> None:
+        self._folder = folder
+        self._committed = committed
+        self.position = position
+        self._segment: Segment | None = None
+        self._end: int | None = None  # first sequence of the following segment, once there is one
+        self._descriptor = -1
+        self._offset = 0
+
+    def read(self, bytes_max: int = BLOCK_BYTES) -> Block | None:
+        """The next block of about `bytes_max` bytes at most (a longer line comes whole); None at the end."""
+        committed = self._committed() if self._committed else None
+        if committed is not None and self.position >= committed.next_sequence:
+            return None
+        while self._segment is not None or self._open():
+            block = self._read_segment(bytes_max, committed)
+            if block is not None:
+                return block
+            if not self._advance():
+                return None
+        return None
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._segment = None
+
+    def _open(self) -> bool:
+        """Open the segment that holds the position, and go there."""
+        segments = list_segments(self._folder)
+        if not segments:
+            return False
+        number = find_segment(segments, self.position)
+        segment = segments[number]
+        self._end = segments[number + 1].first if number + 1 < len(segments) else None
+        if self.position < segment.first:
+            self.position = segment.first
+        if not segment.index_path.exists():
+            rebuild_index(segment)
+        self._descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._segment = segment
+        self._skip_to(segment, self.position)
+        return True
+
+    def _skip_to(self, segment: Segment, sequence: int) -> None:
+        point = seek(segment, sequence)
+        self._offset, wanted = point.offset, sequence - point.sequence
+        while wanted > 0:
+            data = self._whole_lines(BLOCK_BYTES, None)
+            found = data.count(b"\n")
+            if not found:  # the segment ends before the position: damage, or a gap
+                return
+            self._offset += len(data) if found <= wanted else nth_line_end(data, wanted)
+            wanted -= found
+
+    def _read_segment(self, bytes_max: int, committed: Committed | None) -> Block | None:
+        """The next block of the open segment, or None at its end."""
+        data = self._whole_lines(bytes_max, self._limit(committed))
+        count = data.count(b"\n")
+        ends = [end for end in (self._end, committed and committed.next_sequence) if end is not None]
+        if ends and self.position + count > min(ends):
+            count = max(0, min(ends) - self.position)
+            data = data[: nth_line_end(data, count)]
+        if not count:
+            return None
+        block = Block(self.position, count, data)
+        self._offset += len(data)
+        self.position += count
+        return block
+
+    def _limit(self, committed: Committed | None) -> int | None:
+        """The offset up to which the open segment may be read; None: all of it."""
+        segment = self._segment
+        if committed is None or segment is None:
+            return None
+        if committed.segment_first == segment.first:
+            return committed.offset
+        if self._end is None:
+            self._end = self._following(segment)
+        return None
+
+    def _following(self, segment: Segment) -> int | None:
+        """First sequence of the segment after `segment`, if there is one yet."""
+        return min((other.first for other in list_segments(self._folder) if other.first > segment.first), default=None)
+
+    def _whole_lines(self, bytes_max: int, limit: int | None) -> bytes:
+        """Whole lines from the offset on: about `bytes_max` bytes, at least one line when there is one."""
+        while True:
+            size = bytes_max if limit is None else min(bytes_max, limit - self._offset)
+            data = os.pread(self._descriptor, max(0, size), self._offset)
+            end = data.rfind(b"\n") + 1
+            if end or len(data) < bytes_max:
+                return data[:end]
+            bytes_max *= 2
+
+    def _advance(self) -> bool:
+        """Go to the next segment, if there is one; its name tells the sequence to go on with."""
+        segment = self._segment
+        if segment is None:
+            return False
+        following = self._following(segment)
+        if following is None:
+            return False
+        if self._end is None:  # it was the newest one until now: read what came before it was sealed
+            self._end = following
+            return True
+        self.close()
+        self.position = max(self.position, following)
+        return True
+
+
+def nth_line_end(data: bytes, number: int) -> int:
+    """The offset after the `number`-th newline of `data`."""
+    end = 0
+    for _ in range(number):
+        end = data.index(b"\n", end) + 1
+    return end

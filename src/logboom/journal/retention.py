@@ -1,0 +1,65 @@
+"""Deleting old segments, by age and by total size."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from logboom.journal.segments import Segment, list_segments, sync_folder
+from logboom.model import Report
+
+
+class Retention:
+    """Decides which sealed segments may go. The one being written never does.
+
+    Args:
+        age_max_s: segments whose last write is older may go; None: no limit.
+        bytes_max: the oldest may go while all together are larger; None: no limit.
+        positions: the next sequence that each output will read.
+        report: told about each deletion, loudly when an output has not read the segment yet.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        age_max_s: float | None,
+        bytes_max: int | None,
+        positions: Callable[[], dict[str, int]] = dict,
+        report: Report = lambda _kind, _text: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._age_max_s = age_max_s
+        self._bytes_max = bytes_max
+        self._positions = positions
+        self._report = report
+        self._clock = clock
+
+    def apply(self, folder: Path, next_sequence: int) -> list[Segment]:
+        """Delete what is due, oldest first; returns what was deleted."""
+        segments = list_segments(folder)
+        sizes = [segment.path.stat().st_size for segment in segments]
+        total = sum(sizes)
+        deleted = []
+        for segment, size, following in zip(segments, sizes, segments[1:], strict=False):
+            too_large = self._bytes_max is not None and total > self._bytes_max
+            if not too_large and not self._is_old(segment):
+                break
+            self._delete(segment, min(following.first, next_sequence))
+            deleted.append(segment)
+            total -= size
+        if deleted:
+            sync_folder(folder)
+        return deleted
+
+    def _is_old(self, segment: Segment) -> bool:
+        return self._age_max_s is not None and self._clock() - segment.path.stat().st_mtime > self._age_max_s
+
+    def _delete(self, segment: Segment, end: int) -> None:
+        behind = [name for name, position in self._positions().items() if position < end]
+        if behind:
+            lost = f"outputs that have not read it yet and will miss entries: {', '.join(behind)}"
+            self._report("error", f"deleting {segment.path.name}; {lost}")
+        else:
+            self._report("info", f"deleting {segment.path.name}: past its retention")
+        segment.index_path.unlink(missing_ok=True)
+        segment.path.unlink()

@@ -1,0 +1,120 @@
+"""Segment files: their names, their envelope, their order, and the sparse index beside each."""
+
+import os
+import struct
+from bisect import bisect_right
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logboom.formats.times import iso_from_ns
+
+SUFFIX: Final = ".jsonl"
+INDEX_SUFFIX: Final = ".index"
+INDEX_STEP_BYTES: Final = 1 << 20
+"""A seek reads at most this much in vain; a 256 MiB segment has an index of 6 KiB."""
+
+
+class IndexPoint(NamedTuple):
+    """Where a sequence stands in its segment."""
+
+    sequence: int
+    offset: int
+    """Bytes from the start of the segment; always the start of a line."""
+    received_ns: int
+    """Receive time of the group that starts there, nanoseconds since the epoch."""
+
+
+_POINT: Final = struct.Struct("<QQQ")
+
+
+class Segment(NamedTuple):
+    """A segment file, known by its first sequence."""
+
+    first: int
+    path: Path
+
+    @property
+    def index_path(self) -> Path:
+        """Where its sparse index lives."""
+        return self.path.with_suffix(INDEX_SUFFIX)
+
+    @classmethod
+    def at(cls, folder: Path, first: int) -> "Segment":
+        """The segment of `folder` that starts with sequence `first`."""
+        return cls(first, folder / f"{first:020d}{SUFFIX}")
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """All segments of a journal, oldest first. Files of other names are left alone."""
+    return sorted(
+        Segment(int(path.stem), path)
+        for path in folder.glob(f"*{SUFFIX}")
+        if len(path.stem) == 20 and path.stem.isdecimal()
+    )
+
+
+def find_segment(segments: list[Segment], sequence: int) -> int:
+    """Index of the segment that holds `sequence`; 0 when it is older than all of them."""
+    return max(0, bisect_right(segments, sequence, key=lambda segment: segment.first) - 1)
+
+
+def read_index(segment: Segment) -> list[IndexPoint]:
+    """The points of a segment's index that can be trusted: in order, and within the file. Never raises for damage."""
+    try:
+        data = segment.index_path.read_bytes()
+        size = segment.path.stat().st_size
+    except OSError:
+        return []
+    points: list[IndexPoint] = []
+    whole = len(data) // _POINT.size * _POINT.size
+    for fields in _POINT.iter_unpack(data[:whole]):
+        point = IndexPoint(*fields)
+        last = points[-1] if points else IndexPoint(segment.first - 1, -1, 0)
+        if point.sequence <= last.sequence or not last.offset < point.offset <= size:
+            break
+        points.append(point)
+    return points
+
+
+def pack_point(point: IndexPoint) -> bytes:
+    """The bytes of one index point: three little-endian u64."""
+    return _POINT.pack(*point)
+
+
+def seek(segment: Segment, sequence: int) -> IndexPoint:
+    """The last known place at or before `sequence`."""
+    points = read_index(segment)
+    position = bisect_right(points, sequence, key=lambda point: point.sequence)
+    return points[position - 1] if position else IndexPoint(segment.first, 0, 0)
+
+
+def prefix(received_ns: int) -> bytes:
+    """What stands before the entry on its line."""
+    return b'{"received_at":"%b","entry":' % iso_from_ns(received_ns).encode()
+
+
+@lru_cache(maxsize=4096)  # one a peer and listener that is active; a fleet larger than this pays 1 µs a batch
+def suffix(peer: str, listener: str) -> bytes:
+    """What stands after the entry on its line, newline included."""
+    return b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(peer), msgspec.json.encode(listener))
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A journal line as it is read back."""
+
+    received_at: str
+    entry: msgspec.Raw
+    source: str
+    listener: str
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creates, renames and deletes in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

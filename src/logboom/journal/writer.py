@@ -1,0 +1,160 @@
+"""Appending to segments: the file mechanics of the write path, without threads or acknowledgements."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from logboom.errors import StorageError
+from logboom.journal.disk import Disk
+from logboom.journal.segments import (
+    INDEX_STEP_BYTES,
+    IndexPoint,
+    Segment,
+    pack_point,
+    sync_folder,
+)
+
+FREE_CHECK_INTERVAL_S = 0.1
+"""How long a look at the free space counts. A disk takes less than a group commit's worth in that time."""
+
+
+class Committed(NamedTuple):
+    """How far the journal is durable; replaced as a whole, so that any thread may read it."""
+
+    next_sequence: int
+    segment_first: int
+    """First sequence of the segment that is being written."""
+    offset: int
+    """Durable bytes of that segment."""
+
+
+class SegmentWriter:
+    """Appends groups of lines, seals segments, and gets out of the way of a failing disk.
+
+    Args:
+        folder: the journal's folder.
+        next_sequence: the sequence of the next entry.
+        disk: does the calls.
+        segment_bytes_max: a segment is sealed when it has grown this large.
+        segment_age_max_s: or this old.
+        free_bytes_min: nothing is written when the disk has less left.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        next_sequence: int,
+        *,
+        disk: Disk,
+        segment_bytes_max: int,
+        segment_age_max_s: float,
+        free_bytes_min: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._segment_bytes_max = segment_bytes_max
+        self._segment_age_max_s = segment_age_max_s
+        self._free_bytes_min = free_bytes_min
+        self._clock = clock
+        self._descriptor = -1
+        self._index = -1
+        self._opened_at = 0.0
+        self._free_checked_at = -1e9
+        self._indexed_to = 0
+        self.free_bytes = 0
+        self.committed = Committed(next_sequence, next_sequence, 0)
+
+    def resume(self, segment: Segment, size: int, indexed_to: int) -> None:
+        """Go on at the end of a recovered segment."""
+        self._open(segment, os.O_APPEND)
+        self.committed = Committed(self.committed.next_sequence, segment.first, size)
+        self._indexed_to = indexed_to
+
+    def write(self, data: bytes) -> None:
+        """Append lines, not durable yet.
+
+        Raises:
+            StorageError: the disk is nearly full.
+            OSError: the write failed.
+        """
+        self._check_free()
+        if self._descriptor < 0:
+            self._open(Segment.at(self._folder, self.committed.next_sequence), os.O_TRUNC)
+            sync_folder(self._folder)
+        self._disk.write(self._descriptor, data)
+
+    def commit(self, size: int, count: int, received_ns: int) -> None:
+        """Make what was written durable: `size` bytes, `count` lines; then it can be read.
+
+        Raises:
+            OSError: the sync failed.
+        """
+        self._disk.sync(self._descriptor)
+        before = self.committed
+        offset = before.offset + size
+        if before.offset >= self._indexed_to:
+            point = IndexPoint(before.next_sequence, before.offset, received_ns)
+            os.write(self._index, pack_point(point))
+            self._indexed_to = before.offset + INDEX_STEP_BYTES
+        self.committed = Committed(before.next_sequence + count, before.segment_first, offset)
+
+    def abandon(self) -> None:
+        """After a failed write or sync: leave the segment at its last durable byte, and start another next.
+
+        After a failed fsync the kernel may call the same pages clean, so the file is never trusted again.
+        """
+        if self._descriptor < 0:
+            return
+        good = self.committed.offset
+        try:
+            self._disk.truncate(self._descriptor, good)
+            if good == 0:
+                segment = Segment.at(self._folder, self.committed.segment_first)
+                segment.path.unlink(missing_ok=True)
+                segment.index_path.unlink(missing_ok=True)
+        except OSError:
+            pass  # what stands past the next segment's first sequence does not count
+        self._close_files()
+
+    def seal_if_due(self) -> bool:
+        """Close a segment that is large or old enough; the next write starts another."""
+        if self._descriptor < 0 or not self.committed.offset:
+            return False
+        age_s = self._clock() - self._opened_at
+        if self.committed.offset < self._segment_bytes_max and age_s < self._segment_age_max_s:
+            return False
+        self._close_files()
+        return True
+
+    def close(self) -> None:
+        """Close the files. Idempotent."""
+        self._close_files()
+
+    def _check_free(self) -> None:
+        now = self._clock()
+        if now - self._free_checked_at >= FREE_CHECK_INTERVAL_S:
+            self.free_bytes = self._disk.free_bytes(self._folder)
+            self._free_checked_at = now
+        if self.free_bytes < self._free_bytes_min:
+            raise StorageError(
+                f"{self.free_bytes} bytes left on the disk of {self._folder}, "
+                f"free_bytes_min is {self._free_bytes_min}: make room, or lower journal.free_bytes_min"
+            )
+
+    def _open(self, segment: Segment, mode: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode
+        self._descriptor = os.open(segment.path, flags, 0o640)
+        self._index = os.open(segment.index_path, flags, 0o640)
+        self._opened_at = self._clock()
+        self._indexed_to = 0
+        self.committed = Committed(self.committed.next_sequence, segment.first, 0)
+
+    def _close_files(self) -> None:
+        for descriptor in (self._descriptor, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._index = -1

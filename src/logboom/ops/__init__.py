@@ -1,0 +1,1 @@
+"""Operations: the operational log; later health, metrics and alerts."""

@@ -1,0 +1,103 @@
+"""The operational log: what the server itself has to say, on stderr; silent about received messages.
+
+Each line starts with one of WIRE.md's emoji. Writing happens on a thread of its own behind a bounded queue:
+a terminal that blocks must not block the server.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections import deque
+from typing import Final, TextIO
+
+from logboom.formats.times import iso_from_ns
+
+EMOJI: Final = {
+    "start": "🚀",
+    "listening": "✅",
+    "connected": "🔌",
+    "disconnected": "📴",
+    "warning": "⚠️",
+    "error": "❌",
+    "fatal": "💥",
+    "restarting": "🔄",
+    "info": "💬",
+}
+_LEVELS: Final = {"warning": "WARNING", "error": "ERROR", "fatal": "CRITICAL", "restarting": "WARNING"}
+
+QUEUE_LINES_MAX: Final = 10_000
+"""Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
+
+
+class OperationalLog:
+    """Lines for a person, or JSON objects for a program.
+
+    Args:
+        json_lines: one JSON object a line instead of text.
+        stream: where to; stderr by default.
+        quiet_connections: leave out the lines about single connections coming and going.
+    """
+
+    def __init__(self, *, json_lines: bool = False, stream: TextIO | None = None, quiet_connections: bool = False) -> None:
+        self._json_lines = json_lines
+        self._stream = stream or sys.stderr
+        self.quiet_connections = quiet_connections
+        self._queue: deque[tuple[str, str, int]] = deque()
+        self._dropped = 0
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="operational-log", daemon=True)
+        self._thread.start()
+
+    def event(self, kind: str, text: str) -> None:
+        """Write one line of a kind of `EMOJI`; callable from any thread, never blocks."""
+        if len(self._queue) >= QUEUE_LINES_MAX:
+            self._dropped += 1
+            return
+        self._queue.append((kind, text, time.time_ns()))
+        self._wake.set()
+
+    def warning(self, text: str) -> None:
+        """Something is odd, nothing is lost that was acknowledged."""
+        self.event("warning", text)
+
+    def error(self, text: str) -> None:
+        """Something failed that the server goes on from."""
+        self.event("error", text)
+
+    def connection(self, kind: str, text: str) -> None:
+        """A client came or went; left out when there are too many of them to tell."""
+        if not self.quiet_connections:
+            self.event(kind, text)
+
+    def close(self) -> None:
+        """Write what is queued, waiting for a blocked stream a second at most. Idempotent."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while not (self._closing and not self._queue):
+            self._wake.wait()
+            self._wake.clear()
+            lines = [self._format(*self._queue.popleft()) for _ in range(len(self._queue))]
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                lines.append(self._format("warning", f"{dropped} lines of this log were dropped", time.time_ns()))
+            self._write("".join(lines))
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # stderr is gone: there is nobody left to tell
+
+    def _format(self, kind: str, text: str, moment_ns: int) -> str:
+        moment = iso_from_ns(moment_ns)
+        if self._json_lines:
+            line = {"time": moment, "level": _LEVELS.get(kind, "INFO"), "event": kind, "message": text}
+            return json.dumps(line, ensure_ascii=False) + "\n"
+        one_line = text.replace("\r", "\\r").replace("\n", "\\n")  # a peer's bytes must not forge lines
+        return f"{moment[:19]}Z {EMOJI[kind]} {one_line}\n"

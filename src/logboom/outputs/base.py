@@ -1,0 +1,47 @@
+"""What every output has in common: its contract, and the settings that all of them take."""
+
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from logboom.journal.reader import Block
+
+
+class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Settings of every output."""
+
+    type: Annotated[str, Meta(description="Which output this is.")]
+    enabled: Annotated[bool, Meta(description="Off: configured, but not started.")] = True
+    listeners: Annotated[
+        list[str], Meta(description="Only entries of these listeners. Empty: of all.")
+    ] = []
+
+
+class Output(Protocol):
+    """A view of the journal. Runs on a thread of its own, so blocking calls are fine.
+
+    Any call may raise `OutputError` or `OSError`: the runner reports it, waits, opens the output anew and
+    goes on from `position()`. `logboom.testing.check_output` holds every output to this contract.
+    """
+
+    def open(self) -> None:
+        """Connect or open files, and undo what was written past the durable position."""
+
+    def write(self, block: Block) -> None:
+        """Take journal lines, in order. Idempotent by sequence; need not be durable yet."""
+
+    def flush(self) -> None:
+        """Make everything written durable, and the position with it."""
+
+    def position(self) -> int:
+        """The next sequence to be written, as of the last durable state."""
+
+    def close(self) -> None:
+        """Let go of files and connections. Idempotent; flushes nothing."""
+
+
+def position_path(data_dir: Path, name: str) -> Path:
+    """Where the output `name` keeps its position."""
+    return data_dir / "outputs" / f"{name}.json"

@@ -1,0 +1,124 @@
+"""One a listener: the only way from a server into the journal."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+from logboom.formats.levels import severity
+from logboom.journal.journal import AckLevel, Journal
+from logboom.model import Batch, Receipt, Report, Verdict
+from logboom.pipeline.limiter import FixedWindowLimiter
+
+_VERDICTS: Final = tuple(Verdict)
+
+
+class Counters:
+    """What a listener has seen since the server's start."""
+
+    __slots__ = ("batches", "bytes_received", "connections_open", "connections_refused", "connections_total", "verdicts")
+
+    def __init__(self) -> None:
+        self.bytes_received = 0
+        self.batches = 0
+        self.connections_total = 0
+        self.connections_open = 0
+        self.connections_refused = 0
+        self.verdicts: dict[Verdict, int] = dict.fromkeys(_VERDICTS, 0)
+
+
+class IntakeLimits(NamedTuple):
+    """What a listener takes; may be replaced while running."""
+
+    limiter: FixedWindowLimiter | None = None
+    """Lines a peer; None: no limit."""
+    level_min: int | None = None
+    """The lowest severity that is kept (`formats.levels`); None: all. Unknown levels are kept: losing data
+    over a spelling is wrong."""
+
+
+class Intake:
+    """Applies a listener's limits and filter to each batch, hands it to the journal, counts the outcome.
+
+    Args:
+        journal: where accepted entries go; None: answer without storing (document 003's "persistence off").
+        ack: when the listener's clients get their answer.
+        report: told about refused lines.
+        limits: see `IntakeLimits`.
+    """
+
+    def __init__(self, journal: Journal | None, ack: AckLevel, report: Report, limits: IntakeLimits) -> None:
+        self.counters = Counters()
+        self.limits = limits
+        self._journal = journal
+        self._ack = ack
+        self._report = report
+
+    def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
+        """Take a batch whose source and receive time are set; `done` gets its receipt."""
+        if batch.reasons:
+            self._report_refused(batch)
+        limiter, level_min = self.limits
+        if limiter is not None:
+            self._limit(batch, limiter)
+        if level_min is not None and batch.levels:
+            self._filter(batch, level_min)
+        settle = partial(self._settle, done)
+        if self._journal is None:
+            settle(batch.receipt(None))
+        else:
+            self._journal.submit(batch, self._ack, settle)
+        self.counters.batches += 1
+        self.counters.bytes_received += batch.size_bytes
+
+    def _settle(self, done: Callable[[Receipt], None], receipt: Receipt) -> None:
+        verdicts = receipt.verdicts
+        left = len(verdicts)
+        for verdict in _VERDICTS:
+            count = verdicts.count(verdict)
+            self.counters.verdicts[verdict] += count
+            left -= count
+            if not left:
+                break
+        done(receipt)
+
+    def _limit(self, batch: Batch, limiter: FixedWindowLimiter) -> None:
+        lines = len(batch.verdicts)
+        grant = limiter.take(batch.source.peer, lines)
+        if grant.allowed == lines:
+            return
+        batch.refuse(range(grant.allowed, lines), Verdict.LIMITED)
+        batch.retry_after_s = grant.retry_after_s
+        if grant.newly_limited:
+            source = batch.source
+            self._report("warning", f"{source.listener} {source.peer}: rate limit reached for {grant.retry_after_s:.0f} s")
+
+    @staticmethod
+    def _filter(batch: Batch, level_min: int) -> None:
+        below = {level for level in _distinct(batch.levels or []) if (severity(level) or level_min) < level_min}
+        if not below:
+            return
+        levels = iter(batch.levels or [])
+        doomed = [
+            index
+            for index, verdict in enumerate(batch.verdicts)
+            if verdict == Verdict.ACCEPTED and _hashable(next(levels)) in below
+        ]
+        batch.refuse(doomed, Verdict.FILTERED)
+
+    def _report_refused(self, batch: Batch) -> None:
+        """One warning a refused line; a flood of them ends in a number."""
+        source = batch.source
+        for reason in batch.reasons:
+            self._report("warning", f"{source.listener} {source.peer}: line refused: {reason}")
+        refused = len(batch.verdicts) - batch.count
+        if refused > len(batch.reasons):
+            self._report("warning", f"{source.listener} {source.peer}: {refused - len(batch.reasons)} more lines refused")
+
+
+def _hashable(level: object) -> object:
+    return level if isinstance(level, (str, int, float)) else None
+
+
+def _distinct(levels: list[object]) -> set[object]:
+    """The different levels of a batch: a handful, however many lines it has."""
+    return {_hashable(level) for level in levels}

@@ -1,0 +1,1 @@
+"""Ready configurations, one TOML each: Logboom as a drop-in for each source system."""

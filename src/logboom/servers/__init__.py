@@ -1,0 +1,1 @@
+"""Thin shells that own sockets: they move bytes between peers and protocols, and supervise listeners."""

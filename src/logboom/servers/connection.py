@@ -1,0 +1,173 @@
+"""One TCP connection: bytes to its protocol, batches to the intake, replies back."""
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, cast
+
+from logboom.model import Acker, Receipt, Source
+
+if TYPE_CHECKING:
+    from logboom.servers.tcp import TcpListener
+
+IN_FLIGHT_BYTES_MAX: Final = 4 << 20
+"""Wire bytes of one connection that wait for the journal; beyond, it is not read. Enough to keep the writer
+busy while the next chunk is parsed, so that one fast sender reaches the same rate as four."""
+
+SMALL_READ_BYTES: Final = 4096
+"""What a connection may still read at once when the journal is behind: ten thousand of them then hold 40 MB."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Owned by its listener; answers are written in the order of the batches.
+
+    Several batches may be in flight: the journal resolves them in the order of submission, so replies keep
+    the wire order without waiting for each other.
+    """
+
+    __slots__ = (
+        "_ackers",
+        "_eof",
+        "_in_flight_bytes",
+        "_listener",
+        "_lost",
+        "_protocol",
+        "_pump_scheduled",
+        "_reading_paused",
+        "_writing_paused_at",
+        "last_data",
+        "source",
+        "transport",
+        "warned_for",
+    )
+
+    def __init__(self, listener: "TcpListener") -> None:
+        self._listener = listener
+        self._ackers: deque[tuple[Acker, int]] = deque()
+        self._in_flight_bytes = 0
+        self._eof = self._lost = self._pump_scheduled = self._reading_paused = False
+        self._writing_paused_at = 0.0
+        self.last_data = listener.loop.time()
+        self.warned_for = 0.0
+        """The `last_data` that the idle warning was given for."""
+
+    # --- called by the event loop ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless the listener is full."""
+        self.transport = cast("asyncio.Transport", transport)
+        address = transport.get_extra_info("peername")
+        peer = address[0] if address else "unknown"
+        self.source = self._listener.source_of(peer)
+        self._protocol = self._listener.make_protocol()
+        self._listener.opened(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """One buffer for all connections of the loop: it is copied out before anybody else reads."""
+        return self._listener.receive_buffer(small=self._reading_paused or self._blocked())
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have come."""
+        self.last_data = self._listener.loop.time()
+        self._protocol.receive_data(self._listener.received(nbytes))
+        if not self._pump_scheduled:
+            self.pump()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more, but may still read: its replies are written before the close."""
+        self._eof = True
+        self._protocol.receive_eof()
+        if not self._pump_scheduled:
+            self.pump()
+        return True
+
+    def pause_writing(self) -> None:
+        """The peer does not read its replies: nothing more is taken from it."""
+        self._writing_paused_at = self._listener.loop.time()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._writing_paused_at = 0.0
+        self.pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; complete lines that it has sent are stored all the same."""
+        self._lost = True
+        self._listener.closed(self, exc)
+        self.pump()
+
+    # --- flow ---
+
+    def pump(self) -> None:
+        """Hand one batch to the intake; come back in the loop's next turn when there may be more.
+
+        One a turn: a connection with much to judge does not keep the others waiting.
+        """
+        self._pump_scheduled = False
+        if self._blocked():
+            self._pause()
+            return
+        item = self._protocol.next_batch()
+        if item is None:
+            self._resume()
+            self._finish_if_done()
+            return
+        batch, acker = item
+        batch.source = self.source
+        batch.received_ns = time.time_ns()
+        self._ackers.append((acker, batch.size_bytes))
+        self._in_flight_bytes += batch.size_bytes
+        self._listener.intake.submit(batch, self._answer)
+        if self._eof or self._protocol.buffered_bytes():
+            self._pump_scheduled = True
+            self._listener.loop.call_soon(self.pump)
+        else:
+            self._resume()
+
+    def _answer(self, receipt: Receipt) -> None:
+        """A batch is settled: write its replies."""
+        acker, size = self._ackers.popleft()
+        self._in_flight_bytes -= size
+        if self._lost or self.transport.is_closing():
+            return
+        replies = acker(receipt)
+        if replies:
+            self.transport.write(replies)
+        if self._reading_paused and not self._pump_scheduled:
+            self.pump()
+        elif self._eof:
+            self._finish_if_done()
+
+    def _blocked(self) -> bool:
+        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at:
+            return True
+        return self._listener.journal_behind()
+
+    def _pause(self) -> None:
+        if not self._reading_paused and not self._lost:
+            self._reading_paused = True
+            self.transport.pause_reading()
+        if not self._ackers and not self._writing_paused_at:
+            self._listener.wait_for_journal(self)  # nobody else will wake this one
+
+    def _resume(self) -> None:
+        if self._reading_paused and not self._lost and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    def _finish_if_done(self) -> None:
+        """Close once everything is answered: after the peer's end, or when the protocol can't go on."""
+        ended = self._eof or self._protocol.fatal is not None
+        if ended and not self._ackers and not self._pump_scheduled and not self._lost:
+            self.transport.close()
+
+    # --- called by the listener once a second ---
+
+    def stalled_s(self, now: float) -> float:
+        """For how long the peer has not read its replies, seconds."""
+        return now - self._writing_paused_at if self._writing_paused_at else 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of this connection is on its way to the journal."""
+        return not self._ackers and not self._pump_scheduled

@@ -1,0 +1,77 @@
+"""`check_protocol`: the same bytes, split in any way, give the same lines and the same replies."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from logboom.model import Receipt, Verdict, WireProtocol
+
+
+@dataclass
+class Outcome:
+    """What a protocol made of a byte stream."""
+
+    entries: list[bytes] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    replies: bytes = b""
+    fatal: bool = False
+
+
+def run_protocol(make: Callable[[], WireProtocol], pieces: Iterable[bytes], *, eof: bool = True) -> Outcome:
+    """Feed `pieces` one after the other, storing every entry at once, and gather what comes out."""
+    protocol = make()
+    outcome = Outcome()
+    for piece in pieces:
+        protocol.receive_data(piece)
+        _drain(protocol, outcome)
+    if eof:
+        protocol.receive_eof()
+        _drain(protocol, outcome)
+    outcome.fatal = protocol.fatal is not None
+    return outcome
+
+
+def _drain(protocol: WireProtocol, outcome: Outcome) -> None:
+    while (item := protocol.next_batch()) is not None:
+        batch, acker = item
+        entries = batch.entries.split(b"\n") if batch.entries else []
+        assert len(entries) == batch.count, f"{len(entries)} entries, but {batch.count} accepted"
+        assert batch.verdicts, "a batch without a wire line"
+        assert batch.size_bytes > 0, "a batch that took no bytes"
+        outcome.entries += entries
+        outcome.verdicts += [Verdict(verdict) for verdict in batch.verdicts]
+        outcome.replies += acker(Receipt(0, batch.verdicts))
+
+
+def cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    """Cut `data` into pieces of the given sizes, over and over."""
+    pieces, start, turn = [], 0, 0
+    while start < len(data):
+        size = max(1, sizes[turn % len(sizes)])
+        pieces.append(data[start : start + size])
+        start, turn = start + size, turn + 1
+    return pieces
+
+
+def check_protocol(make: Callable[[], WireProtocol], data: bytes, *, seed: int = 0, rounds: int = 5) -> Outcome:
+    """Feed `data` whole, byte by byte and at random cuts; all must come out the same.
+
+    Args:
+        make: makes a fresh protocol.
+        data: what a peer sends on one connection.
+        seed: of the random cuts.
+        rounds: how many random cuts are tried.
+
+    Returns:
+        The common outcome, for the caller's own assertions.
+
+    Raises:
+        AssertionError: two ways of cutting gave different results, or a seam is wrong.
+    """
+    whole = run_protocol(make, [data])
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    ways = [[1]] + [[chance.randint(1, 1 + len(data) // 2) for _ in range(9)] for _ in range(rounds)]
+    for sizes in ways:
+        found = run_protocol(make, cut(data, sizes))
+        assert found == whole, f"cut into {sizes}: {found}, but whole: {whole}"
+    return whole
