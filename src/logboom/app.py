@@ -7,11 +7,10 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from logboom import __version__
+import logboom
 from logboom.config import ListenerSettings, Settings
 from logboom.errors import ConfigError
 from logboom.formats.levels import severity
@@ -23,11 +22,11 @@ from logboom.outputs.registry import make_outputs
 from logboom.outputs.runner import OutputRunner
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
-from logboom.protocols.registry import PROTOCOLS
+from logboom.servers.listener import ListenerContext
+from logboom.servers.registry import make_listener
 from logboom.servers.supervisor import Supervised, supervise
-from logboom.servers.tcp import TcpLimits, TcpListener
 
-PENDING_BYTES_MAX: Final = 8 << 20
+PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
 
 SPARE_DESCRIPTORS: Final = 100
@@ -46,7 +45,7 @@ class App:
     def __init__(self, settings: Settings, log: OperationalLog, disk: Disk | None = None) -> None:
         self.settings = settings
         self.log = log
-        self.listeners: dict[str, Supervised[TcpListener]] = {}
+        self.listeners: dict[str, Supervised] = {}
         self.runners: list[OutputRunner] = []
         self.stopping = asyncio.Event()
         self._disk = disk
@@ -59,7 +58,7 @@ class App:
             LogboomError: something can't be started; what was started is stopped again.
         """
         started = time.perf_counter()
-        self.log.event("start", f"Logboom {__version__} starting, data in {self.settings.data_dir}")
+        self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
             self._start_outputs()
@@ -100,34 +99,22 @@ class App:
             runner.start()
 
     async def _start_listeners(self) -> None:
-        connections_max = raise_descriptor_limit() - SPARE_DESCRIPTORS
         for name, settings in self.settings.active_listeners.items():
-            listener = self._make_listener(name, settings, connections_max)
+            listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
 
-    def _make_listener(self, name: str, settings: ListenerSettings, connections_max: int) -> TcpListener:
-        make_protocol = PROTOCOLS.get(settings.protocol)
-        if make_protocol is None:
-            raise ConfigError(
-                f"listeners.{name}.protocol: found {settings.protocol!r}, expected one of {', '.join(PROTOCOLS)}"
-            )
-        intake = Intake(
-            self.journal if settings.store else None,
-            AckLevel(settings.ack),
-            self.log.event,
-            limits=_intake_limits(settings),
-        )
-        return TcpListener(
-            name,
-            settings.protocol,
-            partial(make_protocol, line_bytes_max=settings.line_bytes_max),
-            (settings.host, settings.port),
-            _tcp_limits(settings, connections_max),
-            intake,
-            lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
-            self.log.event,
+    def _context(self, name: str, settings: ListenerSettings) -> ListenerContext:
+        journal = self.journal if settings.store else None
+        return ListenerContext(
+            name=name,
+            settings=settings,
+            intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
+            journal=self.journal,
+            journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
+            connections_max=raise_descriptor_limit() - SPARE_DESCRIPTORS,
+            report=self.log.event,
         )
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
@@ -140,11 +127,10 @@ class App:
         except ConfigError as error:
             self.log.error(f"reload: nothing was changed: {error}")
             return
-        connections_max = raise_descriptor_limit() - SPARE_DESCRIPTORS
         for name, supervised in self.listeners.items():
             fresh = settings.listeners.get(name)
             if fresh is not None:
-                supervised.listener.limits = _tcp_limits(fresh, connections_max)
+                supervised.listener.configure(fresh)
                 supervised.listener.intake.limits = _intake_limits(fresh)
         for runner in self.runners:
             runner.reopen()
@@ -180,14 +166,6 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def _tcp_limits(settings: ListenerSettings, connections_max: int) -> TcpLimits:
-    return TcpLimits(
-        min(settings.connections_max, connections_max),
-        settings.idle_warn_s or None,
-        settings.idle_close_s or None,
-    )
-
-
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
     limiter = None
     if settings.rate_limit_enabled:
@@ -196,7 +174,7 @@ def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
 
 
 _RELOADABLE: Final = frozenset(
-    {"connections_max", "idle_warn_s", "idle_close_s", "level_min"}
+    {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max"}
     | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
 )
 

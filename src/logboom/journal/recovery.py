@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from logboom.formats.envelope import Envelope
 from logboom.journal.index import rebuild_index
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
-    Envelope,
     IndexPoint,
     Segment,
     list_segments,

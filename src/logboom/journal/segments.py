@@ -102,15 +102,6 @@ def suffix(peer: str, listener: str) -> bytes:
     return b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(peer), msgspec.json.encode(listener))
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """A journal line as it is read back."""
-
-    received_at: str
-    entry: msgspec.Raw
-    source: str
-    listener: str
-
-
 def sync_folder(folder: Path) -> None:
     """Make creates, renames and deletes in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-CHUNK_BYTES_MAX: Final = 1 << 20
+CHUNK_BYTES_MAX: Final = 512 << 10
 """Bytes handed out at once: large enough that per-chunk costs vanish, small enough that one sender holds
 the event loop for a few milliseconds only."""
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
+from logboom.config import ListenerSettings
 from logboom.model import WireProtocol
 from logboom.protocols.collector import CollectorProtocol
 from logboom.protocols.device import DeviceProtocol
 from logboom.protocols.gateway import GatewayProtocol
 
-PROTOCOLS: Final[dict[str, Callable[..., WireProtocol]]] = {
-    "device": DeviceProtocol,
-    "gateway": GatewayProtocol,
-    "collector": CollectorProtocol,
+PROTOCOLS: Final[dict[str, Callable[[ListenerSettings], WireProtocol]]] = {
+    "device": lambda settings: DeviceProtocol(line_bytes_max=settings.line_bytes_max),
+    "gateway": lambda settings: GatewayProtocol(line_bytes_max=settings.line_bytes_max),
+    "collector": lambda settings: CollectorProtocol(line_bytes_max=settings.line_bytes_max),
 }
-"""Each is called with `line_bytes_max=` once a connection."""
+"""Makes the protocol of a new connection."""

@@ -10,9 +10,12 @@ from logboom.model import Acker, Receipt, Source
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener
 
-IN_FLIGHT_BYTES_MAX: Final = 4 << 20
+IN_FLIGHT_BYTES_MAX: Final = 2 << 20
 """Wire bytes of one connection that wait for the journal; beyond, it is not read. Enough to keep the writer
 busy while the next chunk is parsed, so that one fast sender reaches the same rate as four."""
+
+BUFFERED_BYTES_MAX: Final = 512 << 10
+"""Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
 
 SMALL_READ_BYTES: Final = 4096
 """What a connection may still read at once when the journal is behind: ten thousand of them then hold 40 MB."""
@@ -72,6 +75,8 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.receive_data(self._listener.received(nbytes))
         if not self._pump_scheduled:
             self.pump()
+        elif self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
+            self._pause()
 
     def eof_received(self) -> bool:
         """The peer sends no more, but may still read: its replies are written before the close."""

@@ -2,37 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final
 
 from logboom.model import Report
+from logboom.servers.listener import Listener
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_LAST_S: Final = 30.0
 """A port that is taken for a moment is back soon; one that is gone is not worth a core."""
 
 
-class Listener(Protocol):
-    """What can be supervised."""
-
-    name: str
-
-    async def start(self) -> None:
-        """Begin to accept. Raises when it can't."""
-
-    async def run(self) -> None:
-        """Return or raise only when the listener has died."""
-
-    def stop(self) -> None:
-        """Accept no more. Idempotent."""
-
-
-L = TypeVar("L", bound=Listener)
-
-
-class Supervised(Generic[L]):
+class Supervised:
     """One listener and its state, as health shows it."""
 
-    def __init__(self, listener: L) -> None:
+    def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self.alive = False
         self.restarts = 0
@@ -40,7 +23,7 @@ class Supervised(Generic[L]):
 
 
 async def supervise(
-    supervised: Supervised[L],
+    supervised: Supervised,
     report: Report,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:

@@ -4,13 +4,13 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
-from logboom.model import Report, Source, WireProtocol
-from logboom.pipeline.intake import Intake
+from logboom.model import Source, WireProtocol
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
+from logboom.servers.listener import ListenerContext
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
@@ -33,52 +33,24 @@ flood of its own."""
 _connection_ids: Final = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class TcpLimits:
-    """What one listener allows."""
-
-    connections_max: int
-    idle_warn_s: float | None
-    idle_close_s: float | None
-
-
 class TcpListener:
     """One configured listener.
 
     Args:
-        name: its name in the configuration.
-        protocol: the name of what it speaks.
+        context: its settings, and the parts of the app that it works with.
         make_protocol: makes the protocol of a new connection.
-        address: host and port; host `*` means every IPv4 and IPv6 address; several hosts may stand there,
-            with commas.
-        limits: see `TcpLimits`.
-        intake: where batches go.
-        journal_behind: whether the journal has more to do than it should; then nobody is read.
-        report: the operational log.
     """
 
-    def __init__(
-        self,
-        name: str,
-        protocol: str,
-        make_protocol: Callable[[], WireProtocol],
-        address: tuple[str, int],
-        limits: TcpLimits,
-        intake: Intake,
-        journal_behind: Callable[[], bool],
-        report: Report,
-    ) -> None:
-        self.name = name
-        self.make_protocol = make_protocol
-        self.intake = intake
-        self.journal_behind = journal_behind
+    def __init__(self, context: ListenerContext, make_protocol: Callable[[ListenerSettings], WireProtocol]) -> None:
+        self.name = context.name
+        self.intake = context.intake
+        self.journal_behind = context.journal_behind
         self.ports: list[int] = []
         """The ports that are bound; tells the real one when 0 was asked for."""
-        self._protocol_name = protocol
-        self._address = address
-        self.limits = limits
-        """May be replaced while running."""
-        self._report = report
+        self._context = context
+        self._settings = context.settings
+        self._make_protocol = make_protocol
+        self._report = context.report
         self._connections: set[Connection] = set()
         self._waiting: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
@@ -87,6 +59,14 @@ class TcpListener:
         self._told_this_second = 0
         self._hushed = 0
 
+    def configure(self, settings: ListenerSettings) -> None:
+        """Take over limits and idle times; lengths count for new connections."""
+        self._settings = settings
+
+    def make_protocol(self) -> WireProtocol:
+        """The protocol of a new connection."""
+        return self._make_protocol(self._settings)
+
     async def start(self) -> None:
         """Bind and accept.
 
@@ -94,9 +74,9 @@ class TcpListener:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
         """
         self.loop = asyncio.get_running_loop()
-        host, port = self._address
-        for one in expand_hosts(host):
-            bound = _bind(self.name, one, self.ports[0] if self.ports and not port else port)
+        port = self._settings.port
+        for one in expand_hosts(self._settings.host):
+            bound = bind(self.name, one, self.ports[0] if self.ports and not port else port)
             self.ports.append(bound.getsockname()[1])
             self._servers.append(await self.loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG))
             self._report("listening", f"{self.name} listening on {format_address(one, self.ports[-1])}")
@@ -132,7 +112,7 @@ class TcpListener:
 
     def source_of(self, peer: str) -> Source:
         """The source of a new connection."""
-        return Source(self.name, self._protocol_name, peer, next(_connection_ids))
+        return Source(self.name, self._settings.protocol, peer, next(_connection_ids))
 
     def receive_buffer(self, *, small: bool) -> memoryview:
         """Where the loop may receive into."""
@@ -145,17 +125,16 @@ class TcpListener:
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""
         counters = self.intake.counters
-        if len(self._connections) >= self.limits.connections_max:
+        connections_max = min(self._settings.connections_max, self._context.connections_max)
+        if len(self._connections) >= connections_max:
             counters.connections_refused += 1
-            if counters.connections_refused == 1 or not self._hushed:
-                self._report("warning", f"{self.name}: more than {self.limits.connections_max} connections, one turned away")
-            self._hushed += 1
+            self._tell("warning", connection, f"turned away: {connections_max} connections are open already")
             connection.transport.abort()
             return
         self._connections.add(connection)
         counters.connections_total += 1
         counters.connections_open = len(self._connections)
-        self._tell("connected", connection)
+        self._tell("connected", connection, "connected")
 
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
@@ -164,7 +143,7 @@ class TcpListener:
         self._connections.discard(connection)
         self._waiting.discard(connection)
         self.intake.counters.connections_open = len(self._connections)
-        self._tell("disconnected", connection, f": {error}" if error else "")
+        self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
 
     def wait_for_journal(self, connection: Connection) -> None:
         """Wake `connection` when the journal has caught up."""
@@ -181,16 +160,16 @@ class TcpListener:
 
     def sweep(self, now: float) -> None:
         """Warn about idle connections, close those that must not stay."""
-        limits = self.limits
+        warn_s, close_s = self._settings.idle_warn_s, self._settings.idle_close_s
         for connection in list(self._connections):
             idle_s = now - connection.last_data
             if connection.stalled_s(now) > WRITE_STALL_S_MAX:
                 self._report("warning", f"{self._name_of(connection)}: replies unread for {WRITE_STALL_S_MAX:.0f} s, closed")
                 connection.transport.abort()
-            elif limits.idle_close_s is not None and idle_s > limits.idle_close_s:
+            elif 0 < close_s < idle_s:
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
                 connection.transport.close()
-            elif limits.idle_warn_s is not None and idle_s > limits.idle_warn_s and connection.warned_for != connection.last_data:
+            elif 0 < warn_s < idle_s and connection.warned_for != connection.last_data:
                 connection.warned_for = connection.last_data
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s")
         if self._hushed:
@@ -200,12 +179,12 @@ class TcpListener:
     def _name_of(self, connection: Connection) -> str:
         return f"{self.name} {connection.source.peer}"
 
-    def _tell(self, kind: str, connection: Connection, detail: str = "") -> None:
+    def _tell(self, kind: str, connection: Connection, text: str) -> None:
         if self._told_this_second >= QUIET_ABOVE_PER_S:
             self._hushed += 1
         else:
             self._told_this_second += 1
-            self._report(kind, f"{self._name_of(connection)} {kind}{detail}")
+            self._report(kind, f"{self._name_of(connection)} {text}")
 
 
 def expand_hosts(host: str) -> list[str]:
@@ -220,7 +199,7 @@ def format_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _bind(name: str, host: str, port: int) -> socket.socket:
+def bind(name: str, host: str, port: int) -> socket.socket:
     """A bound socket whose options its connections inherit."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -1,0 +1,60 @@
+"""`device`, the client's side: JSON lines, answered by counted `{"ack":1}`. Contract: WIRE.md, "device"."""
+
+import time
+from functools import lru_cache
+from typing import ClassVar, Final
+
+import msgspec
+
+from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.lines import LineDialect, as_text, is_object, one_line
+
+
+class _Ack(msgspec.Struct):
+    ack: int
+
+
+_decode_ack: Final = msgspec.json.Decoder(_Ack).decode
+_ACKNOWLEDGED: Final = Reply(Outcome.ACKNOWLEDGED)
+
+
+class DeviceDialect(LineDialect):
+    """Speaks as a device does. JSON objects are sent as they are; other lines become log entries.
+
+    Args:
+        boot_seq: for lines that become log entries. The default, the time in seconds, keeps the pairs of
+            `boot_seq` and `seq` of different runs apart: servers tell duplicates by them.
+    """
+
+    name: ClassVar[str] = "device"
+    port_default: ClassVar[int] = 5000
+    answers: ClassVar[Answers] = Answers.COUNTED
+    timeout_s: ClassVar[float] = 2.0  # what the firmware waits
+
+    def __init__(self, boot_seq: int | None = None) -> None:
+        self._boot_seq = int(time.time()) if boot_seq is None else boot_seq
+        self._booted_s = time.monotonic()
+        self._seq = 0
+
+    def encode(self, line: bytes) -> bytes:
+        """See `dialect.Dialect`."""
+        if is_object(line):
+            return one_line(line)
+        self._seq += 1
+        entry = {
+            "boot_seq": self._boot_seq,
+            "uptime_ms": int((time.monotonic() - self._booted_s) * 1000),
+            "seq": self._seq,
+            "level": "info",
+            "msg": as_text(line),
+        }
+        return msgspec.json.encode(entry) + b"\n"
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def parse(line: bytes) -> Reply | None:
+        """See `lines.LineDialect`."""
+        try:
+            return _ACKNOWLEDGED if _decode_ack(line).ack == 1 else None
+        except msgspec.DecodeError:
+            return None

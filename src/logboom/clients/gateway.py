@@ -1,0 +1,26 @@
+"""`gateway`, the client's side: sensor readings, never an answer. Contract: WIRE.md, "gateway"."""
+
+from typing import ClassVar
+
+from logboom.clients.dialect import Answers, Reply, UnfitLineError
+from logboom.clients.lines import LineDialect, is_object, one_line
+
+
+class GatewayDialect(LineDialect):
+    """Speaks as a sensor gateway does. Only JSON objects can be sent: text holds no reading."""
+
+    name: ClassVar[str] = "gateway"
+    port_default: ClassVar[int] = 6000
+    answers: ClassVar[Answers] = Answers.NONE
+    timeout_s: ClassVar[float] = 30.0  # there is no answer to wait for, only room to send
+
+    def encode(self, line: bytes) -> bytes:
+        """See `dialect.Dialect`."""
+        if not is_object(line):
+            raise UnfitLineError("not a JSON object")
+        return one_line(line)
+
+    @staticmethod
+    def parse(line: bytes) -> Reply | None:  # noqa: ARG004 - whatever it is, it is not expected
+        """See `lines.LineDialect`."""
+        return None

@@ -1,0 +1,53 @@
+"""What every kind of server has in common: how the app makes it, runs it, stops it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from logboom.config import ListenerSettings
+from logboom.journal.journal import Journal
+from logboom.model import Report
+from logboom.pipeline.intake import Intake
+
+
+@dataclass(frozen=True)
+class ListenerContext:
+    """What a listener gets from the app."""
+
+    name: str
+    """Its name in the configuration."""
+    settings: ListenerSettings
+    intake: Intake
+    """Where its batches go."""
+    journal: Journal
+    """For those that read: the page, the live tail."""
+    journal_behind: Callable[[], bool]
+    """Whether the journal has more to do than it should; then nobody is to be read."""
+    connections_max: int
+    """As many as the process's open files allow, or fewer."""
+    report: Report
+
+
+class Listener(Protocol):
+    """A server that can be supervised."""
+
+    name: str
+    intake: Intake
+
+    async def start(self) -> None:
+        """Bind and accept. Raises `ListenerError` when it can't."""
+
+    async def run(self) -> None:
+        """Return or raise only when the listener has died."""
+
+    def stop(self) -> None:
+        """Accept no more; what is open goes on. Idempotent."""
+
+    async def drain(self, deadline_s: float) -> None:
+        """Answer what was received, for `deadline_s` at most, then close everything."""
+
+    def configure(self, settings: ListenerSettings) -> None:
+        """Take over the settings that can change while running."""
+
+    def journal_advanced(self) -> None:
+        """The journal has committed something."""

@@ -1,0 +1,86 @@
+"""Lines into wire form, and replies out of it."""
+
+import json
+
+import pytest
+
+from logboom.clients.collector import CollectorDialect
+from logboom.clients.device import DeviceDialect
+from logboom.clients.dialect import Dialect, Outcome, Reply, UnfitLineError
+from logboom.clients.dialects import DIALECTS
+from logboom.clients.gateway import GatewayDialect
+from logboom.protocols import collector, device
+
+OBJECT = b'{"boot_seq": 1,  "uptime_ms":2,"x":"\xc3\xa4"}'
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_objects_are_sent_as_they_are(name: str) -> None:
+    assert DIALECTS[name]().encode(OBJECT) == OBJECT + b"\n"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_an_object_never_takes_two_lines(name: str) -> None:
+    assert DIALECTS[name]().encode(b'{\n"a": 1\n}') == b'{ "a": 1 }\n'
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "[1]", "42", "{broken", '{"a":1} {"b":2}', 'with "quotes" and \\', "ä\tö"]
+)
+def test_text_is_wrapped(text: str) -> None:
+    line = text.encode()
+    assert json.loads(CollectorDialect().encode(line)) == {"level": "INFO", "message": text}
+    entry = json.loads(DeviceDialect(7).encode(line))
+    assert entry.pop("uptime_ms") >= 0
+    assert entry == {"boot_seq": 7, "seq": 1, "level": "info", "msg": text}
+    with pytest.raises(UnfitLineError, match="not a JSON object"):
+        GatewayDialect().encode(line)
+
+
+def test_wrapped_lines_are_what_the_server_takes() -> None:
+    text = b"not utf-8: \xff, nul: \x00"
+    for dialect, protocol in (
+        (DeviceDialect(), device.DeviceProtocol()),
+        (CollectorDialect(), collector.CollectorProtocol()),
+    ):
+        protocol.receive_data(dialect.encode(text))
+        found = protocol.next_batch()
+        assert found is not None
+        assert found[0].count == 1
+
+
+def test_device_lines_are_numbered_within_their_boot() -> None:
+    dialect = DeviceDialect()
+    first, second = (json.loads(dialect.encode(b"x")) for _ in range(2))
+    assert (first["seq"], second["seq"]) == (1, 2)
+    assert first["boot_seq"] == second["boot_seq"]
+
+
+def test_the_servers_replies_are_understood() -> None:
+    assert DeviceDialect.parse(device.ACK.strip()) == Reply(Outcome.ACKNOWLEDGED)
+    outcomes = [CollectorDialect.parse(reply.strip()) for reply in collector.REPLIES.values()]
+    assert None not in outcomes
+    assert [reply.outcome for reply in outcomes if reply] == [
+        Outcome.ACKNOWLEDGED,
+        Outcome.FILTERED,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.BUSY,
+    ]
+
+
+def test_the_rate_limit_says_when() -> None:
+    line = b'{"status":"error","message":"rate limit exceeded","retry_after_s":42}'
+    assert CollectorDialect.parse(line) == Reply(Outcome.LIMITED, "rate limit exceeded", 42)
+    bare = CollectorDialect.parse(b'{"status":"error","message":"rate limit exceeded"}')
+    assert bare == Reply(Outcome.LIMITED, "rate limit exceeded", 0)
+
+
+@pytest.mark.parametrize("dialect", [DeviceDialect(), CollectorDialect(), GatewayDialect()])
+@pytest.mark.parametrize(
+    "line", [b"", b"220 ready", b"[]", b"null", b"\xff", b'{"ack":0}', b'{"ack":"1"}', b'{"status":1}']
+)
+def test_other_lines_are_no_replies(dialect: Dialect, line: bytes) -> None:
+    assert dialect.parse(line) is None  # type: ignore[attr-defined]

@@ -1,0 +1,53 @@
+"""Lines out of files, in bounded memory."""
+
+import asyncio
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logboom.clients.report import Report
+from logboom.clients.sources import Read, read_lines
+
+
+def read_all(read: Read, report: Report | None = None, **limits: int) -> list[bytes]:
+    async def gather() -> list[bytes]:
+        return [line async for lines in read_lines(read, report or Report(), **limits) for line in lines]
+
+    return asyncio.run(gather())
+
+
+@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))))
+def test_any_cut_gives_the_same_lines(lines: list[bytes]) -> None:
+    stream = io.BytesIO(b"".join(line + b"\n" for line in lines))
+    assert read_all(lambda _size: stream.read(3)) == lines
+
+
+def test_an_unterminated_last_line_counts() -> None:
+    assert read_all(io.BytesIO(b"a\r\nb").read) == [b"a", b"b"]
+
+
+def test_a_long_line_is_counted_and_its_neighbours_live() -> None:
+    report = Report()
+    stream = io.BytesIO(b"a\n" + b"x" * 1000 + b"\nb\n")
+    assert read_all(lambda _size: stream.read(64), report, line_bytes_max=100) == [b"a", b"b"]
+    assert report.refused == {"line longer than 100 bytes": 1}
+    assert report.bytes_read == 1005
+
+
+def test_each_read_is_handed_on_at_once() -> None:
+    reads = iter([b"one\n", b"two\nthr", b"ee\n", b""])
+
+    async def gather() -> list[list[bytes]]:
+        return [lines async for lines in read_lines(lambda _size: next(reads), Report())]
+
+    assert asyncio.run(gather()) == [[b"one"], [b"two"], [b"three"]]
+
+
+def test_an_unreadable_file_is_the_callers_to_hear_of() -> None:
+    def broken(_size: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        read_all(broken)
