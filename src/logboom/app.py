@@ -182,7 +182,9 @@ _RELOADABLE: Final = frozenset(
 def _needs_restart(old: Settings, new: Settings) -> list[str]:
     """The keys that differ and can't be changed while running."""
     keys = [
-        key for key in ("data_dir", "log_format", "only", "journal", "outputs") if getattr(old, key) != getattr(new, key)
+        key
+        for key in ("data_dir", "log_format", "only", "journal", "outputs")
+        if getattr(old, key) != getattr(new, key)
     ]
     for name in old.listeners.keys() | new.listeners.keys():
         before, after = old.listeners.get(name), new.listeners.get(name)

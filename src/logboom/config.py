@@ -34,43 +34,55 @@ Seconds = Annotated[float, Meta(ge=0)]
 class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[journal]`: the durable log itself."""
 
-    segment_bytes_max: Annotated[int, Meta(ge=1 << 16, description="A segment file is sealed at this size, bytes.")] = (
-        256 << 20
-    )
-    segment_age_max_s: Annotated[float, Meta(gt=0, description="A segment file is sealed at this age, seconds.")] = (
-        86400.0
-    )
+    segment_bytes_max: Annotated[
+        int, Meta(ge=1 << 16, description="A segment file is sealed at this size, bytes.")
+    ] = 256 << 20
+    segment_age_max_s: Annotated[
+        float, Meta(gt=0, description="A segment file is sealed at this age, seconds.")
+    ] = 86400.0
     retention_age_s: Annotated[
         Seconds, Meta(description="Sealed segments older than this are deleted, seconds. 0: kept for ever.")
     ] = 0.0
     retention_bytes_max: Annotated[
         Natural,
-        Meta(description="The oldest sealed segments are deleted while all together are larger, bytes. 0: no limit."),
+        Meta(
+            description="The oldest sealed segments are deleted while all together are larger, bytes. 0: no limit."
+        ),
     ] = 0
     free_bytes_min: Annotated[
-        Natural, Meta(description="New entries are refused when the disk has less left, bytes, so that it never fills up.")
+        Natural,
+        Meta(
+            description="New entries are refused when the disk has less left, bytes, so that it never fills up."
+        ),
     ] = 128 << 20
 
 
 class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]`: one port, one protocol."""
 
-    protocol: Annotated[str, Meta(description="What the listener speaks: `device`, `gateway` or `collector`.")]
+    protocol: Annotated[
+        str, Meta(description="What the listener speaks: `device`, `gateway` or `collector`.")
+    ]
     port: Annotated[Port, Meta(description="TCP port. 0: any free one.")]
     host: Annotated[
         str, Meta(description="Address to bind; several with commas; `*` is every IPv4 and IPv6 address.")
     ] = "0.0.0.0"
     ack: Annotated[
         Literal["received", "written", "synced"],
-        Meta(description="When a client gets its answer: once the entry was taken, written, or is safe on disk."),
+        Meta(
+            description="When a client gets its answer: once the entry was taken, written, or is safe on disk."
+        ),
     ] = "synced"
     store: Annotated[bool, Meta(description="Keep what comes in. Off: check and answer only.")] = True
     line_bytes_max: Annotated[
         int, Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused.")
     ] = 16384
-    connections_max: Annotated[Positive, Meta(description="Connections at once; further ones are turned away.")] = 20_000
+    connections_max: Annotated[
+        Positive, Meta(description="Connections at once; further ones are turned away.")
+    ] = 20_000
     idle_warn_s: Annotated[
-        Seconds, Meta(description="Warn in the operational log after this long without data, seconds. 0: never.")
+        Seconds,
+        Meta(description="Warn in the operational log after this long without data, seconds. 0: never."),
     ] = 0.0
     idle_close_s: Annotated[
         Seconds, Meta(description="Close a connection after this long without data, seconds. 0: never.")
@@ -79,22 +91,27 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         str, Meta(description="Entries below this level are answered but not kept. Empty: all are kept.")
     ] = ""
     rate_limit_enabled: Annotated[bool, Meta(description="Limit the lines of each client address.")] = False
-    rate_limit_requests_max: Annotated[Positive, Meta(description="Lines of one client address a window.")] = 100
+    rate_limit_requests_max: Annotated[
+        Positive, Meta(description="Lines of one client address a window.")
+    ] = 100
     rate_limit_window_s: Annotated[float, Meta(gt=0, description="Length of the window, seconds.")] = 60.0
 
     def __post_init__(self) -> None:
         if self.level_min and severity(self.level_min) is None:
-            raise ValueError(f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR")
+            raise ValueError(
+                f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
+            )
 
 
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The top level."""
 
-    data_dir: Annotated[str, Meta(description="Folder of the journal and of everything else that is kept.")] = (
-        "logboom-data"
-    )
+    data_dir: Annotated[
+        str, Meta(description="Folder of the journal and of everything else that is kept.")
+    ] = "logboom-data"
     log_format: Annotated[
-        Literal["text", "json"], Meta(description="The operational log on stderr: lines for people, or JSON lines.")
+        Literal["text", "json"],
+        Meta(description="The operational log on stderr: lines for people, or JSON lines."),
     ] = "text"
     only: Annotated[list[str], Meta(description="Names of the listeners to start. Empty: all.")] = []
     shutdown_s: Annotated[
@@ -158,7 +175,9 @@ def parse(table: Table) -> Settings:
         _check_name("outputs", name)
     for name in settings.only:
         if name not in settings.listeners:
-            raise ConfigError(f"only: there is no listener {name!r}; there are {', '.join(sorted(settings.listeners))}")
+            raise ConfigError(
+                f"only: there is no listener {name!r}; there are {', '.join(sorted(settings.listeners))}"
+            )
     return settings
 
 
@@ -242,7 +261,9 @@ def _from_environment(variables: Mapping[str, str]) -> Table:
             continue
         path = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if path[0] not in Settings.__struct_fields__:
-            raise ConfigError(f"{variable}: unknown setting; allowed are {', '.join(Settings.__struct_fields__)}")
+            raise ConfigError(
+                f"{variable}: unknown setting; allowed are {', '.join(Settings.__struct_fields__)}"
+            )
         set_path(table, path, _value(text))
     return table
 

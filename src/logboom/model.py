@@ -7,7 +7,8 @@ one costs more than all else on the hot path (`bench/RESULTS.md`).
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import NamedTuple, Protocol as TypingProtocol
+from typing import NamedTuple
+from typing import Protocol as TypingProtocol
 
 
 class Verdict(IntEnum):
@@ -72,7 +73,16 @@ class Batch:
     them is the number of entries.
     """
 
-    __slots__ = ("entries", "levels", "reasons", "received_ns", "retry_after_s", "size_bytes", "source", "verdicts")
+    __slots__ = (
+        "entries",
+        "levels",
+        "reasons",
+        "received_ns",
+        "retry_after_s",
+        "size_bytes",
+        "source",
+        "verdicts",
+    )
 
     def __init__(
         self,

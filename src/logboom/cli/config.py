@@ -44,4 +44,6 @@ def to_toml(table: dict[str, object], prefix: str = "") -> str:
     if prefix and lines:
         lines.insert(0, f"\n[{prefix}]")
     text = "".join(f"{line}\n" for line in lines)
-    return text + "".join(to_toml(value, f"{prefix}.{key}" if prefix else key) for key, value in tables.items())
+    return text + "".join(
+        to_toml(value, f"{prefix}.{key}" if prefix else key) for key, value in tables.items()
+    )

@@ -1,7 +1,7 @@
 """Options that several commands share, and how they become settings."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -9,25 +9,30 @@ from logboom.config import Table, set_path
 from logboom.errors import ConfigError
 
 ConfigFile = Annotated[
-    Optional[Path], typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
 ]
 Profile = Annotated[
-    Optional[str], typer.Option(metavar="NAME", help="Be a drop-in for a source system: device, gateway or collector.")
+    str | None,
+    typer.Option(metavar="NAME", help="Be a drop-in for a source system: device, gateway or collector."),
 ]
 DataDir = Annotated[
-    Optional[str], typer.Option(metavar="DIR", help="Folder of the journal. [default: ./logboom-data]")
+    str | None, typer.Option(metavar="DIR", help="Folder of the journal. [default: ./logboom-data]")
 ]
 Listen = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(metavar="NAME=HOST:PORT", help="Bind a listener elsewhere; may be given several times."),
 ]
-Only = Annotated[Optional[str], typer.Option(metavar="NAME,…", help="Start only these listeners.")]
+Only = Annotated[str | None, typer.Option(metavar="NAME,…", help="Start only these listeners.")]
 LogFile = Annotated[
-    Optional[str], typer.Option(metavar="FILE", help="Also append each entry to this file, as JSON lines.")
+    str | None, typer.Option(metavar="FILE", help="Also append each entry to this file, as JSON lines.")
 ]
-LogFormat = Annotated[Optional[str], typer.Option(metavar="text|json", help="How the server's own log looks.")]
-Host = Annotated[Optional[str], typer.Option(metavar="HOST", help="Bind the profile's listener to this address.")]
-PortNumber = Annotated[Optional[int], typer.Option("--port", metavar="PORT", help="Bind the profile's listener to this port.")]
+LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How the server's own log looks.")]
+Host = Annotated[
+    str | None, typer.Option(metavar="HOST", help="Bind the profile's listener to this address.")
+]
+PortNumber = Annotated[
+    int | None, typer.Option("--port", metavar="PORT", help="Bind the profile's listener to this port.")
+]
 
 
 def flag_table(

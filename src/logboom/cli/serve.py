@@ -1,13 +1,17 @@
 """`logboom serve`."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from logboom.cli import options
 from logboom.config import Settings, Table, load, set_path
 from logboom.errors import ConfigError
 
+if TYPE_CHECKING:
+    import asyncio
 
-def serve(  # noqa: D417 - typer's options describe themselves
+
+def serve(
     *,
     config: options.ConfigFile = None,
     profile: options.Profile = None,
@@ -24,7 +28,6 @@ def serve(  # noqa: D417 - typer's options describe themselves
     With nothing given: every listener on its usual port, the journal in ./logboom-data.
 
     Examples:
-
       logboom serve
 
       logboom serve --only device --listen device=127.0.0.1:5001 --log-file all.jsonl
@@ -35,7 +38,9 @@ def serve(  # noqa: D417 - typer's options describe themselves
 
     Exit codes: 0 stopped as asked, 1 could not start, 2 wrong command line.
     """
-    flags = options.flag_table(data_dir=data_dir, listen=listen, only=only, log_file=log_file, log_format=log_format)
+    flags = options.flag_table(
+        data_dir=data_dir, listen=listen, only=only, log_file=log_file, log_format=log_format
+    )
     _add_address(flags, profile, host, port)
 
     def load_settings() -> Settings:
@@ -64,17 +69,23 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     from logboom import app
     from logboom.ops.oplog import OperationalLog
 
-    try:
-        from uvloop import new_event_loop
-    except ImportError:  # not on every platform; asyncio's own loop does the same, slower
-        from asyncio import new_event_loop
-
     settings = load_settings()
-    sys.setswitchinterval(0.0005)  # the writer's thread needs the interpreter for microseconds: let it in soon
+    sys.setswitchinterval(
+        0.0005
+    )  # the writer's thread needs the interpreter for microseconds: let it in soon
     log = OperationalLog(json_lines=settings.log_format == "json")
 
     async def main() -> None:
         await app.serve(app.App(settings, log), load_settings)
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
+
+
+def _loop_factory() -> Callable[[], "asyncio.AbstractEventLoop"] | None:
+    """Uvloop's loop; None where it does not exist: asyncio's own does the same, slower."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop

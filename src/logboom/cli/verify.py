@@ -23,12 +23,12 @@ def verify(
     Reading is safe while the server runs; --repair needs it stopped.
 
     Examples:
-
       logboom verify --data-dir /var/lib/logboom
 
       logboom verify --repair
 
-    Exit codes: 0 all lines are good (or were repaired), 1 damage was found or there is no journal, 2 wrong command line.
+    Exit codes: 0 all lines are good or were repaired, 1 damage was found or there is no journal,
+    2 wrong command line.
     """
     from rich.console import Console
     from rich.progress import Progress

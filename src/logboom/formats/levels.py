@@ -24,9 +24,7 @@ SEVERITY: Final[dict[str, int]] = {
 }
 """Severity number of every known word, upper case."""
 
-CANONICAL: Final[dict[str, str]] = {
-    word: name for _, name, aliases in _TABLE for word in (name, *aliases)
-}
+CANONICAL: Final[dict[str, str]] = {word: name for _, name, aliases in _TABLE for word in (name, *aliases)}
 """Canonical name of every known word, upper case."""
 
 # Python's logging numbers are the ones that applications of the collector and the handler send.

@@ -15,16 +15,17 @@ EntryDecoder = msgspec.json.Decoder[object]
 
 _decode_any: Final = msgspec.json.Decoder().decode
 
+
 def entry_decoder(struct: type[msgspec.Struct], *, strict: bool = True) -> EntryDecoder:
     """The decoder for entries that must have the fields of `struct`; lax ones take numbers in strings."""
     return msgspec.json.Decoder(struct | None, strict=strict)
 
 
 def judge_all(chunk: bytes, decoder: EntryDecoder, *, wants_levels: bool = False) -> Batch | None:
-    """Judge a chunk of complete lines in one go; None when they are not all good.
+    r"""Judge a chunk of complete lines in one go; None when they are not all good.
 
     Args:
-        chunk: lines, joined by `\\n` or `\\r\\n`, each within the line limit.
+        chunk: lines, joined by `\n` or `\r\n`, each within the line limit.
         decoder: from `entry_decoder`.
         wants_levels: also collect the `level` attribute of each decoded entry.
     """
@@ -39,13 +40,13 @@ def judge_all(chunk: bytes, decoder: EntryDecoder, *, wants_levels: bool = False
 
 
 def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
-    """Decode every line with one call, or None when some line is not exactly one good entry.
+    r"""Decode every line with one call, or None when some line is not exactly one good entry.
 
     `decode_lines` takes any white space for a separator: it would accept two objects on a line, and one
     object over two lines. So every newline becomes two nulls first. Inside a value two neighbouring nulls
     are a syntax error whatever stands around them, so each newline is known to stand between values; and
     the nulls must come back at every second and third place, so each line is known to hold one entry.
-    This costs a third of what counting `}\\n{` does.
+    This costs a third of what counting `}\n{` does.
     """
     marked = chunk.replace(b"\n", _MARK)
     gaps = (len(marked) - len(chunk)) // _MARK_GROWTH

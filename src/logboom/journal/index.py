@@ -15,7 +15,9 @@ def rebuild_index(segment: Segment) -> None:
         while block := file.read(_BLOCK_BYTES):
             position = 0
             while True:
-                if offset + position >= due and (moment_ns := received_at_ns(block[position : position + 64])):
+                if offset + position >= due and (
+                    moment_ns := received_at_ns(block[position : position + 64])
+                ):
                     points.append(IndexPoint(sequence, offset + position, moment_ns))
                     due = offset + position + INDEX_STEP_BYTES
                 jump = block.find(b"\n", max(position, min(due - offset, len(block)) - 1))

@@ -7,7 +7,9 @@ group, so one `fdatasync` answers for all connections.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,6 +18,7 @@ from typing import Final, NamedTuple
 from logboom.errors import StorageError, UsageError
 from logboom.journal.disk import Disk
 from logboom.journal.lock import DataDirLock
+from logboom.journal.pacer import LINGER_S, Pacer
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.segments import prefix, suffix
@@ -25,6 +28,9 @@ from logboom.model import Batch, Receipt, Report
 GROUP_BYTES_MAX: Final = 2 << 20
 """Wire bytes of one group. More gains nothing (a sync's fixed cost is long spread), and costs memory twice:
 the lines and their envelopes are in memory together for as long as the write takes."""
+
+LARGE_BATCH_BYTES: Final = 16 << 10
+"""A batch of this size is worth a commit by itself."""
 
 TICK_S: Final = 1.0
 """How often an idle writer looks whether a segment is old enough to be sealed, or expired."""
@@ -111,7 +117,9 @@ class Journal:
         """Called on the submitting thread after each commit."""
         self._pending: deque[_Submission] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wake_at = 1
         self._sleeping = False
+        self._pacer = Pacer()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -134,7 +142,7 @@ class Journal:
             done(batch.receipt(None))
         self.pending_bytes += batch.size_bytes
         self._pending.append(_Submission(batch, ack, done))
-        if self._sleeping:
+        if self._sleeping and (len(self._pending) >= self._wake_at or batch.size_bytes > LARGE_BATCH_BYTES):
             self._sleeping = False
             self._wake.put(None)
 
@@ -163,13 +171,9 @@ class Journal:
     def _gather(self) -> list[_Submission]:
         """The next group; empty after a tick without work."""
         if not self._pending and not self._closing:
-            self._sleeping = True
-            if not self._pending:  # looked at again: a submit that came between saw nobody asleep
-                try:
-                    self._wake.get(timeout=TICK_S)
-                except Empty:
-                    pass
-            self._sleeping = False
+            self._sleep(1, TICK_S)
+        if self._pending and self._pending[-1].batch.size_bytes <= LARGE_BATCH_BYTES and not self._closing:
+            self._sleep(self._pacer.target(), LINGER_S)
         group: list[_Submission] = []
         size = 0
         while self._pending and size < GROUP_BYTES_MAX:
@@ -177,6 +181,15 @@ class Journal:
             size += submission.batch.size_bytes
             group.append(submission)
         return group
+
+    def _sleep(self, wake_at: int, timeout_s: float) -> None:
+        """Until `wake_at` batches are pending, or a large one is, or time is up."""
+        self._wake_at = wake_at
+        self._sleeping = True
+        if len(self._pending) < wake_at:  # looked at again: a submit that came between saw nobody asleep
+            with suppress(Empty):
+                self._wake.get(timeout=timeout_s)
+        self._sleeping = False
 
     def _store(self, group: list[_Submission]) -> None:
         data = _render(group)
@@ -191,14 +204,15 @@ class Journal:
                     self._deliver(_answer, group, first, {AckLevel.WRITTEN})
                 count = sum(submission.batch.count for submission in group)
                 self._writer.commit(len(data), count, group[0].batch.received_ns)
-                self._succeeded(time.perf_counter() - started)
+                self._succeeded(time.perf_counter() - started, len(group))
         except (OSError, StorageError) as error:
             self._failed(error)
             first = None
         self._deliver(self._finish, group, first, due)
 
-    def _succeeded(self, seconds: float) -> None:
+    def _succeeded(self, seconds: float, batches: int) -> None:
         self.last_commit_s = seconds
+        self._pacer.committed(batches)
         if self.failing is not None:
             self.failing = None
             self._report("info", "the journal stores again")
@@ -218,14 +232,14 @@ class Journal:
 
     # --- the submitting thread again ---
 
-    def _finish(self, group: list[_Submission], first: int | None, due: Set[AckLevel]) -> None:
+    def _finish(self, group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
         self.pending_bytes -= sum(submission.batch.size_bytes for submission in group)
         _answer(group, first, due)
         for callback in self.on_commit:
             callback()
 
 
-def _answer(group: list[_Submission], first: int | None, due: Set[AckLevel]) -> None:
+def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
     """Hand out the receipts of the levels that are due; `first` is the group's first sequence, None if it failed."""
     sequence = first
     for batch, ack, done in group:

@@ -17,7 +17,7 @@ class Block(NamedTuple):
     """Whole journal lines, in order, without a gap."""
 
     first_sequence: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a block
     data: bytes
     """The lines, each with its newline."""
 
@@ -37,7 +37,9 @@ class JournalReader:
         committed: how far the writer is; None: no writer in this process, read every whole line there is.
     """
 
-    def __init__(self, folder: Path, position: int = 0, committed: Callable[[], Committed] | None = None) -> None:
+    def __init__(
+        self, folder: Path, position: int = 0, committed: Callable[[], Committed] | None = None
+    ) -> None:
         self._folder = folder
         self._committed = committed
         self.position = position
@@ -74,8 +76,7 @@ class JournalReader:
         number = find_segment(segments, self.position)
         segment = segments[number]
         self._end = segments[number + 1].first if number + 1 < len(segments) else None
-        if self.position < segment.first:
-            self.position = segment.first
+        self.position = max(self.position, segment.first)
         if not segment.index_path.exists():
             rebuild_index(segment)
         self._descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -122,7 +123,10 @@ class JournalReader:
 
     def _following(self, segment: Segment) -> int | None:
         """First sequence of the segment after `segment`, if there is one yet."""
-        return min((other.first for other in list_segments(self._folder) if other.first > segment.first), default=None)
+        return min(
+            (other.first for other in list_segments(self._folder) if other.first > segment.first),
+            default=None,
+        )
 
     def _whole_lines(self, bytes_max: int, limit: int | None) -> bytes:
         """Whole lines from the offset on: about `bytes_max` bytes, at least one line when there is one."""

@@ -169,5 +169,3 @@ def _copy(descriptor: int, offset: int, size: int, target: Path) -> None:
             offset, size = offset + len(data), size - len(data)
         file.flush()
         os.fsync(file.fileno())
-
-

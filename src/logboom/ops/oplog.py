@@ -39,7 +39,9 @@ class OperationalLog:
         quiet_connections: leave out the lines about single connections coming and going.
     """
 
-    def __init__(self, *, json_lines: bool = False, stream: TextIO | None = None, quiet_connections: bool = False) -> None:
+    def __init__(
+        self, *, json_lines: bool = False, stream: TextIO | None = None, quiet_connections: bool = False
+    ) -> None:
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
         self.quiet_connections = quiet_connections
@@ -84,7 +86,9 @@ class OperationalLog:
             lines = [self._format(*self._queue.popleft()) for _ in range(len(self._queue))]
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
-                lines.append(self._format("warning", f"{dropped} lines of this log were dropped", time.time_ns()))
+                lines.append(
+                    self._format("warning", f"{dropped} lines of this log were dropped", time.time_ns())
+                )
             self._write("".join(lines))
 
     def _write(self, text: str) -> None:

@@ -14,29 +14,35 @@ class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     type: Annotated[str, Meta(description="Which output this is.")]
     enabled: Annotated[bool, Meta(description="Off: configured, but not started.")] = True
-    listeners: Annotated[
-        list[str], Meta(description="Only entries of these listeners. Empty: of all.")
-    ] = []
+    listeners: Annotated[list[str], Meta(description="Only entries of these listeners. Empty: of all.")] = []
 
 
 class Output(Protocol):
     """A view of the journal. Runs on a thread of its own, so blocking calls are fine.
 
     Any call may raise `OutputError` or `OSError`: the runner reports it, waits, opens the output anew and
-    goes on from `position()`. `logboom.testing.check_output` holds every output to this contract.
+    goes on from `position()`. A line that can't be shown as it is gets a substitute; only a journal line
+    that is damaged is left out, and counted. `logboom.testing.output_kit.check_output` holds every output
+    to this contract.
     """
 
+    damaged: int
+    """Journal lines that could not be read and were left out, since the start."""
+
     def open(self) -> None:
-        """Connect or open files, and undo what was written past the durable position."""
+        """Connect or open files, and undo what was written past the durable position. May be called again."""
 
     def write(self, block: Block) -> None:
         """Take journal lines, in order. Idempotent by sequence; need not be durable yet."""
 
     def flush(self) -> None:
-        """Make everything written durable, and the position with it."""
+        """Make everything written durable, and the position with it. Free when nothing was written."""
 
     def position(self) -> int:
-        """The next sequence to be written, as of the last durable state."""
+        """The next sequence to be written, as of the last durable state; 0 before anything was."""
+
+    def rewind(self, sequence: int) -> None:
+        """Go on from `sequence`, durably. For a journal that ends before the position: a new one."""
 
     def close(self) -> None:
         """Let go of files and connections. Idempotent; flushes nothing."""

@@ -15,7 +15,14 @@ _VERDICTS: Final = tuple(Verdict)
 class Counters:
     """What a listener has seen since the server's start."""
 
-    __slots__ = ("batches", "bytes_received", "connections_open", "connections_refused", "connections_total", "verdicts")
+    __slots__ = (
+        "batches",
+        "bytes_received",
+        "connections_open",
+        "connections_refused",
+        "connections_total",
+        "verdicts",
+    )
 
     def __init__(self) -> None:
         self.bytes_received = 0
@@ -90,11 +97,16 @@ class Intake:
         batch.retry_after_s = grant.retry_after_s
         if grant.newly_limited:
             source = batch.source
-            self._report("warning", f"{source.listener} {source.peer}: rate limit reached for {grant.retry_after_s:.0f} s")
+            self._report(
+                "warning",
+                f"{source.listener} {source.peer}: rate limit reached for {grant.retry_after_s:.0f} s",
+            )
 
     @staticmethod
     def _filter(batch: Batch, level_min: int) -> None:
-        below = {level for level in _distinct(batch.levels or []) if (severity(level) or level_min) < level_min}
+        below = {
+            level for level in _distinct(batch.levels or []) if (severity(level) or level_min) < level_min
+        }
         if not below:
             return
         levels = iter(batch.levels or [])
@@ -112,7 +124,10 @@ class Intake:
             self._report("warning", f"{source.listener} {source.peer}: line refused: {reason}")
         refused = len(batch.verdicts) - batch.count
         if refused > len(batch.reasons):
-            self._report("warning", f"{source.listener} {source.peer}: {refused - len(batch.reasons)} more lines refused")
+            self._report(
+                "warning",
+                f"{source.listener} {source.peer}: {refused - len(batch.reasons)} more lines refused",
+            )
 
 
 def _hashable(level: object) -> object:

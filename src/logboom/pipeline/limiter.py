@@ -38,7 +38,9 @@ class FixedWindowLimiter:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, requests_max: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, requests_max: int, window_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._requests_max = requests_max
         self._window_s = window_s
         self._clock = clock

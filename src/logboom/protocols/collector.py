@@ -73,7 +73,7 @@ class CollectorProtocol:
             return
         lines = JsonLines(_DECODER, self._line_bytes_max, wants_levels=True)
         self._lines = GzipFrames(lines, self._frames_bytes_max) if framed else lines
-        self._lines.feed(self._head)
+        self._lines.feed(bytes(self._head))
         self._head.clear()
 
     def receive_eof(self) -> None:

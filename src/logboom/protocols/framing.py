@@ -19,10 +19,10 @@ class TooLong:
 
 
 class LineFramer:
-    """Gathers bytes, hands out chunks of complete lines, and a `TooLong` for each line above the limit.
+    r"""Gathers bytes, hands out chunks of complete lines, and a `TooLong` for each line above the limit.
 
     Args:
-        line_bytes_max: the longest line, in bytes without its line end (`\\n` or `\\r\\n`).
+        line_bytes_max: the longest line, in bytes without its line end (`\n` or `\r\n`).
     """
 
     __slots__ = ("_buffer", "_dropped", "_dropping", "_eof", "_line_bytes_max", "_searched")
@@ -57,7 +57,7 @@ class LineFramer:
         last = self._buffer.rfind(b"\n", self._searched, end)
         return self._take_lines(last) if last >= 0 else self._take_rest()
 
-    def _take_lines(self, last: int) -> bytes | TooLong:
+    def _take_lines(self, last: int) -> bytes | TooLong | None:
         """Take the lines up to the newline at `last`, stopping before one that is too long."""
         start, limit = 0, self._line_bytes_max
         while last - start > limit:  # hop from newline to newline, as far as one line may reach

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
-from logboom.model import Acker, Batch, Receipt, Verdict
+from logboom.model import Acker, Batch, Receipt
 from logboom.protocols.objects import ObjectScanner, Refusal
 
 _NUMBERS: Final = ("temp", "rh", "lux")

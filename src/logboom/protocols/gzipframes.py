@@ -105,7 +105,9 @@ class GzipFrames:
         self._left = rest
         self._unpacked += len(data)
         if self._unpacked > UNPACKED_BYTES_MAX:
-            return self._refuse_frame(Verdict.TOO_LONG, f"frame unpacks to more than {UNPACKED_BYTES_MAX} bytes")
+            return self._refuse_frame(
+                Verdict.TOO_LONG, f"frame unpacks to more than {UNPACKED_BYTES_MAX} bytes"
+            )
         self._lines.feed(data)
         if inflate.eof:
             return self._end_member()

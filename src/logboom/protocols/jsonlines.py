@@ -24,7 +24,9 @@ class JsonLines:
 
     __slots__ = ("_decoder", "_framer", "_line_bytes_max", "_pieces", "_wants_levels")
 
-    def __init__(self, decoder: ndjson.EntryDecoder, line_bytes_max: int, *, wants_levels: bool = False) -> None:
+    def __init__(
+        self, decoder: ndjson.EntryDecoder, line_bytes_max: int, *, wants_levels: bool = False
+    ) -> None:
         self._decoder = decoder
         self._framer = LineFramer(line_bytes_max)
         self._line_bytes_max = line_bytes_max

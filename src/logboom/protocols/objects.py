@@ -37,7 +37,17 @@ class ObjectScanner:
         object_bytes_max: the longest object, in bytes.
     """
 
-    __slots__ = ("_buffer", "_depth", "_dropped", "_escaped", "_garbage", "_in_string", "_object_bytes_max", "_position", "_start")
+    __slots__ = (
+        "_buffer",
+        "_depth",
+        "_dropped",
+        "_escaped",
+        "_garbage",
+        "_in_string",
+        "_object_bytes_max",
+        "_position",
+        "_start",
+    )
 
     def __init__(self, object_bytes_max: int) -> None:
         self._object_bytes_max = object_bytes_max
@@ -96,11 +106,12 @@ class ObjectScanner:
         match = pattern.search(self._buffer, self._position, end)
         if match is None:
             self._position = end
-            return self._drop_if_long()
+            self._drop_if_long()
+            return None
         index, token = match.start(), match[0]
         self._position = index + 1
         if self._in_string:
-            return self._step_string(index, token)
+            return self._step_string(token)
         if token == b'"':
             self._in_string = True
         elif token == b"}":
@@ -113,7 +124,7 @@ class ObjectScanner:
             self._depth += 1
         return None
 
-    def _step_string(self, index: int, token: bytes) -> Refusal | None:
+    def _step_string(self, token: bytes) -> Refusal | None:
         if token == b'"':
             self._in_string = False
         elif token == b"\n":
@@ -127,13 +138,19 @@ class ObjectScanner:
         if size > self._object_bytes_max:
             return self._give_up("")
         # A newline outside a string is white space; the journal needs the entry on one line.
-        return bytes(memoryview(self._buffer)[self._start : self._position]).replace(b"\r", b" ").replace(b"\n", b" ")
+        return (
+            bytes(memoryview(self._buffer)[self._start : self._position])
+            .replace(b"\r", b" ")
+            .replace(b"\n", b" ")
+        )
 
     def _give_up(self, reason: str) -> Refusal:
         size = self._position - self._start + self._dropped
         self._depth, self._in_string, self._escaped, self._dropped = 0, False, False, 0
         if size > self._object_bytes_max:
-            return Refusal(Verdict.TOO_LONG, f"object of {size} bytes, the limit is {self._object_bytes_max}", size)
+            return Refusal(
+                Verdict.TOO_LONG, f"object of {size} bytes, the limit is {self._object_bytes_max}", size
+            )
         return Refusal(Verdict.NOT_JSON, f"not JSON: {reason}", size)
 
     def _garbage_refusal(self) -> Refusal:

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from logboom.model import Acker, Receipt, Source
+from logboom.model import Acker, Receipt
 
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener

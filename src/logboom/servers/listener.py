@@ -33,6 +33,8 @@ class Listener(Protocol):
 
     name: str
     intake: Intake
+    ports: list[int]
+    """The ports that are bound; tells the real one when 0 was asked for."""
 
     async def start(self) -> None:
         """Bind and accept. Raises `ListenerError` when it can't."""

@@ -41,7 +41,9 @@ class TcpListener:
         make_protocol: makes the protocol of a new connection.
     """
 
-    def __init__(self, context: ListenerContext, make_protocol: Callable[[ListenerSettings], WireProtocol]) -> None:
+    def __init__(
+        self, context: ListenerContext, make_protocol: Callable[[ListenerSettings], WireProtocol]
+    ) -> None:
         self.name = context.name
         self.intake = context.intake
         self.journal_behind = context.journal_behind
@@ -78,7 +80,9 @@ class TcpListener:
         for one in expand_hosts(self._settings.host):
             bound = bind(self.name, one, self.ports[0] if self.ports and not port else port)
             self.ports.append(bound.getsockname()[1])
-            self._servers.append(await self.loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG))
+            self._servers.append(
+                await self.loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
+            )
             self._report("listening", f"{self.name} listening on {format_address(one, self.ports[-1])}")
 
     async def run(self) -> None:
@@ -103,10 +107,14 @@ class TcpListener:
     async def drain(self, deadline_s: float) -> None:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
         ends_at = self.loop.time() + deadline_s
-        while self.loop.time() < ends_at and not all(connection.idle for connection in self._connections):
-            await asyncio.sleep(0.01)
+        await self._until(lambda: all(connection.idle for connection in self._connections), ends_at)
         for connection in list(self._connections):
             connection.transport.close()
+        await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers
+
+    async def _until(self, done: Callable[[], bool], ends_at: float) -> None:
+        while not done() and self.loop.time() < ends_at:  # noqa: ASYNC110 - thousands to wait for, once in a life
+            await asyncio.sleep(0.01)
 
     # --- called by connections ---
 
@@ -164,7 +172,10 @@ class TcpListener:
         for connection in list(self._connections):
             idle_s = now - connection.last_data
             if connection.stalled_s(now) > WRITE_STALL_S_MAX:
-                self._report("warning", f"{self._name_of(connection)}: replies unread for {WRITE_STALL_S_MAX:.0f} s, closed")
+                self._report(
+                    "warning",
+                    f"{self._name_of(connection)}: replies unread for {WRITE_STALL_S_MAX:.0f} s, closed",
+                )
                 connection.transport.abort()
             elif 0 < close_s < idle_s:
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
@@ -202,13 +213,19 @@ def format_address(host: str, port: int) -> str:
 def bind(name: str, host: str, port: int) -> socket.socket:
     """A bound socket whose options its connections inherit."""
     try:
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         bound = socket.socket(family, kind, number)
     except OSError as error:
         raise ListenerError(f"listener {name}: can't use the address {host!r}: {error.strerror}") from error
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", KEEPALIVE_IDLE_S), ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S), ("TCP_KEEPCNT", KEEPALIVE_PROBES)):
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+    ):
         if hasattr(socket, option):
             bound.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     if family == socket.AF_INET6:

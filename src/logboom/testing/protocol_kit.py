@@ -53,7 +53,9 @@ def cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     return pieces
 
 
-def check_protocol(make: Callable[[], WireProtocol], data: bytes, *, seed: int = 0, rounds: int = 5) -> Outcome:
+def check_protocol(
+    make: Callable[[], WireProtocol], data: bytes, *, seed: int = 0, rounds: int = 5
+) -> Outcome:
     """Feed `data` whole, byte by byte and at random cuts; all must come out the same.
 
     Args:

@@ -1,0 +1,1 @@
+"""Logboom beside rsyslog and syslog-ng, on the same input: `python -m bench --help`."""

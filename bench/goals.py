@@ -1,0 +1,101 @@
+"""What Logboom is meant to reach, beside what was measured."""
+
+import operator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bench.benchmarks import many, startup, stop_and_wait, throughput
+from bench.results import Run
+from bench.spread import spread
+from bench.table import table
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure with its bounds, in the figure's own unit."""
+
+    benchmark: str
+    key: str
+    text: str
+    goal: float
+    demanded: float | None = None
+    more_is_better: bool = False
+    labels: dict[str, Any] = field(default_factory=dict)
+
+    def row(self, run: Run) -> list[str] | None:
+        """A row of the table; None when nothing was measured."""
+        found = spread(
+            [trial[self.key] for trial in run.accepted("logboom", **self.labels) if self.key in trial]
+        )
+        if found is None:
+            return None
+        reaches = operator.ge if self.more_is_better else operator.le
+        demanded = "" if self.demanded is None else _number(self.demanded)
+        if reaches(found.median, self.goal):
+            verdict = "✅ goal reached"
+        elif self.demanded is not None and reaches(found.median, self.demanded):
+            verdict = "✅ demand met, goal missed"
+        else:
+            verdict = "❌ missed"
+        return [self.text, _number(found.median), demanded, _number(self.goal), verdict]
+
+
+def _throughput_goals(connections: int) -> list[Goal]:
+    where = "1 connection" if connections == 1 else f"{connections} connections"
+    labels = {"connections": connections}
+    name = throughput.NAME
+    return [
+        Goal(
+            name,
+            "lines_per_s",
+            f"durable, acked lines/s, {where}",
+            1.5e6,
+            1e6,
+            more_is_better=True,
+            labels=labels,
+        ),
+        Goal(name, "cpu_s_per_million", f"CPU s per 1 M lines, {where}", 0.6, 0.8, labels=labels),
+        Goal(name, "peak_rss_mib", f"peak RSS MiB, {where}", 60, labels=labels),
+    ]
+
+
+_WAIT: Final = {"connections": 64}
+_MANY: Final = {"connections": 10_000}
+
+GOALS: Final = [
+    *_throughput_goals(1),
+    *_throughput_goals(4),
+    Goal(
+        stop_and_wait.NAME,
+        "acks_per_s",
+        "stop-and-wait acks/s, 64 connections",
+        50_000,
+        more_is_better=True,
+        labels=_WAIT,
+    ),
+    Goal(many.NAME, "cpu_share", "10,000 connections: share of a core", 0.25, labels=_MANY),
+    Goal(many.NAME, "peak_rss_mib", "10,000 connections: peak RSS MiB", 100, labels=_MANY),
+    Goal(many.NAME, "p99_ms", "10,000 connections: p99 ack, ms", 10, labels=_MANY),
+    Goal(startup.STARTUP, "listening_s", "startup to listening, s", 0.5),
+    Goal(startup.RECOVERY, "listening_s", "recovery of 1 GiB, s", 1.0, labels={"state": startup.AS_KILLED}),
+    Goal(
+        startup.RECOVERY,
+        "listening_s",
+        "recovery of 1 GiB without index, s",
+        1.0,
+        labels={"state": startup.NO_INDEX},
+    ),
+]
+
+
+def goals_table(runs: dict[str, Run]) -> str:
+    """All goals for which something was measured, in full size."""
+    measured = {name: run for name, run in runs.items() if not run.quick}
+    rows = (goal.row(measured[goal.benchmark]) for goal in GOALS if goal.benchmark in measured)
+    return table(
+        ["figure", "median", "demanded", "goal", "verdict"], [row for row in rows if row is not None]
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -1,0 +1,282 @@
+"""`RESULTS.md`: what was measured, as tables."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from bench.benchmarks import many, startup, stop_and_wait, throughput
+from bench.goals import goals_table
+from bench.line import LINE_BYTES
+from bench.plan import Plan
+from bench.results import Run
+from bench.spread import paired_ratio, spread
+from bench.subjects.base import Subject
+from bench.table import table
+from bench.trial import Trial
+
+OURS: Final = "logboom"
+DISTURBED_SHARE: Final = 0.25  # of a core, by processes that have no part in a trial
+
+_INTRODUCTION: Final = f"""\
+# Benchmark results
+
+`make bench` writes this page; the raw trials stand beside it in `results.json`.
+
+- **Figures** are the median of all accepted trials, with (lowest..highest) behind it.
+- **Alternating**: in each round every subject runs once, and each round starts with another subject.
+- **The line** is document 000's log entry: {LINE_BYTES - 1} bytes and a newline, each with its own number.
+- **Load** comes from another process on the same machine over 127.0.0.1. CPU is the server's alone
+  (utime + stime of all its threads and children), memory is its peak resident size.
+- **Delivery** is verified after the clock has stopped: each stored line is read back and compared. A
+  trial that loses, doubles or damages a line is rejected and listed below.
+- **What is compared is not equal.** Logboom parses each line, writes it with source and time, calls
+  fdatasync, and only then acks; its clock stops at the last ack. rsyslog and syslog-ng copy the line
+  into a file without ack or sync (with JSON parsing where it says so); their clock stops when the
+  output file has its full size.
+- rsyslog and syslog-ng are Debian's packages with the settings below, the fastest of those tried. Their
+  JSON variants get fewer lines, so that a trial takes seconds.
+"""
+
+_THROUGHPUT: Final = """\
+## Throughput
+
+CPU includes the kernel's work for the server. *Logboom's lead* is its lines/s over the subject's, paired by
+round. *Others* is what the rest of the machine (kernel threads, other people) used of a core.
+"""
+
+_WAIT: Final = """\
+The generator is one Python
+process on the same cores; its own handling is part of the latency.
+
+"""
+
+_MANY: Final = """\
+Lines are evenly spread, and measured after a warm-up. All acks must arrive.
+*Late* is the worst delay of a line behind the generator's own schedule.
+
+"""
+
+_STARTUP: Final = """\
+## Startup on an empty data directory
+
+From exec to the first accepted connection, and to the first ack.
+
+"""
+
+_RECOVERY: Final = """\
+## Recovery of a journal
+
+The server itself wrote the journal and was killed (SIGKILL) after the last ack; half a line was added to
+its end. Each trial starts on a copy, in the page cache unless it says otherwise. Afterwards every
+line is read back.
+
+"""
+
+
+def render(runs: dict[str, Run], plan: Plan) -> str:
+    """The whole page."""
+    titles = {subject.name: subject for subject in plan.all_subjects()}
+    sections: list[tuple[str, Callable[[Run, dict[str, Subject]], str]]] = [
+        (throughput.NAME, _throughput),
+        (stop_and_wait.NAME, _stop_and_wait),
+        (many.NAME, _many),
+        (startup.STARTUP, _startup),
+        (startup.RECOVERY, _recovery),
+    ]
+    parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]
+    parts += [make(runs[name], titles) for name, make in sections if name in runs]
+    parts.append(_configurations(runs))
+    return "\n".join(part for part in parts if part)
+
+
+def _warnings(runs: dict[str, Run]) -> str:
+    lines: list[str] = []
+    for name, run in runs.items():
+        if run.quick:
+            lines.append(f"- ⚠️ **{name}** is a quick run: a smoke test, not a measurement.")
+        lines += [f"- ⚠️ **{name}**: {subject} was skipped: {why}" for subject, why in run.skipped.items()]
+        if disturbed := [
+            trial for trial in run.trials if trial.get("others_cpu_share", 0.0) > DISTURBED_SHARE
+        ]:
+            lines.append(
+                f"- ⚠️ **{name}**: {len(disturbed)} of {len(run.trials)} trials were disturbed: "
+                f"other processes used more than {DISTURBED_SHARE} of a core meanwhile."
+            )
+        lines += [
+            f"- 💥 **{name}**: {_label(trial)} was REJECTED: {trial['error']}" for trial in run.rejected()
+        ]
+    return (
+        "## Rejected and skipped\n\n"
+        + ("\n".join(lines) if lines else "No trial was rejected, no subject skipped.")
+        + "\n"
+    )
+
+
+def _label(trial: Trial) -> str:
+    labels = (f"{key} {trial[key]}" for key in ("connections", "state", "round") if key in trial)
+    return f"{trial['subject']} ({', '.join(labels)})"
+
+
+def _circumstances(runs: dict[str, Run]) -> str:
+    machines: list[dict[str, str]] = []
+    for run in runs.values():
+        if run.machine not in machines:
+            machines.append(run.machine)
+    rows = [
+        [name, run.date, f"`{run.command}`", str(machines.index(run.machine) + 1)]
+        for name, run in runs.items()
+    ]
+    text = "## Machine and runs\n\n" + table(["benchmark", "date (UTC)", "command", "machine"], rows) + "\n"
+    for number, machine in enumerate(machines, 1):
+        text += f"{number}. " + "; ".join(f"{key}: {value}" for key, value in machine.items()) + "\n"
+    return text
+
+
+def _figure(trials: Iterable[Trial], key: str, digits: int = 2, scale: float = 1.0) -> str:
+    found = spread([trial[key] for trial in trials if key in trial])
+    return "no accepted trial" if found is None else found.show(digits, scale)
+
+
+def _delivered(trials: list[Trial]) -> str:
+    """Of all trials, rejected ones included: a subject that loses lines is shown as such."""
+    lines, found = (sum(trial.get(key, 0) for trial in trials) for key in ("lines", "delivered"))
+    failed = sum("lines" not in trial for trial in trials)
+    text = f"all {lines:,}" if found == lines else f"**LOST {lines - found:,} of {lines:,}**"
+    return text + (f", **{failed} failed**" if failed else "")
+
+
+def _order(trials: list[Trial]) -> str:
+    """How many lines came after a later one of their connection; a parser with two workers may do that."""
+    reordered = sum(trial.get("reordered", 0) for trial in trials)
+    return f", {reordered:,} out of order" if reordered else ""
+
+
+def _subjects(run: Run) -> list[str]:
+    return list(dict.fromkeys(trial["subject"] for trial in run.trials))
+
+
+def _throughput(run: Run, titles: dict[str, Subject]) -> str:
+    text = _THROUGHPUT
+    head = [
+        "subject",
+        "version",
+        "trials",
+        "M lines/s",
+        "CPU s per 1 M",
+        "peak RSS MiB",
+        "delivered",
+        "Logboom's lead",
+        "others",
+    ]
+    names = [name for name in titles if name in _subjects(run)]
+    for connections in sorted({trial["connections"] for trial in run.trials}):
+        rows = [_throughput_row(run, titles[name], connections) for name in names]
+        text += f"\n### {connections} connection{'s' if connections > 1 else ''}\n\n" + table(head, rows)
+    return text
+
+
+def _throughput_row(run: Run, subject: Subject, connections: int) -> list[str]:
+    trials = run.accepted(subject.name, connections=connections)
+    every = run.all(subject.name, connections=connections)
+    ratio = paired_ratio(_rates(run, OURS, connections), _rates(run, subject.name, connections))
+    return [
+        subject.title,
+        run.versions.get(subject.name, "unknown"),
+        f"{len(trials)} of {len(every)}",
+        _figure(trials, "lines_per_s", 2, 1e6),
+        _figure(trials, "cpu_s_per_million"),
+        _figure(trials, "peak_rss_mib", 0),
+        _delivered(every) + _order(every),
+        f"{ratio.median:.1f} times" if ratio is not None and subject.name != OURS else "",
+        _figure(trials, "others_cpu_share"),
+    ]
+
+
+def _rates(run: Run, subject: str, connections: int) -> list[float | None]:
+    """Lines a second by round; None where a trial was rejected."""
+    rounds = {
+        trial["round"]: trial["lines_per_s"] for trial in run.accepted(subject, connections=connections)
+    }
+    last = max((trial["round"] for trial in run.trials), default=-1)
+    return [rounds.get(number) for number in range(last + 1)]
+
+
+def _stop_and_wait(run: Run, _titles: dict[str, Subject]) -> str:
+    trials = run.accepted(OURS)
+    text = f"## Stop and wait\n\n{_connections(trials)} connections: a line, its ack, the next. {_WAIT}"
+    columns = [("acks_per_s", "k acks/s", 1, 1e3), ("p50_ms", "p50 ms", 2, 1.0), ("p99_ms", "p99 ms", 2, 1.0)]
+    columns += [("p999_ms", "p99.9 ms", 2, 1.0), ("cpu_s_per_million", "CPU s per 1 M", 2, 1.0)]
+    columns += [
+        ("peak_rss_mib", "peak RSS MiB", 0, 1.0),
+        ("generator_cpu_share", "generator's share of a core", 2, 1.0),
+    ]
+    return text + _one_row(run, trials, columns)
+
+
+def _many(run: Run, _titles: dict[str, Subject]) -> str:
+    trials = run.accepted(OURS)
+    text = f"## Many connections, one line a second each\n\n{_connections(trials)} connections. {_MANY}"
+    columns = [("cpu_share", "CPU, share of a core", 3, 1.0), ("rss_mib", "RSS MiB", 0, 1.0)]
+    columns += [
+        ("peak_rss_mib", "peak RSS MiB", 0, 1.0),
+        ("p50_ms", "p50 ms", 2, 1.0),
+        ("p99_ms", "p99 ms", 2, 1.0),
+    ]
+    columns += [("p999_ms", "p99.9 ms", 2, 1.0), ("connect_s", "connect all, s", 2, 1.0)]
+    columns += [
+        ("generator_cpu_share", "generator's share of a core", 2, 1.0),
+        ("send_late_ms_max", "late ms", 1, 1.0),
+    ]
+    return text + _one_row(run, trials, columns)
+
+
+def _connections(trials: list[Trial]) -> str:
+    return f"{trials[0]['connections']:,}" if trials else "(unknown)"
+
+
+def _one_row(run: Run, trials: list[Trial], columns: list[tuple[str, str, int, float]]) -> str:
+    every = run.all(OURS)
+    figures = [_figure(trials, key, digits, scale) for key, _, digits, scale in columns]
+    head = ["version", "trials", *(title for _, title, _, _ in columns), "stored"]
+    row = [run.versions.get(OURS, "unknown"), f"{len(trials)} of {len(every)}", *figures, _delivered(every)]
+    return table(head, [row])
+
+
+_START_COLUMNS: Final = [("listening_s", "listening, s", 3), ("first_ack_s", "first ack, s", 3)]
+
+
+def _startup(run: Run, _titles: dict[str, Subject]) -> str:
+    trials = run.accepted(OURS)
+    text = _STARTUP
+    rows = [[f"{len(trials)} of {len(run.all(OURS))}", *_start_figures(trials)]]
+    return text + table(["trials", *(title for _, title, _ in _START_COLUMNS), "CPU s", "peak RSS MiB"], rows)
+
+
+def _recovery(run: Run, _titles: dict[str, Subject]) -> str:
+    rows: list[list[str]] = []
+    for state in (startup.AS_KILLED, startup.NO_INDEX, startup.COLD):
+        trials, every = run.accepted(OURS, state=state), run.all(OURS, state=state)
+        counted = f"{len(trials)} of {len(every)}"
+        rows.append(
+            [state, counted, _figure(trials, "journal_mib", 0), *_start_figures(trials), _delivered(every)]
+        )
+    head = [
+        "state",
+        "trials",
+        "journal MiB",
+        *(title for _, title, _ in _START_COLUMNS),
+        "CPU s",
+        "peak RSS MiB",
+        "stored",
+    ]
+    return _RECOVERY + table(head, rows)
+
+
+def _start_figures(trials: list[Trial]) -> list[str]:
+    times = [_figure(trials, key, digits) for key, _, digits in _START_COLUMNS]
+    return [*times, _figure(trials, "cpu_s"), _figure(trials, "peak_rss_mib", 0)]
+
+
+def _configurations(runs: dict[str, Run]) -> str:
+    described = {name: text for run in runs.values() for name, text in run.described.items()}
+    blocks = (f"### {name}\n\n```text\n{text.strip()}\n```\n" for name, text in described.items())
+    return "## Commands and configurations\n\n" + "\n".join(blocks)

@@ -1,0 +1,1 @@
+"""What is measured: one file a server, all started and stopped the same way."""

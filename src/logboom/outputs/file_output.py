@@ -1,0 +1,193 @@
+"""What all outputs to files share: positions, crash recovery, rotation. A format adds `render`."""
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from logboom.errors import OutputError
+from logboom.journal.disk import Disk
+from logboom.journal.reader import Block
+from logboom.outputs.backups import Backups
+from logboom.outputs.base import OutputSettings, position_path
+from logboom.outputs.files import RotatingFile
+from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
+from logboom.outputs.positions import Position, PositionFile
+
+
+class FileSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+    """Settings of every output to a file."""
+
+    path: Annotated[str, Meta(min_length=1, description="The file, absolute or inside `folder`.")]
+    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
+    max_file_bytes: Annotated[
+        int, Meta(ge=0, description="Rotate before the file grows larger, bytes. 0: never for its size.")
+    ] = 0
+    rotate_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Rotate with the first line after the clock (UTC) passes a multiple of this, "
+            "seconds; 86400 is daily. 0: never for its age.",
+        ),
+    ] = 0.0
+    backup_count: Annotated[
+        int,
+        Meta(ge=0, le=9999, description="Rotated files that are kept. 0: none, a full file is deleted."),
+    ] = 5
+    compress: Annotated[bool, Meta(description="Gzip rotated files.")] = False
+
+    def file_path(self) -> Path:
+        """The file's absolute path."""
+        return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
+
+
+class FileOutput(ABC):
+    """Writes lines to a rotating file, each exactly once, whatever crashes in between.
+
+    The position file tells how large the file was when a sequence was reached. Lines past that size are
+    ours but not accounted for: they are cut off at the next start, and written again from the journal.
+    Before a file is rotated, everything in it is made durable and accounted for.
+
+    Args:
+        settings: checked already.
+        name: of the output in the configuration.
+        data_dir: where the position is kept.
+        disk: the real one, or a faulty one in tests.
+        clock: seconds since the epoch, for rotation by time.
+    """
+
+    first_backup: ClassVar[int] = 1
+    """The number of the newest backup."""
+
+    def __init__(
+        self,
+        settings: FileSettings,
+        name: str,
+        data_dir: Path,
+        *,
+        disk: Disk | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        disk = disk or Disk()
+        path = settings.file_path()
+        self.damaged = 0
+        self._tails = listener_tails(settings.listeners)
+        self._positions = PositionFile(position_path(data_dir, name), disk)
+        self._file = RotatingFile(
+            path,
+            Backups(path, settings.backup_count, first=self.first_backup, compress=settings.compress),
+            file_bytes_max=settings.max_file_bytes,
+            rotate_interval_s=settings.rotate_interval_s,
+            disk=disk,
+            clock=clock,
+        )
+        self._saved: Position | None = None
+        self._next = 0
+        self._dirty = False  # something was written since the last save
+        self._is_open = False
+
+    @abstractmethod
+    def render(self, lines: Lines) -> Lines:
+        """Turn journal lines into lines of the file; damaged ones are left out, nothing raises."""
+
+    def open(self) -> None:
+        """See `Output.open`. Raises `OSError`, `OutputError`."""
+        self.close()
+        saved = self._positions.load()
+        self._file.open()
+        if saved is not None and not saved.clean and self._is_ours(saved):
+            self._file.truncate(saved.size)
+        else:
+            self._file.end_line()
+        self._next = 0 if saved is None else saved.next_sequence
+        self._save()
+        self._is_open = True
+
+    def write(self, block: Block) -> None:
+        """See `Output.write`. Raises `OSError`, `OutputError`."""
+        lines = lines_from(block, self._next)
+        if self._tails:
+            lines = only_ending(lines, self._tails)
+        if lines.data:
+            rendered = self.render(lines)
+            self.damaged += len(lines.sequences) - len(rendered.sequences)
+            self._append(rendered)
+        self._next = max(self._next, block.next_sequence)
+
+    def flush(self) -> None:
+        """See `Output.flush`. Raises `OSError`."""
+        if self._dirty:
+            self._file.sync()
+        if self._dirty or self._next != self.position():
+            self._save()
+
+    def position(self) -> int:
+        """See `Output.position`."""
+        return 0 if self._saved is None else self._saved.next_sequence
+
+    def rewind(self, sequence: int) -> None:
+        """See `Output.rewind`. Raises `OSError`."""
+        self._next = sequence
+        self._save()
+
+    def close(self) -> None:
+        """See `Output.close`."""
+        if self._is_open and not self._dirty:
+            with suppress(OSError, OutputError):  # then what follows counts as ours, as after a crash
+                self._save(clean=True)
+        self._is_open = False
+        self._file.close()
+        self._positions.close()
+
+    def _is_ours(self, saved: Position) -> bool:
+        """Whether the opened file is the one that `saved` speaks of, and not shortened since."""
+        file = self._file
+        same = saved.path == str(file.path) and saved.inode == file.inode and saved.size <= file.size
+        return same and saved.tail == file.tail_check(saved.size)
+
+    def _append(self, lines: Lines) -> None:
+        self._keep_to_path()
+        if self._file.is_due():
+            self._rotate()
+        data, start, done = lines.data, 0, 0
+        while start < len(data):
+            end = self._file.room_end(data, start)
+            if end == start:
+                self._next = lines.sequences[done]
+                self._rotate()
+                continue
+            self._dirty = True
+            self._file.write(data[start:end])
+            if end < len(data):
+                done += data.count(b"\n", start, end)
+            start = end
+
+    def _keep_to_path(self) -> None:
+        """Somebody moved or deleted the file: account for what it has, and go on in a new one."""
+        if not self._file.is_current():
+            self.flush()
+            self._file.open()
+            self._file.end_line()
+            self._save()
+
+    def _rotate(self) -> None:
+        self.flush()
+        self._file.rotate()
+        self._save()  # no line may be in the new file before its inode is known
+        self._file.compress_backups()
+
+    def _save(self, *, clean: bool = False) -> None:
+        """Make the present state of the file the position. Everything in it must be durable."""
+        size = self._file.size
+        position = Position(
+            str(self._file.path), self._next, self._file.inode, size, self._file.tail_check(size), clean
+        )
+        if position != self._saved:
+            self._positions.save(position)
+        self._saved, self._dirty = position, False

@@ -1,0 +1,43 @@
+"""Lines with their sequences: what is rendered, and what comes of it."""
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import NamedTuple
+
+import msgspec
+
+from logboom.journal.reader import Block, nth_line_end
+
+
+class Lines(NamedTuple):
+    """Some lines, in order, and the sequence of each. A gap: an entry that was left out."""
+
+    sequences: Sequence[int]
+    data: bytes
+    """The lines, each with its newline."""
+
+
+def lines_from(block: Block, position: int) -> Lines:
+    """The lines of `block` from `position` on; what came before was written already."""
+    done = min(max(0, position - block.first_sequence), block.count)
+    data = block.data[nth_line_end(block.data, done) :] if done else block.data
+    return Lines(range(block.first_sequence + done, block.next_sequence), data)
+
+
+def listener_tails(listeners: Sequence[str]) -> tuple[bytes, ...]:
+    """How the journal lines of `listeners` end.
+
+    No other line ends so: inside a JSON string the quotes would be escaped, and after the entry there is
+    only `"source"`, whose key differs.
+    """
+    return tuple(b',"listener":%b}' % msgspec.json.encode(name) for name in listeners)
+
+
+def only_ending(lines: Lines, tails: tuple[bytes, ...]) -> Lines:
+    """Those of `lines` that end with one of `tails`."""
+    split = lines.data.split(b"\n")[:-1]
+    wanted = [line.endswith(tails) for line in split]
+    if all(wanted):
+        return lines
+    kept = b"\n".join(compress(split, wanted))
+    return Lines(list(compress(lines.sequences, wanted)), kept + b"\n" if kept else b"")

@@ -1,0 +1,152 @@
+"""Where a file output stands, kept so that neither a kill nor a power cut can tear it.
+
+The file holds two slots, which are written in turn: a torn write harms the older one of two truths. Writing
+in place costs one device flush, a fifth of the usual new file, fsync, rename and fsync of the folder.
+Each slot is one JSON object, padded with blanks, so that `cat` and `jq` show it.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import msgspec
+from msgspec.structs import replace
+
+from logboom.errors import OutputError
+from logboom.journal.disk import Disk
+from logboom.journal.segments import sync_folder
+
+SLOT_BYTES: Final = 4096
+"""A block of every common file system: two slots never share one."""
+
+PATH_BYTES_MAX: Final = 3072
+"""Longest path, as JSON, that fits a slot beside the numbers."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The next sequence, and the file as it was when everything before it was durable."""
+
+    path: str
+    """Absolute path of the file."""
+    next_sequence: int
+    inode: int
+    size: int
+    """Bytes."""
+    tail: int
+    """CRC-32 of the file's last bytes: an inode number alone is given to other files again."""
+    clean: bool
+    """Closed with nothing written past `size`: what stands there was put there by somebody else."""
+    save: int = 0
+    """Counts the saves; the higher slot is the newer."""
+    check: int = 0
+    """CRC-32 of this object with 0 here."""
+
+
+_decoder: Final = msgspec.json.Decoder(Position)
+
+
+class PositionFile:
+    """Loads and saves one `Position`.
+
+    Args:
+        path: of the file; its folder is made when needed.
+        disk: does the syncs.
+    """
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._path = path
+        self._disk = disk
+        self._descriptor = -1
+        self._save = 0
+
+    def load(self) -> Position | None:
+        """The last saved position; None when there is none yet.
+
+        Raises:
+            OutputError: the file is damaged. It was set aside; the next `load` finds none.
+            OSError: it can't be read.
+        """
+        self.close()
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        data = os.pread(self._descriptor, 2 * SLOT_BYTES, 0)
+        slots = [_read_slot(data[start : start + SLOT_BYTES]) for start in (0, SLOT_BYTES)]
+        found = max((slot for slot in slots if slot is not None), key=lambda slot: slot.save, default=None)
+        if found is None:
+            raise self._set_aside()
+        self._save = found.save
+        return found
+
+    def save(self, position: Position) -> None:
+        """Make `position` the one that `load` finds. Raises `OSError`, `OutputError`."""
+        if len(msgspec.json.encode(position.path)) > PATH_BYTES_MAX:
+            raise OutputError(f"the path {position.path[:60]}… is longer than {PATH_BYTES_MAX} bytes")
+        slot = _slot(replace(position, save=self._save + 1))
+        if self._descriptor < 0:
+            self._create(slot)
+        else:
+            self._overwrite(slot)
+        self._save += 1
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _overwrite(self, slot: bytes) -> None:
+        if os.pwrite(self._descriptor, slot, (self._save + 1) % 2 * SLOT_BYTES) < SLOT_BYTES:
+            raise OutputError(f"could not write {SLOT_BYTES} bytes of {self._path}: the disk may be full")
+        self._disk.sync(self._descriptor)
+
+    def _create(self, slot: bytes) -> None:
+        """Make the file whole under another name first: a file without a good slot is never ours."""
+        make_folder(self._path.parent)
+        new = self._path.with_name(f"{self._path.name}.new")
+        self._descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            self._disk.write(self._descriptor, slot * 2)
+            self._disk.sync(self._descriptor)
+            new.rename(self._path)
+            sync_folder(self._path.parent)
+        except OSError:
+            self.close()
+            raise
+
+    def _set_aside(self) -> OutputError:
+        self.close()
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        self._path.rename(aside)
+        return OutputError(
+            f"its position file is damaged, and was set aside as {aside}: "
+            "it starts again with the oldest entry, so there will be entries twice"
+        )
+
+
+def _slot(position: Position) -> bytes:
+    checked = replace(position, check=_check(position))
+    return msgspec.json.encode(checked).ljust(SLOT_BYTES - 1) + b"\n"
+
+
+def _read_slot(slot: bytes) -> Position | None:
+    try:
+        position = _decoder.decode(slot)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return position if position.check == _check(position) else None
+
+
+def _check(position: Position) -> int:
+    return crc32(msgspec.json.encode(replace(position, check=0)))
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, durably. Raises `OSError`."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)

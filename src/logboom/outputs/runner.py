@@ -1,0 +1,206 @@
+"""Keeps one output at the journal's end, on a thread of its own, through every trouble."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final, Protocol
+
+from logboom.errors import OutputError
+from logboom.journal.reader import Block, JournalReader
+from logboom.journal.writer import Committed
+from logboom.model import Report
+from logboom.outputs.base import Output
+
+FLUSH_INTERVAL_S: Final = 0.05
+"""A reader of a file hardly notices; twenty syncs a second leave the disk to the journal's."""
+
+BLOCK_BYTES: Final = 256 << 10
+"""One call that renders a block holds the interpreter, and so delays answers to clients."""
+
+RETRY_MIN_S: Final = 0.1
+RETRY_MAX_S: Final = 30.0
+"""Back-off after trouble: doubled each time, up to what a person who has just repaired something waits."""
+
+IDLE_WAIT_S: Final = 1.0
+"""A sleeping thread looks again after this long, should it have missed that the journal grew."""
+
+
+class Readable(Protocol):
+    """What a runner needs of `journal.Journal`."""
+
+    folder: Path
+    grown: threading.Condition
+
+    @property
+    def committed(self) -> Committed:
+        """How far it may be read."""
+
+
+class OutputRunner:
+    """Reads the journal from the output's position, writes, flushes; reports trouble once, and tries again.
+
+    Args:
+        name: of the output in the configuration.
+        output: not opened yet; from `start` on it belongs to the runner's thread.
+        journal: what is read.
+        report: told about trouble and recovery, on the runner's thread.
+        flush_interval_s: at most this much is redone after a crash, and it is the pace at the journal's end.
+        pause: waits that many seconds, or until the runner is to stop; tests put their own here.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        output: Output,
+        journal: Readable,
+        report: Report,
+        *,
+        flush_interval_s: float = FLUSH_INTERVAL_S,
+        pause: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.position = 0
+        """The next sequence to be written, as of the output's last durable state; retention asks."""
+        self.failing: str | None = None
+        """What the trouble is; None while there is none."""
+        self._output = output
+        self._journal = journal
+        self._report = report
+        self._flush_interval_s = flush_interval_s
+        self._stopping = threading.Event()
+        self._pause = pause or self._stopping.wait
+        self._clock = clock
+        self._abandoned = False
+        self._reopening = False
+        self._retry_s = RETRY_MIN_S
+        self._expected = 0  # the next sequence to come from the journal
+        self._damaged = 0
+        self._thread = threading.Thread(target=self._run, name=f"output-{name}", daemon=True)
+
+    @property
+    def lag(self) -> int:
+        """Entries of the journal that are not durable in the output yet."""
+        return max(0, self._journal.committed.next_sequence - self.position)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def reopen(self) -> None:
+        """Close the output's files and open them anew, soon: somebody has moved them, or wants to."""
+        with self._journal.grown:
+            self._reopening = True
+            self._journal.grown.notify_all()
+
+    def stop(self, deadline_s: float) -> None:
+        """Catch up with what the journal has committed, flush, close; report what is left. Idempotent.
+
+        Args:
+            deadline_s: how long this may take. An output in trouble gets one more try.
+        """
+        if self._abandoned or not self._thread.ident:
+            return
+        with self._journal.grown:
+            self._stopping.set()
+            self._journal.grown.notify_all()
+        self._thread.join(deadline_s)
+        self._abandoned = True
+        if self.lag:
+            self._report("error", f"output {self.name}: {self.lag} entries are left for the next start")
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        ended = False
+        while not ended and not self._abandoned:
+            last_try = self._stopping.is_set()
+            try:
+                ended = self._follow_journal()
+            except Exception as error:  # noqa: BLE001 - a thread that ends would stop the output for ever
+                self._failed(error)
+                ended = last_try
+                if not ended:
+                    self._back_off()
+
+    def _follow_journal(self) -> bool:
+        """Open the output and keep it at the journal's end; True when it is to stop, False when to reopen."""
+        with closing(self._output):
+            self._reopening = False
+            self._output.open()
+            self._take_position()
+            journal = self._journal
+            with closing(JournalReader(journal.folder, self.position, lambda: journal.committed)) as reader:
+                while True:
+                    stopping, reopening = self._stopping.is_set(), self._reopening
+                    self._drain(reader)
+                    if stopping or self._abandoned or reopening:
+                        return not reopening
+                    self._pause(self._flush_interval_s)
+                    self._await_growth(reader.position)
+
+    def _take_position(self) -> None:
+        position, end = self._output.position(), self._journal.committed.next_sequence
+        if position > end:
+            self._report(
+                "error",
+                f"output {self.name} was at sequence {position}, but the journal ends at {end}: "
+                "it is not the one that was read before; going on with what comes next",
+            )
+            self._output.rewind(end)
+        self.position = self._expected = self._output.position()
+
+    def _drain(self, reader: JournalReader) -> None:
+        """Write everything there is, flushing on the way when that takes long."""
+        flushed_at = self._clock()
+        while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
+            self._check_gap(block)
+            self._output.write(block)
+            self._expected = block.next_sequence
+            if self._clock() - flushed_at >= self._flush_interval_s:
+                self._flush()
+                flushed_at = self._clock()
+        self._flush()
+
+    def _flush(self) -> None:
+        self._output.flush()
+        self.position = self._output.position()
+        if self._output.damaged > self._damaged:
+            lines = self._output.damaged - self._damaged
+            self._damaged = self._output.damaged
+            self._report("error", f"output {self.name}: {lines} damaged journal lines were left out")
+        if self.failing is not None:
+            self.failing = None
+            self._retry_s = RETRY_MIN_S
+            self._report("info", f"output {self.name} works again, {self.lag} entries behind")
+
+    def _check_gap(self, block: Block) -> None:
+        """Say it when entries went away before they could be written."""
+        missing = block.first_sequence - self._expected
+        if missing > 0 and self._expected == 0:  # a new output, or one that never worked
+            text = f"output {self.name} starts with sequence {missing}: older entries are deleted already"
+            self._report("warning", text)
+        elif missing > 0:
+            text = f"{missing} entries were deleted before output {self.name} could write them"
+            self._report("error", f"{text}: sequences {self._expected} to {block.first_sequence - 1}")
+
+    def _await_growth(self, position: int) -> None:
+        with self._journal.grown:
+            wanted = self._stopping.is_set() or self._reopening
+            if not wanted and self._journal.committed.next_sequence <= position:
+                self._journal.grown.wait(IDLE_WAIT_S)
+
+    def _failed(self, error: Exception) -> None:
+        """Report a trouble once, however often it is met again."""
+        expected = isinstance(error, OutputError | OSError)
+        trouble = str(error) if expected else f"{type(error).__name__}: {error}"
+        if trouble != self.failing:
+            self._report("error", f"output {self.name} can't write: {trouble}; it will be tried again")
+        self.failing = trouble
+
+    def _back_off(self) -> None:
+        self._pause(self._retry_s)
+        self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)

@@ -1,0 +1,106 @@
+"""What the tests of outputs share: tables to outputs, files to bytes, a journal that grows on demand."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.reader import Block
+from logboom.journal.segments import prefix, suffix
+from logboom.model import Batch, Receipt, Source
+from logboom.outputs.backups import Backups
+from logboom.outputs.file_output import FileOutput
+from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
+
+MakeJsonl = Callable[..., JsonlOutput]
+
+
+@pytest.fixture
+def make_jsonl(tmp_path: Path) -> Iterator[MakeJsonl]:
+    """Makes an output `o` to `logs/out.jsonl`; settings and `disk` or `clock` by keyword."""
+    made: list[FileOutput] = []
+
+    def make(**more: Any) -> JsonlOutput:
+        injected = {key: more.pop(key) for key in ("disk", "clock") if key in more}
+        settings = JsonlSettings(**{"type": "jsonl", "path": "out.jsonl", "folder": str(tmp_path / "logs"), **more})
+        output = JsonlOutput(settings, "o", tmp_path / "data", **injected)
+        made.append(output)
+        return output
+
+    yield make
+    for output in made:
+        output.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where `make_jsonl` writes."""
+    return tmp_path / "logs" / "out.jsonl"
+
+
+@pytest.fixture
+def block_of() -> Callable[..., Block]:
+    """Makes a block of journal lines, whose entries hold their own sequence."""
+
+    def make(first: int, count: int, *, listener: str = "device") -> Block:
+        lines = [
+            prefix(0) + b'{"n":%d}' % number + suffix("10.0.0.1", listener) for number in range(first, first + count)
+        ]
+        return Block(first, count, b"".join(lines))
+
+    return make
+
+
+@pytest.fixture
+def jsonl_of() -> Callable[[int, int], bytes]:
+    """What a jsonl file holds of the entries of `block_of`, from a first one up to before another."""
+
+    def make(first: int, end: int) -> bytes:
+        return b"".join(b'%b{"n":%d}}\n' % (prefix(0), number) for number in range(first, end))
+
+    return make
+
+
+@pytest.fixture
+def everything() -> Callable[[Path], bytes]:
+    """A file and its backups as one, oldest first."""
+
+    def read(path: Path, first: int = 1) -> bytes:
+        files = [*reversed(Backups(path, 9999, first=first).files()), path]
+        return b"".join(
+            gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes() for file in files
+        )
+
+    return read
+
+
+class Feed:
+    """A real journal; `append` returns when the entries can be read."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.journal = Journal(
+            data_dir, lambda call, *arguments: call(*arguments), free_bytes_min=0, segment_bytes_max=2_000
+        )
+        self.next = 0
+
+    def append(self, count: int) -> None:
+        entries = b"\n".join(b'{"n":%d}' % number for number in range(self.next, self.next + count))
+        batch = Batch(entries, bytes(count), size_bytes=len(entries))
+        batch.source = Source("device", "device", "10.0.0.1", 1)
+        answers: SimpleQueue[Receipt] = SimpleQueue()
+        self.journal.submit(batch, AckLevel.SYNCED, answers.put)
+        assert answers.get(timeout=10).first_sequence == self.next
+        self.next += count
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    """A journal that grows on demand."""
+    feed = Feed(tmp_path / "data")
+    yield feed
+    feed.journal.close()
