@@ -1,6 +1,7 @@
 """The command line: one file a command. Heavy imports wait until a command runs."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -12,8 +13,29 @@ app = typer.Typer(
     help="One log-collection server: it answers only when an entry is safe on disk.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        import logboom
+
+        typer.echo(f"logboom {logboom.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("serve")(serve.serve)
 app.command("send")(send.send)
 app.add_typer(simulate.app, name="simulate")
