@@ -1,6 +1,7 @@
 """Times as they stand on the wire and in files."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -9,7 +10,13 @@ _NUMBER_SCALES: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
 def iso_from_ns(moment_ns: int) -> str:
     """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (WIRE.md, `received_at`)."""
-    return (_EPOCH + timedelta(microseconds=moment_ns // 1000)).isoformat(timespec="microseconds")
+    seconds, rest_ns = divmod(moment_ns, 1_000_000_000)
+    return f"{_iso_second(seconds)}.{rest_ns // 1000:06d}+00:00"
+
+
+@lru_cache(maxsize=4)  # one second serves thousands of batches
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_time(value: object) -> datetime | None:
