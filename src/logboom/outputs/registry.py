@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from logboom.config import Table, convert
 from logboom.errors import ConfigError
 from logboom.outputs.base import Output, OutputSettings
+from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
 from logboom.outputs.file_output import FileSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
 from logboom.outputs.text import TextOutput, TextSettings
@@ -21,6 +22,7 @@ class OutputType(NamedTuple):
 
 
 OUTPUTS: Final[dict[str, OutputType]] = {
+    "columns": OutputType(ColumnsSettings, ColumnsOutput),
     "jsonl": OutputType(JsonlSettings, JsonlOutput),
     "text": OutputType(TextSettings, TextOutput),
 }

@@ -10,7 +10,9 @@ RECEIVED = "2025-11-12T19:08:58.838190+00:00"
 
 
 def journal_line(entry: str) -> bytes:
-    return f'{{"received_at":"{RECEIVED}","entry":{entry},"source":"10.0.0.1","listener":"device"}}\n'.encode()
+    return (
+        f'{{"received_at":"{RECEIVED}","entry":{entry},"source":"10.0.0.1","listener":"device"}}\n'.encode()
+    )
 
 
 def record_of(entry: dict[str, Any]) -> Record:

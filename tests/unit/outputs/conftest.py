@@ -12,8 +12,6 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.reader import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.model import Batch, Receipt, Source
-from logboom.outputs.backups import Backups
-from logboom.outputs.file_output import FileOutput
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
 
 MakeJsonl = Callable[..., JsonlOutput]
@@ -22,11 +20,13 @@ MakeJsonl = Callable[..., JsonlOutput]
 @pytest.fixture
 def make_jsonl(tmp_path: Path) -> Iterator[MakeJsonl]:
     """Makes an output `o` to `logs/out.jsonl`; settings and `disk` or `clock` by keyword."""
-    made: list[FileOutput] = []
+    made: list[JsonlOutput] = []
 
     def make(**more: Any) -> JsonlOutput:
         injected = {key: more.pop(key) for key in ("disk", "clock") if key in more}
-        settings = JsonlSettings(**{"type": "jsonl", "path": "out.jsonl", "folder": str(tmp_path / "logs"), **more})
+        settings = JsonlSettings(
+            **{"type": "jsonl", "path": "out.jsonl", "folder": str(tmp_path / "logs"), **more}
+        )
         output = JsonlOutput(settings, "o", tmp_path / "data", **injected)
         made.append(output)
         return output
@@ -48,7 +48,8 @@ def block_of() -> Callable[..., Block]:
 
     def make(first: int, count: int, *, listener: str = "device") -> Block:
         lines = [
-            prefix(0) + b'{"n":%d}' % number + suffix("10.0.0.1", listener) for number in range(first, first + count)
+            prefix(0) + b'{"n":%d}' % number + suffix("10.0.0.1", listener)
+            for number in range(first, first + count)
         ]
         return Block(first, count, b"".join(lines))
 
@@ -69,11 +70,13 @@ def jsonl_of() -> Callable[[int, int], bytes]:
 def everything() -> Callable[[Path], bytes]:
     """A file and its backups as one, oldest first."""
 
-    def read(path: Path, first: int = 1) -> bytes:
-        files = [*reversed(Backups(path, 9999, first=first).files()), path]
-        return b"".join(
-            gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes() for file in files
-        )
+    def number(backup: Path) -> int:
+        return int(backup.name.removesuffix(".gz").rpartition(".")[2])
+
+    def read(path: Path) -> bytes:
+        backups = sorted(path.parent.glob(f"{path.name}.*"), key=number, reverse=True)
+        contents = [(file.suffix == ".gz", file.read_bytes()) for file in [*backups, path]]
+        return b"".join(gzip.decompress(data) if packed else data for packed, data in contents)
 
     return read
 

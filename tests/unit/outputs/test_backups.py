@@ -63,7 +63,10 @@ def test_compression(tmp_path: Path) -> None:
     Backups(tmp_path / "x", 5, compress=True).compress()
     found = listing(tmp_path)
     assert found.pop("x") == b"now"
-    assert {name: gzip.decompress(data) for name, data in found.items()} == {"x.1.gz": b"one" * 999, "x.2.gz": b"two"}
+    assert {name: gzip.decompress(data) for name, data in found.items()} == {
+        "x.1.gz": b"one" * 999,
+        "x.2.gz": b"two",
+    }
     assert (tmp_path / "x.1.gz").stat().st_mode & 0o777 == 0o640
 
 

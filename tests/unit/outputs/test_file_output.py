@@ -55,7 +55,9 @@ def write_and_flush(output: JsonlOutput, block: Block) -> None:
 # --- restarts ---
 
 
-def test_an_existing_file_is_continued(make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_an_existing_file_is_continued(
+    make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     out.parent.mkdir()
     out.write_bytes(b"what was there, with an open end")
     go_on(make_jsonl(), block_of)
@@ -73,14 +75,18 @@ def test_lines_without_a_position_are_written_again(
     assert out.read_bytes() == jsonl_of(0, 10)
 
 
-def test_a_torn_line_is_cut(crashed: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_a_torn_line_is_cut(
+    crashed: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     os.truncate(out, len(jsonl_of(0, 7)) - 9)
     go_on(make_jsonl(), block_of)
     assert out.read_bytes() == jsonl_of(0, 10)
     assert crashed.damaged == 0
 
 
-def test_a_block_that_overlaps_is_written_once(make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_a_block_that_overlaps_is_written_once(
+    make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     output = make_jsonl()
     output.open()
     for first, count in ((0, 5), (0, 5), (3, 4), (0, 2), (7, 3)):
@@ -89,7 +95,9 @@ def test_a_block_that_overlaps_is_written_once(make_jsonl: Make, out: Path, bloc
     assert (out.read_bytes(), output.position()) == (jsonl_of(0, 10), 10)
 
 
-def test_sequences_that_are_gone_are_passed(make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_sequences_that_are_gone_are_passed(
+    make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     output = make_jsonl()
     output.open()
     output.write(block_of(100, 2))
@@ -108,7 +116,9 @@ def test_a_filtered_block_moves_the_position(make_jsonl: Make, out: Path, block_
     assert again.position() == 3
 
 
-def test_rewind(stopped: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_rewind(
+    stopped: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     stopped.open()
     stopped.rewind(2)
     stopped.close()
@@ -138,7 +148,9 @@ def test_a_file_that_was_moved_away(
     assert out.read_bytes() == jsonl_of(5, 10)
 
 
-def test_a_file_that_was_deleted(stopped: JsonlOutput, out: Path, block_of: BlockOf, jsonl_of: JsonlOf) -> None:
+def test_a_file_that_was_deleted(
+    stopped: JsonlOutput, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
+) -> None:
     out.unlink()
     go_on(stopped, block_of)
     assert out.read_bytes() == jsonl_of(5, 10)
@@ -187,7 +199,12 @@ def running(stopped: JsonlOutput, block_of: BlockOf) -> JsonlOutput:
 
 @pytest.mark.parametrize("replacement", [None, b"", b"open end"])
 def test_a_file_that_is_moved(
-    running: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf, replacement: bytes | None
+    running: JsonlOutput,
+    make_jsonl: Make,
+    out: Path,
+    block_of: BlockOf,
+    jsonl_of: JsonlOf,
+    replacement: bytes | None,
 ) -> None:
     out.rename(out.with_name("moved"))
     if replacement is not None:
@@ -216,7 +233,13 @@ def test_a_file_that_is_copied_and_cut(
 @pytest.mark.parametrize("limit", [1, 130, 131, 132, 200, 10_000])
 @pytest.mark.parametrize("size", [1, 3, 40])
 def test_rotation_by_size(
-    make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf, everything: Everything, limit: int, size: int
+    make_jsonl: Make,
+    out: Path,
+    block_of: BlockOf,
+    jsonl_of: JsonlOf,
+    everything: Everything,
+    limit: int,
+    size: int,
 ) -> None:
     output = make_jsonl(max_file_bytes=limit, backup_count=99)
     output.open()
@@ -284,35 +307,56 @@ class Crash(BaseException):
 class CrashPoint:
     """Stands before every call that changes a file, and ends the process before the chosen one."""
 
-    CHANGING = ("open", "write", "pwrite", "ftruncate", "rename", "unlink", "mkdir", "fsync", "fdatasync")
+    CHANGING = ("open", "write", "pwrite", "ftruncate", "rename", "mkdir")
+    SYNCING = ("fsync", "fdatasync")
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, chosen: int) -> None:
         self.left = chosen
+        self.synced: dict[int, int] = {}
         for name in self.CHANGING:
-            monkeypatch.setattr(os, name, self._guard(getattr(os, name), pretend="sync" in name))
+            monkeypatch.setattr(os, name, self._guard(getattr(os, name)))
+        for name in self.SYNCING:
+            monkeypatch.setattr(os, name, self._guard(self._sync))
+        self._really_unlink = os.unlink
+        monkeypatch.setattr(os, "unlink", self._guard(self._unlink))
 
-    def _guard(self, call: Callable[..., Any], *, pretend: bool) -> Callable[..., Any]:
+    def _guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*arguments: Any, **more: Any) -> Any:
             self.left -= 1
             if self.left < 0:
                 raise Crash
-            return None if pretend else call(*arguments, **more)
+            return call(*arguments, **more)
 
         return guarded
 
+    def _sync(self, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        self.synced[status.st_ino] = status.st_size
+
+    def _unlink(self, path: Path) -> None:
+        self.synced.pop(path.stat().st_ino, None)  # the next file may get the same number
+        self._really_unlink(path)
+
+    def cut_power(self, folder: Path) -> None:
+        """Files lose what was not synced; positions were the lucky ones that did reach the disk."""
+        for path in folder.glob("*"):
+            status = path.stat()
+            os.truncate(path, min(status.st_size, self.synced.get(status.st_ino, 0)))
+
 
 @pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("power_cut", [False, True])
 def test_a_crash_before_any_call(
     make_jsonl: Make,
-    out: Path,
-    block_of: BlockOf,
     jsonl_of: JsonlOf,
+    block_of: BlockOf,
     everything: Everything,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    power_cut: bool,
     compress: bool,
 ) -> None:
-    """The same run again and again, each time killed one system call later, until none is left to be killed at."""
+    """The same run again and again, each time killed one system call later, until it comes to its end."""
     settings = {"max_file_bytes": len(jsonl_of(0, 2)), "backup_count": 9, "compress": compress}
 
     def run(end: int) -> None:
@@ -335,11 +379,13 @@ def test_a_crash_before_any_call(
                 finished = chosen
             except Crash:
                 point.left = 1 << 30
+                if power_cut:
+                    point.cut_power(folder)
                 run(9)
                 run(10)
         assert everything(folder / "x") == jsonl_of(0, 8 if finished else 10), f"killed before call {chosen}"
-        leftovers = {path.name for path in folder.iterdir()} - {"x"}
-        assert len(leftovers) == (3 if finished else 4), leftovers
+        backups = {path.name for path in folder.iterdir()} - {"x"}
+        assert len(backups) == (3 if finished else 4), backups
         chosen += 1
     assert finished > 40
 

@@ -15,7 +15,9 @@ def test_lines_that_were_written_are_left_out(
 
 
 def test_only_the_wanted_listeners(block_of: Callable[..., Block]) -> None:
-    device, other, gateway = (block_of(n, 1, listener=name).data for n, name in enumerate(("device", "x", "gateway")))
+    device, other, gateway = (
+        block_of(n, 1, listener=name).data for n, name in enumerate(("device", "x", "gateway"))
+    )
     tails = listener_tails(["device", "gateway"])
     assert only_ending(Lines(range(3), device + other + gateway), tails) == Lines([0, 2], device + gateway)
     assert only_ending(Lines(range(1), other), tails) == Lines([], b"")

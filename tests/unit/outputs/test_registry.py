@@ -32,7 +32,10 @@ def test_outputs_are_made_but_not_opened(tmp_path: Path) -> None:
         ({"type": "text", "path": ""}, r"outputs\.x\.path: found ''"),
         ({"type": "text", "path": "a", "pth": 1}, r"outputs\.x\.pth: unknown setting; did you mean 'path'"),
         ({"type": "text", "path": "a", "backup_count": -1}, r"outputs\.x\.backup_count: found -1"),
-        ({"type": "text", "path": "a", "enabled": False, "max_file_bytes": "x"}, r"outputs\.x\.max_file_bytes"),
+        (
+            {"type": "text", "path": "a", "enabled": False, "max_file_bytes": "x"},
+            r"outputs\.x\.max_file_bytes",
+        ),
     ],
 )
 def test_wrong_settings(table: dict[str, Any], text: str) -> None:

@@ -1,0 +1,51 @@
+"""Output `columns`: document 002's ordered file of fixed-width columns (WIRE.md, ordered columns file)."""
+
+from typing import ClassVar, Final
+
+from logboom.formats.records import TIME_KEYS, records_of
+from logboom.model import Record
+from logboom.outputs.file_output import FileOutput, FileSettings
+from logboom.outputs.lines import Lines
+
+_HOST_KEYS: Final = ("hostname", "host")
+_LOGGER_KEYS: Final = ("logger_name", "logger", "name")
+_FILE_KEYS: Final = ("filename", "file")
+_FUNCTION_KEYS: Final = ("function_name", "funcName", "function")
+_LINE_KEYS: Final = ("line_number", "lineno", "line")
+
+
+class ColumnsSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):
+    """`type = "columns"`: sequence, time, host, logger, level, file, function, line number, message."""
+
+
+class ColumnsOutput(FileOutput):
+    """One line an entry of any protocol, in the journal's order, with the journal's sequence."""
+
+    first_backup: ClassVar[int] = 0
+
+    def render(self, lines: Lines) -> Lines:
+        """See `FileOutput.render`."""
+        records = records_of(lines.sequences, lines.data, with_times=False)
+        text = "".join(map(columns_line, records))
+        return Lines([record.sequence for record in records], text.encode(errors="replace"))
+
+
+def columns_line(record: Record) -> str:
+    r"""The line of one record. Columns are cut by characters; time and message never are; newlines show as `\n`."""
+    entry = record.entry
+    line = (
+        f"{record.sequence} {_word(entry, TIME_KEYS) or record.received_at:<33}"
+        f" {_word(entry, _HOST_KEYS) or record.source:<12.12}"
+        f" {_word(entry, _LOGGER_KEYS):<15.15} {record.level:<8.8} {_word(entry, _FILE_KEYS):<20.20}"
+        f" {_word(entry, _FUNCTION_KEYS):<25.25} {_word(entry, _LINE_KEYS):<6.6} {record.message}"
+    )
+    return line.replace("\r", "\\r").replace("\n", "\\n") + "\n"
+
+
+def _word(entry: dict[str, object], keys: tuple[str, ...]) -> str:
+    """The first of `keys` that the entry has, as text; empty when it has none."""
+    for key in keys:
+        value = entry.get(key)
+        if value is not None and value != "":
+            return str(value)
+    return ""

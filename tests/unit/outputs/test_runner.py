@@ -1,0 +1,312 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+import pytest
+
+from logboom.errors import OutputError
+from logboom.journal.reader import Block
+from logboom.outputs.base import Output
+from logboom.outputs.jsonl import JsonlOutput
+from logboom.outputs.runner import RETRY_MAX_S, RETRY_MIN_S, OutputRunner
+
+Event = tuple[str, str]
+
+
+class Feed(Protocol):
+    """See conftest."""
+
+    journal: Any
+    next: int
+    data_dir: Path
+
+    def append(self, count: int) -> None: ...
+
+
+class Memory:
+    """An output in memory, with faults to order and a flag for each thing it does."""
+
+    def __init__(self) -> None:
+        self.damaged = 0
+        self.sequences: list[int] = []
+        self.faults: list[Exception] = []
+        self.durable = 0
+        self.opened = 0
+        self.closed = 0
+        self.flushed: SimpleQueue[int] = SimpleQueue()
+
+    def open(self) -> None:
+        self.opened += 1
+        self.next = self.durable
+        del self.sequences[self.durable :]
+
+    def write(self, block: Block) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.sequences += range(block.first_sequence, block.next_sequence)
+        self.next = block.next_sequence
+
+    def flush(self) -> None:
+        self.durable = self.next
+        self.flushed.put(self.durable)
+
+    def position(self) -> int:
+        return self.durable
+
+    def rewind(self, sequence: int) -> None:
+        self.next = self.durable = sequence
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Events:
+    """What was reported, to wait for."""
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+        self._queue: SimpleQueue[Event] = SimpleQueue()
+
+    def __call__(self, kind: str, text: str) -> None:
+        self.seen.append((kind, text))
+        self._queue.put((kind, text))
+
+    def wait_for(self, part: str) -> Event:
+        while True:
+            event = self._queue.get(timeout=10)
+            if part in event[1]:
+                return event
+
+
+def wait_until(memory: Memory, position: int) -> None:
+    while memory.flushed.get(timeout=10) < position:
+        pass
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def run(feed: Feed, events: Events, request: pytest.FixtureRequest) -> Callable[..., OutputRunner]:
+    """Starts a runner of an output; stopped at the end."""
+
+    def start(output: Output, **more: Any) -> OutputRunner:
+        runner = OutputRunner("o", output, feed.journal, events, **{"flush_interval_s": 0.0, **more})
+        request.addfinalizer(lambda: runner.stop(10))
+        runner.start()
+        return runner
+
+    return start
+
+
+def test_it_catches_up_and_follows(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    feed.append(100)
+    runner = run(memory)
+    wait_until(memory, 100)
+    for _ in range(50):
+        feed.append(3)
+    wait_until(memory, 250)
+    runner.stop(10)
+    assert memory.sequences == list(range(250))
+    assert (runner.position, runner.lag, runner.failing, events.seen) == (250, 0, None, [])
+    assert memory.closed == 1
+
+
+def test_stop_catches_up_with_what_is_committed(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory
+) -> None:
+    feed.append(500)
+    runner = run(memory, flush_interval_s=3600.0)
+    feed.append(500)
+    feed.journal.close()
+    runner.stop(10)
+    assert (memory.durable, runner.lag) == (1000, 0)
+    runner.stop(10)
+
+
+def test_stop_before_start(feed: Feed, memory: Memory, events: Events) -> None:
+    OutputRunner("o", memory, feed.journal, events).stop(10)
+    assert memory.opened == 0
+
+
+def test_trouble_is_reported_once_and_recovery_too(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    delays: list[float] = []
+    memory.faults = [OutputError("no room")] * 4 + [OSError(5, "I/O error"), ValueError("odd")]
+    feed.append(10)
+    runner = run(memory, pause=delays.append)
+    assert events.wait_for("works again") == ("info", "output o works again, 0 entries behind")
+    runner.stop(10)
+    assert [text for kind, text in events.seen if kind == "error"] == [
+        "output o can't write: no room; it will be tried again",
+        "output o can't write: [Errno 5] I/O error; it will be tried again",
+        "output o can't write: ValueError: odd; it will be tried again",
+    ]
+    assert memory.sequences == list(range(10))
+    assert delays[:6] == [RETRY_MIN_S * 2**n for n in range(6)]
+    assert memory.closed == 7
+
+
+def test_back_off_is_bounded_and_starts_anew_after_a_success(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    delays: list[float] = []
+    memory.faults = [OutputError("no room")] * 12
+    feed.append(1)
+    runner = run(memory, pause=delays.append)
+    events.wait_for("works again")
+    memory.faults = [OutputError("no room")]
+    feed.append(1)
+    events.wait_for("works again")
+    runner.stop(10)
+    retries = [delay for delay in delays if delay]
+    assert max(retries) == retries[11] == RETRY_MAX_S
+    assert retries[12:] == [RETRY_MIN_S]
+    assert len([kind for kind, _ in events.seen if kind == "error"]) == 2
+
+
+def test_failing_is_visible(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    trouble, repaired = threading.Event(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        if seconds:
+            trouble.set()
+            repaired.wait(10)
+
+    memory.faults = [OutputError("no room")]
+    feed.append(7)
+    runner = run(memory, pause=pause)
+    assert trouble.wait(10)
+    assert (runner.failing, runner.lag, runner.position) == ("no room", 7, 0)
+    repaired.set()
+    events.wait_for("works again")
+    runner.stop(10)
+    assert (runner.failing, runner.lag, runner.position) == (None, 0, 7)
+
+
+def test_an_output_in_trouble_gets_one_more_try_at_the_end(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    feed.append(7)
+    memory.faults = [OutputError("no room")] * 1000
+    runner = run(memory)
+    events.wait_for("no room")
+    runner.stop(10)
+    assert len(memory.faults) > 900
+    assert events.seen[-1] == ("error", "output o: 7 entries are left for the next start")
+
+
+def test_the_stop_deadline_is_kept(
+    run: Callable[..., OutputRunner],
+    feed: Feed,
+    memory: Memory,
+    events: Events,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck, released = threading.Event(), threading.Event()
+
+    def flush() -> None:
+        stuck.set()
+        released.wait(10)
+
+    monkeypatch.setattr(memory, "flush", flush)
+    feed.append(7)
+    runner = run(memory)
+    assert stuck.wait(10)
+    runner.stop(0.0)
+    assert events.seen == [("error", "output o: 7 entries are left for the next start")]
+    released.set()
+
+
+def test_reopen(run: Callable[..., OutputRunner], feed: Feed, memory: Memory) -> None:
+    feed.append(1)
+    runner = run(memory)
+    wait_until(memory, 1)
+    runner.reopen()
+    feed.append(1)
+    runner.stop(10)
+    assert (memory.opened, memory.closed, memory.sequences) == (2, 2, [0, 1])
+
+
+def test_deleted_entries_are_named(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    memory.durable = 2
+    memory.sequences = [0, 1]
+    for _ in range(5):
+        feed.append(20)  # about one segment
+    oldest = sorted(feed.journal.folder.glob("*.jsonl"))[1]
+    min(feed.journal.folder.glob("*.jsonl")).unlink()
+    first = int(oldest.stem)
+    run(memory)
+    wait_until(memory, 100)
+    text = f"{first - 2} entries were deleted before output o could write them: sequences 2 to {first - 1}"
+    assert events.seen == [("error", text)]
+    assert memory.sequences == [0, 1, *range(first, 100)]
+
+
+def test_a_new_output_starts_with_what_is_left(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    for _ in range(5):
+        feed.append(20)
+    min(feed.journal.folder.glob("*.jsonl")).unlink()
+    run(memory)
+    wait_until(memory, 100)
+    ((kind, text),) = events.seen
+    assert (kind, text.split(":")[0]) == ("warning", f"output o starts with sequence {memory.sequences[0]}")
+
+
+def test_a_journal_that_was_started_anew(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    feed.append(3)
+    memory.durable = 1000
+    run(memory)
+    assert events.wait_for("was at sequence 1000, but the journal ends at 3")[0] == "error"
+    feed.append(2)
+    wait_until(memory, 5)
+    assert memory.sequences == [3, 4]
+
+
+def test_damaged_lines_are_reported(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    memory.damaged = 3
+    feed.append(1)
+    run(memory)
+    assert events.wait_for("damaged") == ("error", "output o: 3 damaged journal lines were left out")
+
+
+def test_a_file_output_recovers_when_its_folder_is_repaired(
+    run: Callable[..., OutputRunner],
+    feed: Feed,
+    events: Events,
+    make_jsonl: Callable[..., JsonlOutput],
+    jsonl_of: Callable[[int, int], bytes],
+    out: Path,
+) -> None:
+    out.parent.write_bytes(b"a file where the folder should be")
+    feed.append(10)
+    runner = run(make_jsonl())
+    assert str(out.parent) in events.wait_for("can't write")[1]
+    feed.append(10)
+    out.parent.unlink()
+    events.wait_for("works again")
+    runner.stop(10)
+    assert out.read_bytes().count(b"\n") == 20
+    assert runner.position == 20
