@@ -151,9 +151,11 @@ class App:
             await listener.drain(max(0.0, deadline - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
-            await asyncio.to_thread(self.journal.close)
+            await asyncio.to_thread(self.journal.finish)
         for runner in self.runners:
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
+        if hasattr(self, "journal"):
+            self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
 

@@ -16,12 +16,16 @@ from logboom.outputs.base import Output
 FLUSH_INTERVAL_S: Final = 0.05
 """A reader of a file hardly notices; twenty syncs a second leave the disk to the journal's."""
 
-BLOCK_BYTES: Final = 256 << 10
-"""One call that renders a block holds the interpreter, and so delays answers to clients."""
+BLOCK_BYTES: Final = 112 << 10
+"""One call that renders a block holds the interpreter, and so delays answers to clients: small is good. From
+128 KiB on, malloc maps each block anew and the kernel zeroes it; far below, calls cost more than bytes."""
 
 RETRY_MIN_S: Final = 0.1
 RETRY_MAX_S: Final = 30.0
 """Back-off after trouble: doubled each time, up to what a person who has just repaired something waits."""
+
+FAILURES_TOLD: Final = 3
+"""A write that fails is tried again after 0.1 and 0.2 s before anybody is told: a blink is not a trouble."""
 
 IDLE_WAIT_S: Final = 1.0
 """A sleeping thread looks again after this long, should it have missed that the journal grew."""
@@ -77,6 +81,7 @@ class OutputRunner:
         self._abandoned = False
         self._reopening = False
         self._retry_s = RETRY_MIN_S
+        self._failures = 0  # in a row
         self._expected = 0  # the next sequence to come from the journal
         self._damaged = 0
         self._thread = threading.Thread(target=self._run, name=f"output-{name}", daemon=True)
@@ -172,9 +177,9 @@ class OutputRunner:
             lines = self._output.damaged - self._damaged
             self._damaged = self._output.damaged
             self._report("error", f"output {self.name}: {lines} damaged journal lines were left out")
+        self._failures, self._retry_s = 0, RETRY_MIN_S
         if self.failing is not None:
             self.failing = None
-            self._retry_s = RETRY_MIN_S
             self._report("info", f"output {self.name} works again, {self.lag} entries behind")
 
     def _check_gap(self, block: Block) -> None:
@@ -194,9 +199,12 @@ class OutputRunner:
                 self._journal.grown.wait(IDLE_WAIT_S)
 
     def _failed(self, error: Exception) -> None:
-        """Report a trouble once, however often it is met again."""
+        """Report a trouble that lasts, once, however often it is met again."""
         expected = isinstance(error, OutputError | OSError)
         trouble = str(error) if expected else f"{type(error).__name__}: {error}"
+        self._failures += 1
+        if self._failures < FAILURES_TOLD:
+            return
         if trouble != self.failing:
             self._report("error", f"output {self.name} can't write: {trouble}; it will be tried again")
         self.failing = trouble

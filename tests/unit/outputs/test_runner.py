@@ -10,7 +10,7 @@ from logboom.errors import OutputError
 from logboom.journal.reader import Block
 from logboom.outputs.base import Output
 from logboom.outputs.jsonl import JsonlOutput
-from logboom.outputs.runner import RETRY_MAX_S, RETRY_MIN_S, OutputRunner
+from logboom.outputs.runner import FAILURES_TOLD, RETRY_MAX_S, RETRY_MIN_S, OutputRunner
 
 Event = tuple[str, str]
 
@@ -159,6 +159,19 @@ def test_trouble_is_reported_once_and_recovery_too(
     assert memory.closed == 7
 
 
+def test_a_blink_is_tried_again_without_a_word(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    memory.faults = [OutputError("no room")] * (FAILURES_TOLD - 1)
+    feed.append(5)
+    written = threading.Event()
+    runner = run(memory, pause=lambda _seconds: memory.sequences and written.set())
+    assert written.wait(10)
+    runner.stop(10)
+    assert memory.sequences == list(range(5))
+    assert [text for kind, text in events.seen if kind == "error"] == []
+
+
 def test_back_off_is_bounded_and_starts_anew_after_a_success(
     run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
 ) -> None:
@@ -167,13 +180,13 @@ def test_back_off_is_bounded_and_starts_anew_after_a_success(
     feed.append(1)
     runner = run(memory, pause=delays.append)
     events.wait_for("works again")
-    memory.faults = [OutputError("no room")]
+    memory.faults = [OutputError("no room")] * FAILURES_TOLD
     feed.append(1)
     events.wait_for("works again")
     runner.stop(10)
     retries = [delay for delay in delays if delay]
     assert max(retries) == retries[11] == RETRY_MAX_S
-    assert retries[12:] == [RETRY_MIN_S]
+    assert retries[12:] == [RETRY_MIN_S, 2 * RETRY_MIN_S, 4 * RETRY_MIN_S]
     assert len([kind for kind, _ in events.seen if kind == "error"]) == 2
 
 
@@ -182,12 +195,15 @@ def test_failing_is_visible(
 ) -> None:
     trouble, repaired = threading.Event(), threading.Event()
 
+    pauses: list[float] = []
+
     def pause(seconds: float) -> None:
-        if seconds:
+        pauses.append(seconds)
+        if seconds and len([one for one in pauses if one]) == FAILURES_TOLD:
             trouble.set()
             repaired.wait(10)
 
-    memory.faults = [OutputError("no room")]
+    memory.faults = [OutputError("no room")] * FAILURES_TOLD
     feed.append(7)
     runner = run(memory, pause=pause)
     assert trouble.wait(10)
