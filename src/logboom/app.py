@@ -176,7 +176,7 @@ def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
 
 
 _RELOADABLE: Final = frozenset(
-    {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max"}
+    {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max", "frame_bytes_max"}
     | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
 )
 

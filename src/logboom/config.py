@@ -20,7 +20,7 @@ from logboom.errors import ConfigError
 from logboom.formats.levels import severity
 
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
-PROFILES: Final = ("device", "gateway", "collector")
+PROFILES: Final = ("device", "gateway", "ordered", "collector")
 
 Table = dict[str, Any]
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """`[listeners.NAME]`: one port, one protocol."""
 
     protocol: Annotated[
-        str, Meta(description="What the listener speaks: `device`, `gateway` or `collector`.")
+        str, Meta(description="What the listener speaks: `device`, `gateway`, `collector`, `capnp`, …")
     ]
     port: Annotated[Port, Meta(description="TCP port. 0: any free one.")]
     host: Annotated[
@@ -77,6 +77,10 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     line_bytes_max: Annotated[
         int, Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused.")
     ] = 16384
+    frame_bytes_max: Annotated[
+        int,
+        Meta(ge=64, le=64 << 20, description="Longest length-prefixed frame (`capnp`, `collector`), bytes."),
+    ] = 1 << 20
     connections_max: Annotated[
         Positive, Meta(description="Connections at once; further ones are turned away.")
     ] = 20_000
@@ -109,6 +113,12 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     data_dir: Annotated[
         str, Meta(description="Folder of the journal and of everything else that is kept.")
     ] = "logboom-data"
+    name: Annotated[
+        str,
+        Meta(
+            max_length=64, description="Stands before each line of the operational log. Empty: nothing does."
+        ),
+    ] = ""
     log_format: Annotated[
         Literal["text", "json"],
         Meta(description="The operational log on stderr: lines for people, or JSON lines."),

@@ -159,6 +159,8 @@ class WireProtocol(TypingProtocol):
     """
 
     name: str
+    identity: str | None
+    """Who the peer says it is, once it has; takes the place of its address."""
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """Take what was read; the buffer is the caller's again afterwards."""

@@ -13,7 +13,9 @@ ConfigFile = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Be a drop-in for a source system: device, gateway or collector."),
+    typer.Option(
+        metavar="NAME", help="Be a drop-in for a source system: device, gateway, ordered or collector."
+    ),
 ]
 DataDir = Annotated[
     str | None, typer.Option(metavar="DIR", help="Folder of the journal. [default: ./logboom-data]")
@@ -28,11 +30,19 @@ LogFile = Annotated[
 ]
 LogFormat = Annotated[str | None, typer.Option(metavar="text|json", help="How the server's own log looks.")]
 Host = Annotated[
-    str | None, typer.Option(metavar="HOST", help="Bind the profile's listener to this address.")
+    str | None, typer.Option(metavar="HOST", help="Bind the profile's listeners to this address.")
 ]
 PortNumber = Annotated[
     int | None, typer.Option("--port", metavar="PORT", help="Bind the profile's listener to this port.")
 ]
+Name = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Stands before each line of the server's own log.")
+]
+GrpcPort = Annotated[
+    int | None,
+    typer.Option("--grpc_port", "--grpc-port", metavar="PORT", help="Profile ordered: the port of gRPC."),
+]
+TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
 
 def flag_table(
@@ -42,10 +52,11 @@ def flag_table(
     only: str | None = None,
     log_file: str | None = None,
     log_format: str | None = None,
+    name: str | None = None,
 ) -> Table:
     """The flags, shaped like the TOML file. Raises `ConfigError`."""
     table: Table = {}
-    for key, value in (("data_dir", data_dir), ("log_format", log_format)):
+    for key, value in (("data_dir", data_dir), ("log_format", log_format), ("name", name)):
         if value is not None:
             table[key] = value
     if only is not None:

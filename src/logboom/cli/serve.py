@@ -1,7 +1,7 @@
 """`logboom serve`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from logboom.cli import options
 from logboom.config import Settings, Table, load, set_path
@@ -9,6 +9,8 @@ from logboom.errors import ConfigError
 
 if TYPE_CHECKING:
     import asyncio
+
+_GRPC: Final = "grpc"
 
 
 def serve(
@@ -22,6 +24,9 @@ def serve(
     port: options.PortNumber = None,
     log_file: options.LogFile = None,
     log_format: options.LogFormat = None,
+    name: options.Name = None,
+    grpc_port: options.GrpcPort = None,
+    tcp_only: options.TcpOnly = False,
 ) -> None:
     """Start the server.
 
@@ -34,14 +39,17 @@ def serve(
 
       logboom serve --profile collector
 
+      logboom serve --profile ordered --name MyLogServer --port 9020 --grpc_port 9021
+
     SIGTERM and Ctrl-C answer what is in flight, then stop. SIGHUP reads the configuration again.
 
     Exit codes: 0 stopped as asked, 1 could not start, 2 wrong command line.
     """
     flags = options.flag_table(
-        data_dir=data_dir, listen=listen, only=only, log_file=log_file, log_format=log_format
+        data_dir=data_dir, listen=listen, only=only, log_file=log_file, log_format=log_format, name=name
     )
     _add_address(flags, profile, host, port)
+    _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
 
     def load_settings() -> Settings:
         return load(profile=profile, file=config, flags=flags)
@@ -50,15 +58,32 @@ def serve(
 
 
 def _add_address(flags: Table, profile: str | None, host: str | None, port: int | None) -> None:
-    """`--host` and `--port`, as the source systems' own servers have them."""
+    """`--host` and `--port`, as the source systems' own servers have them: the port is the first listener's."""
     if host is None and port is None:
         return
     if profile is None:
         raise ConfigError("--host and --port belong to a --profile; without one, use --listen NAME=HOST:PORT")
-    name = load(profile=profile, environment={}).only[0]
-    for key, value in (("host", host), ("port", port)):
-        if value is not None:
-            set_path(flags, ["listeners", name, key], value)
+    names = load(profile=profile, environment={}).only
+    if host is not None:
+        for name in names:
+            set_path(flags, ["listeners", name, "host"], host)
+    if port is not None:
+        set_path(flags, ["listeners", names[0], "port"], port)
+
+
+def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_only: bool) -> None:
+    """`--grpc_port` and `--tcp_only`, as document 002's server has them."""
+    if grpc_port is None and not tcp_only:
+        return
+    names = load(profile=profile, environment={}).only
+    if _GRPC not in names:
+        raise ConfigError(
+            "--grpc_port and --tcp_only belong to --profile ordered; elsewhere, use --listen grpc=HOST:PORT and --only"
+        )
+    if grpc_port is not None:
+        set_path(flags, ["listeners", _GRPC, "port"], grpc_port)
+    if tcp_only:
+        flags["only"] = [name for name in flags.get("only", names) if name != _GRPC]
 
 
 def run_server(load_settings: Callable[[], Settings]) -> None:
@@ -73,7 +98,7 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon
-    log = OperationalLog(json_lines=settings.log_format == "json")
+    log = OperationalLog(name=settings.name, json_lines=settings.log_format == "json")
 
     async def main() -> None:
         await app.serve(app.App(settings, log), load_settings)

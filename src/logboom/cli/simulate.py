@@ -93,7 +93,13 @@ def sensor(
 @app.command("app", epilog=_EXITS)
 def application(
     *,
-    to: _To = "tcp://127.0.0.1:9000",
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The server.", show_default="the protocol's port on 127.0.0.1"),
+    ] = None,
+    as_: Annotated[
+        str, typer.Option("--as", metavar="PROTOCOL", help="collector, capnp, or any other that send knows.")
+    ] = "collector",
     count: _Count = 50,
     rate: _Rate = 0.0,
     connections: _Connections = 1,
@@ -106,16 +112,20 @@ def application(
     window: _Window = 100,
     seed: _Seed = None,
 ) -> None:
-    """Applications that log to a collector; counts its replies."""
+    """Applications that log; counts the replies, of protocols that have some."""
     from logboom.clients.delivery import Policy
+    from logboom.clients.dialects import DIALECTS
     from logboom.clients.simulated_app import simulate_apps
 
     policy = Policy(window=window, wait_s_max=max_wait)
 
     def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
-        return simulate_apps(target, load, policy=policy, report=report, level=level)
+        dialect = DIALECTS[as_]()
+        return simulate_apps(target, load, dialect=dialect, policy=policy, report=report, level=level)
 
-    _simulate("collector", to, (count, rate, connections, seed), start)
+    if to is None and as_ in DIALECTS:
+        to = f"{DIALECTS[as_].schemes[0]}://127.0.0.1:{DIALECTS[as_].port_default}"
+    _simulate(as_, to or "", (count, rate, connections, seed), start)
 
 
 def _simulate(

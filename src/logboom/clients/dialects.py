@@ -2,32 +2,63 @@
 
 from typing import Final
 
+from logboom.clients.capnp import CapnpDialect
 from logboom.clients.collector import CollectorDialect
 from logboom.clients.device import DeviceDialect
 from logboom.clients.dialect import Dialect
 from logboom.clients.gateway import GatewayDialect
+from logboom.clients.grpc import GrpcDialect
 from logboom.clients.target import Target, parse_target
+from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
 
 DIALECTS: Final[dict[str, type[Dialect]]] = {
     DeviceDialect.name: DeviceDialect,
     CollectorDialect.name: CollectorDialect,
     GatewayDialect.name: GatewayDialect,
+    CapnpDialect.name: CapnpDialect,
+    GrpcDialect.name: GrpcDialect,
+    WebSocketDialect.name: WebSocketDialect,
 }
 """Every protocol that clients can speak, by its name."""
 
 
-def choose(name: str, url: str) -> tuple[Dialect, Target]:
+_SHARED_SCHEME: Final = "tcp"
+_PORTS: Final = {"wss": 443}
+"""Usual ports of schemes that are not their protocol's."""
+
+
+def choose(name: str | None, url: str) -> tuple[Dialect, Target]:
     """Make a dialect, and read the URL in its terms.
 
     Args:
-        name: the protocol's name.
+        name: the protocol's name; None: the URL's scheme tells.
         url: the server's URL; the protocol's usual port may be left out.
 
     Raises:
         ConfigError: unknown protocol or wrong URL.
     """
+    name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")
     dialect = DIALECTS[name]()
-    return dialect, parse_target(url, schemes=dialect.schemes, port_default=dialect.port_default)
+    port = _PORTS.get(_scheme_of(url), dialect.port_default)
+    return dialect, parse_target(url, schemes=dialect.schemes, port_default=port)
+
+
+def _scheme_of(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
+def _name_of(url: str) -> str:
+    """The only protocol of the URL's scheme. Raises `ConfigError`."""
+    scheme = _scheme_of(url)
+    names = [name for name, dialect in DIALECTS.items() if scheme in dialect.schemes]
+    if scheme == _SHARED_SCHEME:
+        raise ConfigError(f"{url!r} may be any of several protocols, name it: {', '.join(names)}")
+    if not names:
+        schemes = sorted({scheme for dialect in DIALECTS.values() for scheme in dialect.schemes})
+        raise ConfigError(
+            f"{url!r}: expected a URL that begins with {', '.join(f'{one}://' for one in schemes)}"
+        )
+    return names[0]

@@ -1,4 +1,4 @@
-"""Simulated applications that log to a collector. Source document 003 and its sibling client."""
+"""Simulated applications. Source document 003 and its sibling client; over other protocols, the same entries."""
 
 import random
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from logboom.clients.collector import CollectorDialect
 from logboom.clients.delivery import Delivery, Policy
+from logboom.clients.dialect import Dialect
 from logboom.clients.report import Report
 from logboom.clients.simulation import Clock, Load, Pace, run_connections, stream
 from logboom.clients.target import Target
@@ -27,7 +27,7 @@ _SERVICES: Final = ("shop", "billing", "search", "mailer")
 
 
 def entries(clock: Clock, numbers: random.Random, level: str | None = None) -> Iterator[bytes]:
-    """Make the entries of one application, as wire lines, without end.
+    """Make the entries of one application, as JSON lines, without end.
 
     Args:
         clock: the time of each entry.
@@ -44,16 +44,22 @@ def entries(clock: Clock, numbers: random.Random, level: str | None = None) -> I
             "timestamp": f"{clock():%Y-%m-%d %H:%M:%S}",
             "service": service,
         }
-        yield msgspec.json.encode(entry) + b"\n"
+        yield msgspec.json.encode(entry)
 
 
 async def simulate_apps(
-    target: Target, load: Load, *, policy: Policy, report: Report, level: str | None = None
+    target: Target,
+    load: Load,
+    *,
+    dialect: Dialect,
+    policy: Policy,
+    report: Report,
+    level: str | None = None,
 ) -> Report:
     """Run `load.connections` applications; see `entries`."""
 
     async def drive(index: int, delivery: Delivery) -> None:
-        lines = entries(load.clock(), load.random(index), level)
+        lines = map(dialect.encode, entries(load.clock(), load.random(index), level))
         await stream(delivery, lines, Pace(load), policy.window)
 
-    return await run_connections(CollectorDialect(), target, load, policy=policy, report=report, drive=drive)
+    return await run_connections(dialect, target, load, policy=policy, report=report, drive=drive)

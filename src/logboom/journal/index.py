@@ -15,11 +15,11 @@ def rebuild_index(segment: Segment) -> None:
         while block := file.read(_BLOCK_BYTES):
             position = 0
             while True:
-                if offset + position >= due and (
-                    moment_ns := received_at_ns(block[position : position + 64])
-                ):
-                    points.append(IndexPoint(sequence, offset + position, moment_ns))
-                    due = offset + position + INDEX_STEP_BYTES
+                here = offset + position
+                moment_ns = received_at_ns(block[position : position + 64]) if here >= due else None
+                if moment_ns is not None:
+                    points.append(IndexPoint(sequence, here, moment_ns))
+                    due = here + INDEX_STEP_BYTES
                 jump = block.find(b"\n", max(position, min(due - offset, len(block)) - 1))
                 if jump < 0:
                     break

@@ -35,6 +35,9 @@ LARGE_BATCH_BYTES: Final = 16 << 10
 TICK_S: Final = 1.0
 """How often an idle writer looks whether a segment is old enough to be sealed, or expired."""
 
+RETENTION_INTERVAL_S: Final = 60.0
+"""How often segments are looked at that expire between two seals; each look costs one `stat` a segment."""
+
 
 class AckLevel(StrEnum):
     """When a listener's clients get their answer."""
@@ -92,17 +95,21 @@ class Journal:
         self._deliver = deliver
         self._retention = retention
         self._report = report
-        recovered = recover(self.folder, data_dir / "set-aside")
-        self._writer = SegmentWriter(
-            self.folder,
-            recovered.next_sequence,
-            disk=disk or Disk(),
-            segment_bytes_max=segment_bytes_max,
-            segment_age_max_s=segment_age_max_s,
-            free_bytes_min=free_bytes_min,
-        )
-        if recovered.segment is not None:
-            self._writer.resume(recovered.segment, recovered.size, recovered.indexed_to)
+        try:
+            recovered = recover(self.folder, data_dir / "set-aside")
+            self._writer = SegmentWriter(
+                self.folder,
+                recovered.next_sequence,
+                disk=disk or Disk(),
+                segment_bytes_max=segment_bytes_max,
+                segment_age_max_s=segment_age_max_s,
+                free_bytes_min=free_bytes_min,
+            )
+            if recovered.segment is not None:
+                self._writer.resume(recovered.segment, recovered.size, recovered.indexed_to)
+        except OSError as error:
+            self._lock.close()
+            raise StorageError(f"can't recover the journal in {self.folder}: {error}") from error
         self.recovered = recovered
         self.failing: str | None = None
         """Why the last group could not be stored; None after a success."""
@@ -121,6 +128,7 @@ class Journal:
         self._sleeping = False
         self._pacer = Pacer()
         self._closing = False
+        self._expire_at = time.monotonic() + RETENTION_INTERVAL_S
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -146,14 +154,21 @@ class Journal:
             self._sleeping = False
             self._wake.put(None)
 
-    def close(self) -> None:
-        """Commit what was submitted, then stop. Idempotent. Receipts still go through `deliver`."""
+    def finish(self) -> None:
+        """Commit what was submitted, then take no more; it can still be read. Idempotent.
+
+        Receipts still go through `deliver`.
+        """
         if self._closing:
             return
         self._closing = True
         self._wake.put(None)
         self._thread.join()
         self._writer.close()
+
+    def close(self) -> None:
+        """Finish, and give the data directory free for another server. Idempotent."""
+        self.finish()
         self._lock.close()
 
     # --- the writer's thread ---
@@ -165,8 +180,8 @@ class Journal:
                 self._store(group)
             elif self._closing:
                 return
-            elif self._writer.seal_if_due() and self._retention is not None:
-                self._retention.apply(self.folder, self.committed.next_sequence)
+            else:
+                self._seal_and_expire()
 
     def _gather(self) -> list[_Submission]:
         """The next group; empty after a tick without work."""
@@ -192,11 +207,11 @@ class Journal:
         self._sleeping = False
 
     def _store(self, group: list[_Submission]) -> None:
-        data = _render(group)
         first: int | None = self.committed.next_sequence
         due = {AckLevel.WRITTEN, AckLevel.SYNCED}
         started = time.perf_counter()
         try:
+            data = _render(group)
             if data:
                 self._writer.write(data)
                 if any(submission.ack is AckLevel.WRITTEN for submission in group):
@@ -205,7 +220,7 @@ class Journal:
                 count = sum(submission.batch.count for submission in group)
                 self._writer.commit(len(data), count, group[0].batch.received_ns)
                 self._succeeded(time.perf_counter() - started, len(group))
-        except (OSError, StorageError) as error:
+        except Exception as error:  # noqa: BLE001 - a thread that ends would leave every client waiting
             self._failed(error)
             first = None
         self._deliver(self._finish, group, first, due)
@@ -218,8 +233,19 @@ class Journal:
             self._report("info", "the journal stores again")
         with self.grown:
             self.grown.notify_all()
-        if self._writer.seal_if_due() and self._retention is not None:
+        self._seal_and_expire()
+
+    def _seal_and_expire(self) -> None:
+        """Seal a segment that is due; delete what is past its retention after each seal, and now and then."""
+        sealed = self._writer.seal_if_due()
+        now = time.monotonic()
+        if self._retention is None or not (sealed or now >= self._expire_at):
+            return
+        self._expire_at = now + RETENTION_INTERVAL_S
+        try:
             self._retention.apply(self.folder, self.committed.next_sequence)
+        except OSError as error:  # no reason to refuse an entry
+            self._report("error", f"old segments can't be deleted: {error}")
 
     def _failed(self, error: Exception) -> None:
         """Nothing of the group was stored: say so once, and leave the segment."""

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from logboom.errors import DataDirLockedError
@@ -27,8 +28,9 @@ class DataDirLock:
                 f"another Logboom server (process {holder}) is writing to {data_dir}: "
                 "stop it first, or give this one a folder of its own with --data-dir"
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: the lock holds without its owner's name
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         """Give the lock back. Idempotent."""

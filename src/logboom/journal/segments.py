@@ -28,6 +28,7 @@ class IndexPoint(NamedTuple):
 
 
 _POINT: Final = struct.Struct("<QQQ")
+POINT_BYTES: Final = _POINT.size
 
 
 class Segment(NamedTuple):

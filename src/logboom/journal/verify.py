@@ -1,13 +1,14 @@
 """Checking a whole journal, and setting aside what is broken."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from logboom.journal.index import rebuild_index
-from logboom.journal.recovery import good_lines
+from logboom.journal.recovery import good_lines, is_good_line
 from logboom.journal.segments import Segment, list_segments, read_index, sync_folder
 
 _BLOCK_BYTES: Final = 4 << 20
@@ -48,8 +49,8 @@ class Finding:
 def verify(folder: Path, progress: Callable[[int], None] = lambda _bytes: None) -> Iterator[Finding]:
     """Read every segment, oldest first; `progress` is told about each block's bytes."""
     segments = list_segments(folder)
-    ends = [segment.first for segment in segments[1:]]
-    for segment, end in zip(segments, [*ends, None], strict=True):
+    ends = [*(segment.first for segment in segments[1:]), None]
+    for segment, end in zip(segments, ends, strict=False):
         finding = _scan(segment, progress)
         _compare(finding, end)
         yield finding
@@ -73,16 +74,15 @@ def _scan(segment: Segment, progress: Callable[[int], None]) -> Finding:
 
 
 def _scan_lines(data: bytes, finding: Finding) -> None:
-    position = 0
-    while position < len(data):
-        good, count = good_lines(data[position:])
-        finding.lines += count
-        finding.size += good
-        position += good
-        if position < len(data):
-            end = data.index(b"\n", position) + 1
-            _add_damage(finding, end - position)
-            position = end
+    good, count = good_lines(data)
+    finding.lines += count
+    finding.size += good
+    for line in data[good:].split(b"\n")[:-1]:
+        if is_good_line(line):
+            finding.lines += 1
+            finding.size += len(line) + 1
+        else:
+            _add_damage(finding, len(line) + 1)
 
 
 def _add_damage(finding: Finding, size: int) -> None:
@@ -116,7 +116,8 @@ def _compare(finding: Finding, end: int | None) -> None:
 def repair(finding: Finding, set_aside: Path) -> list[Path]:
     """Set the damage of a segment aside; what stands after it becomes a segment of its own.
 
-    So every good line keeps its sequence: it is the segment's first plus its line number.
+    So every good line keeps its sequence: it is the segment's first plus its line number. What would reach into
+    the next segment that way (damage that made newlines, or lines after a failed write) is set aside as well.
 
     Returns:
         The files that hold what was taken out.
@@ -124,6 +125,10 @@ def repair(finding: Finding, set_aside: Path) -> list[Path]:
     segment = finding.segment
     set_aside.mkdir(parents=True, exist_ok=True)
     data_path = segment.path
+    following_firsts = [
+        other.first for other in list_segments(data_path.parent) if other.first > segment.first
+    ]
+    limit = min(following_firsts, default=sys.maxsize)
     kept: list[Path] = []
     with data_path.open("rb") as file:
         for number, damage in enumerate(finding.damage):
@@ -132,8 +137,11 @@ def repair(finding: Finding, set_aside: Path) -> list[Path]:
             kept.append(set_aside / f"{data_path.stem}.{damage.offset}.bad")
             _copy(file.fileno(), damage.offset, damage.size, kept[-1])
             start = damage.offset + damage.size
-            if end > start:
-                rest = Segment.at(data_path.parent, damage.sequence + damage.lines)
+            rest = Segment.at(data_path.parent, damage.sequence + damage.lines)
+            if end > start and rest.first >= limit:
+                kept.append(set_aside / f"{data_path.stem}.{start}.surplus")
+                _copy(file.fileno(), start, end - start, kept[-1])
+            elif end > start:
                 _copy(file.fileno(), start, end - start, rest.path)
                 rebuild_index(rest)
     sync_folder(set_aside)
@@ -147,7 +155,7 @@ def repair(finding: Finding, set_aside: Path) -> list[Path]:
 
 def _truncate(segment: Segment, size: int) -> None:
     """Cut a segment, now that everything behind is safe elsewhere."""
-    if size == 0:
+    if size == 0 and len(list_segments(segment.path.parent)) > 1:  # the only one still holds the sequence
         segment.path.unlink()
         segment.index_path.unlink(missing_ok=True)
     else:
@@ -159,8 +167,9 @@ def _truncate(segment: Segment, size: int) -> None:
 
 
 def _copy(descriptor: int, offset: int, size: int, target: Path) -> None:
-    """Copy a range of an open file into a new, durable one."""
-    with target.open("wb") as file:
+    """Copy a range of an open file into a new, durable one, which appears whole or not at all."""
+    half_done = target.with_suffix(".part")
+    with half_done.open("wb") as file:
         while size:
             data = os.pread(descriptor, min(size, _BLOCK_BYTES), offset)
             if not data:
@@ -169,3 +178,4 @@ def _copy(descriptor: int, offset: int, size: int, target: Path) -> None:
             offset, size = offset + len(data), size - len(data)
         file.flush()
         os.fsync(file.fileno())
+    half_done.rename(target)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,6 +117,7 @@ class SegmentWriter:
                 segment = Segment.at(self._folder, self.committed.segment_first)
                 segment.path.unlink(missing_ok=True)
                 segment.index_path.unlink(missing_ok=True)
+                sync_folder(self._folder)  # it must not come back: it would bound the segment before it
         except OSError:
             pass  # what stands past the next segment's first sequence does not count
         self._close_files()
@@ -147,8 +149,13 @@ class SegmentWriter:
 
     def _open(self, segment: Segment, mode: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode
-        self._descriptor = os.open(segment.path, flags, 0o640)
-        self._index = os.open(segment.index_path, flags, 0o640)
+        descriptor = os.open(segment.path, flags, 0o640)
+        try:
+            self._index = os.open(segment.index_path, flags, 0o640)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
         self._opened_at = self._clock()
         self._indexed_to = 0
         self.committed = Committed(self.committed.next_sequence, segment.first, 0)
@@ -156,5 +163,6 @@ class SegmentWriter:
     def _close_files(self) -> None:
         for descriptor in (self._descriptor, self._index):
             if descriptor >= 0:
-                os.close(descriptor)
+                with suppress(OSError):  # what counts was synced
+                    os.close(descriptor)
         self._descriptor = self._index = -1

@@ -34,14 +34,21 @@ class OperationalLog:
     """Lines for a person, or JSON objects for a program.
 
     Args:
+        name: the server's, where several write to one place; stands before each text (document 002).
         json_lines: one JSON object a line instead of text.
         stream: where to; stderr by default.
         quiet_connections: leave out the lines about single connections coming and going.
     """
 
     def __init__(
-        self, *, json_lines: bool = False, stream: TextIO | None = None, quiet_connections: bool = False
+        self,
+        *,
+        name: str = "",
+        json_lines: bool = False,
+        stream: TextIO | None = None,
+        quiet_connections: bool = False,
     ) -> None:
+        self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
         self.quiet_connections = quiet_connections
@@ -101,7 +108,14 @@ class OperationalLog:
     def _format(self, kind: str, text: str, moment_ns: int) -> str:
         moment = iso_from_ns(moment_ns)
         if self._json_lines:
-            line = {"time": moment, "level": _LEVELS.get(kind, "INFO"), "event": kind, "message": text}
+            named = {"name": self._name} if self._name else {}
+            line = {
+                "time": moment,
+                "level": _LEVELS.get(kind, "INFO"),
+                "event": kind,
+                "message": text,
+            } | named
             return json.dumps(line, ensure_ascii=False) + "\n"
-        one_line = text.replace("\r", "\\r").replace("\n", "\\n")  # a peer's bytes must not forge lines
+        named_text = f"{self._name} : {text}" if self._name else text
+        one_line = named_text.replace("\r", "\\r").replace("\n", "\\n")  # a peer's bytes must not forge lines
         return f"{moment[:19]}Z {EMOJI[kind]} {one_line}\n"

@@ -8,10 +8,10 @@ from logboom.outputs.file_output import FileOutput, FileSettings
 from logboom.outputs.lines import Lines
 
 _HOST_KEYS: Final = ("hostname", "host")
-_LOGGER_KEYS: Final = ("logger_name", "logger", "name")
+_LOGGER_KEYS: Final = ("logger_name", "loggerName", "logger", "name")
 _FILE_KEYS: Final = ("filename", "file")
-_FUNCTION_KEYS: Final = ("function_name", "funcName", "function")
-_LINE_KEYS: Final = ("line_number", "lineno", "line")
+_FUNCTION_KEYS: Final = ("function_name", "functionName", "funcName", "function")
+_LINE_KEYS: Final = ("line_number", "lineNumber", "lineno", "line")
 
 
 class ColumnsSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):

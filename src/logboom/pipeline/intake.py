@@ -38,7 +38,7 @@ class IntakeLimits(NamedTuple):
 
     limiter: FixedWindowLimiter | None = None
     """Lines a peer; None: no limit."""
-    level_min: int | None = None
+    level_min: float | None = None
     """The lowest severity that is kept (`formats.levels`); None: all. Unknown levels are kept: losing data
     over a spelling is wrong."""
 
@@ -103,17 +103,18 @@ class Intake:
             )
 
     @staticmethod
-    def _filter(batch: Batch, level_min: int) -> None:
-        below = {
-            level for level in _distinct(batch.levels or []) if (severity(level) or level_min) < level_min
-        }
+    def _filter(batch: Batch, level_min: float) -> None:
+        distinct = {
+            _key(level): level for level in batch.levels or []
+        }  # a handful, however many lines there are
+        below = {key for key, level in distinct.items() if (severity(level) or level_min) < level_min}
         if not below:
             return
         levels = iter(batch.levels or [])
         doomed = [
             index
             for index, verdict in enumerate(batch.verdicts)
-            if verdict == Verdict.ACCEPTED and _hashable(next(levels)) in below
+            if verdict == Verdict.ACCEPTED and _key(next(levels)) in below
         ]
         batch.refuse(doomed, Verdict.FILTERED)
 
@@ -130,10 +131,8 @@ class Intake:
             )
 
 
-def _hashable(level: object) -> object:
-    return level if isinstance(level, (str, int, float)) else None
-
-
-def _distinct(levels: list[object]) -> set[object]:
-    """The different levels of a batch: a handful, however many lines it has."""
-    return {_hashable(level) for level in levels}
+def _key(level: object) -> object:
+    """What tells levels apart: `True` and `1.0` are not the level 1."""
+    if isinstance(level, str):
+        return level
+    return (type(level), level) if isinstance(level, int | float) else None

@@ -51,6 +51,7 @@ class CollectorProtocol:
     __slots__ = ("_eof", "_frames_bytes_max", "_head", "_line_bytes_max", "_lines")
     name = "collector"
     fatal: str | None = None
+    identity: str | None = None
 
     def __init__(self, *, line_bytes_max: int = 65536, frame_bytes_max: int = 1 << 20) -> None:
         self._line_bytes_max = line_bytes_max

@@ -35,6 +35,7 @@ class DeviceProtocol:
     __slots__ = ("_lines",)
     name = "device"
     fatal: str | None = None
+    identity: str | None = None
 
     def __init__(self, *, line_bytes_max: int = 16384) -> None:
         self._lines = JsonLines(_DECODER, line_bytes_max)

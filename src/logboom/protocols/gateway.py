@@ -3,13 +3,12 @@
 Contract: WIRE.md, "gateway"; source document 001.
 """
 
-from collections import deque
 from typing import Final
 
 import msgspec
 
 from logboom.formats import ndjson
-from logboom.model import Acker, Batch, Receipt
+from logboom.model import REASONS_MAX, Acker, Batch, Receipt
 from logboom.protocols.objects import ObjectScanner, Refusal
 
 _NUMBERS: Final = ("temp", "rh", "lux")
@@ -35,13 +34,13 @@ def no_reply(_receipt: Receipt) -> bytes:
 class GatewayProtocol:
     """One gateway connection."""
 
-    __slots__ = ("_eof", "_found", "_scanner")
+    __slots__ = ("_eof", "_scanner")
     name = "gateway"
     fatal: str | None = None
+    identity: str | None = None
 
     def __init__(self, *, line_bytes_max: int = 16384) -> None:
         self._scanner = ObjectScanner(line_bytes_max)
-        self._found: deque[bytes | Refusal] = deque()
         self._eof = False
 
     def receive_data(self, data: bytes | memoryview) -> None:
@@ -54,23 +53,10 @@ class GatewayProtocol:
 
     def next_batch(self) -> tuple[Batch, Acker] | None:
         """See `model.WireProtocol`."""
-        if not self._found:
-            self._found.extend(self._scanner.scan(eof=self._eof))
-        if not self._found:
+        found = self._scanner.scan(eof=self._eof)
+        if not found:
             return None
-        first = self._found[0]
-        if isinstance(first, Refusal):
-            self._found.popleft()
-            refused = Batch(b"", bytes([first.verdict]), size_bytes=first.size_bytes, reasons=(first.reason,))
-            return refused, no_reply
-        return judge(b"\n".join(self._objects())), no_reply
-
-    def _objects(self) -> list[bytes]:
-        """Take the objects up to the next refusal."""
-        objects = []
-        while self._found and isinstance(self._found[0], bytes):
-            objects.append(self._found.popleft())
-        return objects  # type: ignore[return-value]
+        return judge(found), no_reply
 
     def data_to_send(self) -> bytes:
         """Nothing, ever."""
@@ -81,10 +67,26 @@ class GatewayProtocol:
         return len(self._scanner)
 
 
-def judge(chunk: bytes) -> Batch:
-    """Judge objects, one a line. Anything Python's `float()` takes is a number: `" 24.1"` is one too."""
-    batch = ndjson.judge_all(chunk, _DECODER)
-    return batch if batch is not None else ndjson.judge_each(chunk, _DECODER, rescue=_castable)
+def judge(found: list[bytes | Refusal]) -> Batch:
+    """One batch of what the scanner found: garbage between objects must not cost a turn and a log line a piece.
+
+    Anything Python's `float()` takes is a number: `" 24.1"` is one too.
+    """
+    refusals = [piece for piece in found if isinstance(piece, Refusal)]
+    if len(refusals) == len(found):
+        batch = Batch(b"", b"", size_bytes=0)
+    else:
+        chunk = b"\n".join([piece for piece in found if isinstance(piece, bytes)])
+        good = ndjson.judge_all(chunk, _DECODER)
+        batch = good if good is not None else ndjson.judge_each(chunk, _DECODER, rescue=_castable)
+    if refusals:
+        judged = iter(batch.verdicts)
+        batch.verdicts = bytes(
+            [piece.verdict if isinstance(piece, Refusal) else next(judged) for piece in found]
+        )
+        batch.size_bytes += sum(refusal.size_bytes for refusal in refusals)
+        batch.reasons += tuple(refusal.reason for refusal in refusals[: REASONS_MAX - len(batch.reasons)])
+    return batch
 
 
 def _castable(line: bytes) -> bool:
@@ -94,6 +96,6 @@ def _castable(line: bytes) -> bool:
     try:
         for name in _NUMBERS:
             float(entry[name])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return False
     return True

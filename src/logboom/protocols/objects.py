@@ -15,8 +15,9 @@ _IN_STRING: Final = re.compile(rb'["\\\n]')
 _NEWLINE: Final = 10
 _WHITE_SPACE: Final = b" \t\r\n"
 
-CHUNK_BYTES_MAX: Final = 64 << 10
-"""Bytes scanned at once: a token costs about 0.1 µs, so this holds the event loop for some 2 ms."""
+CHUNK_BYTES_MAX: Final = 16 << 10
+"""Bytes scanned and judged at once: good ones hold the event loop for a millisecond, the worst (`{}{}{}…`) for
+some 20."""
 
 
 class Refusal(NamedTuple):
@@ -69,20 +70,31 @@ class ObjectScanner:
         self._buffer += data
 
     def scan(self, *, eof: bool) -> list[bytes | Refusal]:
-        """All complete objects (each on one line) and refusals among the next `CHUNK_BYTES_MAX` bytes."""
+        """All complete objects (each on one line) and refusals of the next `CHUNK_BYTES_MAX` bytes that have any.
+
+        Nothing means that all bytes were looked at.
+        """
         found: list[bytes | Refusal] = []
+        while not found:
+            self._scan_chunk(found, eof=eof)
+            if self._position == len(self._buffer):
+                break
+        return found
+
+    def _scan_chunk(self, found: list[bytes | Refusal], *, eof: bool) -> None:
         end = min(len(self._buffer), self._position + CHUNK_BYTES_MAX)
         while self._position < end:
             step = self._step_object(end) if self._depth else self._step_idle(end)
             if step is not None:
                 found.append(step)
+        if self._depth:
+            self._drop_if_long()
         at_end = eof and end == len(self._buffer)
         if at_end and self._depth:
             found.append(self._give_up("the stream ends inside an object"))
         elif at_end and self._garbage:
             found.append(self._garbage_refusal())
         self._forget()
-        return found
 
     def _step_idle(self, end: int) -> Refusal | None:
         """Go to the next `{`; what stands before it is garbage, reported once a line."""

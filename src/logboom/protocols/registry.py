@@ -5,6 +5,7 @@ from typing import Final
 
 from logboom.config import ListenerSettings
 from logboom.model import WireProtocol
+from logboom.protocols.capnp import CapnpProtocol
 from logboom.protocols.collector import CollectorProtocol
 from logboom.protocols.device import DeviceProtocol
 from logboom.protocols.gateway import GatewayProtocol
@@ -12,6 +13,9 @@ from logboom.protocols.gateway import GatewayProtocol
 PROTOCOLS: Final[dict[str, Callable[[ListenerSettings], WireProtocol]]] = {
     "device": lambda settings: DeviceProtocol(line_bytes_max=settings.line_bytes_max),
     "gateway": lambda settings: GatewayProtocol(line_bytes_max=settings.line_bytes_max),
-    "collector": lambda settings: CollectorProtocol(line_bytes_max=settings.line_bytes_max),
+    "collector": lambda settings: CollectorProtocol(
+        line_bytes_max=settings.line_bytes_max, frame_bytes_max=settings.frame_bytes_max
+    ),
+    "capnp": lambda settings: CapnpProtocol(frame_bytes_max=settings.frame_bytes_max),
 }
 """Makes the protocol of a new connection."""

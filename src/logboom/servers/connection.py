@@ -31,6 +31,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_ackers",
         "_eof",
+        "_given_up",
         "_in_flight_bytes",
         "_listener",
         "_lost",
@@ -48,7 +49,8 @@ class Connection(asyncio.BufferedProtocol):
         self._listener = listener
         self._ackers: deque[tuple[Acker, int]] = deque()
         self._in_flight_bytes = 0
-        self._eof = self._lost = self._pump_scheduled = self._reading_paused = False
+        self._eof = self._lost = self._given_up = False
+        self._pump_scheduled = self._reading_paused = False
         self._writing_paused_at = 0.0
         self.last_data = listener.loop.time()
         self.warned_for = 0.0
@@ -113,6 +115,7 @@ class Connection(asyncio.BufferedProtocol):
             self._pause()
             return
         item = self._protocol.next_batch()
+        self._follow_protocol()
         if item is None:
             self._resume()
             self._finish_if_done()
@@ -128,6 +131,17 @@ class Connection(asyncio.BufferedProtocol):
             self._listener.loop.call_soon(self.pump)
         else:
             self._resume()
+
+    def _follow_protocol(self) -> None:
+        """What the protocol has learned: who the peer says it is, and whether the connection can go on."""
+        identity = self._protocol.identity
+        if identity is not None and identity != self.source.peer:
+            self.source = self.source._replace(peer=identity)
+        fatal = self._protocol.fatal
+        if fatal is not None and not self._given_up:
+            self._given_up = True
+            self._stop_reading()
+            self._listener.gave_up(self, fatal)
 
     def _answer(self, receipt: Receipt) -> None:
         """A batch is settled: write its replies."""
@@ -149,14 +163,17 @@ class Connection(asyncio.BufferedProtocol):
         return self._listener.journal_behind()
 
     def _pause(self) -> None:
-        if not self._reading_paused and not self._lost:
-            self._reading_paused = True
-            self.transport.pause_reading()
+        self._stop_reading()
         if not self._ackers and not self._writing_paused_at:
             self._listener.wait_for_journal(self)  # nobody else will wake this one
 
+    def _stop_reading(self) -> None:
+        if not self._reading_paused and not self._lost:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
     def _resume(self) -> None:
-        if self._reading_paused and not self._lost and not self.transport.is_closing():
+        if self._reading_paused and not (self._lost or self._given_up or self.transport.is_closing()):
             self._reading_paused = False
             self.transport.resume_reading()
 
@@ -167,6 +184,12 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.close()
 
     # --- called by the listener once a second ---
+
+    def send_unasked(self) -> None:
+        """Write what the protocol sends of its own accord, such as heartbeats."""
+        data = self._protocol.data_to_send()
+        if data and not self._writing_paused_at and not self.transport.is_closing():
+            self.transport.write(data)
 
     def stalled_s(self, now: float) -> float:
         """For how long the peer has not read its replies, seconds."""

@@ -83,7 +83,8 @@ class TcpListener:
             self._servers.append(
                 await self.loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
             )
-            self._report("listening", f"{self.name} listening on {format_address(one, self.ports[-1])}")
+            address = format_address(one, self.ports[-1])
+            self._report("listening", f"TCP server listening on {address} ({self.name})")
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -153,6 +154,10 @@ class TcpListener:
         self.intake.counters.connections_open = len(self._connections)
         self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
 
+    def gave_up(self, connection: Connection, reason: str) -> None:
+        """A connection's protocol can't go on: it is closed once what it brought is settled."""
+        self._report("error", f"{self._name_of(connection)}: {reason}; closed")
+
     def wait_for_journal(self, connection: Connection) -> None:
         """Wake `connection` when the journal has caught up."""
         self._waiting.add(connection)
@@ -167,10 +172,11 @@ class TcpListener:
     # --- once a second ---
 
     def sweep(self, now: float) -> None:
-        """Warn about idle connections, close those that must not stay."""
+        """Warn about idle connections, close those that must not stay, send the heartbeats of the others."""
         warn_s, close_s = self._settings.idle_warn_s, self._settings.idle_close_s
         for connection in list(self._connections):
             idle_s = now - connection.last_data
+            connection.send_unasked()
             if connection.stalled_s(now) > WRITE_STALL_S_MAX:
                 self._report(
                     "warning",

@@ -115,7 +115,8 @@ def test_application_levels_are_mixed_or_fixed() -> None:
 def test_the_servers_protocols_take_every_simulated_line() -> None:
     load, simulated = Load(seed=1), device()
     collector, devices = CollectorProtocol(), DeviceProtocol()
-    collector.receive_data(b"".join(itertools.islice(entries(load.clock(), load.random(0)), 50)))
+    lines = itertools.islice(entries(load.clock(), load.random(0)), 50)
+    collector.receive_data(b"".join(line + b"\n" for line in lines))
     devices.receive_data(b"".join([simulated.entry() for _ in range(50)] + [simulated.heartbeat()]))
     for protocol, count in ((collector, 50), (devices, 51)):
         found = protocol.next_batch()

@@ -69,6 +69,11 @@ def test_a_newline_can_not_forge_a_line() -> None:
     assert line.endswith("a\\r\\nb\n")
 
 
+def test_capnp_entries_with_their_schemas_names_fill_the_same_columns() -> None:
+    camel = {"logger_name": "loggerName", "function_name": "functionName", "line_number": "lineNumber"}
+    assert line_of({camel.get(key, key): value for key, value in FULL.items()}) == line_of(FULL)
+
+
 @pytest.mark.parametrize(
     ("entry", "shown"),
     [

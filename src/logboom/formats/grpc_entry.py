@@ -1,0 +1,112 @@
+"""gRPC's `LogRequest`, in both layouts, as JSON entries. Contract: WIRE.md, "grpc"; source document 002."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from logboom.formats.levels import WIRE_NAMES
+from logboom.formats.proto_schema import load_schema
+
+REAL: Final = "logservice.proto"
+"""The layout of deployed clients."""
+DOCUMENT: Final = "logservice_document.proto"
+"""The layout that the document prints."""
+
+ENTRIES_MAX: Final = 10_000
+"""Entries of one `LogBatch`: two bytes can stand for an entry, which takes 300 in the journal."""
+
+_LEVEL: Final = "level"
+_MOVED: Final = frozenset({4, 5})
+"""Fields that hold a text in one layout and a number in the other: in the wrong one they are unknown."""
+_MIXED_UP: Final = {
+    REAL: "this is the layout without package: call /LogService/LogMessage, or use logservice.proto",
+    DOCUMENT: "this is the layout of package logservice: call /logservice.LogService/LogMessage",
+}
+
+
+class Decoded(NamedTuple):
+    """What a run of messages holds, up to the first entry that can't be taken."""
+
+    entries: bytes
+    """JSON objects, joined by newlines, none after the last."""
+    levels: list[object]
+    """The level's name of each entry."""
+    counts: list[int]
+    """How many entries each message holds. One with trouble is not among them, though entries before it are."""
+    trouble: str | None
+    """What is wrong with the entry after the last; None: nothing is."""
+
+
+Decode = Callable[[Iterable[bytes]], Decoded]
+"""Reads messages. Nothing that they hold raises."""
+
+
+@cache
+def request_decoder(layout: str) -> Decode:
+    """Reads messages that are a `LogRequest` of a layout, `REAL` or `DOCUMENT`."""
+    parse = load_schema(layout).messages["LogRequest"].FromString
+    return _decoder(layout, "LogRequest", lambda message: (parse(message),))
+
+
+@cache
+def batch_decoder() -> Decode:
+    """Reads messages that are a `LogBatch`."""
+    parse = load_schema(REAL).messages["LogBatch"].FromString
+    return _decoder(REAL, "LogBatch", lambda message: parse(message).entries)
+
+
+def _decoder(layout: str, what: str, parse: Callable[[bytes], Sequence[Any]]) -> Decode:
+    names = [field.name for field in load_schema(layout).messages["LogRequest"].DESCRIPTOR.fields]
+    entry_of = msgspec.defstruct("Entry", [(name, str) for name in names], gc=False)
+    level_at, fields = names.index(_LEVEL), attrgetter(*names)
+    encode = msgspec.json.Encoder().encode_lines
+
+    def entry(request: Any) -> Any:
+        values = list(fields(request))
+        values[level_at] = WIRE_NAMES[values[level_at]]
+        return entry_of(*values)
+
+    def decode(messages: Iterable[bytes]) -> Decoded:
+        found: list[Any] = []
+        counts: list[int] = []
+        trouble = None
+        for message in messages:
+            before = len(found)
+            requests, trouble = _parse(message, parse, what)
+            for request in requests:
+                if (trouble := _mixed_up(request, layout)) is not None:
+                    break
+                found.append(entry(request))
+            if trouble is not None:
+                break
+            counts.append(len(found) - before)
+        return Decoded(encode(found)[:-1], [one.level for one in found], counts, trouble)
+
+    return decode
+
+
+def _parse(
+    message: bytes, parse: Callable[[bytes], Sequence[Any]], what: str
+) -> tuple[Sequence[Any], str | None]:
+    """The requests of a message, or what is wrong with it."""
+    try:
+        requests = parse(message)
+    except DecodeError:  # its texts name places in protobuf's own source, or nothing
+        return (), f"{len(message)} bytes that are no {what}, or hold text that is not UTF-8"
+    if len(requests) > ENTRIES_MAX:
+        return (), f"{len(requests)} entries in a batch, the limit is {ENTRIES_MAX}"
+    return requests, None
+
+
+def _mixed_up(request: Any, layout: str) -> str | None:
+    """Notice requests of the other layout: they can be read, into the wrong fields."""
+    if layout == REAL and request.message:
+        return None
+    if any(field.field_number in _MOVED for field in UnknownFieldSet(request)):
+        return _MIXED_UP[layout]
+    return None

@@ -1,0 +1,192 @@
+"""Output `redis`: document 004's keys (WIRE.md, Redis layout), each entry exactly once."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from logboom.errors import OutputError
+from logboom.formats.records import records_of
+from logboom.journal.reader import Block
+from logboom.model import Record
+from logboom.outputs.base import OutputSettings
+from logboom.outputs.journal_id import journal_id
+from logboom.outputs.lines import lines_from, listener_tails, only_ending
+from logboom.outputs.redis_clients import (
+    NATIVE_SCHEMES,
+    REST_SCHEMES,
+    Client,
+    is_rest,
+    make_client,
+    place,
+    scheme,
+)
+from logboom.outputs.redis_layout import MOVED, REFUSED, SCRIPT, Limits, Transaction
+
+WEEK_S: Final = 604_800
+"""Document 004's expiration."""
+
+RECENT_MAX: Final = 100
+GLOBAL_MAX: Final = 1000
+"""Document 004's lists."""
+
+ENTRIES_MAX: Final = 1000
+"""Of a transaction: Redis, which does one thing at a time, is busy with it for about 5 ms."""
+
+NATIVE_CHARS_MAX: Final = 4 << 20
+"""Text of a transaction: four messages of the largest kind that the WebSocket takes."""
+
+REST_CHARS_MAX: Final = 64 << 10
+"""The hosted service takes requests of 1 MB, and a character may need 12 bytes in JSON."""
+
+
+class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+    """`type = "redis"`: hashes, lists and counts in a Redis, with an expiry."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="`redis://[user:password@]host:port/database`, `rediss://…` (TLS), `unix:///path/to/socket`, "
+            "or `https://…` for the REST dialect of hosted services."
+        ),
+    ] = "redis://127.0.0.1:6379/0"
+    token: Annotated[str, Meta(description="Bearer token of the REST dialect.")] = ""
+    expire_s: Annotated[
+        int, Meta(ge=1, description="Entries are deleted so long after they were received, seconds.")
+    ] = WEEK_S
+    recent_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Length of the list of each source's recent entries.")
+    ] = RECENT_MAX
+    global_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Length of the list of all recent entries.")
+    ] = GLOBAL_MAX
+
+    def __post_init__(self) -> None:
+        schemes = NATIVE_SCHEMES + REST_SCHEMES
+        if "://" not in self.url or scheme(self.url) not in schemes:  # the rest of it may be secret
+            raise ValueError(f"`url` has to start with one of {', '.join(f'{name}://' for name in schemes)}")
+        if is_rest(self.url) != bool(self.token):
+            need = "needs a `token`" if is_rest(self.url) else "has its password inside, and takes no `token`"
+            raise ValueError(f"a `url` that starts with {scheme(self.url)}:// {need}")
+
+    def limits(self) -> Limits:
+        """What is kept, and what goes over the wire at once."""
+        rest = is_rest(self.url)
+        return Limits(
+            expire_s=self.expire_s,
+            recent_max=self.recent_max,
+            global_max=self.global_max,
+            entries_max=ENTRIES_MAX,
+            chars_max=REST_CHARS_MAX if rest else NATIVE_CHARS_MAX,
+            message_chars_max=REST_CHARS_MAX if rest else None,
+        )
+
+
+class RedisOutput:
+    """Writes each block with one or a few scripts, which move the position at the same stroke.
+
+    The position lives in Redis, beside what it speaks of: a Redis that comes back empty, or as it was some
+    seconds before it was killed, has the position that fits, and the rest is read from the journal again.
+
+    Args:
+        settings: checked already.
+        name: of the output in the configuration.
+        data_dir: of the journal; its name is kept there.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        name: str,
+        data_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.damaged = 0
+        self._settings = settings
+        self._limits = settings.limits()
+        self._position_key = f"logboom:{name}:position"
+        self._data_dir = data_dir
+        self._clock = clock
+        self._tails = listener_tails(settings.listeners)
+        self._client: Client | None = None
+        self._journal = ""
+        self._saved = 0
+        self._next = 0
+
+    def open(self) -> None:
+        """See `Output.open`. Raises `OSError`, `OutputError`."""
+        self.close()
+        self._journal = journal_id(self._data_dir)
+        self._client = make_client(self._settings.url, self._settings.token)
+        found = self._client.hget(self._position_key, self._journal) or "0"
+        if not found.isdecimal():
+            raise OutputError(f"{self._position_key} in Redis holds {found[:40]!r}, expected a number")
+        self._saved = self._next = int(found)
+
+    def write(self, block: Block) -> None:
+        """See `Output.write`: each transaction is as durable as Redis is, at once. Raises `OutputError`."""
+        lines = lines_from(block, self._next)
+        if self._tails:
+            lines = only_ending(lines, self._tails)
+        records = records_of(lines.sequences, lines.data) if lines.data else []
+        if records:
+            self._store(records, block.next_sequence)
+        self.damaged += len(lines.sequences) - len(records)
+        self._next = max(self._next, block.next_sequence)
+
+    def flush(self) -> None:
+        """See `Output.flush`. Raises `OutputError`."""
+        if self._next != self._saved:  # only entries that are not wanted here came
+            self._run(Transaction(self._limits, self._clock()), self._next)
+
+    def position(self) -> int:
+        """See `Output.position`."""
+        return self._saved
+
+    def rewind(self, sequence: int) -> None:
+        """See `Output.rewind`. Raises `OutputError`."""
+        self._connected().hset(self._position_key, self._journal, str(sequence))
+        self._saved = self._next = sequence
+
+    def close(self) -> None:
+        """See `Output.close`."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def _store(self, records: list[Record], end: int) -> None:
+        """Write `records` in as many transactions as needed; the last one moves the position to `end`."""
+        now_s = self._clock()
+        transaction = Transaction(self._limits, now_s)
+        for record in records:
+            if not transaction.add(record):
+                self._run(transaction, record.sequence)
+                transaction = Transaction(self._limits, now_s)
+                transaction.add(record)
+        self._run(transaction, end)
+
+    def _run(self, transaction: Transaction, after: int) -> None:
+        arguments = transaction.arguments(self._position_key, self._journal, self._saved, after)
+        answer = self._connected().run(SCRIPT, *arguments)
+        if answer == MOVED:
+            raise OutputError(
+                f"its position in Redis is not {self._saved} any more: an earlier request was carried out late, "
+                "Redis lost it, or a copy of this data directory is served by another process"
+            )
+        if answer and not answer.startswith(REFUSED):
+            raise OutputError(
+                f"the key {answer!r} in Redis holds something that Logboom did not put there: "
+                "rename it, or use another database"
+            )
+        self._saved = self._next = after
+        if answer:
+            raise OutputError(f"Redis could not count an entry, but has it: {answer.removeprefix(REFUSED)}")
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            raise OutputError(f"not connected to {place(self._settings.url)}")
+        return self._client

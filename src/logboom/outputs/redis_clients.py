@@ -1,0 +1,140 @@
+"""The two ways to a Redis: its own protocol, and the hosted service's REST dialect. Libraries load when needed."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from logboom.errors import OutputError
+
+NATIVE_SCHEMES: Final = ("redis", "rediss", "unix")
+REST_SCHEMES: Final = ("https", "http")
+"""`http` is for a proxy on the same machine: the token goes in the clear."""
+
+CONNECT_TIMEOUT_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 10.0
+"""A Redis that takes longer is as good as away: its answer is no longer needed for what was sent."""
+
+
+class Client(ABC):
+    """What the output needs of a Redis. Every call but `close` may raise `OutputError`."""
+
+    def hget(self, key: str, field: str) -> str | None:
+        """A field of a hash."""
+        found = self._execute("HGET", key, field)
+        return None if found is None else str(found)
+
+    def hset(self, key: str, field: str, value: str) -> None:
+        """Set a field of a hash."""
+        self._execute("HSET", key, field, value)
+
+    def run(self, script: str, key_count: int, keys_and_arguments: list[str]) -> str:
+        """Run a script that answers with a text."""
+        return str(self._execute("EVAL", script, str(key_count), *keys_and_arguments))
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close connections. Idempotent."""
+
+    @abstractmethod
+    def _execute(self, *command: str) -> object:
+        """Run one command."""
+
+
+def is_rest(url: str) -> bool:
+    """Whether `url` is of the REST dialect."""
+    return scheme(url) in REST_SCHEMES
+
+
+def scheme(url: str) -> str:
+    """The scheme of `url`, in lower case."""
+    return url.partition("://")[0].lower()
+
+
+def place(url: str) -> str:
+    """Where `url` leads to, for texts that people see: without user, password, token and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def make_client(url: str, token: str) -> Client:
+    """A client that connects with its first call. Raises `OutputError`."""
+    return RestClient(url, token) if is_rest(url) else NativeClient(url)
+
+
+class NativeClient(Client):
+    """`redis://`, `rediss://`, `unix://`, by redis-py."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import redis  # noqa: PLC0415 - an extra, see below
+            from redis.backoff import NoBackoff  # noqa: PLC0415
+            from redis.retry import Retry  # noqa: PLC0415
+        except ImportError as error:
+            raise _missing("redis", "redis", error) from error
+        self._errors = redis.RedisError
+        try:
+            self._place = place(url)
+            self._redis: Any = redis.Redis.from_url(
+                url,
+                decode_responses=True,
+                socket_connect_timeout=CONNECT_TIMEOUT_S,
+                socket_timeout=ANSWER_TIMEOUT_S,
+                retry=Retry(NoBackoff(), 0),  # that is the runner's business
+            )
+        except (redis.RedisError, TypeError, ValueError):  # whose text may have a part of the password
+            raise OutputError(
+                "url: it can't be read; special characters in a password are written as %2F, %23 and so on"
+            ) from None
+
+    def close(self) -> None:
+        """See `Client.close`."""
+        self._redis.close()
+
+    def _execute(self, *command: str) -> object:
+        try:
+            return self._redis.execute_command(*command)
+        except self._errors as error:
+            raise OutputError(f"{self._place}: {error}") from error
+
+
+class RestClient(Client):
+    """`https://` and a token, by the hosted service's library."""
+
+    def __init__(self, url: str, token: str) -> None:
+        try:
+            import httpx  # noqa: PLC0415 - comes with the extra, see below
+            from upstash_redis import Redis  # noqa: PLC0415
+            from upstash_redis.errors import UpstashError  # noqa: PLC0415
+        except ImportError as error:
+            raise _missing("redis-rest", "upstash-redis", error) from error
+        # ValueError, LookupError, AttributeError: what answers speaks HTTP, but not this dialect.
+        self._errors = (
+            UpstashError,
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            ValueError,
+            LookupError,
+            AttributeError,
+        )
+        self._place = place(url)
+        self._redis: Any = Redis(url.rstrip("/"), token, rest_retries=0, allow_telemetry=False)
+        # The library waits for ever, and has no setting for it.
+        self._redis._http._client.timeout = httpx.Timeout(  # noqa: SLF001
+            ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S
+        )
+
+    def close(self) -> None:
+        """See `Client.close`."""
+        self._redis.close()
+
+    def _execute(self, *command: str) -> object:
+        try:
+            return self._redis.execute(list(command))
+        except self._errors as error:
+            raise OutputError(f"{self._place}: {type(error).__name__}: {error}") from error
+
+
+def _missing(extra: str, library: str, error: ImportError) -> OutputError:
+    return OutputError(
+        f"needs the library {library} ({error}); install it with: pip install 'logboom[{extra}]'"
+    )

@@ -1,0 +1,318 @@
+"""Output `sqlite`: one table of normalised entries, with a full-text index, in one file."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from logboom.errors import OutputError
+from logboom.formats.levels import SEVERITY
+from logboom.formats.records import records_of
+from logboom.formats.times import iso_from_ns
+from logboom.journal.reader import Block
+from logboom.journal.segments import prefix, suffix
+from logboom.model import Record
+from logboom.outputs.base import OutputSettings
+from logboom.outputs.journal_id import journal_id
+from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
+from logboom.outputs.positions import make_folder
+from logboom.outputs.sqlite_schema import migrate
+
+BUSY_TIMEOUT_S: Final = 5.0
+"""Another program may hold the database for a while; longer than this is trouble that is reported."""
+
+CACHE_KIB: Final = 16 << 10
+"""Memory for pages: the branches of four indexes over some ten million rows."""
+
+CHECKPOINT_PAGES: Final = 4000
+"""16 MiB of write-ahead log; a checkpoint costs two device flushes, whatever its size."""
+
+WAL_BYTES_KEPT: Final = 64 << 20
+"""A write-ahead log that a long reader let grow is cut to this afterwards."""
+
+DELETED_ROWS_MAX: Final = 20_000
+"""Of one flush: the journal's end must not wait for a large clean-up. Ten times what a flush usually adds."""
+
+FREE_PAGES_KEPT: Final = 2048
+"""8 MiB in the file stay for what comes next; giving every page back would cost as much as it was to fill it."""
+
+FREED_PAGES_MAX: Final = 2048
+"""Of one flush: pages at the end of the file are moved, and nobody can write meanwhile."""
+
+_INSERT: Final = "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INDEX: Final = "INSERT INTO messages (rowid, message) SELECT sequence, message FROM entries WHERE sequence >= ?"
+_SAVE: Final = "INSERT OR REPLACE INTO position VALUES (1, ?, ?)"
+_MOVE_AWAY: Final = """
+UPDATE entries SET sequence = sequence - 1
+  - (SELECT max(sequence) FROM entries) + min(0, (SELECT min(sequence) FROM entries))
+WHERE sequence >= ?
+"""
+"""Rows of an earlier journal give way: below every row there is, in their order, and so the first to be deleted."""
+
+_DELETE: Final = """
+DELETE FROM entries WHERE sequence IN (
+  SELECT sequence FROM (SELECT sequence, received_at FROM entries ORDER BY sequence LIMIT ?)
+  WHERE received_at < ?
+)
+"""
+_ANY_TIME: Final = "~"
+"""Sorts after every time."""
+
+_OLDEST: Final = "SELECT received_at FROM entries ORDER BY sequence LIMIT 1"
+_ENTRY_AT: Final = len(prefix(0))
+_ENTRY_KEY: Final = b',"entry":'
+
+Row = tuple[int, str, str, str, str, str, float | None, str, str]
+
+
+class SqliteSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+    """`type = "sqlite"`: a database with one row an entry, indexed by time, source, level and words."""
+
+    path: Annotated[str, Meta(min_length=1, description="The database file, absolute or inside `folder`.")]
+    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
+    retention_rows_max: Annotated[
+        int,
+        Meta(ge=0, description="The oldest rows are deleted while there are more than this. 0: no limit."),
+    ] = 0
+    retention_age_s: Annotated[
+        float,
+        Meta(ge=0, description="Rows that were received longer ago are deleted, seconds. 0: kept for ever."),
+    ] = 0.0
+
+    def file_path(self) -> Path:
+        """The file's absolute path."""
+        return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
+
+
+class SqliteOutput:
+    """Writes a transaction a flush, which holds the rows and the position: both are there, or none.
+
+    Args:
+        settings: checked already.
+        _name: of the output in the configuration; a database has one output, whatever its name.
+        data_dir: of the journal; its name is kept there.
+        clock: seconds since the epoch, for retention.
+    """
+
+    def __init__(
+        self,
+        settings: SqliteSettings,
+        _name: str,
+        data_dir: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.damaged = 0
+        self._settings = settings
+        self._path = settings.file_path()
+        self._data_dir = data_dir
+        self._clock = clock
+        self._tails = listener_tails(settings.listeners)
+        self._connection: sqlite3.Connection | None = None
+        self._journal = ""
+        self._saved = 0
+        self._next = 0
+        self._rows = 0  # counted only where their number is limited
+        self._oldest: str | None = None  # when the oldest row was received; None: not known
+
+    def open(self) -> None:
+        """See `Output.open`. Raises `OSError`, `OutputError`."""
+        self.close()
+        self._journal = journal_id(self._data_dir)
+        make_folder(self._path.parent)
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640))  # who may read logs
+        with self._trouble():
+            self._connection = _connect(self._path)
+            self._load()
+
+    def write(self, block: Block) -> None:
+        """See `Output.write`. Raises `OutputError`, `OSError`."""
+        lines = lines_from(block, self._next)
+        if self._tails:
+            lines = only_ending(lines, self._tails)
+        if lines.data:
+            records = records_of(lines.sequences, lines.data)
+            with self._trouble():
+                cursor = self._begin().executemany(_INSERT, _rows_of(lines, records))
+            self._rows += cursor.rowcount
+            self.damaged += len(lines.sequences) - len(records)
+        self._next = max(self._next, block.next_sequence)
+
+    def flush(self) -> None:
+        """See `Output.flush`. Raises `OutputError`, `OSError`."""
+        with self._trouble():
+            written = self._next != self._saved
+            if written:
+                self._begin().execute(_INDEX, (self._saved,))
+                self._opened().execute(_SAVE, (self._journal, self._next))
+            trimmed = self._trim()
+            if written or trimmed:
+                self._opened().execute("COMMIT")
+                self._saved = self._next
+            if trimmed:
+                self._give_back()
+
+    def position(self) -> int:
+        """See `Output.position`."""
+        return self._saved
+
+    def rewind(self, sequence: int) -> None:
+        """See `Output.rewind`: rows from `sequence` on become rows of an earlier journal. Raises `OutputError`."""
+        with self._trouble():
+            self._move_away(sequence)
+
+    def close(self) -> None:
+        """See `Output.close`."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise OutputError(f"{self._path} is not open")
+        return self._connection
+
+    def _begin(self) -> sqlite3.Connection:
+        connection = self._opened()
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def _load(self) -> None:
+        connection = self._opened()
+        saved = connection.execute("SELECT journal, next_sequence FROM position").fetchone()
+        if self._settings.retention_rows_max:
+            self._rows = connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+        self._oldest = None
+        if saved is None or saved[0] != self._journal:
+            self._move_away(0)
+        else:
+            self._saved = self._next = saved[1]
+
+    def _move_away(self, sequence: int) -> None:
+        connection = self._begin()
+        connection.execute(_MOVE_AWAY, (sequence,))
+        connection.execute(_SAVE, (self._journal, sequence))
+        connection.execute("COMMIT")
+        self._saved = self._next = sequence
+
+    def _trim(self) -> bool:
+        """Delete old rows, some at a time; whether there were any."""
+        settings, deleted = self._settings, 0
+        surplus = self._rows - settings.retention_rows_max
+        if settings.retention_rows_max and surplus > 0:
+            deleted = self._delete(min(surplus, DELETED_ROWS_MAX), _ANY_TIME)
+        if settings.retention_age_s:
+            limit_ns = int((self._clock() - settings.retention_age_s) * 1e9)
+            limit = iso_from_ns(max(0, limit_ns))
+            if (self._oldest or self._find_oldest()) < limit:
+                deleted += self._delete(DELETED_ROWS_MAX, limit)
+        return deleted > 0
+
+    def _delete(self, rows_max: int, received_before: str) -> int:
+        deleted = self._begin().execute(_DELETE, (rows_max, received_before)).rowcount
+        self._rows -= deleted
+        self._oldest = None
+        return deleted
+
+    def _find_oldest(self) -> str:
+        row = self._opened().execute(_OLDEST).fetchone()
+        self._oldest = row[0] if row else None
+        return self._oldest or _ANY_TIME
+
+    def _give_back(self) -> None:
+        """Make the file smaller, where enough of it is free."""
+        connection = self._opened()
+        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        if free > FREE_PAGES_KEPT:
+            pages = min(free - FREE_PAGES_KEPT, FREED_PAGES_MAX)
+            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        """Make `OutputError` of the library's errors, and set a damaged file aside."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                raise self._set_aside(error) from error
+            raise OutputError(f"{self._path}: {error}") from error
+
+    def _set_aside(self, error: sqlite3.Error) -> OutputError:
+        self.close()
+        names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
+        aside = next(name for name in names if not name.exists())
+        for ending in ("-wal", "-shm", ""):  # the file last: it takes its name from what is left to do
+            part = self._path.with_name(self._path.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+        return OutputError(
+            f"{self._path} is damaged ({error}), and was set aside as {aside}: "
+            "a new one is made of what the journal still has"
+        )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the database, with tables of today."""
+    connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        migrate(connection)
+        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for us, nor we for them
+        connection.execute("PRAGMA synchronous = FULL")  # the journal may delete what we say we have
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is beyond use. A damaged text index is not that: it can be rebuilt of the rows."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_CORRUPT and code != sqlite3.SQLITE_CORRUPT_VTAB
+
+
+def _rows_of(lines: Lines, records: list[Record]) -> Iterator[Row]:
+    whole = len(records) == len(lines.sequences)
+    texts = map(_entry_text, lines.data.split(b"\n"), records) if whole else map(_encoded, records)
+    for record, text in zip(records, texts, strict=True):
+        sequence, received_at, time_, source, listener, level, message, _ = record
+        severity = SEVERITY.get(level)
+        yield (
+            sequence,
+            received_at,
+            time_,
+            _clean(source),
+            listener,
+            _clean(level),
+            severity,
+            _clean(message),
+            text,
+        )
+
+
+def _entry_text(line: bytes, record: Record) -> str:
+    """The entry as it was sent: numbers keep their digits."""
+    tail = suffix(record.source, record.listener)[:-1]
+    if line[:_ENTRY_AT].endswith(_ENTRY_KEY) and line.endswith(tail):
+        return line[_ENTRY_AT : -len(tail)].decode(errors="replace")
+    return _encoded(record)
+
+
+def _encoded(record: Record) -> str:
+    return msgspec.json.encode(record.entry).decode()
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates, which JSON can spell but UTF-8 can't, become `?`."""
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,0 +1,71 @@
+"""Every level vocabulary on one scale."""
+
+import pytest
+
+from logboom.formats.levels import CANONICAL, SEVERITY, name, severity
+
+
+def test_the_five_levels_are_in_order() -> None:
+    order = [severity(level) or 0 for level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")]
+    assert order == sorted(set(order))
+
+
+@pytest.mark.parametrize(
+    ("alias", "level"),
+    [
+        ("WARN", "WARNING"),
+        ("ERR", "ERROR"),
+        ("FATAL", "CRITICAL"),
+        ("crit", "CRITICAL"),
+        ("emerg", "EMERGENCY"),
+        ("panic", "EMERGENCY"),
+        ("Informational", "INFO"),
+        ("verbose", "TRACE"),
+        ("  info\t", "INFO"),
+        ("10", "DEBUG"),
+        ("20", "INFO"),
+        (" 30 ", "WARNING"),
+        (40, "ERROR"),
+        (50, "CRITICAL"),
+        (25, "INFO"),
+        (0, "TRACE"),
+        (9999, "CRITICAL"),
+        ("9" * 5000, "CRITICAL"),
+    ],
+)
+def test_takes_aliases_any_case_blanks_and_numbers(alias: object, level: str) -> None:
+    assert severity(alias) == severity(level)
+    assert name(alias) == level
+
+
+@pytest.mark.parametrize(
+    "low_to_high",
+    [
+        ("TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"),
+        (10, 20, 30, 40, 50),
+    ],
+)
+def test_severities_rise(low_to_high: tuple[object, ...]) -> None:
+    numbers = [severity(level) or 0 for level in low_to_high]
+    assert numbers == sorted(set(numbers))
+    assert all(1 <= number <= 24 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    "level", ["", "   ", "NOISE", "-5", "1.5", "²", None, True, False, 10.0, [], {}, ["INFO"]], ids=repr
+)
+def test_what_is_no_known_level_has_no_severity(level: object) -> None:
+    assert severity(level) is None
+
+
+def test_an_unknown_word_is_shown_as_sent() -> None:
+    assert name(" Trade ") == "TRADE"
+    assert name("") == ""
+    assert name(None) == ""
+    assert name([1]) == "[1]"
+
+
+def test_every_word_has_a_canonical_name_that_is_a_word() -> None:
+    assert SEVERITY.keys() == CANONICAL.keys()
+    assert all(CANONICAL[CANONICAL[word]] == CANONICAL[word] for word in CANONICAL)
+    assert all(SEVERITY[CANONICAL[word]] == SEVERITY[word] for word in SEVERITY)

@@ -1,0 +1,115 @@
+"""Judging a whole chunk of lines in a few calls, exactly."""
+
+import msgspec
+import pytest
+
+from logboom.formats import ndjson
+from logboom.model import REASONS_MAX, Verdict
+
+
+class Entry(msgspec.Struct):
+    """Needs one integer."""
+
+    a: int
+
+
+class Levelled(msgspec.Struct):
+    """Has a level."""
+
+    level: object
+
+
+DECODER = ndjson.entry_decoder(Entry)
+GOOD = b'{"a":1}'
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_good_chunks_are_taken_whole(count: int, end: bytes) -> None:
+    chunk = end.join([GOOD] * count)
+    batch = ndjson.judge_all(chunk, DECODER)
+    assert batch is not None
+    assert batch.entries == b"\n".join([GOOD] * count)
+    assert list(batch.verdicts) == [Verdict.ACCEPTED] * count
+    assert batch.size_bytes == len(chunk) + 1
+
+
+TRICKS = [
+    b"",
+    b"\n",
+    b"null",
+    b"null null",
+    b"null\nnull\nnull",
+    GOOD + b"\n",
+    b"\n" + GOOD,
+    GOOD + b"\n\n" + GOOD,
+    GOOD + GOOD,
+    GOOD + b" " + GOOD + b"\n",
+    GOOD + b" null null " + GOOD + b"\n",
+    GOOD + b"\n" + GOOD + b" null null " + GOOD + b"\n",
+    b"\n" + GOOD + b" null null " + GOOD,
+    GOOD + b" null\nnull " + GOOD,
+    b"null null " + GOOD + b"\n" + GOOD,
+    b'{"a":\n1}',
+    b'{"a":1,"b":"x\ny"}',
+    b'{"a":1,"b":"x\ny"}null null' + GOOD,
+    b'{"a":1,"b":"x\\\ny"}null null' + GOOD,
+    b'{"a":1,"b\n":0}null null' + GOOD,
+    b'{"a":1,"b":[1,\n2]}null null' + GOOD,
+    b'{"a":1,"b":[\n]}',
+    b'{"a":1\n}',
+    b'{\n"a":1}',
+    b'{"a":1,\n"b":null}',
+    b'{"a":1,"b":nul\nl}',
+    b'{"a":1}\n{"a":"1"}',
+    b'{"a":1}\n[]',
+    b'{"a":1,"b":"\xff"}',
+    b'{"a":1}\x00',
+    b"\xc3",
+]
+
+
+@pytest.mark.parametrize("chunk", TRICKS)
+def test_what_is_not_one_good_entry_a_line_is_never_taken_whole(chunk: bytes) -> None:
+    assert ndjson.judge_all(chunk, DECODER) is None
+
+
+def test_line_by_line_keeps_the_good_ones() -> None:
+    chunk = b"\n".join([GOOD, b"", b"x", b"[]", b'{"a":"s"}', b"  ", b'{"a":2}\r'])
+    batch = ndjson.judge_each(chunk, DECODER)
+    assert batch.entries == GOOD + b'\n{"a":2}'
+    assert [Verdict(verdict) for verdict in batch.verdicts] == [
+        Verdict.ACCEPTED,
+        Verdict.NOT_JSON,
+        Verdict.NOT_OBJECT,
+        Verdict.MISSING_FIELD,
+        Verdict.ACCEPTED,
+    ]
+    assert len(batch.reasons) == 3
+
+
+def test_reasons_are_bounded() -> None:
+    batch = ndjson.judge_each(b"x\n" * 1000, DECODER)
+    assert len(batch.verdicts) == 1000
+    assert len(batch.reasons) == REASONS_MAX
+
+
+def test_levels_belong_to_the_entries() -> None:
+    decoder = ndjson.entry_decoder(Levelled)
+    whole = ndjson.judge_all(b'{"level":"INFO"}\n{"level":[1]}', decoder, wants_levels=True)
+    assert whole is not None
+    assert whole.levels == ["INFO", [1]]
+    each = ndjson.judge_each(b'{"level":1}\nx\n{"level":null}', decoder, wants_levels=True)
+    assert each.levels == [1, None]
+
+
+def test_lax_decoders_take_numbers_in_strings_but_no_null_in_a_string() -> None:
+    lax = ndjson.entry_decoder(Entry, strict=False)
+    assert ndjson.judge_all(b'{"a":"7"}', lax) is not None
+    assert ndjson.judge_all(b'"null"', lax) is None
+    assert ndjson.judge_line(b'"null"', lax)[0] is Verdict.NOT_OBJECT
+
+
+def test_numbers_beyond_every_limit_are_refused_not_raised() -> None:
+    assert ndjson.judge_line(b'{"a":%b}' % (b"9" * 5000), DECODER)[0] is Verdict.NOT_JSON
+    assert ndjson.judge_line(b'{"a":1e999}', DECODER)[0] is not Verdict.ACCEPTED
