@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from logboom.journal.disk import Disk
-from logboom.testing.app_kit import AppThread
+from logboom.testing.app_thread import AppThread
 from logboom.testing.oracle import COLLECTOR, DEVICE, Witness, judge
 from logboom.testing.server_kit import ServerProcess
 
