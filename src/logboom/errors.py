@@ -1,7 +1,7 @@
 """Every exception that Logboom raises by itself, in one tree.
 
 A peer's bytes never raise: they become verdicts or reply bytes. What is raised here is either our
-caller's mistake (`ConfigError`, `UsageError`) or trouble of the machine (`StorageError` and its kin).
+caller's mistake (`ConfigError`) or trouble of the machine (`StorageError` and its kin).
 """
 
 
@@ -11,10 +11,6 @@ class LogboomError(Exception):
 
 class ConfigError(LogboomError):
     """A setting is wrong. The text names the key, what was found and what is allowed."""
-
-
-class UsageError(LogboomError):
-    """A component was called out of order, for example written to after `close()`."""
 
 
 class ListenerError(LogboomError):

@@ -89,7 +89,9 @@ def test_bad_lines_get_one_warning_each_with_peer_and_reason(tmp_path: Path) -> 
 
 def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, ("device",)) as server:
-        second = logboom("serve", f"--data-dir={tmp_path}", "--only=device", f"--listen=device=127.0.0.1:{free_port()}")
+        second = logboom(
+            "serve", f"--data-dir={tmp_path}", "--only=device", f"--listen=device=127.0.0.1:{free_port()}"
+        )
         assert second.returncode == 1
         assert "another Logboom server" in second.stderr
         assert server.process is not None
@@ -101,7 +103,9 @@ def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
 def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = logboom("serve", f"--data-dir={tmp_path}", "--only=device", f"--listen=device=127.0.0.1:{port}")
+        result = logboom(
+            "serve", f"--data-dir={tmp_path}", "--only=device", f"--listen=device=127.0.0.1:{port}"
+        )
     assert result.returncode == 1
     assert f"127.0.0.1:{port}" in result.stderr
     assert "--listen device=HOST:PORT" in result.stderr
@@ -129,7 +133,9 @@ def test_sighup_takes_over_limits_and_keeps_the_old_ones_when_the_file_is_wrong(
         assert b"filtered" in exchange(server, "collector", b'{"level":"INFO","message":"x"}\n')
         file.write_text("[listeners.collector]\nlevel_min = 'LOUD'\n")
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for(lambda event: "nothing was changed" in event["message"] and "level_min" in event["message"])
+        server.wait_for(
+            lambda event: "nothing was changed" in event["message"] and "level_min" in event["message"]
+        )
         assert b"filtered" in exchange(server, "collector", b'{"level":"INFO","message":"x"}\n')
         file.write_text("[listeners.collector]\nlevel_min = 'DEBUG'\nack = 'written'\n")
         server.process.send_signal(signal.SIGHUP)
@@ -174,7 +180,9 @@ def test_the_collector_profile_reads_its_documents_environment(tmp_path: Path) -
     ]
     with server:
         lines = b'{"level":"ERROR","message":"disk\\nfull"}\n{"level":"INFO","message":"x"}\n{"level":"ERROR","message":"3"}\n'
-        replies = [json.loads(reply)["message"] for reply in exchange(server, "collector", lines).splitlines()]
+        replies = [
+            json.loads(reply)["message"] for reply in exchange(server, "collector", lines).splitlines()
+        ]
         assert replies == ["received", "filtered", "rate limit exceeded"]
         assert server.stop() == 0
     [line] = (tmp_path / "logs" / "mine.log").read_text().splitlines()
@@ -219,7 +227,9 @@ def test_send_waits_for_the_acks_of_a_file(tmp_path: Path) -> None:
 
 def test_verify_finds_a_flipped_bit_and_repair_keeps_the_rest(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, ("device",)) as server:
-        exchange(server, "device", b"".join(b'{"boot_seq":1,"uptime_ms":%d}\n' % number for number in range(100)))
+        exchange(
+            server, "device", b"".join(b'{"boot_seq":1,"uptime_ms":%d}\n' % number for number in range(100))
+        )
         assert server.stop() == 0
     assert logboom("verify", "--data-dir", str(tmp_path)).returncode == 0
     [segment] = (tmp_path / "journal").glob("*.jsonl")
@@ -235,3 +245,17 @@ def test_verify_finds_a_flipped_bit_and_repair_keeps_the_rest(tmp_path: Path) ->
         exchange(server, "device", b'{"boot_seq":1,"uptime_ms":100}\n')
         entries = [json.loads(line)["entry"]["uptime_ms"] for line in server.journal_lines()]
     assert entries == [number for number in range(101) if number != 50]
+
+
+def test_verify_is_safe_beside_a_running_server(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ("device",)) as server:
+        exchange(server, "device", DEVICE_LINE)
+        [segment] = (tmp_path / "journal").glob("*.jsonl")
+        with segment.open("ab") as file:  # as a write in progress looks
+            file.write(b'{"received_at":')
+        beside = logboom("verify", "--data-dir", str(tmp_path))
+        assert beside.returncode == 0, beside.stdout
+        refused = logboom("verify", "--repair", "--data-dir", str(tmp_path))
+        assert refused.returncode == 1
+        assert "another Logboom server" in refused.stderr
+    assert logboom("verify", "--data-dir", str(tmp_path)).returncode == 1

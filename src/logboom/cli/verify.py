@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from logboom.journal.lock import DataDirLock
     from logboom.journal.verify import Finding
 
 DataDir = Annotated[str, typer.Option(metavar="DIR", help="The data directory.")]
@@ -42,13 +43,15 @@ def verify(
     folder = root / "journal"
     if not folder.is_dir():
         raise StorageError(f"there is no journal in {root}: name the data directory with --data-dir")
-    lock = DataDirLock(root) if repair else None
+    lock = _try_lock(root)
+    if repair and lock is None:
+        DataDirLock(root)  # says who holds it
     total = sum(segment.path.stat().st_size for segment in list_segments(folder))
     findings = []
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("verifying", total=total)
-        for finding in journal.verify(folder, lambda size: bar.advance(task, size)):
+        for finding in journal.verify(folder, lambda size: bar.advance(task, size), growing=lock is None):
             findings.append(finding)
             _print(finding)
             if repair and (finding.damage or finding.notes):
@@ -62,6 +65,17 @@ def verify(
         lock.close()
     if damaged and not repair:
         raise typer.Exit(1)
+
+
+def _try_lock(root: Path) -> "DataDirLock | None":
+    """The data directory's lock; None while a server is writing there."""
+    from logboom.errors import DataDirLockedError
+    from logboom.journal.lock import DataDirLock
+
+    try:
+        return DataDirLock(root)
+    except DataDirLockedError:
+        return None
 
 
 def _print(finding: "Finding") -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
-from logboom.errors import StorageError, UsageError
+from logboom.errors import StorageError
 from logboom.journal.disk import Disk
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
@@ -106,7 +106,8 @@ class Journal:
                 free_bytes_min=free_bytes_min,
             )
             if recovered.segment is not None:
-                self._writer.resume(recovered.segment, recovered.size, recovered.indexed_to)
+                age_s = max(0.0, time.time() - recovered.started_ns / 1e9) if recovered.started_ns else 0.0
+                self._writer.resume(recovered.segment, recovered.size, recovered.indexed_to, age_s=age_s)
         except OSError as error:
             self._lock.close()
             raise StorageError(f"can't recover the journal in {self.folder}: {error}") from error
@@ -143,9 +144,12 @@ class Journal:
         return self._writer.free_bytes
 
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
-        """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread."""
+        """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
+
+        A journal that is finished takes none and answers none: the sender, unanswered, sends it again.
+        """
         if self._closing:
-            raise UsageError("the journal is closed")
+            return
         if ack is AckLevel.RECEIVED:
             done(batch.receipt(None))
         self.pending_bytes += batch.size_bytes
@@ -270,7 +274,11 @@ def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLev
     sequence = first
     for batch, ack, done in group:
         if ack in due:
-            done(batch.failed_receipt() if sequence is None else batch.receipt(sequence))
+            done(
+                batch.failed_receipt()
+                if sequence is None
+                else batch.receipt(sequence if batch.entries else None)
+            )
         if sequence is not None:
             sequence += batch.count
 

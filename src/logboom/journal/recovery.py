@@ -37,6 +37,8 @@ class Recovered:
     size: int = 0
     indexed_to: int = 0
     """The offset from which the next index point is due."""
+    started_ns: int = 0
+    """Receive time of the segment's first entry, nanoseconds since the epoch; 0: unknown."""
     set_aside_bytes: int = 0
     notes: list[str] = field(default_factory=list)
     """What was found and done, in words; empty after a clean stop."""
@@ -82,6 +84,7 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
     # An empty newer segment may have claimed a later sequence; then this one is closed.
     if recovered.next_sequence == end:
         recovered.segment = segment
+        recovered.started_ns = points[0].received_ns if points else 0
 
 
 def _index_is_whole(segment: Segment, points: list[IndexPoint]) -> bool:

@@ -69,9 +69,10 @@ class SegmentWriter:
         self.free_bytes = 0
         self.committed = Committed(next_sequence, next_sequence, 0)
 
-    def resume(self, segment: Segment, size: int, indexed_to: int) -> None:
-        """Go on at the end of a recovered segment."""
+    def resume(self, segment: Segment, size: int, indexed_to: int, *, age_s: float = 0.0) -> None:
+        """Go on at the end of a recovered segment that was started `age_s` seconds ago."""
         self._open(segment, os.O_APPEND)
+        self._opened_at -= age_s
         self.committed = Committed(self.committed.next_sequence, segment.first, size)
         self._indexed_to = indexed_to
 

@@ -26,6 +26,14 @@ EMOJI: Final = {
 }
 _LEVELS: Final = {"warning": "WARNING", "error": "ERROR", "fatal": "CRITICAL", "restarting": "WARNING"}
 
+_ESCAPES: Final = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\t",
+}
+"""A peer's bytes must neither forge lines nor steer the terminal."""
+
 QUEUE_LINES_MAX: Final = 10_000
 """Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
 
@@ -117,5 +125,4 @@ class OperationalLog:
             } | named
             return json.dumps(line, ensure_ascii=False) + "\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        one_line = named_text.replace("\r", "\\r").replace("\n", "\\n")  # a peer's bytes must not forge lines
-        return f"{moment[:19]}Z {EMOJI[kind]} {one_line}\n"
+        return f"{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from logboom.formats.levels import severity
 from logboom.journal.journal import AckLevel, Journal
-from logboom.model import Batch, Receipt, Report, Verdict
+from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.limiter import FixedWindowLimiter
 
 _VERDICTS: Final = tuple(Verdict)
@@ -62,11 +62,11 @@ class Intake:
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
-        if batch.reasons:
-            self._report_refused(batch)
         limiter, level_min = self.limits
         if limiter is not None:
             self._limit(batch, limiter)
+        if batch.reasons:
+            self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         settle = partial(self._settle, done)
@@ -95,6 +95,7 @@ class Intake:
             return
         batch.refuse(range(grant.allowed, lines), Verdict.LIMITED)
         batch.retry_after_s = grant.retry_after_s
+        batch.reasons = batch.reasons[: grant.allowed]
         if grant.newly_limited:
             source = batch.source
             self._report(
@@ -123,7 +124,7 @@ class Intake:
         source = batch.source
         for reason in batch.reasons:
             self._report("warning", f"{source.listener} {source.peer}: line refused: {reason}")
-        refused = len(batch.verdicts) - batch.count
+        refused = sum(batch.verdicts.count(verdict) for verdict in INVALID)
         if refused > len(batch.reasons):
             self._report(
                 "warning",

@@ -11,7 +11,7 @@ from logboom.model import Verdict
 
 _IDLE: Final = re.compile(rb"[{\n]")
 _IN_OBJECT: Final = re.compile(rb'["{}]')
-_IN_STRING: Final = re.compile(rb'["\\\n]')
+_IN_STRING: Final = re.compile(rb'["\\\r\n]')
 _NEWLINE: Final = 10
 _WHITE_SPACE: Final = b" \t\r\n"
 
@@ -139,7 +139,7 @@ class ObjectScanner:
     def _step_string(self, token: bytes) -> Refusal | None:
         if token == b'"':
             self._in_string = False
-        elif token == b"\n":
+        elif token in b"\r\n":
             return self._give_up("a line ends inside a string")
         else:
             self._escaped = True

@@ -100,6 +100,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; complete lines that it has sent are stored all the same."""
         self._lost = True
+        self._writing_paused_at = 0.0  # there is nobody to wait for
         self._listener.closed(self, exc)
         self.pump()
 
@@ -125,11 +126,12 @@ class Connection(asyncio.BufferedProtocol):
         batch.received_ns = time.time_ns()
         self._ackers.append((acker, batch.size_bytes))
         self._in_flight_bytes += batch.size_bytes
+        self._pump_scheduled = True  # an answer that comes at once must neither pump nor close
         self._listener.intake.submit(batch, self._answer)
-        if self._eof or self._protocol.buffered_bytes():
-            self._pump_scheduled = True
+        if self._eof or self._given_up or self._protocol.buffered_bytes():
             self._listener.loop.call_soon(self.pump)
         else:
+            self._pump_scheduled = False
             self._resume()
 
     def _follow_protocol(self) -> None:
@@ -147,12 +149,10 @@ class Connection(asyncio.BufferedProtocol):
         """A batch is settled: write its replies."""
         acker, size = self._ackers.popleft()
         self._in_flight_bytes -= size
-        if self._lost or self.transport.is_closing():
-            return
         replies = acker(receipt)
-        if replies:
+        if replies and not (self._lost or self.transport.is_closing()):
             self.transport.write(replies)
-        if self._reading_paused and not self._pump_scheduled:
+        if (self._reading_paused or self._lost) and not self._pump_scheduled:
             self.pump()
         elif self._eof:
             self._finish_if_done()

@@ -165,7 +165,12 @@ def test_a_blink_is_tried_again_without_a_word(
     memory.faults = [OutputError("no room")] * (FAILURES_TOLD - 1)
     feed.append(5)
     written = threading.Event()
-    runner = run(memory, pause=lambda _seconds: memory.sequences and written.set())
+
+    def pause(_seconds: float) -> None:
+        if memory.sequences:
+            written.set()
+
+    runner = run(memory, pause=pause)
     assert written.wait(10)
     runner.stop(10)
     assert memory.sequences == list(range(5))

@@ -1,0 +1,65 @@
+"""How long the writer waits for a fuller group: only as long as that has paid."""
+
+from itertools import pairwise
+
+import pytest
+
+from logboom.journal.pacer import LINGER_S, PROBE_FIRST, PROBE_LAST, Pacer
+
+
+class Clock:
+    """Stands still until told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pacer(clock: Clock) -> Pacer:
+    return Pacer(clock)
+
+
+def groups(pacer: Pacer, count: int, size: int) -> list[int]:
+    """The targets of groups that come one right after the other, each of `size` batches."""
+    targets = []
+    for _ in range(count):
+        targets.append(pacer.target())
+        pacer.committed(size)
+    return targets
+
+
+def test_the_first_group_never_waits(pacer: Pacer) -> None:
+    assert pacer.target() == 1
+
+
+def test_a_single_client_hardly_ever_waits(pacer: Pacer) -> None:
+    waits = [target > 1 for target in groups(pacer, 5000, 1)]
+    assert sum(waits) < 5000 // 100
+    gaps = [number for number, wait in enumerate(waits) if wait]
+    assert gaps[0] == PROBE_FIRST
+    assert max(later - sooner for sooner, later in pairwise(gaps)) <= PROBE_LAST + 1
+
+
+def test_company_that_came_once_is_waited_for(pacer: Pacer) -> None:
+    groups(pacer, PROBE_FIRST, 1)
+    assert groups(pacer, 1, 200)[0] > 200  # the try
+    assert groups(pacer, 5, 200) == [200] * 5
+
+
+def test_company_that_stays_away_is_forgotten(pacer: Pacer) -> None:
+    groups(pacer, PROBE_FIRST + 1, 200)
+    groups(pacer, 1, 3)
+    assert pacer.target() == 3
+
+
+def test_a_group_after_a_pause_never_waits(pacer: Pacer, clock: Clock) -> None:
+    groups(pacer, PROBE_FIRST + 2, 200)
+    clock.now += LINGER_S * 2
+    assert pacer.target() == 1

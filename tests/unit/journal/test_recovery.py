@@ -1,0 +1,250 @@
+"""Opening a journal, whatever the last stop left behind."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logboom.journal import index, recovery, writer
+from logboom.journal.recovery import good_lines, is_good_line
+from logboom.journal.segments import Segment, list_segments, prefix, read_index, suffix
+from logboom.protocols.device import DeviceProtocol
+from logboom.testing.crash_kit import Driver
+
+Open = Callable[..., Driver]
+
+
+def entries(count: int, start: int = 0) -> list[bytes]:
+    return [b'{"n":%d}' % number for number in range(start, start + count)]
+
+
+def line(entry: bytes) -> bytes:
+    return prefix(0) + entry + suffix("10.0.0.1", "device")
+
+
+@pytest.fixture
+def filled(open_journal: Open, data_dir: Path) -> Path:
+    """The one segment of a journal with ten entries."""
+    driver = open_journal()
+    driver.store(*entries(10))
+    driver.close()
+    return data_dir / "journal" / "00000000000000000000.jsonl"
+
+
+TAILS = [
+    pytest.param(line(b'{"n":10}')[:-1], id="no newline"),
+    pytest.param(line(b'{"n":10}')[:20], id="torn"),
+    pytest.param(b"{", id="one byte"),
+    pytest.param(bytes(5000), id="zeros"),
+    pytest.param(b"\xff\xfe" * 300, id="garbage"),
+    pytest.param(b"garbage\n" * 50, id="garbage lines"),
+    pytest.param(b"\n", id="blank line"),
+    pytest.param(b"\n\n\n", id="blank lines"),
+    pytest.param(b"{}\n", id="an object"),
+    pytest.param(b"\0" * 100 + b"\n" + line(b'{"n":12}'), id="zeros, then a whole line"),
+    pytest.param(line(b'{"n":10}').strip() + line(b'{"n":11}') + b"\n", id="two on a line and a blank one"),
+    pytest.param(line(b'{"n":"\xff"}'), id="not UTF-8"),
+]
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_a_damaged_end_is_cut_and_kept_aside(
+    filled: Path, open_journal: Open, data_dir: Path, tail: bytes
+) -> None:
+    whole = filled.read_bytes()
+    filled.write_bytes(whole + tail)
+    driver = open_journal()
+    assert driver.journal.recovered.set_aside_bytes == len(tail)
+    (aside,) = (data_dir / "set-aside").iterdir()
+    assert aside.read_bytes() == tail
+    (note,) = driver.journal.recovered.notes
+    for part in (filled.name, f"{len(tail)} torn bytes", f"at {len(whole)}", str(aside)):
+        assert part in note
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+
+
+@pytest.mark.parametrize("keep", range(0, 60, 7))
+def test_a_segment_cut_anywhere_keeps_its_whole_lines(filled: Path, open_journal: Open, keep: int) -> None:
+    whole = filled.read_bytes()
+    size = len(whole) * keep // 60
+    filled.write_bytes(whole[:size])
+    count = whole[:size].count(b"\n")
+    driver = open_journal()
+    assert driver.store(b"{}").first_sequence == count
+    assert list(driver.read().values()) == [*entries(count), b"{}"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff" * 48, id="garbage"),
+        pytest.param(bytes(72), id="zeros"),
+        pytest.param(bytes(10), id="torn"),
+    ],
+)
+def test_a_damaged_index_is_rebuilt(filled: Path, open_journal: Open, damage: bytes | None) -> None:
+    segment = Segment(0, filled)
+    before = read_index(segment)
+    assert before
+    if damage is None:
+        segment.index_path.unlink()
+    else:
+        segment.index_path.write_bytes(damage)
+    driver = open_journal()
+    assert driver.journal.recovered.notes == [f"{filled.name}: index rebuilt"]
+    assert [point[:2] for point in read_index(segment)] == [point[:2] for point in before]
+    assert list(driver.read().values()) == entries(10)
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index point every few lines."""
+    for module in (index, recovery, writer):
+        monkeypatch.setattr(module, "INDEX_STEP_BYTES", 300)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_the_index_is_used_and_goes_on_after_a_torn_point(open_journal: Open, data_dir: Path) -> None:
+    driver = open_journal()
+    for number in range(50):
+        driver.store(*entries(1, number))
+    driver.close()
+    (segment,) = list_segments(data_dir / "journal")
+    whole = read_index(segment)
+    assert len(whole) > 5
+    with segment.index_path.open("ab") as file:
+        file.write(b"torn")
+    driver = open_journal()
+    for number in range(50, 100):
+        driver.store(*entries(1, number))
+    points = read_index(segment)
+    assert len(points) > 2 * len(whole) - 3
+    data = segment.path.read_bytes()
+    for point in points:
+        assert data[: point.offset].count(b"\n") == point.sequence
+    assert all(next(iter(driver.read(first).values())) == entries(1, first)[0] for first in range(100))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_rebuilt_index_points_at_lines(open_journal: Open, data_dir: Path) -> None:
+    driver = open_journal()
+    driver.store(*entries(100))
+    driver.close()
+    (segment,) = list_segments(data_dir / "journal")
+    index.rebuild_index(segment)
+    data = segment.path.read_bytes()
+    points = read_index(segment)
+    assert len(points) > 20
+    for point in points:
+        assert data[: point.offset].count(b"\n") == point.sequence
+        assert point.offset == 0 or data[point.offset - 1 : point.offset] == b"\n"
+
+
+def test_rebuilding_an_index_reads_blocks_of_any_size(
+    open_journal: Open, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = open_journal()
+    driver.store(*entries(300))
+    driver.close()
+    (segment,) = list_segments(data_dir / "journal")
+    monkeypatch.setattr(index, "INDEX_STEP_BYTES", 1000)
+    found = []
+    for block_bytes in (150, 151, 1000, 4096, 1 << 20):
+        monkeypatch.setattr(index, "_BLOCK_BYTES", block_bytes)
+        index.rebuild_index(segment)
+        points = read_index(segment)
+        data = segment.path.read_bytes()
+        assert all(data[: point.offset].count(b"\n") == point.sequence for point in points)
+        found.append(len(points))
+    assert min(found) >= 15
+
+
+def test_an_empty_last_segment_only_tells_the_sequence(
+    filled: Path, open_journal: Open, names: Callable[[str], list[str]]
+) -> None:
+    (filled.parent / "00000000000000000010.jsonl").touch()
+    (filled.parent / "00000000000000000010.index").touch()
+    driver = open_journal()
+    assert names(".jsonl") == [filled.name]
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+
+
+def test_an_empty_journal_remembers_where_its_sequence_stands(open_journal: Open, data_dir: Path) -> None:
+    folder = data_dir / "journal"
+    folder.mkdir(parents=True)
+    (folder / "00000000000000000500.jsonl").touch()
+    assert open_journal().store(b"{}").first_sequence == 500
+
+
+def test_a_last_segment_of_garbage_only_is_emptied(filled: Path, open_journal: Open, data_dir: Path) -> None:
+    last = filled.parent / "00000000000000000010.jsonl"
+    last.write_bytes(b"garbage" * 20)
+    driver = open_journal()
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+    assert [path.read_bytes() for path in (data_dir / "set-aside").iterdir()] == [b"garbage" * 20]
+
+
+def test_junk_of_a_failed_write_in_an_older_segment_does_not_count(filled: Path, open_journal: Open) -> None:
+    junk = b"".join(line(b'{"junk":%d}' % number) for number in range(5)) + b"torn"
+    filled.write_bytes(filled.read_bytes() + junk)
+    (filled.parent / "00000000000000000010.jsonl").write_bytes(line(entries(1, 10)[0]))
+    driver = open_journal()
+    assert driver.store(*entries(1, 11)).first_sequence == 11
+    assert list(driver.read().values()) == entries(12)
+
+
+def test_other_files_are_left_alone(filled: Path, open_journal: Open) -> None:
+    for name in ("notes.jsonl", "0001.jsonl", "backup.tar"):
+        (filled.parent / name).write_bytes(b"mine")
+    assert open_journal().store(b"{}").first_sequence == 10
+    assert (filled.parent / "notes.jsonl").read_bytes() == b"mine"
+
+
+def test_an_entry_that_was_taken_is_never_taken_for_damage(filled: Path, open_journal: Open) -> None:
+    """How deep the decoder can go depends on the depth of the call; the acknowledged must stay good at any."""
+
+    def deepest() -> bytes:
+        for depth in range(sys.getrecursionlimit() + 50, 0, -1):
+            entry = b'{"boot_seq":1,"uptime_ms":2,"x":' + b"[" * depth + b"]" * depth + b"}"
+            protocol = DeviceProtocol()
+            protocol.receive_data(entry + b"\n")
+            item = protocol.next_batch()
+            if item is not None and item[0].count:
+                return entry
+        raise AssertionError("no depth is taken at all")
+
+    filled.write_bytes(filled.read_bytes() + line(deepest()) + line(b'{"n":11}'))
+    driver = open_journal()
+    assert driver.journal.recovered.notes == []
+    assert driver.journal.committed.next_sequence == 12
+
+
+def test_good_lines_end_at_the_first_bad_one() -> None:
+    good = line(b"{}") * 3
+    assert good_lines(good) == (len(good), 3)
+    assert good_lines(good + b"x\n" + good) == (len(good), 3)
+    assert good_lines(good + good[:-1]) == (len(good) // 3 * 5, 5)
+    assert good_lines(b"") == (0, 0)
+    assert good_lines(b"no newline at all") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"", b"{}", b"null", line(b"{}")[:-5], line(b"{}").strip() * 2, line(b'"\xff"'), line(b"{")],
+)
+def test_a_line_that_is_not_exactly_one_envelope_is_bad(bad: bytes) -> None:
+    assert not is_good_line(bad)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_segment_that_cannot_be_read_is_not_taken_for_damage(filled: Path, open_journal: Open) -> None:
+    filled.chmod(0)
+    with pytest.raises(Exception, match="can't recover"):
+        open_journal()

@@ -1,0 +1,181 @@
+"""A listener: how many connections, idle times, hosts, and what it says."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logboom.errors import ListenerError
+from logboom.servers.tcp import (
+    QUIET_ABOVE_PER_S,
+    WRITE_STALL_S_MAX,
+    bind,
+    expand_hosts,
+    format_address,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.servers.conftest import Bench
+
+MakeBench = Callable[..., "Bench"]
+LINE = b'{"boot_seq":1,"uptime_ms":1}\n'
+
+
+def test_comings_and_goings_are_counted_and_told(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    first, _ = bench.connect("10.0.0.7")
+    bench.connect("10.0.0.8")
+    first.connection_lost(None)
+    counters = bench.intake.counters
+    assert (counters.connections_total, counters.connections_open) == (2, 1)
+    assert bench.told("connected") == ["front 10.0.0.7 connected", "front 10.0.0.8 connected"]
+    assert bench.told("disconnected") == ["front 10.0.0.7 disconnected"]
+
+
+@pytest.mark.parametrize("limits", [{"connections_max": 2}, {"files_max": 2}])
+def test_connections_above_the_limit_are_turned_away(make_bench: MakeBench, limits: dict[str, int]) -> None:
+    bench = make_bench(**limits)
+    kept = [bench.connect() for _ in range(2)]
+    late, transport = bench.connect("10.0.0.9")
+    assert transport.aborted
+    late.connection_lost(None)
+    assert bench.intake.counters.connections_refused == 1
+    assert bench.intake.counters.connections_open == 2
+    assert bench.told("warning") == ["front 10.0.0.9 turned away: 2 connections are open already"]
+    kept[0][0].connection_lost(None)
+    assert not bench.connect()[1].aborted
+
+
+def test_a_silent_connection_is_warned_about_once_and_stays_open(make_bench: MakeBench) -> None:
+    bench = make_bench(idle_warn_s=30.0)
+    connection, transport = bench.connect()
+    for _ in range(60):
+        bench.loop.now += 1
+        bench.listener.sweep(bench.loop.now)
+    assert bench.told("warning") == ["front 10.0.0.1: no data for 31 s"]
+    assert not transport.closed
+    bench.receive(connection, LINE)
+    for _ in range(60):
+        bench.loop.now += 1
+        bench.listener.sweep(bench.loop.now)
+    assert len(bench.told("warning")) == 2
+
+
+def test_a_silent_connection_is_closed_where_that_is_set(make_bench: MakeBench) -> None:
+    bench = make_bench("gateway", idle_close_s=60.0)
+    _, silent = bench.connect("10.0.0.1")
+    busy, busy_transport = bench.connect("10.0.0.2")
+    for _ in range(61):
+        bench.loop.now += 1
+        bench.receive(busy, b"\n")
+        bench.listener.sweep(bench.loop.now)
+    assert silent.closed
+    assert not busy_transport.closed
+    assert bench.told("warning") == ["front 10.0.0.1: no data for 61 s, closed"]
+
+
+def test_zero_means_never(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    _, transport = bench.connect()
+    bench.loop.now += 1e6
+    bench.listener.sweep(bench.loop.now)
+    assert not transport.closed
+    assert bench.told("warning") == []
+
+
+def test_a_peer_that_never_reads_its_replies_is_disconnected(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    connection, transport = bench.connect()
+    connection.pause_writing()
+    bench.loop.now += WRITE_STALL_S_MAX
+    bench.listener.sweep(bench.loop.now)
+    assert not transport.closed
+    bench.loop.now += 1
+    bench.listener.sweep(bench.loop.now)
+    assert transport.aborted
+    assert bench.told("warning") == ["front 10.0.0.1: replies unread for 60 s, closed"]
+
+
+def test_a_flood_of_connections_is_told_as_a_number(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    for _ in range(QUIET_ABOVE_PER_S + 30):
+        bench.connect()
+    assert len(bench.reports) == QUIET_ABOVE_PER_S
+    bench.listener.sweep(bench.loop.now)
+    assert bench.reports[-1] == ("info", "front: 30 more connections came or went")
+    bench.connect()
+    assert bench.reports[-1][0] == "connected"
+
+
+def test_idle_times_may_change_while_running(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    _, transport = bench.connect()
+    bench.listener.configure(make_bench(idle_close_s=5.0).listener._settings)
+    bench.loop.now += 6
+    bench.listener.sweep(bench.loop.now)
+    assert transport.closed
+
+
+# --- addresses ---
+
+
+def test_hosts() -> None:
+    assert expand_hosts("*") == ["0.0.0.0", "::"]
+    assert expand_hosts("127.0.0.1") == ["127.0.0.1"]
+    assert expand_hosts("127.0.0.1, [::1]") == ["127.0.0.1", "::1"]
+    assert format_address("::1", 5) == "[::1]:5"
+    assert format_address("127.0.0.1", 5) == "127.0.0.1:5"
+
+
+def test_a_taken_port_is_a_clear_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ListenerError) as caught:
+            bind("device", "127.0.0.1", port)
+    for part in ("listener device", f"127.0.0.1:{port}", "in use", "--listen device=HOST:PORT", "--only"):
+        assert part in str(caught.value)
+
+
+def test_an_address_that_does_not_exist_is_a_clear_error() -> None:
+    with pytest.raises(ListenerError, match=r"listener device: can't use the address '999\.1\.1\.1'"):
+        bind("device", "999.1.1.1", 0)
+
+
+def test_a_listener_serves_on_its_port_until_it_is_drained(make_bench: MakeBench) -> None:
+    async def run() -> None:
+        bench = make_bench(host="127.0.0.1", at_once=True)
+        await bench.listener.start()
+        (port,) = bench.listener.ports
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LINE)
+        assert await reader.readline() == b'{"ack":1}\n'
+        bench.listener.stop()
+        bench.listener.stop()
+        await bench.listener.drain(5.0)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        assert f"127.0.0.1:{port}" in bench.told("listening")[0]
+
+    asyncio.run(run())
+
+
+def test_draining_waits_for_answers_but_not_for_ever(make_bench: MakeBench) -> None:
+    async def run() -> None:
+        bench = make_bench(host="127.0.0.1")
+        await bench.listener.start()
+        connection, transport = bench.connect()
+        bench.receive(connection, LINE)
+        asyncio.get_running_loop().call_soon(bench.intake.answer)
+        await bench.listener.drain(5.0)
+        assert transport.written == b'{"ack":1}\n'
+        assert transport.closed
+        stuck, stuck_transport = bench.connect()
+        bench.receive(stuck, LINE)
+        await bench.listener.drain(0.0)
+        assert stuck_transport.closed
+        bench.listener.stop()
+
+    asyncio.run(run())

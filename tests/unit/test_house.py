@@ -1,0 +1,65 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import logboom
+
+ROOT = Path(logboom.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+PURE = [
+    path
+    for path in MODULES
+    if path == ROOT / "model.py" or path.relative_to(ROOT).parts[0] in ("formats", "protocols")
+]
+LINES_MAX = 400
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common", "base_utils"}
+OUTSIDE_WORLD = {"asyncio", "os", "select", "signal", "socket", "subprocess", "threading", "time", "uvloop"}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports_of(path: Path) -> set[str]:
+    """The top-level names that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(MODULES) > 40
+    assert len(PURE) > 10
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_is_left_to_do(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not [word for word in ("TODO", "FIXME", "XXX", "HACK") if word in text]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_names_say_what_is_inside(path: Path) -> None:
+    assert not VAGUE_NAMES & {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+
+
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_the_pure_layers_know_no_clock_loop_or_socket(path: Path) -> None:
+    assert not OUTSIDE_WORLD & imports_of(path)
