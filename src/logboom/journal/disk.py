@@ -17,6 +17,10 @@ class Disk:
         """Make the file's content durable."""
         os.fdatasync(descriptor)
 
+    def forget(self, descriptor: int, start: int, size: int) -> None:
+        """Let the kernel reuse the memory in which it caches a range of the file; nothing is lost."""
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
+
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut the file to `size` bytes."""
         os.ftruncate(descriptor, size)

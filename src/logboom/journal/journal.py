@@ -25,7 +25,7 @@ from logboom.journal.segments import prefix, suffix
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report
 
-GROUP_BYTES_MAX: Final = 2 << 20
+GROUP_BYTES_MAX: Final = 1 << 20
 """Wire bytes of one group. More gains nothing (a sync's fixed cost is long spread), and costs memory twice:
 the lines and their envelopes are in memory together for as long as the write takes."""
 

@@ -21,6 +21,15 @@ FREE_CHECK_INTERVAL_S = 0.1
 """How long a look at the free space counts. A disk takes less than a group commit's worth in that time."""
 
 
+CACHED_BYTES = 16 << 20
+"""How much of the newest segment stays in the kernel's cache, for outputs and live readers. A log is written
+once and mostly read soon or never: what is older must not push the rest of the machine's files out of memory,
+and writing into memory that was used before is twice as fast as into new."""
+
+FORGET_STEP_BYTES = 4 << 20
+"""How much is given back at once."""
+
+
 class Committed(NamedTuple):
     """How far the journal is durable; replaced as a whole, so that any thread may read it."""
 
@@ -66,6 +75,7 @@ class SegmentWriter:
         self._opened_at = 0.0
         self._free_checked_at = -1e9
         self._indexed_to = 0
+        self._forgotten_to = 0
         self.free_bytes = 0
         self.committed = Committed(next_sequence, next_sequence, 0)
 
@@ -103,6 +113,9 @@ class SegmentWriter:
             os.write(self._index, pack_point(point))
             self._indexed_to = before.offset + INDEX_STEP_BYTES
         self.committed = Committed(before.next_sequence + count, before.segment_first, offset)
+        if offset - self._forgotten_to >= CACHED_BYTES + FORGET_STEP_BYTES:
+            self._disk.forget(self._descriptor, self._forgotten_to, offset - CACHED_BYTES - self._forgotten_to)
+            self._forgotten_to = offset - CACHED_BYTES
 
     def abandon(self) -> None:
         """After a failed write or sync: leave the segment at its last durable byte, and start another next.
@@ -158,7 +171,7 @@ class SegmentWriter:
             raise
         self._descriptor = descriptor
         self._opened_at = self._clock()
-        self._indexed_to = 0
+        self._indexed_to = self._forgotten_to = 0
         self.committed = Committed(self.committed.next_sequence, segment.first, 0)
 
     def _close_files(self) -> None:
