@@ -1,8 +1,21 @@
 """Logboom: one log-collection server that answers only when an entry is safe on disk."""
 
+from typing import TYPE_CHECKING
 
-def __getattr__(name: str) -> str:
-    """`__version__`, looked up when somebody asks: the look-up costs more than the rest of the start."""
+if TYPE_CHECKING:
+    from logboom.clients.handler import LogboomHandler
+
+    __version__: str
+
+__all__ = ["LogboomHandler", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """What is looked up when somebody asks: either costs more than the rest of the start."""
+    if name == "LogboomHandler":
+        from logboom.clients.handler import LogboomHandler  # noqa: PLC0415
+
+        return LogboomHandler
     if name != "__version__":
         raise AttributeError(f"module 'logboom' has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415

@@ -21,12 +21,13 @@ _INFO: Final = 3
 _KEPT: Final = frozenset({"level", "timestamp"})
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """A field's name as Python and gRPC spell it."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 FIELD_OF_KEY: Final[dict[str, str]] = {
-    **{_snake(name): name for name in TEXTS},
+    **{snake(name): name for name in TEXTS},
     **{name: name for name in TEXTS},
     **dict.fromkeys(LEVEL_KEYS, "level"),
     **dict.fromkeys(MESSAGE_KEYS, "message"),
@@ -66,7 +67,7 @@ class CapnpDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        fields = _fields(line) if is_object(line) else {"level": _INFO, "message": as_text(line)}
+        fields = fields_of(line) if is_object(line) else {"level": _INFO, "message": as_text(line)}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
         return self.encode_fields({**self._own, **fields})
@@ -94,7 +95,7 @@ class CapnpDialect(LineDialect):
         return LineLink(reader, writer, self.parse)
 
 
-def _fields(line: bytes) -> dict[str, Any]:
+def fields_of(line: bytes) -> dict[str, Any]:
     """A JSON object's fields, as `encode_fields` takes them."""
     entry = _decode(line)
     fields: dict[str, Any] = {}

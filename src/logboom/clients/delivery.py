@@ -45,11 +45,20 @@ class Policy:
     """How often one line is sent alone before it is given up."""
     delays_s: tuple[float, ...] = exponential(0.25, 6)
     """Seconds between tries to connect; there is one try more than delays."""
+    endless: bool = False
+    """Go on trying to connect, at the last of the delays, for ever."""
     wait_s_max: float = 120.0
     """Seconds that one line may wait for a rate limit before it is given up."""
     connect_timeout_s: float = 10.0
     linger_s: float = 5.0
     """Seconds to wait, where there are no answers, for the server to close after the last line."""
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds to wait before each try to connect."""
+        yield 0.0
+        yield from self.delays_s
+        while self.endless:
+            yield self.delay_s(len(self.delays_s))
 
     def delay_s(self, tries: int) -> float:
         """Seconds to wait after the given number of tries."""
@@ -209,7 +218,7 @@ class Delivery:
 
     async def _connect(self) -> Link:
         cause: OSError | None = None
-        for delay_s in (0.0, *self._policy.delays_s):
+        for delay_s in self._policy.pauses():
             await asyncio.sleep(delay_s)
             try:
                 async with asyncio.timeout(self._policy.connect_timeout_s):

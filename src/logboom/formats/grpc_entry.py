@@ -6,8 +6,8 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from google.protobuf.message import DecodeError
-from google.protobuf.unknown_fields import UnknownFieldSet
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
 
 from logboom.formats.levels import WIRE_NAMES
 from logboom.formats.proto_schema import load_schema

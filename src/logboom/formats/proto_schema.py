@@ -10,9 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto  # type: ignore[import-untyped]
+from google.protobuf.descriptor_pool import DescriptorPool  # type: ignore[import-untyped]
+from google.protobuf.message_factory import GetMessageClass  # type: ignore[import-untyped]
 
 _TOKEN: Final = re.compile(r'"[^"]*"|\w+|[^\w\s]')
 _COMMENT: Final = re.compile(r"//[^\n]*")
@@ -46,10 +46,10 @@ def load_schema(name: str) -> Schema:
     text = resources.files("logboom.schemas").joinpath(name).read_text(encoding="utf-8")
     file = parse_proto(name, text)
     pool = DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())  # type: ignore[no-untyped-call]
+    pool.AddSerializedFile(file.SerializeToString())
     find = pool.FindMessageTypeByName
     names = [message.name for message in file.message_type]
-    return Schema(file, {one: GetMessageClass(find(qualified(file.package, one))) for one in names})  # type: ignore[no-untyped-call]
+    return Schema(file, {one: GetMessageClass(find(qualified(file.package, one))) for one in names})
 
 
 def qualified(package: str, name: str) -> str:
@@ -78,7 +78,9 @@ def parse_proto(name: str, text: str) -> FileDescriptorProto:
             case "service":
                 _read_service(file, tokens)
             case _:
-                raise ValueError(f"{name}: found {word!r}, expected syntax, package, message, enum or service")
+                raise ValueError(
+                    f"{name}: found {word!r}, expected syntax, package, message, enum or service"
+                )
     _resolve(file)
     return file
 
@@ -124,7 +126,10 @@ def _read_service(file: FileDescriptorProto, tokens: Iterator[str]) -> None:
     service = file.service.add(name=next(tokens))
     for words in _block(tokens):
         method = service.method.add(name=words[1])
-        taken, given = [[word for word in part.split() if word not in "()"] for part in " ".join(words[2:]).split("returns")]
+        taken, given = [
+            [word for word in part.split() if word not in "()"]
+            for part in " ".join(words[2:]).split("returns")
+        ]
         method.input_type, method.output_type = taken[-1], given[-1]
         if taken[0] == "stream":
             method.client_streaming = True

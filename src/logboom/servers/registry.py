@@ -1,9 +1,15 @@
 """Which server runs a listener: the one place to register a new kind. All others are TCP protocols."""
 
+from typing import Final
+
 from logboom.errors import ConfigError
 from logboom.protocols.registry import PROTOCOLS
+from logboom.servers.http import HttpListener
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.tcp import TcpListener
+
+GRPC: Final = "grpc"
+HTTP: Final = "http"
 
 
 def make_listener(context: ListenerContext) -> Listener:
@@ -11,6 +17,11 @@ def make_listener(context: ListenerContext) -> Listener:
     protocol = context.settings.protocol
     if protocol in PROTOCOLS:
         return TcpListener(context, PROTOCOLS[protocol])
-    raise ConfigError(
-        f"listeners.{context.name}.protocol: found {protocol!r}, expected one of {', '.join(sorted(PROTOCOLS))}"
-    )
+    if protocol == GRPC:
+        from logboom.servers.grpc import GrpcListener  # noqa: PLC0415 - a quarter of a second, for those who want it
+
+        return GrpcListener(context)
+    if protocol == HTTP:
+        return HttpListener(context)
+    known = ", ".join(sorted((*PROTOCOLS, GRPC, HTTP)))
+    raise ConfigError(f"listeners.{context.name}.protocol: found {protocol!r}, expected one of {known}")

@@ -1,0 +1,226 @@
+"""`grpc`, the client's side: a stream of batches, each answered once it is stored. Contract: WIRE.md, "grpc".
+
+grpcio is imported when the first connection is made: it takes a quarter of a second.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from logboom.clients.capnp import fields_of, snake
+from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.lines import as_text, is_object
+from logboom.clients.target import Target
+from logboom.formats.capnp_entry import TEXTS
+
+if TYPE_CHECKING:
+    from grpc.aio import AioRpcError  # type: ignore[import-untyped]
+
+METHOD: Final = "/logservice.LogService/LogBatches"
+RETRY_AFTER: Final = "retry-after-s"
+BATCH_BYTES: Final = 256 << 10
+"""Messages are cut at this size; servers take 1 MiB by default, and larger ones gain nothing."""
+
+_NAMES: Final = {name: snake(name) for name in ("level", *TEXTS)}
+_INFO: Final = 3
+_ENTRY_TAG: Final = b"\x0a"  # field 1 of LogBatch, length-delimited
+_TOO_LARGE: Final = "larger than max"
+_OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),  # a new connection must not wait for the back-off of an old one
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
+_ACKNOWLEDGED: Final = Reply(Outcome.ACKNOWLEDGED)
+
+
+class GrpcDialect:
+    """Sends `LogRequest` messages of the real layout.
+
+    JSON objects whose keys all have a field become messages with those fields. Of others, level and time are
+    taken over, and the object's text is the message: nothing is left out. Other lines are INFO messages.
+    """
+
+    name: ClassVar[str] = "grpc"
+    schemes: ClassVar[tuple[str, ...]] = ("grpc",)
+    port_default: ClassVar[int] = 9021
+    answers: ClassVar[Answers] = Answers.EACH
+    timeout_s: ClassVar[float] = 10.0  # every batch gets its response, so that silence is trouble: no hurry
+
+    def __init__(self) -> None:
+        self._own = {"hostname": socket.gethostname(), "process_id": str(os.getpid())}
+
+    def encode(self, line: bytes) -> bytes:
+        """See `dialect.Dialect`. The outcome is one entry of a `LogBatch`: joined, they are the batch."""
+        fields: dict[str, Any] = {"level": _INFO, "message": as_text(line)}
+        if is_object(line):
+            fields = {_NAMES[name]: value for name, value in fields_of(line).items()}
+        if not fields.get("timestamp"):
+            fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
+        message: bytes = _messages()["LogRequest"](**{**self._own, **fields}).SerializeToString()
+        return _ENTRY_TAG + _varint(len(message)) + message
+
+    async def connect(self, target: Target) -> "GrpcLink":
+        """See `dialect.Dialect`."""
+        from grpc import ChannelConnectivity, aio  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        channel = aio.insecure_channel(f"{host}:{target.port}", options=_OPTIONS)
+        try:
+            state = channel.get_state(try_to_connect=True)
+            while state is not ChannelConnectivity.READY:
+                if state is ChannelConnectivity.TRANSIENT_FAILURE:
+                    raise ConnectionRefusedError("no gRPC server answers there")  # noqa: TRY301 - closed like any other failure
+                await channel.wait_for_state_change(state)
+                state = channel.get_state()
+            return GrpcLink(channel, channel.stream_stream(METHOD)())
+        except BaseException:
+            await channel.close()
+            raise
+
+
+class GrpcLink:
+    """One stream of batches; see `dialect.Link`.
+
+    Args:
+        channel: a connected `grpc.aio.Channel` of its own.
+        call: the stream on it; raw bytes both ways.
+    """
+
+    def __init__(self, channel: Any, call: Any) -> None:
+        self._channel = channel
+        self._call = call
+        self._batches: deque[bytes] = deque()
+        self._unanswered: deque[int] = deque()  # entries of each batch
+        self._writing: asyncio.Task[None] | None = None
+        self._ended = ""
+
+    @property
+    def lost(self) -> bool:
+        """See `dialect.Link`."""
+        return bool(self._ended) or self._call.done()
+
+    def send(self, payloads: Sequence[bytes]) -> None:
+        """See `dialect.Link`."""
+        for batch in _batches(payloads):
+            self._batches.append(b"".join(batch))
+            self._unanswered.append(len(batch))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        with contextlib.suppress(Exception):  # the stream's end; receive() learns the reason
+            while self._batches:
+                await self._call.write(self._batches.popleft())
+
+    async def flush(self) -> None:
+        """See `dialect.Link`."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+
+    async def receive(self) -> list[Reply]:
+        """See `dialect.Link`."""
+        from grpc.aio import EOF, AioRpcError  # noqa: PLC0415 - see above
+
+        if self._ended:
+            raise ConnectionAbortedError(self._ended)
+        try:
+            response = await self._call.read()
+        except AioRpcError as error:
+            return self._end(error)
+        if response is EOF:
+            raise ConnectionResetError("the server ended the stream")
+        stored: int = _messages()["LogBatchResponse"].FromString(response).stored
+        if not self._unanswered or stored > self._unanswered[0]:
+            raise ConnectionAbortedError("more entries acknowledged than sent")
+        self._unanswered[0] -= stored
+        if not self._unanswered[0]:
+            self._unanswered.popleft()
+        return [_ACKNOWLEDGED] * stored
+
+    def _end(self, error: "AioRpcError") -> list[Reply]:
+        """The stream is over: what that means for the first entry that has no answer."""
+        self._ended = error.details() or error.code().name
+        reply = _reply(error)
+        alone = self._unanswered and self._unanswered[0] == 1
+        if reply is None or (
+            reply.outcome is Outcome.REFUSED and not alone
+        ):  # which entry of the batch is meant?
+            raise ConnectionAbortedError(self._ended)
+        return [reply]
+
+    async def finish(self, linger_s: float) -> None:
+        """See `dialect.Link`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(linger_s):
+                await self.flush()
+                await self._call.done_writing()
+                await self._call.wait_for_connection()
+                await self._call.code()
+
+    async def close(self) -> None:
+        """See `dialect.Link`."""
+        self._call.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._channel.close()
+
+
+def _reply(error: "AioRpcError") -> Reply | None:
+    """The answer that a status is to one entry; None: it says nothing about any."""
+    from grpc import StatusCode  # noqa: PLC0415 - see above
+
+    detail = error.details() or error.code().name
+    match error.code():
+        case StatusCode.INVALID_ARGUMENT:
+            return Reply(Outcome.REFUSED, detail)
+        case StatusCode.RESOURCE_EXHAUSTED if _TOO_LARGE in detail:
+            return Reply(Outcome.REFUSED, detail)
+        case StatusCode.RESOURCE_EXHAUSTED:
+            trailers = dict(error.trailing_metadata() or ())
+            wait_s = trailers.get(RETRY_AFTER)
+            return (
+                Reply(Outcome.BUSY, detail)
+                if wait_s is None
+                else Reply(Outcome.LIMITED, detail, float(wait_s))
+            )
+        case StatusCode.UNAVAILABLE:
+            return Reply(Outcome.BUSY, detail)
+    return None
+
+
+def _batches(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Cut entries into batches of `BATCH_BYTES`, at least one entry each."""
+    batch: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if batch and size + len(payload) > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(payload)
+        size += len(payload)
+    yield batch
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+@cache
+def _messages() -> dict[str, Any]:
+    from logboom.formats.proto_schema import load_schema  # noqa: PLC0415 - it imports protobuf
+
+    return load_schema("logservice.proto").messages
