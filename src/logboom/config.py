@@ -20,7 +20,7 @@ from logboom.errors import ConfigError
 from logboom.formats.levels import severity
 
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
-PROFILES: Final = ("device", "gateway", "ordered", "collector")
+PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
 
 Table = dict[str, Any]
 T = TypeVar("T")

@@ -114,7 +114,9 @@ class SegmentWriter:
             self._indexed_to = before.offset + INDEX_STEP_BYTES
         self.committed = Committed(before.next_sequence + count, before.segment_first, offset)
         if offset - self._forgotten_to >= CACHED_BYTES + FORGET_STEP_BYTES:
-            self._disk.forget(self._descriptor, self._forgotten_to, offset - CACHED_BYTES - self._forgotten_to)
+            self._disk.forget(
+                self._descriptor, self._forgotten_to, offset - CACHED_BYTES - self._forgotten_to
+            )
             self._forgotten_to = offset - CACHED_BYTES
 
     def abandon(self) -> None:

@@ -1,88 +1,81 @@
-"""The whole server inside the test's process, on a thread of its own: for faults that need a hand inside."""
+"""The whole server in the test's own process and event loop, on free ports."""
 
 import asyncio
 import io
-import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, TypeVar
+
+import uvloop
 
 from logboom.app import App
-from logboom.config import load
+from logboom.config import parse
 from logboom.journal.disk import Disk
 from logboom.ops.oplog import OperationalLog
 
-START_S_MAX = 30.0
+Result = TypeVar("Result")
+
+SCENARIO_S_MAX: Final = 60.0
+"""A scenario that takes longer waits for something that will not come."""
 
 
-class AppThread:
-    """An `App` with its own event loop.
+def run_scenario(scenario: Coroutine[Any, Any, Result]) -> Result:
+    """Run a test's coroutine on the loop that the server uses."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(asyncio.wait_for(scenario, SCENARIO_S_MAX))
+
+
+class FailingDisk(Disk):
+    """A disk that can be told to fail."""
+
+    def __init__(self) -> None:
+        self.failing = False
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """See `Disk`."""
+        if self.failing:
+            raise OSError(28, "no space, says the test")
+        super().write(descriptor, data)
+
+
+@asynccontextmanager
+async def running_app(
+    data_dir: Path,
+    protocol: str = "http",
+    *,
+    disk: Disk | None = None,
+    log: io.StringIO | None = None,
+    **listener: Any,
+) -> AsyncIterator[App]:
+    """An app with one listener on 127.0.0.1, started; stopped at the end.
 
     Args:
         data_dir: its data directory.
-        listeners: the names of the listeners to start, each on a free port of 127.0.0.1.
-        disk: the journal's disk; None: the real one.
-        settings: further settings, shaped like the TOML file.
+        protocol: what the listener speaks; it is its name, too.
+        disk: the journal's disk.
+        log: gets the operational log.
+        listener: further settings of the listener.
     """
+    table = {
+        "data_dir": str(data_dir),
+        "listeners": {protocol: {"protocol": protocol, "host": "127.0.0.1", "port": 0, **listener}},
+    }
+    app = App(parse(table), OperationalLog(stream=log or io.StringIO()), disk)
+    await app.start()
+    try:
+        yield app
+    finally:
+        await app.stop()
 
-    def __init__(
-        self,
-        data_dir: Path,
-        listeners: tuple[str, ...] = ("device",),
-        disk: Disk | None = None,
-        settings: dict[str, Any] | None = None,
-    ) -> None:
-        table: dict[str, Any] = {"data_dir": str(data_dir), "only": list(listeners), **(settings or {})}
-        sections = table.setdefault("listeners", {})
-        for name in listeners:
-            sections.setdefault(name, {}).update({"host": "127.0.0.1", "port": 0})
-        self._settings = load(environment={}, flags=table)
-        self._disk = disk
-        self.log = io.StringIO()
-        """The operational log as text."""
-        self._started = threading.Event()
-        self._trouble: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def _run(self) -> None:
-        asyncio.run(self._serve())
+def port_of(app: App) -> int:
+    """The port of an app's only listener."""
+    [supervised] = app.listeners.values()
+    return supervised.listener.ports[0]
 
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.app = App(self._settings, OperationalLog(stream=self.log), self._disk)
-        try:
-            await self.app.start()
-        except BaseException as error:  # noqa: BLE001 - it is raised on the test's thread
-            self._trouble = error
-            self._started.set()
-            return
-        self._ports = {name: one.listener.ports[0] for name, one in self.app.listeners.items()}
-        self._started.set()
-        await self.app.stopping.wait()
-        await self.app.stop()
 
-    def port(self, listener: str) -> int:
-        """The port that a listener was given; stays known after its end."""
-        return self._ports[listener]
-
-    def call(self, function: Any, *arguments: Any) -> Any:
-        """Run a function on the server's loop, and bring back what it returns."""
-
-        async def run() -> Any:
-            return function(*arguments)
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(START_S_MAX)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._started.wait(START_S_MAX):
-            raise AssertionError("the app did not start")
-        if self._trouble is not None:
-            raise self._trouble
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self.app.stopping.set)
-        self._thread.join(START_S_MAX)
+def journal_lines(data_dir: Path) -> list[bytes]:
+    """Every line of the journal, in order, without newlines."""
+    paths = sorted((data_dir / "journal").glob("*.jsonl"))
+    return [line for path in paths for line in path.read_bytes().split(b"\n")[:-1]]

@@ -1,0 +1,209 @@
+"""The `http` listener: sockets, and aiohttp behind them. What it serves is in `logboom.web`.
+
+aiohttp takes a fifth of a second to import: it is loaded on a thread when the listener starts, while those
+that started before are serving already.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from logboom.config import ListenerSettings
+from logboom.errors import ListenerError
+from logboom.model import Report
+from logboom.servers.listener import ListenerContext
+from logboom.servers.tcp import BACKLOG, bind, expand_hosts, format_address
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from logboom.web.site import Site
+
+SWEEP_INTERVAL_S: Final = 1.0
+
+LINGER_S: Final = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer."""
+
+KEEP_ALIVE_S: Final = 75.0
+"""How long a connection may wait for its next request; a little more than proxies keep theirs."""
+
+BODY_BUFFER_BYTES: Final = 512 << 10
+"""Body bytes that aiohttp holds for a handler: enough to judge thousands of lines in one call."""
+
+DETAIL_CHARS_MAX: Final = 200
+"""A peer's bytes in one line of the operational log."""
+
+
+class HttpListener:
+    """One configured listener of protocol `http`.
+
+    Args:
+        context: its settings, and the parts of the app that it works with.
+    """
+
+    def __init__(self, context: ListenerContext) -> None:
+        self.name = context.name
+        self.intake = context.intake
+        self.ports: list[int] = []
+        """The ports that are bound; tells the real one when 0 was asked for."""
+        self._context = context
+        self._settings = context.settings
+        self._report = context.report
+        self._servers: list[asyncio.Server] = []
+        self._site: Site | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Bind and accept.
+
+        Raises:
+            ListenerError: an address can't be bound; the text says which, why, and what to do.
+        """
+        loop = asyncio.get_running_loop()
+        accept = self._limited(await self._make_runner())
+        port = self._settings.port
+        for host in expand_hosts(self._settings.host):
+            bound = bind(self.name, host, self.ports[0] if self.ports and not port else port)
+            self.ports.append(bound.getsockname()[1])
+            self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
+            self._report("listening", f"{self.name} listening on {format_address(host, self.ports[-1])}")
+
+    async def _make_runner(self) -> "web.AppRunner":
+        """What serves connections; made once, it outlives a restart of the sockets."""
+        if self._runner is not None:
+            return self._runner
+        await asyncio.get_running_loop().run_in_executor(None, _load)
+        from aiohttp import web  # noqa: PLC0415 - see the module's text
+
+        from logboom.web.routes import make_application  # noqa: PLC0415
+        from logboom.web.site import Site  # noqa: PLC0415
+
+        context = self._context
+        self._site = Site(
+            name=self.name,
+            settings=self._settings,
+            intake=self.intake,
+            journal=context.journal,
+            journal_behind=context.journal_behind,
+            report=self._report,
+        )
+        self._runner = web.AppRunner(
+            make_application(self._site),
+            access_log=None,
+            auto_decompress=False,  # ours is bounded
+            keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGER_S,
+            logger=_logger(self.name, self._report),
+            read_bufsize=BODY_BUFFER_BYTES,
+            shutdown_timeout=0,  # `drain` has waited before
+        )
+        await self._runner.setup()
+        return self._runner
+
+    def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
+        """Makes the protocol of a new connection, or one that turns it away when there are too many."""
+        server = runner.server
+        if server is None:
+            raise ListenerError(f"listener {self.name} was closed")
+        counters = self.intake.counters
+
+        def accept() -> asyncio.Protocol:
+            connections_max = min(self._settings.connections_max, self._context.connections_max)
+            open_now = len(server.connections)
+            if open_now >= connections_max:
+                counters.connections_refused += 1
+                return _TurnedAway()
+            counters.connections_total += 1
+            counters.connections_open = open_now + 1
+            return server()
+
+        return accept
+
+    async def run(self) -> None:
+        """Watch over the connections until the listener dies.
+
+        Raises:
+            ListenerError: a socket is no longer accepting.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            if self._site is not None:
+                self._site.hub.sweep(loop.time())
+            if self._runner is not None and self._runner.server is not None:
+                self.intake.counters.connections_open = len(self._runner.server.connections)
+            if not all(server.is_serving() for server in self._servers):
+                raise ListenerError(f"{self.name} stopped accepting")
+
+    def stop(self) -> None:
+        """Accept no more; connections go on. Idempotent."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self.ports.clear()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Answer what was received, for `deadline_s` at most, then close everything. Idempotent."""
+        site, runner = self._site, self._runner
+        self._site = self._runner = None
+        if site is None or runner is None:
+            return
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + deadline_s
+        try:
+            async with asyncio.timeout_at(ends_at):
+                await site.close()
+        except TimeoutError:
+            pass
+        if runner.server is not None:
+            runner.server.pre_shutdown()
+            await runner.server.shutdown(max(0.0, ends_at - loop.time()))
+        await runner.cleanup()
+
+    def configure(self, settings: ListenerSettings) -> None:
+        """Take over limits; lengths count for new connections."""
+        self._settings = settings
+        if self._site is not None:
+            self._site.settings = settings
+
+    def journal_advanced(self) -> None:
+        """The journal has committed something."""
+        if self._site is not None:
+            self._site.journal_advanced()
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it at once."""
+        cast("asyncio.Transport", transport).abort()
+
+
+class _ToReport(logging.Handler):
+    """Brings what aiohttp has to say into the operational log: one line, no traceback of ours for a peer's mistake."""
+
+    def __init__(self, name: str, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._name = name
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        error = record.exc_info[1] if record.exc_info else None
+        detail = (
+            f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}" if error else ""
+        )
+        self._report("warning", f"{self._name}: {record.getMessage()}{detail}")
+
+
+def _logger(name: str, report: Report) -> logging.Logger:
+    logger = logging.Logger(f"logboom.{name}")  # noqa: LOG001 - of no tree: nobody else hears it
+    logger.addHandler(_ToReport(name, report))
+    return logger
+
+
+def _load() -> None:
+    """Import what is slow to import."""
+    import logboom.web.routes  # noqa: F401, PLC0415

@@ -1,0 +1,266 @@
+"""Request bodies: unpacked in slices, split into lines of JSON, in bounded memory whatever is sent."""
+
+import sys
+import zlib
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+import msgspec
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+from logboom.model import Batch
+from logboom.protocols.jsonlines import JsonLines
+from logboom.web.messages import one_line
+
+SLICE_BYTES: Final = 256 << 10
+"""Unpacked bytes made at once."""
+
+BODY_BYTES_MAX: Final = 1 << 30
+"""Unpacked bytes of one body. It is not gathered, so memory does not limit it; but a request that has run this
+far should be several."""
+
+RATIO_MAX: Final = 1000
+"""Unpacked bytes a packed byte: what deflate reaches at most, and many times what logs reach."""
+
+RATIO_FREE_BYTES: Final = 4 << 20
+"""Unpacked bytes that may come at any ratio: a small body of equal lines is honest."""
+
+DOCUMENT_BYTES_MAX: Final = 4 << 20
+"""A JSON array, or an object of several lines, is gathered and decoded as a whole: a few milliseconds of
+the event loop. Lines have no such limit."""
+
+_ZSTD_WINDOW_LOG_MAX: Final = 23
+"""8 MiB, as RFC 9659 demands for this encoding; it is memory that the sender makes us take."""
+
+LINE_TYPES: Final = frozenset(
+    f"application/{kind}" for kind in ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
+)
+"""Content types that say: one JSON object a line."""
+
+_OTHER_TYPES: Final = frozenset(
+    {"application/json", "text/plain", "text/json", "application/octet-stream"}
+) | {
+    "application/x-www-form-urlencoded"  # what `curl --data` says by itself
+}
+
+
+class BodyError(Exception):
+    """The body can't be taken (any further)."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Unpacker(Protocol):
+    """One content encoding."""
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """What `data` unpacks to, in slices. Raises `BodyError`."""
+
+    def end(self) -> None:
+        """The body is complete. Raises `BodyError` when it can't be."""
+
+
+class Plain:
+    """No encoding."""
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """See `Unpacker`."""
+        yield data
+
+    def end(self) -> None:
+        """See `Unpacker`."""
+
+
+class Gzip:
+    """RFC 1952: any number of members."""
+
+    def __init__(self) -> None:
+        self._inflate: zlib._Decompress | None = None
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """See `Unpacker`."""
+        while data or self._inflate is not None:
+            inflate = self._inflate = self._inflate or zlib.decompressobj(wbits=31)
+            try:
+                unpacked = inflate.decompress(data, SLICE_BYTES)
+            except zlib.error as error:
+                raise BodyError(400, f"the body is not gzip: {error}") from None
+            yield unpacked
+            if inflate.eof:
+                data, self._inflate = inflate.unused_data, None
+                continue
+            data = inflate.unconsumed_tail
+            if not data and len(unpacked) < SLICE_BYTES:
+                return
+
+    def end(self) -> None:
+        """See `Unpacker`."""
+        if self._inflate is not None:
+            raise BodyError(400, "the body ends within its gzip data")
+
+
+class Zstandard:
+    """RFC 8878: any number of frames."""
+
+    def __init__(self) -> None:
+        self._frame: zstd.ZstdDecompressor | None = None
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """See `Unpacker`."""
+        while data or self._frame is not None:
+            frame = self._frame = self._frame or _new_frame()
+            try:
+                unpacked = frame.decompress(data, SLICE_BYTES)
+            except zstd.ZstdError as error:
+                raise BodyError(400, f"the body is not zstd that can be unpacked: {error}") from None
+            yield unpacked
+            data = b""
+            if frame.eof:
+                data, self._frame = frame.unused_data, None
+            elif frame.needs_input:
+                return
+
+    def end(self) -> None:
+        """See `Unpacker`."""
+        if self._frame is not None:
+            raise BodyError(400, "the body ends within its zstd data")
+
+
+def _new_frame() -> zstd.ZstdDecompressor:
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG_MAX})
+
+
+class Unpacking:
+    """Unpacks a body, and holds it to the limits.
+
+    Args:
+        encoding: the header Content-Encoding.
+
+    Raises:
+        BodyError: an encoding that is not known.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._unpacker = _unpacker(encoding)
+        self._packed = self._unpacked = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What `data` unpacks to, in slices. Raises `BodyError`."""
+        self._packed += len(data)
+        for piece in self._unpacker.unpack(data):
+            self._unpacked += len(piece)
+            if self._unpacked > BODY_BYTES_MAX:
+                raise BodyError(413, f"the body has more than {BODY_BYTES_MAX} bytes: send it in pieces")
+            if self._unpacked > max(RATIO_FREE_BYTES, RATIO_MAX * self._packed):
+                raise BodyError(413, f"the body unpacks to more than {RATIO_MAX} times its size")
+            yield piece
+
+    def end(self) -> None:
+        """The body is complete. Raises `BodyError` when it can't be."""
+        self._unpacker.end()
+
+
+def _unpacker(encoding: str) -> Unpacker:
+    word = encoding.strip().lower()
+    if word in ("", "identity"):
+        return Plain()
+    if word in ("gzip", "x-gzip"):
+        return Gzip()
+    if word == "zstd":
+        return Zstandard()
+    raise BodyError(415, f"Content-Encoding: found {encoding!r}, expected gzip, zstd or identity")
+
+
+class EntryLines:
+    """Finds out what a body is, and cuts it into judged lines.
+
+    Lines are judged as they come. A JSON array, or an object over several lines, is gathered first.
+
+    Args:
+        lines: judges lines.
+        content_type: without parameters, lower case.
+        line_bytes_max: the longest line.
+
+    Raises:
+        BodyError: a content type that holds no JSON.
+    """
+
+    def __init__(self, lines: JsonLines, content_type: str, line_bytes_max: int) -> None:
+        if content_type not in LINE_TYPES | _OTHER_TYPES and not content_type.endswith("+json"):
+            raise BodyError(
+                415,
+                f"Content-Type: found {content_type!r}, expected application/json or application/x-ndjson",
+            )
+        self._lines = lines
+        self._line_bytes_max = line_bytes_max
+        self._head = bytearray()
+        self._is_lines: bool | None = True if content_type in LINE_TYPES else None
+
+    @property
+    def is_document(self) -> bool:
+        """The body is gathered, to be decoded as a whole."""
+        return self._is_lines is False
+
+    def feed(self, data: bytes) -> None:
+        """Take some of the body. Raises `BodyError`."""
+        if self._is_lines:
+            self._lines.feed(data)
+            return
+        self._head += data
+        if self._is_lines is None:
+            self._look(ended=False)
+        if self.is_document and len(self._head) > DOCUMENT_BYTES_MAX:
+            raise BodyError(
+                413, f"a JSON document of more than {DOCUMENT_BYTES_MAX} bytes: send NDJSON, or pieces"
+            )
+
+    def end(self) -> None:
+        """The body is complete. Raises `BodyError`."""
+        if self._is_lines is None:
+            self._look(ended=True)
+        if self.is_document:
+            self._lines.feed(lines_of_document(bytes(self._head)))
+            self._head.clear()
+        self._lines.end()
+
+    def take(self) -> Batch | None:
+        """The next judged lines, or None."""
+        return self._lines.take()
+
+    def _look(self, *, ended: bool) -> None:
+        """Tell lines from a document by the first line: an object that ends where its line does is one of many."""
+        text = self._head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+        if not text:
+            self._head = text
+            return
+        if text[:1] == b"[":
+            self._is_lines, self._head = False, text
+            return
+        line, newline, _ = text.partition(b"\n")
+        if not newline and not ended and len(text) <= self._line_bytes_max:
+            return
+        self._is_lines = not newline or line.rstrip().endswith(b"}")
+        self._head = text
+        if self._is_lines:
+            self._lines.feed(bytes(text))
+            self._head = bytearray()
+
+
+_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def lines_of_document(document: bytes) -> bytes:
+    """The entries of a JSON document, one a line: its elements, or itself. Raises `BodyError`."""
+    if document[:1] != b"[":
+        return one_line(document)
+    try:
+        elements = _decode_array(document)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyError(400, f"the body is not a JSON array: {error}") from None
+    return b"\n".join([one_line(bytes(raw)) for raw in elements])

@@ -1,0 +1,47 @@
+"""Entries that were found, as JSON, JSON lines and CSV. The entry itself stands there as it was sent."""
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from logboom.journal.matching import Found
+
+COLUMNS: Final = ("sequence", "received_at", "time", "source", "listener", "level", "message", "entry")
+
+
+class _Head(msgspec.Struct, gc=False):
+    """What stands before the entry."""
+
+    sequence: int
+    received_at: str
+    time: str
+    source: str
+    listener: str
+    level: str
+    message: str
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def json_of(found: Found) -> bytes:
+    """One entry as a JSON object on one line; safe to be one line of anything, carriage returns included."""
+    head = _encode(_Head(*found.record[:7]))
+    return b'%b,"entry":%b}' % (head[:-1], found.entry.replace(b"\r", b" "))
+
+
+def json_lines(page: Iterable[Found]) -> bytes:
+    """One JSON object a line."""
+    return b"".join([json_of(found) + b"\n" for found in page])
+
+
+def csv_of(page: Iterable[Found]) -> bytes:
+    """RFC 4180, with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows((*found.record[:7], found.entry.decode(errors="replace")) for found in page)
+    return text.getvalue().encode(errors="replace")

@@ -1,0 +1,68 @@
+"""What holds for every request: no foreign page may act through a user's browser, no answer tells our insides."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from logboom.web.site import SITE
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Server": "Logboom",
+}
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on an answer."""
+    response.headers.update(HEADERS)
+
+
+def is_cross_origin(request: web.Request) -> bool:
+    """Whether a browser sends the request for a page of another site.
+
+    Programs send no Origin. Behind a proxy that rewrites Host, `Sec-Fetch-Site` still tells: no page can set it.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return False
+    return urlsplit(origin).netloc.lower() != request.host.lower()
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what comes from foreign pages; turn errors into answers.
+
+    Reading is left to the browser's own same-origin policy, which does not cover WebSockets.
+    """
+    acts = request.method not in _READING or "Upgrade" in request.headers
+    if acts and is_cross_origin(request):
+        return _error(request, 403, "cross-origin requests are refused")
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        kept = {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}
+        return _error(request, error.status, error.text or error.reason, kept)
+    except (ConnectionError, web.RequestPayloadError):
+        return _error(request, 400, "the request broke off")
+    except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's
+        text = f"{request.method} {request.path}: {type(error).__name__}: {error}"
+        request.app[SITE].report("fatal", f"{request.app[SITE].name}: {text}")
+        return _error(request, 500, "internal error; the server's log tells more")
+
+
+def _error(
+    request: web.Request, status: int, text: str, headers: dict[str, str] | None = None
+) -> web.Response:
+    if request.path.startswith("/api/"):
+        return web.json_response({"error": text}, status=status, headers=headers)
+    return web.Response(text=f"{text}\n", status=status, headers=headers)

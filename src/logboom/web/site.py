@@ -1,0 +1,117 @@
+"""What the handlers of one `http` listener share."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from aiohttp import web
+
+from logboom.config import ListenerSettings
+from logboom.journal.journal import Journal
+from logboom.model import Batch, Receipt, Report, Source
+from logboom.pipeline.intake import Intake
+from logboom.web.hub import Hub
+
+SEARCH_THREADS: Final = 2
+TAIL_THREADS: Final = 2
+"""Threads that read the journal; tails do not wait for searches. More would only take the interpreter from senders."""
+
+TAILS_MAX: Final = 200
+"""Live tails at once; each holds a file and up to half a megabyte."""
+
+DOCUMENTS_MAX: Final = 16
+"""JSON documents gathered at once; each may have `bodies.DOCUMENT_BYTES_MAX`."""
+
+
+class Site:
+    """One listener's state. Belongs to the event loop.
+
+    Args:
+        name: the listener's.
+        settings: may be replaced while running.
+        intake: where batches go.
+        journal: what is read.
+        journal_behind: see `ListenerContext`.
+        report: the operational log.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        settings: ListenerSettings,
+        intake: Intake,
+        journal: Journal,
+        journal_behind: Callable[[], bool],
+        report: Report,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.intake = intake
+        self.journal = journal
+        self.journal_behind = journal_behind
+        self.report = report
+        self.loop = asyncio.get_running_loop()
+        self.hub = Hub(report, self.loop.call_later)
+        self.searching = ThreadPoolExecutor(SEARCH_THREADS, f"{name}-search")
+        self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
+        self.tails = 0
+        self.documents = 0
+        self.closing = False
+        """The server is being stopped: long-lived answers end."""
+        self._advanced = asyncio.Event()
+        self._connections = itertools.count(1)
+        self._next_unstored_id = journal.committed.next_sequence + 1
+        self.closers: set[Callable[[], Coroutine[None, None, None]]] = set()
+        """What ends each peer of the WebSocket, politely."""
+
+    def source(self, peer: str | None) -> Source:
+        """The source of a new connection or request."""
+        return Source(self.name, self.settings.protocol, peer or "unknown", next(self._connections))
+
+    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> None:
+        """Hand a batch over, stamped."""
+        batch.source = source
+        batch.received_ns = time.time_ns()
+        self.intake.submit(batch, done)
+
+    def journal_advanced(self) -> None:
+        """The journal has committed something: wake who waits."""
+        self._advanced.set()
+        self._advanced.clear()
+
+    async def wait_for_growth(self, timeout_s: float) -> None:
+        """Until the journal commits something, or the time is up, or the server is being stopped."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                if not self.closing:
+                    await self._advanced.wait()
+        except TimeoutError:
+            pass
+
+    async def wait_for_journal(self) -> None:
+        """Until the journal has no more to do than it should."""
+        while self.journal_behind():
+            await self._advanced.wait()
+
+    def message_ids(self, first_sequence: int | None, count: int) -> int:
+        """The first of `count` message ids: sequences plus one, so they survive a restart; else a counter."""
+        if first_sequence is not None:
+            return first_sequence + 1
+        self._next_unstored_id += count
+        return self._next_unstored_id - count
+
+    async def close(self) -> None:
+        """Let long-lived answers end, after what is in flight. Idempotent."""
+        self.closing = True
+        self.journal_advanced()
+        await asyncio.gather(*(close() for close in list(self.closers)), return_exceptions=True)
+        self.hub.close()
+        self.searching.shutdown(wait=False, cancel_futures=True)
+        self.tailing.shutdown(wait=False)
+
+
+SITE: Final = web.AppKey("site", Site)

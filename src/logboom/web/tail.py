@@ -1,0 +1,237 @@
+"""`/api/tail`: the journal from a place on, live, as server-sent events or over a WebSocket.
+
+Each reader reads the journal itself, at its own pace, so nothing waits for it and nothing is kept for it; and
+it can go on where it was, since the id of an event is its sequence.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from logboom.journal.matching import Filter, Matcher
+from logboom.journal.reader import JournalReader
+from logboom.journal.search import Search
+from logboom.web.query import QueryError, tail_query
+from logboom.web.rendering import json_of
+from logboom.web.site import SITE, TAILS_MAX, Site
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+BLOCK_BYTES: Final = 64 << 10
+"""Journal bytes read at once: decoding them holds the interpreter for about a millisecond."""
+
+KEEP_ALIVE_S: Final = 15.0
+"""Shorter than the idle time of any usual proxy; a reader that is gone is noticed by it, too."""
+
+PACE_S: Final = 0.03
+"""Time between two reads: what comes meanwhile is sent together. Nobody sees the difference."""
+
+REST_FACTOR: Final = 2
+"""A reader that catches up rests this many times longer than its reads take: senders come first."""
+
+WRITE_S_MAX: Final = 60.0
+"""A reader that takes nothing for this long is disconnected."""
+
+MESSAGE_BYTES_MAX: Final = 4096
+"""A reader has nothing to say; what it says all the same is bounded."""
+
+CLOSE_S_MAX: Final = 2.0
+"""How long a reader may take to answer a close."""
+
+RECONNECT_MS: Final = 1000
+"""When an EventSource is to try again."""
+
+BUSY_RETRY_S: Final = 5
+"""When a reader may try again that came while there were too many."""
+
+
+class Portion(NamedTuple):
+    """What one read brought."""
+
+    events: list[tuple[int, bytes]]
+    """Sequence and JSON of each match."""
+    missing: tuple[int, int] | None
+    """The first and the last sequence of a gap: entries that were deleted before they could be read."""
+    position: int
+    """The next sequence to be read."""
+
+
+class Follower:
+    """Reads the journal for one reader, on the site's threads.
+
+    Args:
+        site: the listener's.
+        wanted: what the reader wants.
+        position: the first sequence.
+    """
+
+    def __init__(self, site: Site, wanted: Filter, position: int) -> None:
+        self.position = position
+        self._site = site
+        self._matcher = Matcher(wanted)
+        self._reader = JournalReader(site.journal.folder, position, lambda: site.journal.committed)
+        self._job: Future[Portion | None] | None = None
+
+    async def portions(self) -> AsyncGenerator[Portion | None]:
+        """What comes, for ever; None when nothing has come for `KEEP_ALIVE_S`. Ends when the server stops."""
+        site = self._site
+        quiet_since = time.monotonic()
+        while not site.closing:
+            if site.journal.committed.next_sequence <= self.position:
+                await site.wait_for_growth(KEEP_ALIVE_S)
+            started = time.monotonic()
+            portion = await self._next()
+            took_s = time.monotonic() - started
+            if portion is not None and (portion.events or portion.missing):
+                quiet_since = started
+                yield portion
+            elif started - quiet_since >= KEEP_ALIVE_S:
+                quiet_since = started
+                yield None
+            await asyncio.sleep(max(PACE_S, took_s * REST_FACTOR))
+
+    async def _next(self) -> Portion | None:
+        """One block, read on a thread; None when there is none."""
+        if self._site.journal.committed.next_sequence <= self.position:
+            return None
+        self._job = self._site.tailing.submit(self._read)
+        portion = await asyncio.wrap_future(self._job)
+        if portion is not None:
+            self.position = portion.position
+        return portion
+
+    def close(self) -> None:
+        """Close the file, once no thread reads it."""
+        if self._job is None:
+            self._reader.close()
+        else:
+            self._job.add_done_callback(lambda _: self._reader.close())
+
+    def _read(self) -> Portion | None:
+        """Read and render one block; on a thread."""
+        expected = self._reader.position
+        try:
+            block = self._reader.read(BLOCK_BYTES)
+        except FileNotFoundError:  # deleted between two looks: the next read finds what is left
+            return None
+        if block is None:
+            return None
+        missing = (expected, block.first_sequence - 1) if block.first_sequence > expected else None
+        found = self._matcher.first(block, block.count)
+        return Portion([(one.record.sequence, json_of(one)) for one in found], missing, block.next_sequence)
+
+
+async def tail(request: web.Request) -> web.StreamResponse:
+    """Serve one reader, until it or the server goes."""
+    site = request.app[SITE]
+    try:
+        wanted, after = tail_query(request.query, request.headers.get("Last-Event-ID"))
+    except QueryError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    if site.tails >= TAILS_MAX:
+        raise web.HTTPServiceUnavailable(text="too many tails", headers={"Retry-After": str(BUSY_RETRY_S)})
+    site.tails += 1
+    follower = Follower(site, wanted, await _start(site, wanted, after))
+    try:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await _over_websocket(request, follower)
+        return await _as_events(request, follower)
+    finally:
+        site.tails -= 1
+        follower.close()
+
+
+async def _start(site: Site, wanted: Filter, after: int | None) -> int:
+    """The first sequence to be read."""
+    journal = site.journal
+    if after is None:
+        return journal.committed.next_sequence
+    if not wanted.since:
+        return max(0, after + 1)
+    search = Search(journal.folder, lambda: journal.committed)
+    return await site.loop.run_in_executor(site.searching, lambda: search.place(wanted, max(0, after + 1)))
+
+
+async def _as_events(request: web.Request, follower: Follower) -> web.StreamResponse:
+    """Server-sent events. An event without data tells the browser its place, and nothing else."""
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    response = web.StreamResponse(headers=headers)
+    response.force_close()
+    await response.prepare(request)
+    try:
+        await _write(response, b"retry: %d\n%b" % (RECONNECT_MS, _place(follower.position)))
+        async with aclosing(follower.portions()) as portions:
+            async for portion in portions:
+                await _write(response, _place(follower.position) if portion is None else _events(portion))
+        await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        _abort(request)
+    return response
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_S_MAX):
+        await response.write(data)
+
+
+def _abort(request: web.Request) -> None:
+    """Cut off a reader that is gone, or does not read."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _place(position: int) -> bytes:
+    return b": keep-alive\nid: %d\n\n" % (position - 1)
+
+
+def _events(portion: Portion) -> bytes:
+    events = [b"id: %d\ndata: %b\n\n" % event for event in portion.events]
+    if portion.missing:
+        events.insert(0, b"event: gap\ndata: %b\n\n" % _gap(portion.missing))
+    return b"".join(events)
+
+
+def _gap(missing: tuple[int, int]) -> bytes:
+    return json.dumps({"gap": {"first": missing[0], "last": missing[1]}}).encode()
+
+
+async def _over_websocket(request: web.Request, follower: Follower) -> web.WebSocketResponse:
+    """One text frame an entry. What the reader sends is ignored."""
+    stream = web.WebSocketResponse(
+        heartbeat=KEEP_ALIVE_S, max_msg_size=MESSAGE_BYTES_MAX, timeout=CLOSE_S_MAX
+    )
+    await stream.prepare(request)
+    sending = asyncio.create_task(_send(request, stream, follower))
+    try:
+        async for _ in stream:
+            pass
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    return stream
+
+
+async def _send(request: web.Request, stream: web.WebSocketResponse, follower: Follower) -> None:
+    """Send what comes; ends the stream when the server stops."""
+    try:
+        async with aclosing(follower.portions()) as portions:
+            async for portion in portions:
+                if portion is not None:
+                    await _send_portion(stream, portion)
+        await stream.close(code=WSCloseCode.GOING_AWAY)
+    except (ConnectionError, TimeoutError):
+        _abort(request)
+
+
+async def _send_portion(stream: web.WebSocketResponse, portion: Portion) -> None:
+    async with asyncio.timeout(WRITE_S_MAX):
+        if portion.missing:
+            await stream.send_frame(_gap(portion.missing), WSMsgType.TEXT)
+        for _, event in portion.events:
+            await stream.send_frame(event, WSMsgType.TEXT)
