@@ -76,7 +76,7 @@ def shown(record: Record) -> Shown:
         count = content.count("\n") + 1
     return Shown(
         timestamp=_word(entry, "timestamp") or _naive(record.time),
-        source=_word(entry, "source") or _clean(record.source),
+        source=_word(entry, "source") or record.source,
         message_type=_word(entry, "type") or _type_by_level(record.level),
         message_content=content,
         line_count=count,
@@ -88,8 +88,8 @@ def _content(record: Record) -> str:
     r"""The message; a list joined by `\n`, whatever its members are."""
     message = record.entry.get("message")
     if isinstance(message, list):
-        return _clean("\n".join([line if isinstance(line, str) else _json(line) for line in message]))
-    return _clean(record.message)
+        return "\n".join([line if isinstance(line, str) else _json(line) for line in message])
+    return record.message
 
 
 def _json(value: object) -> str:
@@ -98,12 +98,7 @@ def _json(value: object) -> str:
 
 def _word(entry: dict[str, object], key: str) -> str:
     value = entry.get(key)
-    return _clean(value[:KEY_TEXT_CHARS_MAX]) if isinstance(value, str) else ""
-
-
-def _clean(text: str) -> str:
-    """Lone surrogates, which JSON can spell but UTF-8 can't, become `?`."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    return value[:KEY_TEXT_CHARS_MAX] if isinstance(value, str) else ""
 
 
 def _type_by_level(level: str) -> str:
@@ -170,7 +165,8 @@ class Transaction:
         self._chars += chars
         life_s = self._life_s(record.received_at)
         if life_s > 0:
-            self._keep(f"log:{item.timestamp}:{item.source}:{record.sequence}", item, life_s)
+            counter = record.sequence + 1  # the `message_id` that its sender was told
+            self._keep(f"log:{item.timestamp}:{item.source}:{counter}", item, life_s)
         self._count(item)
         return True
 

@@ -10,6 +10,8 @@ from logboom.outputs.base import Output, OutputSettings
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
 from logboom.outputs.file_output import FileSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
+from logboom.outputs.redis import RedisOutput, RedisSettings
+from logboom.outputs.sqlite import SqliteOutput, SqliteSettings
 from logboom.outputs.text import TextOutput, TextSettings
 
 
@@ -24,6 +26,8 @@ class OutputType(NamedTuple):
 OUTPUTS: Final[dict[str, OutputType]] = {
     "columns": OutputType(ColumnsSettings, ColumnsOutput),
     "jsonl": OutputType(JsonlSettings, JsonlOutput),
+    "redis": OutputType(RedisSettings, RedisOutput),
+    "sqlite": OutputType(SqliteSettings, SqliteOutput),
     "text": OutputType(TextSettings, TextOutput),
 }
 """By the `type` of the configuration."""
@@ -58,7 +62,7 @@ def _check_paths(active: dict[str, OutputSettings]) -> None:
     """Two outputs in one file would each cut off what the other wrote."""
     owners: dict[Path, str] = {}
     for name, settings in active.items():
-        if not isinstance(settings, FileSettings):
+        if not isinstance(settings, FileSettings | SqliteSettings):
             continue
         path = settings.file_path()
         owner = owners.setdefault(path, name)

@@ -47,7 +47,9 @@ FREED_PAGES_MAX: Final = 2048
 """Of one flush: pages at the end of the file are moved, and nobody can write meanwhile."""
 
 _INSERT: Final = "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INDEX: Final = "INSERT INTO messages (rowid, message) SELECT sequence, message FROM entries WHERE sequence >= ?"
+_INDEX: Final = (
+    "INSERT INTO messages (rowid, message) SELECT sequence, message FROM entries WHERE sequence >= ?"
+)
 _SAVE: Final = "INSERT OR REPLACE INTO position VALUES (1, ?, ?)"
 _MOVE_AWAY: Final = """
 UPDATE entries SET sequence = sequence - 1
@@ -121,6 +123,7 @@ class SqliteOutput:
         self._next = 0
         self._rows = 0  # counted only where their number is limited
         self._oldest: str | None = None  # when the oldest row was received; None: not known
+        self._has_spare = False  # there may be free pages to give back
 
     def open(self) -> None:
         """See `Output.open`. Raises `OSError`, `OutputError`."""
@@ -148,15 +151,15 @@ class SqliteOutput:
     def flush(self) -> None:
         """See `Output.flush`. Raises `OutputError`, `OSError`."""
         with self._trouble():
-            written = self._next != self._saved
-            if written:
+            connection = self._opened()
+            if self._next != self._saved:
                 self._begin().execute(_INDEX, (self._saved,))
-                self._opened().execute(_SAVE, (self._journal, self._next))
-            trimmed = self._trim()
-            if written or trimmed:
-                self._opened().execute("COMMIT")
+                connection.execute(_SAVE, (self._journal, self._next))
+            self._trim()
+            if connection.in_transaction:
+                connection.execute("COMMIT")
                 self._saved = self._next
-            if trimmed:
+            if self._has_spare:
                 self._give_back()
 
     def position(self) -> int:
@@ -204,24 +207,22 @@ class SqliteOutput:
         connection.execute("COMMIT")
         self._saved = self._next = sequence
 
-    def _trim(self) -> bool:
-        """Delete old rows, some at a time; whether there were any."""
-        settings, deleted = self._settings, 0
+    def _trim(self) -> None:
+        """Delete old rows, some at a time."""
+        settings = self._settings
         surplus = self._rows - settings.retention_rows_max
         if settings.retention_rows_max and surplus > 0:
-            deleted = self._delete(min(surplus, DELETED_ROWS_MAX), _ANY_TIME)
+            self._delete(min(surplus, DELETED_ROWS_MAX), _ANY_TIME)
         if settings.retention_age_s:
             limit_ns = int((self._clock() - settings.retention_age_s) * 1e9)
             limit = iso_from_ns(max(0, limit_ns))
             if (self._oldest or self._find_oldest()) < limit:
-                deleted += self._delete(DELETED_ROWS_MAX, limit)
-        return deleted > 0
+                self._delete(DELETED_ROWS_MAX, limit)
 
-    def _delete(self, rows_max: int, received_before: str) -> int:
-        deleted = self._begin().execute(_DELETE, (rows_max, received_before)).rowcount
-        self._rows -= deleted
+    def _delete(self, rows_max: int, received_before: str) -> None:
+        self._rows -= self._begin().execute(_DELETE, (rows_max, received_before)).rowcount
         self._oldest = None
-        return deleted
+        self._has_spare = True
 
     def _find_oldest(self) -> str:
         row = self._opened().execute(_OLDEST).fetchone()
@@ -229,12 +230,13 @@ class SqliteOutput:
         return self._oldest or _ANY_TIME
 
     def _give_back(self) -> None:
-        """Make the file smaller, where enough of it is free."""
+        """Make the file smaller by what is free and more than may stay, some at a time."""
         connection = self._opened()
-        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
-        if free > FREE_PAGES_KEPT:
-            pages = min(free - FREE_PAGES_KEPT, FREED_PAGES_MAX)
-            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        spare = connection.execute("PRAGMA freelist_count").fetchone()[0] - FREE_PAGES_KEPT
+        if spare > 0:
+            # Not by execute(): it takes one step, which is one page, since the pragma has no columns.
+            connection.executescript(f"PRAGMA incremental_vacuum({min(spare, FREED_PAGES_MAX)})")
+        self._has_spare = spare > FREED_PAGES_MAX
 
     @contextmanager
     def _trouble(self) -> Iterator[None]:
@@ -250,7 +252,7 @@ class SqliteOutput:
         self.close()
         names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
         aside = next(name for name in names if not name.exists())
-        for ending in ("-wal", "-shm", ""):  # the file last: it takes its name from what is left to do
+        for ending in ("-wal", "-shm", ""):  # the file last: if we die in between, it is found damaged again
             part = self._path.with_name(self._path.name + ending)
             if part.exists():
                 part.rename(aside.with_name(aside.name + ending))
@@ -288,17 +290,7 @@ def _rows_of(lines: Lines, records: list[Record]) -> Iterator[Row]:
     for record, text in zip(records, texts, strict=True):
         sequence, received_at, time_, source, listener, level, message, _ = record
         severity = SEVERITY.get(level)
-        yield (
-            sequence,
-            received_at,
-            time_,
-            _clean(source),
-            listener,
-            _clean(level),
-            severity,
-            _clean(message),
-            text,
-        )
+        yield sequence, received_at, time_, source, listener, level, severity, message, text
 
 
 def _entry_text(line: bytes, record: Record) -> str:
@@ -311,8 +303,3 @@ def _entry_text(line: bytes, record: Record) -> str:
 
 def _encoded(record: Record) -> str:
     return msgspec.json.encode(record.entry).decode()
-
-
-def _clean(text: str) -> str:
-    """Lone surrogates, which JSON can spell but UTF-8 can't, become `?`."""
-    return text if text.isascii() else text.encode(errors="replace").decode()

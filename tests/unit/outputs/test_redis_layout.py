@@ -109,7 +109,7 @@ def test_timestamps(time: dict[str, Any], expected: str) -> None:
 
 
 def test_the_commands() -> None:
-    first, second = "log:2024-01-01T12:00:00:whaleon-1:7", "log:2024-01-01T12:00:00:whaleon-1:8"
+    first, second = "log:2024-01-01T12:00:00:whaleon-1:8", "log:2024-01-01T12:00:00:whaleon-1:9"
     found = commands(message(7), message(8, type="status", message=["a", "b"]))
     fields = {
         "timestamp": "2024-01-01T12:00:00",
@@ -138,12 +138,12 @@ def test_the_commands() -> None:
 
 def test_only_what_stays_in_a_list_is_pushed() -> None:
     pushes = [command for command in commands(*map(message, range(9))) if command[0] == "LPUSH"]
-    assert [[key.rpartition(":")[2] for key in push[2:]] for push in pushes] == [list("678"), list("45678")]
+    assert [[key.rpartition(":")[2] for key in push[2:]] for push in pushes] == [list("789"), list("56789")]
 
 
 def test_a_source_named_global_has_no_list_of_its_own() -> None:
     pushes = [command for command in commands(message(7, source="global")) if command[0] == "LPUSH"]
-    assert pushes == [["LPUSH", "recent_logs:global", "log:2024-01-01T12:00:00:global:7"]]
+    assert pushes == [["LPUSH", "recent_logs:global", "log:2024-01-01T12:00:00:global:8"]]
 
 
 @pytest.mark.parametrize("kind", ["total", "last_seen", "x" * 33])
