@@ -1,7 +1,6 @@
 """`logboom serve` as its users meet it: real processes, real sockets, plain clients."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -145,7 +144,7 @@ def test_sighup_takes_over_limits_and_keeps_the_old_ones_when_the_file_is_wrong(
 
 
 def test_ipv6_and_ipv4_at_once(tmp_path: Path) -> None:
-    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
     port = free_port()
     server = ServerProcess(tmp_path, ("device",))
@@ -179,7 +178,8 @@ def test_the_collector_profile_reads_its_documents_environment(tmp_path: Path) -
         *[f"--data-dir={tmp_path / 'data'}", "--log-format=json"],
     ]
     with server:
-        lines = b'{"level":"ERROR","message":"disk\\nfull"}\n{"level":"INFO","message":"x"}\n{"level":"ERROR","message":"3"}\n'
+        lines = b'{"level":"ERROR","message":"disk\\nfull"}\n{"level":"INFO","message":"x"}\n'
+        lines += b'{"level":"ERROR","message":"3"}\n'
         replies = [
             json.loads(reply)["message"] for reply in exchange(server, "collector", lines).splitlines()
         ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from logboom.cli import config, docs, send, serve, simulate, verify
+from logboom.cli import config, docs, logs, run, send, serve, simulate, stats, tail, verify
 from logboom.errors import LogboomError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+def _print_version(wanted: bool) -> None:
     if wanted:
         import logboom
 
@@ -38,6 +38,10 @@ def _options(
 
 app.command("serve")(serve.serve)
 app.command("send")(send.send)
+app.command("run", context_settings=run.SETTINGS)(run.run)
+app.command("tail")(tail.tail)
+app.command("logs")(logs.logs)
+app.command("stats")(stats.stats)
 app.add_typer(simulate.app, name="simulate")
 app.command("verify")(verify.verify)
 app.add_typer(config.app, name="config")

@@ -14,7 +14,7 @@ ConfigFile = Annotated[
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Be a drop-in for a source system: device, gateway, ordered or collector."
+        metavar="NAME", help="Be a drop-in for a source system: device, gateway, ordered, collector or live."
     ),
 ]
 DataDir = Annotated[
@@ -42,6 +42,20 @@ GrpcPort = Annotated[
     int | None,
     typer.Option("--grpc_port", "--grpc-port", metavar="PORT", help="Profile ordered: the port of gRPC."),
 ]
+HostWord = Annotated[
+    str | None, typer.Argument(metavar="HOST", help="The same as --host.", show_default=False)
+]
+PortWord = Annotated[
+    int | None, typer.Argument(metavar="PORT", help="The same as --port.", show_default=False)
+]
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Also keep recent entries in this Redis: redis://… or https://…"),
+]
+RedisToken = Annotated[
+    str | None,
+    typer.Option(metavar="TOKEN", help="Of an https:// Redis; or set LOGBOOM_OUTPUTS__REDIS__TOKEN."),
+]
 TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
 
@@ -53,6 +67,8 @@ def flag_table(
     log_file: str | None = None,
     log_format: str | None = None,
     name: str | None = None,
+    redis_url: str | None = None,
+    redis_token: str | None = None,
 ) -> Table:
     """The flags, shaped like the TOML file. Raises `ConfigError`."""
     table: Table = {}
@@ -66,6 +82,9 @@ def flag_table(
         set_path(table, ["listeners", name], {"host": host, "port": port})
     if log_file is not None:
         set_path(table, ["outputs", "log_file"], {"type": "jsonl", "path": log_file})
+    redis = {key: value for key, value in (("url", redis_url), ("token", redis_token)) if value is not None}
+    if redis:
+        set_path(table, ["outputs", "redis"], {"type": "redis", **redis})
     return table
 
 

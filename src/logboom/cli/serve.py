@@ -14,6 +14,8 @@ _GRPC: Final = "grpc"
 
 
 def serve(
+    host_word: options.HostWord = None,
+    port_word: options.PortWord = None,
     *,
     config: options.ConfigFile = None,
     profile: options.Profile = None,
@@ -27,6 +29,8 @@ def serve(
     name: options.Name = None,
     grpc_port: options.GrpcPort = None,
     tcp_only: options.TcpOnly = False,
+    redis_url: options.RedisUrl = None,
+    redis_token: options.RedisToken = None,
 ) -> None:
     """Start the server.
 
@@ -41,14 +45,23 @@ def serve(
 
       logboom serve --profile ordered --name MyLogServer --port 9020 --grpc_port 9021
 
+      logboom serve --profile live 0.0.0.0 9000 --redis-url redis://127.0.0.1:6379
+
     SIGTERM and Ctrl-C answer what is in flight, then stop. SIGHUP reads the configuration again.
 
     Exit codes: 0 stopped as asked, 1 could not start, 2 wrong command line.
     """
     flags = options.flag_table(
-        data_dir=data_dir, listen=listen, only=only, log_file=log_file, log_format=log_format, name=name
+        data_dir=data_dir,
+        listen=listen,
+        only=only,
+        log_file=log_file,
+        log_format=log_format,
+        name=name,
+        redis_url=redis_url,
+        redis_token=redis_token,
     )
-    _add_address(flags, profile, host, port)
+    _add_address(flags, profile, host or host_word, port_word if port is None else port)
     _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
 
     def load_settings() -> Settings:

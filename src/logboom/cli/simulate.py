@@ -98,7 +98,10 @@ def application(
         typer.Option(metavar="URL", help="The server.", show_default="the protocol's port on 127.0.0.1"),
     ] = None,
     as_: Annotated[
-        str, typer.Option("--as", metavar="PROTOCOL", help="collector, capnp, or any other that send knows.")
+        str,
+        typer.Option(
+            "--as", metavar="PROTOCOL", help="collector, capnp, grpc, or any other that send knows."
+        ),
     ] = "collector",
     count: _Count = 50,
     rate: _Rate = 0.0,

@@ -1,0 +1,129 @@
+"""`logboom run`: a command whose output goes to a server, too."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from logboom.clients.shipping import Shipper
+
+SETTINGS: Final = {"allow_interspersed_args": False}
+"""For typer: what stands after the command's name is the command's."""
+
+_Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
+_To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]
+_As = Annotated[
+    str | None,
+    typer.Option(
+        "--as", metavar="PROTOCOL", help="Needed where the URL's scheme does not tell, as for tcp://."
+    ),
+]
+_Source = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The sender's name, for example whaleon-36381824.",
+        show_default="the command's name",
+    ),
+]
+_Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]
+_MaxReconnects = Annotated[
+    int, typer.Option(min=0, help="Tries to connect again, with growing pauses; 0: for ever.")
+]
+_FlushTimeout = Annotated[
+    float,
+    typer.Option(min=0, metavar="SECONDS", help="How long to go on sending after the command has ended."),
+]
+_SpoolBytes = Annotated[
+    int,
+    typer.Option(min=0, metavar="BYTES", help="Room on disk for what waits, when 8 MiB of memory are full."),
+]
+_SpoolDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR", help="Where that is.", show_default="the system's folder for temporary files"
+    ),
+]
+_StripAnsi = Annotated[bool, typer.Option("--strip-ansi", help="Leave colours out of what is sent.")]
+
+
+def run(
+    command: _Command,
+    *,
+    to: _To,
+    as_: _As = None,
+    source: _Source = None,
+    window: _Window = 256,
+    max_reconnects: _MaxReconnects = 0,
+    flush_timeout: _FlushTimeout = 10.0,
+    spool_bytes: _SpoolBytes = 256 << 20,
+    spool_dir: _SpoolDir = None,
+    strip_ansi: _StripAnsi = False,
+) -> None:
+    """Run a command, and send what it writes to a server, line by line.
+
+    Its output also appears here, unchanged and at once; signals go to it; its exit code is returned. It never
+    waits for the server: what can't be sent yet waits in memory, then on disk. When that is full, too, new
+    lines are left out, counted, and a message in their place says how many. Lines of standard error have a
+    field "stream":"stderr". Over a WebSocket, a status is sent on connect, and a heartbeat every 30 seconds.
+
+    The command writes to a pipe: many programs then write in larger pieces, unless told otherwise
+    (PYTHONUNBUFFERED=1, stdbuf -oL).
+
+    Examples:
+      logboom run --to ws://127.0.0.1:8080 -- ./whaleon start --headless
+
+      logboom run --to tcp://127.0.0.1:9000 --as collector --source nightly -- sh backup.sh
+
+    Exit codes: the command's own, 128 + n when signal n ended it, 2 wrong usage, 126 not executable,
+    127 not found.
+    """
+    from logboom.clients.dialects import choose
+    from logboom.clients.report import Report
+    from logboom.clients.shipping import Shipper, patient_policy
+    from logboom.errors import ConfigError
+
+    try:
+        dialect, target = choose(as_, to)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    policy = patient_policy(reconnects_max=max_reconnects, window=window)
+    name = (source or Path(command[0]).name).encode(errors="replace").decode()
+    shipper = Shipper(dialect, target, policy, report=Report(), source=name, say=_say)
+    spool = (spool_bytes, Path(spool_dir) if spool_dir else None)
+    raise typer.Exit(_run(command, shipper, spool, flush_timeout_s=flush_timeout, strips_ansi=strip_ansi))
+
+
+def _run(
+    command: list[str],
+    shipper: "Shipper",
+    spool: tuple[int, Path | None],
+    *,
+    flush_timeout_s: float,
+    strips_ansi: bool,
+) -> int:
+    from logboom.clients.backlog import Backlog
+    from logboom.clients.child import NOT_EXECUTABLE, NOT_FOUND
+    from logboom.clients.running import run as run_client
+    from logboom.clients.wrapping import Wrapper
+
+    try:
+        wrapper = Wrapper(
+            command,
+            shipper,
+            Backlog(*spool),
+            flush_timeout_s=flush_timeout_s,
+            strips_ansi=strips_ansi,
+            say=_say,
+        )
+    except OSError as error:
+        _say(f"❌ {command[0]}: {error.strerror}")
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    return run_client(wrapper.run())
+
+
+def _say(text: str) -> None:
+    """Beside the command's own standard error: so that it can be told apart."""
+    print(f"logboom: {text}", file=sys.stderr, flush=True)  # noqa: T201 - this is the command's answer

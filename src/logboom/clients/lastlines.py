@@ -1,0 +1,99 @@
+"""Document 004's sender: when a file changes, its last lines go out as one message."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from logboom.clients.ansi import strip_ansi
+from logboom.clients.shipping import Shipper, Text
+from logboom.clients.wakeup import FileWatch
+
+READ_BYTES: Final = 256 << 10
+"""How far from the end lines are looked for; five lines of a log take less than one of it in a hundred."""
+TRIM_TRIES: Final = 3
+_HOLE: Final = b"\0"
+"""A writer that does not append goes on at its old place after a truncation: before it, the file has zeros."""
+
+
+class LastLines:
+    """Watches a file, and sends its last non-empty lines whenever they are others.
+
+    Args:
+        path: the file; need not exist yet.
+        count: how many lines.
+        shipper: sends.
+        interval_s: a look at the file, when no event has told.
+        trims: after sending, rewrite the file to those lines. What is written in that very moment is lost.
+        strips_ansi: leave escape sequences out.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        count: int,
+        shipper: Shipper,
+        *,
+        interval_s: float = 2.0,
+        trims: bool = False,
+        strips_ansi: bool = False,
+    ) -> None:
+        self._path = path
+        self._count = count
+        self._shipper = shipper
+        self._interval_s = interval_s
+        self._trims = trims
+        self._strips_ansi = strips_ansi
+        self._sent: list[bytes] = []
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `ConnectFailedError`."""
+        try:
+            await self._shipper.open()
+            async with FileWatch(self._path, self._interval_s) as watch:
+                while True:
+                    await self.send_changes()
+                    await watch.wait()
+        finally:
+            with suppress(OSError):
+                await self._shipper.close()
+
+    async def send_changes(self) -> None:
+        """Send the last lines, if they are not those that were sent last."""
+        lines = last_lines(self._path, self._count)
+        if not lines or lines == self._sent:
+            return
+        texts = [strip_ansi(line) for line in lines] if self._strips_ansi else lines
+        await self._shipper.ship_list(Text(b"\n".join(texts), self._shipper.stamp_us()))
+        self._sent = lines
+        if self._trims:
+            trim(self._path, self._count)
+
+
+def last_lines(path: Path, count: int) -> list[bytes]:
+    """The last `count` lines that are not empty; none when the file is not there."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = file.seek(max(0, size - READ_BYTES))
+            data = file.read(READ_BYTES)
+    except OSError:
+        return []
+    lines = data.split(b"\n")[1 if start else 0 :]
+    clean = [line.rstrip(b"\r").lstrip(_HOLE) for line in lines]
+    return [line for line in clean if line.strip()][-count:]
+
+
+def trim(path: Path, count: int) -> None:
+    """Rewrite a file, in place, to its last lines. It stays the same file: its writer, appending, goes on."""
+    with suppress(OSError), path.open("r+b") as file:
+        for _ in range(TRIM_TRIES):
+            size = file.seek(0, os.SEEK_END)
+            data = b"".join(line + b"\n" for line in last_lines(path, count))
+            if len(data) >= size:
+                return
+            if file.seek(0, os.SEEK_END) == size:
+                file.seek(0)
+                file.write(data)
+                file.truncate()
+                return

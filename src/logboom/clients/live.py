@@ -1,0 +1,261 @@
+"""Reading a server's entries as they come, by position: nothing missing and nothing twice over reconnects."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from logboom.errors import ConfigError, DeliveryError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+DELAY_S_MIN: Final = 0.25
+DELAY_S_MAX: Final = 10.0
+"""Pauses between tries to reconnect; a reader has time, but somebody watches it."""
+SILENCE_S_MAX: Final = 60.0
+"""The server says something every 15 s; after this long it is gone."""
+CONNECT_S_MAX: Final = 10.0
+PAGE_ENTRIES_MAX: Final = 10_000
+"""Of one page: the server's limit."""
+
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+
+class NotReadableError(DeliveryError):
+    """The server can't be read from: it refuses, or is no Logboom server."""
+
+
+class Page(msgspec.Struct):
+    """What `/api/entries` answers."""
+
+    entries: list[msgspec.Raw]
+    after: int
+    """The last sequence that was looked at."""
+    more: bool
+    before: int | None = None
+    """What was not looked at yet stands before this one."""
+
+
+class _Gap(msgspec.Struct):
+    first: int
+    last: int
+
+
+class _GapEvent(msgspec.Struct):
+    gap: _Gap
+
+
+class Events:
+    """Cuts a stream of server-sent events. Source: the HTML standard, section 9.2.6."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.position: int | None = None
+        """The id of the last event, which is the sequence of the last entry that was looked at."""
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
+        """The events that are complete: the event's name, empty for most, and its data."""
+        *blocks, self._rest = (self._rest + data).split(b"\n\n")
+        return [event for event in map(self._read, blocks) if event[1]]
+
+    def _read(self, block: bytes) -> tuple[bytes, bytes]:
+        name = data = b""
+        for line in block.split(b"\n"):
+            field, _, value = line.partition(b": ")
+            if field == b"id" and value.lstrip(b"-").isdigit():
+                self.position = int(value)
+            elif field == b"event":
+                name = value
+            elif field == b"data":
+                data += value
+        return name, data
+
+
+class LiveReader:
+    """Reads one server.
+
+    Args:
+        url: of the server, with any path that a proxy wants before `/api`.
+        wanted: the API's filters: `level`, `source`, `listener`, `q`, `since`.
+        say: told about a server that is away, and about entries that were deleted before they could be read.
+    """
+
+    def __init__(self, url: str, wanted: Mapping[str, str], say: Callable[[str], object]) -> None:
+        self.url = base_url(url)
+        self._wanted = dict(wanted)
+        self._say = say
+        self._away = False
+        self.position = -1
+        """The last sequence that was looked at."""
+
+    async def recent(self, limit: int | None) -> AsyncGenerator[list[bytes]]:
+        """The last `limit` entries, or, when `since` is wanted, all that there are; oldest first.
+
+        Raises:
+            OSError: the server can't be reached.
+            NotReadableError: it refuses.
+        """
+        async with self._session() as session:
+            if limit is not None:
+                yield await self._last(session, limit)
+                return
+            more = True
+            while more:
+                parameters = {"after": str(self.position), "limit": str(PAGE_ENTRIES_MAX)}
+                page = await self._page(session, parameters)
+                self.position, more = page.after, page.more
+                yield [bytes(entry) for entry in page.entries]
+
+    async def _last(self, session: "ClientSession", limit: int) -> list[bytes]:
+        """The last entries, oldest first. A search may take the server several answers."""
+        page = await self._page(session, {"limit": str(max(1, limit))})
+        self.position = page.after
+        found = page.entries[:limit]
+        while len(found) < limit and page.more:
+            left = {"limit": str(limit - len(found)), "before": str(page.before)}
+            page = await self._page(session, left)
+            found += page.entries
+        return [bytes(entry) for entry in reversed(found)]
+
+    async def follow(self) -> AsyncGenerator[list[bytes]]:
+        """What comes after the position, for ever. Raises `NotReadableError`."""
+        delay_s = DELAY_S_MIN
+        async with self._session() as session:
+            while True:
+                before = self.position
+                try:
+                    async with aclosing(self._connected(session)) as portions:
+                        async for portion in portions:
+                            yield portion
+                    reason = "it ended the connection"
+                except OSError as error:
+                    reason = str(error) or "no answer"
+                delay_s = DELAY_S_MIN if self.position != before else min(delay_s * 2, DELAY_S_MAX)
+                self._tell_away(reason)
+                await asyncio.sleep(delay_s)
+
+    async def await_server(self, limit: int | None) -> AsyncGenerator[list[bytes]]:
+        """As `recent`, for a server that may not be there yet."""
+        delay_s = DELAY_S_MIN
+        while True:
+            try:
+                async for portion in self.recent(limit):
+                    yield portion
+            except OSError as error:
+                self._tell_away(str(error) or "no answer")
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, DELAY_S_MAX)
+            else:
+                return
+
+    def _tell_away(self, reason: str) -> None:
+        if not self._away:
+            self._say(f"🔌 {self.url} is away ({reason}), trying again")
+        self._away = True
+
+    def _session(self) -> "ClientSession":
+        import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
+        return aiohttp.ClientSession(timeout=timeout, read_bufsize=1 << 20)
+
+    async def _page(
+        self, session: "ClientSession", parameters: Mapping[str, str], wanted: Mapping[str, str] | None = None
+    ) -> Page:
+        asked = {**(self._wanted if wanted is None else wanted), **parameters}
+        async with _asked(session, f"{self.url}/api/entries", asked) as response:
+            try:
+                return msgspec.json.decode(await response.read(), type=Page)
+            except msgspec.DecodeError as error:
+                raise NotReadableError(f"{self.url} is no Logboom server: {error}") from None
+
+    async def _check_position(self, session: "ClientSession") -> None:
+        """After an outage: a server that has fewer entries than were read has another journal now."""
+        if self._away:
+            page = await self._page(session, {"limit": "1"}, wanted={})
+            if page.after < self.position:
+                self._say(f"⚠️ {self.url} has begun a new journal, reading it from its start")
+                self.position = -1
+
+    async def _connected(self, session: "ClientSession") -> AsyncGenerator[list[bytes]]:
+        """What one connection brings."""
+        await self._check_position(session)
+        parameters = {**self._wanted, "after": str(self.position)}
+        events = Events()
+        async with _asked(session, f"{self.url}/api/tail", parameters) as response:
+            if self._away:
+                self._say(f"✅ {self.url} is back")
+            self._away = False
+            async for data in response.content.iter_any():
+                found = events.feed(data)
+                for gap in [data for name, data in found if name == b"gap"]:
+                    self._say(_gap_text(gap))
+                portion = [data for name, data in found if not name]
+                if portion:
+                    yield portion
+                self.position = self.position if events.position is None else events.position
+
+
+@asynccontextmanager
+async def _asked(
+    session: "ClientSession", url: str, parameters: Mapping[str, str]
+) -> "AsyncIterator[ClientResponse]":
+    """A good answer. Raises OSError when the server is away or busy, `NotReadableError` when it refuses."""
+    import aiohttp  # noqa: PLC0415 - see `LiveReader._session`
+
+    try:
+        async with session.get(url, params=parameters) as response:
+            if response.status >= 500 or response.status == 429:
+                raise ConnectionError(f"it answers {response.status}")
+            if response.status != 200:
+                raise NotReadableError(f"{url} answers {response.status}: {await _error_of(response)}")
+            yield response
+    except aiohttp.ClientConnectorError as error:
+        raise ConnectionError(os.strerror(error.errno).lower() if error.errno else str(error)) from error
+    except aiohttp.ClientPayloadError as error:
+        raise ConnectionError("the connection broke off") from error
+    except aiohttp.InvalidURL as error:
+        raise NotReadableError(f"{url} is not a URL: {error}") from error
+    except aiohttp.ClientError as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
+
+
+async def _error_of(response: "ClientResponse") -> str:
+    text = (await response.text(errors="replace"))[:200]
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]).get("error", text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _gap_text(data: bytes) -> str:
+    try:
+        gap = msgspec.json.decode(data, type=_GapEvent).gap
+    except msgspec.DecodeError:
+        return "⚠️ entries are missing here"
+    return f"⚠️ {gap.last - gap.first + 1} entries were deleted before they could be read"
+
+
+def base_url(url: str) -> str:
+    """The address of a server's HTTP side, without a slash at its end.
+
+    Takes `http://`, `https://`, `ws://` and `wss://`, and also a bare `HOST:PORT`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    text = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is not a URL: {error}") from None
+    scheme = _SCHEMES.get(parts.scheme)
+    if scheme is None or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{url!r}: expected http://HOST:PORT or ws://HOST:PORT")
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
