@@ -2,6 +2,7 @@ import json
 from itertools import pairwise
 
 import pytest
+
 from bench import line as lines
 from bench.line import LINE_BYTES, NUMBERS_MAX, line, payload, shares
 

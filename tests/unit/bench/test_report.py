@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from bench import report, results
 from bench.goals import goals_table
 from bench.load import AckCounter, LoadError

@@ -1,4 +1,5 @@
 import pytest
+
 from bench.spread import paired_ratio, percentile, spread
 
 
