@@ -49,7 +49,7 @@ docs: $(VENV)/.run  ## regenerate the reference pages
 
 lock: $(VENV)/.test  ## renew the hashed lock files
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
-	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras --extra all --output-file requirements/run.txt pyproject.toml requirements/build.in
+	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
 	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras -c requirements/run.txt --output-file requirements/test.txt requirements/test.in
 
 clean:  ## remove what was built (never data)
