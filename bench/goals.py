@@ -4,7 +4,7 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.benchmarks import many, startup, stop_and_wait, throughput
+from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput
 from bench.results import Run
 from bench.spread import spread
 from bench.table import table
@@ -84,6 +84,15 @@ GOALS: Final = [
         "recovery of 1 GiB without index, s",
         1.0,
         labels={"state": startup.NO_INDEX},
+    ),
+    Goal(
+        protocols.NAME,
+        "per_s",
+        "Cap'n Proto messages/s, stored, one core",
+        300_000,
+        150_000,
+        more_is_better=True,
+        labels={"what": protocols.CAPNP},
     ),
 ]
 

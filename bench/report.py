@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from bench.benchmarks import many, startup, stop_and_wait, throughput
+from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput
 from bench.goals import goals_table
 from bench.line import LINE_BYTES
 from bench.plan import Plan
@@ -55,6 +55,14 @@ Lines are evenly spread, and measured after a warm-up. All acks must arrive.
 
 """
 
+_PROTOCOLS: Final = """\
+## Cap'n Proto and gRPC
+
+Every message is stored and synced before it is answered; *grpcio* and *pycapnp* are the bare libraries on the
+same messages. The gRPC client is Python too, on the same two cores, and takes most of them.
+
+"""
+
 _STARTUP: Final = """\
 ## Startup on an empty data directory
 
@@ -81,6 +89,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (many.NAME, _many),
         (startup.STARTUP, _startup),
         (startup.RECOVERY, _recovery),
+        (protocols.NAME, _protocols),
     ]
     parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]
     parts += [make(runs[name], titles) for name, make in sections if name in runs]
@@ -112,7 +121,7 @@ def _warnings(runs: dict[str, Run]) -> str:
 
 
 def _label(trial: Trial) -> str:
-    labels = (f"{key} {trial[key]}" for key in ("connections", "state", "round") if key in trial)
+    labels = (f"{key} {trial[key]}" for key in ("connections", "state", "what", "round") if key in trial)
     return f"{trial['subject']} ({', '.join(labels)})"
 
 
@@ -133,7 +142,7 @@ def _circumstances(runs: dict[str, Run]) -> str:
 
 def _figure(trials: Iterable[Trial], key: str, digits: int = 2, scale: float = 1.0) -> str:
     found = spread([trial[key] for trial in trials if key in trial])
-    return "no accepted trial" if found is None else found.show(digits, scale)
+    return "-" if found is None else found.show(digits, scale)
 
 
 def _delivered(trials: list[Trial]) -> str:
@@ -269,6 +278,18 @@ def _recovery(run: Run, _titles: dict[str, Subject]) -> str:
         "stored",
     ]
     return _RECOVERY + table(head, rows)
+
+
+def _protocols(run: Run, _titles: dict[str, Subject]) -> str:
+    kinds = list(dict.fromkeys((trial["subject"], trial["what"]) for trial in run.trials))
+    rows = []
+    for subject, what in kinds:
+        trials = run.accepted(subject, what=what)
+        counted = f"{len(trials)} of {len(run.all(subject, what=what))}"
+        per_s, cpu = _figure(trials, "per_s", 1, 1e3), _figure(trials, "cpu_s_per_million")
+        rows.append([subject, what, counted, per_s, cpu, _figure(trials, "peak_rss_mib", 0)])
+    head = ["subject", "what", "trials", "k a second", "CPU s per 1 M", "peak RSS MiB"]
+    return _PROTOCOLS + table(head, rows)
 
 
 def _start_figures(trials: list[Trial]) -> list[str]:
