@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import procfs, report, results
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput
+from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
 from bench.plan import SUBJECT_NAMES, Plan, quick
 from bench.results import Run
 from bench.subjects.base import Subject
@@ -26,6 +26,7 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     startup.STARTUP: startup.run_startup,
     startup.RECOVERY: startup.run_recovery,
     protocols.NAME: protocols.run,
+    web.NAME: web.run,
 }
 COMPARING: Final = frozenset({throughput.NAME})
 """Benchmarks that measure the other servers too."""

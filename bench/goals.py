@@ -4,7 +4,7 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput
+from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
 from bench.results import Run
 from bench.spread import spread
 from bench.table import table
@@ -93,6 +93,14 @@ GOALS: Final = [
         150_000,
         more_is_better=True,
         labels={"what": protocols.CAPNP},
+    ),
+    *(
+        Goal(web.NAME, "per_s", text, goal, more_is_better=True, labels={"what": what})
+        for what, text, goal in (
+            (web.WEBSOCKET, "WebSocket messages/s, stored, one core", 60_000),
+            (web.NDJSON, "HTTP NDJSON entries/s, stored, one core", 500_000),
+            (web.REDIS, "Redis output, entries/s", 20_000),
+        )
     ),
 ]
 

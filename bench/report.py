@@ -1,9 +1,10 @@
 """`RESULTS.md`: what was measured, as tables."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput
+from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
 from bench.goals import goals_table
 from bench.line import LINE_BYTES
 from bench.plan import Plan
@@ -63,6 +64,14 @@ same messages. The gRPC client is Python too, on the same two cores, and takes m
 
 """
 
+_WEB: Final = """\
+## HTTP, WebSocket and database outputs
+
+*aiohttp* is a bare echo on the same messages. Idle readers are connected and never read. The outputs run in the
+benchmark's process over a journal that is there already; their memory is what the process grew by.
+
+"""
+
 _STARTUP: Final = """\
 ## Startup on an empty data directory
 
@@ -89,7 +98,8 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (many.NAME, _many),
         (startup.STARTUP, _startup),
         (startup.RECOVERY, _recovery),
-        (protocols.NAME, _protocols),
+        (protocols.NAME, partial(_messages, _PROTOCOLS)),
+        (web.NAME, partial(_messages, _WEB)),
     ]
     parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]
     parts += [make(runs[name], titles) for name, make in sections if name in runs]
@@ -280,7 +290,7 @@ def _recovery(run: Run, _titles: dict[str, Subject]) -> str:
     return _RECOVERY + table(head, rows)
 
 
-def _protocols(run: Run, _titles: dict[str, Subject]) -> str:
+def _messages(introduction: str, run: Run, _titles: dict[str, Subject]) -> str:
     kinds = list(dict.fromkeys((trial["subject"], trial["what"]) for trial in run.trials))
     rows = []
     for subject, what in kinds:
@@ -289,7 +299,7 @@ def _protocols(run: Run, _titles: dict[str, Subject]) -> str:
         per_s, cpu = _figure(trials, "per_s", 1, 1e3), _figure(trials, "cpu_s_per_million")
         rows.append([subject, what, counted, per_s, cpu, _figure(trials, "peak_rss_mib", 0)])
     head = ["subject", "what", "trials", "k a second", "CPU s per 1 M", "peak RSS MiB"]
-    return _PROTOCOLS + table(head, rows)
+    return introduction + table(head, rows)
 
 
 def _start_figures(trials: list[Trial]) -> list[str]:

@@ -80,12 +80,12 @@ def _capnp(plan: Plan, subject: LogboomListener, messages: int) -> Trial:
     rounds = max(1, messages // _BLOCK)
     block = b"".join(_frames())
     with trial_directory(plan.directory) as directory:
-        with _on_core(0), Server(subject, directory) as server, _on_core(1):
+        with on_core(0), Server(subject, directory) as server, on_core(1):
             cpu_before, started = server.cpu_s(), time.monotonic()
             _send(server.port, block, rounds)
             seconds, cpu_s = time.monotonic() - started, server.cpu_s() - cpu_before
             peak = server.peak_rss_mib()
-        return _stored(subject, directory, rounds * _BLOCK, seconds, cpu_s, peak)
+        return stored_figures(subject, directory, rounds * _BLOCK, seconds, cpu_s, peak)
 
 
 def _send(port: int, block: bytes, rounds: int) -> None:
@@ -122,25 +122,26 @@ def _rpc(plan: Plan, subject: Subject, scenario: Any) -> Trial:
             answered, seconds = rpc_load.run(scenario, server.port, _RPC_S)
             cpu_s, peak = server.cpu_s() - cpu_before, server.peak_rss_mib()
         if isinstance(subject, LogboomListener):
-            return _stored(subject, directory, answered, seconds, cpu_s, peak)
-        return _figures(answered, seconds, cpu_s, peak)
+            return stored_figures(subject, directory, answered, seconds, cpu_s, peak)
+        return figures(answered, seconds, cpu_s, peak)
 
 
-def _stored(
+def stored_figures(
     subject: LogboomListener, directory: Any, expected: int, seconds: float, cpu_s: float, peak: float
 ) -> Trial:
     """The figures; the journal must hold at least what was answered (warm-ups come on top)."""
     stored = subject.stored_lines(directory)
-    record = _figures(expected, seconds, cpu_s * expected / max(1, stored), peak) | {"stored": stored}
+    record = figures(expected, seconds, cpu_s * expected / max(1, stored), peak) | {"stored": stored}
     return record | ({} if stored >= expected else {"error": f"{expected:,} answered, {stored:,} stored"})
 
 
-def _figures(count: int, seconds: float, cpu_s: float, peak: float) -> Trial:
+def figures(count: int, seconds: float, cpu_s: float, peak: float) -> Trial:
+    """What every trial of messages has."""
     return {"per_s": count / seconds, "cpu_s_per_million": cpu_s / count * 1e6, "peak_rss_mib": peak}
 
 
 @contextmanager
-def _on_core(core: int) -> Iterator[None]:
+def on_core(core: int) -> Iterator[None]:
     """Children started inside stay on that core, and so does this process as long as it lasts."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core} & before or before)
