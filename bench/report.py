@@ -1,6 +1,6 @@
 """`RESULTS.md`: what was measured, as tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -150,9 +150,11 @@ def _circumstances(runs: dict[str, Run]) -> str:
     return text
 
 
-def _figure(trials: Iterable[Trial], key: str, digits: int = 2, scale: float = 1.0) -> str:
+def _figure(trials: list[Trial], key: str, digits: int = 2, scale: float = 1.0) -> str:
     found = spread([trial[key] for trial in trials if key in trial])
-    return "-" if found is None else found.show(digits, scale)
+    if found is None:
+        return "-" if trials else "no accepted trial"
+    return found.show(digits, scale)
 
 
 def _delivered(trials: list[Trial]) -> str:
