@@ -1,8 +1,7 @@
 """`RESULTS.md`: what was measured, as tables."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
 from bench.goals import goals_table
@@ -13,6 +12,9 @@ from bench.spread import paired_ratio, spread
 from bench.subjects.base import Subject
 from bench.table import table
 from bench.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OURS: Final = "logboom"
 DISTURBED_SHARE: Final = 0.25  # of a core, by processes that have no part in a trial
