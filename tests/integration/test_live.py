@@ -28,8 +28,9 @@ MESSAGE: dict[str, Any] = {
 def redis_port(tmp_path: Path) -> Iterator[int]:
     binary = shutil.which("redis-server")
     if binary is None:
-        message = "redis-server is not installed"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        if os.environ.get("CI") == "true":
+            pytest.fail("redis-server is not installed")
+        pytest.skip("redis-server is not installed")
     port = free_port()
     command = [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path), "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
