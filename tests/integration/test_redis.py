@@ -1,152 +1,56 @@
-"""The `redis` output against a real redis-server, and against a REST front that the test puts before it."""
+"""The `redis` output against a real redis-server."""
 
-import base64
-import json
-import os
 import shutil
 import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
 import pytest
-import redis
 
+from logboom.cli.options import flag_table
+from logboom.config import load
 from logboom.errors import OutputError
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.reader import Block
-from logboom.journal.segments import prefix, suffix
 from logboom.model import Batch, Receipt, Source
-from logboom.outputs.redis import REST_CHARS_MAX, RedisOutput, RedisSettings
+from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.runner import OutputRunner
 from logboom.testing.output_kit import FIRST_NS, check_output
+from logboom.testing.redis_kit import (
+    NOTHING_KEPT,
+    NOW_S,
+    RedisServer,
+    block,
+    everything,
+    make_output,
+    message,
+    messages,
+    redis_server,
+    store,
+)
 from logboom.testing.server_kit import free_port
 
 pytestmark = pytest.mark.service
 
-NOW_S: Final = FIRST_NS / 1e9
 WAIT_S_MAX: Final = 30.0
 WEEK_S: Final = 604_800
-TOKEN: Final = "a-token"
-NOTHING_KEPT: Final = ("--save", "", "--appendonly", "no")
-
-
-class RedisServer:
-    """A redis-server of our own, in a folder of its own; started again, it has what it kept there."""
-
-    def __init__(self, folder: Path, binary: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.options: tuple[str, ...] = NOTHING_KEPT
-        self._binary = binary
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Returns when it answers."""
-        where = ("--port", str(self.port), "--unixsocket", str(self.folder / "s"), "--dir", str(self.folder))
-        command = [self._binary, "--bind", "127.0.0.1", *where, *self.options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert self._process.stdout is not None
-        told = []
-        for line in self._process.stdout:
-            if b"Ready to accept connections" in line:
-                return
-            told.append(line)
-        raise AssertionError(f"redis-server did not start: {b''.join(told).decode()}")
-
-    def kill(self) -> None:
-        """As `kill -9`. Idempotent."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        self._process = None
-
-    def client(self, database: int = 0) -> Any:
-        """A plain client, to look at what is there."""
-        return redis.Redis(port=self.port, db=database, decode_responses=True)
-
-    def save(self) -> None:
-        """Write a snapshot, which is what it has when it is started again."""
-        with self.client() as client:
-            client.save()
-
-
-@contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        reason = "there is no redis-server; Debian has it in the package redis-server"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="lb"))  # short: the path of a socket has 107 bytes
-    server = RedisServer(folder, binary)
-    try:
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        server.start()
-        yield server
 
 
 @pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    """The server of all tests, empty."""
-    with shared.client() as client:
+def server(shared_redis: RedisServer) -> RedisServer:
+    """A Redis that several tests share, emptied."""
+    with shared_redis.client() as client:
         client.flushall()
-    return shared
+    return shared_redis
 
 
 @pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    """A server that a test may kill, not started yet."""
-    with redis_server() as server:
+def own_server(redis_binary: str) -> Iterator[RedisServer]:
+    """A Redis that a test may kill, not started yet."""
+    with redis_server(redis_binary) as server:
         yield server
-
-
-def make_output(url: str, data_dir: Path, **more: Any) -> RedisOutput:
-    return RedisOutput(RedisSettings(type="redis", url=url, **more), "o", data_dir, clock=lambda: NOW_S)
-
-
-def message(number: int, source: str = "whaleon-1", **more: Any) -> bytes:
-    entry = {"timestamp": "2024-01-01T12:00:00", "message": f"m{number}", "source": source, "type": "log"}
-    return json.dumps({**entry, **more}).encode()
-
-
-def block(*entries: bytes, first: int = 0, listener: str = "http") -> Block:
-    lines = [prefix(FIRST_NS) + entry + suffix("10.0.0.1", listener) for entry in entries]
-    return Block(first, len(lines), b"".join(lines))
-
-
-def messages(first: int, end: int) -> Block:
-    return block(*map(message, range(first, end)), first=first)
-
-
-def store(output: RedisOutput, *blocks: Block) -> None:
-    output.open()
-    for one in blocks:
-        output.write(one)
-    output.flush()
-    output.close()
-
-
-def everything(client: Any) -> dict[str, Any]:
-    """All keys and values, besides the positions; lists are in their order."""
-    read = {"hash": client.hgetall, "list": lambda key: client.lrange(key, 0, -1)}
-    keys = [key for key in client.scan_iter(count=1000) if not key.startswith("logboom:")]
-    return {key: read[client.type(key)](key) for key in sorted(keys)}
 
 
 def sequences(keys: list[str]) -> list[int]:
@@ -424,124 +328,12 @@ def test_redis_is_killed_in_mid_stream(
         assert sequences(client.lrange("recent_logs:global", 0, -1)) == list(range(5099, 4099, -1))
 
 
-# --- the REST dialect ---
+# --- profile live ---
 
 
-class RestFront(ThreadingHTTPServer):
-    """Speaks the hosted service's dialect, and has the real Redis do it."""
-
-    daemon_threads = True
-
-    def __init__(self, server: RedisServer) -> None:
-        super().__init__(("127.0.0.1", 0), RestHandler)
-        self.redis = redis.Redis(port=server.port, decode_responses=True)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.answers_lost = 0
-        """So many requests are carried out, but nobody is told."""
-        self.body: bytes | None = None
-        """Sent instead of any answer."""
-        self.request_bytes_max = 0
-
-    def server_close(self) -> None:
-        super().server_close()
-        self.redis.close()
-
-
-class RestHandler(BaseHTTPRequestHandler):
-    server: RestFront
-
-    def do_POST(self) -> None:
-        data = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.request_bytes_max = max(self.server.request_bytes_max, len(data))
-        status, answer = self._answer(json.loads(data))
-        if self.server.answers_lost:
-            self.server.answers_lost -= 1
-            self.close_connection = True
-            return
-        body = json.dumps(answer).encode() if self.server.body is None else self.server.body
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _answer(self, command: list[str]) -> tuple[int, dict[str, Any]]:
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            return 401, {"error": "WRONGPASS invalid or missing auth token"}
-        try:
-            result = self.server.redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        except redis.ResponseError as error:
-            return 400, {"error": str(error)}
-        if isinstance(result, str) and self.headers["Upstash-Encoding"] == "base64":
-            result = base64.b64encode(result.encode()).decode()
-        return 200, {"result": result}
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name in the library
-        pass
-
-
-@pytest.fixture
-def front(server: RedisServer) -> Iterator[RestFront]:
-    with RestFront(server) as front:
-        thread = threading.Thread(target=front.serve_forever, args=(0.01,))
-        thread.start()
-        yield front
-        front.shutdown()
-        thread.join()
-
-
-def test_rest_stores_what_the_native_way_stores(
-    server: RedisServer, front: RestFront, tmp_path: Path
-) -> None:
-    blocks = messages(0, 900), block(message(900, message=["ü", "\U0001f680", '"\\\n\x1b[31m']), first=900)
-    store(make_output(front.url, tmp_path / "rest", token=TOKEN), *blocks)
-    store(make_output(f"redis://127.0.0.1:{server.port}/1", tmp_path / "native"), *blocks)
-    with server.client() as rest, server.client(1) as native:
-        assert len(everything(native)) == 904
-        assert everything(rest) == everything(native)
-
-
-def test_rest_requests_stay_below_the_services_limit(
-    server: RedisServer, front: RestFront, tmp_path: Path
-) -> None:
-    blocks = messages(0, 900), block(message(900, message="\U0001f680" * 250_000), first=900)
-    store(make_output(front.url, tmp_path, token=TOKEN), *blocks)
-    assert 0 < front.request_bytes_max < 1_000_000
-    with server.client() as client:
-        content = client.hget("log:2024-01-01T12:00:00:whaleon-1:901", "message_content")
-    assert content.endswith("\U0001f680… (cut)")
-    assert len(content) == REST_CHARS_MAX
-
-
-def test_an_answer_that_is_lost_doubles_nothing(
-    server: RedisServer, front: RestFront, tmp_path: Path
-) -> None:
-    output = make_output(front.url, tmp_path, token=TOKEN)
-    output.open()
-    front.answers_lost = 1
-    with pytest.raises(OutputError, match=rf"^{front.url}: RemoteProtocolError"):
-        output.write(messages(0, 10))
-    output.open()
-    assert output.position() == 10
-    output.write(messages(0, 12))
-    output.close()
-    with server.client() as client:
-        assert client.hget("stats:whaleon-1", "total") == "12"
-
-
-@pytest.mark.parametrize("body", [b"<html>busy</html>", b"[]", b"{}", b'"x"', b'{"result":{}}', b""])
-def test_whatever_else_answers_is_trouble_that_passes(front: RestFront, tmp_path: Path, body: bytes) -> None:
-    output = make_output(front.url, tmp_path, token=TOKEN)
-    front.body = body
-    with pytest.raises(OutputError, match=rf"^{front.url}: "):
-        output.open()
-    front.body = None
-    store(output, messages(0, 3))
-    assert output.position() == 3
-
-
-def test_a_wrong_token_is_told_and_not_shown(front: RestFront, tmp_path: Path) -> None:
-    output = make_output(front.url, tmp_path, token="secret")
-    with pytest.raises(OutputError, match="WRONGPASS") as caught:
-        output.open()
-    output.close()
-    assert "secret" not in str(caught.value)
+def test_the_flags_of_profile_live() -> None:
+    flags = flag_table(redis_url="https://host", redis_token="t")
+    settings = load(profile="live", environment={}, flags=flags)
+    assert list(settings.active_listeners) == ["http"]
+    assert settings.outputs == {"redis": {"type": "redis", "url": "https://host", "token": "t"}}
+    assert load(profile="live", environment={}).outputs == {}
