@@ -17,14 +17,17 @@ from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
+from logboom.ops.monitor import TICK_S, Monitor
+from logboom.ops.operations import Operations
 from logboom.ops.oplog import OperationalLog
+from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs
 from logboom.outputs.runner import OutputRunner
+from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
-from logboom.servers.listener import ListenerContext
+from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
-from logboom.servers.supervisor import Supervised, supervise
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
@@ -45,8 +48,8 @@ class App:
     def __init__(self, settings: Settings, log: OperationalLog, disk: Disk | None = None) -> None:
         self.settings = settings
         self.log = log
-        self.listeners: dict[str, Supervised] = {}
-        self.runners: list[OutputRunner] = []
+        self.listeners: dict[str, Supervised[Listener]] = {}
+        self.outputs: dict[str, Supervised[OutputService]] = {}
         self.stopping = asyncio.Event()
         self._disk = disk
         self._tasks: list[asyncio.Task[None]] = []
@@ -61,12 +64,16 @@ class App:
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
-            self._start_outputs()
+            self.monitor = Monitor(self.settings, self.journal, self.listeners, self.outputs)
+            self._operations = Operations(self.monitor)
+            await self._start_outputs()
             await self._start_listeners()
         except BaseException:
             await self.stop()
             raise
-        self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in self.listeners.values()]
+        supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
+        self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
+        self._tasks.append(asyncio.create_task(self._tick()))
         gc.collect()
         gc.freeze()  # what exists now stays: the collector need not walk it again
         self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
@@ -82,7 +89,7 @@ class App:
             retention=Retention(
                 age_max_s=settings.retention_age_s or None,
                 bytes_max=settings.retention_bytes_max or None,
-                positions=lambda: {runner.name: runner.position for runner in self.runners},
+                positions=lambda: {runner.name: runner.position for runner in self._runners()},
                 report=self.log.event,
             ),
             report=self.log.event,
@@ -91,12 +98,20 @@ class App:
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
 
-    def _start_outputs(self) -> None:
+    async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            runner = OutputRunner(name, output, self.journal, self.log.event)
-            self.runners.append(runner)
-            runner.start()
+            service = OutputService(OutputRunner(name, output, self.journal, self.log.event))
+            self.outputs[name] = Supervised(service, "output")
+            await service.start()
+
+    def _runners(self) -> list[OutputRunner]:
+        return [one.service.runner for one in self.outputs.values()]
+
+    async def _tick(self) -> None:
+        while True:
+            self.monitor.tick()
+            await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
         for name, settings in self.settings.active_listeners.items():
@@ -115,6 +130,7 @@ class App:
             journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
             connections_max=raise_descriptor_limit() - SPARE_DESCRIPTORS,
             report=self.log.event,
+            operations=self._operations,
         )
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
@@ -130,9 +146,9 @@ class App:
         for name, supervised in self.listeners.items():
             fresh = settings.listeners.get(name)
             if fresh is not None:
-                supervised.listener.configure(fresh)
-                supervised.listener.intake.limits = _intake_limits(fresh)
-        for runner in self.runners:
+                supervised.service.configure(fresh)
+                supervised.service.intake.limits = _intake_limits(fresh)
+        for runner in self._runners():
             runner.reopen()
         waiting = _needs_restart(self.settings, settings)
         detail = f"; these wait for a restart: {', '.join(waiting)}" if waiting else ""
@@ -141,10 +157,12 @@ class App:
     async def stop(self) -> None:
         """Stop upstream first: listeners, then connections, journal, outputs; all within `shutdown_s`."""
         deadline = time.monotonic() + self.settings.shutdown_s
+        if hasattr(self, "monitor"):
+            self.monitor.draining = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        listeners = [supervised.listener for supervised in self.listeners.values()]
+        listeners = [supervised.service for supervised in self.listeners.values()]
         for listener in listeners:
             listener.stop()
         for listener in listeners:
@@ -152,7 +170,7 @@ class App:
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
             await asyncio.to_thread(self.journal.finish)
-        for runner in self.runners:
+        for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
         if hasattr(self, "journal"):
             self.journal.close()  # only now: another server would run the same outputs
@@ -185,7 +203,7 @@ def _needs_restart(old: Settings, new: Settings) -> list[str]:
     """The keys that differ and can't be changed while running."""
     keys = [
         key
-        for key in ("data_dir", "log_format", "only", "journal", "outputs")
+        for key in ("data_dir", "log_format", "only", "journal", "outputs", "alerts")
         if getattr(old, key) != getattr(new, key)
     ]
     for name in old.listeners.keys() | new.listeners.keys():

@@ -81,6 +81,10 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         int,
         Meta(ge=64, le=64 << 20, description="Longest length-prefixed frame (`capnp`, `collector`), bytes."),
     ] = 1 << 20
+    health_only: Annotated[
+        bool,
+        Meta(description="`http`: serve health and metrics only; no page, no entries."),
+    ] = False
     connections_max: Annotated[
         Positive, Meta(description="Connections at once; further ones are turned away.")
     ] = 20_000
@@ -107,6 +111,22 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
             )
 
 
+class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[health]`: what `/api/health` and `/readyz` call well."""
+
+    idle_warn_s: Annotated[
+        Seconds,
+        Meta(description="`/api/health` warns after this long without TCP activity, seconds. 0: never."),
+    ] = 600.0
+    output_lag_max: Annotated[
+        Natural,
+        Meta(
+            description="`/readyz` fails while an output is this many entries behind. 0: never, "
+            "since entries are safe in the journal meanwhile."
+        ),
+    ] = 0
+
+
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The top level."""
 
@@ -128,6 +148,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         float, Meta(gt=0, description="Time to answer and to flush what is in flight after SIGTERM, seconds.")
     ] = 10.0
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    health: HealthSettings = msgspec.field(default_factory=HealthSettings)
+    alerts: Table = {}
     listeners: dict[str, ListenerSettings] = {}
     outputs: dict[str, Table] = {}
 
@@ -174,9 +196,10 @@ def parse(table: Table) -> Settings:
     listeners = _section(table, "listeners")
     outputs = _section(table, "outputs")
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
-    rest = {key: value for key, value in table.items() if key not in ("listeners", "outputs", "journal")}
-    settings = convert(rest, Settings, "")
-    settings.journal = journal
+    health = convert(table.get("health", {}), HealthSettings, "health")
+    sections = ("listeners", "outputs", "journal", "health")
+    settings = convert({key: value for key, value in table.items() if key not in sections}, Settings, "")
+    settings.journal, settings.health = journal, health
     settings.outputs = outputs
     for name, section in listeners.items():
         _check_name("listeners", name)

@@ -241,7 +241,7 @@ def test_concurrent_calls_share_commits(play: Play) -> None:
         calls = [
             asyncio.ensure_future(world.service.LogMessage(world.request(message=str(i)))) for i in range(200)
         ]
-        counters = world.app.listeners["grpc"].listener.intake.counters
+        counters = world.app.listeners["grpc"].service.intake.counters
         await until(lambda: counters.batches == len(calls))
         disk.gate.set()
         await asyncio.gather(*calls)

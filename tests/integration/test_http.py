@@ -617,7 +617,7 @@ def test_a_foreign_page_may_not_tail_over_websocket(tmp_path: Path) -> None:
 
 def test_a_listener_that_lost_its_sockets_starts_again(tmp_path: Path) -> None:
     async def scenario(app: App, client: ClientSession) -> None:
-        listener = app.listeners["http"].listener
+        listener = app.listeners["http"].service
         assert isinstance(listener, HttpListener)
         assert (await post(client, b'{"a":1}'))[0] == 200
         listener.stop()
@@ -632,7 +632,7 @@ def test_a_listener_that_lost_its_sockets_starts_again(tmp_path: Path) -> None:
 
 def test_a_listener_whose_sockets_are_closed_dies(tmp_path: Path) -> None:
     async def scenario(app: App, _: ClientSession) -> None:
-        listener = app.listeners["http"].listener
+        listener = app.listeners["http"].service
         assert isinstance(listener, HttpListener)
         for server in listener._servers:
             server.close()
@@ -648,7 +648,7 @@ def test_a_connection_too_many_is_turned_away(tmp_path: Path) -> None:
             assert answer.status == 200
             with pytest.raises(ClientConnectionError):
                 await client.get("/")
-        assert app.listeners["http"].listener.intake.counters.connections_refused >= 1
+        assert app.listeners["http"].service.intake.counters.connections_refused >= 1
 
     run(tmp_path, scenario, connections_max=1)
 
@@ -667,7 +667,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 def test_limits_change_while_it_runs(tmp_path: Path) -> None:
     async def scenario(app: App, client: ClientSession) -> None:
-        listener = app.listeners["http"].listener
+        listener = app.listeners["http"].service
         settings = msgspec.structs.replace(app.settings.listeners["http"], line_bytes_max=100)
         body = b'{"a":"' + b"x" * 200 + b'"}'
         assert (await post(client, body))[0] == 200

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from logboom.cli import config, docs, logs, run, send, serve, simulate, stats, tail, verify
+from logboom.cli import config, docs, health, logs, run, send, serve, simulate, stats, tail, verify
 from logboom.errors import LogboomError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("tail")(tail.tail)
 app.command("logs")(logs.logs)
 app.command("stats")(stats.stats)
 app.add_typer(simulate.app, name="simulate")
+app.command("health")(health.health)
 app.command("verify")(verify.verify)
 app.add_typer(config.app, name="config")
 app.command("docs", hidden=True)(docs.docs)

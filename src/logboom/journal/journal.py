@@ -16,9 +16,11 @@ from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
 from logboom.errors import StorageError
+from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
+from logboom.journal.probe import probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.segments import prefix, suffix
@@ -95,12 +97,14 @@ class Journal:
         self._deliver = deliver
         self._retention = retention
         self._report = report
+        self._disk = disk or Disk()
+        self._free_bytes_min = free_bytes_min
         try:
             recovered = recover(self.folder, data_dir / "set-aside")
             self._writer = SegmentWriter(
                 self.folder,
                 recovered.next_sequence,
-                disk=disk or Disk(),
+                disk=self._disk,
                 segment_bytes_max=segment_bytes_max,
                 segment_age_max_s=segment_age_max_s,
                 free_bytes_min=free_bytes_min,
@@ -119,6 +123,10 @@ class Journal:
         self.failed_groups = 0
         self.last_commit_s = 0.0
         """How long the last write and sync took, seconds."""
+        self.commit_times = Histogram()
+        """How long writes and syncs take, seconds."""
+        self.commit_batches = 0
+        """Batches that were committed; with the number of commits it tells how well groups gather."""
         self.grown = threading.Condition()
         """Notified after each commit; `committed` tells how far."""
         self.on_commit: list[Callable[[], None]] = []
@@ -142,6 +150,23 @@ class Journal:
     def free_bytes(self) -> int:
         """Free space of the disk when last looked at."""
         return self._writer.free_bytes
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer's thread lives: without it nobody is answered."""
+        return self._thread.is_alive()
+
+    def probe(self) -> None:
+        """Write and sync a few bytes beside the segments; blocks as long as the disk does.
+
+        Raises:
+            StorageError: less is free than must stay.
+            OSError: a call failed.
+        """
+        self._writer.free_bytes = probe(self.folder, self._disk, self._free_bytes_min)
+        if self.failing is not None:
+            self.failing = None
+            self._report("info", "the journal can store again")
 
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
         """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
@@ -231,6 +256,8 @@ class Journal:
 
     def _succeeded(self, seconds: float, batches: int) -> None:
         self.last_commit_s = seconds
+        self.commit_times.observe(seconds)
+        self.commit_batches += batches
         self._pacer.committed(batches)
         if self.failing is not None:
             self.failing = None

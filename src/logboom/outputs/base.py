@@ -1,7 +1,7 @@
 """What every output has in common: its contract, and the settings that all of them take."""
 
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,16 @@ class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     type: Annotated[str, Meta(description="Which output this is.")]
     enabled: Annotated[bool, Meta(description="Off: configured, but not started.")] = True
     listeners: Annotated[list[str], Meta(description="Only entries of these listeners. Empty: of all.")] = []
+
+
+class DatabaseState(NamedTuple):
+    """What health tells of a database; outputs may offer it as `database_state()`, callable from any thread."""
+
+    connected: bool
+    total_readings: int | None
+    """Sensor readings that are stored; None: not known."""
+    date_range: tuple[str, str] | None
+    """Time of the first and of the last reading, ISO 8601; None: there is none, or it is not known."""
 
 
 class Output(Protocol):

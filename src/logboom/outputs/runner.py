@@ -71,7 +71,7 @@ class OutputRunner:
         """The next sequence to be written, as of the output's last durable state; retention asks."""
         self.failing: str | None = None
         """What the trouble is; None while there is none."""
-        self._output = output
+        self.output = output
         self._journal = journal
         self._report = report
         self._flush_interval_s = flush_interval_s
@@ -84,15 +84,22 @@ class OutputRunner:
         self._failures = 0  # in a row
         self._expected = 0  # the next sequence to come from the journal
         self._damaged = 0
-        self._thread = threading.Thread(target=self._run, name=f"output-{name}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def lag(self) -> int:
         """Entries of the journal that are not durable in the output yet."""
         return max(0, self._journal.committed.next_sequence - self.position)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
+        """Start the thread, or another one after the first has died.
+
+        Args:
+            ended: called on the thread at its end, with the error that it died of; None: it was stopped.
+        """
+        self._thread = threading.Thread(
+            target=self._run, args=(ended,), name=f"output-{self.name}", daemon=True
+        )
         self._thread.start()
 
     def reopen(self) -> None:
@@ -107,7 +114,7 @@ class OutputRunner:
         Args:
             deadline_s: how long this may take. An output in trouble gets one more try.
         """
-        if self._abandoned or not self._thread.ident:
+        if self._abandoned or self._thread is None:
             return
         with self._journal.grown:
             self._stopping.set()
@@ -119,13 +126,23 @@ class OutputRunner:
 
     # --- the thread ---
 
-    def _run(self) -> None:
+    def _run(self, ended: Callable[[Exception | None], None]) -> None:
+        death = None
+        try:
+            self._keep_going()
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
+            death = error
+            self.failing = f"{type(error).__name__}: {error}"
+        ended(death)
+
+    def _keep_going(self) -> None:
+        """Follow the journal, through every trouble that an output may have."""
         ended = False
         while not ended and not self._abandoned:
             last_try = self._stopping.is_set()
             try:
                 ended = self._follow_journal()
-            except Exception as error:  # noqa: BLE001 - a thread that ends would stop the output for ever
+            except (OutputError, OSError) as error:
                 self._failed(error)
                 ended = last_try
                 if not ended:
@@ -133,9 +150,9 @@ class OutputRunner:
 
     def _follow_journal(self) -> bool:
         """Open the output and keep it at the journal's end; True when it is to stop, False when to reopen."""
-        with closing(self._output):
+        with closing(self.output):
             self._reopening = False
-            self._output.open()
+            self.output.open()
             self._take_position()
             journal = self._journal
             with closing(JournalReader(journal.folder, self.position, lambda: journal.committed)) as reader:
@@ -148,22 +165,22 @@ class OutputRunner:
                     self._await_growth(reader.position)
 
     def _take_position(self) -> None:
-        position, end = self._output.position(), self._journal.committed.next_sequence
+        position, end = self.output.position(), self._journal.committed.next_sequence
         if position > end:
             self._report(
                 "error",
                 f"output {self.name} was at sequence {position}, but the journal ends at {end}: "
                 "it is not the one that was read before; going on with what comes next",
             )
-            self._output.rewind(end)
-        self.position = self._expected = self._output.position()
+            self.output.rewind(end)
+        self.position = self._expected = self.output.position()
 
     def _drain(self, reader: JournalReader) -> None:
         """Write everything there is, flushing on the way when that takes long."""
         flushed_at = self._clock()
         while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
             self._check_gap(block)
-            self._output.write(block)
+            self.output.write(block)
             self._expected = block.next_sequence
             if self._clock() - flushed_at >= self._flush_interval_s:
                 self._flush()
@@ -171,11 +188,11 @@ class OutputRunner:
         self._flush()
 
     def _flush(self) -> None:
-        self._output.flush()
-        self.position = self._output.position()
-        if self._output.damaged > self._damaged:
-            lines = self._output.damaged - self._damaged
-            self._damaged = self._output.damaged
+        self.output.flush()
+        self.position = self.output.position()
+        if self.output.damaged > self._damaged:
+            lines = self.output.damaged - self._damaged
+            self._damaged = self.output.damaged
             self._report("error", f"output {self.name}: {lines} damaged journal lines were left out")
         self._failures, self._retry_s = 0, RETRY_MIN_S
         if self.failing is not None:
@@ -200,8 +217,7 @@ class OutputRunner:
 
     def _failed(self, error: Exception) -> None:
         """Report a trouble that lasts, once, however often it is met again."""
-        expected = isinstance(error, OutputError | OSError)
-        trouble = str(error) if expected else f"{type(error).__name__}: {error}"
+        trouble = str(error)
         self._failures += 1
         if self._failures < FAILURES_TOLD:
             return

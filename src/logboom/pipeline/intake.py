@@ -1,10 +1,12 @@
 """One a listener: the only way from a server into the journal."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
 from logboom.formats.levels import severity
+from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.limiter import FixedWindowLimiter
@@ -13,14 +15,18 @@ _VERDICTS: Final = tuple(Verdict)
 
 
 class Counters:
-    """What a listener has seen since the server's start."""
+    """What a listener has seen since the server's start. Moments are seconds of the monotonic clock."""
 
     __slots__ = (
+        "ack_latency",
         "batches",
         "bytes_received",
         "connections_open",
         "connections_refused",
         "connections_total",
+        "last_activity",
+        "last_connection",
+        "last_data",
         "verdicts",
     )
 
@@ -30,7 +36,27 @@ class Counters:
         self.connections_total = 0
         self.connections_open = 0
         self.connections_refused = 0
+        self.last_activity: float | None = None
+        """The last start, accept or receive (document 001); nothing else stamps it."""
+        self.last_connection: float | None = None
+        self.last_data: float | None = None
+        self.ack_latency = Histogram()
+        """From receiving a batch to its receipt, seconds."""
         self.verdicts: dict[Verdict, int] = dict.fromkeys(_VERDICTS, 0)
+
+    def started(self) -> None:
+        """The listener accepts connections."""
+        self.last_activity = time.monotonic()
+
+    def accepted(self, connections_open: int) -> None:
+        """A connection was taken; so many are open now."""
+        self.connections_total += 1
+        self.connections_open = connections_open
+        self.last_activity = self.last_connection = time.monotonic()
+
+    def received(self, now: float) -> None:
+        """Bytes came; `now` is the monotonic clock's."""
+        self.last_activity = self.last_data = now
 
 
 class IntakeLimits(NamedTuple):
@@ -69,7 +95,7 @@ class Intake:
             self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
-        settle = partial(self._settle, done)
+        settle = partial(self._settle, done, batch.received_ns)
         if self._journal is None:
             settle(batch.receipt(None))
         else:
@@ -77,7 +103,8 @@ class Intake:
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
 
-    def _settle(self, done: Callable[[Receipt], None], receipt: Receipt) -> None:
+    def _settle(self, done: Callable[[Receipt], None], received_ns: int, receipt: Receipt) -> None:
+        self.counters.ack_latency.observe((time.time_ns() - received_ns) / 1e9)
         verdicts = receipt.verdicts
         left = len(verdicts)
         for verdict in _VERDICTS:

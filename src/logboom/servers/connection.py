@@ -73,7 +73,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
-        self.last_data = self._listener.loop.time()
+        self.last_data = now = self._listener.loop.time()
+        self._listener.intake.counters.received(now)
         self._protocol.receive_data(self._listener.received(nbytes))
         if not self._pump_scheduled:
             self.pump()

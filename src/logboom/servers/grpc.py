@@ -67,6 +67,7 @@ class GrpcListener:
         reflection.enable_server_reflection(_reflected(), server, _described())
         self._bind()
         await server.start()
+        self.intake.counters.started()
         for host, port in zip(_hosts(self._context.settings.host), self.ports, strict=True):
             self._context.report(
                 "listening", f"gRPC server listening on {format_address(host, port)} ({self.name})"

@@ -59,6 +59,7 @@ class Calls:
         self._context = context
         self._behind = context.journal_behind
         self._submit = context.intake.submit
+        self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
         self._waiting: list[asyncio.Future[None]] = []
@@ -116,6 +117,7 @@ class Calls:
         batch = Batch(entries, verdicts, size_bytes=len(entries), levels=levels, reasons=reasons)
         batch.source = self._source_of(context.peer())
         batch.received_ns = time.time_ns()
+        self._counters.received(self._loop.time())
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._submit(batch, partial(_resolve, future))
         receipt = await future
@@ -144,9 +146,8 @@ class Calls:
         self, decode: Decode, respond: Callable[[int], bytes], _: Any, context: Any
     ) -> None:
         stream = _Stream(self, decode, respond, context)
-        counters = self._context.intake.counters
-        counters.connections_total += 1
-        counters.connections_open += 1
+        counters = self._counters
+        counters.accepted(counters.connections_open + 1)
         self._streams.add(stream)
         try:
             await stream.run()

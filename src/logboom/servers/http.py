@@ -68,6 +68,7 @@ class HttpListener:
             self.ports.append(bound.getsockname()[1])
             self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
             self._report("listening", f"{self.name} listening on {format_address(host, self.ports[-1])}")
+        self.intake.counters.started()
 
     async def _make_runner(self) -> "web.AppRunner":
         """What serves connections; made once, it outlives a restart of the sockets."""
@@ -89,7 +90,7 @@ class HttpListener:
             report=self._report,
         )
         self._runner = web.AppRunner(
-            make_application(self._site),
+            make_application(self._site, context.operations),
             access_log=None,
             auto_decompress=False,  # ours is bounded
             keepalive_timeout=KEEP_ALIVE_S,
@@ -114,8 +115,7 @@ class HttpListener:
             if open_now >= connections_max:
                 counters.connections_refused += 1
                 return _TurnedAway()
-            counters.connections_total += 1
-            counters.connections_open = open_now + 1
+            counters.accepted(open_now + 1)
             return server()
 
         return accept

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from logboom.config import ListenerSettings
 from logboom.journal.journal import Journal
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
+
+if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
+    from logboom.web.operations import Operations
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class ListenerContext:
     connections_max: int
     """As many as the process's open files allow, or fewer."""
     report: Report
+    operations: "Operations"
+    """For those that tell how the server is."""
 
 
 class Listener(Protocol):

@@ -77,6 +77,7 @@ class TcpListener:
         """
         self.loop = asyncio.get_running_loop()
         port = self._settings.port
+        self._report("start", f"Starting TCP server on port {port} ({self.name})")
         for one in expand_hosts(self._settings.host):
             bound = bind(self.name, one, self.ports[0] if self.ports and not port else port)
             self.ports.append(bound.getsockname()[1])
@@ -85,6 +86,7 @@ class TcpListener:
             )
             address = format_address(one, self.ports[-1])
             self._report("listening", f"TCP server listening on {address} ({self.name})")
+        self.intake.counters.started()
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -141,8 +143,7 @@ class TcpListener:
             connection.transport.abort()
             return
         self._connections.add(connection)
-        counters.connections_total += 1
-        counters.connections_open = len(self._connections)
+        counters.accepted(len(self._connections))
         self._tell("connected", connection, "connected")
 
     def closed(self, connection: Connection, error: Exception | None) -> None:

@@ -72,7 +72,7 @@ async def running_app(
 def port_of(app: App) -> int:
     """The port of an app's only listener."""
     [supervised] = app.listeners.values()
-    return supervised.listener.ports[0]
+    return supervised.service.ports[0]
 
 
 def journal_lines(data_dir: Path) -> list[bytes]:

@@ -56,7 +56,7 @@ class AppThread:
             self._trouble = error
             self._started.set()
             return
-        self._ports = {name: one.listener.ports[0] for name, one in self.app.listeners.items()}
+        self._ports = {name: one.service.ports[0] for name, one in self.app.listeners.items()}
         self._started.set()
         await self.app.stopping.wait()
         await self.app.stop()

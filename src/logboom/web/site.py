@@ -76,6 +76,7 @@ class Site:
         """Hand a batch over, stamped."""
         batch.source = source
         batch.received_ns = time.time_ns()
+        self.intake.counters.received(self.loop.time())
         self.intake.submit(batch, done)
 
     def journal_advanced(self) -> None:

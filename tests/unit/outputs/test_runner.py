@@ -144,7 +144,7 @@ def test_trouble_is_reported_once_and_recovery_too(
     run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
 ) -> None:
     delays: list[float] = []
-    memory.faults = [OutputError("no room")] * 4 + [OSError(5, "I/O error"), ValueError("odd")]
+    memory.faults = [OutputError("no room")] * 4 + [OSError(5, "I/O error")]
     feed.append(10)
     runner = run(memory, pause=delays.append)
     assert events.wait_for("works again") == ("info", "output o works again, 0 entries behind")
@@ -152,11 +152,28 @@ def test_trouble_is_reported_once_and_recovery_too(
     assert [text for kind, text in events.seen if kind == "error"] == [
         "output o can't write: no room; it will be tried again",
         "output o can't write: [Errno 5] I/O error; it will be tried again",
-        "output o can't write: ValueError: odd; it will be tried again",
     ]
     assert memory.sequences == list(range(10))
-    assert delays[:6] == [RETRY_MIN_S * 2**n for n in range(6)]
-    assert memory.closed == 7
+    assert delays[:6] == [RETRY_MIN_S * 2**n for n in range(5)]
+    assert memory.closed == 6
+
+
+def test_a_fault_of_ours_ends_the_thread_and_another_start_goes_on_where_it_was(
+    feed: Feed, memory: Memory, events: Events
+) -> None:
+    memory.faults = [ValueError("odd")]
+    feed.append(10)
+    runner = OutputRunner("o", memory, feed.journal, events, flush_interval_s=0.0)
+    deaths: SimpleQueue[Exception | None] = SimpleQueue()
+    runner.start(deaths.put)
+    death = deaths.get(timeout=10)
+    assert isinstance(death, ValueError)
+    assert runner.failing == "ValueError: odd"
+    runner.start(deaths.put)
+    assert events.wait_for("works again") == ("info", "output o works again, 0 entries behind")
+    runner.stop(10)
+    assert deaths.get(timeout=10) is None
+    assert memory.sequences == list(range(10))
 
 
 def test_a_blink_is_tried_again_without_a_word(

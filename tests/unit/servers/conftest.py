@@ -120,6 +120,7 @@ class Bench:
             journal_behind=lambda: self.behind,
             connections_max=files_max,
             report=lambda kind, text: self.reports.append((kind, text)),
+            operations=None,  # type: ignore[arg-type]
         )
         self.listener = TcpListener(context, PROTOCOLS[settings.protocol])
         self.listener.loop = self.loop  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.ops.oplog import EMOJI
 from logboom.pipeline.intake import Intake
-from logboom.servers.supervisor import BACKOFF_FIRST_S, BACKOFF_LAST_S, Supervised, supervise
+from logboom.ops.supervisor import BACKOFF_FIRST_S, BACKOFF_LAST_S, Supervised, supervise
 
 
 class Enough(BaseException):
@@ -56,8 +56,10 @@ class FakeListener:
 
 
 def run(
-    script: list[Exception | None], sleep: Callable[[float], Awaitable[None]] | None = None
-) -> tuple[FakeListener, Supervised, list[tuple[str, str]], list[float]]:
+    script: list[Exception | None],
+    sleep: Callable[[float], Awaitable[None]] | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> tuple[FakeListener, Supervised[FakeListener], list[tuple[str, str]], list[float]]:
     listener = FakeListener(script)
     supervised = Supervised(listener)
     reports: list[tuple[str, str]] = []
@@ -68,7 +70,7 @@ def run(
         assert not supervised.alive
 
     async def main() -> None:
-        await supervise(supervised, lambda kind, text: reports.append((kind, text)), sleep or pause)
+        await supervise(supervised, lambda kind, text: reports.append((kind, text)), sleep or pause, clock)
 
     with pytest.raises(Enough):
         asyncio.run(main())
@@ -79,7 +81,7 @@ def test_a_dead_listener_is_stopped_and_started_again() -> None:
     listener, supervised, reports, pauses = run([ListenerError("device stopped accepting"), None])
     assert listener.calls == ["run", "stop", "start", "run"]
     assert reports == [
-        ("error", "listener device: device stopped accepting"),
+        ("fatal", "listener device died: device stopped accepting"),
         ("restarting", "listener device starts again in 0.5 s"),
     ]
     assert pauses == [BACKOFF_FIRST_S]
@@ -89,8 +91,8 @@ def test_a_dead_listener_is_stopped_and_started_again() -> None:
 
 
 def test_every_kind_that_is_told_has_its_emoji() -> None:
-    _, _, reports, _ = run([OSError("gone"), OSError("gone"), None])
-    assert {EMOJI[kind] for kind, _ in reports} == {"❌", "🔄"}
+    _, _, reports, _ = run([OSError("gone"), None])
+    assert {EMOJI[kind] for kind, _ in reports} == {"💥", "🔄"}
 
 
 def test_the_pause_doubles_up_to_a_limit() -> None:
@@ -101,15 +103,25 @@ def test_the_pause_doubles_up_to_a_limit() -> None:
     assert not supervised.alive
 
 
-def test_a_start_that_works_sets_the_pause_back() -> None:
-    _, _, _, pauses = run([OSError("a"), OSError("b"), OSError("c"), None, OSError("d"), None])
-    assert pauses == [0.5, 1.0, 2.0, 0.5]
+def test_a_long_life_sets_the_pause_back() -> None:
+    moments = iter([0.0, 1.0, 2.0, 3.0, 3.0 + BACKOFF_LAST_S + 1])
+    deaths: list[Exception | None] = [OSError("a"), None, OSError("b"), None, OSError("c"), None]
+    _, _, _, pauses = run(deaths, clock=lambda: next(moments, 1000.0))
+    assert pauses == [0.5, 1.0, 0.5]
+
+
+def test_a_failed_start_is_told_apart_from_a_death() -> None:
+    _, _, reports, _ = run([OSError("gone"), OSError("port taken"), None])
+    assert [text for _, text in reports[::2]] == [
+        "listener device died: gone",
+        "listener device does not start: port taken",
+    ]
 
 
 def test_a_listener_that_ends_quietly_has_died_too() -> None:
     listener, _, reports, _ = run([None, None])
     assert listener.calls[:3] == ["run", "stop", "start"]
-    assert reports[0] == ("error", "listener device: ended by itself")
+    assert reports[0] == ("fatal", "listener device died: ended by itself")
 
 
 def test_being_cancelled_is_not_dying() -> None:

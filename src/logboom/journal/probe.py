@@ -1,0 +1,31 @@
+"""Whether the disk takes a durable write now: readiness asks, when no entry does."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from logboom.errors import StorageError
+from logboom.journal.disk import Disk
+
+NAME: Final = ".probe"
+
+
+def probe(folder: Path, disk: Disk, free_bytes_min: int) -> int:
+    """Write a few bytes into a file of its own, and sync them; returns how many bytes are free.
+
+    Raises:
+        StorageError: less than `free_bytes_min` is free.
+        OSError: a call failed.
+    """
+    free = disk.free_bytes(folder)
+    if free < free_bytes_min:
+        raise StorageError(
+            f"{free} bytes left on the disk of {folder}, journal.free_bytes_min is {free_bytes_min}"
+        )
+    descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        disk.write(descriptor, b"ready?\n")
+        disk.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    return free

@@ -1,0 +1,187 @@
+"""`/api/health` as document 001 has it, and the checks behind `/readyz`."""
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from logboom.errors import StorageError
+from logboom.ops.monitor import Monitor, Watched
+from logboom.ops.supervisor import Supervised
+
+if TYPE_CHECKING:
+    from logboom.outputs.base import DatabaseState
+
+HTTP: Final = "http"
+"""Its activity is people and probes looking: no sign that a device lives."""
+
+MEMORY_READINGS_MAX: Final = 1000
+"""Document 001's server kept its last thousand readings in memory; here they are the journal's newest ones."""
+
+PROBE_INTERVAL_S: Final = 1.0
+"""How long the answer of a probe write counts: whoever asks more often must not wear out the disk."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong, by weight."""
+
+    errors: list[str]
+    """Entries are refused, or can't come in."""
+    warnings: list[str]
+
+    @property
+    def status(self) -> str:
+        """`ok`, `warning` or `error`, as document 001 has them."""
+        return "error" if self.errors else "warning" if self.warnings else "ok"
+
+
+class Check(NamedTuple):
+    """One of the checks of `/readyz`."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def trouble_of(monitor: Monitor) -> Trouble:
+    """Everything that is wrong with the server now."""
+    errors, warnings = [], []
+    for name, listener in monitor.listeners.items():
+        if not listener.alive:
+            errors.append(f"listener {name} is down: {listener.trouble or 'not started'}")
+    if monitor.journal.failing is not None:
+        errors.append(f"the journal can't store: {monitor.journal.failing}")
+    idle_s = monitor.since(_latest_activity(monitor))
+    if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
+        warnings.append(f"No TCP activity for {idle_s:.0f}s")
+    for name, output in monitor.outputs.items():
+        runner = output.service.runner
+        trouble = runner.failing or output.trouble
+        if trouble is not None:
+            warnings.append(f"output {name}: {trouble}; {runner.lag} entries behind")
+    return Trouble(errors, warnings)
+
+
+def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
+    """The HTTP status, and the document with both generations of its fields (WIRE.md, "http: health")."""
+    trouble = trouble_of(monitor)
+    listeners = tcp_listeners(monitor)
+    counters = [one.service.intake.counters for one in listeners]
+    activity = _latest_activity(monitor)
+    totals = [monitor.totals(one.service.name) for one in listeners]
+    data = max((one.last_data for one in counters if one.last_data is not None), default=None)
+    connection = max(
+        (one.last_connection for one in counters if one.last_connection is not None), default=None
+    )
+    ports = [port for one in listeners for port in one.service.ports[:1]]
+    committed = monitor.journal.committed.next_sequence
+    in_memory = min(committed, MEMORY_READINGS_MAX)
+    document: dict[str, Any] = {
+        "status": trouble.status,
+        "tcp_server": {
+            "started": activity is not None,
+            "thread_alive": bool(listeners) and all(one.alive for one in listeners),
+            "last_activity": activity and _naive(monitor.utc(activity)),
+            "seconds_since_activity": _rounded(monitor.since(activity)),
+            "listening": bool(listeners) and all(one.alive and one.service.ports for one in listeners),
+            "port": ports[0] if ports else None,
+            "last_connection_time": connection and _naive(monitor.utc(connection)),
+            "seconds_since_last_data": _rounded(monitor.since(data)),
+            "connections_received": sum(one.connections_total for one in counters),
+            "messages_parsed": sum(one.stored + one.filtered for one in totals),
+            "invalid_messages": sum(sum(one.refused.values()) for one in totals),
+        },
+        "database": _database(monitor),
+        "memory_readings_count": in_memory,
+        "memory": {"count": in_memory, "max_size": MEMORY_READINGS_MAX},
+        "start_time": _naive(monitor.utc(monitor.started)),
+        "uptime_seconds": _rounded(monitor.uptime_s),
+        "timestamp": _naive(monitor.utc()),
+    }
+    if trouble.warnings:
+        document["warnings"] = trouble.warnings
+    if trouble.errors:
+        document["errors"] = trouble.errors
+    return 200 if trouble.status == "ok" else 503, document
+
+
+def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
+    """What document 001 calls the TCP server: every listener that entries come in by, HTTP aside."""
+    settings = monitor.settings.listeners
+    return [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
+
+
+def _latest_activity(monitor: Monitor) -> float | None:
+    moments = [one.service.intake.counters.last_activity for one in tcp_listeners(monitor)]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _database(monitor: Monitor) -> dict[str, Any]:
+    """The first database among the outputs; without one, the journal is the database."""
+    for output in monitor.outputs.values():
+        runner = output.service.runner
+        state = getattr(runner.output, "database_state", None)
+        if state is not None:
+            found: DatabaseState = state()
+            connected = found.connected and runner.failing is None and output.alive
+            return _database_document(connected, found.total_readings, found.date_range)
+    journal = monitor.journal
+    return _database_document(journal.failing is None, journal.committed.next_sequence, None)
+
+
+def _database_document(
+    connected: bool, readings: int | None, dates: tuple[str, str] | None
+) -> dict[str, Any]:
+    first, last = dates or (None, None)
+    return {"connected": connected, "total_readings": readings, "date_range": {"start": first, "end": last}}
+
+
+def _naive(moment: datetime) -> str:
+    """ISO 8601 without an offset: document 001's clients expect it so."""
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+class Readiness:
+    """The checks of `/readyz`. A durable write is done for it, at most once in `PROBE_INTERVAL_S`."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._probed_at = float("-inf")
+        self._trouble: str | None = None
+        self._probing: asyncio.Task[None] | None = None
+
+    async def checks(self) -> list[Check]:
+        """Every check and its outcome; the server is ready when all are fine."""
+        monitor = self._monitor
+        stored = await self._durable_write()
+        floor = monitor.settings.journal.free_bytes_min
+        free = monitor.journal.free_bytes
+        lag = max((one.service.runner.lag for one in monitor.outputs.values()), default=0)
+        lag_max = monitor.settings.health.output_lag_max
+        return [
+            Check("storage", stored is None, stored or "a durable write worked"),
+            Check("space", free >= floor, f"{free} bytes free, {floor} are kept"),
+            Check("outputs", not lag_max or lag <= lag_max, f"the slowest is {lag} entries behind"),
+            Check("draining", not monitor.draining, "stopping" if monitor.draining else "no"),
+        ]
+
+    async def _durable_write(self) -> str | None:
+        """Why the disk does not take a write and a sync; None when it does."""
+        clock = self._monitor.clock
+        if self._monitor.journal.failing is None and clock() - self._probed_at < PROBE_INTERVAL_S:
+            return self._trouble
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._probe())
+        await asyncio.shield(self._probing)
+        return self._trouble
+
+    async def _probe(self) -> None:
+        try:
+            await asyncio.to_thread(self._monitor.journal.probe)
+            self._trouble = None
+        except (OSError, StorageError) as error:
+            self._trouble = str(error)
+        self._probed_at = self._monitor.clock()

@@ -1,0 +1,94 @@
+"""`/api/status`: everything the Overview shows at a glance, in one document."""
+
+from typing import Any
+
+import logboom
+from logboom.journal.segments import list_segments
+from logboom.ops.health import trouble_of
+from logboom.ops.monitor import Monitor
+
+
+def status_document(monitor: Monitor) -> dict[str, Any]:
+    """The server's state now. Reads the journal's folder: a `stat` a segment."""
+    trouble = trouble_of(monitor)
+    totals = monitor.totals()
+    return {
+        "version": logboom.__version__,
+        "started_at": monitor.utc(monitor.started).isoformat(timespec="seconds"),
+        "uptime_s": round(monitor.uptime_s, 1),
+        "status": trouble.status,
+        "problems": [*trouble.errors, *trouble.warnings],
+        "journal": _journal(monitor),
+        "totals": {**totals._asdict(), "refused": sum(totals.refused.values())},
+        "rates": {
+            "lines_per_s": round(monitor.lines_per_s(), 1),
+            "bytes_per_s": round(monitor.bytes_per_s(), 1),
+        },
+        "listeners": [_listener(monitor, name) for name in monitor.listeners],
+        "outputs": [_output(monitor, name) for name in monitor.outputs],
+    }
+
+
+def journal_size(monitor: Monitor) -> tuple[int, int, int]:
+    """The first sequence that is still there, the bytes and the number of all segments."""
+    segments = list_segments(monitor.journal.folder)
+    size = 0
+    for segment in segments:
+        try:
+            size += segment.path.stat().st_size
+        except FileNotFoundError:  # retention was faster
+            continue
+    return (segments[0].first if segments else 0), size, len(segments)
+
+
+def _journal(monitor: Monitor) -> dict[str, Any]:
+    journal = monitor.journal
+    oldest, size, segments = journal_size(monitor)
+    return {
+        "entries": journal.committed.next_sequence,
+        "oldest_sequence": oldest,
+        "bytes": size,
+        "segments": segments,
+        "free_bytes": journal.free_bytes,
+        "writable": journal.failing is None,
+        "trouble": journal.failing,
+        "last_commit_s": journal.last_commit_s,
+    }
+
+
+def _listener(monitor: Monitor, name: str) -> dict[str, Any]:
+    supervised = monitor.listeners[name]
+    counters, totals = monitor.counters(name), monitor.totals(name)
+    activity = counters.last_activity
+    return {
+        "name": name,
+        "protocol": monitor.settings.listeners[name].protocol,
+        "ports": supervised.service.ports,
+        "alive": supervised.alive,
+        "restarts": supervised.restarts,
+        "trouble": supervised.trouble,
+        "connections_open": counters.connections_open,
+        "connections_total": counters.connections_total,
+        "connections_refused": counters.connections_refused,
+        "connections_last_hour": monitor.connections_last_hour(name),
+        "received": totals.received,
+        "stored": totals.stored,
+        "refused": totals.refused,
+        "bytes": totals.bytes,
+        "last_activity": None if activity is None else monitor.utc(activity).isoformat(timespec="seconds"),
+        "lines_per_s": round(monitor.lines_per_s(name), 1),
+    }
+
+
+def _output(monitor: Monitor, name: str) -> dict[str, Any]:
+    supervised = monitor.outputs[name]
+    runner = supervised.service.runner
+    return {
+        "name": name,
+        "type": monitor.settings.outputs[name]["type"],
+        "alive": supervised.alive,
+        "restarts": supervised.restarts,
+        "trouble": runner.failing or supervised.trouble,
+        "lag": runner.lag,
+        "position": runner.position,
+    }

@@ -1,0 +1,61 @@
+"""Health, readiness, metrics, status: what the server says of itself."""
+
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+class Operations(Protocol):
+    """Answers the questions of this module; `logboom.ops.operations` does."""
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """The HTTP status and the document of `/api/health`."""
+
+    async def readiness(self) -> list[tuple[str, bool, str]]:
+        """Name, outcome and detail of each check of `/readyz`."""
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """The body and the content type of `/metrics`."""
+
+    async def status(self) -> dict[str, Any]:
+        """The document of `/api/status`."""
+
+
+OPERATIONS: Final = web.AppKey("operations", Operations)
+
+
+async def health(request: web.Request) -> web.Response:
+    """Document 001's health: 200 when all is well, else 503."""
+    status, document = request.app[OPERATIONS].health()
+    return web.json_response(document, status=status, headers=NO_STORE)
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """The event loop lives: it has answered. Stays so while the server drains."""
+    return web.Response(text="ok\n", headers=NO_STORE)
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether entries can be stored now; `?verbose` lists the checks."""
+    checks = await request.app[OPERATIONS].readiness()
+    ready = all(ok for _, ok, _ in checks)
+    lines = [
+        f"[{'+' if ok else '-'}] {name}: {detail}"
+        for name, ok, detail in checks
+        if "verbose" in request.query or not ok
+    ]
+    text = "\n".join([*lines, "ok" if ready else "not ready"])
+    return web.Response(text=f"{text}\n", status=200 if ready else 503, headers=NO_STORE)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """For Prometheus."""
+    body, content_type = await request.app[OPERATIONS].metrics()
+    return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
+
+
+async def status(request: web.Request) -> web.Response:
+    """Everything the Overview shows."""
+    return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
