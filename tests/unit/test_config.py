@@ -58,9 +58,22 @@ def test_every_profile_is_good(profile: str, tmp_path: Path) -> None:
     make_outputs(settings.outputs, tmp_path)
 
 
-@pytest.mark.parametrize("profile", ["device", "gateway", "collector"])
+@pytest.mark.parametrize("profile", ["device", "collector"])
 def test_a_profile_starts_its_own_listener_only(profile: str) -> None:
     assert list(load_with(profile=profile).active_listeners) == [profile]
+
+
+def test_the_gateway_profile_tells_its_health_to_the_network_and_nothing_else() -> None:
+    listeners = load_with(profile="gateway").active_listeners
+    assert {name: one.port for name, one in listeners.items()} == {
+        "gateway": 6000,
+        "http": 8080,
+        "health": 5000,
+    }
+    assert [
+        name for name, one in listeners.items() if one.protocol == "http" and one.host != "127.0.0.1"
+    ] == ["health"]
+    assert listeners["health"].health_only
 
 
 def test_environment_values_become_what_the_setting_is() -> None:
