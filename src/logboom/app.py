@@ -7,6 +7,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
 from logboom.ops.monitor import TICK_S, Monitor
+from logboom.ops.notify import ServiceNotifier
 from logboom.ops.operations import Operations
 from logboom.ops.oplog import OperationalLog
 from logboom.ops.supervisor import Service, Supervised, supervise
@@ -26,6 +28,8 @@ from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.throttle import Throttle
+from logboom.pipeline.tokens import TokenStore
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
 
@@ -64,8 +68,11 @@ class App:
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
-            self.monitor = Monitor(self.settings, self.journal, self.listeners, self.outputs)
+            self.monitor = Monitor(
+                self.settings, self.journal, self.listeners, self.outputs, version=logboom.__version__
+            )
             self._operations = Operations(self.monitor)
+            self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
             await self._start_outputs()
             await self._start_listeners()
         except BaseException:
@@ -115,10 +122,30 @@ class App:
 
     async def _start_listeners(self) -> None:
         for name, settings in self.settings.active_listeners.items():
+            self._check_access(name, settings)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
+
+    def _check_access(self, name: str, settings: ListenerSettings) -> None:
+        """Nobody opens the log to a network by accident. Raises `ConfigError`."""
+        where = f"listener {name} on {settings.host}"
+        if self.settings.needs_token(name):
+            if not len(self._tokens):
+                raise ConfigError(
+                    f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
+                    f"bind it to 127.0.0.1, or start with --insecure where you trust the network"
+                )
+            if not (getattr(settings, "tls_cert", "") or settings.on_loopback):
+                self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
+        elif settings.serves_entries and not settings.on_loopback:
+            if not self.settings.insecure:
+                raise ConfigError(
+                    f"{where}: open to the network without a token; set auth to `token`, "
+                    "or start with --insecure where you trust the network"
+                )
+            self.log.warning(f"{where}: open to the network: whoever reaches it reads every entry")
 
     def _context(self, name: str, settings: ListenerSettings) -> ListenerContext:
         journal = self.journal if settings.store else None
@@ -130,6 +157,7 @@ class App:
             journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
             connections_max=raise_descriptor_limit() - SPARE_DESCRIPTORS,
             report=self.log.event,
+            tokens=self._tokens if self.settings.needs_token(name) else None,
             operations=self._operations,
         )
 
@@ -190,11 +218,15 @@ def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
     limiter = None
     if settings.rate_limit_enabled:
         limiter = FixedWindowLimiter(settings.rate_limit_requests_max, settings.rate_limit_window_s)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None)
+    throttle = None
+    if settings.bytes_per_s_max or settings.lines_per_s_max:
+        throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
+    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
 
 
 _RELOADABLE: Final = frozenset(
     {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max", "frame_bytes_max"}
+    | {"allow", "deny", "connections_per_address_max", "bytes_per_s_max", "lines_per_s_max"}
     | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
 )
 
@@ -220,16 +252,27 @@ def _needs_restart(old: Settings, new: Settings) -> list[str]:
 
 
 async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads what `load_settings` brings."""
+    """Run until SIGTERM or SIGINT; SIGHUP reloads what `load_settings` brings. A service manager is kept informed."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: app.log.event("fatal", _describe(context)))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, app.stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, app.reload, load_settings)
-    await app.start()
-    await app.stopping.wait()
-    app.log.event("info", "stopping: finishing what is in flight")
-    await app.stop()
+    with closing(ServiceNotifier(report=app.log.event)) as notifier:
+
+        def reload() -> None:
+            with notifier.reloading():
+                app.reload(load_settings)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, app.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        await app.start()
+        notifier.status(f"serving {', '.join(app.listeners)}")
+        notifier.ready()
+        watching = asyncio.create_task(notifier.watch(lambda: app.stopping.is_set() or app.journal.alive))
+        await app.stopping.wait()
+        notifier.stopping()
+        app.log.event("info", "stopping: finishing what is in flight")
+        await app.stop()
+        watching.cancel()
 
 
 def _describe(context: dict[str, Any]) -> str:

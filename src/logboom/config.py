@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -81,6 +82,13 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         int,
         Meta(ge=64, le=64 << 20, description="Longest length-prefixed frame (`capnp`, `collector`), bytes."),
     ] = 1 << 20
+    auth: Annotated[
+        Literal["auto", "none", "token"],
+        Meta(
+            description="Whether clients must show a token. `auto`: on `http` unless it is bound to loopback only; "
+            "nowhere else, since the devices of the source systems have none."
+        ),
+    ] = "auto"
     health_only: Annotated[
         bool,
         Meta(description="`http`: serve health and metrics only; no page, no entries."),
@@ -88,6 +96,28 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     connections_max: Annotated[
         Positive, Meta(description="Connections at once; further ones are turned away.")
     ] = 20_000
+    connections_per_address_max: Annotated[
+        Positive,
+        Meta(
+            description="Connections of one client address at once, so that no single one takes every place."
+        ),
+    ] = 10_000
+    allow: Annotated[
+        list[str], Meta(description="Networks that may connect, such as `192.168.0.0/16`. Empty: all.")
+    ] = []
+    deny: Annotated[list[str], Meta(description="Networks that may not connect, even where allowed.")] = []
+    bytes_per_s_max: Annotated[
+        Natural,
+        Meta(
+            description="Bytes a second of one client address; a faster one is read more slowly. 0: no limit."
+        ),
+    ] = 0
+    lines_per_s_max: Annotated[
+        Natural,
+        Meta(
+            description="Lines a second of one client address; a faster one is read more slowly. 0: no limit."
+        ),
+    ] = 0
     idle_warn_s: Annotated[
         Seconds,
         Meta(description="Warn in the operational log after this long without data, seconds. 0: never."),
@@ -103,12 +133,45 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         Positive, Meta(description="Lines of one client address a window.")
     ] = 100
     rate_limit_window_s: Annotated[float, Meta(gt=0, description="Length of the window, seconds.")] = 60.0
+    tls_cert: Annotated[
+        str,
+        Meta(description="Certificate, a PEM file with the chain; with `tls_key`, the port speaks TLS only."),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password.")] = ""
+    tls_client_ca: Annotated[
+        str, Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none.")
+    ] = ""
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        hosts = [part.strip().strip("[]") for part in self.host.split(",")]
+        return all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
+
+    @property
+    def serves_entries(self) -> bool:
+        """Whether stored entries can be read through it."""
+        return self.protocol == "http" and not self.health_only
 
     def __post_init__(self) -> None:
+        for name in ("allow", "deny"):
+            for text in getattr(self, name):
+                _check_network(name, text)
+        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
+            raise ValueError("TLS needs `tls_cert` and `tls_key`, both; `tls_client_ca` comes beside them")
         if self.level_min and severity(self.level_min) is None:
             raise ValueError(
                 f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
             )
+
+
+def _check_network(name: str, text: str) -> None:
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` has {text!r}, expected a network such as 192.168.0.0/16: {error}"
+        ) from None
 
 
 class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -147,11 +210,29 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     shutdown_s: Annotated[
         float, Meta(gt=0, description="Time to answer and to flush what is in flight after SIGTERM, seconds.")
     ] = 10.0
+    insecure: Annotated[
+        bool, Meta(description="Let `http` be open to the network without a token. For networks you trust.")
+    ] = False
+    tokens_file: Annotated[
+        str, Meta(description="Where the tokens' hashes are. Empty: `tokens.json` in `data_dir`.")
+    ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
     alerts: Table = {}
     listeners: dict[str, ListenerSettings] = {}
     outputs: dict[str, Table] = {}
+
+    @property
+    def tokens_path(self) -> Path:
+        """Where the tokens' hashes are."""
+        return Path(self.tokens_file or Path(self.data_dir, "tokens.json"))
+
+    def needs_token(self, name: str) -> bool:
+        """Whether the clients of a listener must show a token."""
+        listener = self.listeners[name]
+        if listener.auth != "auto":
+            return listener.auth == "token"
+        return listener.serves_entries and not (listener.on_loopback or self.insecure)
 
     @property
     def active_listeners(self) -> dict[str, ListenerSettings]:

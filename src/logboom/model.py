@@ -158,9 +158,13 @@ class WireProtocol(TypingProtocol):
     and the same replies: `logboom.testing.check_protocol` holds each of them to that.
     """
 
-    name: str
-    identity: str | None
-    """Who the peer says it is, once it has; takes the place of its address."""
+    @property
+    def name(self) -> str:
+        """Its registered name."""
+
+    @property
+    def identity(self) -> str | None:
+        """Who the peer says it is, once it has; takes the place of its address."""
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """Take what was read; the buffer is the caller's again afterwards."""

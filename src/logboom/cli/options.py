@@ -56,6 +56,10 @@ RedisToken = Annotated[
     str | None,
     typer.Option(metavar="TOKEN", help="Of an https:// Redis; or set LOGBOOM_OUTPUTS__REDIS__TOKEN."),
 ]
+Insecure = Annotated[
+    bool,
+    typer.Option("--insecure", help="Let http be open to the network without a token, where you trust it."),
+]
 TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
 

@@ -31,6 +31,7 @@ def serve(
     tcp_only: options.TcpOnly = False,
     redis_url: options.RedisUrl = None,
     redis_token: options.RedisToken = None,
+    insecure: options.Insecure = False,
 ) -> None:
     """Start the server.
 
@@ -61,6 +62,8 @@ def serve(
         redis_url=redis_url,
         redis_token=redis_token,
     )
+    if insecure:
+        flags["insecure"] = True
     _add_address(flags, profile, host or host_word, port_word if port is None else port)
     _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
 

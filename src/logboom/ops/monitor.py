@@ -64,6 +64,7 @@ class Monitor:
         journal: the server's.
         listeners: by name.
         outputs: by name.
+        version: Logboom's.
         clock: seconds, monotonic: the clock that activity is stamped with.
         wall: seconds since the epoch.
     """
@@ -75,6 +76,7 @@ class Monitor:
         listeners: Mapping[str, Supervised[Watched]],
         outputs: Mapping[str, Supervised[OutputService]],
         *,
+        version: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -82,6 +84,7 @@ class Monitor:
         self.journal = journal
         self.listeners = listeners
         self.outputs = outputs
+        self.version = version
         self.clock = clock
         self.wall = wall
         self.started = clock()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import logboom
 from logboom.journal.segments import list_segments
 from logboom.ops.health import trouble_of
 from logboom.ops.monitor import Monitor
@@ -13,7 +12,7 @@ def status_document(monitor: Monitor) -> dict[str, Any]:
     trouble = trouble_of(monitor)
     totals = monitor.totals()
     return {
-        "version": logboom.__version__,
+        "version": monitor.version,
         "started_at": monitor.utc(monitor.started).isoformat(timespec="seconds"),
         "uptime_s": round(monitor.uptime_s, 1),
         "status": trouble.status,

@@ -9,7 +9,9 @@ from logboom.formats.levels import severity
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
+from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
 
@@ -19,14 +21,19 @@ class Counters:
 
     __slots__ = (
         "ack_latency",
+        "auth_failed",
         "batches",
         "bytes_received",
         "connections_open",
         "connections_refused",
         "connections_total",
+        "connections_turned_away",
+        "handshakes_failed",
         "last_activity",
         "last_connection",
         "last_data",
+        "slow_closed",
+        "throttled_s",
         "verdicts",
     )
 
@@ -36,10 +43,20 @@ class Counters:
         self.connections_total = 0
         self.connections_open = 0
         self.connections_refused = 0
+        """All that were turned away; `connections_turned_away` tells why."""
+        self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)
         self.last_activity: float | None = None
         """The last start, accept or receive (document 001); nothing else stamps it."""
         self.last_connection: float | None = None
         self.last_data: float | None = None
+        self.slow_closed = 0
+        """Connections that were closed since their first request, or the TLS handshake, did not come."""
+        self.handshakes_failed = 0
+        """TLS handshakes that came to nothing; those of gRPC are not known."""
+        self.throttled_s = 0.0
+        """For how long addresses that sent too fast were not read, all together, seconds."""
+        self.auth_failed = 0
+        """Wrong tokens that were shown."""
         self.ack_latency = Histogram()
         """From receiving a batch to its receipt, seconds."""
         self.verdicts: dict[Verdict, int] = dict.fromkeys(_VERDICTS, 0)
@@ -54,6 +71,11 @@ class Counters:
         self.connections_open = connections_open
         self.last_activity = self.last_connection = time.monotonic()
 
+    def turned_away(self, reason: Refused) -> None:
+        """A connection was not taken."""
+        self.connections_refused += 1
+        self.connections_turned_away[reason] += 1
+
     def received(self, now: float) -> None:
         """Bytes came; `now` is the monotonic clock's."""
         self.last_activity = self.last_data = now
@@ -67,6 +89,8 @@ class IntakeLimits(NamedTuple):
     level_min: float | None = None
     """The lowest severity that is kept (`formats.levels`); None: all. Unknown levels are kept: losing data
     over a spelling is wrong."""
+    throttle: Throttle | None = None
+    """How fast an address may send; None: as fast as it can."""
 
 
 class Intake:
@@ -88,7 +112,7 @@ class Intake:
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
-        limiter, level_min = self.limits
+        limiter, level_min, _ = self.limits
         if limiter is not None:
             self._limit(batch, limiter)
         if batch.reasons:
@@ -102,6 +126,15 @@ class Intake:
             self._journal.submit(batch, self._ack, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
+
+    def pause_s(self, batch: Batch) -> float:
+        """For how long the batch's sender is not to be read, since it sends too fast; seconds."""
+        throttle = self.limits.throttle
+        if throttle is None:
+            return 0.0
+        pause_s = throttle.take(batch.source.peer, batch.size_bytes, len(batch.verdicts))
+        self.counters.throttled_s += pause_s
+        return pause_s
 
     def _settle(self, done: Callable[[Receipt], None], received_ns: int, receipt: Receipt) -> None:
         self.counters.ack_latency.observe((time.time_ns() - received_ns) / 1e9)

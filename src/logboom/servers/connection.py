@@ -38,7 +38,9 @@ class Connection(asyncio.BufferedProtocol):
         "_protocol",
         "_pump_scheduled",
         "_reading_paused",
+        "_throttled",
         "_writing_paused_at",
+        "address",
         "last_data",
         "source",
         "transport",
@@ -50,7 +52,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ackers: deque[tuple[Acker, int]] = deque()
         self._in_flight_bytes = 0
         self._eof = self._lost = self._given_up = False
-        self._pump_scheduled = self._reading_paused = False
+        self._pump_scheduled = self._reading_paused = self._throttled = False
         self._writing_paused_at = 0.0
         self.last_data = listener.loop.time()
         self.warned_for = 0.0
@@ -63,6 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)
         address = transport.get_extra_info("peername")
         peer = address[0] if address else "unknown"
+        self.address = peer
         self.source = self._listener.source_of(peer)
         self._protocol = self._listener.make_protocol()
         self._listener.opened(self)
@@ -129,11 +132,21 @@ class Connection(asyncio.BufferedProtocol):
         self._in_flight_bytes += batch.size_bytes
         self._pump_scheduled = True  # an answer that comes at once must neither pump nor close
         self._listener.intake.submit(batch, self._answer)
+        pause_s = self._listener.intake.pause_s(batch)
+        if pause_s:
+            self._throttled = True
+            self._listener.loop.call_later(pause_s, self._go_on)
         if self._eof or self._given_up or self._protocol.buffered_bytes():
             self._listener.loop.call_soon(self.pump)
         else:
             self._pump_scheduled = False
             self._resume()
+
+    def _go_on(self) -> None:
+        """The time is over for which a sender that is too fast was not read."""
+        self._throttled = False
+        if not self._pump_scheduled:
+            self.pump()
 
     def _follow_protocol(self) -> None:
         """What the protocol has learned: who the peer says it is, and whether the connection can go on."""
@@ -159,13 +172,13 @@ class Connection(asyncio.BufferedProtocol):
             self._finish_if_done()
 
     def _blocked(self) -> bool:
-        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at:
+        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at or self._throttled:
             return True
         return self._listener.journal_behind()
 
     def _pause(self) -> None:
         self._stop_reading()
-        if not self._ackers and not self._writing_paused_at:
+        if not (self._ackers or self._writing_paused_at or self._throttled):
             self._listener.wait_for_journal(self)  # nobody else will wake this one
 
     def _stop_reading(self) -> None:

@@ -13,7 +13,8 @@ from grpc.aio import EOF, AbortError  # type: ignore[import-untyped]
 
 from logboom.formats.grpc_entry import Decode, Decoded
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
-from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
+from logboom.pipeline.door import Door
+from logboom.servers.grpc_options import RPCS_MAX, STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.listener import ListenerContext
 
 STORED: Final = b"\x08\x01"
@@ -40,6 +41,11 @@ class Refusal(NamedTuple):
 BEHIND: Final = Refusal(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"
 )
+STRANGER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "this network may not send here")
+UNKNOWN: Final = Refusal(
+    grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
+)
+NOT_A_WRITER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "the token has no scope 'write'")
 STOPPING: Final = Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping: connect again")
 
 
@@ -59,6 +65,8 @@ class Calls:
         self._context = context
         self._behind = context.journal_behind
         self._submit = context.intake.submit
+        self._pause_s = context.intake.pause_s
+        self.door = Door(context.settings.allow, context.settings.deny, RPCS_MAX)
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
@@ -121,6 +129,8 @@ class Calls:
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._submit(batch, partial(_resolve, future))
         receipt = await future
+        if pause_s := self._pause_s(batch):
+            await asyncio.sleep(pause_s)
         if not any(receipt.verdicts):
             return len(verdicts), None
         return _judge(receipt, trouble or "")
@@ -155,6 +165,21 @@ class Calls:
             self._streams.discard(stream)
             counters.connections_open -= 1
 
+    def _admit(self, context: Any) -> None:
+        """Raises `RefusedError` for a call without the token that the listener asks for."""
+        if not self.door.welcomes(peer_address(context.peer())):
+            raise RefusedError(STRANGER)
+        tokens = self._context.tokens
+        if tokens is None:
+            return
+        shown = dict(context.invocation_metadata() or ()).get("authorization", "")
+        identity = tokens.identify(str(shown).removeprefix("Bearer ").strip()) if shown else None
+        if identity is None:
+            self._counters.auth_failed += bool(shown)
+            raise RefusedError(UNKNOWN)
+        if not identity.may("write"):
+            raise RefusedError(NOT_A_WRITER)
+
     def _guarded(self, handler: Any) -> Any:
         """Count the call, and end it with a code of ours whatever happens: gRPC would tell the peer our errors."""
 
@@ -162,6 +187,7 @@ class Calls:
             self._active += 1
             self.ended.clear()
             try:
+                self._admit(context)
                 return await handler(message, context)
             except RefusedError as error:
                 await abort(context, error.refusal)

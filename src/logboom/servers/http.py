@@ -6,12 +6,14 @@ that started before are serving already.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.model import Report
+from logboom.pipeline.door import Door, Refused
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import BACKLOG, bind, expand_hosts, format_address
 
@@ -27,6 +29,9 @@ LINGER_S: Final = 2.0
 
 KEEP_ALIVE_S: Final = 75.0
 """How long a connection may wait for its next request; a little more than proxies keep theirs."""
+
+FIRST_REQUEST_S_MAX: Final = 20.0
+"""A new connection must have sent the head of a request by then: who dribbles it only wants to hold the place."""
 
 BODY_BUFFER_BYTES: Final = 512 << 10
 """Body bytes that aiohttp holds for a handler: enough to judge thousands of lines in one call."""
@@ -50,6 +55,7 @@ class HttpListener:
         self._context = context
         self._settings = context.settings
         self._report = context.report
+        self._door = _door_of(context.settings)
         self._servers: list[asyncio.Server] = []
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
@@ -88,6 +94,7 @@ class HttpListener:
             journal=context.journal,
             journal_behind=context.journal_behind,
             report=self._report,
+            tokens=context.tokens,
         )
         self._runner = web.AppRunner(
             make_application(self._site, context.operations),
@@ -111,14 +118,40 @@ class HttpListener:
 
         def accept() -> asyncio.Protocol:
             connections_max = min(self._settings.connections_max, self._context.connections_max)
-            open_now = len(server.connections)
-            if open_now >= connections_max:
-                counters.connections_refused += 1
+            if len(server.connections) >= connections_max:
+                counters.turned_away(Refused.FULL)
                 return _TurnedAway()
-            counters.accepted(open_now + 1)
-            return server()
+            return _AtTheDoor(self._enter, server)
 
         return accept
+
+    def _enter(self, transport: asyncio.Transport) -> bool:
+        """Whether a new connection may stay."""
+        counters = self.intake.counters
+        address = _address_of(transport)
+        refused = self._door.enter(address)
+        if refused is not None:
+            counters.turned_away(refused)
+            return False
+        counters.accepted(counters.connections_open + 1)
+        if self._site is not None:
+            self._site.silent[transport] = asyncio.get_running_loop().time()
+        return True
+
+    def _look_after(self, now: float) -> None:
+        """Count the connections anew, and close those whose first request does not come."""
+        if self._runner is None or self._runner.server is None:
+            return
+        transports = [one.transport for one in self._runner.server.connections if one.transport is not None]
+        self.intake.counters.connections_open = len(transports)
+        self._door.open_now = Counter(map(_address_of, transports))
+        silent = self._site.silent if self._site is not None else {}
+        for transport, since in list(silent.items()):
+            if transport.is_closing():
+                del silent[transport]
+            elif now - since > FIRST_REQUEST_S_MAX:
+                self.intake.counters.slow_closed += 1
+                transport.abort()
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -131,8 +164,7 @@ class HttpListener:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
                 self._site.hub.sweep(loop.time())
-            if self._runner is not None and self._runner.server is not None:
-                self.intake.counters.connections_open = len(self._runner.server.connections)
+            self._look_after(loop.time())
             if not all(server.is_serving() for server in self._servers):
                 raise ListenerError(f"{self.name} stopped accepting")
 
@@ -164,6 +196,7 @@ class HttpListener:
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits; lengths count for new connections."""
         self._settings = settings
+        self._door = _door_of(settings)
         if self._site is not None:
             self._site.settings = settings
 
@@ -171,6 +204,26 @@ class HttpListener:
         """The journal has committed something."""
         if self._site is not None:
             self._site.journal_advanced()
+
+
+class _AtTheDoor(asyncio.Protocol):
+    """A new connection whose address is looked at before aiohttp gets it."""
+
+    def __init__(
+        self, enter: Callable[[asyncio.Transport], bool], make: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._enter = enter
+        self._make = make
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hand it on, or close it at once."""
+        accepted = cast("asyncio.Transport", transport)
+        if not self._enter(accepted):
+            accepted.abort()
+            return
+        protocol = self._make()
+        accepted.set_protocol(protocol)
+        protocol.connection_made(accepted)
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -196,6 +249,15 @@ class _ToReport(logging.Handler):
             f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}" if error else ""
         )
         self._report("warning", f"{self._name}: {record.getMessage()}{detail}")
+
+
+def _door_of(settings: ListenerSettings) -> Door:
+    return Door(settings.allow, settings.deny, settings.connections_per_address_max)
+
+
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    address = transport.get_extra_info("peername")
+    return address[0] if address else "unknown"
 
 
 def _logger(name: str, report: Report) -> logging.Logger:

@@ -8,6 +8,7 @@ from logboom.config import ListenerSettings
 from logboom.journal.journal import Journal
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
+from logboom.pipeline.tokens import TokenStore
 
 if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
     from logboom.web.operations import Operations
@@ -29,6 +30,8 @@ class ListenerContext:
     connections_max: int
     """As many as the process's open files allow, or fewer."""
     report: Report
+    tokens: TokenStore | None
+    """Who may come in; None: everybody."""
     operations: "Operations"
     """For those that tell how the server is."""
 

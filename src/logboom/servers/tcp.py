@@ -9,8 +9,13 @@ from typing import Final
 from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.model import Source, WireProtocol
+from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.tokens import EVERYBODY
+from logboom.protocols.tokenline import TokenLine
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
+from logboom.servers.tls import make_tls, reload_tls
+from logboom.servers.tls_link import TlsGate, client_name
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
@@ -29,6 +34,12 @@ WRITE_STALL_S_MAX: Final = 60.0
 QUIET_ABOVE_PER_S: Final = 20
 """Connections a second above which their coming and going is told as a number: one log line each would be a
 flood of its own."""
+
+_WHY: Final = {
+    Refused.FULL: "{connections_max} connections are open already",
+    Refused.ADDRESS: "its address has as many connections as one may have",
+    Refused.NETWORK: "its network may not connect",
+}
 
 _connection_ids: Final = itertools.count(1)
 
@@ -53,6 +64,8 @@ class TcpListener:
         self._settings = context.settings
         self._make_protocol = make_protocol
         self._report = context.report
+        self._door = _door_of(context.settings)
+        self._gate: TlsGate | None = None
         self._connections: set[Connection] = set()
         self._waiting: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
@@ -64,29 +77,61 @@ class TcpListener:
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits and idle times; lengths count for new connections."""
         self._settings = settings
+        reload_tls(self._gate.tls if self._gate else None, self.name, settings, self._report)
+        open_now = self._door.open_now
+        self._door = _door_of(settings)
+        self._door.open_now = open_now
 
     def make_protocol(self) -> WireProtocol:
         """The protocol of a new connection."""
-        return self._make_protocol(self._settings)
+        protocol = self._make_protocol(self._settings)
+        return protocol if self._context.tokens is None else TokenLine(protocol, self._admit)
+
+    def _admit(self, token: str) -> str | None:
+        """Why a token is not good enough; None when it is."""
+        tokens = self._context.tokens
+        identity = tokens.identify(token) if tokens is not None else EVERYBODY
+        if identity is None:
+            self.intake.counters.auth_failed += 1
+            return "a wrong token"
+        return None if identity.may("write") else f"the token {identity.name} has no scope 'write'"
 
     async def start(self) -> None:
         """Bind and accept.
 
         Raises:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
+            ConfigError: a certificate can't be used.
         """
         self.loop = asyncio.get_running_loop()
+        accept = self._make_accept()
         port = self._settings.port
         self._report("start", f"Starting TCP server on port {port} ({self.name})")
         for one in expand_hosts(self._settings.host):
             bound = bind(self.name, one, self.ports[0] if self.ports and not port else port)
             self.ports.append(bound.getsockname()[1])
-            self._servers.append(
-                await self.loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
-            )
+            self._servers.append(await self.loop.create_server(accept, sock=bound, backlog=BACKLOG))
             address = format_address(one, self.ports[-1])
             self._report("listening", f"TCP server listening on {address} ({self.name})")
         self.intake.counters.started()
+
+    def _make_accept(self) -> Callable[[], asyncio.BaseProtocol]:
+        """What makes the protocol of a new socket. The certificates in force outlive a restart of the sockets."""
+        tls = self._gate.tls if self._gate else make_tls(self.name, self._settings, self._report)
+        if tls is None:
+            return lambda: Connection(self)
+        self._gate = TlsGate(
+            self.name,
+            tls,
+            lambda: Connection(self),
+            room=lambda: self._connections_max() - len(self._connections),
+            counters=self.intake.counters,
+            report=self._report,
+        )
+        return self._gate
+
+    def _connections_max(self) -> int:
+        return min(self._settings.connections_max, self._context.connections_max)
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -106,6 +151,8 @@ class TcpListener:
             server.close()
         self._servers.clear()
         self.ports.clear()
+        if self._gate is not None:
+            self._gate.stop()
 
     async def drain(self, deadline_s: float) -> None:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
@@ -137,9 +184,15 @@ class TcpListener:
         """A connection was made: keep it, or turn it away when there are too many."""
         counters = self.intake.counters
         connections_max = min(self._settings.connections_max, self._context.connections_max)
-        if len(self._connections) >= connections_max:
-            counters.connections_refused += 1
-            self._tell("warning", connection, f"turned away: {connections_max} connections are open already")
+        refused = (
+            Refused.FULL
+            if len(self._connections) >= connections_max
+            else self._door.enter(connection.source.peer)
+        )
+        if refused is not None:
+            counters.turned_away(refused)
+            why = _WHY[refused].format(connections_max=connections_max)
+            self._tell("warning", connection, f"turned away: {why}")
             connection.transport.abort()
             return
         self._connections.add(connection)
@@ -151,6 +204,7 @@ class TcpListener:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
+        self._door.leave(connection.address)
         self._waiting.discard(connection)
         self.intake.counters.connections_open = len(self._connections)
         self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
@@ -203,6 +257,10 @@ class TcpListener:
         else:
             self._told_this_second += 1
             self._report(kind, f"{self._name_of(connection)} {text}")
+
+
+def _door_of(settings: ListenerSettings) -> Door:
+    return Door(settings.allow, settings.deny, settings.connections_per_address_max)
 
 
 def expand_hosts(host: str) -> list[str]:

@@ -104,6 +104,11 @@ def replies(receipt: Receipt, first_id: int, moment: str) -> bytes:
     return b"".join(frames)
 
 
+def refusal(reason: str, moment: str) -> bytes:
+    """The frame that answers a message which is not even looked at."""
+    return text_frame(json.dumps({"timestamp": moment, "status": "error", "message": reason}).encode())
+
+
 def _received(good: bytes, first_id: int, count: int) -> bytes:
     """Replies to a batch of good messages: all of a length, so with one header, unless a digit is added."""
     size = len(good % first_id)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from logboom.web.access import IDENTITY, admit
 from logboom.web.site import SITE
 
 HEADERS: Final = {
@@ -48,9 +49,16 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if acts and is_cross_origin(request):
         return _error(request, 403, "cross-origin requests are refused")
     try:
+        if request.transport is not None:
+            request.app[SITE].silent.pop(request.transport, None)
+        request[IDENTITY] = admit(request)
         return await handler(request)
     except web.HTTPException as error:
-        kept = {name: error.headers[name] for name in ("Allow", "Retry-After") if name in error.headers}
+        kept = {
+            name: error.headers[name]
+            for name in ("Allow", "Retry-After", "WWW-Authenticate")
+            if name in error.headers
+        }
         return _error(request, error.status, error.text or error.reason, kept)
     except (ConnectionError, web.RequestPayloadError):
         return _error(request, 400, "the request broke off")

@@ -13,6 +13,8 @@ from logboom.config import ListenerSettings
 from logboom.journal.journal import Journal
 from logboom.model import Batch, Receipt, Report, Source
 from logboom.pipeline.intake import Intake
+from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.tokens import TokenStore
 from logboom.web.hub import Hub
 
 SEARCH_THREADS: Final = 2
@@ -25,6 +27,10 @@ TAILS_MAX: Final = 200
 DOCUMENTS_MAX: Final = 16
 """JSON documents gathered at once; each may have `bodies.DOCUMENT_BYTES_MAX`."""
 
+WRONG_TOKENS_TOLD: Final = 10
+WRONG_TOKENS_WINDOW_S: Final = 60.0
+"""So many of one address a minute are worth a line: fewer are typing errors, more would be a flood of lines."""
+
 
 class Site:
     """One listener's state. Belongs to the event loop.
@@ -36,6 +42,7 @@ class Site:
         journal: what is read.
         journal_behind: see `ListenerContext`.
         report: the operational log.
+        tokens: who may come in; None: everybody.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Site:
         journal: Journal,
         journal_behind: Callable[[], bool],
         report: Report,
+        tokens: TokenStore | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -54,10 +62,15 @@ class Site:
         self.journal = journal
         self.journal_behind = journal_behind
         self.report = report
+        self.tokens = tokens
+        self.failures = FixedWindowLimiter(WRONG_TOKENS_TOLD, WRONG_TOKENS_WINDOW_S)
+        """Wrong tokens by address."""
         self.loop = asyncio.get_running_loop()
         self.hub = Hub(report, self.loop.call_later)
         self.searching = ThreadPoolExecutor(SEARCH_THREADS, f"{name}-search")
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
+        self.silent: dict[asyncio.Transport, float] = {}
+        """Connections that have not sent a request's head yet, and since when; the listener closes them one day."""
         self.tails = 0
         self.documents = 0
         self.closing = False

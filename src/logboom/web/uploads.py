@@ -137,6 +137,8 @@ class Upload:
         self._in_flight_bytes += batch.size_bytes
         self._in_flight += 1
         self._site.submit(batch, self._source, partial(self._answer, batch))
+        if pause_s := self._site.intake.pause_s(batch):
+            await asyncio.sleep(pause_s)
 
     async def finish(self) -> Account:
         """Wait until everything is settled."""

@@ -14,6 +14,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from logboom.formats.times import iso_from_ns
 from logboom.model import Receipt, Verdict
 from logboom.web import messages
+from logboom.web.access import IDENTITY
 from logboom.web.frames import text_frames
 from logboom.web.hub import Reader
 from logboom.web.site import SITE, Site
@@ -53,26 +54,33 @@ class Peer:
         if transport is None:
             raise ConnectionResetError("the peer is gone")
         self._site = site
+        self._identity = request[IDENTITY]
         self._stream = stream
         self._source = site.source(request.remote)
         self._reader = Reader(transport, f"{site.name} {self._source.peer}")
         self._received: list[bytes] = []
         self._held_bytes = 0  # received, and not answered
         self._batches = 0  # on their way to the journal
+        self._pause_s = 0.0  # not to be read for so long: it sends too fast
         self._answered = asyncio.Event()
 
     async def run(self) -> None:
         """Take messages until the peer closes; what has come by then is answered."""
-        self._site.hub.join(self._reader)
+        if self._identity.may("read"):
+            self._site.hub.join(self._reader)
         try:
             async for message in self._stream:
                 if message.type is WSMsgType.ERROR:
                     break
+                if not self._identity.may("write"):
+                    self._reader.write(messages.refusal("this token may not write", _now()))
+                    continue
                 self._take(message.data)
                 if (
                     self._held_bytes >= IN_FLIGHT_BYTES_MAX
                     or self._site.journal_behind()
                     or self._leaves_replies
+                    or self._pause_s
                 ):
                     await self._make_room()
             await self._settle()
@@ -99,13 +107,14 @@ class Peer:
         batch = messages.judge(received, site.settings.line_bytes_max, wants_levels=wants_levels)
         self._batches += 1
         site.submit(batch, self._source, partial(self._answer, received))
+        self._pause_s = site.intake.pause_s(batch)
 
     def _answer(self, received: list[bytes], receipt: Receipt) -> None:
         """A batch is settled: reply to the peer, then tell the others."""
         site, verdicts = self._site, receipt.verdicts
         taken = verdicts.count(Verdict.ACCEPTED)
         first_id = site.message_ids(receipt.first_sequence, taken)
-        self._reader.write(messages.replies(receipt, first_id, iso_from_ns(time.time_ns())[:26]))
+        self._reader.write(messages.replies(receipt, first_id, _now()))
         if taken and site.hub.is_heard(self._reader):
             site.hub.publish(self._reader, text_frames(_taken(received, verdicts)), taken)
         self._batches -= 1
@@ -122,6 +131,8 @@ class Peer:
         while self._held_bytes >= IN_FLIGHT_BYTES_MAX:
             await self._answered.wait()
         await self._site.wait_for_journal()
+        pause_s, self._pause_s = self._pause_s, 0.0
+        await asyncio.sleep(pause_s)
         while self._leaves_replies and not self._reader.transport.is_closing():  # noqa: ASYNC110 - nothing tells us
             await asyncio.sleep(_REPLIES_RETRY_S)
 
@@ -129,6 +140,10 @@ class Peer:
         """Until everything that has come is answered."""
         while self._received or self._batches:
             await self._answered.wait()
+
+
+def _now() -> str:
+    return iso_from_ns(time.time_ns())[:26]
 
 
 def _taken(received: list[bytes], verdicts: bytes) -> list[bytes]:

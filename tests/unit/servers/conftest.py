@@ -9,7 +9,7 @@ import pytest
 
 from logboom.config import ListenerSettings
 from logboom.model import Batch, Receipt
-from logboom.pipeline.intake import Counters, Intake
+from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.protocols.registry import PROTOCOLS
 from logboom.servers.connection import Connection
 from logboom.servers.listener import ListenerContext
@@ -88,6 +88,7 @@ class FakeIntake(Intake):
         self.at_once = at_once
         self.entries: list[bytes] = []
         self.counters = Counters()
+        self.limits = IntakeLimits()
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         self.batches.append(batch)
@@ -120,6 +121,7 @@ class Bench:
             journal_behind=lambda: self.behind,
             connections_max=files_max,
             report=lambda kind, text: self.reports.append((kind, text)),
+            tokens=None,
             operations=None,  # type: ignore[arg-type]
         )
         self.listener = TcpListener(context, PROTOCOLS[settings.protocol])

@@ -1,0 +1,181 @@
+"""Bearer tokens: who may write, read, administer. Only hashes are kept.
+
+A token is 256 random bits, so one round of SHA-256 is enough: slow hashes are for what people can remember, and
+nobody can try 2^256 of these.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logboom.errors import ConfigError
+from logboom.model import Report
+
+FILE_NAME: Final = "tokens.json"
+SCOPES: Final = ("write", "read", "admin")
+"""`write` sends entries, `read` sees them, `admin` may do both."""
+
+PREFIX: Final = "lb_"
+"""Tells people and secret scanners what they have found."""
+
+TOKENS_MAX: Final = 1000
+"""One a device of a large fleet; each is a line of the file."""
+
+RELOAD_INTERVAL_S: Final = 1.0
+"""How soon a token that was added or revoked counts."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One token, as the file has it."""
+
+    name: str
+    sha256: str
+    """Of the token's text, hexadecimal."""
+    scopes: tuple[str, ...]
+    created: str
+
+
+class Identity(NamedTuple):
+    """Who a token belongs to, and what it may do."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether it may do what needs `scope`."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+EVERYBODY: Final = Identity("", frozenset(SCOPES))
+"""Where no token is asked for."""
+
+
+class TokenStore:
+    """The tokens of one data directory. A file that changes is read again within `RELOAD_INTERVAL_S`.
+
+    Args:
+        path: the file; need not exist.
+        report: told when the file can't be read: then the tokens that were known before stay good.
+        clock: seconds, monotonic.
+
+    Raises:
+        ConfigError: the file can't be read at the start.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        report: Report = lambda _kind, _text: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._report = report
+        self._clock = clock
+        self._looked_at = clock()
+        self._version = _version_of(path)
+        self._by_hash = _by_hash(read_tokens(path))
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        self._refresh()
+        return len(self._by_hash)
+
+    def identify(self, text: str) -> Identity | None:
+        """Who the token belongs to; None: nobody. Takes the same time for every wrong token."""
+        self._refresh()
+        found = self._by_hash.get(hash_of(text))
+        return None if found is None else Identity(found.name, frozenset(found.scopes))
+
+    def _refresh(self) -> None:
+        now = self._clock()
+        if now - self._looked_at < RELOAD_INTERVAL_S:
+            return
+        self._looked_at = now
+        version = _version_of(self.path)
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self._by_hash = _by_hash(read_tokens(self.path))
+        except ConfigError as error:
+            self._report("error", f"{error}; the tokens known before stay good")
+
+
+def hash_of(text: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def read_tokens(path: Path) -> list[Token]:
+    """The tokens of a file; none when there is no file. Raises `ConfigError`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Token])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't read the tokens in {path}: {error}") from error
+
+
+def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
+    """Make a token, and keep its hash; returns its text, which nobody can find out later. Raises `ConfigError`."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"found the name {name!r}, expected up to 64 letters, digits, and . _ -")
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise ConfigError(f"found the scopes {', '.join(scopes)!r}, expected some of {', '.join(SCOPES)}")
+    tokens = read_tokens(path)
+    if any(token.name == name for token in tokens):
+        raise ConfigError(f"there is a token {name!r} already: revoke it first, or take another name")
+    if len(tokens) >= TOKENS_MAX:
+        raise ConfigError(f"there are {TOKENS_MAX} tokens already")
+    text = PREFIX + secrets.token_urlsafe(32)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    _write(path, [*tokens, Token(name, hash_of(text), scopes, created)])
+    return text
+
+
+def revoke_token(path: Path, name: str) -> None:
+    """Forget a token: it is good for nothing a second later. Raises `ConfigError` when there is none."""
+    tokens = read_tokens(path)
+    kept = [token for token in tokens if token.name != name]
+    if len(kept) == len(tokens):
+        known = ", ".join(token.name for token in tokens) or "none"
+        raise ConfigError(f"there is no token {name!r}; there are {known}")
+    _write(path, kept)
+
+
+def _write(path: Path, tokens: list[Token]) -> None:
+    """Replace the file, for its owner's eyes only."""
+    half_done = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(half_done, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor, for its mode
+            file.write(msgspec.json.format(msgspec.json.encode(tokens)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        half_done.replace(path)
+    except OSError as error:
+        raise ConfigError(f"can't write the tokens to {path}: {error.strerror}") from error
+
+
+def _by_hash(tokens: list[Token]) -> dict[str, Token]:
+    return {token.sha256: token for token in tokens}
+
+
+def _version_of(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

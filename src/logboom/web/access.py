@@ -1,0 +1,115 @@
+"""Who may ask for what, where the listener asks for tokens; and the cookie that a browser shows instead.
+
+Programs send `Authorization: Bearer <token>`, or put the token into the address as a password
+(`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
+"""
+
+import base64
+import binascii
+from typing import Any, Final
+
+from aiohttp import web
+
+from logboom.pipeline.tokens import EVERYBODY, Identity
+from logboom.web.site import SITE, Site
+
+COOKIE: Final = "logboom_token"
+COOKIE_S: Final = 30 * 86400
+"""How long a browser stays logged in."""
+
+IDENTITY: Final = web.RequestKey("identity", Identity)
+"""Where a request keeps who sent it."""
+
+LOGIN_BYTES_MAX: Final = 1024
+
+_OPEN: Final = frozenset(
+    {"/livez", "/readyz", "/healthz", "/api/health", "/api/login", "/api/logout", "/api/openapi.json"}
+)
+"""What tells nothing that was sent, and what must work before a login."""
+
+_ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def admit(request: web.Request) -> Identity:
+    """Who sends a request, if that may do what it asks.
+
+    Raises:
+        web.HTTPUnauthorized: no token, or a wrong one.
+        web.HTTPForbidden: the token is good, but not for this.
+    """
+    site = request.app[SITE]
+    if site.tokens is None or _is_open(request):
+        return EVERYBODY
+    text = _shown(request)
+    identity = site.tokens.identify(text) if text else None
+    if identity is None:
+        if text:
+            _count_failure(site, request.remote or "unknown")
+        raise web.HTTPUnauthorized(
+            text="a wrong token" if text else "a token is needed", headers={"WWW-Authenticate": "Bearer"}
+        )
+    scope = "write" if request.method in _ACTING else "read"
+    if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
+        raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
+    return identity
+
+
+def _is_open(request: web.Request) -> bool:
+    """The page's own files are open: they hold no entry, and one of them asks for the token."""
+    if request.path == "/":
+        return not _upgrades(request)
+    return request.path in _OPEN or request.path.startswith("/static/")
+
+
+def _upgrades(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _shown(request: web.Request) -> str:
+    """The token that a request shows, or nothing."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return request.cookies.get(COOKIE, "")
+
+
+def _count_failure(site: Site, peer: str) -> None:
+    """Count it, and say it once a window for each address: guessing must not flood the operational log."""
+    site.intake.counters.auth_failed += 1
+    if site.failures.take(peer, 1).newly_limited:
+        site.report("warning", f"{site.name} {peer}: many wrong tokens")
+
+
+async def login(request: web.Request) -> web.Response:
+    """Take a token from the page's form, and keep it in a cookie that no script can read."""
+    site = request.app[SITE]
+    if (request.content_length or LOGIN_BYTES_MAX + 1) > LOGIN_BYTES_MAX:
+        raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
+    try:
+        document: Any = await request.json()
+    except ValueError:
+        document = None
+    text = document.get("token") if isinstance(document, dict) else None
+    if not isinstance(text, str):
+        raise web.HTTPBadRequest(text='expected {"token": "…"}')
+    identity = EVERYBODY if site.tokens is None else site.tokens.identify(text)
+    if identity is None:
+        _count_failure(site, request.remote or "unknown")
+        raise web.HTTPUnauthorized(text="a wrong token")
+    response = web.json_response({"name": identity.name, "scopes": sorted(identity.scopes)})
+    response.set_cookie(
+        COOKIE, text, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
+    )
+    return response
+
+
+async def logout(_request: web.Request) -> web.Response:
+    """Forget the cookie."""
+    response = web.Response(status=204)
+    response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+    return response
