@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+VENDOR := src/logboom/web/static/vendor
+UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
 
 .PHONY: help run test check format bench dist lock docs clean
@@ -21,10 +23,25 @@ $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
 
-run: $(VENV)/.run  ## make the environment, then start the server (ARGS="--log-file all.jsonl")
+# uPlot draws the page's charts. No failure here may keep the server from starting: without it the page has no charts.
+# What is not there is tried again by the next run; the file that is loaded comes last, so that it stands for all three.
+$(UPLOT): web-assets/package-lock.json
+	@if ! command -v npm >/dev/null; then \
+	  echo "charts are off: there is no npm to fetch uPlot with"; \
+	elif ! npm ci --prefix web-assets --ignore-scripts --omit=dev --no-audit --no-fund --silent >/dev/null 2>&1; then \
+	  echo "charts are off: uPlot could not be fetched; 'npm ci --prefix web-assets' tells why"; \
+	else \
+	  mkdir -p $(VENDOR) && \
+	  cp web-assets/node_modules/uplot/LICENSE $(VENDOR)/uPlot.LICENSE.txt && \
+	  cp web-assets/node_modules/uplot/dist/uPlot.min.css $(VENDOR)/ && \
+	  cp web-assets/node_modules/uplot/dist/uPlot.esm.js $(VENDOR)/ || \
+	  echo "charts are off: uPlot could not be copied to $(VENDOR)"; \
+	fi
+
+run: $(VENV)/.run $(UPLOT)  ## make the environment, then start the server (ARGS="--log-file all.jsonl")
 	@exec $(BIN)/logboom serve $(ARGS)
 
-test: $(VENV)/.test  ## run every test (ARGS="-k journal")
+test: $(VENV)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.test  ## lint, types, layers, generated docs
@@ -41,7 +58,7 @@ format: $(VENV)/.test  ## put the code into its standard form
 bench: $(VENV)/.test  ## measure beside rsyslog and syslog-ng; writes bench/RESULTS.md
 	@exec $(BIN)/python -m bench $(ARGS)
 
-dist: $(VENV)/.test  ## build the wheel and the source archive
+dist: $(VENV)/.test $(UPLOT)  ## build the wheel and the source archive
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
 docs: $(VENV)/.run  ## regenerate the reference pages
@@ -53,4 +70,4 @@ lock: $(VENV)/.test  ## renew the hashed lock files
 	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras -c requirements/run.txt --output-file requirements/test.txt requirements/test.in
 
 clean:  ## remove what was built (never data)
-	@rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(VENDOR) web-assets/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

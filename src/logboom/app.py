@@ -36,6 +36,9 @@ from logboom.servers.registry import make_listener
 PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
 
+STUCK_S_MAX: Final = 20.0
+"""A write and sync that takes longer will not come back: the service manager may start the server anew."""
+
 SPARE_DESCRIPTORS: Final = 100
 """File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
 
@@ -182,6 +185,10 @@ class App:
         detail = f"; these wait for a restart: {', '.join(waiting)}" if waiting else ""
         self.log.event("info", f"reloaded{detail}")
 
+    def is_alive(self) -> bool:
+        """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
+        return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
+
     async def stop(self) -> None:
         """Stop upstream first: listeners, then connections, journal, outputs; all within `shutdown_s`."""
         deadline = time.monotonic() + self.settings.shutdown_s
@@ -267,7 +274,7 @@ async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
         await app.start()
         notifier.status(f"serving {', '.join(app.listeners)}")
         notifier.ready()
-        watching = asyncio.create_task(notifier.watch(lambda: app.stopping.is_set() or app.journal.alive))
+        watching = asyncio.create_task(notifier.watch(app.is_alive))
         await app.stopping.wait()
         notifier.stopping()
         app.log.event("info", "stopping: finishing what is in flight")

@@ -23,6 +23,7 @@ from logboom.journal.pacer import LINGER_S, Pacer
 from logboom.journal.probe import probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
+from logboom.journal.sealer import Sealer
 from logboom.journal.segments import prefix, suffix
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report
@@ -137,8 +138,10 @@ class Journal:
         self._sleeping = False
         self._pacer = Pacer()
         self._closing = False
+        self._busy_since: float | None = None
         self._expire_at = time.monotonic() + RETENTION_INTERVAL_S
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._sealer = Sealer(self.folder, lambda: self.committed, report)
         self._thread.start()
 
     @property
@@ -155,6 +158,12 @@ class Journal:
     def alive(self) -> bool:
         """Whether the writer's thread lives: without it nobody is answered."""
         return self._thread.is_alive()
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long the group that is being stored has taken, seconds; a disk that hangs shows here."""
+        since = self._busy_since
+        return 0.0 if since is None else time.perf_counter() - since
 
     def probe(self) -> None:
         """Write and sync a few bytes beside the segments; blocks as long as the disk does.
@@ -193,6 +202,7 @@ class Journal:
         self._closing = True
         self._wake.put(None)
         self._thread.join()
+        self._sealer.close()
         self._writer.close()
 
     def close(self) -> None:
@@ -238,7 +248,7 @@ class Journal:
     def _store(self, group: list[_Submission]) -> None:
         first: int | None = self.committed.next_sequence
         due = {AckLevel.WRITTEN, AckLevel.SYNCED}
-        started = time.perf_counter()
+        started = self._busy_since = time.perf_counter()
         try:
             data = _render(group)
             if data:
@@ -252,6 +262,7 @@ class Journal:
         except Exception as error:  # noqa: BLE001 - a thread that ends would leave every client waiting
             self._failed(error)
             first = None
+        self._busy_since = None
         self._deliver(self._finish, group, first, due)
 
     def _succeeded(self, seconds: float, batches: int) -> None:
@@ -269,6 +280,8 @@ class Journal:
     def _seal_and_expire(self) -> None:
         """Seal a segment that is due; delete what is past its retention after each seal, and now and then."""
         sealed = self._writer.seal_if_due()
+        if sealed:
+            self._sealer.wake()
         now = time.monotonic()
         if self._retention is None or not (sealed or now >= self._expire_at):
             return

@@ -1,7 +1,9 @@
 """`/`: the WebSocket for those who ask for an upgrade, the page for browsers; and the page's own files."""
 
 import hashlib
+from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -13,7 +15,9 @@ CONTENT_TYPES: Final = {
     "js": "text/javascript",
     "css": "text/css",
     "svg": "image/svg+xml",
+    "txt": "text/plain",
 }
+"""What is served, by the end of a file's name; the licences of `vendor/` are texts. Everything else stays unseen."""
 
 INDEX: Final = "index.html"
 
@@ -27,15 +31,27 @@ class Asset(NamedTuple):
 
 
 def load_assets() -> dict[str, Asset]:
-    """The page's files, by name. They are small: they stay in memory."""
-    folder = resources.files("logboom.web").joinpath("static")
+    """The page's files, by their path under `/static/`, such as `app.js` or `vendor/uPlot.esm.js`.
+
+    They are small: they stay in memory. A request is looked up among these names, and never opens a file,
+    so that no path can lead out of the folder.
+    """
     assets = {}
-    for file in folder.iterdir():
-        kind = file.name.rpartition(".")[2]
-        if kind in CONTENT_TYPES:
+    for name, file in _files(resources.files("logboom.web").joinpath("static")):
+        content_type = CONTENT_TYPES.get(name.rpartition(".")[2])
+        if content_type is not None:
             body = file.read_bytes()
-            assets[file.name] = Asset(body, CONTENT_TYPES[kind], hashlib.sha256(body).hexdigest()[:32])
+            assets[name] = Asset(body, content_type, hashlib.sha256(body).hexdigest()[:32])
     return assets
+
+
+def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Every file of a folder and of those in it, with its path."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{path}{entry.name}/")
+        else:
+            yield f"{path}{entry.name}", entry
 
 
 ASSETS: Final = web.AppKey("assets", dict[str, Asset])
