@@ -27,11 +27,13 @@ def check(config: options.ConfigFile = None, profile: options.Profile = None) ->
 
 @app.command()
 def show(config: options.ConfigFile = None, profile: options.Profile = None) -> None:
-    """Print the settings that are in force, as TOML, every layer and the environment applied."""
+    """Print the settings that are in force, as TOML, every layer and the environment applied; secrets as ***."""
     import msgspec
 
+    from logboom.formats.redaction import redacted
+
     settings = _load(config, profile)
-    typer.echo(to_toml(msgspec.to_builtins(settings)), nl=False)
+    typer.echo(to_toml(redacted(msgspec.to_builtins(settings))), nl=False)
 
 
 def to_toml(table: dict[str, object], prefix: str = "") -> str:

@@ -33,6 +33,17 @@ def test_check_reads_the_file_and_the_profile(runner: CliRunner, tmp_path: Path)
     assert "1 listeners, 1 outputs" in result.stdout
 
 
+def test_show_keeps_secrets_to_itself(runner: CliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text(
+        "[outputs.r]\ntype = 'redis'\nurl = 'redis://u:geheim@h'\n[alerts]\nnotify = ['slack://geheim/b/c']\n"
+    )
+    result = runner.invoke(app, ["config", "show", "--config", str(file)])
+    assert result.exit_code == 0
+    assert "geheim" not in result.stdout
+    assert tomllib.loads(result.stdout)["outputs"]["r"]["url"] == "redis://***@h"
+
+
 @pytest.mark.parametrize(
     ("content", "part"),
     [

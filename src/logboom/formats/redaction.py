@@ -1,0 +1,34 @@
+"""Settings without their secrets, for whatever a person may show around."""
+
+import re
+from typing import Any, Final
+
+HIDDEN: Final = "***"
+SECRET_KEYS: Final = frozenset({"token", "password", "secret"})
+NOTIFY_KEYS: Final = frozenset({"notify"})
+"""Lists of addresses that are secrets from end to end: whoever knows them can write there."""
+
+_USERINFO: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@")
+_SECRET_PARAMETER: Final = re.compile(r"([?&](?:password|token|secret|sslpassword)=)[^&]*", re.IGNORECASE)
+
+
+def redacted(value: Any, key: str = "") -> Any:
+    """A copy of settings in which secrets are `***`. Empty ones stay empty: that nothing is set is no secret."""
+    if isinstance(value, dict):
+        return {name: redacted(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [redacted(inner, key) for inner in value]
+    if not isinstance(value, str) or not value:
+        return value
+    if key in SECRET_KEYS:
+        return HIDDEN
+    if key in NOTIFY_KEYS:
+        return f"{value.partition('://')[0]}://{HIDDEN}"
+    return redacted_url(value)
+
+
+def redacted_url(text: str) -> str:
+    """A URL without its user, password and secret parameters; other texts as they are."""
+    if "://" not in text:
+        return text
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", text))
