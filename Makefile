@@ -7,7 +7,7 @@ VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
 
-.PHONY: help run test check format bench dist lock docs clean
+.PHONY: help run test check format bench dist lock docs clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,12 +44,21 @@ run: $(VENV)/.run $(UPLOT)  ## make the environment, then start the server (ARGS
 test: $(VENV)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.test  ## lint, types, layers, generated docs
+check: $(VENV)/.test  ## lint, types, layers, generated docs, vulnerabilities
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m logboom.cli docs --check docs
+	@$(MAKE) --no-print-directory audit
+
+# One exit code stands for a finding and for no network: the text tells them apart.
+audit: $(VENV)/.test  ## look for known vulnerabilities among the locked dependencies
+	@found=$$($(BIN)/pip-audit --disable-pip --require-hashes -r requirements/run.txt --progress-spinner off --timeout 10 2>&1) \
+	  || case "$$found" in \
+	    *Found*vulnerabilit*) echo "$$found"; exit 1 ;; \
+	    *) echo "audit: the advisory database can't be reached; nothing was checked" ;; \
+	  esac
 
 format: $(VENV)/.test  ## put the code into its standard form
 	@$(BIN)/ruff check --fix

@@ -213,6 +213,13 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     insecure: Annotated[
         bool, Meta(description="Let `http` be open to the network without a token. For networks you trust.")
     ] = False
+    confine: Annotated[
+        bool,
+        Meta(
+            description="Let the kernel (Landlock, Linux 5.19 or later) hold the server to its data directory and its "
+            "outputs' folders: it writes nowhere else, and starts no program."
+        ),
+    ] = False
     tokens_file: Annotated[
         str, Meta(description="Where the tokens' hashes are. Empty: `tokens.json` in `data_dir`.")
     ] = ""

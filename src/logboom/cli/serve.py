@@ -114,13 +114,31 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon
+    if settings.confine:  # before there are threads: they would keep their power
+        _confine(settings)
     log = OperationalLog(name=settings.name, json_lines=settings.log_format == "json")
+
+    if settings.confine:
+        log.event("info", "confined: writes go to the data directory and the outputs' folders only")
 
     async def main() -> None:
         await app.serve(app.App(settings, log), load_settings)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
+
+
+def _confine(settings: Settings) -> None:
+    """Give up what the server does not need. Raises `ConfigError`."""
+    import os
+    from pathlib import Path
+
+    from logboom.ops.confine import confine
+    from logboom.outputs.registry import output_folders
+
+    data_dir = Path(settings.data_dir)
+    os.environ["TMPDIR"] = os.environ["SQLITE_TMPDIR"] = str(data_dir.absolute())
+    confine([data_dir, *output_folders(settings.outputs)])
 
 
 def _loop_factory() -> Callable[[], "asyncio.AbstractEventLoop"] | None:

@@ -10,6 +10,7 @@ from logboom.outputs.base import Output, OutputSettings
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
 from logboom.outputs.file_output import FileSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
+from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.sqlite import SqliteOutput, SqliteSettings
 from logboom.outputs.text import TextOutput, TextSettings
@@ -26,6 +27,7 @@ class OutputType(NamedTuple):
 OUTPUTS: Final[dict[str, OutputType]] = {
     "columns": OutputType(ColumnsSettings, ColumnsOutput),
     "jsonl": OutputType(JsonlSettings, JsonlOutput),
+    "postgres": OutputType(PostgresSettings, PostgresOutput),
     "redis": OutputType(RedisSettings, RedisOutput),
     "sqlite": OutputType(SqliteSettings, SqliteOutput),
     "text": OutputType(TextSettings, TextOutput),
@@ -56,6 +58,16 @@ def output_settings(name: str, table: Table) -> OutputSettings:
         found = f"found {kind!r}" if "type" in table else "missing"
         raise ConfigError(f"outputs.{name}.type: {found}, expected one of {', '.join(OUTPUTS)}")
     return convert(table, OUTPUTS[kind].settings, f"outputs.{name}")
+
+
+def output_folders(tables: dict[str, Table]) -> list[Path]:
+    """The folders that the enabled outputs write to. Raises `ConfigError`."""
+    checked = [output_settings(name, table) for name, table in tables.items()]
+    return [
+        settings.file_path().parent
+        for settings in checked
+        if settings.enabled and isinstance(settings, FileSettings | SqliteSettings)
+    ]
 
 
 def _check_paths(active: dict[str, OutputSettings]) -> None:
