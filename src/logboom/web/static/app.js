@@ -1,164 +1,101 @@
-// The live view. What comes from a log is put in as text only, never as markup.
+// The frame: which view is shown, the state of the server, the theme. Each view is a module with `title` and
+// `show(root, parameters)`, which returns `{update(parameters), close()}`.
 
-const ROWS_MAX = 2000; // more rows than anybody scrolls; the browser stays fast
-const PENDING_MAX = 5000; // while paused or hidden; older ones are counted, not kept
-const HISTORY = 200; // entries shown at the start
-const NEAR_END_PX = 40;
-const FILTER_DELAY_MS = 250;
-const RETRY_MS = 2000;
+import { poll, read } from "/static/api.js";
+import { setData, setText } from "/static/dom.js";
+import "/static/login.js";
+import { DEFAULT_VIEW, here } from "/static/route.js";
+import * as overview from "/static/overview.js";
 
-const byId = (id) => document.getElementById(id);
-const log = byId("log");
-const main = document.querySelector("main");
-const filter = byId("filter");
-const pause = byId("pause");
-const newest = byId("newest");
+const STATUS_MS = 5000;
+const VIEWS = {
+  overview: () => overview, // the first that most see; the others are fetched when they are wanted
+  live: () => import("/static/live.js"),
+  search: () => import("/static/search.js"),
+  charts: () => import("/static/charts.js"),
+};
+const THEMES = ["auto", "light", "dark"];
 
-let stream = null;
-let retry = 0;
-let after = null; // the last sequence that was received
-let total = 0;
-let pending = [];
-let skipped = 0;
-let paused = false;
-let following = true;
-let scheduled = false;
+const root = document.getElementById("view");
+let shown = null; // {name, view}
+let wanted = null;
 
-function setState(state, text) {
-  byId("state").dataset.state = state;
-  byId("state-text").textContent = text;
-}
-
-function parameters() {
-  const chosen = new URLSearchParams();
-  for (const [name, value] of new FormData(filter)) {
-    if (value.trim()) chosen.set(name, value.trim());
+async function route() {
+  const { view, parameters } = here();
+  const name = Object.hasOwn(VIEWS, view) ? view : DEFAULT_VIEW;
+  if (location.hash === "#view") return root.focus(); // the skip link
+  if (shown?.name === name && wanted === name) return shown.view.update(parameters);
+  wanted = name;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
-  return chosen;
-}
-
-function levelClass(level) {
-  if (["ERROR"].includes(level)) return "error";
-  if (["CRITICAL", "ALERT", "EMERGENCY"].includes(level)) return "critical";
-  if (level === "WARNING") return "warning";
-  return ["INFO", "NOTICE"].includes(level) ? "info" : "";
-}
-
-function cell(name, text, title) {
-  const element = document.createElement("span");
-  element.className = name;
-  element.textContent = text;
-  if (title) element.title = title;
-  return element;
-}
-
-function row(entry) {
-  const line = document.createElement("li");
-  if (entry.gap) {
-    line.className = "gap";
-    line.textContent = `Entries ${entry.gap.first} to ${entry.gap.last} are no longer kept.`;
-    return line;
-  }
-  const named = typeof entry.entry.source === "string" ? entry.entry.source : entry.source;
-  line.className = levelClass(entry.level);
-  line.append(
-    cell("time", new Date(entry.received_at).toLocaleTimeString([], { hour12: false }), entry.received_at),
-    cell("level", entry.level || "·"),
-    cell("source", named, `${entry.listener} ${entry.source}`),
-    cell("message", entry.message),
-  );
-  return line;
-}
-
-function show() {
-  scheduled = false;
-  if (paused) return;
-  const rows = pending.splice(0).slice(-ROWS_MAX).map(row);
-  skipped = 0;
-  log.append(...rows);
-  while (log.childElementCount > ROWS_MAX) log.firstElementChild.remove();
-  byId("empty").hidden = log.childElementCount > 0;
-  byId("count").textContent = `${total.toLocaleString()} ${total === 1 ? "entry" : "entries"}`;
-  if (following) main.scrollTop = main.scrollHeight;
-}
-
-function add(entry) {
-  if (entry.sequence !== undefined) {
-    after = entry.sequence;
-    total += 1;
-  }
-  pending.push(entry);
-  if (pending.length > PENDING_MAX) skipped += pending.splice(0, pending.length - PENDING_MAX).length;
-  if (paused) pause.textContent = `Resume (${(pending.length + skipped).toLocaleString()})`;
-  if (scheduled) return;
-  scheduled = true;
-  if (document.hidden) setTimeout(show, 1000);
-  else requestAnimationFrame(show);
-}
-
-function connect() {
-  const query = parameters();
-  if (after !== null) query.set("after", after);
-  const current = new EventSource(`/api/tail?${query}`);
-  stream = current;
-  current.onopen = () => setState(paused ? "paused" : "live", paused ? "paused" : "live");
-  current.onmessage = (event) => add(JSON.parse(event.data));
-  current.addEventListener("gap", (event) => add(JSON.parse(event.data)));
-  current.onerror = () => {
-    setState("connecting", "reconnecting");
-    if (current.readyState !== EventSource.CLOSED || current !== stream) return; // the browser tries again itself
-    clearTimeout(retry);
-    retry = setTimeout(connect, RETRY_MS);
-  };
-}
-
-async function restart() {
-  clearTimeout(retry);
-  if (stream) stream.close();
-  const mine = (stream = { close() {} });
-  const query = parameters();
-  query.set("limit", HISTORY);
+  let module;
   try {
-    const answer = await fetch(`/api/entries?${query}`);
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    const page = await answer.json();
-    if (mine !== stream) return; // the filter has changed again
-    log.replaceChildren();
-    pending = page.entries.reverse();
-    total = pending.length;
-    after = page.after;
-    show();
-    connect();
-  } catch (error) {
-    if (mine !== stream) return;
-    setState("connecting", error instanceof TypeError ? "server not reachable" : error.message);
-    retry = setTimeout(restart, RETRY_MS);
+    module = await VIEWS[name]();
+  } catch {
+    if (wanted === name) {
+      close();
+      root.replaceChildren(document.createTextNode("This view can't be loaded: the server can't be reached."));
+    }
+    return;
   }
+  if (wanted !== name) return; // the user went on meanwhile
+  close();
+  root.className = `view ${name}`;
+  root.scrollTop = 0;
+  document.title = `${module.title} · Logboom`;
+  shown = { name, view: module.show(root, here().parameters) };
 }
 
-let typing = 0;
-filter.addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(restart, FILTER_DELAY_MS);
-});
-filter.addEventListener("submit", (event) => event.preventDefault());
+function close() {
+  shown?.view.close();
+  shown = null;
+  root.replaceChildren();
+  const entry = document.getElementById("entry");
+  entry.hidden = true;
+  entry.replaceChildren();
+}
 
-pause.addEventListener("click", () => {
-  paused = !paused;
-  pause.setAttribute("aria-pressed", paused);
-  pause.textContent = paused ? "Resume" : "Pause";
-  setState(paused ? "paused" : "live", paused ? "paused" : "live");
-  if (!paused) show();
-});
+function showHealth(state, text) {
+  setData(document.getElementById("health"), "state", state);
+  setText(document.getElementById("health-text"), text);
+}
 
-main.addEventListener("scroll", () => {
-  following = main.scrollHeight - main.scrollTop - main.clientHeight < NEAR_END_PX;
-  newest.hidden = following;
-});
-newest.addEventListener("click", () => {
-  following = true;
-  main.scrollTop = main.scrollHeight;
-});
+poll(async (signal) => {
+  try {
+    const status = await read("/api/status", {}, signal);
+    showHealth(status.status, status.status === "ok" ? "ok" : `${status.status}: ${status.problems.length}`);
+    document.getElementById("health").title = status.problems.join("\n");
+    dispatchEvent(new CustomEvent("status", { detail: status }));
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    showHealth("unknown", error.status ? "status unknown" : "not reachable");
+  }
+}, STATUS_MS);
 
-byId("origin").textContent = location.origin;
-restart();
+const themeButton = document.getElementById("theme");
+
+function showTheme() {
+  const theme = document.documentElement.dataset.theme ?? "auto";
+  setText(themeButton, `Theme: ${theme}`);
+  dispatchEvent(new Event("repaint"));
+}
+
+themeButton.addEventListener("click", () => {
+  const now = document.documentElement.dataset.theme ?? "auto";
+  const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length];
+  if (next === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  try {
+    localStorage.setItem("logboom-theme", next);
+  } catch {
+    // it holds until the page is closed
+  }
+  showTheme();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+showTheme();
+
+addEventListener("hashchange", route);
+route();

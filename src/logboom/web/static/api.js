@@ -1,0 +1,87 @@
+// Requests to the server that this page came from.
+
+const SKEW_MS = 2000; // the Date header has whole seconds: less is not a difference
+
+let skew = 0;
+
+/** What the server answers when it does not like a request, or that it is not there. */
+export class ApiError extends Error {
+  constructor(text, status) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** The address of a request; parameters with several values are repeated, empty ones are left out. */
+export function address(path, parameters = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== "" && one !== null && one !== undefined) query.append(name, one);
+    }
+  }
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** Read JSON. Throws `ApiError`; an aborted request throws what fetch throws. */
+export async function read(path, parameters, signal) {
+  let answer;
+  try {
+    answer = await fetch(address(path, parameters), { signal, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("the server can't be reached", 0);
+  }
+  const date = Date.parse(answer.headers.get("Date") ?? "");
+  if (date) skew = Math.abs(date - Date.now()) > SKEW_MS ? date - Date.now() : 0;
+  if (answer.status === 401) dispatchEvent(new Event("login-needed"));
+  let body = null;
+  try {
+    body = await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+  }
+  if (!answer.ok || body === null) throw new ApiError(body?.error ?? `the server answered ${answer.status}`, answer.status);
+  return body;
+}
+
+/** The server's time, in ms since the epoch: what "the last hour" means must not hang on this machine's clock. */
+export function serverNow() {
+  return Date.now() + skew;
+}
+
+/**
+ * Call `act(signal)` now and every `interval_ms` after it has ended, while the page is visible.
+ * @returns {{now: () => void, stop: () => void}} `now` starts a round at once.
+ */
+export function poll(act, interval_ms) {
+  let timer = 0;
+  let current = null;
+  async function round() {
+    clearTimeout(timer);
+    current?.abort();
+    const mine = (current = new AbortController());
+    try {
+      if (!document.hidden) await act(mine.signal);
+    } catch (error) {
+      if (error.name !== "AbortError") throw error;
+    } finally {
+      if (mine === current && !mine.signal.aborted && !document.hidden) timer = setTimeout(round, interval_ms);
+    }
+  }
+  const visible = () => {
+    if (document.hidden) clearTimeout(timer);
+    else round();
+  };
+  document.addEventListener("visibilitychange", visible);
+  round();
+  return {
+    now: round,
+    stop() {
+      clearTimeout(timer);
+      current?.abort();
+      document.removeEventListener("visibilitychange", visible);
+    },
+  };
+}

@@ -1,0 +1,125 @@
+// The form of a view's filters. Its names are the parameters of the API, and of the address.
+
+import { read } from "/static/api.js";
+import { el, freshId } from "/static/dom.js";
+
+const TYPING_MS = 300;
+const SOURCES_MAX = 200;
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["7d", "7 days"]];
+
+/** A control with its label. `more` stands beside the control. */
+export function labelled(text, control, kind = "", ...more) {
+  control.id ||= freshId("control");
+  return el("div", { class: `field ${kind}`.trim() }, el("label", { for: control.id }, text), control, ...more);
+}
+
+/** Options of a select, its value kept; a value that is not among them is added. */
+export function setOptions(select, options, value = select.value) {
+  const known = options.some(([name]) => name === value) ? options : [...options, [value, value.trim()]];
+  select.replaceChildren(...known.map(([name, text]) => el("option", { value: name }, text)));
+  select.value = value;
+}
+
+/** Controls, by name. */
+const CONTROLS = {
+  q: () => labelled("Text", el("input", { name: "q", type: "search", maxlength: 256, placeholder: "contains …" }), "wide"),
+  level: () => labelled("Level", el("select", { name: "level" },
+    el("option", { value: "" }, "any"), LEVELS.map((level) => el("option", { value: level }, level === "CRITICAL" ? level : `${level} +`)))),
+  source: () => {
+    const id = freshId("sources");
+    return labelled("Source", el("input", { name: "source", type: "search", placeholder: "any", list: id }), "", el("datalist", { id }));
+  },
+  listener: () => labelled("Listener", el("select", { name: "listener" }, el("option", { value: "" }, "any"))),
+  range: () => labelled("Range", el("select", { name: "range" },
+    RANGES.map(([name, text]) => el("option", { value: name }, text)),
+    el("option", { value: "all" }, "everything"), el("option", { value: "own" }, "from … to"))),
+  from: () => labelled("From", el("input", { name: "from", type: "datetime-local", step: 1 }), "moment"),
+  to: () => labelled("To", el("input", { name: "to", type: "datetime-local", step: 1 }), "moment"),
+};
+
+/**
+ * A form of filters.
+ * @param {string} label what the form is for.
+ * @param {string[]} names its controls.
+ * @param {(values: Object, how: {typing: boolean}) => void} changed is told what the user chose. `typing`: the
+ *   text goes on from the last time, so the place in the history is the same.
+ */
+export class FilterForm {
+  constructor(label, names, changed) {
+    this.changed = changed;
+    this.controls = {};
+    this.element = el("form", { class: "filters", role: "search", "aria-label": label, autocomplete: "off" });
+    for (const name of names) {
+      const field = CONTROLS[name]();
+      this.controls[name] = field.querySelector(`[name="${name}"]`);
+      this.element.append(field);
+    }
+    this.timer = 0;
+    this.burst = false;
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send(false);
+    });
+    this.element.addEventListener("focusin", () => (this.burst = false));
+    this.element.addEventListener("input", (event) => {
+      clearTimeout(this.timer);
+      if (event.target.type === "datetime-local") return; // half a date is none: `change` tells
+      this.timer = setTimeout(() => this.#send(event.target.type === "search"), event.target.type === "search" ? TYPING_MS : 0);
+    });
+    this.element.addEventListener("change", (event) => event.target.type === "datetime-local" && this.#send(false));
+    this.#offer();
+  }
+
+  #send(typing) {
+    clearTimeout(this.timer);
+    this.changed(this.values(), { typing: typing && this.burst });
+    this.burst = typing;
+  }
+
+  values() {
+    return Object.fromEntries(Object.entries(this.controls).map(([name, control]) => [name, control.value.trim()]));
+  }
+
+  /** Show these values; what the user is typing is left alone. */
+  set(values) {
+    for (const [name, control] of Object.entries(this.controls)) {
+      const value = values[name] ?? "";
+      if (control.value.trim() === value || (control === document.activeElement && this.burst)) continue;
+      if (control.tagName === "SELECT" && ![...control.options].some((option) => option.value === value)) {
+        control.append(el("option", { value }, value));
+      }
+      control.value = value;
+    }
+  }
+
+  /** Fill in what can be chosen. Without it the form works as well. */
+  async #offer() {
+    const { listener, source } = this.controls;
+    try {
+      if (listener) {
+        const { listeners } = await read("/api/status");
+        setOptions(listener, [["", "any"], ...listeners.map((one) => [one.name, one.name])]);
+      }
+      if (source) {
+        const { sources } = await read("/api/sources", { limit: SOURCES_MAX });
+        source.list?.replaceChildren(...sources.map((one) => el("option", { value: one.name })));
+      }
+    } catch {
+      // the status in the head says that the server does not answer
+    }
+  }
+}
+
+/** A local date and time of a form as ISO 8601 in UTC; nothing for nothing. */
+export function toIso(local) {
+  const at = new Date(local);
+  return local && !Number.isNaN(at.getTime()) ? at.toISOString() : "";
+}
+
+/** The same, backwards. */
+export function toLocal(iso) {
+  const at = new Date(iso);
+  if (!iso || Number.isNaN(at.getTime())) return "";
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}

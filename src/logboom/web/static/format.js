@@ -1,0 +1,88 @@
+// Numbers, times and levels as people read them.
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const significant = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const LARGE = 1e6;
+
+/** A count, in full. */
+export const count = (number) => whole.format(number ?? 0);
+/** A count, in few characters. */
+export const compact = (number) => (number < 10_000 ? whole.format(number ?? 0) : short.format(number));
+/** A count with its noun. */
+export const counted = (number, noun, plural = `${noun}s`) => `${count(number)} ${number === 1 ? noun : plural}`;
+
+/** A measured value. */
+export function value(number) {
+  if (number === null || number === undefined) return "–";
+  return Math.abs(number) >= LARGE ? short.format(number) : significant.format(number);
+}
+
+/** Bytes in powers of 1024. */
+export function bytes(number) {
+  if (number === null || number === undefined) return "–";
+  let [rest, step] = [number, 0];
+  while (rest >= 1024 && step < 4) [rest, step] = [rest / 1024, step + 1];
+  const digits = step && rest < 100 ? 1 : 0;
+  return `${rest.toFixed(digits)} ${["B", "KiB", "MiB", "GiB", "TiB"][step]}`;
+}
+
+/** A rate: below ten with one decimal. */
+export function rate(number) {
+  return number > 0 && number < 10 ? number.toFixed(1) : compact(Math.round(number ?? 0));
+}
+
+/** Seconds as the two largest units. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** How long ago, in one unit: it changes rarely. */
+export function ago(seconds) {
+  const s = Math.max(0, seconds);
+  if (s < 2) return "now";
+  if (s < 60) return `${Math.floor(s)} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  return s < 86_400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** The time of day with ms, local. */
+export function clock(iso) {
+  const moment = new Date(iso);
+  if (Number.isNaN(moment.getTime())) return String(iso);
+  const time = `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`;
+  return `${time}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** Day and time of day, local. */
+export function moment(iso) {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? String(iso) : `${day.format(at)}, ${clock(iso)}`;
+}
+
+/** Seconds since the epoch as day and time, for the head of a chart. */
+export function instant(epoch_s, with_seconds = true) {
+  const at = new Date(epoch_s * 1000);
+  const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  return `${day.format(at)}, ${time}${with_seconds ? `:${two(at.getSeconds())}` : ""}`;
+}
+
+/** The classes of level that have a colour, from harmless to grave; none is for entries without a known level. */
+export const CLASSES = ["none", "debug", "info", "warning", "error", "critical"];
+
+const LEVEL_CLASS = {
+  NOTSET: "debug", TRACE: "debug", DEBUG: "debug", STREAM: "debug",
+  INFO: "info", NOTICE: "info", LOGON: "info", LOGOUT: "info", TRADE: "info", SCHEDULE: "info", REPORT: "info",
+  WARNING: "warning", ERROR: "error", CRITICAL: "critical", ALERT: "critical", EMERGENCY: "critical",
+};
+
+/** The class of a level's canonical name. */
+export const levelClass = (level) => (Object.hasOwn(LEVEL_CLASS, level) ? LEVEL_CLASS[level] : "none");

@@ -1,0 +1,223 @@
+// Live: what comes, as it comes.
+
+import { read } from "/static/api.js";
+import { curlLine, el, empty, setData, setText } from "/static/dom.js";
+import { closeEntry, openEntry } from "/static/entry.js";
+import { FilterForm } from "/static/filters.js";
+import { count } from "/static/format.js";
+import { go } from "/static/route.js";
+import { Ring } from "/static/ring.js";
+import { Rows } from "/static/rows.js";
+import { Tail } from "/static/tail.js";
+
+export const title = "Live";
+
+const HISTORY = 500;
+const PENDING_MAX = 10_000; // while paused; after that the stream is closed, and goes on from its place at resume
+const DRAW_MS = 60; // nobody reads faster; a flood leaves time for everything else
+const NEAR_END_PX = 30;
+const RETRY_MS = 2000;
+const RATE_MS = 1000;
+const panel = document.getElementById("entry");
+const NAMES = ["level", "source", "q"];
+
+class Live {
+  constructor(root, parameters) {
+    this.ring = new Ring();
+    this.pending = [];
+    this.paused = false;
+    this.following = true;
+    this.total = 0;
+    this.skipped = 0;
+    this.top = 0;
+    this.form = new FilterForm("Filter the live entries", ["level", "source", "q"], (values, { typing }) => go("live", values, { replace: typing }));
+    this.pause = el("button", { type: "button", "aria-pressed": "false", on: { click: () => this.#toggle() } }, "Pause");
+    this.state = el("span", { class: "stream", data: { state: "broken" } }, el("span", { class: "dot" }), el("span", {}, "connecting"));
+    this.count = el("span", { class: "soft" });
+    this.loss = el("span", { class: "loss", role: "status" });
+    this.form.element.append(this.pause);
+    this.scroller = el("div", { class: "scroller" });
+    const items = { first: () => this.ring.first, end: () => this.ring.end, at: (index) => this.ring.at(index) };
+    this.rows = new Rows(this.scroller, "Log entries, newest last", items, (item) => this.#open(item));
+    this.empty = empty("Waiting for the first entry. Send one:", curlLine());
+    this.none = empty("Nothing matches these filters yet.", el("p", {}, el("a", { href: "#/live" }, "Show all")));
+    this.newest = el("button", { type: "button", class: "newest", hidden: true, on: { click: () => this.#follow() } }, "↓ Newest");
+    this.scroller.append(this.rows.element, this.empty, this.none);
+    this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    const line = el("p", { class: "status-line" }, this.state, this.count, this.loss);
+    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, line,
+      el("div", { class: "list-box" }, this.scroller, this.newest));
+    this.ticking = setInterval(() => this.#rate(), RATE_MS);
+    this.update(parameters);
+  }
+
+  update(parameters) {
+    this.filters = Object.fromEntries(NAMES.map((name) => [name, parameters.get(name) ?? ""]));
+    this.form.set(this.filters);
+    this.#restart();
+  }
+
+  close() {
+    this.tail?.close();
+    this.run = null;
+    clearInterval(this.ticking);
+    clearTimeout(this.retry);
+    this.rows.close();
+  }
+
+  /** Begin anew, with what came last. */
+  async #restart() {
+    const mine = (this.run = {});
+    clearTimeout(this.retry);
+    this.tail?.close();
+    try {
+      const page = await read("/api/entries", { ...this.filters, limit: HISTORY });
+      if (mine !== this.run) return; // the filter has changed again
+      this.ring.clear();
+      this.pending = [];
+      this.total = this.skipped = this.counted = 0;
+      this.rows.chosen = null;
+      closeEntry();
+      for (const entry of page.entries.reverse()) this.ring.push(entry);
+      this.last = page.after;
+      this.#showLoss();
+      this.#follow();
+      this.#draw();
+      this.#listen();
+    } catch (error) {
+      if (mine !== this.run) return;
+      this.#setState("broken", error.message);
+      if (error.status !== 400) this.retry = setTimeout(() => this.#restart(), RETRY_MS);
+    }
+  }
+
+  #listen() {
+    this.tail?.close();
+    this.tail = new Tail(this.filters, this.last, {
+      add: (sequence, text) => this.#add(sequence, text),
+      gap: (first, last) => this.#put({ note: `${entries(first, last)} are no longer kept.` }),
+      skipped: (first, last) => {
+        this.skipped += last - first + 1;
+        this.#put({ note: `Skipped: ${entries(first, last)} came faster than can be shown live. Search has them.` });
+        this.#showLoss();
+      },
+      state: (state, text) => this.#setState(state, text),
+      lost: () => this.#restart(),
+    });
+  }
+
+  #add(sequence, text) {
+    this.total += 1;
+    this.last = sequence;
+    this.#put(text);
+  }
+
+  #put(item) {
+    if (!this.paused) {
+      this.#keep(item);
+      this.#schedule();
+      return;
+    }
+    this.pending.push(item);
+    if (this.pending.length >= PENDING_MAX) this.tail.close();
+    this.pausedText ??= requestAnimationFrame(() => {
+      this.pausedText = null;
+      if (this.paused) setText(this.pause, `Resume (${count(this.pending.length)}${this.pending.length >= PENDING_MAX ? "+" : ""})`);
+    });
+  }
+
+  #keep(item) {
+    const dropped = this.ring.push(item);
+    if (dropped && !this.following) this.shift = (this.shift ?? 0) + dropped;
+  }
+
+  #schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    const wait_ms = Math.max(0, DRAW_MS - (performance.now() - (this.drawn ?? 0)));
+    setTimeout(() => requestAnimationFrame(() => this.#draw()), wait_ms);
+  }
+
+  #draw() {
+    this.scheduled = false;
+    this.drawn = performance.now();
+    const some = this.ring.end > this.ring.first;
+    const filtered = Object.values(this.filters).some(Boolean);
+    this.empty.hidden = some || filtered;
+    this.none.hidden = some || !filtered;
+    this.rows.element.hidden = !some;
+    // The oldest rows went: what the reader looks at stays where it is.
+    if (this.shift) this.scroller.scrollTop -= this.shift * this.rows.rowHeight;
+    this.shift = 0;
+    this.rows.draw();
+    if (!this.following) return;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.rows.draw();
+  }
+
+  #rate() {
+    const came = this.total - (this.counted ?? 0);
+    this.counted = this.total;
+    const kept = this.ring.end - this.ring.first;
+    setText(this.count, `${count(kept)} shown, ${count(came)} per second`);
+  }
+
+  #showLoss() {
+    setText(this.loss, this.skipped ? `${count(this.skipped)} skipped: more came than can be shown live` : "");
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    // Rows that come push the end away; only the reader's own move upwards ends the following.
+    const upwards = scrollTop < this.top;
+    this.top = scrollTop;
+    if (near === this.following || (!near && !upwards)) return;
+    if (near && !panel.hidden) return; // an entry is being read: only the button goes on from here
+    this.following = near;
+    this.newest.hidden = near;
+  }
+
+  #follow() {
+    this.following = true;
+    this.newest.hidden = true;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#schedule();
+  }
+
+  #open(item) {
+    if (this.following && this.ring.end - this.ring.first > 1) {
+      this.following = false; // what is being read must not run away
+      this.newest.hidden = false;
+    }
+    openEntry(item, "live");
+  }
+
+  #toggle() {
+    this.paused = !this.paused;
+    this.pause.setAttribute("aria-pressed", String(this.paused));
+    setText(this.pause, this.paused ? "Resume" : "Pause");
+    if (this.paused) {
+      this.#setState("paused", "paused");
+      return;
+    }
+    for (const item of this.pending) this.#keep(item);
+    this.pending = [];
+    if (this.tail?.closed) this.#listen();
+    this.#setState("live", "live");
+    this.#schedule();
+  }
+
+  #setState(state, text) {
+    if (this.paused && state === "live") [state, text] = ["paused", "paused"];
+    setData(this.state, "state", state);
+    setText(this.state.lastChild, text);
+  }
+}
+
+function entries(first, last) {
+  return `entries ${first} to ${last}`;
+}
+
+/** Show the live view. */
+export const show = (root, parameters) => new Live(root, parameters);

@@ -1,0 +1,93 @@
+// uPlot, fetched when a chart is wanted; and the colours of the theme for what is drawn on a canvas.
+
+import { command, el } from "/static/dom.js";
+
+let loading = null;
+
+/** The uPlot class. Rejects where it is not installed. */
+export function loadPlot() {
+  loading ??= Promise.all([import("/static/vendor/uPlot.esm.js"), loadStyle()]).then(([module]) => module.default);
+  return loading;
+}
+
+function loadStyle() {
+  return new Promise((resolve, reject) => {
+    const sheet = el("link", { rel: "stylesheet", href: "/static/vendor/uPlot.min.css", on: { load: resolve, error: reject } });
+    document.head.append(sheet);
+  });
+}
+
+/** What stands in a chart's place where uPlot is missing. */
+export function missingNote() {
+  return el(
+    "p",
+    { class: "note missing", role: "note" },
+    "Charts need uPlot, and this server does not have it. Where Node.js is installed, ",
+    command("make run"),
+    " fetches it; everything else works without.",
+  );
+}
+
+const probes = new Map();
+
+/** A colour of the theme, by its name in the style sheet, as a canvas takes it. */
+export function colour(name) {
+  let probe = probes.get(name);
+  if (!probe) {
+    probe = el("span", { hidden: true });
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    probes.set(name, probe);
+  }
+  return getComputedStyle(probe).color;
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+/** Marks of a time axis: the time of day, and the date where a day begins. */
+function timeMarks(_plot, splits, _axis, _space, step_s) {
+  return splits.map((split) => {
+    const at = new Date(split * 1000);
+    if (step_s >= 86_400 || (at.getHours() === 0 && at.getMinutes() === 0 && step_s >= 3600)) {
+      return at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+    }
+    const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    return step_s < 60 ? `${time}:${two(at.getSeconds())}` : time;
+  });
+}
+
+/** The axes that all charts have. `show` writes a value of the y axis. */
+export function axes(show, { width = 56 } = {}) {
+  const common = {
+    stroke: () => colour("soft"),
+    font: "11px system-ui, sans-serif",
+    ticks: { show: false },
+  };
+  return [
+    { ...common, grid: { show: false }, size: 30, gap: 8, space: 70, values: timeMarks },
+    {
+      ...common,
+      grid: { stroke: () => colour("grid"), width: 1 },
+      size: width,
+      gap: 6,
+      space: 32,
+      values: (_plot, splits) => splits.map(show),
+    },
+  ];
+}
+
+/** Keep a plot as wide as its box, and in the theme's colours; returns what ends it. */
+export function fit(plot, box, height) {
+  const observer = new ResizeObserver(() => {
+    const width = Math.floor(box.clientWidth);
+    if (width && width !== plot.width) plot.setSize({ width, height });
+  });
+  observer.observe(box);
+  const repaint = () => plot.redraw(true, true);
+  addEventListener("repaint", repaint);
+  return () => {
+    observer.disconnect();
+    removeEventListener("repaint", repaint);
+    plot.destroy();
+  };
+}

@@ -1,0 +1,34 @@
+// Where the page is: #/view?parameters. All filters stand there, so that a link can be shared and Back works.
+
+export const DEFAULT_VIEW = "overview";
+
+/** The address's view and parameters. */
+export function here() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  return { view: path || DEFAULT_VIEW, parameters: new URLSearchParams(query) };
+}
+
+/** The link to a view. Empty parameters are left out. */
+export function link(view, parameters = {}) {
+  const query = new URLSearchParams();
+  const pairs = parameters instanceof URLSearchParams ? [...parameters] : Object.entries(parameters);
+  for (const [name, values] of pairs) {
+    for (const value of Array.isArray(values) ? values : [values]) {
+      if (value !== "" && value !== null && value !== undefined) query.append(name, value);
+    }
+  }
+  const text = query.toString();
+  return `#/${view}${text ? `?${text}` : ""}`;
+}
+
+/** Go to a view. `replace` overwrites the place in the history: for what is being typed. */
+export function go(view, parameters, { replace = false } = {}) {
+  const target = link(view, parameters);
+  if (target === location.hash) return;
+  if (replace) {
+    history.replaceState(null, "", target);
+    dispatchEvent(new HashChangeEvent("hashchange"));
+  } else {
+    location.hash = target;
+  }
+}

@@ -1,0 +1,48 @@
+// The overview's tables: rows that stay when their values change.
+
+import { el, reconcile, setData, setText } from "/static/dom.js";
+
+/**
+ * A table.
+ * @param {string} title its caption, for those who can't see the heading.
+ * @param {Array<{head: string, text: (item) => string|number, number?: boolean, href?: (item) => string,
+ *   state?: (item) => string, hint?: (item) => string, narrow?: boolean}>} columns `narrow`: left out on a phone.
+ * @param {(item) => string} keyOf
+ */
+export class Table {
+  constructor(title, columns, keyOf) {
+    this.columns = columns;
+    this.keyOf = keyOf;
+    this.body = el("tbody");
+    const heads = columns.map((column) => el("th", { scope: "col", class: classOf(column) }, column.head));
+    this.table = el("table", {}, el("caption", { class: "unseen" }, title), el("thead", {}, el("tr", {}, heads)), this.body);
+    this.element = el("div", { class: "table-box" }, this.table);
+  }
+
+  /** Show these items. */
+  set(items) {
+    reconcile(this.body, items, this.keyOf, () => this.#make(), (row, item) => this.#update(row, item));
+  }
+
+  #make() {
+    return el("tr", {}, this.columns.map((column) => {
+      const inner = column.href ? el("a", {}) : column.state ? el("span", { class: "state" }) : null;
+      return el("td", { class: classOf(column) }, inner);
+    }));
+  }
+
+  #update(row, item) {
+    this.columns.forEach((column, place) => {
+      const cell = row.children[place];
+      const inner = cell.firstElementChild ?? cell;
+      setText(inner, column.text(item));
+      if (column.href && inner.getAttribute("href") !== column.href(item)) inner.setAttribute("href", column.href(item));
+      if (column.state) setData(inner, "state", column.state(item));
+      if (column.hint && cell.title !== column.hint(item)) cell.title = column.hint(item);
+    });
+  }
+}
+
+function classOf(column) {
+  return [column.number ? "number" : "", column.narrow ? "wide-only" : "", column.grow ? "grow" : ""].join(" ").trim() || null;
+}
