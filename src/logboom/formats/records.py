@@ -1,9 +1,12 @@
 """Journal lines as records: one shape for every entry, whatever protocol and vocabulary it came with."""
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -17,7 +20,36 @@ MESSAGE_KEYS: Final = ("msg", "message")
 TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
 """Synonyms (DESIGN.md, Types); the first that is there and not null counts."""
 
+SENDER_KEYS: Final = (
+    *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
+    *("service_name", "serviceName", "service", "hostname", "fromName", "host"),
+)
+"""Where an entry names who sent it, the most particular first; Cap'n Proto spells in one way, gRPC in the other."""
+
+READING_KEYS: Final = ("temp", "rh", "lux")
+"""What makes an entry a sensor reading, when all of them are numbers (WIRE.md, gateway)."""
+
+SENDER_CHARS_MAX: Final = 128
+"""A sender's name is a key of tables and pages; a longer one is cut."""
+
+_NUMBERED_MAX: Final = 1e18
+"""Numbers up to here may be names; larger ones lose digits on their way through some decoders."""
+
+LUX_PER_IRRADIANCE: Final = 127.0
+"""Lux that are one W/m² of daylight (WIRE.md, gateway)."""
+
+_NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+_NUMBER_CHARS_MAX: Final = 64
+"""No measured value is written longer."""
+
 Entry = dict[str, Any]
+
+
+class Fields(Protocol):
+    """An entry, or a part of one that was decoded."""
+
+    def get(self, key: str, /) -> Any:
+        """The value of a key; None when there is none."""
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -77,14 +109,15 @@ def _entry(raw: bytes) -> Entry:
 
 def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
-    time = (with_time and _time(entry)) or received_at
-    message = _first(entry, MESSAGE_KEYS)
+    time = (with_time and time_of(entry)) or received_at
+    message = first_of(entry, MESSAGE_KEYS)
     if not isinstance(message, str):
         message = _text(entry if message is None else message)
-    return Record(sequence, received_at, time, line.source, line.listener, _level(entry), message, entry)
+    return Record(sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry)
 
 
-def _first(entry: Entry, keys: tuple[str, ...]) -> object:
+def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
+    """The first value that is there and not null."""
     for key in keys:
         value = entry.get(key)
         if value is not None:
@@ -92,15 +125,29 @@ def _first(entry: Entry, keys: tuple[str, ...]) -> object:
     return None
 
 
-def _time(entry: Entry) -> str | None:
-    value = _first(entry, TIME_KEYS)
+def time_of(entry: Fields) -> str | None:
+    """The sender's own time as ISO 8601, UTC; None when it gave none that can be read."""
+    value = first_of(entry, TIME_KEYS)
+    if isinstance(value, str) and is_canonical(value):  # as most send it: a third of the cost
+        return value
     moment = None if value is None else parse_time(value)
     return None if moment is None else moment.isoformat(timespec="microseconds")
 
 
-def _level(entry: Entry) -> str:
+def is_canonical(text: str) -> bool:
+    """Whether a time stands there as it would be written anyway."""
+    if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def level_of(entry: Fields) -> str:
     """The level's name; for entries without one, a `type` that is a level's word (document 004's `error`)."""
-    level = _first(entry, LEVEL_KEYS)
+    level = first_of(entry, LEVEL_KEYS)
     if isinstance(level, str):
         return CANONICAL.get(level) or name(level)  # as most spell it: no call
     if level is not None:
@@ -114,3 +161,83 @@ def _text(value: object) -> str:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
     return msgspec.json.encode(value).decode()
+
+
+def sender(entry: Fields, peer: str) -> str:
+    """Who sent an entry: the name that it gives itself, else the address that it came from.
+
+    Args:
+        entry: the entry, or those of its fields that `SENDER_KEYS`, `READING_KEYS` and `id` name.
+        peer: the address, or the name that the connection gave itself.
+    """
+    for key in SENDER_KEYS:
+        name = _name(entry.get(key))
+        if name:
+            return name
+    number = _name(entry.get("id"))
+    return number if number and is_reading(entry) else peer
+
+
+def _name(value: object) -> str:
+    """A value as a sender's name; empty when it is none."""
+    if isinstance(value, str):
+        return value[:SENDER_CHARS_MAX]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NUMBERED_MAX:
+        return repr(value)
+    return ""
+
+
+def is_reading(entry: Fields) -> bool:
+    """Whether an entry is a sensor's reading: temperature, humidity and light, all of them numbers."""
+    return all(number_of(entry.get(key)) is not None for key in READING_KEYS)
+
+
+def number_of(value: object) -> float | None:
+    """A finite number, also as a string; None for anything else, booleans included."""
+    if isinstance(value, str):
+        if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
+            return None
+    elif not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def irradiance_of(entry: Fields) -> float | None:
+    """W/m² of an entry: as it was sent, else for a sensor's reading what its lux stand for."""
+    sent = number_of(entry.get("irradiance"))
+    if sent is not None:
+        return sent
+    return float(entry.get("lux")) / LUX_PER_IRRADIANCE if is_reading(entry) else None
+
+
+def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:
+    """The numbers of an entry by name, those one level down as `a.b`; a reading's irradiance, too."""
+    found: dict[str, float] = {}
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            for inner, one in value.items():
+                number = number_of(one)
+                if number is not None:
+                    found.setdefault(f"{key}.{inner}", number)
+            continue
+        number = number_of(value)
+        if number is not None:
+            found[key] = number
+    irradiance = irradiance_of(entry) if "lux" in entry else None
+    if irradiance is not None:
+        found["irradiance"] = irradiance
+    return found
+
+
+def field_of(entry: Fields, name: str) -> object:
+    """The value of a field: of the key `name` itself, else of `a.b` the key b in a."""
+    value = entry.get(name)
+    if value is None and "." in name:
+        outer, _, inner = name.partition(".")
+        nested = entry.get(outer)
+        value = nested.get(inner) if isinstance(nested, dict) else None
+    return irradiance_of(entry) if value is None and name == "irradiance" else value

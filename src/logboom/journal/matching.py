@@ -1,14 +1,15 @@
 """Which journal lines a reader wants: filters over raw blocks, as much as possible before anything is decoded."""
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.levels import name, severity
-from logboom.formats.records import records_of
+from logboom.formats.levels import severity
+from logboom.formats.records import SENDER_CHARS_MAX, level_of, number_of, records_of, sender
+from logboom.journal.facts import are_from, level_names, read_facts, read_levels
 from logboom.journal.reader import Block
 from logboom.journal.segments import prefix
 from logboom.model import Record
@@ -25,6 +26,7 @@ what must be escaped, and what some encoders escape to be safe in HTML (Go's, PH
 
 _ENTRY_AT: Final = len(prefix(0))
 _RECEIVED_AT: Final = slice(16, 48)
+_SOURCE_AT: Final = b',"source":"'
 _SHORT_ESCAPES: Final = {
     '"': '\\"',
     "\\": "\\\\",
@@ -37,26 +39,6 @@ _SHORT_ESCAPES: Final = {
 }
 
 
-class _Levels(msgspec.Struct, gc=False):
-    """Where entries have their level (`formats.records`)."""
-
-    level: object = None
-    severity: object = None
-    levelname: object = None
-    lvl: object = None
-    type: object = None
-
-
-class _LevelLine(msgspec.Struct, gc=False):
-    """A journal line, of which only the level counts."""
-
-    entry: _Levels
-
-
-_level_decoder: Final = msgspec.json.Decoder(_LevelLine)
-_WORDS: Final = (str, int)
-
-
 class Filter(NamedTuple):
     """What a reader asked for; an empty filter takes everything."""
 
@@ -64,7 +46,7 @@ class Filter(NamedTuple):
     """The lowest severity (`formats.levels`). Entries without a known level are left out, unlike at a
     listener's door: here nothing is lost by it."""
     source: str = ""
-    """The peer's address, or what the entry itself names in `source`."""
+    """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
     """Part of the entry's JSON, names and values alike, in any case; escapes count as what they stand for."""
@@ -72,6 +54,9 @@ class Filter(NamedTuple):
     """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
     """Received before this."""
+
+
+_EVERYTHING: Final = Filter()
 
 
 class Found(NamedTuple):
@@ -90,41 +75,111 @@ class Matcher:
         plain = max(_PLAIN.findall(wanted.text), key=len, default="")
         self._needle = plain.lower().encode()
         self._pattern = _pattern(wanted.text) if plain != wanted.text else None
-        self._named = f'"{wanted.source}"'.encode() if _PLAIN.fullmatch(wanted.source) else b""
+        self._named = _name_needle(wanted.source)
         self._suffix = b'"listener":%b}' % msgspec.json.encode(wanted.listener) if wanted.listener else b""
+        self._passing: tuple[bytes, Matcher | None] = (b"", None)
         self._since, self._until = wanted.since.encode(), wanted.until.encode()
 
     def first(self, block: Block, limit: int) -> list[Found]:
         """The first `limit` matches of a block, in order."""
+        one = self._one_place(block)
+        if one is not None:
+            return one.first(block, limit)
         found: list[Found] = []
         lines, numbers = self._candidates(block)
         for start in range(0, len(numbers), _DECODED_LINES):
-            found += self._decode(block.first_sequence, lines, numbers[start : start + _DECODED_LINES])
+            found += self._found(block.first_sequence, lines, numbers[start : start + _DECODED_LINES])
             if len(found) >= limit:
                 break
         return found[:limit]
 
     def last(self, block: Block, limit: int) -> list[Found]:
         """The last `limit` matches of a block, newest first."""
+        one = self._one_place(block)
+        if one is not None:
+            return one.last(block, limit)
         found: list[Found] = []
         lines, numbers = self._candidates(block)
         for end in range(len(numbers), 0, -_DECODED_LINES):
-            piece = self._decode(block.first_sequence, lines, numbers[max(0, end - _DECODED_LINES) : end])
+            piece = self._found(block.first_sequence, lines, numbers[max(0, end - _DECODED_LINES) : end])
             found += reversed(piece)
             if len(found) >= limit:
                 break
         return found[:limit]
 
+    def matching(self, block: Block) -> Block | list[tuple[int, bytes]]:
+        """All matches of a block: the block itself when it matches whole, else sequence and line of each.
+
+        Nothing is decoded but what the filter asks for: the way for counting, pictures and export.
+        """
+        if self._wanted == _EVERYTHING:
+            return block
+        one = self._one_place(block)
+        if one is not None:
+            return one.matching(block)
+        lines, numbers = self._candidates(block)
+        numbers = self._exactly(lines, numbers)
+        if len(numbers) == block.count:
+            return block
+        first = block.first_sequence
+        return [(first + number, lines[number]) for number in numbers]
+
+    def _one_place(self, block: Block) -> "Matcher | None":
+        """The matcher for a block that came from one place, as most do, without the tests that it passes.
+
+        Lines end with the sender's address and the listener; no entry holds the line's end.
+        """
+        wanted, data = self._wanted, block.data
+        if not wanted.source and not wanted.listener:
+            return None
+        ending = data[data.rfind(_SOURCE_AT) :]
+        if ending == self._passing[0]:
+            passing = self._passing[1]
+        else:
+            passing = self._without_place(ending)
+            self._passing = (ending, passing)
+        return passing if passing is not None and data.count(ending) == block.count else None
+
+    def _without_place(self, ending: bytes) -> "Matcher | None":
+        wanted = self._wanted
+        if wanted.source and ending.startswith(_SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
+            wanted = wanted._replace(source="")
+        if wanted.listener and ending.endswith(self._suffix + b"\n"):
+            wanted = wanted._replace(listener="")
+        return None if wanted == self._wanted else Matcher(wanted)
+
+    def _exactly(self, lines: list[bytes], numbers: list[int]) -> list[int]:
+        """Of the candidates those that match by level and source."""
+        if not numbers or (not self._wanted.source and self._wanted.level_min is None):
+            return numbers
+        data = b"\n".join([lines[number] for number in numbers])
+        found = read_facts(data, len(numbers))
+        if found is None:  # there is damage
+            return [one.record.sequence for one in self._decode(0, lines, numbers)]
+        source, level_min = self._wanted.source, self._wanted.level_min
+        pairs: Iterable[tuple[int, Any]] = zip(numbers, found, strict=True)
+        if source:
+            pairs = itertools.compress(pairs, are_from(found, source))
+        if level_min is not None:
+            pairs = [pair for pair in pairs if (severity(level_of(pair[1].entry)) or 0) >= level_min]
+        return [number for number, _ in pairs]
+
     def _candidates(self, block: Block) -> tuple[list[bytes], list[int]]:
         """The block's lines, and the numbers of those that all cheap checks let pass."""
-        lines = block.data.split(b"\n")[: block.count]
-        numbers: Iterable[int] = range(len(lines))
-        if self._needle:
-            numbers = takewhile(len(lines).__gt__, _lines_with(block.data.lower(), self._needle))
-        elif self._named:
-            numbers = takewhile(len(lines).__gt__, _lines_with(block.data, self._named))
-        elif self._wanted.level_min is not None:
-            numbers = _lines_at(lines, self._wanted.level_min)
+        numbers: Iterable[int] = range(block.count)
+        needle, at_level = self._needle or self._named, None
+        data = block.data.lower() if self._needle else block.data
+        if needle and needle not in data:
+            return [], []
+        if self._wanted.level_min is not None:
+            at_level = _lines_at(block, self._wanted.level_min)
+            if at_level is not None and not at_level:
+                return [], []
+        if at_level is not None:
+            numbers = at_level
+        elif needle:
+            numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, needle))
+        lines = block.data.split(b"\n")
         if self._wanted.text:
             numbers = [number for number in numbers if self._holds_text(lines[number])]
         if self._suffix:
@@ -141,6 +196,10 @@ class Matcher:
             return self._pattern.search(entry) is not None
         return self._needle in entry.lower()
 
+    def _found(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
+        numbers = self._exactly(lines, numbers)
+        return self._decode(first, lines, numbers) if numbers else []
+
     def _decode(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
         """Decode some lines, and check what only the decoded entry tells."""
         data = b"".join([lines[number] + b"\n" for number in numbers])
@@ -152,7 +211,8 @@ class Matcher:
         return [Found(record, entry_of(lines[record.sequence - first])) for record in records]
 
     def _is_from(self, record: Record) -> bool:
-        return self._wanted.source in (record.source, record.entry.get("source"))
+        own = record.entry.get("source")
+        return self._wanted.source in (record.source, own, sender(record.entry, record.source))
 
     @staticmethod
     def _at_level(records: Iterable[Record], level_min: float) -> list[Record]:
@@ -165,7 +225,7 @@ class Matcher:
 
 def entry_of(line: bytes) -> bytes:
     """The entry of a journal line. No JSON string holds the envelope's closing part: it has bare quotes."""
-    return line[_ENTRY_AT : line.rfind(b',"source":"')]
+    return line[_ENTRY_AT : line.rfind(_SOURCE_AT)]
 
 
 def _lines_with(data: bytes, needle: bytes) -> Iterator[int]:
@@ -180,29 +240,24 @@ def _lines_with(data: bytes, needle: bytes) -> Iterator[int]:
             return
 
 
-def _lines_at(lines: list[bytes], level_min: float) -> Iterable[int]:
-    """Numbers of the lines that may be at a level; decodes no more of them than it must."""
-    try:
-        found = _level_decoder.decode_lines(b"\n".join(lines))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = []
-    if len(found) != len(lines):  # there is damage: let the full decoder see to it
-        return range(len(lines))
-    words = [_level_word(line.entry) for line in found]
-    low = {word for word in {word for word in words if type(word) in _WORDS} if _is_below(word, level_min)}
-    return [number for number, word in enumerate(words) if type(word) not in _WORDS or word not in low]
+def _lines_at(block: Block, level_min: float) -> Sequence[int] | None:
+    """Numbers of the lines that are at a level; None when there is damage: the full decoder may see to it."""
+    found = read_levels(block.data, block.count)
+    if found is None:
+        return None
+    levels = level_names(found)
+    high = {level for level in set(levels) if (severity(level) or 0) >= level_min}
+    return [number for number, level in enumerate(levels) if level in high] if high else []
 
 
-def _level_word(entry: _Levels) -> object:
-    """The first that is there, as `records_of` has it."""
-    for word in (entry.level, entry.severity, entry.levelname, entry.lvl):
-        if word is not None:
-            return word
-    return entry.type if isinstance(entry.type, str) else ""
-
-
-def _is_below(word: object, level_min: float) -> bool:
-    return (severity(name(word)) or 0) < level_min
+def _name_needle(source: str) -> bytes:
+    """What stands on every line of a source; nothing when it may stand there in several ways."""
+    if not _PLAIN.fullmatch(source):
+        return b""
+    if number_of(source) is not None:  # a number may be a name: 7 as it is, 7.5 in many ways
+        return source.encode() if source.isdecimal() else b""
+    needle = f'"{source}"'.encode()
+    return needle[:-1] if len(source) == SENDER_CHARS_MAX else needle  # a longer name was cut
 
 
 def _pattern(text: str) -> re.Pattern[bytes]:

@@ -2,11 +2,14 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from logboom.formats.buckets import MICROSECONDS, Buckets, buckets_of, microseconds
 from logboom.formats.levels import severity
 from logboom.formats.times import iso_from_ns, parse_time
+from logboom.journal.exporting import columns_of
 from logboom.journal.matching import TEXT_CHARS_MAX, Filter
 
 LIMIT_DEFAULT: Final = 100
@@ -18,6 +21,18 @@ FORMATS: Final = ("json", "jsonl", "csv")
 FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
 PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
+SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
+
+BUCKETS_DEFAULT: Final = 60
+BUCKETS_MAX: Final = 2000
+"""More than a screen has dots for."""
+POINTS_DEFAULT: Final = 600
+FIELDS_MAX: Final = 8
+"""Of one picture; more lines can't be told apart, and each costs time."""
+FIELD_CHARS_MAX: Final = 128
+SPAN_DEFAULT_S: Final = 3600
+"""A picture without a beginning shows the last hour."""
 
 _AGO: Final = re.compile(r"(\d{1,9})\s*([smhdw])")
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -41,16 +56,96 @@ class PageQuery(NamedTuple):
 
 def page_query(parameters: Mapping[str, str]) -> PageQuery:
     """Read the query of `GET /api/entries`. Raises `QueryError`."""
-    _check_names(parameters, PAGE_PARAMETERS)
-    asked = _integer(parameters, "limit")
-    limit = LIMIT_DEFAULT if asked is None else asked
-    if not 1 <= limit <= LIMIT_MAX:
-        raise QueryError(f"limit: found {limit}, expected 1 to {LIMIT_MAX}")
+    check_names(parameters, PAGE_PARAMETERS)
+    limit = _within(parameters, "limit", LIMIT_DEFAULT, LIMIT_MAX)
     chosen = parameters.get("format", "json")
     if chosen not in FORMATS:
         raise QueryError(f"format: found {chosen!r}, expected one of {', '.join(FORMATS)}")
     before, after = _integer(parameters, "before"), _integer(parameters, "after")
     return PageQuery(filter_of(parameters), before, after, limit, chosen)
+
+
+class SpanQuery(NamedTuple):
+    """What a picture is to show."""
+
+    wanted: Filter
+    """With `since`, and with `until` where one was asked for."""
+    buckets: Buckets
+    fields: tuple[str, ...] = ()
+
+
+class ExportQuery(NamedTuple):
+    """What is to be exported."""
+
+    wanted: Filter
+    before: int | None
+    after: int | None
+    columns: tuple[str, ...]
+
+
+def volume_query(parameters: Mapping[str, str]) -> SpanQuery:
+    """Read the query of `/api/volume`. Raises `QueryError`."""
+    check_names(parameters, (*SPAN_PARAMETERS, "buckets"))
+    return _span(parameters, _within(parameters, "buckets", BUCKETS_DEFAULT, BUCKETS_MAX))
+
+
+def fields_query(parameters: Mapping[str, str]) -> Filter:
+    """Read the query of `/api/fields`. Raises `QueryError`."""
+    check_names(parameters, SPAN_PARAMETERS)
+    return _span(parameters, 1).wanted
+
+
+def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQuery:
+    """Read the query of `/api/series`. Raises `QueryError`.
+
+    Args:
+        parameters: of the URL.
+        fields: all values of `field`.
+    """
+    check_names(parameters, (*SPAN_PARAMETERS, "field", "points"))
+    names = tuple(dict.fromkeys(fields))
+    if not 1 <= len(names) <= FIELDS_MAX:
+        raise QueryError(f"field: found {len(names)}, expected 1 to {FIELDS_MAX}")
+    if any(not 0 < len(name) <= FIELD_CHARS_MAX for name in names):
+        raise QueryError(f"field: expected names of 1 to {FIELD_CHARS_MAX} characters")
+    span = _span(parameters, _within(parameters, "points", POINTS_DEFAULT, BUCKETS_MAX))
+    return span._replace(fields=names)
+
+
+def export_query(parameters: Mapping[str, str]) -> ExportQuery:
+    """Read the query of `/api/export.…`; `from` and `to` are `since` and `until`. Raises `QueryError`."""
+    check_names(parameters, EXPORT_PARAMETERS)
+    try:
+        columns = columns_of(parameters.get("columns", ""))
+    except ValueError as error:
+        raise QueryError(f"columns: {error}") from None
+    wanted = filter_of(parameters)
+    wanted = wanted._replace(
+        since=moment_of(parameters, "from") or wanted.since, until=end_of(parameters, "to") or wanted.until
+    )
+    return ExportQuery(wanted, _integer(parameters, "before"), _integer(parameters, "after"), columns)
+
+
+def end_of(parameters: Mapping[str, str], name: str) -> str:
+    """As `moment_of`, for the end of a time: a date alone includes its day. Raises `QueryError`."""
+    moment = moment_of(parameters, name)
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", parameters.get(name, "").strip()):
+        return moment
+    try:
+        next_day = datetime.fromisoformat(moment) + timedelta(days=1)
+    except OverflowError:  # the last day that there is
+        return ""
+    return next_day.isoformat(timespec="microseconds")
+
+
+def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
+    """The filter with its time, and that time in buckets."""
+    now = time.time_ns() // 1000  # before an age is taken off a later now: an hour is 60 minutes then, not 61
+    wanted = filter_of(parameters)
+    until = microseconds(wanted.until) if wanted.until else now
+    if not wanted.since:
+        wanted = wanted._replace(since=iso_from_ns(max(0, until - SPAN_DEFAULT_S * MICROSECONDS) * 1000))
+    return SpanQuery(wanted, buckets_of(microseconds(wanted.since), until, buckets))
 
 
 def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tuple[Filter, int | None]:
@@ -60,7 +155,7 @@ def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tupl
         parameters: of the URL.
         last_event_id: the header that a reconnecting EventSource sends; it is newer than the URL.
     """
-    _check_names(parameters, TAIL_PARAMETERS)
+    check_names(parameters, TAIL_PARAMETERS)
     if last_event_id:
         return filter_of(parameters), _integer({"Last-Event-ID": last_event_id}, "Last-Event-ID")
     after = _integer(parameters, "after")
@@ -107,7 +202,16 @@ def moment_of(parameters: Mapping[str, str], name: str) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def _check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None:
+def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
+    asked = _integer(parameters, name)
+    number = default if asked is None else asked
+    if not 1 <= number <= most:
+        raise QueryError(f"{name}: found {number}, expected 1 to {most}")
+    return number
+
+
+def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None:
+    """Refuse parameters that are not known: a misspelt filter would show everything. Raises `QueryError`."""
     unknown = next((name for name in parameters if name not in allowed), None)
     if unknown is not None:
         raise QueryError(f"{unknown}: unknown parameter, expected {', '.join(allowed)}")

@@ -7,9 +7,8 @@ from typing import Final
 
 import msgspec
 
+from logboom.formats.csv_rows import COLUMNS
 from logboom.journal.matching import Found
-
-COLUMNS: Final = ("sequence", "received_at", "time", "source", "listener", "level", "message", "entry")
 
 
 class _Head(msgspec.Struct, gc=False):

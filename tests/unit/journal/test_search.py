@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from logboom.formats.levels import severity
-from logboom.formats.records import records_of
+from logboom.formats.records import records_of, sender
 from logboom.formats.times import iso_from_ns
-from logboom.journal.matching import Filter
-from logboom.journal.reader import JournalReader
+from logboom.journal.matching import Filter, Matcher
+from logboom.journal.reader import Block, JournalReader
 from logboom.journal.search import PAGE_BYTES_MAX, Page, Search
 from logboom.model import Record
 from logboom.testing.output_kit import FIRST_NS, sample_entries, write_journal
@@ -31,6 +31,11 @@ FILTERS = [
     Filter(source="10.0.0.1"),
     Filter(source='a "b", \\ c'),
     Filter(source="x"),
+    Filter(source="e4643048d7292c2e"),
+    Filter(source="e4643048d7292c2e", level_min=severity("INFO")),
+    Filter(source="fe80::1", listener="gateway"),
+    Filter(source="fe80::1", listener="device"),
+    Filter(source="7", text="pump"),
     Filter(listener="collector"),
     Filter(listener="nobody"),
     Filter(text="LINE 2"),
@@ -73,12 +78,16 @@ def _texts(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def names_of(record: Record) -> tuple[object, ...]:
+    return record.source, record.entry.get("source"), sender(record.entry, record.source)
+
+
 def expected(folder: Path, wanted: Filter) -> list[int]:
     def matches(record: Record, text: str) -> bool:
         level_min = wanted.level_min
         return (
             (level_min is None or (severity(record.level) or 0) >= level_min)
-            and (not wanted.source or wanted.source in (record.source, record.entry.get("source")))
+            and (not wanted.source or wanted.source in names_of(record))
             and (not wanted.listener or wanted.listener == record.listener)
             and (wanted.text.lower() in text.lower())
             and (not wanted.since or record.received_at >= wanted.since)
@@ -212,3 +221,30 @@ def test_a_segment_that_retention_deletes_is_passed_over(tmp_path: Path) -> None
 
     page = Search(tmp_path / "journal", give_up=delete_one).backward(Filter(), 99)
     assert sequences(page) == [*range(29, 19, -1), *range(9, -1, -1)]
+
+
+@pytest.mark.parametrize("wanted", FILTERS)
+def test_what_matches_is_the_same_without_records(folder: Path, wanted: Filter) -> None:
+    reader, matcher, found = JournalReader(folder), Matcher(wanted), list[int]()
+    while (block := reader.read(3000)) is not None:
+        matching = matcher.matching(block)
+        if isinstance(matching, Block):
+            assert matching is block
+            found += range(block.first_sequence, block.next_sequence)
+        else:
+            found += [sequence for sequence, _ in matching]
+    reader.close()
+    assert found == expected(folder, wanted)
+
+
+@pytest.mark.parametrize("name", ["7", "-7", "7.5", "sensor-1", "a" * 128, "pump 3"])
+def test_a_sender_is_found_by_the_name_it_gives_itself(tmp_path: Path, name: str) -> None:
+    entries = [
+        *(b'{"device_id":7}', b'{"sensor_id":-7}', b'{"service":7.5}', b'{"deviceId":"sensor-1"}'),
+        *(b'{"hostname":"%b"}' % (b"a" * 200), b'{"msg":"7 \\"7\\" -7 7.5 sensor-1"}'),
+        b'{"serviceName":"","hostname":"pump 3"}',
+    ]
+    write_journal(tmp_path, entries)
+    [page] = [Search(tmp_path / "journal").backward(Filter(source=name), 10)]
+    [found] = page.found
+    assert sender(found.record.entry, "") == name

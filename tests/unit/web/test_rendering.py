@@ -2,9 +2,10 @@ import csv
 import io
 import json
 
+from logboom.formats.csv_rows import COLUMNS
 from logboom.journal.matching import Found
 from logboom.model import Record
-from logboom.web.rendering import COLUMNS, csv_of, json_lines, json_of
+from logboom.web.rendering import csv_of, json_lines, json_of
 
 ENTRY = b'{"message":"say \\"x\\",\\n2","big":1e400,\r"temp":24.10}'
 RECORD = Record(

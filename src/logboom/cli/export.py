@@ -1,0 +1,225 @@
+"""`logboom export`: a part of the journal as CSV or JSON lines."""
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from logboom.cli import trust
+from logboom.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from logboom.clients.exporting import Exported, Progress
+    from logboom.clients.tls import Trust
+
+EXIT_FAILED: Final = 1
+EXIT_NOT_CONNECTED: Final = 3
+DATA_DIR_DEFAULT: Final = "logboom-data"
+URL_DEFAULT: Final = "http://127.0.0.1:8080"
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+_From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="Received at or after: 15m, 2h, 7d, 2025-10-01, or a time."),
+]
+_To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="TIME", help="Received before; a date alone includes its day."),
+]
+_Format = Annotated[
+    Format, typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte.")
+]
+_Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
+_Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
+_Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
+_Text = Annotated[
+    str | None,
+    typer.Option("-q", "--grep", metavar="TEXT", help="Only entries that hold this text, in any case."),
+]
+_Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,…",
+        help="Columns of CSV: sequence, received_at, time, source, listener, level, message, entry, "
+        "or fields of the entries such as temp or system.heap_free.",
+        show_default="those eight",
+    ),
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write this file, once all of it is there.", show_default="-"
+    ),
+]
+_Url = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help=f"Read from this server, for example {URL_DEFAULT}."),
+]
+_DataDir = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Read this data directory.", show_default=DATA_DIR_DEFAULT),
+]
+_Token = Annotated[
+    str | None, typer.Option(metavar="TOKEN", envvar="LOGBOOM_TOKEN", help="Where the server asks for one.")
+]
+
+
+def export(
+    *,
+    from_: _From = None,
+    to: _To = None,
+    form: _Format = Format.CSV,
+    source: _Source = None,
+    level: _Level = None,
+    listener: _Listener = None,
+    text: _Text = None,
+    columns: _Columns = None,
+    output: _Output = None,
+    url: _Url = None,
+    data_dir: _DataDir = None,
+    token: _Token = None,
+    ca: trust.Ca = None,
+    client_cert: trust.ClientCert = None,
+    client_key: trust.ClientKey = None,
+    skip_verify: trust.SkipVerify = False,
+) -> None:
+    """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
+
+    Reads ./logboom-data where it exists, else the server at http://127.0.0.1:8080. The server need not run, and
+    may. Standard output gets the data and nothing else. Times without a zone are UTC.
+
+    Examples:
+      logboom export --from 2025-10-01 --to 2025-10-02 --output october.csv
+
+      logboom export --format jsonl --level error --from 7d > errors.jsonl
+
+      logboom export --source greenhouse-3 --columns received_at,temp,rh,lux --url http://192.168.1.10:8080
+
+    Exit codes: 0 done, 1 there is no journal, the server refuses, or the file can't be written, 2 wrong usage,
+    3 the server can't be reached, or went away.
+    """
+    if url and data_dir:
+        raise typer.BadParameter("--url and --data-dir: choose one")
+    words = {"from": from_, "to": to, "level": level, "source": source, "listener": listener, "q": text}
+    words["columns"] = columns
+    parameters = {name: word for name, word in words.items() if word}
+    try:
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    run = _reading(parameters, form, url, data_dir, token=token, trusted=trusted)
+    started = time.monotonic()
+    done = _guarded(lambda: _write(output, run))
+    seconds = max(1e-9, time.monotonic() - started)
+    typer.echo(
+        f"{done.rows:,} {'row' if done.rows == 1 else 'rows'}, {done.bytes:,} bytes in {seconds:.1f} s "
+        f"({done.rows / seconds:,.0f} rows/s){f' to {output}' if output else ''}",
+        err=True,
+    )
+
+
+def _reading(
+    parameters: dict[str, str],
+    form: Format,
+    url: str | None,
+    data_dir: str | None,
+    *,
+    token: str | None,
+    trusted: "Trust",
+) -> "Callable[[IO[bytes], Progress], Exported]":
+    """What writes the export into a file; wrong words end the command before it begins."""
+    from logboom.clients import exporting
+    from logboom.clients.recent import journal_folder
+    from logboom.journal.exporting import Export
+    from logboom.journal.steps import Places
+    from logboom.web.query import QueryError, export_query
+
+    try:
+        query = export_query(parameters)
+    except QueryError as error:
+        raise typer.BadParameter(f"--{error}") from None
+    if form is Format.JSONL and "columns" in parameters:
+        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
+    if url is None and (data_dir or Path(DATA_DIR_DEFAULT, "journal").is_dir()):
+        folder = journal_folder(Path(data_dir or DATA_DIR_DEFAULT))
+        made = Export(Places(folder), query.wanted, form, columns=query.columns)
+        return lambda file, progress: exporting.export_journal(made, file, progress)
+
+    import asyncio
+
+    from logboom.clients.live import base_url
+
+    address = url or URL_DEFAULT
+    try:
+        base_url(address)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    # A time such as 15m is one moment for all requests.
+    exact = {name: word for name, word in parameters.items() if name not in {"from", "to"}}
+    exact |= {
+        name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word
+    }
+    return lambda file, progress: asyncio.run(
+        exporting.export_server(address, form, exact, file, progress=progress, token=token, trust=trusted)
+    )
+
+
+def _guarded(work: "Callable[[], Exported]") -> "Exported":
+    """Do it; what goes wrong ends the command with its exit code."""
+    try:
+        return work()
+    except BrokenPipeError:  # nobody reads on: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+    except (ConnectionError, TimeoutError) as error:
+        typer.echo(f"❌ can't read from the server: {error}", err=True)
+        raise typer.Exit(EXIT_NOT_CONNECTED) from None
+    except OSError as error:
+        typer.echo(f"❌ can't write: {error.strerror or error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
+    from logboom.clients.exporting import replaced_when_done
+
+    with _progress() as progress:
+        if output is None or str(output) == "-":
+            done = run(sys.stdout.buffer, progress)
+            sys.stdout.buffer.flush()
+            return done
+        with replaced_when_done(output) as file:
+            return run(file, progress)
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """A bar on a terminal; it counts sequences, since a filter may leave few of them."""
+    if not sys.stderr.isatty():
+        yield lambda _first, _reached, _end: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("export", total=0)
+        yield lambda first, reached, end: bar.update(task, completed=reached - first, total=end - first)

@@ -1,0 +1,33 @@
+"""Types for JSON objects of which only some keys count: decoding by them skips all others."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+
+def places_of(keys: Iterable[str]) -> dict[str, str]:
+    """The attribute of each key in a type of `fields_struct`."""
+    return {key: f"f{number}" for number, key in enumerate(dict.fromkeys(keys))}
+
+
+def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -> Any:
+    """A type for objects of which only some keys count; it has `get`, as `records.Fields` wants.
+
+    Args:
+        keys: any texts.
+        types: of those keys that need one.
+    """
+    places = places_of(keys)
+
+    def get(self: msgspec.Struct, key: str, /) -> Any:
+        place = places.get(key)
+        return None if place is None else getattr(self, place)
+
+    return msgspec.defstruct(
+        "Fields",
+        [(place, (types or {}).get(key, Any), None) for key, place in places.items()],
+        rename={place: key for key, place in places.items()},
+        namespace={"get": get},
+        gc=False,
+    )

@@ -1,0 +1,110 @@
+"""Which numbers the entries of a journal hold: what there is to be drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from logboom.formats.records import numeric_fields, records_of
+from logboom.journal.matching import Filter, Matcher
+from logboom.journal.reader import Block
+from logboom.journal.steps import Places
+
+FIELDS_MAX: Final = 100
+"""Fields that are told; nobody picks from a longer list."""
+
+NAMES_MAX: Final = 1000
+"""Fields that are counted: senders may invent any number of names."""
+
+NAME_CHARS_MAX: Final = 128
+"""Longer names are no fields that anybody measures."""
+
+BLOCK_BYTES: Final = 64 << 10
+"""Decoding all of it holds the interpreter for about a millisecond."""
+
+READ_BYTES_MAX: Final = 32 << 20
+"""Bytes of matching entries that are looked at, the newest: their fields are those of the rest, too."""
+
+
+@dataclass(slots=True)
+class Field:
+    """One field, as far as it was looked at."""
+
+    name: str
+    count: int
+    low: float
+    high: float
+    last: float
+    """Of the newest entry that has it."""
+
+
+class Fields(NamedTuple):
+    """What was found, the most frequent first."""
+
+    fields: list[Field]
+    complete: bool
+    """All matching entries were looked at; else only the newest."""
+
+
+def find_fields(
+    places: Places,
+    wanted: Filter,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Fields:
+    """The numeric fields of the entries that match, newest entries first.
+
+    Args:
+        places: of the journal.
+        wanted: which entries.
+        give_up: asked after each block; True ends the search.
+    """
+    matcher = Matcher(wanted)
+    start, end = places.bounds(wanted.since, wanted.until)
+    fields: dict[str, Field] = {}
+    bytes_left, complete = READ_BYTES_MAX, True
+    for step in places.steps_back(start, end):
+        newer = fields
+        fields = {}
+        for block in places.blocks(step.start, step.end, BLOCK_BYTES):
+            bytes_left -= _look(block, matcher, fields)
+            if give_up():
+                complete = False
+                break
+        _merge(fields, newer)
+        if not complete or (bytes_left <= 0 and step.start > start):
+            complete = False
+            break
+    ordered = sorted(fields.values(), key=lambda field: (-field.count, field.name))
+    return Fields(ordered[:FIELDS_MAX], complete)
+
+
+def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
+    """Add the fields of a block, oldest entry first; returns the bytes that were decoded."""
+    found = matcher.matching(block)
+    data = found.data if isinstance(found, Block) else b"".join([line + b"\n" for _, line in found])
+    count = found.count if isinstance(found, Block) else len(found)
+    for record in records_of(range(count), data, with_times=False):
+        for name, number in numeric_fields(record.entry).items():
+            field = fields.get(name)
+            if field is not None:
+                field.count += 1
+                field.last = number
+                if number < field.low:
+                    field.low = number
+                elif number > field.high:
+                    field.high = number
+            elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX:
+                fields[name] = Field(name, 1, number, number, number)
+    return len(data)
+
+
+def _merge(fields: dict[str, Field], newer: dict[str, Field]) -> None:
+    """Add what was found in newer entries."""
+    for name, field in newer.items():
+        older = fields.get(name)
+        if older is None:
+            if len(fields) < NAMES_MAX:
+                fields[name] = field
+            continue
+        older.count += field.count
+        older.low, older.high = min(older.low, field.low), max(older.high, field.high)
+        older.last = field.last

@@ -1,0 +1,143 @@
+"""`/api/export.csv` and `/api/export.jsonl`: any part of the journal as a file, streamed."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Final
+
+from aiohttp import web
+
+from logboom.journal.exporting import Export, Piece
+from logboom.web.query import ExportQuery, QueryError, export_query
+from logboom.web.site import SITE, Site
+from logboom.web.volume import places_of
+
+EXPORTS_MAX: Final = 4
+"""Exports at once; each takes the interpreter for most of the time that its client reads as fast as it can."""
+
+THREADS: Final = 2
+"""Of their own: searches and tails do not wait for exports."""
+
+PORTION_BYTES: Final = 256 << 10
+"""Bytes that are written at once."""
+
+PORTION_S_MAX: Final = 0.25
+"""And how long they may be gathered: a filter may leave nothing of many megabytes, and the server may be stopped."""
+
+WRITE_S_MAX: Final = 60.0
+"""A client that takes nothing for this long is disconnected."""
+
+BUSY_RETRY_S: Final = 5
+"""When a client may try again that came while there were too many."""
+
+_CONTENT_TYPES: Final = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
+
+
+class Exports:
+    """The exports of one site. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.threads = ThreadPoolExecutor(THREADS, "export")
+
+    async def close(self, _: web.Application) -> None:
+        """End the threads, once they have nothing to do."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+EXPORTS: Final = web.AppKey("exports", Exports)
+
+
+def add_exports(application: web.Application) -> None:
+    """Give an application what `export` needs."""
+    application[EXPORTS] = Exports()
+    application.on_cleanup.append(application[EXPORTS].close)
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """Stream what matches, oldest first. HEAD tells the range."""
+    site, exports = request.app[SITE], request.app[EXPORTS]
+    form = request.match_info["form"]
+    try:
+        query = export_query(request.query)
+    except QueryError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    if exports.running >= EXPORTS_MAX:
+        raise web.HTTPServiceUnavailable(
+            text=f"{EXPORTS_MAX} exports are running already", headers={"Retry-After": str(BUSY_RETRY_S)}
+        )
+    exports.running += 1
+    try:
+        whole = await site.loop.run_in_executor(exports.threads, _make, site, query, form)
+        return await _send(request, whole, form)
+    finally:
+        exports.running -= 1
+
+
+def _make(site: Site, query: ExportQuery, form: str) -> Export:
+    start = 0 if query.after is None else max(0, query.after + 1)
+    return Export(places_of(site), query.wanted, form, columns=query.columns, start=start, end=query.before)
+
+
+async def _send(request: web.Request, whole: Export, form: str) -> web.StreamResponse:
+    """The answer. One that can't be ended as it should is cut off: no client takes a part for the whole."""
+    name = f"logboom-{whole.first}-{whole.end}.{form}"
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": f"{_CONTENT_TYPES[form]}; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            "X-Logboom-First-Sequence": str(whole.first),
+            "X-Logboom-End-Sequence": str(whole.end),
+        }
+    )
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        await _write(response, whole.head)
+        async with aclosing(_portions(request, whole)) as portions:
+            async for data in portions:
+                await _write(response, data)
+        await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    if data:
+        async with asyncio.timeout(WRITE_S_MAX):
+            await response.write(data)
+
+
+async def _portions(request: web.Request, whole: Export) -> AsyncGenerator[bytes]:
+    """What is to be written, one portion ahead of what is being written: that is all that waits for a slow client."""
+    site, threads = request.app[SITE], request.app[EXPORTS].threads
+    pieces = whole.pieces()
+    job = threads.submit(_gather, pieces)
+    try:
+        while (found := await asyncio.wrap_future(job)) is not None:
+            if site.closing:
+                raise ConnectionAbortedError("the server is being stopped")
+            job = threads.submit(_gather, pieces)
+            yield found
+    finally:
+        job.add_done_callback(lambda _: pieces.close())
+
+
+def _gather(pieces: Generator[Piece]) -> bytes | None:
+    """The next portion; None at the end. On a thread."""
+    ends_at = time.monotonic() + PORTION_S_MAX
+    found: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        found.append(piece.data)
+        size += len(piece.data)
+        if size >= PORTION_BYTES or time.monotonic() > ends_at:
+            return b"".join(found)
+    return b"".join(found) if found else None

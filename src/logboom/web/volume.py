@@ -1,0 +1,59 @@
+"""`/api/volume`: how many entries of which level came when."""
+
+import time
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from logboom.formats.buckets import MICROSECONDS
+from logboom.journal.steps import Places
+from logboom.journal.volume import VolumeCounter
+from logboom.web.query import QueryError, SpanQuery, volume_query
+from logboom.web.site import SITE, Site
+
+COUNT_S_MAX: Final = 2.0
+"""A count that is not done by then is answered as it is: newest first, so the newest buckets are right. What
+was counted is kept, and the next request goes on from there."""
+
+COUNTER: Final = web.AppKey("volume", VolumeCounter)
+
+
+def places_of(site: Site) -> Places:
+    """The journal of a site, to be read."""
+    return Places(site.journal.folder, lambda: site.journal.committed)
+
+
+def add_counter(application: web.Application) -> None:
+    """Give an application what `volume` needs."""
+    application[COUNTER] = VolumeCounter(places_of(application[SITE]))
+
+
+async def volume(request: web.Request) -> web.Response:
+    """Counts by time and level."""
+    site = request.app[SITE]
+    try:
+        query = volume_query(request.query)
+    except QueryError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    counter = request.app[COUNTER]
+    body = await site.loop.run_in_executor(site.searching, _count, site, counter, query)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _count(site: Site, counter: VolumeCounter, query: SpanQuery) -> bytes:
+    """Count and render; on a thread."""
+    ends_at = time.monotonic() + COUNT_S_MAX
+    buckets = query.buckets
+    found = counter.count(query.wanted, buckets, lambda: site.closing or time.monotonic() > ends_at)
+    return msgspec.json.encode(
+        {
+            "since": buckets.since / MICROSECONDS,
+            "until": buckets.until / MICROSECONDS,
+            "bucket_s": buckets.width / MICROSECONDS,
+            "times": buckets.starts_s,
+            "levels": found.levels,
+            "total": found.total,
+            "complete": found.complete,
+        }
+    )
