@@ -1,9 +1,17 @@
 """Types for JSON objects of which only some keys count: decoding by them skips all others."""
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+_PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
+
+
+def can_be_read(key: str) -> bool:
+    """Whether a type can have the key: msgspec takes none that JSON would have to escape."""
+    return _PLAIN.fullmatch(key) is not None
 
 
 def places_of(keys: Iterable[str]) -> dict[str, str]:
@@ -15,7 +23,7 @@ def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -
     """A type for objects of which only some keys count; it has `get`, as `records.Fields` wants.
 
     Args:
-        keys: any texts.
+        keys: texts that `can_be_read`.
         types: of those keys that need one.
     """
     places = places_of(keys)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
@@ -92,7 +93,7 @@ def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
                     field.low = number
                 elif number > field.high:
                     field.high = number
-            elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX:
+            elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX and can_be_read(name):
                 fields[name] = Field(name, 1, number, number, number)
     return len(data)
 

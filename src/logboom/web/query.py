@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from logboom.formats.buckets import MICROSECONDS, Buckets, buckets_of, microseconds
 from logboom.formats.levels import severity
+from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns, parse_time
 from logboom.journal.exporting import columns_of
 from logboom.journal.matching import TEXT_CHARS_MAX, Filter
@@ -108,6 +109,8 @@ def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQu
         raise QueryError(f"field: found {len(names)}, expected 1 to {FIELDS_MAX}")
     if any(not 0 < len(name) <= FIELD_CHARS_MAX for name in names):
         raise QueryError(f"field: expected names of 1 to {FIELD_CHARS_MAX} characters")
+    if not all(map(can_be_read, names)):
+        raise QueryError("field: a name with quotes, backslashes or control characters can't be drawn")
     span = _span(parameters, _within(parameters, "points", POINTS_DEFAULT, BUCKETS_MAX))
     return span._replace(fields=names)
 

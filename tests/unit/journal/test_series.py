@@ -195,3 +195,8 @@ def test_fields_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not few.complete
     assert 0 < few.fields[0].count < 300
     assert not find_fields(places, Filter(), give_up=lambda: True).complete
+
+
+def test_a_field_that_can_not_be_drawn_is_not_offered(tmp_path: Path) -> None:
+    places = write(tmp_path / "j", [(1.0, {'a"b': 1, "a\\b": 2, "v": 3})])
+    assert [field.name for field in find_fields(places, Filter()).fields] == ["v"]

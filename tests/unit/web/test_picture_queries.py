@@ -72,3 +72,9 @@ def test_a_wrong_parameter_of_a_picture_is_named(
 ) -> None:
     with pytest.raises(QueryError, match=named):
         read(parameters)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a\x00"])
+def test_a_field_that_no_type_can_have_is_refused_not_a_fault(name: str) -> None:
+    with pytest.raises(QueryError, match="can't be drawn"):
+        series_query({}, ["temp", name])
