@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from logboom.errors import StorageError
+from logboom.formats.records import sender
 from logboom.journal.matching import Filter, Found
 from logboom.journal.search import Search
 from logboom.model import Record
@@ -85,8 +86,7 @@ def row_of(record: Record) -> Row:
 
 def source_of(record: Record) -> str:
     """The name that a sender gave itself, else its address."""
-    name = record.entry.get("source")
-    return name if isinstance(name, str) and name else record.source
+    return sender(record.entry, record.source)
 
 
 def all_records(folder: Path, wanted: Filter) -> Iterator[Record]:

@@ -6,6 +6,10 @@ from aiohttp import web
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
+SOURCES_DEFAULT: Final = 200
+SOURCES_MAX: Final = 1000
+"""Of one answer: some 400 KB."""
+
 
 class Operations(Protocol):
     """Answers the questions of this module; `logboom.ops.operations` does."""
@@ -16,11 +20,17 @@ class Operations(Protocol):
     async def readiness(self) -> list[tuple[str, bool, str]]:
         """Name, outcome and detail of each check of `/readyz`."""
 
-    async def metrics(self) -> tuple[bytes, str]:
-        """The body and the content type of `/metrics`."""
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The body and the content type of `/metrics`, for a client's `Accept`."""
 
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
+
+    async def sources(self, limit: int) -> dict[str, Any]:
+        """The document of `/api/sources`."""
+
+    async def alerts(self) -> dict[str, Any]:
+        """The document of `/api/alerts`."""
 
 
 OPERATIONS: Final = web.AppKey("operations", Operations)
@@ -52,10 +62,24 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """For Prometheus."""
-    body, content_type = await request.app[OPERATIONS].metrics()
+    accept = ",".join(request.headers.getall("Accept", []))
+    body, content_type = await request.app[OPERATIONS].metrics(accept)
     return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
 
 
 async def status(request: web.Request) -> web.Response:
     """Everything the Overview shows."""
     return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
+
+
+async def sources(request: web.Request) -> web.Response:
+    """Who sends; `limit` sources, those first who did last."""
+    text = request.query.get("limit", str(SOURCES_DEFAULT))
+    if not text.isdecimal() or not 1 <= int(text) <= SOURCES_MAX:
+        raise web.HTTPBadRequest(text=f"limit: found {text[:20]!r}, expected 1 to {SOURCES_MAX}")
+    return web.json_response(await request.app[OPERATIONS].sources(int(text)), headers=NO_STORE)
+
+
+async def alerts(request: web.Request) -> web.Response:
+    """What fires, and what has lately."""
+    return web.json_response(await request.app[OPERATIONS].alerts(), headers=NO_STORE)

@@ -85,12 +85,13 @@ class Site:
         """The source of a new connection or request."""
         return Source(self.name, self.settings.protocol, peer or "unknown", next(self._connections))
 
-    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> None:
-        """Hand a batch over, stamped."""
+    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
+        """Hand a batch over, stamped; returns for how long its sender is not to be read, seconds."""
         batch.source = source
         batch.received_ns = time.time_ns()
         self.intake.counters.received(self.loop.time())
         self.intake.submit(batch, done)
+        return self.intake.pause_s(batch)
 
     def journal_advanced(self) -> None:
         """The journal has committed something: wake who waits."""

@@ -136,8 +136,8 @@ class Upload:
         await self._site.wait_for_journal()
         self._in_flight_bytes += batch.size_bytes
         self._in_flight += 1
-        self._site.submit(batch, self._source, partial(self._answer, batch))
-        if pause_s := self._site.intake.pause_s(batch):
+        pause_s = self._site.submit(batch, self._source, partial(self._answer, batch))
+        if pause_s:
             await asyncio.sleep(pause_s)
 
     async def finish(self) -> Account:

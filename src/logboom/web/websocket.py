@@ -106,8 +106,7 @@ class Peer:
         wants_levels = site.intake.limits.level_min is not None
         batch = messages.judge(received, site.settings.line_bytes_max, wants_levels=wants_levels)
         self._batches += 1
-        site.submit(batch, self._source, partial(self._answer, received))
-        self._pause_s = site.intake.pause_s(batch)
+        self._pause_s = site.submit(batch, self._source, partial(self._answer, received))
 
     def _answer(self, received: list[bytes], receipt: Receipt) -> None:
         """A batch is settled: reply to the peer, then tell the others."""

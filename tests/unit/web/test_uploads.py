@@ -76,9 +76,10 @@ class SlowSite:
     async def wait_for_journal(self) -> None:
         await self.clear.wait()
 
-    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> None:
+    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
         assert source is NOWHERE
         self.waiting.append((batch, done))
+        return 0.0
 
     def settle(self) -> None:
         batch, done = self.waiting.pop(0)
