@@ -3,9 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from logboom.testing.postgres_kit import PostgresServer, find_binaries, postgres_server
 from logboom.testing.redis_kit import RedisServer, redis_server
 
 
@@ -24,5 +26,25 @@ def redis_binary() -> str:
 @pytest.fixture(scope="session")
 def shared_redis(redis_binary: str) -> Iterator[RedisServer]:
     with redis_server(redis_binary) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """The programs of this machine's PostgreSQL server; without them, as for Redis."""
+    binaries = find_binaries()
+    if binaries is None:
+        reason = "there is no PostgreSQL server; Debian has it in the package postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return binaries
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_binaries: Path) -> Iterator[PostgresServer]:
+    """A server that several tests share; it may be stopped, when it is started again."""
+    with postgres_server(postgres_binaries) as server:
         server.start()
         yield server

@@ -34,6 +34,9 @@ class Output(Protocol):
     goes on from `position()`. A line that can't be shown as it is gets a substitute; only a journal line
     that is damaged is left out, and counted. `logboom.testing.output_kit.check_output` holds every output
     to this contract.
+
+    An output with a database may have one more method, `database_state() -> DatabaseState`, for health. It
+    never waits for the database.
     """
 
     damaged: int

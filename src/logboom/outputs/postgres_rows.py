@@ -1,0 +1,242 @@
+"""Journal lines as rows for PostgreSQL's COPY, in its text format: what it refuses gets a substitute."""
+
+import math
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom.formats.levels import SEVERITY
+from logboom.formats.records import LUX_PER_IRRADIANCE, TIME_KEYS, records_of
+from logboom.formats.times import parse_time
+from logboom.journal.segments import prefix, suffix
+from logboom.model import Record
+from logboom.outputs.lines import Lines
+
+DELIMITER: Final = "\x1f"
+"""Between columns. JSON can't hold it but as an escape, so that entries need no look at each character."""
+
+NAME_CHARS_MAX: Final = 500
+"""Of a source's, sensor's or level's name: an index takes 2704 bytes, and a character may need four."""
+
+TIME_CHARS_MAX: Final = 64
+"""No time is written longer; what is remembered has to be bounded."""
+
+NUMBER_CHARS_MAX: Final = 4000
+"""Digits of a number: PostgreSQL's `numeric` has 131072 before the point and 16383 after it."""
+
+REPLACEMENT: Final = "\ufffd"
+"""Stands where PostgreSQL can have no NUL."""
+
+_NULL: Final = r"\N"
+_ENTRY_AT: Final = len(prefix(0))
+_ENTRY_KEY: Final = ',"entry":'
+_NO_TIME: Final = "1970-01-01T00:00:00+00:00"
+"""For a receive time that can't be read, which only a journal that somebody edited has."""
+
+_SPECIAL: Final = re.compile("[\\\\\n\r\x1f\0]")
+_ESCAPES: Final = {"\\": r"\\", "\n": r"\n", "\r": r"\r", DELIMITER: r"\x1f"}
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_LARGE_EXPONENT: Final = re.compile(r"[eE][+-]?[0-9]{4}")
+_ESCAPE_SEQUENCE: Final = re.compile(r"\\(?:u0000|.)", re.DOTALL)
+
+
+class Candidate(NamedTuple):
+    """What may be a sensor's reading: it has a temperature."""
+
+    sequence: int
+    time: str
+    entry: str
+    """The JSON, escaped for COPY."""
+    fields: dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One entry."""
+
+    sequence: int
+    text: str
+    """For table `entries`, columns as in `postgres_schema.ENTRY_COLUMNS`; with its newline."""
+    candidate: Candidate | None
+
+
+def rows_of(journal: int, lines: Lines) -> list[Row]:
+    """The rows of `lines`, as fast as can be: one entry that `jsonb` refuses makes COPY fail.
+
+    Those of damaged lines are missing.
+
+    Args:
+        journal: its number in the database.
+        lines: of the journal.
+    """
+    records = records_of(lines.sequences, lines.data, with_times=False)
+    escaped = lines.data.decode(errors="replace").replace("\\", r"\\")
+    if "\r" in escaped or DELIMITER in escaped:  # blanks between tokens may be anything
+        escaped = escaped.replace("\r", r"\r").replace(DELIMITER, r"\x1f")
+    rows: list[Row] = []
+    for record, line in zip(records, _texts(escaped, lines, records), strict=False):
+        text = _between(line, _escaped_tail(record.source, record.listener))
+        rows.append(_row(journal, record, _escaped(_encoded(record)) if text is None else text, _NULL))
+    return rows
+
+
+def safe_rows_of(journal: int, lines: Lines) -> list[Row]:
+    """The same, and slower: what `jsonb` refuses inside an entry is replaced, and the text kept beside it."""
+    records = records_of(lines.sequences, lines.data, with_times=False)
+    texts = _texts(lines.data.decode(errors="replace"), lines, records)
+    rows: list[Row] = []
+    for record, line in zip(records, texts, strict=False):
+        text = _sent(record, line)
+        safe = _accepted(text)
+        rows.append(_row(journal, record, _escaped(safe), _NULL if safe == text else _escaped(text)))
+    return rows
+
+
+def last_resort(journal: int, lines: Lines, sequence: int) -> Row:
+    """One entry's rows without anything that could be refused: its JSON is in `entry_text` only."""
+    records = records_of(lines.sequences, lines.data, with_times=False)
+    texts = _texts(lines.data.decode(errors="replace"), lines, records)
+    record, line = next(pair for pair in zip(records, texts, strict=False) if pair[0].sequence == sequence)
+    return _row(journal, record, "{}", _escaped(_sent(record, line)))
+
+
+def _texts(text: str, lines: Lines, records: list[Record]) -> list[str]:
+    """The lines of `text` that the records were made of, perhaps with more after them."""
+    split = text.split("\n")
+    if len(records) == len(lines.sequences):
+        return split
+    by_sequence = dict(zip(lines.sequences, split, strict=False))
+    return [by_sequence[record.sequence] for record in records]
+
+
+def _row(journal: int, record: Record, entry: str, entry_text: str) -> Row:
+    sequence, received_at, _, source, listener, level, message, fields = record
+    received = _received(received_at)
+    time = _time(fields) or received
+    if not message.isprintable() or "\\" in message:  # perhaps a control character
+        message = _escaped(message)
+    text = (
+        f"{journal}\x1f{sequence}\x1f{received}\x1f{time}\x1f{_name(source[:NAME_CHARS_MAX])}\x1f{_name(listener)}\x1f"
+        f"{_level(level[:NAME_CHARS_MAX])}\x1f{message}\x1f{entry}\x1f{entry_text}\n"
+    )
+    return Row(sequence, text, Candidate(sequence, time, entry, fields) if "temp" in fields else None)
+
+
+def readings_of(journal: int, candidates: Iterable[Candidate]) -> list[str]:
+    """The rows for table `readings`, columns as in `postgres_schema.READING_COLUMNS`, each with its newline."""
+    return [
+        f"{journal}\x1f{sequence}\x1f{_sensor(fields.get('id'))}\x1f{time}\x1f{values}\x1f{entry}\n"
+        for sequence, time, entry, fields in candidates
+        if (values := _values(fields))
+    ]
+
+
+def _time(fields: dict[str, Any]) -> str | None:
+    """The sender's own time; None when there is none that can be read."""
+    for key in TIME_KEYS:
+        value = fields.get(key)
+        if value is not None:
+            if not isinstance(value, str):
+                return _iso(value)
+            return _time_text(value) if len(value) <= TIME_CHARS_MAX else None
+    return None
+
+
+@lru_cache(maxsize=4096)  # sensors tell whole seconds: hundreds of readings have the same
+def _time_text(text: str) -> str | None:
+    return _iso(text)
+
+
+def _iso(value: object) -> str | None:
+    moment = parse_time(value)
+    return None if moment is None else moment.isoformat()
+
+
+def _values(fields: dict[str, Any]) -> str | None:
+    """Temperature, humidity, light and irradiance; None when it is no reading: they have to be there as numbers."""
+    try:
+        temp, rh, lux = float(fields["temp"]), float(fields["rh"]), float(fields["lux"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    irradiance = lux / LUX_PER_IRRADIANCE
+    if "irradiance" in fields:
+        with suppress(TypeError, ValueError, OverflowError):
+            irradiance = float(fields["irradiance"])
+    if math.isfinite(temp + rh + lux + irradiance):
+        return f"{temp!r}\x1f{rh!r}\x1f{lux!r}\x1f{irradiance!r}"
+    return DELIMITER.join(
+        [repr(value) if math.isfinite(value) else _NULL for value in (temp, rh, lux, irradiance)]
+    )
+
+
+def _sensor(name: object) -> str:
+    if isinstance(name, str):
+        return _name(name[:NAME_CHARS_MAX])
+    return "unknown" if name is None else _name(msgspec.json.encode(name).decode()[:NAME_CHARS_MAX])
+
+
+@lru_cache(maxsize=4096)  # one a sensor, peer or listener that is active
+def _name(text: str) -> str:
+    return _escaped(text)
+
+
+@lru_cache(maxsize=256)  # senders have few
+def _level(level: str) -> str:
+    return f"{_escaped(level)}\x1f{SEVERITY.get(level, _NULL)}"
+
+
+@lru_cache(maxsize=4096)
+def _escaped_tail(source: str, listener: str) -> str:
+    """How the line ends after its entry, with backslashes doubled as in the whole block."""
+    return suffix(source, listener)[:-1].decode().replace("\\", r"\\")
+
+
+@lru_cache(maxsize=256)  # one serves a batch
+def _received(text: str) -> str:
+    return _iso(text) or _NO_TIME
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[0], REPLACEMENT)
+
+
+def _sent(record: Record, line: str) -> str:
+    """The entry as it was sent: numbers keep their digits."""
+    text = _between(line, suffix(record.source, record.listener)[:-1].decode())
+    return _encoded(record) if text is None else text
+
+
+def _between(line: str, tail: str) -> str | None:
+    """What stands between envelope and `tail`; None when somebody edited the journal."""
+    if line.endswith(tail) and line.startswith(_ENTRY_KEY, _ENTRY_AT - len(_ENTRY_KEY)):
+        return line[_ENTRY_AT : -len(tail)]
+    return None
+
+
+def _encoded(record: Record) -> str:
+    return msgspec.json.encode(record.entry).decode()
+
+
+def _accepted(text: str) -> str:
+    """JSON that `jsonb` takes: no NUL, no number beyond `numeric` (it becomes a string)."""
+    return _TOKEN.sub(_accepted_token, text)
+
+
+def _accepted_token(found: re.Match[str]) -> str:
+    token = found[0]
+    if token.startswith('"'):
+        return _ESCAPE_SEQUENCE.sub(_accepted_escape, token) if "\\" in token else token
+    if len(token) > NUMBER_CHARS_MAX or _LARGE_EXPONENT.search(token):
+        return f'"{token}"'
+    return token
+
+
+def _accepted_escape(found: re.Match[str]) -> str:
+    return REPLACEMENT if found[0] == r"\u0000" else found[0]

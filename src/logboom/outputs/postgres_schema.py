@@ -1,0 +1,177 @@
+"""The tables of the `postgres` output, and how those of an older version become today's."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from logboom.errors import OutputError
+
+if TYPE_CHECKING:
+    import asyncpg  # type: ignore[import-untyped]
+
+ENTRY_COLUMNS: Final = (
+    "journal",
+    "sequence",
+    "received_at",
+    "time",
+    "source",
+    "listener",
+    "level",
+    "severity",
+    "message",
+    "entry",
+    "entry_text",
+)
+READING_COLUMNS: Final = (
+    "journal",
+    "sequence",
+    "sensor",
+    "time",
+    "temp",
+    "rh",
+    "lux",
+    "irradiance",
+    "entry",
+)
+
+MIGRATIONS: Final = (
+    # version 1
+    """
+    CREATE TABLE {schema}.journals (
+      id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      name text NOT NULL,
+      next_sequence bigint NOT NULL,
+      readings bigint NOT NULL DEFAULT 0
+    );
+    COMMENT ON TABLE {schema}.journals IS 'Which journals were read, how far, and how many readings each has here';
+    CREATE TABLE {schema}.entries (
+      journal integer NOT NULL,
+      sequence bigint NOT NULL,
+      received_at timestamptz NOT NULL,
+      time timestamptz NOT NULL,
+      source text COLLATE "C" NOT NULL,
+      listener text COLLATE "C" NOT NULL,
+      level text COLLATE "C" NOT NULL,
+      severity real,
+      message text NOT NULL,
+      entry jsonb NOT NULL,
+      entry_text text,
+      PRIMARY KEY (sequence, journal)
+    );
+    COMMENT ON TABLE {schema}.entries IS 'Everything that was received';
+    COMMENT ON COLUMN {schema}.entries.sequence IS 'Place in the journal';
+    COMMENT ON COLUMN {schema}.entries.time IS 'The sender''s, else received_at';
+    COMMENT ON COLUMN {schema}.entries.level IS 'Empty: none';
+    COMMENT ON COLUMN {schema}.entries.severity IS 'OpenTelemetry''s 1 to 24; NULL: unknown';
+    COMMENT ON COLUMN {schema}.entries.entry_text IS 'As it was sent, where jsonb can''t hold it; else NULL';
+    CREATE INDEX entries_received_at ON {schema}.entries (received_at);
+    CREATE INDEX entries_time ON {schema}.entries (time);
+    CREATE INDEX entries_source ON {schema}.entries (source, time);
+    CREATE INDEX entries_level ON {schema}.entries (level, time) WHERE level <> '';
+    CREATE INDEX entries_severe ON {schema}.entries (time) WHERE severity >= 17;
+    CREATE TABLE {schema}.readings (
+      journal integer NOT NULL,
+      sequence bigint NOT NULL,
+      sensor text COLLATE "C" NOT NULL,
+      time timestamptz NOT NULL,
+      temp double precision,
+      rh double precision,
+      lux double precision,
+      irradiance double precision,
+      entry jsonb NOT NULL,
+      PRIMARY KEY (sequence, journal)
+    );
+    COMMENT ON TABLE {schema}.readings IS 'Those of the entries that are sensor readings';
+    COMMENT ON COLUMN {schema}.readings.temp IS '°C; NULL, as in its neighbours: sent, but not finite';
+    COMMENT ON COLUMN {schema}.readings.rh IS '%';
+    COMMENT ON COLUMN {schema}.readings.irradiance IS 'W/m²: sent, else lux / 127';
+    CREATE INDEX readings_time ON {schema}.readings (time);
+    CREATE INDEX readings_sensor ON {schema}.readings (sensor, time);
+    CREATE FUNCTION {schema}.count_deleted() RETURNS trigger LANGUAGE plpgsql
+      SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    BEGIN
+      IF TG_OP = 'TRUNCATE' THEN
+        UPDATE {schema}.journals SET readings = 0;
+      ELSE
+        UPDATE {schema}.journals j SET readings = j.readings - gone.count
+        FROM (SELECT journal, count(*) FROM deleted GROUP BY journal) gone WHERE gone.journal = j.id;
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER count_deleted AFTER DELETE ON {schema}.readings REFERENCING OLD TABLE AS deleted
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.count_deleted();
+    CREATE TRIGGER count_truncated AFTER TRUNCATE ON {schema}.readings
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.count_deleted();
+    """,
+)
+"""The statements that make version n + 1 of version n.
+
+How many readings there are is kept beside the position, in the same transaction: counting a large table
+takes minutes. Triggers keep it right whoever deletes; they cost a new row nothing. An index on levels leaves
+out what has none, and severe entries have one of their own: readings and heartbeats cost neither.
+"""
+
+
+async def migrate(connection: "asyncpg.Connection[Any]", schema: str) -> None:
+    """Make or renew the tables, in one transaction; of several servers, one at a time.
+
+    Args:
+        connection: a fresh one.
+        schema: name of the database schema, not quoted.
+
+    Raises:
+        OutputError: the schema is of a newer Logboom or of another program, or the database can't hold any text.
+        asyncpg.PostgresError: whatever the server says.
+    """
+    encoding = await connection.fetchval("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise OutputError(
+            f"the database's encoding is {encoding}, expected UTF8: "
+            "make one with CREATE DATABASE logboom ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if await _version(connection, schema) == len(MIGRATIONS):
+        return
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('logboom ' || $1, 0))", schema
+        )
+        version = await _version(connection, schema)
+        if version > len(MIGRATIONS):
+            raise OutputError(
+                f"schema {schema} has version {version}, this Logboom knows up to {len(MIGRATIONS)}: "
+                "it was written by a newer one"
+            )
+        if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", quoted(schema)):
+            await connection.execute(f"CREATE SCHEMA {quoted(schema)}")
+        elif version == 0 and await _is_taken(connection, schema):
+            raise OutputError(f"schema {schema} has tables of another program: choose another `schema`")
+        for statements in MIGRATIONS[version:]:
+            await connection.execute(statements.replace("{schema}", quoted(schema)))
+        await _save_version(connection, quoted(schema))
+
+
+def quoted(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def _version(connection: "asyncpg.Connection[Any]", schema: str) -> int:
+    """0: there are no tables of ours."""
+    table = f"{quoted(schema)}.logboom_version"
+    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
+        return 0
+    return int(await connection.fetchval(f"SELECT version FROM {table}"))  # noqa: S608 - quoted
+
+
+async def _is_taken(connection: "asyncpg.Connection[Any]", schema: str) -> bool:
+    names = [f"{quoted(schema)}.{table}" for table in ("journals", "entries", "readings")]
+    found = await connection.fetchval(
+        "SELECT count(*) FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", names
+    )
+    return bool(found)
+
+
+async def _save_version(connection: "asyncpg.Connection[Any]", schema: str) -> None:
+    table = f"{schema}.logboom_version"
+    await connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {table} (version integer NOT NULL); TRUNCATE {table}"
+    )
+    await connection.execute(f"INSERT INTO {table} VALUES ($1)", len(MIGRATIONS))  # noqa: S608 - quoted
