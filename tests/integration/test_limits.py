@@ -11,6 +11,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from logboom.errors import ConfigError
+from logboom.pipeline.door import Refused
 from logboom.servers import http
 from logboom.testing.app_kit import run_scenario
 from logboom.testing.app_thread import AppThread
@@ -46,7 +47,7 @@ def test_a_network_that_may_not_connect(
         with connect(app, listener) as stranger:
             assert is_turned_away(stranger, greeting)
         counters = app.app.monitor.counters(listener)
-        assert counters.connections_turned_away["network"] == 1
+        assert counters.connections_turned_away[Refused.NETWORK] == 1
         assert counters.connections_total == 0
 
 
@@ -74,7 +75,7 @@ def test_one_address_does_not_take_every_place_over_tcp(tmp_path: Path) -> None:
                 assert connection.recv(1024) == b'{"ack":1}\n'
             with connect(app, "device") as third:
                 assert is_turned_away(third, LINE)
-        assert app.app.monitor.counters("device").connections_turned_away["address"] == 1
+        assert app.app.monitor.counters("device").connections_turned_away[Refused.ADDRESS] == 1
 
 
 def test_one_address_does_not_take_every_place_over_http(tmp_path: Path) -> None:

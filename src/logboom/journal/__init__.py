@@ -2,5 +2,6 @@
 
 A journal is a folder of segments. `<first sequence, 20 digits>.jsonl` holds one entry a line; line n of a
 segment is sequence first + n. Whatever stands in a segment past the next segment's first sequence was never
-acknowledged and does not count.
+acknowledged and does not count. Beside each stand its sparse index and its checksums; `segments.manifest` holds
+the hash of each segment that was sealed.
 """

@@ -1,8 +1,9 @@
-"""Rebuilding a segment's sparse index from its lines."""
+"""Rebuilding a segment's sparse index from its lines, and telling whether one fits."""
 
 from datetime import datetime
 
 from logboom.journal.segments import INDEX_STEP_BYTES, IndexPoint, Segment, pack_point
+from logboom.journal.sums import Sum
 
 _BLOCK_BYTES = 4 << 20
 
@@ -38,6 +39,18 @@ def received_at_ns(line: bytes) -> int | None:
     """Receive time of a journal line, nanoseconds since the epoch; None when the line is damaged."""
     try:
         moment = datetime.fromisoformat(line[16:48].decode("ascii"))
-        return int(moment.timestamp() * 1_000_000) * 1000
-    except ValueError:
+        moment_ns = int(moment.timestamp() * 1_000_000) * 1000
+    except (ValueError, OverflowError):
         return None
+    return moment_ns if 0 <= moment_ns < 1 << 64 else None  # a flipped bit makes year 970 of 1970
+
+
+def fits_sums(points: list[IndexPoint], sums: list[Sum]) -> bool:
+    """Whether an index says the same as the checksums, where both know the sequence. They are the surer ones."""
+    sequences = {one.start: one.first for one in sums} | {one.end: one.next for one in sums}
+    offsets = {sequence: offset for offset, sequence in sequences.items()}
+    return all(
+        sequences.get(point.offset, point.sequence) == point.sequence
+        and offsets.get(point.sequence, point.offset) == point.offset
+        for point in points
+    )

@@ -1,16 +1,22 @@
-"""What happens to a journal at start: it is made whole again, whatever the last stop left behind."""
+"""What happens to a journal at start: it is made whole again, whatever the last stop left behind.
+
+What is known to be synced is left alone, damaged or not: a checksum's record, like an index point, was written
+after the sync of what it covers. Only what stands behind the last of them is looked at. There, a torn end is cut
+off; damage that good lines follow is taken out, and the good lines stay: a power cut leaves that of what was
+never acknowledged, but a lost checksum and a flipped bit look the same.
+"""
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from logboom.formats.envelope import Envelope
-from logboom.formats.ndjson import is_utf8
-from logboom.journal.index import rebuild_index
+from logboom.journal.index import fits_sums, rebuild_index
+from logboom.journal.lines import Damage, LineScan
+from logboom.journal.manifest import mend_manifest, read_manifest
+from logboom.journal.repair import take_out
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
     POINT_BYTES,
@@ -20,11 +26,18 @@ from logboom.journal.segments import (
     read_index,
     sync_folder,
 )
+from logboom.journal.sums import Origin, Sum, is_true, read_sums, sum_of, write_sums
 
-_decoder: Final = msgspec.json.Decoder(Envelope)
 _BLOCK_BYTES: Final = 4 << 20
 """Read at once; longer than any line."""
-_LINE_START: Final = b'{"received_at":"'
+
+SPLITS_MAX: Final = 64
+"""Damages that are taken out one by one; each makes a segment. More of them in what was written last are the
+pages of a torn write, in no order: then the end is cut at the first. Bits don't flip in that many places."""
+
+CHECKED_BYTES_MAX: Final = 64 << 20
+"""How much of the newest segment is held against its checksums: 40 ms of memory, and the start must not wait for a
+slow disk. The rest is for `logboom verify`."""
 
 
 @dataclass
@@ -40,6 +53,8 @@ class Recovered:
     started_ns: int = 0
     """Receive time of the segment's first entry, nanoseconds since the epoch; 0: unknown."""
     set_aside_bytes: int = 0
+    damages: int = 0
+    """How often good lines stood behind damage; the damage's sequences stand in no line now."""
     notes: list[str] = field(default_factory=list)
     """What was found and done, in words; empty after a clean stop."""
 
@@ -48,97 +63,155 @@ def recover(folder: Path, set_aside: Path) -> Recovered:
     """Make the newest segment whole: cut a torn or damaged end (kept in `set_aside`), count its lines.
 
     Older segments were sealed after a sync, and are left alone: `logboom verify` looks at them.
+
+    Raises:
+        OSError: the disk is full, or broken.
     """
     recovered = Recovered()
+    sealed, next_sequence = _read_manifest(folder, set_aside, recovered)
     segments = list_segments(folder)
     while segments:
         segment = segments.pop()
+        if segment.first in sealed:  # its hash was taken; what came after it is gone
+            recovered.notes.append(f"{segment.name}: sealed, but nothing is left of what came after it")
+            break
         if segment.path.stat().st_size:
             _recover_segment(segment, set_aside, recovered)
-            return recovered
+            break
         if not segments:  # an empty journal still remembers where its sequence stands
-            recovered.next_sequence = segment.first
-        recovered.next_sequence = max(recovered.next_sequence, segment.first)
-        segment.path.unlink()
-        segment.index_path.unlink(missing_ok=True)
+            recovered.next_sequence = max(recovered.next_sequence, segment.first)
+        sums = read_sums(segment)
+        if sums:
+            recovered.notes.append(
+                f"{segment.name}: empty, but {sums[-1].end} bytes of it were on the disk once"
+            )
+        recovered.next_sequence = max(recovered.next_sequence, segment.first, sums[-1].next if sums else 0)
+        segment.delete()
         sync_folder(folder)  # it must not come back and bound the segment that goes on in its place
+    if next_sequence > recovered.next_sequence:  # sequences are never given twice: outputs count on it
+        recovered.next_sequence, recovered.segment = next_sequence, None
     return recovered
 
 
+def _read_manifest(folder: Path, set_aside: Path, recovered: Recovered) -> tuple[set[int], int]:
+    """The sealed segments, and the sequence after the last one that the manifest knows. Its trouble stops nothing."""
+    try:
+        mended = mend_manifest(folder, set_aside)
+        hashes = read_manifest(folder).hashes()
+    except OSError as error:
+        recovered.notes.append(f"the manifest can't be read: {error}")
+        return set(), 0
+    if mended:
+        recovered.notes.append(mended)
+    ends = (first + event.entries for first, (_, event) in hashes.items())
+    return set(hashes), max(ends, default=0)
+
+
 def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) -> None:
-    points = read_index(segment)
-    # A point was written after what it points at was synced: damage can only stand behind the last one.
-    start = points[-1] if points else IndexPoint(segment.first, 0, 0)
-    recovered.size, count = _good_end(segment.path, start.offset)
-    rest = segment.path.stat().st_size - recovered.size
-    if rest:
-        _cut(segment, recovered.size, rest, set_aside, recovered)
+    points, sums = read_index(segment), read_sums(segment)
+    if not fits_sums(points, sums):
+        points = []
+    size = segment.path.stat().st_size
+    start = _last_known(segment, points, sums, size)
+    lost = max([start.sequence, *(one.next for one in sums)])
+    intact = _is_intact(segment, sums, size, recovered)
+    scan = _scan(segment.path, start)
+    damages, end, next_sequence = _torn_end(scan, size)
+    if end < size:
+        _cut(segment, end, size - end, set_aside, recovered)
     _sync(segment.path)  # what is read from now on must not vanish in the next power cut
+    if damages:
+        segment = _take_out(segment, damages, end, set_aside, recovered)
+        points, sums, start = read_index(segment), read_sums(segment), IndexPoint(segment.first, 0, 0)
+    recovered.size = segment.path.stat().st_size
     if not _index_is_whole(segment, points):
         rebuild_index(segment)
         points = read_index(segment)
-        recovered.notes.append(f"{segment.path.name}: index rebuilt")
-    end = start.sequence + count
-    recovered.next_sequence = max(recovered.next_sequence, end)
+        recovered.notes.append(f"{segment.name}: index rebuilt")
     recovered.indexed_to = points[-1].offset + INDEX_STEP_BYTES if points else 0
-    # An empty newer segment may have claimed a later sequence; then this one is closed.
-    if recovered.next_sequence == end:
+    recovered.next_sequence = max(recovered.next_sequence, next_sequence, lost)
+    # An empty newer segment may have claimed a later sequence; then this one is closed. So it is when it changed:
+    # behind a newline too many, no line would stand at its sequence.
+    if recovered.next_sequence == next_sequence and intact:
         recovered.segment = segment
         recovered.started_ns = points[0].received_ns if points else 0
+        with suppress(OSError):  # a checksum that can't be written is missing, that's all
+            _cover(segment, sums, start, recovered.size)
+
+
+def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], size: int) -> IndexPoint:
+    """The last place that is known to be the start of a line, with everything before it synced."""
+    known = [IndexPoint(one.next, one.end, 0) for one in sums] + points
+    with segment.path.open("rb") as file:
+        for place in sorted(known, key=lambda point: point.offset, reverse=True):
+            if 0 < place.offset <= size and os.pread(file.fileno(), 1, place.offset - 1) == b"\n":
+                return place
+    return IndexPoint(segment.first, 0, 0)
+
+
+def _is_intact(segment: Segment, sums: list[Sum], size: int, recovered: Recovered) -> bool:
+    """Say so when what was acknowledged is not what it was; it is left as it is."""
+    intact = True
+    for one in sums:
+        if one.end > size:
+            gone = one.end - max(size, one.start)
+            what = f"{gone} bytes at the end are gone that were on the disk once"
+        elif one.start >= size - CHECKED_BYTES_MAX and not is_true(segment, one):
+            what = f"bytes {one.start} to {one.end} are not what was written"
+        else:
+            continue
+        intact = False
+        recovered.notes.append(f"{segment.name}: {what}: see logboom verify, which can repair it")
+    return intact
+
+
+def _scan(path: Path, start: IndexPoint) -> LineScan:
+    scan = LineScan(start.offset, start.sequence)
+    with path.open("rb") as file:
+        file.seek(start.offset)
+        while block := file.read(_BLOCK_BYTES):
+            scan.feed(block)
+    scan.finish()
+    return scan
+
+
+def _torn_end(scan: LineScan, size: int) -> tuple[list[Damage], int, int]:
+    """The damage that good lines follow, where those end, and the sequence after them."""
+    damages, end, next_sequence = list(scan.damage), size, scan.next_sequence
+    while damages and damages[-1].end == end:
+        last = damages.pop()
+        end, next_sequence = last.offset, last.sequence
+    if len(damages) > SPLITS_MAX:
+        return [], damages[0].offset, damages[0].sequence
+    return damages, end, next_sequence
+
+
+def _take_out(
+    segment: Segment, damages: list[Damage], size: int, set_aside: Path, recovered: Recovered
+) -> Segment:
+    """Take damage out of the middle; returns the segment that holds the last lines now."""
+    kept = take_out(segment, damages, size, set_aside, Origin.RECOVERED)
+    recovered.damages = len(damages)
+    recovered.set_aside_bytes += sum(damage.size for damage in damages)
+    for damage, path in zip(damages, kept, strict=False):
+        recovered.notes.append(
+            f"{segment.name}: damage at {damage.offset}, {damage.lines} lines from sequence {damage.sequence} on; "
+            f"kept in {path}, the lines behind it stay"
+        )
+    return list_segments(segment.path.parent)[-1]
+
+
+def _cover(segment: Segment, sums: list[Sum], start: IndexPoint, size: int) -> None:
+    """Take the checksum of what was looked at, and leave no half record to write behind."""
+    if start.offset < size and not (sums and sums[-1].end > start.offset):
+        sums = [*sums, sum_of(segment, start.offset, size, start.sequence, Origin.RECOVERED)]
+    write_sums(segment, sums)
 
 
 def _index_is_whole(segment: Segment, points: list[IndexPoint]) -> bool:
     """Points that are appended behind a torn one would never be found again."""
     path = segment.index_path
     return bool(points) and path.stat().st_size == len(points) * POINT_BYTES
-
-
-def _good_end(path: Path, offset: int) -> tuple[int, int]:
-    """Where the good lines from `offset` on end, and how many there are; reads in blocks."""
-    count, rest = 0, b""
-    with path.open("rb") as file:
-        file.seek(offset)
-        while block := file.read(_BLOCK_BYTES):
-            data = rest + block
-            good, lines = good_lines(data)
-            offset, count = offset + good, count + lines
-            rest = data[good:]
-            if b"\n" in rest or len(rest) > _BLOCK_BYTES:  # a bad line, or what is no line at all
-                break
-    return offset, count
-
-
-def good_lines(tail: bytes) -> tuple[int, int]:
-    """How many bytes and lines of `tail` are whole journal lines, up to the first that is not."""
-    whole = tail.rfind(b"\n") + 1
-    count = tail.count(b"\n", 0, whole)
-    if _all_good(tail[:whole], count):
-        return whole, count
-    good = count = 0
-    while (end := tail.find(b"\n", good)) >= 0 and is_good_line(tail[good:end]):
-        good, count = end + 1, count + 1
-    return good, count
-
-
-def _all_good(lines: bytes, count: int) -> bool:
-    """Whether all lines are good, in a few calls. The decoder takes any white space for a newline: hence the count."""
-    starts = lines.startswith(_LINE_START) + lines.count(b"\n" + _LINE_START)
-    try:
-        return starts == count == len(_decoder.decode_lines(lines)) and is_utf8(lines)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-
-
-def is_good_line(line: bytes) -> bool:
-    """Whether `line` is one whole journal line."""
-    try:
-        _decoder.decode(line)
-    except msgspec.DecodeError:
-        return False
-    except RecursionError:
-        # How deep the decoder can go depends on who calls it: an entry that was acknowledged must not look damaged.
-        return line.startswith(_LINE_START) and line.endswith(b'"}') and is_utf8(line)
-    return is_utf8(line)  # the decoder skips the entry without a look at its characters
 
 
 def _cut(segment: Segment, offset: int, size: int, set_aside: Path, recovered: Recovered) -> None:
@@ -153,7 +226,7 @@ def _cut(segment: Segment, offset: int, size: int, set_aside: Path, recovered: R
     sync_folder(set_aside)
     os.truncate(segment.path, offset)
     recovered.set_aside_bytes += size
-    recovered.notes.append(f"{segment.path.name}: cut {size} torn bytes at {offset}, kept in {aside}")
+    recovered.notes.append(f"{segment.name}: cut {size} torn bytes at {offset}, kept in {aside}")
 
 
 def _sync(path: Path) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from logboom.journal.manifest import Event, append_events
 from logboom.journal.segments import Segment, list_segments, sync_folder
 from logboom.model import Report
 
@@ -39,17 +40,26 @@ class Retention:
         segments = list_segments(folder)
         sizes = [segment.path.stat().st_size for segment in segments]
         total = sum(sizes)
-        deleted = []
+        due: list[tuple[Segment, int]] = []
         for segment, size, following in zip(segments, sizes, segments[1:], strict=False):
             too_large = self._bytes_max is not None and total > self._bytes_max
             if not too_large and not self._is_old(segment):
                 break
-            self._delete(segment, min(following.first, next_sequence))
-            deleted.append(segment)
+            due.append((segment, min(following.first, next_sequence)))
             total -= size
-        if deleted:
+        if due:
+            self._note(folder, [segment for segment, _ in due])
+            for segment, end in due:
+                self._delete(segment, end)
             sync_folder(folder)
-        return deleted
+        return [segment for segment, _ in due]
+
+    def _note(self, folder: Path, segments: list[Segment]) -> None:
+        """Write into the manifest that they go, before they do: else they would look stolen."""
+        try:
+            append_events(folder, [Event("expired", segment.name) for segment in segments])
+        except OSError as error:  # a full disk needs the room more than the note
+            self._report("error", f"the manifest can't tell that segments go past their retention: {error}")
 
     def _is_old(self, segment: Segment) -> bool:
         return self._age_max_s is not None and self._clock() - segment.path.stat().st_mtime > self._age_max_s
@@ -61,5 +71,4 @@ class Retention:
             self._report("error", f"deleting {segment.path.name}; {lost}")
         else:
             self._report("info", f"deleting {segment.path.name}: past its retention")
-        segment.index_path.unlink(missing_ok=True)
-        segment.path.unlink()
+        segment.delete()

@@ -13,8 +13,13 @@ from logboom.formats.times import iso_from_ns
 
 SUFFIX: Final = ".jsonl"
 INDEX_SUFFIX: Final = ".index"
+SUMS_SUFFIX: Final = ".sums"
 INDEX_STEP_BYTES: Final = 1 << 20
 """A seek reads at most this much in vain; a 256 MiB segment has an index of 6 KiB."""
+
+
+LINE_BYTES_MIN: Final = 32
+"""No journal line is as short; an index that says so is damaged, and would make the sequence jump."""
 
 
 class IndexPoint(NamedTuple):
@@ -41,6 +46,22 @@ class Segment(NamedTuple):
     def index_path(self) -> Path:
         """Where its sparse index lives."""
         return self.path.with_suffix(INDEX_SUFFIX)
+
+    @property
+    def sums_path(self) -> Path:
+        """Where its checksums live."""
+        return self.path.with_suffix(SUMS_SUFFIX)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the manifest and in reports."""
+        return self.path.name
+
+    def delete(self) -> None:
+        """Remove it and what stands beside it; the folder is still to be synced."""
+        self.index_path.unlink(missing_ok=True)
+        self.sums_path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     @classmethod
     def at(cls, folder: Path, first: int) -> "Segment":
@@ -75,6 +96,8 @@ def read_index(segment: Segment) -> list[IndexPoint]:
         point = IndexPoint(*fields)
         last = points[-1] if points else IndexPoint(segment.first - 1, -1, 0)
         if point.sequence <= last.sequence or not last.offset < point.offset <= size:
+            break
+        if (point.sequence - segment.first) * LINE_BYTES_MIN > point.offset:
             break
         points.append(point)
     return points

@@ -1,31 +1,20 @@
-"""Checking a whole journal, and setting aside what is broken."""
+"""Checking a whole journal: its lines, its checksums, and what its manifest says of each segment."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from logboom.journal.index import rebuild_index
-from logboom.journal.recovery import good_lines, is_good_line
-from logboom.journal.segments import Segment, list_segments, read_index, sync_folder
+from logboom.journal.index import fits_sums
+from logboom.journal.lines import Damage, LineScan, settle_lines
+from logboom.journal.manifest import Event, Line, read_manifest
+from logboom.journal.segments import Segment, list_segments, read_index
+from logboom.journal.sums import Sum, SumCheck, read_sums
 
 _BLOCK_BYTES: Final = 4 << 20
-
-
-@dataclass
-class Damage:
-    """Bytes of a segment that are not journal lines."""
-
-    offset: int
-    size: int
-    sequence: int
-    """The sequence that the first damaged line had."""
-    lines: int
-    """How many lines it was, as far as newlines tell."""
-    torn: bool
-    """The file ends inside a line."""
 
 
 @dataclass
@@ -37,13 +26,26 @@ class Finding:
     """Good lines."""
     size: int = 0
     damage: list[Damage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What is wrong though every line that is there reads: bytes that changed, or are gone."""
     notes: list[str] = field(default_factory=list)
     """Oddities that lose nothing: a missing index, lines that do not count."""
+    covered: int = 0
+    """Bytes under a checksum that fits. What a crash took of the checksums is not covered, which is no damage."""
+    afterwards: int = 0
+    """How many of them got their checksum only from the file: at a start after a crash, or by a repair."""
+    sealed: bool = False
+    """The manifest has a hash of it, and it fits."""
 
     @property
     def good(self) -> bool:
-        """Every line can be read."""
-        return not self.damage
+        """Every line is there, and as it was written."""
+        return not self.damage and not self.problems
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence after its last line."""
+        return self.segment.first + self.lines + sum(damage.lines for damage in self.damage)
 
 
 def verify(
@@ -54,139 +56,149 @@ def verify(
     Args:
         folder: the journal's folder.
         progress: told about each block's bytes.
-        growing: a server is writing meanwhile: an unfinished last line is no damage.
+        growing: a server is writing meanwhile: an unfinished last line is no damage, and a segment may go.
     """
+    hashes = read_manifest(folder).hashes()
     segments = list_segments(folder)
     ends = [*(segment.first for segment in segments[1:]), None]
     for segment, end in zip(segments, ends, strict=False):
-        finding = _scan(segment, progress)
-        _compare(finding, end)
+        try:
+            finding = _scan(segment, end, hashes.get(segment.first), progress)
+        except FileNotFoundError:
+            if growing:  # past its retention
+                continue
+            raise
         if growing and end is None and finding.damage and finding.damage[-1].torn:
             finding.damage.pop()
             finding.notes.append("the last line is being written")
         yield finding
 
 
-def _scan(segment: Segment, progress: Callable[[int], None]) -> Finding:
-    """Read one segment in blocks of whole lines."""
-    finding = Finding(segment)
-    rest = b""
+def _scan(
+    segment: Segment, end: int | None, sealed: tuple[Line, Event] | None, progress: Callable[[int], None]
+) -> Finding:
+    """Read one segment once, in blocks."""
+    sums = read_sums(segment)  # before the data: a server may be adding to both
+    lines, check = LineScan(0, segment.first), SumCheck(sums)
+    digest, left = sha256(), sealed[1].bytes if sealed else 0
     with segment.path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             progress(len(block))
-            data = rest + block
-            whole = data.rfind(b"\n") + 1
-            _scan_lines(data[:whole], finding)
-            rest = data[whole:]
-    if rest:
-        finding.damage.append(Damage(finding.size, len(rest), _next_sequence(finding), 1, torn=True))
-        finding.size += len(rest)
+            lines.feed(block)
+            check.feed(block)
+            if left:
+                digest.update(block[:left])
+                left -= min(left, len(block))
+    lines.finish()
+    check.end()
+    finding = Finding(segment, lines.lines, lines.size, lines.damage)
+    finding.covered, finding.afterwards = check.covered, check.afterwards
+    _number(finding, _places(segment, sums, sealed))
+    _compare_end(finding, end)
+    _compare_sums(finding, check.changed)
+    _compare_index(finding, sums)
+    if sealed:
+        _compare_hash(finding, sealed, None if left else digest.hexdigest())
     return finding
 
 
-def _scan_lines(data: bytes, finding: Finding) -> None:
-    good, count = good_lines(data)
-    finding.lines += count
-    finding.size += good
-    for line in data[good:].split(b"\n")[:-1]:
-        if is_good_line(line):
-            finding.lines += 1
-            finding.size += len(line) + 1
-        else:
-            _add_damage(finding, len(line) + 1)
+def _places(segment: Segment, sums: list[Sum], sealed: tuple[Line, Event] | None) -> list[tuple[int, int]]:
+    """Offsets whose sequence is known for certain, in order."""
+    places = {0: segment.first}
+    for one in sums:
+        places |= {one.start: one.first, one.end: one.next}
+    if sealed:
+        places[sealed[1].bytes] = segment.first + sealed[1].entries
+    if len(places) == 1:
+        places |= {point.offset: point.sequence for point in read_index(segment)}
+    return sorted(places.items())
 
 
-def _add_damage(finding: Finding, size: int) -> None:
-    """One more damaged line; neighbours are one damage."""
-    last = finding.damage[-1] if finding.damage else None
-    if last is not None and last.offset + last.size == finding.size:
-        last.size += size
-        last.lines += 1
-    else:
-        finding.damage.append(Damage(finding.size, size, _next_sequence(finding), 1, torn=False))
-    finding.size += size
+def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
+    """Correct how many lines the damage was, where the sequences before and behind are known."""
+    if not finding.damage:
+        return
+    damages = finding.damage
+    guesses = [damage.lines for damage in damages]
+    with finding.segment.path.open("rb") as file:
+        known = [place for place in places if _is_line_start(file.fileno(), place[0], finding)]
+        for (start, first), (end, following) in pairwise(known):
+            within = [damage for damage in damages if start <= damage.offset and damage.end <= end]
+            if within:
+                edges = [start, *(edge for damage in within for edge in (damage.offset, damage.end)), end]
+                good = sum(
+                    _newlines(file.fileno(), low, high)
+                    for low, high in zip(edges[::2], edges[1::2], strict=True)
+                )
+                if following - first >= good:
+                    settle_lines(within, following - first - good)
+    shift = 0
+    for damage, guess in zip(damages, guesses, strict=True):
+        damage.sequence += shift
+        shift += damage.lines - guess
 
 
-def _next_sequence(finding: Finding) -> int:
-    return finding.segment.first + finding.lines + sum(damage.lines for damage in finding.damage)
+def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
+    """Whether a line starts, or the file ends, at a place that stands in no damage."""
+    if offset > finding.size or any(one.offset < offset < one.end for one in finding.damage):
+        return False
+    inside_damage = any(
+        one.end == offset for one in finding.damage
+    )  # its last newline may be what was damaged
+    return offset == 0 or inside_damage or os.pread(descriptor, 1, offset - 1) == b"\n"
 
 
-def _compare(finding: Finding, end: int | None) -> None:
-    """Hold a segment against its index and the segment after it."""
-    if finding.size and not read_index(finding.segment):
-        finding.notes.append("index missing or unreadable")
+def _newlines(descriptor: int, start: int, end: int) -> int:
+    count = 0
+    while start < end and (data := os.pread(descriptor, min(end - start, _BLOCK_BYTES), start)):
+        count += data.count(b"\n")
+        start += len(data)
+    return count
+
+
+def _compare_end(finding: Finding, end: int | None) -> None:
+    """Hold a segment against the one after it."""
     if end is None:
         return
-    surplus = _next_sequence(finding) - end
+    surplus = finding.next_sequence - end
     if surplus > 0:
         finding.notes.append(f"{surplus} lines after a failed write, never acknowledged, not counted")
+        finding.damage = [damage for damage in finding.damage if damage.sequence < end]
     elif surplus < 0:
         finding.notes.append(f"{-surplus} sequences before the next segment stand in no line")
 
 
-def repair(finding: Finding, set_aside: Path) -> list[Path]:
-    """Set the damage of a segment aside; what stands after it becomes a segment of its own.
-
-    So every good line keeps its sequence: it is the segment's first plus its line number. What would reach into
-    the next segment that way (damage that made newlines, or lines after a failed write) is set aside as well.
-
-    Returns:
-        The files that hold what was taken out.
-    """
-    segment = finding.segment
-    set_aside.mkdir(parents=True, exist_ok=True)
-    data_path = segment.path
-    following_firsts = [
-        other.first for other in list_segments(data_path.parent) if other.first > segment.first
-    ]
-    limit = min(following_firsts, default=sys.maxsize)
-    kept: list[Path] = []
-    with data_path.open("rb") as file:
-        for number, damage in enumerate(finding.damage):
-            following = finding.damage[number + 1 : number + 2]
-            end = following[0].offset if following else finding.size
-            kept.append(set_aside / f"{data_path.stem}.{damage.offset}.bad")
-            _copy(file.fileno(), damage.offset, damage.size, kept[-1])
-            start = damage.offset + damage.size
-            rest = Segment.at(data_path.parent, damage.sequence + damage.lines)
-            if end > start and rest.first >= limit:
-                kept.append(set_aside / f"{data_path.stem}.{start}.surplus")
-                _copy(file.fileno(), start, end - start, kept[-1])
-            elif end > start:
-                _copy(file.fileno(), start, end - start, rest.path)
-                rebuild_index(rest)
-    sync_folder(set_aside)
-    sync_folder(data_path.parent)
-    if finding.damage:
-        _truncate(segment, finding.damage[0].offset)
-    elif finding.notes:
-        rebuild_index(segment)
-    return kept
+def _compare_sums(finding: Finding, changed: list[Sum]) -> None:
+    for one in changed:
+        if one.end > finding.size:
+            gone = one.end - max(one.start, finding.size)
+            finding.problems.append(
+                f"{gone} bytes at the end are gone, of sequences before {one.next}: they were on the disk once"
+            )
+        else:
+            finding.problems.append(
+                f"bytes {one.start} to {one.end}, sequences {one.first} to {one.next - 1}, "
+                "are not what was written: their checksum differs"
+            )
 
 
-def _truncate(segment: Segment, size: int) -> None:
-    """Cut a segment, now that everything behind is safe elsewhere."""
-    if size == 0 and len(list_segments(segment.path.parent)) > 1:  # the only one still holds the sequence
-        segment.path.unlink()
-        segment.index_path.unlink(missing_ok=True)
-    else:
-        with segment.path.open("r+b") as file:
-            file.truncate(size)
-            os.fsync(file.fileno())
-        rebuild_index(segment)
-    sync_folder(segment.path.parent)
+def _compare_index(finding: Finding, sums: list[Sum]) -> None:
+    points = read_index(finding.segment)
+    if finding.size and not points:
+        finding.notes.append("index missing or unreadable")
+    elif not fits_sums(points, sums):
+        finding.notes.append("index and checksums contradict each other: the index is damaged")
 
 
-def _copy(descriptor: int, offset: int, size: int, target: Path) -> None:
-    """Copy a range of an open file into a new, durable one, which appears whole or not at all."""
-    half_done = target.with_suffix(".part")
-    with half_done.open("wb") as file:
-        while size:
-            data = os.pread(descriptor, min(size, _BLOCK_BYTES), offset)
-            if not data:
-                break
-            file.write(data)
-            offset, size = offset + len(data), size - len(data)
-        file.flush()
-        os.fsync(file.fileno())
-    half_done.rename(target)
+def _compare_hash(finding: Finding, sealed: tuple[Line, Event], found: str | None) -> None:
+    """`found` is the hash of the bytes that were sealed; None: they are not all there."""
+    line, event = sealed
+    finding.sealed = found == event.hash
+    if found is None:
+        finding.problems.append(f"{finding.size} bytes, {event.bytes} by line {line.number} of the manifest")
+    elif not finding.sealed:
+        finding.problems.append(
+            f"does not match the hash in line {line.number} of the manifest, taken at {event.at}"
+        )
+    if event.event == "repaired":
+        finding.notes.append(f"repaired at {event.at}: {event.note}")

@@ -16,6 +16,7 @@ from logboom.journal.segments import (
     pack_point,
     sync_folder,
 )
+from logboom.journal.sums import SumsWriter
 
 FREE_CHECK_INTERVAL_S = 0.1
 """How long a look at the free space counts. A disk takes less than a group commit's worth in that time."""
@@ -72,6 +73,8 @@ class SegmentWriter:
         self._clock = clock
         self._descriptor = -1
         self._index = -1
+        self._sums: SumsWriter | None = None
+        self._written: list[bytes] = []  # since the last commit; its checksum is due when it is durable
         self._opened_at = 0.0
         self._free_checked_at = -1e9
         self._indexed_to = 0
@@ -81,7 +84,7 @@ class SegmentWriter:
 
     def resume(self, segment: Segment, size: int, indexed_to: int, *, age_s: float = 0.0) -> None:
         """Go on at the end of a recovered segment that was started `age_s` seconds ago."""
-        self._open(segment, os.O_APPEND)
+        self._open(segment, os.O_APPEND, size)
         self._opened_at -= age_s
         self.committed = Committed(self.committed.next_sequence, segment.first, size)
         self._indexed_to = indexed_to
@@ -98,6 +101,7 @@ class SegmentWriter:
             self._open(Segment.at(self._folder, self.committed.next_sequence), os.O_TRUNC)
             sync_folder(self._folder)
         self._disk.write(self._descriptor, data)
+        self._written.append(data)
 
     def commit(self, size: int, count: int, received_ns: int) -> None:
         """Make what was written durable: `size` bytes, `count` lines; then it can be read.
@@ -113,6 +117,9 @@ class SegmentWriter:
             os.write(self._index, pack_point(point))
             self._indexed_to = before.offset + INDEX_STEP_BYTES
         self.committed = Committed(before.next_sequence + count, before.segment_first, offset)
+        if self._sums is not None:
+            self._sums.add(b"".join(self._written), self.committed.next_sequence)
+        self._written.clear()
         if offset - self._forgotten_to >= CACHED_BYTES + FORGET_STEP_BYTES:
             self._disk.forget(
                 self._descriptor, self._forgotten_to, offset - CACHED_BYTES - self._forgotten_to
@@ -130,9 +137,7 @@ class SegmentWriter:
         try:
             self._disk.truncate(self._descriptor, good)
             if good == 0:
-                segment = Segment.at(self._folder, self.committed.segment_first)
-                segment.path.unlink(missing_ok=True)
-                segment.index_path.unlink(missing_ok=True)
+                Segment.at(self._folder, self.committed.segment_first).delete()
                 sync_folder(self._folder)  # it must not come back: it would bound the segment before it
         except OSError:
             pass  # what stands past the next segment's first sequence does not count
@@ -163,7 +168,7 @@ class SegmentWriter:
                 f"free_bytes_min is {self._free_bytes_min}: make room, or lower journal.free_bytes_min"
             )
 
-    def _open(self, segment: Segment, mode: int) -> None:
+    def _open(self, segment: Segment, mode: int, size: int = 0) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode
         descriptor = os.open(segment.path, flags, 0o640)
         try:
@@ -172,6 +177,7 @@ class SegmentWriter:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        self._sums = SumsWriter(segment, size, self.committed.next_sequence, fresh=mode == os.O_TRUNC)
         self._opened_at = self._clock()
         self._indexed_to = self._forgotten_to = 0
         self.committed = Committed(self.committed.next_sequence, segment.first, 0)
@@ -182,3 +188,7 @@ class SegmentWriter:
                 with suppress(OSError):  # what counts was synced
                     os.close(descriptor)
         self._descriptor = self._index = -1
+        if self._sums is not None:
+            self._sums.close()
+        self._sums = None
+        self._written.clear()

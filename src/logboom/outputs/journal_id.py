@@ -1,6 +1,6 @@
 """Which journal an output has read: a name for it, so that another one's positions are never taken for ours.
 
-Outputs that keep their position where the entries go (Redis, SQLite) need it: a new data directory, or a
+Outputs that keep their position where the entries go (Redis, SQLite, PostgreSQL) need it: a new data directory, or a
 second server with the same database, starts there with its own first entry.
 """
 
@@ -33,7 +33,7 @@ def journal_id(data_dir: Path) -> str:
     if len(name) != _CHARACTERS or not _DIGITS.issuperset(name):
         raise OutputError(
             f"{path} holds {name[:40]!r}, expected {_CHARACTERS} hexadecimal digits; "
-            "without the file, Redis and SQLite outputs start again with the oldest entry"
+            "without the file, the outputs to databases start again with the oldest entry"
         )
     return name
 

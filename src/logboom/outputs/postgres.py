@@ -27,7 +27,7 @@ from logboom.outputs.postgres_rows import (
 from logboom.outputs.postgres_schema import ENTRY_COLUMNS, READING_COLUMNS, migrate, quoted
 
 if TYPE_CHECKING:
-    import asyncpg  # type: ignore[import-untyped]
+    import asyncpg
 
 TRANSACTION_BYTES: Final = 1 << 20
 """Journal lines that wait for the next flush, at most: about as many as come between two flushes at full speed."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from logboom.errors import OutputError
 
 if TYPE_CHECKING:
-    import asyncpg  # type: ignore[import-untyped]
+    import asyncpg
 
 SCHEMES: Final = ("postgresql", "postgres")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logboom.errors import OutputError
 
 if TYPE_CHECKING:
-    import asyncpg  # type: ignore[import-untyped]
+    import asyncpg
 
 ENTRY_COLUMNS: Final = (
     "journal",

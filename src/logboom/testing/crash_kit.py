@@ -16,16 +16,22 @@ from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import xxhash
 
 from logboom.formats.envelope import Envelope
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.manifest import MANIFEST_NAME, read_manifest
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, pack_point, read_index
+from logboom.journal.sums import SUM_BYTES, Sum, pack_sum
 from logboom.model import Batch, Receipt, Source
 
 PAGE_BYTES: Final = 512
 """What a disk writes whole or not at all; the smallest of those in use is the hardest."""
+
+SUM_RANGE_BYTES: Final = 1500
+"""What a checksum covers in a crash's files: small, so that the tests' small journals have several."""
 
 WAIT_S: Final = 30.0
 """Longer than any machine takes for an answer; only a broken test waits for it."""
@@ -190,7 +196,8 @@ def _fate(data: bytes, chance: random.Random, page_bytes: int) -> bytes:
 def crash_journal(operations: Sequence[Operation], moment: int, data_dir: Path, seed: int) -> None:
     """Make `data_dir` as a crash may leave it after the first `moment` of `operations` on a journal.
 
-    The sparse index is never synced: it may be whole, torn, followed by garbage, empty or gone.
+    The sparse index and the checksums are never synced: they may be whole, torn, followed by garbage, empty or
+    gone. The manifest lags behind the segments by any number of lines, and its last line may be torn.
 
     Raises:
         ValueError: `data_dir` is the one that the operations were done in.
@@ -214,13 +221,61 @@ def crash_journal(operations: Sequence[Operation], moment: int, data_dir: Path, 
         index = _crash_index(Segment(int(path.stem), path), of_file, chance)
         if index is not None:
             target.with_suffix(".index").write_bytes(index)
+        sums = _crash_sums(Segment(int(path.stem), path), of_file, chance)
+        if sums is not None:
+            target.with_suffix(".sums").write_bytes(sums)
+    manifest = _crash_manifest(done, chance)
+    if manifest is not None:
+        (folder / MANIFEST_NAME).write_bytes(manifest)
+
+
+def _durable(operations: Sequence[Operation]) -> bytes:
+    """What is on the disk for certain."""
+    synced = max((place + 1 for place, one in enumerate(operations) if isinstance(one, Sync)), default=0)
+    return crash_file(operations[:synced], random.Random(0))  # noqa: S311 - nothing is left to chance
 
 
 def _crash_index(segment: Segment, operations: Sequence[Operation], chance: random.Random) -> bytes | None:
     """What may be left of a segment's index; its points are written after what they point at was synced."""
-    synced = max((place + 1 for place, one in enumerate(operations) if isinstance(one, Sync)), default=0)
-    durable = len(crash_file(operations[:synced], chance))
+    durable = len(_durable(operations))
     whole = b"".join(pack_point(point) for point in read_index(segment) if point.offset < durable)
+    return _fate_unsynced(whole, chance)
+
+
+def _crash_sums(segment: Segment, operations: Sequence[Operation], chance: random.Random) -> bytes | None:
+    """What may be left of a segment's checksums, each written after what it covers was synced."""
+    content = _durable(operations)
+    records, start, sequence = [], 0, segment.first
+    while start < len(content):
+        end = content.find(b"\n", min(len(content) - 1, start + SUM_RANGE_BYTES)) + 1 or len(content)
+        following = sequence + content.count(b"\n", start, end)
+        digest = xxhash.xxh3_64_intdigest(content[start:end])
+        records.append(pack_sum(segment, Sum(start, end, sequence, following, digest)))
+        start, sequence = end, following
+    if records and chance.random() < 0.2:  # the place of one is empty: the pages came in no order
+        records[chance.randrange(len(records))] = bytes(SUM_BYTES)
+    return _fate_unsynced(b"".join(records), chance)
+
+
+def _crash_manifest(done: Mapping[Path, Sequence[Operation]], chance: random.Random) -> bytes | None:
+    """What may be left of the manifest: lines of segments that were sealed by then, and a torn one."""
+    if not done:
+        return None
+    newest = max((int(path.stem) for path, of_file in done.items() if _durable(of_file)), default=0)
+    lines = []
+    for line in read_manifest(next(iter(done)).parent).lines:
+        if line.event is None or line.event.first >= newest:
+            break
+        lines.append(line.data + b"\n")
+    kept = lines[: chance.randrange(len(lines) + 1)]
+    torn = chance.choice((b"", b"", bytes(chance.randrange(300)), chance.randbytes(chance.randrange(300))))
+    if len(kept) < len(lines):
+        torn = chance.choice((torn, lines[len(kept)][: chance.randrange(len(lines[len(kept)]))]))
+    return b"".join(kept) + torn
+
+
+def _fate_unsynced(whole: bytes, chance: random.Random) -> bytes | None:
+    """A file that is never synced: whole, torn, followed by garbage, empty or gone."""
     kept = whole[: chance.randrange(len(whole) + 1)]
     tail = chance.choice((b"", bytes(chance.randrange(60)), chance.randbytes(chance.randrange(60))))
     return chance.choice((whole, whole, kept, whole + tail, b"", None))
@@ -245,7 +300,7 @@ def check_journal(
     """
     driver = Driver(data_dir, disk=RecordingDisk())
     try:
-        found = driver.read()
+        found = driver.read(gaps=driver.journal.recovered.damages > 0)
         receipt = driver.store(b'{"after":"the crash"}')
         assert receipt.first_sequence == driver.journal.recovered.next_sequence, "the sequence does not go on"
     finally:
@@ -311,14 +366,20 @@ class Driver:
         (receipt,) = receipts
         return receipt
 
-    def read(self, position: int = 0, bytes_max: int = 1 << 20) -> dict[int, bytes]:
-        """The entries that can be read, by sequence. Raises `AssertionError` for what is no journal line."""
+    def read(self, position: int = 0, bytes_max: int = 1 << 20, *, gaps: bool = False) -> dict[int, bytes]:
+        """The entries that can be read, by sequence; only with `gaps` may some be missing in between.
+
+        Raises:
+            AssertionError: something is no journal line, or missing.
+        """
         reader = JournalReader(self.journal.folder, position, lambda: self.journal.committed)
         found: dict[int, bytes] = {}
         while (block := reader.read(bytes_max)) is not None:
             lines = [line + b"\n" for line in block.data.split(b"\n")[:-1]]
             assert len(lines) == block.count, f"a block of {block.count} lines has {len(lines)}"
-            assert block.first_sequence == position or not found, f"a gap before {block.first_sequence}"
+            assert block.first_sequence == position or not found or gaps, (
+                f"a gap before {block.first_sequence}"
+            )
             found |= zip(range(block.first_sequence, block.next_sequence), map(entry_of, lines), strict=True)
             position = block.next_sequence
         reader.close()

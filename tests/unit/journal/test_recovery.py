@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from logboom.journal import index, recovery, writer
-from logboom.journal.recovery import good_lines, is_good_line
-from logboom.journal.segments import Segment, list_segments, prefix, read_index, suffix
+from logboom.journal.lines import good_lines, is_good_line
+from logboom.journal.segments import (
+    IndexPoint,
+    Segment,
+    list_segments,
+    pack_point,
+    prefix,
+    read_index,
+    suffix,
+)
 from logboom.protocols.device import DeviceProtocol
 from logboom.testing.crash_kit import Driver
 
@@ -43,9 +51,10 @@ TAILS = [
     pytest.param(b"\n", id="blank line"),
     pytest.param(b"\n\n\n", id="blank lines"),
     pytest.param(b"{}\n", id="an object"),
-    pytest.param(b"\0" * 100 + b"\n" + line(b'{"n":12}'), id="zeros, then a whole line"),
     pytest.param(line(b'{"n":10}').strip() + line(b'{"n":11}') + b"\n", id="two on a line and a blank one"),
     pytest.param(line(b'{"n":"\xff"}'), id="not UTF-8"),
+    pytest.param(line(b"{}").replace(b"device", b"devic\xff"), id="not UTF-8 outside the entry"),
+    pytest.param((bytes(100) + b"\n" + line(b'{"n":12}')) * 100, id="pages in no order"),
 ]
 
 
@@ -67,14 +76,118 @@ def test_a_damaged_end_is_cut_and_kept_aside(
 
 
 @pytest.mark.parametrize("keep", range(0, 60, 7))
-def test_a_segment_cut_anywhere_keeps_its_whole_lines(filled: Path, open_journal: Open, keep: int) -> None:
+@pytest.mark.parametrize("sums", [True, False], ids=["proven", "unproven"])
+def test_a_segment_cut_anywhere_keeps_its_whole_lines(
+    filled: Path, open_journal: Open, keep: int, sums: bool
+) -> None:
+    """Where a checksum proves that there was more, no sequence is given a second time."""
     whole = filled.read_bytes()
     size = len(whole) * keep // 60
     filled.write_bytes(whole[:size])
+    if not sums:
+        filled.with_suffix(".sums").unlink()
     count = whole[:size].count(b"\n")
     driver = open_journal()
-    assert driver.store(b"{}").first_sequence == count
-    assert list(driver.read().values()) == [*entries(count), b"{}"]
+    assert any("on the disk once" in note for note in driver.journal.recovered.notes) == sums
+    assert driver.store(b"{}").first_sequence == (10 if sums else count)
+    assert list(driver.read(gaps=sums).values()) == [*entries(count), b"{}"]
+
+
+# --- damage in the middle ---
+
+
+def flip(path: Path, place: int, bit: int = 0) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1 << bit
+    path.write_bytes(data)
+
+
+FLIPS = [
+    pytest.param(b'{"n":4}', 0, 0, id="brace"),
+    pytest.param(b'{"n":4}', 1, 7, id="not UTF-8"),
+    pytest.param(
+        b'device"}\n{"received_at":"1970-01-01T00:00:00.000000+00:00","entry":{"n":4}',
+        8,
+        6,
+        id="newline lost",
+    ),
+    pytest.param(b"10.0.0.1", 7, 0, id="another value"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "bit"), FLIPS)
+def test_a_flipped_bit_in_what_is_known_to_be_synced_takes_nothing_out(
+    filled: Path, open_journal: Open, text: bytes, place: int, bit: int
+) -> None:
+    flip(filled, filled.read_bytes().index(text) + place, bit)
+    damaged = filled.read_bytes()
+    driver = open_journal()
+    (note,) = driver.journal.recovered.notes
+    assert "not what was written" in note
+    assert "logboom verify" in note
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert filled.read_bytes().startswith(damaged)
+
+
+@pytest.mark.parametrize(("text", "place", "bit"), FLIPS[:3])
+def test_good_lines_behind_damage_stay_and_keep_their_sequences(
+    filled: Path, open_journal: Open, data_dir: Path, text: bytes, place: int, bit: int
+) -> None:
+    """Without the checksums nothing tells how much was acknowledged: it may have been all of it."""
+    flip(filled, filled.read_bytes().index(text) + place, bit)
+    filled.with_suffix(".sums").unlink()
+    driver = open_journal()
+    lost = {3, 4} if place == 8 else {4}
+    (note,) = driver.journal.recovered.notes
+    assert f"{len(lost)} lines from sequence {min(lost)} on" in note
+    (aside,) = (data_dir / "set-aside").iterdir()
+    assert str(aside) in note
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    expected = {number: entry for number, entry in enumerate(entries(11)) if number not in lost}
+    assert driver.read(gaps=True) == expected
+    driver.close()
+    driver = open_journal()
+    assert driver.journal.recovered.notes == []
+    assert driver.read(gaps=True) == expected
+
+
+def test_a_newline_that_was_none_costs_one_line(filled: Path, open_journal: Open) -> None:
+    place = (
+        filled.read_bytes().index(b"10.0.0.1", 500) + 2
+    )  # the dot is 0x2E, with two bits flipped a newline
+    flip(filled, place, 2)
+    flip(filled, place, 5)
+    filled.with_suffix(".sums").unlink()
+    driver = open_journal()
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    found = driver.read(gaps=True)
+    assert len(found) == 10
+    assert all(entry == entries(1, sequence)[0] for sequence, entry in found.items())
+
+
+def test_a_sealed_segment_is_never_appended_to(open_journal: Open, data_dir: Path) -> None:
+    driver = open_journal(segment_bytes_max=1)
+    driver.store(*entries(5))
+    driver.store(*entries(1, 5))
+    driver.close()
+    first, second = list_segments(data_dir / "journal")
+    whole = first.path.read_bytes()
+    second.delete()
+    driver = open_journal()
+    assert "sealed" in driver.journal.recovered.notes[0]
+    assert driver.store(*entries(1, 6)).first_sequence == 5
+    driver.close()
+    assert first.path.read_bytes() == whole
+
+
+def test_an_index_that_contradicts_the_checksums_is_rebuilt(filled: Path, open_journal: Open) -> None:
+    segment = Segment(0, filled)
+    segment.index_path.write_bytes(
+        pack_point(IndexPoint(0, 0, 0)) + pack_point(IndexPoint(7, filled.stat().st_size, 0))
+    )
+    driver = open_journal()
+    assert driver.journal.recovered.notes == [f"{filled.name}: index rebuilt"]
+    assert driver.store(*entries(1, 10)).first_sequence == 10
 
 
 @pytest.mark.parametrize(

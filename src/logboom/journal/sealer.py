@@ -1,0 +1,157 @@
+"""Writes the manifest: takes the hash of each sealed segment, on its own thread, out of the writer's way.
+
+SHA-256 costs what a third of the write path costs, so it isn't done there. Here it reads back what was written,
+and takes a fiftieth of a core as long as entries come in. A burst that is faster than that is caught up with
+afterwards: which segments still want a line is read from the folder, so nothing piles up in memory, and a crash
+loses nothing of it.
+
+A segment is sealed when a later one holds durable lines: then it never grows again, whatever happens.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from logboom.journal.manifest import Event, append_events, read_manifest
+from logboom.journal.reader import nth_line_end
+from logboom.journal.segments import Segment, list_segments
+from logboom.journal.sums import read_sums
+from logboom.journal.writer import Committed
+from logboom.model import Report
+
+CHUNK_BYTES: Final = 1 << 20
+"""Hashed at once: 0.6 ms, during which the interpreter's lock is free."""
+
+BUSY_SHARE: Final = 50
+"""While entries come in, it pauses this many times as long as it works: 2 % of a core, about 20 MB/s."""
+
+LOOK_INTERVAL_S: Final = 60.0
+"""How often it looks by itself; the writer wakes it at each seal."""
+
+CLOSE_BYTES_MAX: Final = 64 << 20
+"""What it still hashes when the server stops: a tenth of a second. The rest is done after the next start."""
+
+
+class Sealer:
+    """Keeps the manifest up to date with the segments.
+
+    Args:
+        folder: the journal's folder.
+        committed: how far the writer is.
+        report: told about trouble.
+    """
+
+    def __init__(self, folder: Path, committed: Callable[[], Committed], report: Report) -> None:
+        self._folder = folder
+        self._committed = committed
+        self._report = report
+        self._known: set[int] | None = None
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name="journal-sealer", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """A segment was sealed."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Finish what is nearly done, and stop. Idempotent."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._seal_all()
+            self._wake.wait(LOOK_INTERVAL_S)
+            self._wake.clear()
+        self._seal_all()
+
+    def _seal_all(self) -> None:
+        """Bring the manifest up to date. Trouble is told once, and tried again at the next look."""
+        try:
+            if self._known is None:  # a line that can be read counts, even if its chain tells of damage
+                lines = read_manifest(self._folder).lines
+                self._known = {line.event.first for line in lines if line.event and line.event.hash}
+            known, budget = self._known, CLOSE_BYTES_MAX
+            for segment, following in self._due(known):
+                extent = _Extent.of(segment, following.first - segment.first)
+                budget -= extent.size
+                event = self._hash(segment, extent) if budget >= 0 or not self._closing.is_set() else None
+                if event is not None:
+                    append_events(self._folder, [event])
+                    known.add(segment.first)
+            self._failed = False
+        except Exception as error:  # noqa: BLE001 - no reason to refuse an entry, or to end the thread
+            if not self._failed:
+                self._report("error", f"the manifest of the journal can't be written: {error}")
+            self._failed = True
+
+    def _due(self, known: AbstractSet[int]) -> list[tuple[Segment, Segment]]:
+        """Sealed segments without a line, each with the one after it."""
+        committed = self._committed()
+        if not committed.offset:  # the newest one holds nothing yet, and may vanish in a crash
+            return []
+        segments = [one for one in list_segments(self._folder) if one.first <= committed.segment_first]
+        pairs = pairwise(segments)
+        return [(one, following) for one, following in pairs if one.first not in known]
+
+    def _hash(self, segment: Segment, extent: "_Extent") -> Event | None:
+        """The line of a segment; None when it is gone, or the server stops meanwhile and it is large."""
+        digest, before = sha256(), self._committed()
+        offset, lines_left = 0, extent.lines
+        with suppress(FileNotFoundError), segment.path.open("rb", buffering=0) as file:  # past its retention
+            while offset < extent.size:
+                started = time.thread_time()
+                data = file.read(min(CHUNK_BYTES, extent.size - offset))
+                if not extent.sure:
+                    data, lines_left = _cut(data, lines_left)
+                if not data:
+                    break
+                digest.update(data)
+                os.posix_fadvise(file.fileno(), offset, len(data), os.POSIX_FADV_DONTNEED)
+                offset += len(data)
+                busy, before = before != self._committed(), self._committed()
+                if busy:
+                    self._closing.wait((time.thread_time() - started) * BUSY_SHARE)
+                if self._closing.is_set() and extent.size > CLOSE_BYTES_MAX:
+                    return None
+            return Event("sealed", segment.name, extent.lines, offset, digest.hexdigest())
+        return None
+
+
+class _Extent(NamedTuple):
+    """How much of a sealed segment counts."""
+
+    lines: int
+    size: int
+    """Bytes; at most, unless it is sure."""
+    sure: bool
+
+    @classmethod
+    def of(cls, segment: Segment, lines: int) -> "_Extent":
+        """The checksums tell; without them lines must be counted, as lines of a failed write may stand behind."""
+        sums = read_sums(segment)
+        if sums and sums[-1].next == segment.first + lines:
+            return cls(lines, sums[-1].end, sure=True)
+        try:
+            return cls(lines, segment.path.stat().st_size, sure=False)
+        except FileNotFoundError:
+            return cls(lines, 0, sure=False)
+
+
+def _cut(data: bytes, lines: int) -> tuple[bytes, int]:
+    """What of `data` belongs to the next `lines` lines, and how many lines are left then."""
+    found = data.count(b"\n")
+    if found < lines:
+        return data, lines - found
+    return data[: nth_line_end(data, lines)], 0

@@ -1,0 +1,242 @@
+"""Checksums beside a segment: one a MiB, brought up to date with each commit.
+
+They stand in a file of their own, `<first sequence>.sums`, for two reasons: the index keeps its format, so that
+data directories of any age go on; and an index that is rebuilt from a damaged segment says nothing about the
+damage. Like the index they are never synced: what a crash takes is "not covered", never an error.
+
+A record is written after the sync of what it covers. So it also proves that everything before its end was
+acknowledged, which recovery makes use of.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import xxhash
+
+from logboom.journal.segments import Segment, sync_folder
+
+SUM_STEP_BYTES: Final = 1 << 20
+"""Bytes that one checksum covers, about: damage is known that exactly, and a 256 MiB segment has 14 KiB of them."""
+
+_READ_BYTES: Final = 1 << 20
+_BODY: Final = struct.Struct("<6Q")
+_CHECK: Final = struct.Struct("<Q")
+SUM_BYTES: Final = _BODY.size + _CHECK.size
+
+
+class Origin(IntEnum):
+    """Where a checksum comes from."""
+
+    WRITTEN = 0
+    """From the bytes in memory, before they went to the disk."""
+    RECOVERED = 1
+    """From the file, at a start after a crash: it can't tell what happened before."""
+    REPAIRED = 2
+    """From the file, by `verify --repair`, which said what it found."""
+
+
+class Sum(NamedTuple):
+    """The checksum of a range of a segment; whole lines."""
+
+    start: int
+    end: int
+    first: int
+    """Sequence of the first line."""
+    next: int
+    """Sequence after the last one."""
+    digest: int
+    """XXH3, 64 bits."""
+    origin: int = Origin.WRITTEN
+
+
+def pack_sum(segment: Segment, one: Sum) -> bytes:
+    """The bytes of a record: six little-endian u64, and a checksum over them that only fits this segment."""
+    body = _BODY.pack(*one)
+    return body + _CHECK.pack(_check_of(segment, body))
+
+
+def read_sums(segment: Segment) -> list[Sum]:
+    """The records that can be trusted: whole, of this segment, in order. Never raises for damage."""
+    try:
+        data = segment.sums_path.read_bytes()
+    except OSError:
+        return []
+    sums: list[Sum] = []
+    end, sequence = 0, segment.first
+    for place in range(0, len(data) - SUM_BYTES + 1, SUM_BYTES):
+        body = data[place : place + _BODY.size]
+        if _CHECK.unpack_from(data, place + _BODY.size)[0] != _check_of(segment, body):
+            continue
+        one = Sum(*_BODY.unpack(body))
+        if end <= one.start < one.end and sequence <= one.first < one.next:
+            sums.append(one)
+            end, sequence = one.end, one.next
+    return sums
+
+
+def write_sums(segment: Segment, sums: Iterable[Sum]) -> None:
+    """Put exactly these records beside the segment, durably; nothing happens when they are there already.
+
+    Raises:
+        OSError: the disk is full, or broken.
+    """
+    data = b"".join(pack_sum(segment, one) for one in sums)
+    with suppress(OSError):
+        if segment.sums_path.read_bytes() == data:
+            return
+    half_done = segment.sums_path.with_suffix(".sums-new")
+    with half_done.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    half_done.rename(segment.sums_path)
+    sync_folder(segment.path.parent)
+
+
+def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -> Sum:
+    """The checksum of a range as it stands in the file now; its lines are counted.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    state, lines, offset = xxhash.xxh3_64(), 0, start
+    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while data := os.pread(descriptor, min(_READ_BYTES, end - offset), offset):
+            state.update(data)
+            lines += data.count(b"\n")
+            offset += len(data)
+    finally:
+        os.close(descriptor)
+    return Sum(start, offset, first, first + lines, state.intdigest(), origin)
+
+
+def is_true(segment: Segment, one: Sum) -> bool:
+    """Whether the file holds what the record says, line numbers too.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    return sum_of(segment, one.start, one.end, one.first, Origin(one.origin)) == one
+
+
+def cover(segment: Segment, candidates: Iterable[Sum], size: int, origin: Origin) -> list[Sum]:
+    """Records for the first `size` bytes of a segment: the candidates that are true, and new ones for the rest.
+
+    Args:
+        segment: holds good lines only.
+        candidates: records that may or may not fit what is in the file.
+        size: bytes to cover.
+        origin: of the new ones.
+    """
+    sums: list[Sum] = []
+    end, sequence = 0, segment.first
+    for one in candidates:
+        if one.start < end or one.end > size:
+            continue
+        gap = sum_of(segment, end, one.start, sequence, origin) if one.start > end else None
+        if (gap.next if gap else sequence) != one.first:
+            continue
+        if is_true(segment, one):
+            sums += [gap, one] if gap else [one]
+            end, sequence = one.end, one.next
+    if end < size:
+        sums.append(sum_of(segment, end, size, sequence, origin))
+    return sums
+
+
+class SumCheck:
+    """Holds a segment's bytes against its checksums while they are read once, from the start on."""
+
+    def __init__(self, sums: list[Sum]) -> None:
+        self._sums = iter(sums)
+        self._one = next(self._sums, None)
+        self._state = xxhash.xxh3_64()
+        self._offset = 0
+        self.changed: list[Sum] = []
+        """The ranges whose bytes are not what they were, or not there any more."""
+        self.covered = 0
+        """Bytes under a checksum that fits."""
+        self.afterwards = 0
+        """How many of them got it only after they had been on the disk."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the file."""
+        end = self._offset + len(data)
+        view = memoryview(data)
+        while self._one is not None and self._one.start < end:
+            one = self._one
+            low, high = max(one.start, self._offset), min(one.end, end)
+            self._state.update(view[low - self._offset : high - self._offset])
+            if one.end > end:
+                break
+            self._finish(one, fits=self._state.intdigest() == one.digest)
+        self._offset = end
+
+    def end(self) -> None:
+        """The file ends here: what should have come is missing."""
+        while self._one is not None:
+            self._finish(self._one, fits=False)
+
+    def _finish(self, one: Sum, *, fits: bool) -> None:
+        if fits:
+            self.covered += one.end - one.start
+            self.afterwards += (one.end - one.start) * (one.origin != Origin.WRITTEN)
+        else:
+            self.changed.append(one)
+        self._one = next(self._sums, None)
+        self._state.reset()
+
+
+class SumsWriter:
+    """Keeps the checksums of the segment that is being written. Its trouble is nobody's: then they are missing.
+
+    The record of the current block is written over with each commit, until the block has `SUM_STEP_BYTES`.
+
+    Args:
+        segment: the segment.
+        offset: where the next bytes go.
+        sequence: of the next line.
+        fresh: the segment is new: what stands beside it is of an earlier one.
+    """
+
+    def __init__(self, segment: Segment, offset: int, sequence: int, *, fresh: bool) -> None:
+        self._segment = segment
+        self._start = self._end = offset
+        self._first = sequence
+        self._state = xxhash.xxh3_64()
+        self._descriptor = -1
+        self._place = 0
+        with suppress(OSError):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if fresh else 0)
+            self._descriptor = os.open(segment.sums_path, flags, 0o640)
+            self._place = -(-os.fstat(self._descriptor).st_size // SUM_BYTES) * SUM_BYTES
+
+    def add(self, data: bytes, next_sequence: int) -> None:
+        """Cover what is durable now, and stands behind what was added before."""
+        self._state.update(data)
+        self._end += len(data)
+        if self._descriptor < 0:
+            return
+        one = Sum(self._start, self._end, self._first, next_sequence, self._state.intdigest())
+        with suppress(OSError):
+            os.pwrite(self._descriptor, pack_sum(self._segment, one), self._place)
+        if self._end - self._start >= SUM_STEP_BYTES:
+            self._place += SUM_BYTES
+            self._start, self._first = self._end, next_sequence
+            self._state.reset()
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _check_of(segment: Segment, body: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(body, seed=segment.first % (1 << 64))
