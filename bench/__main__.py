@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Final
 
 from bench import procfs, report, results
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
+from bench.benchmarks import (
+    many,
+    postgres,
+    protocols,
+    reading,
+    scraping,
+    startup,
+    stop_and_wait,
+    throughput,
+    web,
+)
 from bench.plan import SUBJECT_NAMES, Plan, quick
 from bench.results import Run
 from bench.subjects.base import Subject
@@ -27,6 +37,9 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     startup.RECOVERY: startup.run_recovery,
     protocols.NAME: protocols.run,
     web.NAME: web.run,
+    postgres.NAME: postgres.run,
+    scraping.NAME: scraping.run,
+    reading.NAME: reading.run,
 }
 COMPARING: Final = frozenset({throughput.NAME})
 """Benchmarks that measure the other servers too."""

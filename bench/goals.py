@@ -4,7 +4,17 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
+from bench.benchmarks import (
+    many,
+    postgres,
+    protocols,
+    reading,
+    scraping,
+    startup,
+    stop_and_wait,
+    throughput,
+    web,
+)
 from bench.results import Run
 from bench.spread import spread
 from bench.table import table
@@ -101,6 +111,36 @@ GOALS: Final = [
             (web.NDJSON, "HTTP NDJSON entries/s, stored, one core", 500_000),
             (web.REDIS, "Redis output, entries/s", 20_000),
         )
+    ),
+    Goal(
+        postgres.NAME,
+        "per_s",
+        "PostgreSQL output, readings/s into both tables",
+        50_000,
+        more_is_better=True,
+        labels={"what": postgres.READINGS},
+    ),
+    *(
+        Goal(
+            scraping.NAME,
+            f"{mark}_ms",
+            f"/api/health at full ingest: {mark}, ms",
+            10,
+            labels={"what": scraping.HEALTH},
+        )
+        for mark in ("p50", "p99")
+    ),
+    Goal(scraping.NAME, "cpu_ms", "one scrape: CPU ms", 10, labels={"what": scraping.IDLE}),
+    Goal(reading.NAME, "seconds", "search of 1 M entries, s", 1.0, labels={"what": reading.RARE}),
+    Goal(reading.NAME, "seconds", "volume of 1 M entries, s", 0.5, labels={"what": reading.COLD}),
+    Goal(reading.NAME, "seconds", "the same, asked again, s", 0.02, labels={"what": reading.WARM}),
+    Goal(
+        reading.NAME,
+        "per_s",
+        "export, CSV rows/s",
+        200_000,
+        more_is_better=True,
+        labels={"what": reading.CSV},
     ),
 ]
 

@@ -3,7 +3,17 @@
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.benchmarks import many, protocols, startup, stop_and_wait, throughput, web
+from bench.benchmarks import (
+    many,
+    postgres,
+    protocols,
+    reading,
+    scraping,
+    startup,
+    stop_and_wait,
+    throughput,
+    web,
+)
 from bench.goals import goals_table
 from bench.line import LINE_BYTES
 from bench.plan import Plan
@@ -74,6 +84,32 @@ benchmark's process over a journal that is there already; their memory is what t
 
 """
 
+_POSTGRES: Final = """\
+## Output `postgres`
+
+It catches up with a journal of sensor readings, each of which becomes a row of both tables; then the database says how
+many it has. PostgreSQL is on the same two cores and has its default settings, so that every commit is synced. CPU and
+memory are the output's.
+
+"""
+
+_SCRAPING: Final = """\
+## Metrics and health while senders send flat out
+
+Four connections, as in the throughput benchmark, with the `http` listener beside them. *Against nobody asking* is the
+throughput over that of the same round without questions; what lies within its range is the machine's own unrest.
+*CPU ms* is what one scrape costs the server, asked of an idle one: that many thousandths of a core at one a second.
+
+"""
+
+_READING: Final = """\
+## Reading
+
+Over HTTP, from a journal of one segment whose entries came in the last hour; half as many as a throughput trial has.
+Server on one core, in the page cache. What is answered is checked.
+
+"""
+
 _STARTUP: Final = """\
 ## Startup on an empty data directory
 
@@ -102,6 +138,9 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (startup.RECOVERY, _recovery),
         (protocols.NAME, partial(_messages, _PROTOCOLS)),
         (web.NAME, partial(_messages, _WEB)),
+        (postgres.NAME, partial(_messages, _POSTGRES)),
+        (scraping.NAME, _scraping),
+        (reading.NAME, _reading),
     ]
     parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]
     parts += [make(runs[name], titles) for name, make in sections if name in runs]
@@ -200,7 +239,10 @@ def _throughput(run: Run, titles: dict[str, Subject]) -> str:
 def _throughput_row(run: Run, subject: Subject, connections: int) -> list[str]:
     trials = run.accepted(subject.name, connections=connections)
     every = run.all(subject.name, connections=connections)
-    ratio = paired_ratio(_rates(run, OURS, connections), _rates(run, subject.name, connections))
+    ours, theirs = (
+        _rates(run, "lines_per_s", name, connections=connections) for name in (OURS, subject.name)
+    )
+    ratio = paired_ratio(ours, theirs)
     return [
         subject.title,
         run.versions.get(subject.name, "unknown"),
@@ -214,11 +256,9 @@ def _throughput_row(run: Run, subject: Subject, connections: int) -> list[str]:
     ]
 
 
-def _rates(run: Run, subject: str, connections: int) -> list[float | None]:
-    """Lines a second by round; None where a trial was rejected."""
-    rounds = {
-        trial["round"]: trial["lines_per_s"] for trial in run.accepted(subject, connections=connections)
-    }
+def _rates(run: Run, key: str, subject: str, **labels: object) -> list[float | None]:
+    """A figure by round; None where a trial was rejected."""
+    rounds = {trial["round"]: trial[key] for trial in run.accepted(subject, **labels)}
     last = max((trial["round"] for trial in run.trials), default=-1)
     return [rounds.get(number) for number in range(last + 1)]
 
@@ -304,6 +344,35 @@ def _messages(introduction: str, run: Run, _titles: dict[str, Subject]) -> str:
         rows.append([subject, what, counted, per_s, cpu, _figure(trials, "peak_rss_mib", 0)])
     head = ["subject", "what", "trials", "k a second", "CPU s per 1 M", "peak RSS MiB"]
     return introduction + table(head, rows)
+
+
+def _scraping(run: Run, _titles: dict[str, Subject]) -> str:
+    rows = []
+    alone = _rates(run, "per_s", OURS, what=scraping.ALONE)
+    for what in dict.fromkeys(trial["what"] for trial in run.trials):
+        trials, every = run.accepted(OURS, what=what), run.all(OURS, what=what)
+        asked = what not in (scraping.ALONE, scraping.IDLE)
+        ratio = paired_ratio(_rates(run, "per_s", OURS, what=what), alone) if asked else None
+        figures = [_figure(trials, "per_s", 2, 1e6), "-" if ratio is None else ratio.show(3)]
+        figures += [_figure(trials, key) for key in ("p50_ms", "p99_ms", "max_ms", "cpu_ms")]
+        rows.append([what, f"{len(trials)} of {len(every)}", *figures])
+    head = ["what", "trials", "M lines/s", "against nobody asking"]
+    return _SCRAPING + table([*head, "answer p50 ms", "p99 ms", "max ms", "CPU ms"], rows)
+
+
+def _reading(run: Run, _titles: dict[str, Subject]) -> str:
+    rows = []
+    for what in dict.fromkeys(trial["what"] for trial in run.trials):
+        trials = [trial for trial in run.trials if trial["what"] == what and "error" not in trial]
+        every = [trial for trial in run.trials if trial["what"] == what]
+        figures = [
+            _figure(trials, "seconds", 3),
+            _figure(trials, "per_s", 0, 1e3),
+            _figure(trials, "cpu_s", 3),
+        ]
+        rows.append([what, f"{len(trials)} of {len(every)}", *figures, _figure(trials, "peak_rss_mib", 0)])
+    head = ["what", "trials", "seconds", "k entries a second", "CPU s", "peak RSS MiB"]
+    return _READING + table(head, rows)
 
 
 def _start_figures(trials: list[Trial]) -> list[str]:

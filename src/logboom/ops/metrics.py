@@ -1,21 +1,103 @@
-"""`/metrics`: the server's counters as Prometheus reads them."""
+"""`/metrics`: the server's counters as Prometheus reads them.
 
-from typing import Final
+Everything is read when somebody asks: a metric costs nothing on the way of an entry.
+"""
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+from typing import Any, Final
 
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import generate_latest as plain_text
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_text
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from logboom.histogram import Histogram
+from logboom.ops.metric_table import GROUPS
+from logboom.ops.metric_views import Group, Metric
 from logboom.ops.monitor import Monitor
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+OPENMETRICS: Final = "application/openmetrics-text"
+PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
+
+_encode_openmetrics: Final[Callable[[Collector], bytes]] = openmetrics_text  # the library's has no types
+_FAMILIES: Final[dict[str, Any]] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
 
 
 class Metrics:
-    """Renders what the monitor knows."""
+    """Renders what the monitor knows. Keeps no state, so any thread may render, several at once, too.
+
+    Args:
+        monitor: what is asked.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_MonitorCollector(monitor))
+        ProcessCollector(registry=self._registry)
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The body of `/metrics` and its content type.
+
+        Args:
+            accept: the request's `Accept`; any text. The library's own reading of it raises for some.
+        """
+        accepted = {choice.partition(";")[0].strip().lower() for choice in accept.split(",")}
+        if OPENMETRICS in accepted:
+            return _encode_openmetrics(self._registry), OPENMETRICS_TYPE
+        return plain_text(self._registry), PLAIN_TYPE
+
+
+class _MonitorCollector(Collector):
+    """Makes the families of `metric_table`, at each scrape."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
-        self._registry = CollectorRegistry(auto_describe=False)
 
-    def render(self) -> tuple[bytes, str]:
-        """The body of `/metrics` and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE
+    def collect(self) -> Iterator[Family]:
+        """See `Collector`."""
+        for group in GROUPS:
+            yield from _families(group, self._monitor)
+
+
+def _families(group: Group[Any], monitor: Monitor) -> Iterator[Family]:
+    """A group's families; none without parts, such as outputs."""
+    views = list(group.views(monitor))
+    for metric in group.metrics if views else ():
+        labels = [*group.labels, metric.label] if metric.label else group.labels
+        family = _FAMILIES[metric.kind](metric.name, metric.help, labels=labels, unit=metric.unit)
+        for values, view in views:
+            _add(family, metric, values, view)
+        yield family
+
+
+def _add(family: Any, metric: Metric[Any], labels: tuple[str, ...], view: object) -> None:
+    reading = metric.read(view)
+    if isinstance(reading, Histogram):
+        family.add_metric(labels, *_buckets(reading))
+    elif isinstance(reading, Mapping):
+        for label, value in reading.items():
+            family.add_metric((*labels, label), value)
+    elif reading is not None:
+        family.add_metric(labels, float(reading))
+
+
+def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative buckets, as Prometheus wants them, and the sum."""
+    counts = accumulate(
+        list(histogram.counts)
+    )  # a copy: one that is counted meanwhile would be in some buckets only
+    bounds = (*map(floatToGoString, histogram.bounds), "+Inf")
+    return list(zip(bounds, counts, strict=True)), histogram.total

@@ -3,8 +3,10 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
+from logboom.ops.sources import SourceBook
 from logboom.ops.status import status_document
 
 if TYPE_CHECKING:
@@ -16,10 +18,14 @@ class Operations:
 
     Args:
         monitor: what the answers are made of.
+        sources: who sends.
+        alerts: what fires.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, sources: SourceBook, alerts: Alerts) -> None:
         self.monitor = monitor
+        self._sources = sources
+        self._alerts = alerts
         self._readiness = Readiness(monitor)
         self._metrics: Metrics | None = None
 
@@ -31,18 +37,26 @@ class Operations:
         """Name, outcome and detail of each check of `/readyz`."""
         return [(check.name, check.ok, check.detail) for check in await self._readiness.checks()]
 
-    async def metrics(self) -> tuple[bytes, str]:
-        """The body and the content type of `/metrics`."""
-        return await asyncio.to_thread(self._render_metrics)
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The body and the content type of `/metrics`, for a client's `Accept`."""
+        return await asyncio.to_thread(self._render_metrics, accept)
 
-    def _render_metrics(self) -> tuple[bytes, str]:
+    def _render_metrics(self, accept: str) -> tuple[bytes, str]:
         """On a thread: the library is loaded when somebody asks first, which most servers are never."""
         if self._metrics is None:
             from logboom.ops.metrics import Metrics  # noqa: PLC0415 - see above
 
             self._metrics = Metrics(self.monitor)
-        return self._metrics.render()
+        return self._metrics.render(accept)
 
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
         return await asyncio.to_thread(status_document, self.monitor)
+
+    async def sources(self, limit: int) -> dict[str, Any]:
+        """The document of `/api/sources`."""
+        return await asyncio.to_thread(self._sources.document, limit)
+
+    async def alerts(self) -> dict[str, Any]:
+        """The document of `/api/alerts`."""
+        return await asyncio.to_thread(self._alerts.document)

@@ -137,7 +137,7 @@ class Intake:
         return pause_s
 
     def _settle(self, done: Callable[[Receipt], None], received_ns: int, receipt: Receipt) -> None:
-        self.counters.ack_latency.observe((time.time_ns() - received_ns) / 1e9)
+        self.counters.ack_latency.observe(max(0.0, (time.time_ns() - received_ns) / 1e9))
         verdicts = receipt.verdicts
         left = len(verdicts)
         for verdict in _VERDICTS:

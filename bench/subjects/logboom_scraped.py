@@ -1,0 +1,20 @@
+"""Logboom's device listener with the `http` listener beside it, which is asked how the server is."""
+
+from pathlib import Path
+
+from bench.subjects.base import HOST, Launch, free_port
+from bench.subjects.logboom import Logboom, data_directory
+
+
+class LogboomScraped(Logboom):
+    """The same server as `Logboom`, with health and metrics."""
+
+    http_port = 0
+    """Of the server that was launched last."""
+
+    def launch(self, directory: Path, port: int) -> Launch:
+        """See `Subject`."""
+        self.http_port = free_port()
+        where = ["--data-dir", str(data_directory(directory)), "--only", "device,http"]
+        listen = ["--listen", f"device={HOST}:{port}", "--listen", f"http={HOST}:{self.http_port}"]
+        return Launch([str(self._program), "serve", *where, *listen])
