@@ -5,7 +5,24 @@ from typing import Annotated
 
 import typer
 
-from logboom.cli import config, docs, health, logs, run, send, serve, simulate, stats, tail, verify
+from logboom.cli import (
+    alerts,
+    cert,
+    config,
+    docs,
+    export,
+    health,
+    logs,
+    prove,
+    run,
+    send,
+    serve,
+    simulate,
+    stats,
+    tail,
+    token,
+    verify,
+)
 from logboom.errors import LogboomError
 
 app = typer.Typer(
@@ -41,11 +58,16 @@ app.command("send")(send.send)
 app.command("run", context_settings=run.SETTINGS)(run.run)
 app.command("tail")(tail.tail)
 app.command("logs")(logs.logs)
+app.command("export")(export.export)
 app.command("stats")(stats.stats)
 app.add_typer(simulate.app, name="simulate")
 app.command("health")(health.health)
 app.command("verify")(verify.verify)
+app.command("prove")(prove.prove)
 app.add_typer(config.app, name="config")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(token.app, name="token")
+app.command("cert")(cert.cert)
 app.command("docs", hidden=True)(docs.docs)
 
 

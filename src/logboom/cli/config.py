@@ -3,7 +3,8 @@
 import typer
 
 from logboom.cli import options
-from logboom.config import Settings, load
+from logboom.config import load
+from logboom.settings import Settings
 
 app = typer.Typer(help="Look at the configuration without starting anything.", no_args_is_help=True)
 
@@ -11,10 +12,12 @@ app = typer.Typer(help="Look at the configuration without starting anything.", n
 def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
     from pathlib import Path
 
+    from logboom.ops.alerts.settings import alerts_settings, check_targets
     from logboom.outputs.registry import make_outputs
 
     settings = load(profile=profile, file=config)
     make_outputs(settings.outputs, Path(settings.data_dir))
+    check_targets(alerts_settings(settings.alerts))
     return settings
 
 

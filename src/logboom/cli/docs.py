@@ -40,7 +40,7 @@ def docs(
 
 def settings_page() -> str:
     """The settings reference as Markdown."""
-    from logboom import config
+    from logboom import settings
     from logboom.ops.alerts import settings as alerts
     from logboom.outputs.registry import OUTPUTS
 
@@ -51,9 +51,10 @@ def settings_page() -> str:
         "or be set by a flag of `logboom serve`. "
         "Order, later ones win: defaults, profile, file, environment, flags.\n"
     )
-    parts = [head, _section("Top level", config.Settings)]
-    parts.append(_section("`[journal]`", config.JournalSettings))
-    parts.append(_section("`[listeners.NAME]`", config.ListenerSettings))
+    parts = [head, _section("Top level", settings.Settings)]
+    parts.append(_section("`[journal]`", settings.JournalSettings))
+    parts.append(_section("`[health]`", settings.HealthSettings))
+    parts.append(_section("`[listeners.NAME]`", settings.ListenerSettings))
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
@@ -97,6 +98,7 @@ def _listener_defaults() -> str:
     import msgspec
 
     from logboom import config
+    from logboom.settings import ListenerSettings
 
     settings = config.load(environment={})
     lines = [
@@ -105,7 +107,7 @@ def _listener_defaults() -> str:
         "|---|---|---|",
     ]
     for name, listener in settings.listeners.items():
-        for item in msgspec.structs.fields(config.ListenerSettings):
+        for item in msgspec.structs.fields(ListenerSettings):
             value = getattr(listener, item.name)
             if value != item.default:
                 lines.append(f"| `{name}` | `{item.name}` | `{msgspec.json.encode(value).decode()}` |")

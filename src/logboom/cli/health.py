@@ -4,6 +4,8 @@ from typing import Annotated, Final
 
 import typer
 
+from logboom.cli import trust
+
 TIMEOUT_S: Final = 5.0
 """A server that answers later than this is not well, whatever the answer is."""
 
@@ -15,7 +17,16 @@ Strict = Annotated[bool, typer.Option("--strict", help="A warning counts as a fa
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's own document.")]
 
 
-def health(*, url: Url = "http://127.0.0.1:8080", strict: Strict = False, as_json: AsJson = False) -> None:
+def health(
+    *,
+    url: Url = "http://127.0.0.1:8080",
+    strict: Strict = False,
+    as_json: AsJson = False,
+    ca: trust.Ca = None,
+    client_cert: trust.ClientCert = None,
+    client_key: trust.ClientKey = None,
+    skip_verify: trust.SkipVerify = False,
+) -> None:
     """Ask a running server how it is.
 
     Made for container health checks: a warning, such as sensors that are silent, is no reason to restart a server.
@@ -31,15 +42,25 @@ def health(*, url: Url = "http://127.0.0.1:8080", strict: Strict = False, as_jso
     import urllib.error
     import urllib.request
 
+    from logboom.clients.tls import explain_connecting, trust_for
+    from logboom.errors import ConfigError
+
+    try:
+        trusted = trust_for(trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify), url)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    context = trusted.context() if url.lower().startswith("https://") else None
     try:
         address = f"{url.rstrip('/')}/api/health"
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the user's own address
+        with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - the user's own address
             document = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
             document = _document_of(error.read())
     except (OSError, ValueError) as error:
-        typer.echo(f"❌ no answer from {url}: {getattr(error, 'reason', error)}", err=True)
+        reason = getattr(error, "reason", error)
+        text = explain_connecting(reason) if isinstance(reason, OSError) else reason
+        typer.echo(f"❌ no answer from {url}: {text}", err=True)
         raise typer.Exit(1) from None
     status = document.get("status", "error")
     typer.echo(json.dumps(document, indent=2) if as_json else _summary(document))

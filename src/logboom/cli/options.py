@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from logboom.config import Table, set_path
+from logboom.config import set_path
 from logboom.errors import ConfigError
+from logboom.settings import Table
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")

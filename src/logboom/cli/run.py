@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from logboom.cli import trust
+
 if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
 
@@ -61,6 +63,10 @@ def run(
     spool_bytes: _SpoolBytes = 256 << 20,
     spool_dir: _SpoolDir = None,
     strip_ansi: _StripAnsi = False,
+    ca: trust.Ca = None,
+    client_cert: trust.ClientCert = None,
+    client_key: trust.ClientKey = None,
+    skip_verify: trust.SkipVerify = False,
 ) -> None:
     """Run a command, and send what it writes to a server, line by line.
 
@@ -86,7 +92,8 @@ def run(
     from logboom.errors import ConfigError
 
     try:
-        dialect, target = choose(as_, to)
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        dialect, target = choose(as_, to, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
     policy = patient_policy(reconnects_max=max_reconnects, window=window)

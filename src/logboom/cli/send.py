@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from logboom.cli import trust
+
 if TYPE_CHECKING:
     from logboom.clients.delivery import Policy
     from logboom.clients.dialect import Dialect
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
     from logboom.clients.statefile import StateFile
     from logboom.clients.target import Target
+    from logboom.clients.tls import Trust
+
+    _Server = tuple[Dialect, Target]
 
 EXIT_OK: Final = 0
 EXIT_NOT_ACKNOWLEDGED: Final = 1
@@ -150,6 +155,10 @@ def send(
     last: _Last = None,
     trim: _Trim = False,
     strip_ansi: _StripAnsi = False,
+    ca: trust.Ca = None,
+    client_cert: trust.ClientCert = None,
+    client_key: trust.ClientKey = None,
+    skip_verify: trust.SkipVerify = False,
 ) -> None:
     """Send lines to a server, and wait until it has acknowledged them.
 
@@ -180,12 +189,13 @@ def send(
     from logboom.clients.delivery import Policy, exponential
     from logboom.clients.shipping import patient_policy
 
+    server = _chosen(as_, to, trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify))
     if follow or last:
         options = _FollowFlags(
             source, state, interval, last, multiline_start, from_end, multiline, trim, strip_ansi
         )
         policy = patient_policy(reconnects_max=max_reconnects, window=window, ack_timeout_s=ack_timeout)
-        raise typer.Exit(_follow(file, as_, to, policy, options))
+        raise typer.Exit(_follow(file, server, policy, options))
     if state or from_end or multiline or multiline_start or trim or strip_ansi:
         raise typer.BadParameter("the options of the panel Following need --follow")
     policy = Policy(
@@ -195,7 +205,7 @@ def send(
         delays_s=exponential(0.25, connect_tries),
         wait_s_max=max_wait,
     )
-    raise typer.Exit(_send(file, as_, to, policy, source=source, raw=raw, progress=progress))
+    raise typer.Exit(_send(file, server, policy, source=source, raw=raw, progress=progress))
 
 
 class _FollowFlags(NamedTuple):
@@ -212,12 +222,12 @@ class _FollowFlags(NamedTuple):
     strip_ansi: bool
 
 
-def _chosen(protocol: str | None, url: str) -> "tuple[Dialect, Target]":
+def _chosen(protocol: str | None, url: str, trusted: "Trust") -> "_Server":
     from logboom.clients.dialects import choose
     from logboom.errors import ConfigError
 
     try:
-        return choose(protocol, url)
+        return choose(protocol, url, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -230,7 +240,7 @@ def _source_of(file: str) -> str:
     return name.encode(errors="replace").decode()
 
 
-def _follow(file: str, protocol: str | None, url: str, policy: "Policy", flags: _FollowFlags) -> int:
+def _follow(file: str, server: "_Server", policy: "Policy", flags: _FollowFlags) -> int:
     """Follow the file until stopped, and return the exit code."""
     from logboom.clients.delivery import ConnectFailedError
     from logboom.clients.report import Report
@@ -239,7 +249,7 @@ def _follow(file: str, protocol: str | None, url: str, policy: "Policy", flags: 
 
     if file == "-":
         raise typer.BadParameter("--follow needs a file; standard input is followed without it")
-    dialect, target = _chosen(protocol, url)
+    dialect, target = server
     report = Report()
     source = flags.source or _source_of(file)
     shipper = Shipper(dialect, target, policy, report=report, source=source, say=_say)
@@ -304,8 +314,7 @@ def _say(text: str) -> None:
 
 def _send(
     file: str,
-    protocol: str | None,
-    url: str,
+    server: "_Server",
     policy: "Policy",
     *,
     source: str | None,
@@ -319,7 +328,7 @@ def _send(
     from logboom.clients.sending import send_file
     from logboom.clients.websocket import WebSocketDialect
 
-    dialect, target = _chosen(protocol, url)
+    dialect, target = server
     if isinstance(dialect, WebSocketDialect):
         dialect.source = source or _source_of(file)
     report = Report()

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from logboom.cli import options
-from logboom.config import Settings, Table, load, set_path
+from logboom.config import load, set_path
 from logboom.errors import ConfigError
+from logboom.settings import Settings, Table
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,7 +47,7 @@ def serve(
 
       logboom serve --profile ordered --name MyLogServer --port 9020 --grpc_port 9021
 
-      logboom serve --profile live 0.0.0.0 9000 --redis-url redis://127.0.0.1:6379
+      logboom serve --profile live 0.0.0.0 9000 --insecure --redis-url redis://127.0.0.1:6379
 
     SIGTERM and Ctrl-C answer what is in flight, then stop. SIGHUP reads the configuration again.
 

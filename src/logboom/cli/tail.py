@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from logboom.cli import trust
+
 if TYPE_CHECKING:
     from logboom.clients.live import LiveReader
 
@@ -55,6 +57,10 @@ def tail(
     since: _Since = None,
     follow: _Follow = True,
     limit: _Limit = None,
+    ca: trust.Ca = None,
+    client_cert: trust.ClientCert = None,
+    client_key: trust.ClientKey = None,
+    skip_verify: trust.SkipVerify = False,
 ) -> None:
     """Show a server's entries: the last ones, then each as it comes, numbered, until Ctrl-C.
 
@@ -83,7 +89,8 @@ def tail(
     if limit is None and not since:
         limit = RECENT_DEFAULT
     try:
-        reader = LiveReader(url, wanted, _say)
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        reader = LiveReader(url, wanted, _say, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
     if follow and sys.stderr.isatty():

@@ -1,6 +1,5 @@
 """`capnp`, the client's side: length-prefixed packed messages, never an answer. Contract: WIRE.md, "capnp"."""
 
-import asyncio
 import os
 import socket
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import msgspec
 from logboom.clients.dialect import Answers, Reply
 from logboom.clients.lines import LineDialect, LineLink, as_text, is_object
 from logboom.clients.target import Target
+from logboom.clients.tls import open_stream
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas
 from logboom.formats.levels import wire_number
@@ -56,7 +56,7 @@ class CapnpDialect(LineDialect):
     """
 
     name: ClassVar[str] = "capnp"
-    schemes: ClassVar[tuple[str, ...]] = ("capnp", "tcp")
+    schemes: ClassVar[tuple[str, ...]] = ("capnp", "tcp", "capnps", "tcps", "tls")
     port_default: ClassVar[int] = 9020
     answers: ClassVar[Answers] = Answers.NONE
     timeout_s: ClassVar[float] = 30.0  # there is no answer to wait for, only room to send
@@ -89,7 +89,7 @@ class CapnpDialect(LineDialect):
 
     async def connect(self, target: Target) -> LineLink:
         """See `dialect.Dialect`."""
-        reader, writer = await asyncio.open_connection(target.host, target.port)
+        reader, writer = await open_stream(target)
         if self._hello is not None:
             writer.write(frame(schemas().logger.HelloMsg.new_message(**self._hello).to_bytes()))
         return LineLink(reader, writer, self.parse)

@@ -9,6 +9,7 @@ from logboom.clients.dialect import Dialect
 from logboom.clients.gateway import GatewayDialect
 from logboom.clients.grpc import GrpcDialect
 from logboom.clients.target import Target, parse_target
+from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
 
@@ -23,27 +24,31 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
 """Every protocol that clients can speak, by its name."""
 
 
-_SHARED_SCHEME: Final = "tcp"
+_SHARED_SCHEMES: Final = ("tcp", "tcps", "tls")
 _PORTS: Final = {"wss": 443}
 """Usual ports of schemes that are not their protocol's."""
 
 
-def choose(name: str | None, url: str) -> tuple[Dialect, Target]:
+def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, Target]:
     """Make a dialect, and read the URL in its terms.
 
     Args:
         name: the protocol's name; None: the URL's scheme tells.
         url: the server's URL; the protocol's usual port may be left out.
+        trust: for URLs of encrypted connections.
 
     Raises:
-        ConfigError: unknown protocol or wrong URL.
+        ConfigError: unknown protocol, wrong URL, or certificates that can't be used.
     """
     name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")
     dialect = DIALECTS[name]()
     port = _PORTS.get(_scheme_of(url), dialect.port_default)
-    return dialect, parse_target(url, schemes=dialect.schemes, port_default=port)
+    target = parse_target(url, schemes=dialect.schemes, port_default=port)
+    if isinstance(dialect, GrpcDialect) and not trust.verify:
+        raise ConfigError("gRPC always looks at the server's certificate; give its authority's with --ca")
+    return dialect, target._replace(trust=trust_for(trust, url))
 
 
 def _scheme_of(url: str) -> str:
@@ -54,7 +59,7 @@ def _name_of(url: str) -> str:
     """The only protocol of the URL's scheme. Raises `ConfigError`."""
     scheme = _scheme_of(url)
     names = [name for name, dialect in DIALECTS.items() if scheme in dialect.schemes]
-    if scheme == _SHARED_SCHEME:
+    if scheme in _SHARED_SCHEMES:
         raise ConfigError(f"{url!r} may be any of several protocols, name it: {', '.join(names)}")
     if not names:
         schemes = sorted({scheme for dialect in DIALECTS.values() for scheme in dialect.schemes})

@@ -17,6 +17,7 @@ from logboom.clients.capnp import fields_of, snake
 from logboom.clients.dialect import Answers, Outcome, Reply
 from logboom.clients.lines import as_text, is_object
 from logboom.clients.target import Target
+from logboom.clients.tls import grpc_credentials, open_stream
 from logboom.formats.capnp_entry import TEXTS
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class GrpcDialect:
     """
 
     name: ClassVar[str] = "grpc"
-    schemes: ClassVar[tuple[str, ...]] = ("grpc",)
+    schemes: ClassVar[tuple[str, ...]] = ("grpc", "grpcs")
     port_default: ClassVar[int] = 9021
     answers: ClassVar[Answers] = Answers.EACH
     timeout_s: ClassVar[float] = 10.0  # every batch gets its response, so that silence is trouble: no hurry
@@ -69,14 +70,15 @@ class GrpcDialect:
 
     async def connect(self, target: Target) -> "GrpcLink":
         """See `dialect.Dialect`."""
-        from grpc import ChannelConnectivity, aio  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+        from grpc import ChannelConnectivity  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
 
         host = f"[{target.host}]" if ":" in target.host else target.host
-        channel = aio.insecure_channel(f"{host}:{target.port}", options=_OPTIONS)
+        channel = _channel(f"{host}:{target.port}", target)
         try:
             state = channel.get_state(try_to_connect=True)
             while state is not ChannelConnectivity.READY:
                 if state is ChannelConnectivity.TRANSIENT_FAILURE:
+                    await _find_tls_trouble(target)
                     raise ConnectionRefusedError("no gRPC server answers there")  # noqa: TRY301 - closed like any other failure
                 await channel.wait_for_state_change(state)
                 state = channel.get_state()
@@ -172,6 +174,22 @@ class GrpcLink:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._channel.close()
+
+
+def _channel(address: str, target: Target) -> Any:
+    from grpc import aio  # noqa: PLC0415 - see above
+
+    if not target.secure:
+        return aio.insecure_channel(address, options=_OPTIONS)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", target.certified_name))
+    return aio.secure_channel(address, grpc_credentials(target.trust), options=options)
+
+
+async def _find_tls_trouble(target: Target) -> None:
+    """All that gRPC says is that there is no connection. Raises what TLS itself says, if that is the reason."""
+    if target.secure:
+        _, writer = await open_stream(target)
+        writer.transport.abort()
 
 
 def _reply(error: "AioRpcError") -> Reply | None:

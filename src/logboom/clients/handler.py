@@ -16,12 +16,20 @@ import msgspec
 from logboom.clients.courier import Courier
 from logboom.clients.dialects import choose
 from logboom.clients.spool import MEMORY_BYTES_MAX, Spool
+from logboom.clients.tls import Trust
 from logboom.errors import ConfigError
 from logboom.formats.levels import name as level_name
 from logboom.formats.levels import wire_number
 from logboom.formats.times import iso_from_ns
 
-PROTOCOLS: Final = {"grpc": "grpc", "tcp": "collector", "capnp": "capnp"}
+PROTOCOLS: Final = {
+    "grpc": "grpc",
+    "grpcs": "grpc",
+    "tcp": "collector",
+    "tcps": "collector",
+    "capnp": "capnp",
+    "capnps": "capnp",
+}
 """The protocol of each URL scheme."""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -38,6 +46,7 @@ class LogboomHandler(logging.Handler):
     Args:
         url: `grpc://HOST:PORT` or `tcp://HOST:PORT` (a `collector` listener), both acknowledged; or
             `capnp://HOST:PORT`, which has no acknowledgements: a lost connection loses what was on its way.
+            With TLS: `grpcs://`, `tcps://`, `capnps://`.
         level: of the records that are taken, as for any handler.
         service_name: of the application; sent with each record.
         spool_dir: folder for records that wait; may be shared by processes. None: `logboom/spool` in the user's
@@ -47,9 +56,13 @@ class LogboomHandler(logging.Handler):
         queue_max: records between the application and the background thread.
         flush_timeout_s: how long `flush` and `close`, and so the end of the process, wait for acknowledgements.
             They do not wait while the server is away.
+        ca: PEM file of the authority that signed the server's certificate. None: those of the system.
+        client_cert: PEM file of a certificate to show to a server that wants one; with `client_key`.
+        client_key: its key's file.
+        verify: False takes any certificate, so that whoever is on the way can read everything; not for `grpcs://`.
 
     Raises:
-        ConfigError: the URL is wrong.
+        ConfigError: the URL is wrong, or a certificate can't be used.
     """
 
     def __init__(
@@ -62,12 +75,17 @@ class LogboomHandler(logging.Handler):
         spool_bytes_max: int = 64 << 20,
         queue_max: int = 10_000,
         flush_timeout_s: float = 5.0,
+        ca: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
+        verify: bool = True,
     ) -> None:
         super().__init__(level)
         scheme = url.partition("://")[0].lower()
         if scheme not in PROTOCOLS:
             raise ConfigError(f"{url!r}: expected grpc://HOST:PORT, tcp://HOST:PORT or capnp://HOST:PORT")
-        dialect, target = choose(PROTOCOLS[scheme], url)
+        files = [os.fspath(path) if path is not None else "" for path in (ca, client_cert, client_key)]
+        dialect, target = choose(PROTOCOLS[scheme], url, Trust(files[0], files[1], files[2], verify))
         self._keeps_words = dialect.name == "collector"
         self._service_name = service_name
         self._timeout_s = flush_timeout_s

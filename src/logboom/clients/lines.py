@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
@@ -9,6 +10,7 @@ import msgspec
 
 from logboom.clients.dialect import Answers, Reply
 from logboom.clients.target import Target
+from logboom.clients.tls import explain, open_stream
 
 _READ_BYTES: Final = 64 << 10
 REPLY_BYTES_MAX: Final = 16 << 10
@@ -76,11 +78,17 @@ class LineLink:
 
     async def flush(self) -> None:
         """See `dialect.Link`."""
-        await self._writer.drain()
+        try:
+            await self._writer.drain()
+        except ssl.SSLError as error:
+            raise ConnectionAbortedError(explain(error)) from error
 
     async def receive(self) -> list[Reply]:
         """See `dialect.Link`."""
-        data = await self._reader.read(_READ_BYTES)
+        try:
+            data = await self._reader.read(_READ_BYTES)
+        except ssl.SSLError as error:
+            raise ConnectionAbortedError(explain(error)) from error
         if not data:
             raise ConnectionResetError("the server closed the connection")
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -98,9 +106,13 @@ class LineLink:
         """See `dialect.Link`."""
         if self._writer.is_closing():
             raise ConnectionResetError("the connection is gone")
-        self._writer.write_eof()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger_s):
+                if not self._writer.can_write_eof():  # TLS: the server's farewell comes when it has read all
+                    self._writer.close()
+                    await self._writer.wait_closed()
+                    return
+                self._writer.write_eof()
                 while await self._reader.read(_READ_BYTES):
                     pass
 
@@ -115,7 +127,7 @@ class LineDialect:
     """Base of the dialects that speak lines over TCP; they add `encode` and `parse`."""
 
     name: ClassVar[str]
-    schemes: ClassVar[tuple[str, ...]] = ("tcp",)
+    schemes: ClassVar[tuple[str, ...]] = ("tcp", "tcps", "tls")
     port_default: ClassVar[int]
     answers: ClassVar[Answers]
     timeout_s: ClassVar[float]
@@ -127,5 +139,5 @@ class LineDialect:
 
     async def connect(self, target: Target) -> LineLink:
         """See `dialect.Dialect`."""
-        reader, writer = await asyncio.open_connection(target.host, target.port)
+        reader, writer = await open_stream(target)
         return LineLink(reader, writer, self.parse)

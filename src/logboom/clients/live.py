@@ -1,7 +1,6 @@
 """Reading a server's entries as they come, by position: nothing missing and nothing twice over reconnects."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
 from logboom.errors import ConfigError, DeliveryError
 
 if TYPE_CHECKING:
@@ -83,10 +83,17 @@ class LiveReader:
         url: of the server, with any path that a proxy wants before `/api`.
         wanted: the API's filters: `level`, `source`, `listener`, `q`, `since`.
         say: told about a server that is away, and about entries that were deleted before they could be read.
+        trust: for `https://` and `wss://`.
+
+    Raises:
+        ConfigError: the URL is wrong, or a certificate can't be used.
     """
 
-    def __init__(self, url: str, wanted: Mapping[str, str], say: Callable[[str], object]) -> None:
+    def __init__(
+        self, url: str, wanted: Mapping[str, str], say: Callable[[str], object], trust: Trust = SYSTEM
+    ) -> None:
         self.url = base_url(url)
+        self._trust = trust_for(trust, self.url)
         self._wanted = dict(wanted)
         self._say = say
         self._away = False
@@ -162,7 +169,9 @@ class LiveReader:
         import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
-        return aiohttp.ClientSession(timeout=timeout, read_bufsize=1 << 20)
+        secure = self.url.startswith("https:")
+        connector = aiohttp.TCPConnector(ssl=self._trust.context()) if secure else None
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=1 << 20)
 
     async def _page(
         self, session: "ClientSession", parameters: Mapping[str, str], wanted: Mapping[str, str] | None = None
@@ -216,7 +225,7 @@ async def _asked(
                 raise NotReadableError(f"{url} answers {response.status}: {await _error_of(response)}")
             yield response
     except aiohttp.ClientConnectorError as error:
-        raise ConnectionError(os.strerror(error.errno).lower() if error.errno else str(error)) from error
+        raise ConnectionError(explain_connecting(error)) from error
     except aiohttp.ClientPayloadError as error:
         raise ConnectionError("the connection broke off") from error
     except aiohttp.InvalidURL as error:

@@ -1,9 +1,10 @@
-"""Where a client sends to: `tcp://host:port`."""
+"""Where a client sends to: `tcp://host:port`, or `tcps://host:port` with TLS."""
 
 from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from logboom.clients.tls import SECURE_SCHEMES, SYSTEM, Trust
 from logboom.errors import ConfigError
 
 
@@ -14,6 +15,20 @@ class Target(NamedTuple):
     host: str
     """A name, an IPv4 or an IPv6 address, the latter without brackets."""
     port: int
+    trust: Trust = SYSTEM
+    """For encrypted connections."""
+    name: str = ""
+    """What the server's certificate must be for; empty: the host."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.scheme in SECURE_SCHEMES
+
+    @property
+    def certified_name(self) -> str:
+        """What the server's certificate must be for."""
+        return self.name or self.host
 
     def __str__(self) -> str:
         """The URL, as a user would write it."""

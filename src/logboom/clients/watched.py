@@ -44,7 +44,7 @@ class Watched:
         trouble: OSError | None = None
         for host in await resolve(target):
             try:
-                return await self._dialect.connect(target._replace(host=host))
+                return await self._dialect.connect(target._replace(host=host, name=target.certified_name))
             except OSError as error:
                 trouble = error
         raise trouble or OSError(f"no address for {target.host}")

@@ -7,7 +7,6 @@ again, the server is asked for what it has: `GET /api/entries`. Servers without 
 
 import asyncio
 import contextlib
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -17,6 +16,7 @@ from logboom.clients.dialect import Answers, Outcome, Reply
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
 from logboom.clients.target import Target
+from logboom.clients.tls import explain_connecting
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse, TraceConfig, TraceRequestEndParams
@@ -109,7 +109,8 @@ class WebSocketDialect:
         """See `dialect.Dialect`."""
         import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
 
-        session = aiohttp.ClientSession(trace_configs=[self._watch_clock()])
+        connector = aiohttp.TCPConnector(ssl=target.trust.context()) if target.secure else None
+        session = aiohttp.ClientSession(connector=connector, trace_configs=[self._watch_clock()])
         try:
             socket = await session.ws_connect(
                 str(target),
@@ -122,8 +123,7 @@ class WebSocketDialect:
                 self._stored |= await find_stored(session, target, self.source, since, list(self._doubtful))
         except aiohttp.ClientConnectorError as error:  # its text is about aiohttp; the system's is for people
             await session.close()
-            reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise ConnectionError(reason) from error
+            raise ConnectionError(explain_connecting(error)) from error
         except aiohttp.ClientError as error:
             await session.close()
             raise ConnectionError(str(error) or type(error).__name__) from error

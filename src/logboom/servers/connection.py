@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
 from logboom.model import Acker, Receipt
+from logboom.servers.tls_link import begins_tls
 
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener
@@ -31,6 +32,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_ackers",
         "_eof",
+        "_fresh",
         "_given_up",
         "_in_flight_bytes",
         "_listener",
@@ -52,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ackers: deque[tuple[Acker, int]] = deque()
         self._in_flight_bytes = 0
         self._eof = self._lost = self._given_up = False
+        self._fresh = True
         self._pump_scheduled = self._reading_paused = self._throttled = False
         self._writing_paused_at = 0.0
         self.last_data = listener.loop.time()
@@ -78,7 +81,13 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes have come."""
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
-        self._protocol.receive_data(self._listener.received(nbytes))
+        data = self._listener.received(nbytes)
+        if self._fresh:
+            self._fresh = False
+            if begins_tls(data):
+                self._listener.speaks_tls(self)
+                return
+        self._protocol.receive_data(data)
         if not self._pump_scheduled:
             self.pump()
         elif self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:

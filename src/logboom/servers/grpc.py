@@ -13,7 +13,6 @@ from google.protobuf.descriptor_pool import DescriptorPool  # type: ignore[impor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
 
-from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.formats.grpc_entry import DOCUMENT, REAL, batch_decoder, request_decoder
 from logboom.formats.proto_schema import load_schema
@@ -21,6 +20,8 @@ from logboom.servers.grpc_calls import STORED, Calls
 from logboom.servers.grpc_options import DRAIN_S, RPCS_MAX, server_options
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import bind, expand_hosts, format_address
+from logboom.servers.tls import Tls, make_tls, reload_tls
+from logboom.settings import ListenerSettings
 
 HEALTH_INTERVAL_S: Final = 1.0
 """How often the health service learns whether the journal can store."""
@@ -42,20 +43,34 @@ class GrpcListener:
         self.ports: list[int] = []
         """The ports that are bound; tells the real one when 0 was asked for."""
         self._context = context
+        self._tls: Tls | None = None
         self._calls: Calls | None = None
         self._server: Any = None
         self._health: Any = None
         self._stopping: asyncio.Task[None] | None = None
 
     def configure(self, settings: ListenerSettings) -> None:
-        """Take over what can change while running: all of that is the intake's."""
+        """Take over what can change while running: certificates; all else is the intake's."""
+        wants = bool(settings.tls_client_ca)
+        if self._tls is not None and wants != (self._tls.certificates.client_ca is not None):
+            self._context.report(
+                "warning", f"{self.name}: tls_client_ca is set or taken away by a restart only"
+            )
+            return
+        reload_tls(self._tls, self.name, settings, self._context.report)
 
     async def start(self) -> None:
         """Bind and serve.
 
         Raises:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
+            ConfigError: a certificate can't be used.
         """
+        if self._tls is None:
+            self._tls = make_tls(self.name, self._context.settings, self._context.report)
+        if self._stopping is not None:  # it has died before: `stop` must end this life, too
+            await self._stopping
+            self._stopping = None
         calls = self._calls = Calls(self._context)
         server = self._server = grpc.aio.server(
             options=server_options(self._context.settings.frame_bytes_max), maximum_concurrent_rpcs=RPCS_MAX
@@ -80,9 +95,16 @@ class GrpcListener:
             bind(self.name, host, wanted).close()  # it says what is wrong; gRPC only that something is
             address = format_address(host, wanted)
             try:
-                self.ports.append(self._server.add_insecure_port(address))
+                self.ports.append(self._add_port(address))
             except RuntimeError as error:
                 raise ListenerError(f"listener {self.name}: can't listen on {address}: {error}") from error
+
+    def _add_port(self, address: str) -> int:
+        if self._tls is None:
+            added: int = self._server.add_insecure_port(address)
+        else:
+            added = self._server.add_secure_port(address, self._tls.grpc_credentials())
+        return added
 
     async def run(self) -> None:
         """Keep the health service up to date until the server dies.

@@ -1,5 +1,6 @@
 """Limits of a gRPC server, each with its reason."""
 
+import os
 from typing import Final
 
 RPCS_MAX: Final = 4096
@@ -30,6 +31,18 @@ PING_INTERVAL_MS_MIN: Final = 5_000
 
 DRAIN_S: Final = 60.0
 """Calls of a stopped server end by themselves; what is left after this is aborted. `drain` is earlier, as a rule."""
+
+
+VERBOSITY: Final = "GRPC_VERBOSITY"
+"""The environment's name for how much gRPC's core writes to stderr by itself."""
+
+
+def hush_core() -> None:
+    """Keep gRPC's core from writing a line of its own for each failed handshake; before it is imported.
+
+    Scanners would flood stderr past the operational log. Whoever sets the variable sees what they ask for.
+    """
+    os.environ.setdefault(VERBOSITY, "NONE")
 
 
 def server_options(message_bytes_max: int) -> list[tuple[str, int]]:

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.model import Report
 from logboom.pipeline.door import Door, Refused
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import BACKLOG, bind, expand_hosts, format_address
+from logboom.servers.tls import make_tls, reload_tls
+from logboom.servers.tls_gate import TlsGate
+from logboom.settings import ListenerSettings
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -57,6 +59,7 @@ class HttpListener:
         self._report = context.report
         self._door = _door_of(context.settings)
         self._servers: list[asyncio.Server] = []
+        self._gate: TlsGate | None = None
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
 
@@ -65,9 +68,10 @@ class HttpListener:
 
         Raises:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
+            ConfigError: a certificate can't be used.
         """
         loop = asyncio.get_running_loop()
-        accept = self._limited(await self._make_runner())
+        accept = self._secured(self._limited(await self._make_runner()))
         port = self._settings.port
         for host in expand_hosts(self._settings.host):
             bound = bind(self.name, host, self.ports[0] if self.ports and not port else port)
@@ -108,6 +112,25 @@ class HttpListener:
         )
         await self._runner.setup()
         return self._runner
+
+    def _secured(self, accept: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BaseProtocol]:
+        """Puts TLS before what `accept` makes. The certificates in force outlive a restart of the sockets."""
+        tls = self._gate.tls if self._gate else make_tls(self.name, self._settings, self._report)
+        if tls is None:
+            return accept
+        self._gate = TlsGate(
+            self.name,
+            tls,
+            accept,
+            welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
+            room=lambda: self._connections_max() - self.intake.counters.connections_open,
+            counters=self.intake.counters,
+            report=self._report,
+        )
+        return self._gate
+
+    def _connections_max(self) -> int:
+        return min(self._settings.connections_max, self._context.connections_max)
 
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""
@@ -174,11 +197,13 @@ class HttpListener:
             server.close()
         self._servers.clear()
         self.ports.clear()
+        if self._gate is not None:
+            self._gate.stop()
 
     async def drain(self, deadline_s: float) -> None:
         """Answer what was received, for `deadline_s` at most, then close everything. Idempotent."""
         site, runner = self._site, self._runner
-        self._site = self._runner = None
+        self._runner = None
         if site is None or runner is None:
             return
         loop = asyncio.get_running_loop()
@@ -192,10 +217,12 @@ class HttpListener:
             runner.server.pre_shutdown()
             await runner.server.shutdown(max(0.0, ends_at - loop.time()))
         await runner.cleanup()
+        self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits; lengths count for new connections."""
         self._settings = settings
+        reload_tls(self._gate.tls if self._gate else None, self.name, settings, self._report)
         self._door = _door_of(settings)
         if self._site is not None:
             self._site.settings = settings

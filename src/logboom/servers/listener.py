@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from logboom.config import ListenerSettings
 from logboom.journal.journal import Journal
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.tokens import TokenStore
+from logboom.settings import ListenerSettings
 
 if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
     from logboom.web.operations import Operations

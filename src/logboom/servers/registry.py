@@ -4,6 +4,7 @@ from typing import Final
 
 from logboom.errors import ConfigError
 from logboom.protocols.registry import PROTOCOLS
+from logboom.servers.grpc_options import hush_core
 from logboom.servers.http import HttpListener
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.tcp import TcpListener
@@ -18,6 +19,7 @@ def make_listener(context: ListenerContext) -> Listener:
     if protocol in PROTOCOLS:
         return TcpListener(context, PROTOCOLS[protocol])
     if protocol == GRPC:
+        hush_core()
         from logboom.servers.grpc import GrpcListener  # noqa: PLC0415 - a quarter of a second, for those who want it
 
         return GrpcListener(context)

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.model import Source, WireProtocol
 from logboom.pipeline.door import Door, Refused
@@ -15,7 +14,9 @@ from logboom.protocols.tokenline import TokenLine
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tls import make_tls, reload_tls
-from logboom.servers.tls_link import TlsGate, client_name
+from logboom.servers.tls_gate import TlsGate
+from logboom.servers.tls_link import client_name
+from logboom.settings import ListenerSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
@@ -124,6 +125,7 @@ class TcpListener:
             self.name,
             tls,
             lambda: Connection(self),
+            welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
             room=lambda: self._connections_max() - len(self._connections),
             counters=self.intake.counters,
             report=self._report,
@@ -197,7 +199,10 @@ class TcpListener:
             return
         self._connections.add(connection)
         counters.accepted(len(self._connections))
-        self._tell("connected", connection, "connected")
+        client = client_name(connection.transport)
+        self._tell(
+            "connected", connection, f"connected, by its certificate {client}" if client else "connected"
+        )
 
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
@@ -212,6 +217,11 @@ class TcpListener:
     def gave_up(self, connection: Connection, reason: str) -> None:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
         self._report("error", f"{self._name_of(connection)}: {reason}; closed")
+
+    def speaks_tls(self, connection: Connection) -> None:
+        """A TLS client has come to a listener for plain text: whatever it sends means nothing here."""
+        self._tell("warning", connection, "speaks TLS, and this port is plain text; closed")
+        connection.transport.abort()
 
     def wait_for_journal(self, connection: Connection) -> None:
         """Wake `connection` when the journal has caught up."""

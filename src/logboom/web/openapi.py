@@ -1,7 +1,8 @@
 """The HTTP API as an OpenAPI document, made of the routes and their handlers' docstrings."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -40,31 +41,126 @@ class _Route(NamedTuple):
 
     query: Sequence[str] = ()
     answers: str = "application/json"
+    """Content type of the answer; empty: it has no body."""
     takes: str = ""
+    """Content type of the request's body; empty: there is none."""
     token: bool = True
+    """Whether a token is needed, where the listener asks for tokens."""
+    keys: Mapping[str, str] = MappingProxyType({})
+    """Of the JSON object that it answers: what each key holds."""
+    statuses: Mapping[str, str] = MappingProxyType({"200": "OK"})
+    required: Sequence[str] = ()
+    """Query parameters that can't be left out."""
 
+
+_STORED: Final = {
+    "stored": "How many are safe on disk",
+    "filtered": "How many were left out for their level",
+    "refused": "How many were refused",
+    "first_sequence": "Sequence of the first one stored, or null",
+    "entries": "Index, status and reason of those that were not stored",
+    "entries_omitted": "How many more of these there are",
+}
+_HEALTH: Final = {
+    "status": "ok, warning or error",
+    "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
+    "database": "connected, total_readings, date_range: of the first database output, else of the journal",
+    "memory_readings_count": "Readings that document 001's server would hold",
+    "warnings": "What is odd; missing when nothing is",
+    "errors": "What is broken; missing when nothing is",
+    "start_time": "When the server started",
+    "uptime_seconds": "Since then",
+    "timestamp": "Now; all times of this document are UTC without an offset",
+}
+_STATUS: Final = {
+    "version": "The server's",
+    "started_at": "When it started",
+    "uptime_s": "Since then",
+    "status": "ok, warning or error",
+    "problems": "What is wrong, as texts",
+    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s",
+    "totals": "received, stored, refused, filtered, failed, bytes: since the start",
+    "rates": "lines_per_s, bytes_per_s",
+    "listeners": "Name, protocol, ports, state, connections and counts of each",
+    "outputs": "Name, type, state, lag and position of each",
+}
+_ENTRIES: Final = {
+    "entries": "sequence, received_at, time, source, listener, level, message, entry; the newest first, or with "
+    "`after` the oldest first",
+    "before": "Give this as `before` for the page of older ones; null: there is none",
+    "after": "Give this as `after` for what came later",
+    "more": "Whether there is more",
+}
+_VOLUME: Final = {
+    "since": "Begin, seconds since the epoch",
+    "until": "End",
+    "bucket_s": "Length of a bucket",
+    "times": "Begin of each bucket",
+    "levels": "For each level, a count a bucket; the empty level is that of entries without one",
+    "total": "Of all buckets",
+    "complete": "False: there was no time to read everything; the newest buckets are right",
+}
+_SERIES: Final = {
+    "since": "Begin, seconds since the epoch",
+    "until": "End",
+    "bucket_s": "Length of a bucket",
+    "times": "Begin of each bucket",
+    "values": "For each field: mean, min, max and last a bucket, or null",
+    "boots": "Where a device's boot_seq changed: time, boot_seq",
+    "gaps": "Silence longer than three usual intervals: from, to",
+    "complete": "False: there was no time to read everything",
+}
+_SOURCES: Final = {
+    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
+    "those first who sent last",
+    "total": "How many there are",
+    "skipped": "Entries that came too fast to be looked at",
+}
+_ALERTS: Final = {
+    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
+    "notify": "Where messages go, without secrets",
+}
+_WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
+_BUSY: Final = {"200": "OK", "503": "Too many at once; `Retry-After` says when to try again"}
 
 _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("get", "/"): _Route(answers="text/html", token=False),
     ("get", "/static/{name}"): _Route(answers="application/octet-stream", token=False),
     ("get", "/livez"): _Route(answers="text/plain", token=False),
-    ("get", "/readyz"): _Route(("verbose",), "text/plain", token=False),
-    ("get", "/healthz"): _Route(("verbose",), "text/plain", token=False),
+    ("get", "/readyz"): _Route(("verbose",), "text/plain", token=False, statuses=_WELL),
+    ("get", "/healthz"): _Route(("verbose",), "text/plain", token=False, statuses=_WELL),
     ("get", "/metrics"): _Route(answers="text/plain"),
-    ("get", "/api/health"): _Route(token=False),
+    ("get", "/api/health"): _Route(token=False, keys=_HEALTH, statuses=_WELL),
     ("get", "/api/openapi.json"): _Route(token=False),
-    ("post", "/api/login"): _Route(takes="application/json", token=False),
-    ("post", "/api/logout"): _Route(answers="", token=False),
-    ("get", "/api/status"): _Route(),
-    ("get", "/api/sources"): _Route(("limit",)),
-    ("get", "/api/alerts"): _Route(),
-    ("get", "/api/entries"): _Route(q.PAGE_PARAMETERS),
-    ("post", "/api/entries"): _Route(takes="application/x-ndjson"),
-    ("get", "/api/tail"): _Route(q.TAIL_PARAMETERS, "text/event-stream"),
-    ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS)),
-    ("get", "/api/fields"): _Route(q.SPAN_PARAMETERS),
-    ("get", "/api/series"): _Route(("field", "points", *q.SPAN_PARAMETERS)),
-    ("get", "/api/export.{form}"): _Route(q.EXPORT_PARAMETERS, "text/csv"),
+    ("post", "/api/login"): _Route(
+        takes="application/json", token=False, keys={"name": "The token's", "scopes": "What it may do"}
+    ),
+    ("post", "/api/logout"): _Route(answers="", token=False, statuses={"204": "Done"}),
+    ("get", "/api/status"): _Route(keys=_STATUS),
+    ("get", "/api/sources"): _Route(("limit",), keys=_SOURCES),
+    ("get", "/api/alerts"): _Route(keys=_ALERTS),
+    ("get", "/api/entries"): _Route(q.PAGE_PARAMETERS, keys=_ENTRIES),
+    ("post", "/api/entries"): _Route(
+        takes="application/x-ndjson",
+        keys=_STORED,
+        statuses={
+            "200": "Everything is stored",
+            "207": "A part is",
+            "413": "Too long",
+            "429": "Over the rate limit; `Retry-After` says when to send the rest",
+            "503": "The journal can't store",
+        },
+    ),
+    ("get", "/api/tail"): _Route(q.TAIL_PARAMETERS, "text/event-stream", statuses=_BUSY),
+    ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME),
+    ("get", "/api/fields"): _Route(
+        q.SPAN_PARAMETERS,
+        keys={"fields": "name, count, min, max, last; the most frequent first", "complete": "As of `/api/series`"},
+    ),
+    ("get", "/api/series"): _Route(
+        ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",)
+    ),
+    ("get", "/api/export.{form}"): _Route(q.EXPORT_PARAMETERS, "text/csv", statuses=_BUSY),
 }
 
 DOCUMENT: Final = web.AppKey("openapi", dict[str, Any])
@@ -83,7 +179,7 @@ def openapi_document(application: web.Application, version: str) -> dict[str, An
         "info": {
             "title": "Logboom",
             "version": version,
-            "description": "Entries go in and come out. Errors are `{\"error\": text}` under /api, else plain text. "
+            "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
             "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -95,39 +191,50 @@ def openapi_document(application: web.Application, version: str) -> dict[str, An
 def _operation(method: str, path: str, text: str) -> dict[str, Any]:
     described = _ROUTES[method, path]
     summary, _, more = text.partition("\n\n")
-    operation: dict[str, Any] = {
-        "summary": " ".join(summary.split()),
-        "operationId": f"{method}{path.replace('/api/', '/').title()}".translate(_NO_SIGNS) or method,
-        "parameters": [
-            *[_parameter(name, "path") for name in ("name", "form") if f"{{{name}}}" in path],
-            *[_parameter(name, "query") for name in described.query],
-        ],
-        "responses": {"200": {"description": "OK", **_content(described.answers)}, **_refusals(described)},
-    }
+    operation: dict[str, Any] = {"summary": _plain(summary), "operationId": _id_of(method, path)}
     if more:
-        operation["description"] = more
+        operation["description"] = _plain(more)
+    operation["parameters"] = [
+        *[_parameter(name, "path", required=True) for name in ("name", "form") if f"{{{name}}}" in path],
+        *[_parameter(name, "query", required=name in described.required) for name in described.query],
+    ]
     if described.takes:
-        operation["requestBody"] = {"required": True, **_content(described.takes)}
+        operation["requestBody"] = {"required": True, "content": _content(described.takes, {})}
+    content = _content(described.answers, described.keys)
+    operation["responses"] = {
+        status: {"description": told, "content": content} if described.answers else {"description": told}
+        for status, told in described.statuses.items()
+    } | _refusals(described)
     if described.token:
         operation["security"] = [{"token": []}]
     return operation
 
 
-_NO_SIGNS: Final = str.maketrans("", "", "/{}._")
+def _id_of(method: str, path: str) -> str:
+    """Such as `getEntries`: what generated clients call it."""
+    words = path.removeprefix("/api").replace("{", "").replace("}", "").replace(".", "/").split("/")
+    return method + ("".join(word.capitalize() for word in words) or "Page")
 
 
-def _parameter(name: str, place: str) -> dict[str, Any]:
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
     return {
         "name": name,
         "in": place,
-        "required": place == "path",
+        "required": required,
         "description": DESCRIPTIONS[name],
         "schema": {"type": "integer"} if name in _NUMBERS else {"type": "string"},
     }
 
 
-def _content(kind: str) -> dict[str, Any]:
-    return {"content": {kind: {"schema": {}}}} if kind else {}
+def _content(kind: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    if keys:
+        schema = {"type": "object", "properties": {key: {"description": text} for key, text in keys.items()}}
+    return {kind: {"schema": schema}}
 
 
 def _refusals(described: _Route) -> dict[str, Any]:
@@ -141,5 +248,5 @@ def _refusals(described: _Route) -> dict[str, Any]:
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """This API's own description."""
+    """This API's own description, in OpenAPI 3.1."""
     return web.json_response(request.app[DOCUMENT])

@@ -14,6 +14,9 @@ SOURCES_MAX: Final = 1000
 class Operations(Protocol):
     """Answers the questions of this module; `logboom.ops.operations` does."""
 
+    version: str
+    """Logboom's."""
+
     def health(self) -> tuple[int, dict[str, Any]]:
         """The HTTP status and the document of `/api/health`."""
 

@@ -1,8 +1,10 @@
 """Which handler serves which address: the one place to register a new one."""
 
+from typing import Any
+
 from aiohttp import web
 
-from logboom.web import access, entries, export, operations, page, series, tail, volume
+from logboom.web import access, entries, export, openapi, operations, page, series, tail, volume
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
 
@@ -15,8 +17,20 @@ def make_application(site: Site, answers: operations.Operations) -> web.Applicat
     application.on_response_prepare.append(add_headers)
     _add_operations(application.router)
     if not site.settings.health_only:
-        _add_page(application)
+        application[page.ASSETS] = page.load_assets()
+        volume.add_counter(application)
+        export.add_exports(application)
+        _add_entries(application.router)
+    application[openapi.DOCUMENT] = openapi.openapi_document(application, answers.version)
     return application
+
+
+def api_document(version: str) -> dict[str, Any]:
+    """The OpenAPI document of the whole site, without a server."""
+    application = web.Application()
+    _add_operations(application.router)
+    _add_entries(application.router)
+    return openapi.openapi_document(application, version)
 
 
 def _add_operations(router: web.UrlDispatcher) -> None:
@@ -26,28 +40,22 @@ def _add_operations(router: web.UrlDispatcher) -> None:
     router.add_get("/readyz", operations.readyz)
     router.add_get("/healthz", operations.readyz)
     router.add_get("/metrics", operations.metrics)
+    router.add_get("/api/openapi.json", openapi.openapi)
     router.add_post("/api/login", access.login)
     router.add_post("/api/logout", access.logout)
 
 
-def _add_page(application: web.Application) -> None:
-    application[page.ASSETS] = page.load_assets()
-    application.router.add_get("/", page.root)
-    application.router.add_get("/api/status", operations.status)
-    application.router.add_get("/api/sources", operations.sources)
-    application.router.add_get("/api/alerts", operations.alerts)
-    application.router.add_get("/static/{name:.+}", page.static)
-    application.router.add_get("/api/entries", entries.get)
-    application.router.add_post("/api/entries", entries.post)
-    application.router.add_get("/api/tail", tail.tail, allow_head=False)
-    _add_pictures(application)
-
-
-def _add_pictures(application: web.Application) -> None:
-    """What reads the journal for pictures, and as a file."""
-    volume.add_counter(application)
-    export.add_exports(application)
-    application.router.add_get("/api/volume", volume.volume)
-    application.router.add_get("/api/fields", series.fields)
-    application.router.add_get("/api/series", series.series)
-    application.router.add_get("/api/export.{form:csv|jsonl}", export.export)
+def _add_entries(router: web.UrlDispatcher) -> None:
+    """What takes entries, shows them, and tells about their senders."""
+    router.add_get("/", page.root)
+    router.add_get("/static/{name:.+}", page.static)
+    router.add_get("/api/status", operations.status)
+    router.add_get("/api/sources", operations.sources)
+    router.add_get("/api/alerts", operations.alerts)
+    router.add_get("/api/entries", entries.get)
+    router.add_post("/api/entries", entries.post)
+    router.add_get("/api/tail", tail.tail, allow_head=False)
+    router.add_get("/api/volume", volume.volume)
+    router.add_get("/api/fields", series.fields)
+    router.add_get("/api/series", series.series)
+    router.add_get("/api/export.{form:csv|jsonl}", export.export)

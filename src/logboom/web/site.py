@@ -9,12 +9,12 @@ from typing import Final
 
 from aiohttp import web
 
-from logboom.config import ListenerSettings
 from logboom.journal.journal import Journal
 from logboom.model import Batch, Receipt, Report, Source
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import TokenStore
+from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
 SEARCH_THREADS: Final = 2

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from logboom.cli import app, serve
-from logboom.config import Settings
 from logboom.errors import ConfigError
 from logboom.ops.oplog import OperationalLog
+from logboom.settings import Settings
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Settings:

@@ -108,7 +108,7 @@ class FakeDialect:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     found = Server()
 
-    def choose(_name: str, _url: str) -> tuple[Any, Target]:
+    def choose(_name: str, _url: str, _trust: object) -> tuple[Any, Target]:
         return FakeDialect(found), Target("tcp", "127.0.0.1", 9000)
 
     def policy(*, reconnects_max: int, window: int) -> Policy:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from logboom.config import ListenerSettings
 from logboom.model import Batch, Receipt
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.protocols.registry import PROTOCOLS
 from logboom.servers.connection import Connection
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import TcpListener
+from logboom.settings import ListenerSettings
 
 
 class FakeLoop:

@@ -1,0 +1,99 @@
+"""Where TLS connections of one listener begin: they share a buffer, and their failures are counted and told here."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from logboom.model import Report
+from logboom.pipeline.door import Refused
+from logboom.pipeline.intake import Counters
+from logboom.servers.tls import Tls
+from logboom.servers.tls_link import TlsLink
+
+FAILURES_TOLD_MAX: Final = 10
+FAILURES_TOLD_PERIOD_S: Final = 60.0
+"""Failed handshakes that are told one by one within this time; scanners make thousands, then a number has to do."""
+
+RECEIVE_BUFFER_BYTES: Final = 256 << 10
+"""The shared receive buffer; as large as that for plain text."""
+
+STREAM_READ_BYTES: Final = 64 << 10
+"""Most plain text that a protocol without a buffer of its own gets at once."""
+
+
+class TlsGate:
+    """What the TLS connections of one listener share.
+
+    Args:
+        name: of the listener.
+        tls: its certificates.
+        make_protocol: makes the protocol behind a connection, once the handshake is done.
+        welcomes: whether an address may connect at all.
+        room: how many more connections may be open now; those that shake hands count, too.
+        counters: of the listener.
+        report: told about handshakes that fail.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tls: Tls,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        *,
+        welcomes: Callable[[str], bool],
+        room: Callable[[], int],
+        counters: Counters,
+        report: Report,
+    ) -> None:
+        self.tls = tls
+        self.make_protocol = make_protocol
+        self.counters = counters
+        self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.plain = memoryview(bytearray(STREAM_READ_BYTES))
+        self._name = name
+        self._welcomes = welcomes
+        self._room = room
+        self._report = report
+        self._shaking: set[TlsLink] = set()
+        self._told = self._hushed = 0
+        self._period_ends = 0.0
+
+    def __call__(self) -> TlsLink:
+        """The protocol of a new socket."""
+        return TlsLink(self)
+
+    def stop(self) -> None:
+        """Drop those that have not shaken hands yet. Idempotent."""
+        for link in list(self._shaking):
+            link.abort()
+
+    def enter(self, link: TlsLink) -> bool:
+        """Whether a new connection may shake hands."""
+        refused = Refused.NETWORK if not self._welcomes(link.peer) else None
+        if refused is None and len(self._shaking) >= self._room():
+            refused = Refused.FULL
+        if refused is not None:
+            self.counters.turned_away(refused)
+            return False
+        self._shaking.add(link)
+        return True
+
+    def leave(self, link: TlsLink) -> None:
+        """A handshake is over, one way or the other. Idempotent."""
+        self._shaking.discard(link)
+
+    def failed(self, peer: str, reason: str) -> None:
+        """Count a failed handshake, and tell it, unless there are too many."""
+        self.counters.handshakes_failed += 1
+        now = time.monotonic()
+        if now >= self._period_ends:
+            if self._hushed:
+                self._report("warning", f"{self._name}: {self._hushed} more TLS handshakes failed")
+            self._told = self._hushed = 0
+            self._period_ends = now + FAILURES_TOLD_PERIOD_S
+        if self._told >= FAILURES_TOLD_MAX:
+            self._hushed += 1
+            return
+        self._told += 1
+        self._report("warning", f"{self._name} {peer}: TLS handshake failed: {reason}")

@@ -1,0 +1,236 @@
+"""Every setting, declared once: TOML, environment, command line and the reference page derive from here.
+
+Outputs and alerts declare their own settings beside their code (`outputs.registry`, `ops.alerts`); here they
+are plain tables. `config` puts the layers together.
+"""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from logboom.formats.levels import severity
+
+Table = dict[str, Any]
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[journal]`: the durable log itself."""
+
+    segment_bytes_max: Annotated[
+        int, Meta(ge=1 << 16, description="A segment file is sealed at this size, bytes.")
+    ] = 256 << 20
+    segment_age_max_s: Annotated[
+        float, Meta(gt=0, description="A segment file is sealed at this age, seconds.")
+    ] = 86400.0
+    retention_age_s: Annotated[
+        Seconds, Meta(description="Sealed segments older than this are deleted, seconds. 0: kept for ever.")
+    ] = 0.0
+    retention_bytes_max: Annotated[
+        Natural,
+        Meta(
+            description="The oldest sealed segments are deleted while all together are larger, bytes. 0: no limit."
+        ),
+    ] = 0
+    free_bytes_min: Annotated[
+        Natural,
+        Meta(
+            description="New entries are refused when the disk has less left, bytes, so that it never fills up."
+        ),
+    ] = 128 << 20
+
+
+class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[listeners.NAME]`: one port, one protocol."""
+
+    protocol: Annotated[
+        str, Meta(description="What the listener speaks: `device`, `gateway`, `collector`, `capnp`, …")
+    ]
+    port: Annotated[Port, Meta(description="TCP port. 0: any free one.")]
+    host: Annotated[
+        str, Meta(description="Address to bind; several with commas; `*` is every IPv4 and IPv6 address.")
+    ] = "0.0.0.0"
+    ack: Annotated[
+        Literal["received", "written", "synced"],
+        Meta(
+            description="When a client gets its answer: once the entry was taken, written, or is safe on disk."
+        ),
+    ] = "synced"
+    store: Annotated[bool, Meta(description="Keep what comes in. Off: check and answer only.")] = True
+    line_bytes_max: Annotated[
+        int, Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused.")
+    ] = 16384
+    frame_bytes_max: Annotated[
+        int,
+        Meta(ge=64, le=64 << 20, description="Longest length-prefixed frame (`capnp`, `collector`), bytes."),
+    ] = 1 << 20
+    auth: Annotated[
+        Literal["auto", "none", "token"],
+        Meta(
+            description="Whether clients must show a token. `auto`: on `http` unless it is bound to loopback only; "
+            "nowhere else, since the devices of the source systems have none."
+        ),
+    ] = "auto"
+    health_only: Annotated[
+        bool,
+        Meta(description="`http`: serve health and metrics only; no page, no entries."),
+    ] = False
+    connections_max: Annotated[
+        Positive, Meta(description="Connections at once; further ones are turned away.")
+    ] = 20_000
+    connections_per_address_max: Annotated[
+        Positive,
+        Meta(
+            description="Connections of one client address at once, so that no single one takes every place."
+        ),
+    ] = 10_000
+    allow: Annotated[
+        list[str], Meta(description="Networks that may connect, such as `192.168.0.0/16`. Empty: all.")
+    ] = []
+    deny: Annotated[list[str], Meta(description="Networks that may not connect, even where allowed.")] = []
+    bytes_per_s_max: Annotated[
+        Natural,
+        Meta(
+            description="Bytes a second of one client address; a faster one is read more slowly. 0: no limit."
+        ),
+    ] = 0
+    lines_per_s_max: Annotated[
+        Natural,
+        Meta(
+            description="Lines a second of one client address; a faster one is read more slowly. 0: no limit."
+        ),
+    ] = 0
+    idle_warn_s: Annotated[
+        Seconds,
+        Meta(description="Warn in the operational log after this long without data, seconds. 0: never."),
+    ] = 0.0
+    idle_close_s: Annotated[
+        Seconds, Meta(description="Close a connection after this long without data, seconds. 0: never.")
+    ] = 0.0
+    level_min: Annotated[
+        str, Meta(description="Entries below this level are answered but not kept. Empty: all are kept.")
+    ] = ""
+    rate_limit_enabled: Annotated[bool, Meta(description="Limit the lines of each client address.")] = False
+    rate_limit_requests_max: Annotated[
+        Positive, Meta(description="Lines of one client address a window.")
+    ] = 100
+    rate_limit_window_s: Annotated[float, Meta(gt=0, description="Length of the window, seconds.")] = 60.0
+    tls_cert: Annotated[
+        str,
+        Meta(description="Certificate, a PEM file with the chain; with `tls_key`, the port speaks TLS only."),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password.")] = ""
+    tls_client_ca: Annotated[
+        str, Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none.")
+    ] = ""
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        hosts = [part.strip().strip("[]") for part in self.host.split(",")]
+        return all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
+
+    @property
+    def serves_entries(self) -> bool:
+        """Whether stored entries can be read through it."""
+        return self.protocol == "http" and not self.health_only
+
+    def __post_init__(self) -> None:
+        for name in ("allow", "deny"):
+            for text in getattr(self, name):
+                _check_network(name, text)
+        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
+            raise ValueError("TLS needs `tls_cert` and `tls_key`, both; `tls_client_ca` comes beside them")
+        if self.level_min and severity(self.level_min) is None:
+            raise ValueError(
+                f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
+            )
+
+
+def _check_network(name: str, text: str) -> None:
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` has {text!r}, expected a network such as 192.168.0.0/16: {error}"
+        ) from None
+
+
+class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[health]`: what `/api/health` and `/readyz` call well."""
+
+    idle_warn_s: Annotated[
+        Seconds,
+        Meta(description="`/api/health` warns after this long without TCP activity, seconds. 0: never."),
+    ] = 600.0
+    output_lag_max: Annotated[
+        Natural,
+        Meta(
+            description="`/readyz` fails while an output is this many entries behind. 0: never, "
+            "since entries are safe in the journal meanwhile."
+        ),
+    ] = 0
+
+
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The top level."""
+
+    data_dir: Annotated[
+        str, Meta(description="Folder of the journal and of everything else that is kept.")
+    ] = "logboom-data"
+    name: Annotated[
+        str,
+        Meta(
+            max_length=64, description="Stands before each line of the operational log. Empty: nothing does."
+        ),
+    ] = ""
+    log_format: Annotated[
+        Literal["text", "json"],
+        Meta(description="The operational log on stderr: lines for people, or JSON lines."),
+    ] = "text"
+    only: Annotated[list[str], Meta(description="Names of the listeners to start. Empty: all.")] = []
+    shutdown_s: Annotated[
+        float, Meta(gt=0, description="Time to answer and to flush what is in flight after SIGTERM, seconds.")
+    ] = 10.0
+    insecure: Annotated[
+        bool, Meta(description="Let `http` be open to the network without a token. For networks you trust.")
+    ] = False
+    confine: Annotated[
+        bool,
+        Meta(
+            description="Let the kernel (Landlock, Linux 5.19 or later) hold the server to its data directory and its "
+            "outputs' folders: it writes nowhere else, and starts no program."
+        ),
+    ] = False
+    tokens_file: Annotated[
+        str, Meta(description="Where the tokens' hashes are. Empty: `tokens.json` in `data_dir`.")
+    ] = ""
+    journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    health: HealthSettings = msgspec.field(default_factory=HealthSettings)
+    alerts: Table = {}
+    listeners: dict[str, ListenerSettings] = {}
+    outputs: dict[str, Table] = {}
+
+    @property
+    def tokens_path(self) -> Path:
+        """Where the tokens' hashes are."""
+        return Path(self.tokens_file or Path(self.data_dir, "tokens.json"))
+
+    def needs_token(self, name: str) -> bool:
+        """Whether the clients of a listener must show a token."""
+        listener = self.listeners[name]
+        if listener.auth != "auto":
+            return listener.auth == "token"
+        return listener.serves_entries and not (listener.on_loopback or self.insecure)
+
+    @property
+    def active_listeners(self) -> dict[str, ListenerSettings]:
+        """The listeners that are to be started."""
+        return {name: self.listeners[name] for name in self.only or self.listeners}
