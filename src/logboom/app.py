@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import logboom
-from logboom.config import ListenerSettings, Settings
 from logboom.errors import ConfigError
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
+from logboom.ops.alerts.service import Alerts
+from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.notify import ServiceNotifier
 from logboom.ops.operations import Operations
 from logboom.ops.oplog import OperationalLog
+from logboom.ops.source_reader import SourceReader
+from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs
 from logboom.outputs.runner import OutputRunner
@@ -32,12 +35,16 @@ from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
+from logboom.settings import ListenerSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
 
 STUCK_S_MAX: Final = 20.0
 """A write and sync that takes longer will not come back: the service manager may start the server anew."""
+
+LAST_LOOK_S: Final = 1.0
+"""What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
 
 SPARE_DESCRIPTORS: Final = 100
 """File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
@@ -50,15 +57,23 @@ class App:
         settings: checked already.
         log: the operational log; the app closes it at the end.
         disk: the journal's disk; tests put a faulty one here.
+        clock: what operations see as time, seconds, monotonic; tests put their own here.
     """
 
-    def __init__(self, settings: Settings, log: OperationalLog, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: OperationalLog,
+        disk: Disk | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.log = log
         self.listeners: dict[str, Supervised[Listener]] = {}
         self.outputs: dict[str, Supervised[OutputService]] = {}
         self.stopping = asyncio.Event()
         self._disk = disk
+        self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -72,16 +87,24 @@ class App:
         try:
             self._open_journal()
             self.monitor = Monitor(
-                self.settings, self.journal, self.listeners, self.outputs, version=logboom.__version__
+                self.settings,
+                self.journal,
+                self.listeners,
+                self.outputs,
+                version=logboom.__version__,
+                clock=self._clock,
             )
-            self._operations = Operations(self.monitor)
+            self._watch_over()
+            self._operations = Operations(self.monitor, self.sources, self.alerts)
             self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
             await self._start_outputs()
             await self._start_listeners()
+            await self.source_reader.start()
         except BaseException:
             await self.stop()
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
+        supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         gc.collect()
@@ -107,6 +130,23 @@ class App:
         )
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
+
+    def _watch_over(self) -> None:
+        """Who sends, and what is told to whom when something is wrong."""
+        settings = alerts_settings(self.settings.alerts)
+        data_dir, report = Path(self.settings.data_dir), self.log.event
+        silent, burst = settings.rules.source_silent, settings.rules.error_burst
+        self.sources = SourceBook(
+            data_dir,
+            lambda: self.journal.committed.next_sequence,
+            report,
+            factor=silent.factor,
+            silent_s_min=silent.silent_s_min,
+            burst_window_s=burst.window_s,
+            clock=self._clock,
+        )
+        self.source_reader = SourceReader(self.journal, self.sources)
+        self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
@@ -205,6 +245,9 @@ class App:
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
             await asyncio.to_thread(self.journal.finish)
+        if hasattr(self, "alerts"):
+            await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
+            await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
         if hasattr(self, "journal"):
@@ -235,6 +278,7 @@ _RELOADABLE: Final = frozenset(
     {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max", "frame_bytes_max"}
     | {"allow", "deny", "connections_per_address_max", "bytes_per_s_max", "lines_per_s_max"}
     | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
+    | {"tls_cert", "tls_key", "tls_client_ca"}
 )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from logboom.config import PROFILES, ListenerSettings, Settings, load, merge, parse, set_path
+from logboom.config import PROFILES, load, merge, parse, set_path
 from logboom.errors import ConfigError
 from logboom.outputs.registry import make_outputs
+from logboom.settings import ListenerSettings, Settings
 
 
 def load_with(environment: dict[str, str] | None = None, **more: Any) -> Settings:

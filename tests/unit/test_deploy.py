@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from logboom.config import Settings, load
+from logboom.config import load
 from logboom.outputs.registry import output_settings
+from logboom.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

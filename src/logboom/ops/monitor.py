@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 
-from logboom.config import Settings
 from logboom.journal.journal import Journal
 from logboom.model import Verdict
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Counters, Intake
+from logboom.settings import Settings
 
 TICK_S: Final = 1.0
 """How often the counters are looked at for rates."""

@@ -24,6 +24,7 @@ class Operations:
 
     def __init__(self, monitor: Monitor, sources: SourceBook, alerts: Alerts) -> None:
         self.monitor = monitor
+        self.version = monitor.version
         self._sources = sources
         self._alerts = alerts
         self._readiness = Readiness(monitor)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from logboom.config import Table, convert
+from logboom.config import convert
 from logboom.errors import ConfigError
 from logboom.outputs.base import Output, OutputSettings
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
@@ -14,6 +14,7 @@ from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.sqlite import SqliteOutput, SqliteSettings
 from logboom.outputs.text import TextOutput, TextSettings
+from logboom.settings import Table
 
 
 class OutputType(NamedTuple):

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from logboom.config import ListenerSettings
 from logboom.model import WireProtocol
 from logboom.protocols.capnp import CapnpProtocol
 from logboom.protocols.collector import CollectorProtocol
 from logboom.protocols.device import DeviceProtocol
 from logboom.protocols.gateway import GatewayProtocol
+from logboom.settings import ListenerSettings
 
 PROTOCOLS: Final[dict[str, Callable[[ListenerSettings], WireProtocol]]] = {
     "device": lambda settings: DeviceProtocol(line_bytes_max=settings.line_bytes_max),

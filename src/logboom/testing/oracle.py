@@ -1,192 +1,227 @@
-"""The crash oracle: an outside witness that knows what was acknowledged, and holds the journal to it.
+"""The crash oracle: holds a journal to what outside witnesses know. See `witness` for who they are."""
 
-Each `Witness` is one client: it sends lines that exist only once, keeps those without an answer, and sends
-them again after a reconnect, as WIRE.md's clients do. After any number of crashes `judge` compares.
-"""
-
-import json
-import socket
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
 from typing import Final
 
-WINDOW_LINES: Final = 200
-"""Lines without an answer that one client has on the way."""
+import msgspec
 
-RETRY_S: Final = 0.02
-"""Pause between two tries to connect; a server that is being restarted is away for a moment."""
+from logboom.testing.witness import (
+    COLLECTOR,
+    DEVICE,
+    MARK,
+    Dialect,
+    LineDialect,
+    Witness,
+    wait_for_acks,
+)
+
+__all__ = [
+    "COLLECTOR",
+    "DEVICE",
+    "Dialect",
+    "Judgement",
+    "LineDialect",
+    "Tally",
+    "Witness",
+    "entries_of",
+    "judge",
+    "wait_for_acks",
+]
+
+EXAMPLES_MAX: Final = 5
+"""Findings that are quoted: enough to see what is wrong."""
+
+EXAMPLE_BYTES_MAX: Final = 300
+
+STRANGER: Final = "stranger"
+"""The name in the whole lines of clients that are not watched; they may be stored or not, any number of times."""
 
 
 @dataclass
-class Dialect:
-    """How one protocol's lines and answers look."""
+class Tally:
+    """What is known of one witness, or of several."""
 
-    listener: str
-    make: Callable[[str, int], bytes]
-    """A line of a client's name and a number; unique."""
-    good: Callable[[bytes], bool]
-    """Whether an answer says that the line was stored."""
-
-
-DEVICE: Final = Dialect(
-    "device",
-    lambda name, number: (
-        b'{"boot_seq":1,"uptime_ms":%d,"seq":%d,"msg":"%b"}' % (number, number, name.encode())
-    ),
-    lambda answer: answer == b'{"ack":1}',
-)
-COLLECTOR: Final = Dialect(
-    "collector",
-    lambda name, number: b'{"level":"ERROR","message":"%d","client":"%b"}' % (number, name.encode()),
-    lambda answer: answer == b'{"status":"ok","message":"received"}',
-)
-
-
-@dataclass
-class Witness:
-    """One client and its memory.
-
-    Args:
-        dialect: what it speaks.
-        name: unique among the clients.
-        connect: makes a connection to the listener of that name.
-    """
-
-    dialect: Dialect
-    name: str
-    connect: Callable[[str], socket.socket]
-    acked: list[bytes] = field(default_factory=list)
-    """Lines that were acknowledged, in order."""
-    resent: set[bytes] = field(default_factory=set)
-    """Lines that were sent more than once."""
-    refused: int = 0
-    """Answers that said no; those lines were sent again."""
-    heard: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released once an answered line; several witnesses may share one."""
-    told_no: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released once an answer that said no."""
-    _waiting: list[bytes] = field(default_factory=list)
-    _number: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop sending after the next answers."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+    sent: int = 0
+    """Different lines."""
+    acked: int = 0
+    stored: int = 0
+    """Entries in the journal, copies included."""
+    lost: int = 0
+    """Acknowledged, but not in the journal. Must be 0."""
+    doubled: int = 0
+    """More often in the journal than it was sent without being refused. Must be 0."""
+    resent_doubles: int = 0
+    """More than once in the journal because the client had to send again: allowed."""
+    disordered: int = 0
+    """Lines that stand behind a later one of their client. Must be 0."""
 
     @property
-    def sent(self) -> int:
-        """How many different lines were made."""
-        return self._number
+    def good(self) -> bool:
+        """The promise was kept."""
+        return not (self.lost or self.doubled or self.disordered)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self.connect(self.dialect.listener) as connection:
-                    self._talk(connection)
-            except OSError:
-                self._stop.wait(RETRY_S)
-
-    def _talk(self, connection: socket.socket) -> None:
-        """Send windows and read their answers until the connection breaks."""
-        rest = b""
-        while not self._stop.is_set():
-            self.resent.update(self._waiting)
-            while len(self._waiting) < WINDOW_LINES:
-                self._waiting.append(self.dialect.make(self.name, self._number))
-                self._number += 1
-            connection.sendall(b"".join(line + b"\n" for line in self._waiting))
-            rest = self._read_answers(connection, rest, len(self._waiting))
-
-    def _read_answers(self, connection: socket.socket, rest: bytes, count: int) -> bytes:
-        """Read one answer a line; refused lines go into the next window."""
-        again: list[bytes] = []
-        for _ in range(count):
-            while b"\n" not in rest:
-                data = connection.recv(65536)
-                if not data:
-                    self._waiting[:0] = again
-                    raise ConnectionError("the server closed the connection")
-                rest += data
-            answer, _, rest = rest.partition(b"\n")
-            line = self._waiting.pop(0)
-            if self.dialect.good(answer):
-                self.acked.append(line)
-                self.heard.release()
-            else:
-                self.refused += 1
-                self.told_no.release()
-                again.append(line)
-        self._waiting[:0] = again
-        return rest
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass
 class Judgement:
     """What the oracle found."""
 
-    acked: int
-    stored: int
-    lost: int
-    """Acknowledged, but not in the journal. Must be 0."""
-    doubled: int
-    """In the journal more often than it was sent. Must be 0."""
-    resent_doubles: int
-    """Twice in the journal because the client had to send twice: allowed."""
-    torn: int
-    """Journal lines that are not whole. Must be 0."""
-    disordered: int
-    """Clients whose lines stand out of order. Must be 0."""
+    kinds: dict[str, Tally] = field(default_factory=dict)
+    """By the names of the witnesses, without their numbers."""
+    torn: int = 0
+    """Journal lines that are not whole, or are nobody's line as it was sent. Must be 0."""
+    strangers: int = 0
+    """Whole lines of clients that are not watched."""
+    examples: list[bytes] = field(default_factory=list)
+    """Some of what must not be."""
+
+    @property
+    def total(self) -> Tally:
+        """Over all witnesses."""
+        return sum(self.kinds.values(), Tally())
 
     @property
     def good(self) -> bool:
         """The promise was kept."""
-        return not (self.lost or self.doubled or self.torn or self.disordered)
+        return not self.torn and self.total.good
+
+    @property
+    def acked(self) -> int:
+        """Lines that were acknowledged."""
+        return self.total.acked
+
+    @property
+    def resent_doubles(self) -> int:
+        """See `Tally`."""
+        return self.total.resent_doubles
+
+    def __add__(self, other: "Judgement") -> "Judgement":
+        names = self.kinds | other.kinds
+        return Judgement(
+            {name: self.kinds.get(name, Tally()) + other.kinds.get(name, Tally()) for name in names},
+            self.torn + other.torn,
+            self.strangers + other.strangers,
+            (self.examples + other.examples)[:EXAMPLES_MAX],
+        )
 
 
-def judge(witnesses: Iterable[Witness], journal_lines: Iterable[bytes]) -> Judgement:
-    """Hold a journal against what the witnesses know."""
-    witnesses = list(witnesses)
-    entries, torn = entries_of(journal_lines)
-    counts = Counter(entries)
-    resent = {line for witness in witnesses for line in witness.resent}
-    acked = [line for witness in witnesses for line in witness.acked]
-    many = [line for line, count in counts.items() if count > 1]
-    return Judgement(
-        acked=len(acked),
-        stored=len(entries),
-        lost=sum(line not in counts for line in acked),
-        doubled=sum(line not in resent for line in many),
-        resent_doubles=sum(line in resent for line in many),
-        torn=torn,
-        disordered=sum(not _in_order(witness, entries) for witness in witnesses),
-    )
+class _Line(msgspec.Struct):
+    """A journal line, as far as the oracle looks at it."""
+
+    entry: msgspec.Raw
+    listener: str
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+
+
+def _read(line: bytes) -> tuple[bytes, str] | None:
+    """Entry and listener of a journal line; None when it is not whole."""
+    try:
+        found = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return bytes(found.entry), found.listener
 
 
 def entries_of(journal_lines: Iterable[bytes]) -> tuple[list[bytes], int]:
     """The entries of journal lines byte for byte, and how many lines are not whole."""
-    entries = []
-    torn = 0
+    found = [_read(line) for line in journal_lines]
+    good = [one[0] for one in found if one is not None]
+    return good, len(found) - len(good)
+
+
+class _Record:
+    """What the journal has of one witness."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
+        self.stored = bytearray(witness.sent)
+        self.disordered = 0
+        self._last = -1
+
+    def take(self, entry: bytes, listener: str, number: int) -> bool:
+        """Note a stored entry; whether it is the line that it says it is."""
+        witness = self.witness
+        if number >= len(self.stored) or listener != witness.dialect.listener:
+            return False
+        if not witness.dialect.is_entry(entry, witness.name, number):
+            return False
+        self.stored[number] = min(255, self.stored[number] + 1)
+        if not witness.again[number]:
+            self.disordered += number < self._last
+            self._last = max(self._last, number)
+        return True
+
+    def wrong(self) -> Iterator[tuple[int, str]]:
+        """Numbers that are lost or doubled, and which of it."""
+        triples = zip(self.stored, self.witness.sends, self.witness.acked, strict=True)
+        for number, (stored, sends, acked) in enumerate(triples):
+            if acked and not stored:
+                yield number, "lost"
+            elif stored > sends:
+                yield number, "doubled"
+
+    def tally(self) -> Tally:
+        """The sums."""
+        wrong = [kind for _, kind in self.wrong()]
+        doubled = wrong.count("doubled")
+        copies = len(self.stored) - self.stored.count(0) - self.stored.count(1)
+        return Tally(
+            sent=self.witness.sent,
+            acked=self.witness.acked.count(1),
+            stored=sum(self.stored),
+            lost=wrong.count("lost"),
+            doubled=doubled,
+            resent_doubles=max(0, copies - doubled),
+            disordered=self.disordered,
+        )
+
+
+def judge(
+    witnesses: Iterable[Witness],
+    journal_lines: Iterable[bytes],
+    strangers: Mapping[str, Dialect] | None = None,
+) -> Judgement:
+    """Hold a journal against what the witnesses know.
+
+    Args:
+        witnesses: all of them, stopped.
+        journal_lines: the whole journal, in order, without newlines.
+        strangers: by listener, what clients speak that are not watched; their whole lines may be there.
+    """
+    records = {witness.name.encode(): _Record(witness) for witness in witnesses}
+    judgement = Judgement()
     for line in journal_lines:
-        try:
-            json.loads(line)
-            entries.append(line[line.index(b'"entry":') + 8 : line.rindex(b',"source":')])
-        except ValueError:
-            torn += 1
-    return entries, torn
+        read = _read(line)
+        mark = MARK.search(read[0]) if read else None
+        record = records.get(mark[1]) if mark else None
+        if read and mark and record:
+            if record.take(*read, int(mark[2])):
+                continue
+        elif read and mark and _is_stranger(*read, int(mark[2]), mark[1], strangers or {}):
+            judgement.strangers += 1
+            continue
+        judgement.torn += 1
+        _quote(judgement, b"torn or nobody's: " + line)
+    for record in records.values():
+        for number, kind in record.wrong():
+            _quote(judgement, b"%b: %b %d" % (kind.encode(), record.witness.name.encode(), number))
+        kind = record.witness.name.rstrip("0123456789")
+        judgement.kinds[kind] = judgement.kinds.get(kind, Tally()) + record.tally()
+    return judgement
 
 
-def _in_order(witness: Witness, entries: list[bytes]) -> bool:
-    """Whether a client's lines that were sent once stand in the order of sending."""
-    mine = {line: number for number, line in enumerate(witness.acked) if line not in witness.resent}
-    numbers = [mine[entry] for entry in entries if entry in mine]
-    return numbers == sorted(numbers)
+def _is_stranger(
+    entry: bytes, listener: str, number: int, name: bytes, strangers: Mapping[str, Dialect]
+) -> bool:
+    dialect = strangers.get(listener)
+    return name == STRANGER.encode() and dialect is not None and dialect.is_entry(entry, STRANGER, number)
+
+
+def _quote(judgement: Judgement, text: bytes) -> None:
+    if len(judgement.examples) < EXAMPLES_MAX:
+        judgement.examples.append(text[:EXAMPLE_BYTES_MAX])

@@ -59,13 +59,21 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Start it, and wait until it takes connections. Raises `AssertionError` when it does not."""
-        seen = len(self.events)
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
+        self._launched_at = len(self.events)
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command(), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=self._environment
         )
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
-        self.wait_for(lambda event: event["message"].startswith("ready in"), since=seen)
+
+    def wait_until_ready(self) -> Self:
+        """Wait until it takes connections. Raises `AssertionError` when it does not."""
+        self.wait_for(lambda event: event["message"].startswith("ready in"), since=self._launched_at)
         return self
 
     def _read(self, process: "subprocess.Popen[str]") -> None:

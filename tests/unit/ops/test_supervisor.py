@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from logboom.config import ListenerSettings
 from logboom.errors import ListenerError
 from logboom.ops.oplog import EMOJI
-from logboom.pipeline.intake import Intake
 from logboom.ops.supervisor import BACKOFF_FIRST_S, BACKOFF_LAST_S, Supervised, supervise
+from logboom.pipeline.intake import Intake
+from logboom.settings import ListenerSettings
 
 
 class Enough(BaseException):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from logboom.config import ListenerSettings
 from logboom.protocols.registry import PROTOCOLS
 from logboom.protocols.tokenline import LINE_BYTES_MAX, TokenLine
+from logboom.settings import ListenerSettings
 from logboom.testing.protocol_kit import check_protocol, run_protocol
 
 LINE = b'{"boot_seq":3,"uptime_ms":1,"msg":"x"}\n'

@@ -1,0 +1,1 @@
+"""Alerts: rules over what operations know, their states over time, and telling people."""

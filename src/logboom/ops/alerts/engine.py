@@ -1,0 +1,196 @@
+"""The life of an alert: pending, firing, resolved; told once each way, and not again and again when it flaps."""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom.ops.alerts.settings import CRITICAL
+
+HISTORY_MAX: Final = 100
+"""Alerts that are shown; resolved ones that are remembered."""
+
+FLAPS_MAX: Final = 3
+FLAP_WINDOW_S: Final = 3600.0
+"""An alert that fires for the third time within an hour flaps: that is told, instead of each change."""
+
+FLAP_CALM_S: Final = 900.0
+"""What has not changed for so long flaps no longer, and how it stands is told."""
+
+PENDING: Final = "pending"
+FIRING: Final = "firing"
+RESOLVED: Final = "resolved"
+FLAPPING: Final = "flapping"
+
+Key = tuple[str, str]
+"""Rule and subject."""
+
+
+class Condition(NamedTuple):
+    """A trouble that is there now."""
+
+    rule: str
+    subject: str
+    severity: str
+    text: str
+    recovered: str
+    """What is told once it is gone."""
+    for_s: float = 0.0
+    clear_s: float = 0.0
+
+
+class Alert(msgspec.Struct):
+    """One trouble over time."""
+
+    rule: str
+    subject: str
+    severity: str
+    state: str
+    since: float
+    """When it began, seconds since the epoch."""
+    text: str
+    recovered: str = ""
+    resolved_at: float | None = None
+    clear_s: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        """What tells alerts apart."""
+        return self.rule, self.subject
+
+
+class Change(NamedTuple):
+    """Something to be told."""
+
+    kind: str
+    """`FIRING`, `RESOLVED` or `FLAPPING`."""
+    alert: Alert
+    text: str
+
+
+class _Timing(msgspec.Struct):
+    """How a rule and subject have behaved; moments of the monotonic clock."""
+
+    began: float
+    held: float
+    """When the trouble was seen last."""
+    changed: float
+    fired: list[float] = []
+    flapping: bool = False
+
+
+class Engine:
+    """Turns what is wrong now into changes to be told. Knows no clock."""
+
+    def __init__(self) -> None:
+        self._active: dict[Key, Alert] = {}
+        self._resolved: dict[Key, Alert] = {}  # the newest last
+        self._timings: dict[Key, _Timing] = {}
+
+    def evaluate(self, conditions: Iterable[Condition], now: float, wall: float) -> list[Change]:
+        """Look at all conditions that hold now.
+
+        Args:
+            conditions: each rule and subject once.
+            now: seconds, monotonic.
+            wall: seconds since the epoch.
+        """
+        held = {(one.rule, one.subject): one for one in conditions}
+        changes = [
+            change for key, one in held.items() if (change := self._hold(key, one, now, wall)) is not None
+        ]
+        for key in [key for key in self._active if key not in held]:
+            change = self._clear(key, now, wall)
+            if change is not None:
+                changes.append(change)
+        changes += self._calm(now)
+        self._forget(now)
+        return changes
+
+    def _hold(self, key: Key, condition: Condition, now: float, wall: float) -> Change | None:
+        alert = self._active.get(key)
+        if alert is None:
+            alert = self._active[key] = Alert(
+                condition.rule, condition.subject, condition.severity, PENDING, wall, condition.text
+            )
+            timing = self._timings.setdefault(key, _Timing(now, now, now))
+            timing.began = now
+        timing = self._timings[key]
+        timing.held = now
+        alert.text, alert.recovered = condition.text, condition.recovered
+        alert.severity, alert.clear_s = condition.severity, condition.clear_s
+        if alert.state != PENDING or now - timing.began < condition.for_s:
+            return None
+        alert.state = FIRING
+        self._resolved.pop(key, None)
+        timing.changed = now
+        timing.fired = [*(at for at in timing.fired if now - at < FLAP_WINDOW_S), now][-FLAPS_MAX:]
+        if timing.flapping:
+            return None
+        if len(timing.fired) < FLAPS_MAX:
+            return Change(FIRING, alert, alert.text)
+        timing.flapping = True
+        return Change(
+            FLAPPING, alert, f"{alert.text}; it comes and goes, {FLAPS_MAX} times within an hour by now"
+        )
+
+    def _clear(self, key: Key, now: float, wall: float) -> Change | None:
+        alert, timing = self._active[key], self._timings[key]
+        if alert.state == PENDING:
+            del self._active[key]
+            return None
+        if now - timing.held < alert.clear_s:
+            return None
+        del self._active[key]
+        alert.state, alert.resolved_at = RESOLVED, wall
+        self._resolved[key] = alert
+        while len(self._resolved) > HISTORY_MAX:
+            del self._resolved[next(iter(self._resolved))]
+        timing.changed = now
+        return None if timing.flapping else Change(RESOLVED, alert, alert.recovered)
+
+    def _calm(self, now: float) -> list[Change]:
+        """Those that have stopped flapping, and how they stand."""
+        changes = []
+        for key, timing in self._timings.items():
+            if not timing.flapping or now - timing.changed < FLAP_CALM_S:
+                continue
+            timing.flapping, timing.fired = False, []
+            active, resolved = self._active.get(key), self._resolved.get(key)
+            if active is not None and active.state == FIRING:
+                changes.append(Change(FIRING, active, active.text))
+            elif resolved is not None:
+                changes.append(Change(RESOLVED, resolved, resolved.recovered))
+        return changes
+
+    def _forget(self, now: float) -> None:
+        """Moments of what is neither active nor shown, nor fired lately."""
+        for key in [key for key in self._timings if key not in self._active and key not in self._resolved]:
+            fired = self._timings[key].fired
+            if not fired or now - fired[-1] >= FLAP_WINDOW_S:
+                del self._timings[key]
+
+    # --- what is known ---
+
+    def firing(self) -> list[Alert]:
+        """Those that fire, the critical ones first."""
+        alerts = [alert for alert in list(self._active.values()) if alert.state == FIRING]
+        return sorted(alerts, key=lambda alert: (alert.severity != CRITICAL, alert.since))
+
+    def shown(self) -> list[Alert]:
+        """Firing, then pending, then resolved, the newest first; `HISTORY_MAX` at most, each rule and subject once."""
+        pending = [alert for alert in list(self._active.values()) if alert.state == PENDING]
+        resolved = [alert for key, alert in list(self._resolved.items()) if key not in self._active]
+        return [*self.firing(), *pending, *reversed(resolved)][:HISTORY_MAX]
+
+    def kept(self) -> list[dict[str, Any]]:
+        """What is to survive a restart, so that it is not told twice."""
+        alerts = [one for one in self._active.values() if one.state == FIRING] + list(self._resolved.values())
+        return [msgspec.to_builtins(alert) for alert in alerts]
+
+    def restore(self, kept: list[Any], now: float) -> None:
+        """Go on from what `kept` gave. Raises `msgspec.ValidationError`."""
+        for alert in msgspec.convert(kept, list[Alert]):
+            place = self._active if alert.state == FIRING else self._resolved
+            place[alert.key] = alert
+            self._timings[alert.key] = _Timing(now, now, now)

@@ -1,0 +1,47 @@
+"""What targets are called where people read: never with anything that lets one send to them."""
+
+import re
+from typing import Final
+from urllib.parse import unquote
+
+HOSTED: Final = frozenset(
+    scheme + ending
+    for scheme in ("json", "xml", "form", "mailto", "gotify", "mqtt", "mmost", "hassio")
+    for ending in ("", "s")
+)
+"""Schemes whose URLs name a host where a host stands in URLs. Elsewhere it may be a token: slack, tgram, discord."""
+
+SECRET_CHARS_MIN: Final = 4
+"""Shorter parts of a URL are words such as `x` or `to`: hiding them would make texts unreadable."""
+
+HIDDEN: Final = "…"
+
+
+def target_names(urls: list[str]) -> list[str]:
+    """A name each: `json://localhost:9`, `slack://…`; numbered where several would be called the same."""
+    names = [_name(url) for url in urls]
+    return [
+        f"{name} #{names[: number + 1].count(name)}" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+
+
+def _name(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = place.rpartition("@")[2]
+    if scheme not in HOSTED or not re.fullmatch(r"[A-Za-z0-9.\-\[\]:]+", host):
+        return f"{scheme}://{HIDDEN}"
+    return f"{scheme}://{host}"
+
+
+def without_secrets(text: str, url: str) -> str:
+    """A text with every part of a URL hidden that may be a secret of it, plain or percent-encoded."""
+    scheme, _, rest = url.partition("://")
+    host = _name(url).removeprefix(f"{scheme.lower()}://")
+    parts = {part for piece in (rest, unquote(rest)) for part in re.split(r"[/?#&=@:,; ]", piece)}
+    for part in sorted(parts | {rest}, key=len, reverse=True):
+        if len(part) >= SECRET_CHARS_MIN and part not in host:
+            text = text.replace(part, HIDDEN)
+    return text

@@ -1,0 +1,156 @@
+"""Who sent the lines of a block: one call to decode them, one group for each batch of a sender."""
+
+from collections import Counter
+from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom.formats.levels import severity
+from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.journal.facts import read_lines
+from logboom.journal.reader import Block
+from logboom.model import Record
+
+MESSAGE_CHARS_MAX: Final = 200
+"""A line of a table shows no more, and ten thousand of them stay in memory."""
+
+ERROR_SEVERITY: Final = 17
+"""ERROR, on the scale of `formats.levels`."""
+
+NAMES_MAX: Final = 16_384
+"""What entries say of themselves, and the name that it makes; about 5 MB when so many senders are active."""
+
+Key = tuple[str, str]
+"""Listener and name of a source."""
+
+_PLACES: Final = {
+    key: f"f{number}"
+    for number, key in enumerate(dict.fromkeys((*SENDER_KEYS, *LEVEL_KEYS, "type", *READING_KEYS, "id")))
+}
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """An entry, of which only the fields of `_PLACES` count."""
+
+    def get(self, key: str, /) -> Any:
+        """See `records.Fields`."""
+        return getattr(self, _PLACES[key])
+
+
+_fields: Final = msgspec.defstruct(
+    "Fields",
+    [(place, Any, None) for place in _PLACES.values()],
+    bases=(_Entry,),
+    rename={place: key for key, place in _PLACES.items()},
+    gc=False,
+)
+_lines: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Line", [("received_at", str), ("entry", _fields), ("source", str), ("listener", str)], gc=False
+    )
+)
+_own_names: Final = attrgetter(*(_PLACES[key] for key in SENDER_KEYS))
+_number: Final = attrgetter(_PLACES["id"])
+_level: Final = attrgetter(_PLACES[LEVEL_KEYS[0]])
+_NAMELESS: Final = (None,) * len(SENDER_KEYS)
+
+
+class Group(NamedTuple):
+    """Entries of one source that were received in one moment."""
+
+    key: Key
+    received_at: str
+    peer: str
+    errors: int
+    """How many of them are of level ERROR or above."""
+    entries: int
+
+
+class Last(NamedTuple):
+    """The last entry of a source in a block."""
+
+    level: str
+    message: str
+
+
+class Senders(NamedTuple):
+    """What a block tells of its senders."""
+
+    groups: list[Group]
+    """In the journal's order."""
+    last: dict[Key, Last]
+
+
+def senders_of(block: Block) -> Senders:
+    """Who sent a block. Lines that are damaged count for nobody."""
+    found = read_lines(_lines, block.data, block.count)
+    if found is None:
+        found = records_of(range(block.count), block.data, with_times=False)
+        numbers = [record.sequence for record in found]
+        keys = [(record.listener, sender(record.entry, record.source)) for record in found]
+    else:
+        numbers = list(range(block.count))
+        keys = [(line.listener, _name_of(line.entry, line.source)) for line in found]
+    counts = Counter(
+        [
+            (key, line.received_at, line.source, _has_error(line))
+            for key, line in zip(keys, found, strict=True)
+        ]
+    )
+    groups = [
+        Group(key, received_at, peer, count if error else 0, count)
+        for (key, received_at, peer, error), count in counts.items()
+    ]
+    return Senders(groups, _last(block, dict(zip(keys, numbers, strict=True))))
+
+
+def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
+    """The last entry of each source, decoded whole: one a source and block, not one a line."""
+    lines = block.data.split(b"\n")
+    keys = {number: key for key, number in numbers.items()}
+    data = b"".join([lines[number] + b"\n" for number in keys])
+    records = records_of(list(keys), data, with_times=False)
+    return {keys[one.sequence]: Last(one.level, one.message[:MESSAGE_CHARS_MAX]) for one in records}
+
+
+def _name_of(entry: Any, peer: str) -> str:
+    """`records.sender`, but for most entries without asking for each key in turn."""
+    own = _own_names(entry)
+    if own == _NAMELESS and _number(entry) is None:
+        return peer
+    try:
+        name = _known_name(own)
+    except TypeError:  # a list or an object can't be remembered
+        name = ""
+    return name or sender(entry, peer)
+
+
+@lru_cache(maxsize=NAMES_MAX, typed=True)
+def _known_name(own: tuple[Any, ...]) -> str:
+    """The name that an entry gives itself in `SENDER_KEYS`; empty: in none of them."""
+    return sender(dict(zip(SENDER_KEYS, own, strict=True)), "")
+
+
+def _has_error(line: Any) -> bool:
+    """Whether a line, or a record of one, is of level ERROR or above."""
+    if isinstance(line, Record):
+        return _is_error(line.level)
+    word = _level(line.entry)
+    return _is_error(word if type(word) is str else level_of(line.entry))
+
+
+@lru_cache(maxsize=256)  # few words are in use; senders may invent any number
+def _is_error(level: str) -> bool:
+    return (severity(level) or 0) >= ERROR_SEVERITY
+
+
+@lru_cache(maxsize=16)
+def epoch_s(received_at: str) -> float | None:
+    """A receive time as seconds since the epoch; None for one that is damaged."""
+    try:
+        return datetime.fromisoformat(received_at).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,149 @@
+"""Follows the journal for the source book, on a thread of its own: nothing of it is on the way of an entry.
+
+When more comes than it can read with its share of a core, it skips ahead, and the book knows of nobody whether
+they were silent meanwhile.
+"""
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from typing import Final
+
+from logboom.journal.reader import JournalReader
+from logboom.ops.source_lines import senders_of
+from logboom.ops.sources import SourceBook
+from logboom.outputs.runner import Readable
+
+BLOCK_BYTES: Final = 32 << 10
+"""Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""
+
+REST_FACTOR: Final = 9
+"""The thread rests nine times as long as it works: a tenth of a core, however much comes."""
+
+PACE_S: Final = 0.25
+"""Time between two looks at the journal's end: one look for all that came meanwhile. Nobody sees the difference."""
+
+IDLE_WAIT_S: Final = 1.0
+"""How long the thread sleeps when nothing comes."""
+
+BEHIND_MAX: Final = 50_000
+"""Entries that are caught up with, about 10 MiB; when there are more, they are skipped."""
+
+SAVE_INTERVAL_S: Final = 60.0
+"""What was learned in the last minute before a crash can be learned again."""
+
+
+class SourceReader:
+    """A service that can be supervised.
+
+    Args:
+        journal: what is read.
+        book: what is told.
+    """
+
+    name = "sources"
+
+    def __init__(self, journal: Readable, book: SourceBook) -> None:
+        self._journal = journal
+        self._book = book
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._saved_at = time.monotonic()
+
+    async def start(self) -> None:
+        """Start the thread, or another one after the first has died."""
+        loop = asyncio.get_running_loop()
+        ended = self._ended = loop.create_future()
+        self._thread = threading.Thread(target=self._run, args=(loop, ended), name="sources", daemon=True)
+        self._thread.start()
+
+    async def run(self) -> None:
+        """Until the thread ends; raises what it died of."""
+        if self._ended is not None:
+            await self._ended
+
+    def stop(self) -> None:
+        """Nothing is left of a thread that has died; `close` ends one that lives."""
+
+    def close(self, deadline_s: float) -> None:
+        """Read what is left, save, end the thread; for `deadline_s` at most. Idempotent."""
+        self._stopping.set()
+        with self._journal.grown:
+            self._journal.grown.notify_all()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
+            self._thread = None
+
+    # --- the thread ---
+
+    def _run(self, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[None]") -> None:
+        death: Exception | None = None
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
+            death = error
+            self._book.skip_to(self._journal.committed.next_sequence)  # not into the same fault again
+        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(_settle, ended, death)
+
+    def _follow(self) -> None:
+        reader = self._reader_at_end()
+        try:
+            while True:
+                stopping = self._stopping.is_set()
+                began = time.thread_time()
+                if not 0 <= self._journal.committed.next_sequence - self._book.position <= BEHIND_MAX:
+                    reader.close()
+                    reader = self._reader_at_end()
+                if self._read(reader):
+                    if not stopping:
+                        self._stopping.wait((time.thread_time() - began) * REST_FACTOR)
+                    continue
+                self._save(due=stopping)
+                if stopping:
+                    return
+                self._stopping.wait(PACE_S)
+                self._await_growth()
+        finally:
+            reader.close()
+
+    def _reader_at_end(self) -> JournalReader:
+        """A reader at the book's position, or at the journal's end where that is too far away."""
+        journal, book = self._journal, self._book
+        end = journal.committed.next_sequence
+        if not 0 <= end - book.position <= BEHIND_MAX:
+            book.skip_to(end)
+        return JournalReader(journal.folder, book.position, lambda: journal.committed)
+
+    def _read(self, reader: JournalReader) -> bool:
+        """Take one block; False when there is none."""
+        try:
+            block = reader.read(BLOCK_BYTES)
+        except FileNotFoundError:  # deleted between two looks: the next read finds what is left
+            return False
+        if block is None:
+            return False
+        self._book.take(senders_of(block), block.next_sequence)
+        return True
+
+    def _save(self, *, due: bool) -> None:
+        now = time.monotonic()
+        if due or now - self._saved_at >= SAVE_INTERVAL_S:
+            self._saved_at = now
+            self._book.save()
+
+    def _await_growth(self) -> None:
+        with self._journal.grown:
+            if not self._stopping.is_set() and self._journal.committed.next_sequence <= self._book.position:
+                self._journal.grown.wait(IDLE_WAIT_S)
+
+
+def _settle(future: "asyncio.Future[None]", error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

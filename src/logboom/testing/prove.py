@@ -1,0 +1,50 @@
+"""The engine of `logboom prove`: honest clients, strangers and disasters, on a server of its own; then the judgement.
+
+A run is cut into chapters: each has a fresh journal, which is judged and deleted before the next one starts. So
+disk and memory stay bounded however long a run is.
+"""
+
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from logboom.testing.prove_chapter import Chapter
+from logboom.testing.prove_plan import Plan, Progress, Proof
+from logboom.testing.prove_server import can_fill_disk
+
+__all__ = ["Plan", "Progress", "Proof", "prove"]
+
+SWITCH_S: Final = 0.0005
+"""Many clients are threads here: one that got its answer must not wait for ten others' turns of 5 ms."""
+
+
+def _nobody(_progress: Progress) -> None:
+    pass
+
+
+def prove(plan: Plan, folder: Path, watch: Callable[[Progress], None] = _nobody) -> Proof:
+    """Run all chapters; ends with the first one that shows a broken promise. Interrupted, it leaves no process.
+
+    Args:
+        plan: what is to be done.
+        folder: an empty directory; in the end it holds the last chapter's data, named `chapter`.
+        watch: is told about the progress, many times a second.
+    """
+    proof = Proof(plan, without=[] if can_fill_disk() else ["full disk"])
+    chance = random.Random(plan.seed)  # noqa: S311 - not for secrets
+    chapter = folder / "chapter"
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        while not proof.chapters or (proof.good and proof.load_s < plan.seconds):
+            if proof.chapters:
+                shutil.rmtree(chapter)
+            chapter.mkdir()
+            proof.chapters += 1
+            Chapter(plan, chapter, chance, proof, watch).run()
+    finally:
+        sys.setswitchinterval(switch_s)
+    return proof

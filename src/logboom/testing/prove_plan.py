@@ -1,0 +1,63 @@
+"""What `logboom prove` is to do, how far it is, and what it has shown."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from logboom.testing.oracle import Judgement
+from logboom.testing.prove_dialects import DIALECTS
+from logboom.testing.prove_server import Hurt
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done."""
+
+    seconds: float
+    """Time of load; judging comes on top."""
+    seed: int
+    """Of all choices. The moments also depend on the machine, so that a run is not repeated exactly."""
+    pause_s: tuple[float, float] = (0.1, 1.5)
+    """Between two disasters, at least and at most."""
+    kills_min: int = 1
+    """Each chapter goes on until there were so many."""
+    kinds: tuple[str, ...] = tuple(DIALECTS)
+    """What the honest clients speak."""
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    stage: str
+    elapsed_s: float
+    acked: int
+    hurt: Hurt
+    strangers: int
+
+
+@dataclass
+class Proof:
+    """What a run has shown."""
+
+    plan: Plan
+    judgement: Judgement = field(default_factory=Judgement)
+    hurt: Hurt = field(default_factory=Hurt)
+    strangers: int = 0
+    """Visits of broken clients."""
+    problems: list[str] = field(default_factory=list)
+    """What went wrong apart from entries."""
+    load_s: float = 0.0
+    chapters: int = 0
+    without: list[str] = field(default_factory=list)
+    """Disasters that this system does not allow."""
+
+    @property
+    def good(self) -> bool:
+        """Every promise was kept, and there was something to keep: each protocol that answers has answered."""
+        kinds = self.judgement.kinds
+        silent = [kind for kind in self.plan.kinds if kind not in kinds or not kinds[kind].stored]
+        return self.judgement.good and not self.problems and not silent
+
+    @property
+    def entries_per_s(self) -> float:
+        """Stored entries a second of load, disasters and recoveries included."""
+        return self.judgement.total.stored / self.load_s if self.load_s else 0.0

@@ -1,0 +1,270 @@
+"""Alerts as people get them: a real server, a real webhook, one message when trouble comes and one when it goes."""
+
+import asyncio
+import io
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from typer.testing import CliRunner
+
+from logboom.app import App
+from logboom.cli import app as command_line
+from logboom.config import parse
+from logboom.errors import ConfigError
+from logboom.ops import source_reader
+from logboom.ops.alerts import service
+from logboom.ops.oplog import OperationalLog
+from logboom.testing.app_kit import run_scenario
+from logboom.testing.server_kit import free_port
+from logboom.testing.shifted_clock import ShiftedClock
+from logboom.testing.webhook_kit import Webhook, webhook
+
+SECRETS = ("hunter2secret", "hook-of-mine")
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook() as found:
+        yield found
+
+
+class Server:
+    """A server with a device and an http listener, and a clock that can be set forward."""
+
+    def __init__(self, data_dir: Path, notify: list[str], **rules: Any) -> None:
+        calm = {
+            name: {"clear_s": 0}
+            for name in ("listener_down", "disk", "error_burst", "refused", "output_lagging")
+        }
+        rules = {name: {**calm.get(name, {}), **rules.get(name, {})} for name in calm.keys() | rules.keys()}
+        rules["disk"]["enabled"] = False  # of the machine that runs the tests
+        table = {
+            "data_dir": str(data_dir),
+            "alerts": {"notify": notify, "label": "boom", "rules": rules},
+            "listeners": {
+                name: {"protocol": name, "host": "127.0.0.1", "port": 0} for name in ("device", "http")
+            },
+        }
+        self.clock = ShiftedClock()
+        self.log = io.StringIO()
+        self.app = App(parse(table), OperationalLog(stream=self.log), clock=self.clock)
+
+    async def send(self, **fields: Any) -> None:
+        """An entry; returns when it is stored, and the source book knows of it."""
+        port = self.app.listeners["device"].service.ports[0]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(json.dumps({"boot_seq": 1, "uptime_ms": 2, **fields}).encode() + b"\n")
+        assert await reader.readline() == b'{"ack":1}\n'
+        writer.close()
+        end = self.app.journal.committed.next_sequence
+        while self.app.sources.position < end:  # noqa: ASYNC110 - another thread reads, there is no event
+            await asyncio.sleep(0.005)
+
+    async def every_five_seconds(self, times: int, **fields: Any) -> None:
+        for _ in range(times):
+            await self.send(**fields)
+            self.clock.wait(5.0)
+
+    async def get(self, path: str) -> Any:
+        url = f"http://127.0.0.1:{self.app.listeners['http'].service.ports[0]}{path}"
+        async with ClientSession() as client, client.get(url) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["Cache-Control"] == "no-store"
+            return await answer.json()
+
+
+def run(server: Server, scenario: Callable[[], Awaitable[None]]) -> str:
+    """Run a scenario in a server; returns the operational log."""
+
+    async def main() -> None:
+        await server.app.start()
+        try:
+            await scenario()
+        finally:
+            await server.app.stop()
+
+    run_scenario(main())
+    return server.log.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_reader, "PACE_S", 0.01)
+    monkeypatch.setattr(service, "CHECK_INTERVAL_S", 0.05)
+
+
+def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> None:
+    server = Server(tmp_path, [hook.url])
+    alerts: list[Any] = []
+
+    async def scenario() -> None:
+        await server.every_five_seconds(12, device="pump", msg="tick")
+        [source] = (await server.get("/api/sources"))["sources"]
+        assert (source["name"], source["state"], source["entries"]) == ("pump", "live", 12)
+        assert source["interval_s"] == pytest.approx(5.0, abs=0.5)
+        server.clock.wait(60.0)
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"].startswith("⚠️ boom: pump (device) is silent for ")
+        assert message["type"] == "warning"
+        alerts.append(await server.get("/api/alerts"))
+        assert (await server.get("/api/sources?limit=1"))["sources"][0]["state"] == "silent"
+        await server.send(device="pump", msg="back")
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"] == "✅ boom: pump (device) speaks again"
+        alerts.append(await server.get("/api/alerts"))
+
+    log = run(server, scenario)
+    assert hook.rest() == []
+    assert "⚠️ alert: pump (device) is silent for" in log
+    assert "💬 alert: pump (device) speaks again" in log
+    for document, state in zip(alerts, ("firing", "resolved"), strict=True):
+        [alert] = document["alerts"]
+        assert alert["rule"] == "source_silent"
+        assert alert["subject"] == "pump (device)"
+        assert alert["state"] == state
+        assert (alert["resolved_at"] is None) == (state == "firing")
+        assert document["notify"] == [f"json://127.0.0.1:{hook.port}"]
+    kept = "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    assert not [secret for secret in SECRETS if secret in log + json.dumps(alerts) + kept]
+
+
+def test_a_listener_dies_and_lives_again(tmp_path: Path, hook: Webhook) -> None:
+    server = Server(tmp_path, [hook.url])
+
+    async def scenario() -> None:
+        listener: Any = server.app.listeners["device"].service
+        gate, start = asyncio.Event(), listener.start
+
+        async def start_late() -> None:
+            await gate.wait()
+            await start()
+
+        listener.start = start_late
+        for one in listener._servers:
+            one.close()
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"] == "❌ boom: listener device is down: device stopped accepting"
+        assert message["type"] == "failure"
+        gate.set()
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"] == "✅ boom: listener device listens again"
+
+    log = run(server, scenario)
+    assert hook.rest() == []
+    assert log.count("❌ alert: listener device is down: device stopped accepting") == 1
+    assert log.count("💬 alert: listener device listens again") == 1
+
+
+def test_a_restart_does_not_send_a_firing_alert_again(tmp_path: Path, hook: Webhook) -> None:
+    first = Server(tmp_path, [hook.url])
+
+    async def fall_silent() -> None:
+        await first.every_five_seconds(12, device="pump")
+        first.clock.wait(60.0)
+        await asyncio.to_thread(hook.next)
+
+    run(first, fall_silent)
+    second = Server(tmp_path, [hook.url])
+
+    async def come_back() -> None:
+        checked, loop = asyncio.Event(), asyncio.get_running_loop()
+        check = second.app.alerts.check
+
+        def check_and_tell() -> None:
+            check()
+            loop.call_soon_threadsafe(checked.set)
+
+        second.app.alerts.check = check_and_tell  # type: ignore[method-assign]
+        await checked.wait()
+        assert [one["state"] for one in (await second.get("/api/alerts"))["alerts"]] == ["firing"]
+        await second.send(device="pump")
+        assert (await asyncio.to_thread(hook.next))["title"] == "✅ boom: pump (device) speaks again"
+
+    run(second, come_back)
+    assert hook.rest() == []
+
+
+def test_a_target_that_is_away_is_told_without_its_secrets_and_blocks_nobody(tmp_path: Path) -> None:
+    url = f"json://user:hunter2secret@127.0.0.1:{free_port()}/hook-of-mine"
+    server = Server(tmp_path, [url], error_burst={"count_min": 1})
+
+    async def scenario() -> None:
+        await server.send(device="pump", level="ERROR", msg="broken")
+        while "alert: pump" not in server.log.getvalue():  # noqa: ASYNC110 - the log is written by a thread
+            await asyncio.sleep(0.005)
+        await server.send(device="pump", msg="goes on")
+
+    log = run(server, scenario)
+    assert "⚠️ alerts: json://127.0.0.1:" in log
+    assert not [secret for secret in SECRETS if secret in log]
+    assert "Traceback" not in log
+
+
+def test_a_wrong_setting_stops_the_start_and_names_the_key(tmp_path: Path) -> None:
+    server = Server(tmp_path, [])
+    server.app.settings.alerts["rules"]["disk"]["used_share"] = 0.5
+
+    async def scenario() -> None:
+        raise AssertionError("it has started")
+
+    with pytest.raises(ConfigError, match=r"alerts\.rules\.disk\.used_share: unknown setting"):
+        run(server, scenario)
+
+
+# --- the command line
+
+
+def call(*arguments: str, **environment: str) -> tuple[int, str]:
+    result = CliRunner().invoke(command_line, list(arguments), env=environment)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        return 1, f"{result.output}{result.exception}"
+    return result.exit_code, result.output
+
+
+def test_alerts_test_sends_to_every_target_and_tells_each_result(tmp_path: Path, hook: Webhook) -> None:
+    config = tmp_path / "logboom.toml"
+    config.write_text(f'name = "boom"\n[alerts]\nnotify = ["{hook.url}"]\n')
+    assert call("alerts", "test", "--config", str(config)) == (0, f"✅ json://127.0.0.1:{hook.port}\n")
+    message = hook.next()
+    assert message["title"] == "💬 boom: test message"
+    assert message["message"] == "Alerts of this Logboom server come here."
+
+    away = f"json://127.0.0.1:{free_port()}/hook-of-mine"
+    notify = json.dumps([hook.url, away, "nosuch://hook-of-mine/hunter2secret"])
+    code, output = call("alerts", "test", "--config", str(config), LOGBOOM_ALERTS__NOTIFY=notify)
+    assert code == 1
+    assert [line[:1] for line in output.splitlines()] == ["✅", "❌", "❌"]
+    assert "nosuch://…: Apprise knows no such target" in output
+    assert not [secret for secret in SECRETS if secret in output]
+    hook.next()
+
+    hook.status = 403
+    code, output = call("alerts", "test", "--config", str(config))
+    assert code == 1
+    assert "403" in output
+    assert not [secret for secret in SECRETS if secret in output]
+    assert hook.rest() == []
+
+
+def test_alerts_test_without_a_target_says_so() -> None:
+    code, output = call("alerts", "test")
+    assert code == 1
+    assert "there is no target: set alerts.notify" in output
+
+
+def test_config_check_knows_the_alerts(tmp_path: Path) -> None:
+    config = tmp_path / "logboom.toml"
+    config.write_text("[alerts.rules.disk]\nused_share_max = 0.9\n")
+    assert call("config", "check", "--config", str(config))[0] == 0
+    config.write_text("[alerts.rules.disk]\nused_share_max = 9\n")
+    code, output = call("config", "check", "--config", str(config))
+    assert code == 1
+    assert "alerts.rules.disk.used_share_max: found 9." in output
+    config.write_text('[alerts]\nnotify = ["nosuch://hunter2secret"]\n')
+    code, output = call("config", "check", "--config", str(config))
+    assert code == 1
+    assert "alerts.notify: nosuch://… is no target that Apprise knows" in output
