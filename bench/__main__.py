@@ -13,11 +13,14 @@ from typing import Final
 
 from bench import procfs, report, results
 from bench.benchmarks import (
+    attacks,
+    churn,
     many,
     postgres,
     protocols,
     reading,
     scraping,
+    soak,
     startup,
     stop_and_wait,
     throughput,
@@ -40,6 +43,9 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     postgres.NAME: postgres.run,
     scraping.NAME: scraping.run,
     reading.NAME: reading.run,
+    churn.NAME: churn.run,
+    attacks.NAME: attacks.run,
+    soak.NAME: soak.run,
 }
 COMPARING: Final = frozenset({throughput.NAME})
 """Benchmarks that measure the other servers too."""
@@ -75,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--subjects", type=subjects, default=(), metavar="NAME,…", help=f"of {', '.join(SUBJECT_NAMES)}"
     )
+    parser.add_argument("--soak-minutes", type=float, default=3.0, help="how long the soak lasts (default 3)")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     parser.add_argument("--no-write", action="store_true", help="print the page instead of writing it")
     parser.add_argument(
@@ -93,6 +100,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         subjects=options.subjects,
         trials=options.trials,
         lines=options.lines,
+        soak_s=options.soak_minutes * 60,
     )
     return quick(plan) if options.quick else plan
 

@@ -12,6 +12,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
 from bench.line import ACK, HEAD, LINE_BYTES, NUMBER_FIRST, TAIL, payload, shares
@@ -300,12 +301,21 @@ SCENARIOS: Final[dict[str, Callable[..., None]]] = {
     "stop-and-wait": stop_and_wait,
     "many": many,
 }
+HARDSHIPS: Final = frozenset({"churn", "honest", "dribble"})
+"""Scenarios in `bench.hardship_load`."""
+
+
+def _scenario(name: str) -> Callable[..., None]:
+    if name in HARDSHIPS:
+        found: Callable[..., None] = getattr(import_module("bench.hardship_load"), name)
+        return found
+    return SCENARIOS[name]
 
 
 def main(arguments: list[str]) -> int:
     """Run the scenario named first with the JSON arguments named second."""
     try:
-        SCENARIOS[arguments[0]](**json.loads(arguments[1]))
+        _scenario(arguments[0])(**json.loads(arguments[1]))
     except (LoadError, OSError) as error:
         emit("error", reason=f"{type(error).__name__}: {error}")
         return 1
@@ -313,4 +323,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # By its own name, so that a LoadError of another module is the one that is caught here.
+    sys.exit(import_module("bench.load").main(sys.argv[1:]))

@@ -28,6 +28,12 @@ class Plan:
     many_warm_up_s: float = 5.0
     many_s: float = 15.0
     journal_bytes: int = 1 << 30
+    churn_per_s: int = 1000
+    churn_s: float = 15.0
+    dribblers: int = 2000
+    long_line_bytes: int = 1 << 30
+    attack_s: float = 8.0
+    soak_s: float = 180.0
     quick: bool = field(default=False)
 
     def all_subjects(self) -> list[Subject]:
@@ -53,5 +59,11 @@ def quick(plan: Plan) -> Plan:
         many_warm_up_s=1.0,
         many_s=2.0,
         journal_bytes=64 << 20,
+        churn_per_s=200,
+        churn_s=2.0,
+        dribblers=200,
+        long_line_bytes=64 << 20,
+        attack_s=1.5,
+        soak_s=15.0,
         quick=True,
     )

@@ -38,6 +38,11 @@ def rss_mib(pid: int) -> float:
     return sum(_status_kib(member, "VmRSS:") for member in tree(pid)) / 1024
 
 
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has open; its children's are not counted."""
+    return len(_entries(_PROC / str(pid) / "fd"))
+
+
 def busy_s() -> float:
     """Processor seconds the whole machine has worked since it started; waiting and stolen time left out."""
     user, nice, system, _idle, _iowait, irq, softirq = (

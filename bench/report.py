@@ -3,12 +3,16 @@
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bench import report_hardship
 from bench.benchmarks import (
+    attacks,
+    churn,
     many,
     postgres,
     protocols,
     reading,
     scraping,
+    soak,
     startup,
     stop_and_wait,
     throughput,
@@ -141,6 +145,9 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (postgres.NAME, partial(_messages, _POSTGRES)),
         (scraping.NAME, _scraping),
         (reading.NAME, _reading),
+        (churn.NAME, report_hardship.churn),
+        (attacks.NAME, report_hardship.attacks),
+        (soak.NAME, report_hardship.soak),
     ]
     parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]
     parts += [make(runs[name], titles) for name, make in sections if name in runs]

@@ -149,6 +149,10 @@ class Server:
         """The memory now."""
         return procfs.rss_mib(self._process.pid)
 
+    def open_files(self) -> int:
+        """File descriptors that it has open now."""
+        return procfs.open_files(self._process.pid)
+
     def check(self) -> None:
         """Raise ServerError when the process has ended."""
         if self._process.poll() is not None:

@@ -18,6 +18,8 @@ from logboom.errors import ConfigError
 from logboom.settings import HealthSettings, JournalSettings, ListenerSettings, Settings, Table
 
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
+CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
+"""What our clients show: no settings of a server, which may well run in the same environment."""
 PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
 
 T = TypeVar("T")
@@ -154,7 +156,7 @@ def _from_environment(variables: Mapping[str, str]) -> Table:
     """`LOGBOOM_LISTENERS__DEVICE__PORT=5001` sets `listeners.device.port`."""
     table: Table = {}
     for variable, text in sorted(variables.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in CLIENTS_VARIABLES:
             continue
         path = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if path[0] not in Settings.__struct_fields__:

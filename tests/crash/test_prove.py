@@ -169,12 +169,8 @@ def wait_for_server(folder: Path) -> Path:
     for _ in range(3000):
         for found in folder.rglob("journal"):
             return found.parent
-        threading_pause()
+        signal.sigtimedwait([], 0.01)
     raise AssertionError("no server was started")
-
-
-def threading_pause() -> None:
-    signal.sigtimedwait([], 0.01)
 
 
 def command_lines() -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from logboom.cli import app
 from logboom.cli.config import _load as load_configuration
 from logboom.testing.docs_kit import Block, blocks_of, commands_of
 from logboom.testing.docs_session import ReaderSession
-from logboom.testing.postgres_kit import PASSWORD, PostgresServer
-from logboom.testing.redis_kit import RedisServer
+from logboom.testing.postgres_kit import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -23,10 +23,30 @@ BLOCKS = {page: list(blocks_of(page.read_text(encoding="utf-8"))) for page in PA
 RUN = {"console", "python", "toml", "json", "sql"}
 """Languages of blocks that are tried out."""
 
-SHOWN = {"", "bash", "caddy", "capnp", "cpp", "ini", "jsonl", "mermaid", "nginx", "proto", "protobuf", "rust", "text", "yaml"}
+SHOWN = {
+    "",
+    "bash",
+    "caddy",
+    "capnp",
+    "cpp",
+    "ini",
+    "jsonl",
+    "mermaid",
+    "nginx",
+    "proto",
+    "protobuf",
+    "rust",
+    "text",
+    "yaml",
+}
 """Languages of blocks that are looked at only."""
 
-NEVER = {"make test": "a test run can't hold itself", "make check": "it is what runs beside this", "make bench": "minutes"}
+NEVER = {
+    "make test": "a test run can't hold itself",
+    "make check": "it is what runs beside this",
+    "make bench": "minutes",
+    "logboom prove": "minutes; tests/crash runs shorter ones",
+}
 
 REASONS = re.compile(
     r"needs (systemd|Docker|root|a reverse proxy|another machine|hardware|Grafana|a compiler|grpcurl|the old server)"
@@ -36,7 +56,9 @@ EXEMPTIONS_MAX = 40
 """A page that can't be run is a page that goes wrong unseen."""
 
 PROGRAMS = ("nc", "curl", "jq", "redis-cli", "psql", "createdb", "sqlite3", "openssl", "promtool", "make")
-COMMAND = re.compile(r"^\s*(?:\$ )?(?:\w+=\S+ )*(?:sudo )?(?:logboom|make|curl|nc|pip|apt-get|docker|systemctl|psql)\b")
+COMMAND = re.compile(
+    r"^\s*(?:\$ )?(?:\w+=\S+ )*(?:sudo )?(?:logboom|make|curl|nc|pip|apt-get|docker|systemctl|psql)\b"
+)
 
 
 def name_of(page: Path) -> str:
@@ -53,7 +75,13 @@ def text_of(page: Path) -> str:
 
 
 def test_there_is_something_to_run() -> None:
-    commands = [one for page in PAGES for block in run_blocks(page) if block.language == "console" for one in commands_of(block)]
+    commands = [
+        one
+        for page in PAGES
+        for block in run_blocks(page)
+        if block.language == "console"
+        for one in commands_of(block)
+    ]
     assert len(commands) > 100
 
 
@@ -61,14 +89,18 @@ def test_exemptions_are_few_and_have_their_reasons() -> None:
     exempt = [(name_of(page), block) for page in PAGES for block in BLOCKS[page] if block.exemption]
     for name, block in exempt:
         assert REASONS.match(block.exemption), f"{name}:{block.line}: {block.exemption}"
-    assert len(exempt) <= EXEMPTIONS_MAX, "\n".join(f"{name}:{block.line}: {block.exemption}" for name, block in exempt)
+    assert len(exempt) <= EXEMPTIONS_MAX, "\n".join(
+        f"{name}:{block.line}: {block.exemption}" for name, block in exempt
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_stand_where_they_are_run(page: Path) -> None:
     for block in run_blocks(page):
         where = f"{name_of(page)}:{block.line}"
-        assert block.language in RUN | SHOWN, f"{where}: {block.language}; a command belongs into a console block"
+        assert block.language in RUN | SHOWN, (
+            f"{where}: {block.language}; a command belongs into a console block"
+        )
         if block.language in SHOWN:
             assert not COMMAND.search(block.text), f"{where}: a command belongs into a console block"
         if block.language == "console":
@@ -88,16 +120,21 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, request: pytest.Fi
     words: dict[str, str] = {}
     environment: dict[str, str] = {}
     if "redis" in text:
-        server: RedisServer = request.getfixturevalue("redis")
+        server = request.getfixturevalue("redis")
         ports[6379] = server.port
         with server.client() as client:
             client.flushall()
         words["redis-cli "] = f"redis-cli -p {server.port} "
     if "psql" in text:
-        database: PostgresServer = request.getfixturevalue("postgres")
+        database = request.getfixturevalue("postgres")
         ports[5432] = database.port
         words |= request.getfixturevalue("postgres_words")
-        environment |= {"PGHOST": "127.0.0.1", "PGPORT": str(database.port), "PGUSER": "logboom", "PGPASSWORD": PASSWORD}
+        environment |= {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(database.port),
+            "PGUSER": "logboom",
+            "PGPASSWORD": PASSWORD,
+        }
     folder = tmp_path / "reader"
     folder.mkdir()
     with ReaderSession(folder, ROOT, ports=ports, words=words, environment=environment) as session:
@@ -113,6 +150,8 @@ def follow(session: ReaderSession, block: Block, page: Path) -> None:
             session.save(block)
         elif block.language == "python":
             session.run_python(block)
+        elif block.language == "sql":
+            session.run_sql(block)
         elif block.language == "console":
             for command in commands_of(block):
                 line = command.line
@@ -127,7 +166,9 @@ def follow(session: ReaderSession, block: Block, page: Path) -> None:
     [(page, block) for page in PAGES for block in run_blocks(page) if block.language == "toml"],
     ids=lambda part: name_of(part) if isinstance(part, Path) else str(part.line),
 )
-def test_a_configuration_is_good(page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_is_good(
+    page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "logboom.toml"
     path.write_text(block.text, encoding="utf-8")
@@ -136,21 +177,33 @@ def test_a_configuration_is_good(page: Path, block: Block, tmp_path: Path, monke
 
 # --- commands that stand within the text ---
 
+
+@cache
+def whole_command() -> Any:
+    return typer.main.get_command(app)
+
+
 INLINE = [
     (page, found[1])
     for page in PAGES
-    for found in re.finditer(r"`(logboom [a-z][^`]*)`", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL))
+    for found in re.finditer(
+        r"`(logboom [a-z][^`]*)`", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    )
 ]
 
 
-@pytest.mark.parametrize(("page", "text"), INLINE, ids=lambda part: name_of(part) if isinstance(part, Path) else part)
+@pytest.mark.parametrize(
+    ("page", "text"), INLINE, ids=lambda part: name_of(part) if isinstance(part, Path) else part
+)
 def test_a_command_in_a_sentence_exists_with_its_options(page: Path, text: str) -> None:
-    command: Any = typer.main.get_command(app)
+    command = whole_command()
     words = text.partition(" -- ")[0].split()[1:]
     while hasattr(command, "commands") and words:
         found = command.commands.get(words.pop(0))
         assert found is not None, f"{name_of(page)}: {text}"
         command = found
-    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help", "-h"}
+    known = {
+        name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
+    } | {"--help", "-h"}
     wanted = {word.partition("=")[0] for word in words if word.startswith("-") and word not in ("--", "-")}
     assert wanted <= known, f"{name_of(page)}: {text}"

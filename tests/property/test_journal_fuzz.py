@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logboom.journal import index, recovery, sums, writer
@@ -123,6 +123,8 @@ def mend(data_dir: Path) -> None:
 
 @settings(max_examples=100)
 @given(hurt=st.lists(damages, min_size=1, max_size=4))
+@example(hurt=[Damage(10, "newlines", 0, 12), Damage(11, "flip", 0, 1)])
+@example(hurt=[Damage(10, "newlines", 0, 1), Damage(11, "flip", 0, 1)])
 def test_no_damage_stops_anything(original: Path, hurt: list[Damage]) -> None:
     with copy_of(original) as data_dir:
         for damage in hurt:

@@ -73,9 +73,6 @@ _DataDir = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="Read this data directory.", show_default=DATA_DIR_DEFAULT),
 ]
-_Token = Annotated[
-    str | None, typer.Option(metavar="TOKEN", envvar="LOGBOOM_TOKEN", help="Where the server asks for one.")
-]
 
 
 def export(
@@ -91,11 +88,11 @@ def export(
     output: _Output = None,
     url: _Url = None,
     data_dir: _DataDir = None,
-    token: _Token = None,
     ca: trust.Ca = None,
     client_cert: trust.ClientCert = None,
     client_key: trust.ClientKey = None,
     skip_verify: trust.SkipVerify = False,
+    token: trust.Token = None,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
@@ -118,10 +115,10 @@ def export(
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
     try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
-    run = _reading(parameters, form, url, data_dir, token=token, trusted=trusted)
+    run = _reading(parameters, form, url, data_dir, trusted=trusted)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
     seconds = max(1e-9, time.monotonic() - started)
@@ -138,7 +135,6 @@ def _reading(
     url: str | None,
     data_dir: str | None,
     *,
-    token: str | None,
     trusted: "Trust",
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """What writes the export into a file; wrong words end the command before it begins."""
@@ -161,20 +157,22 @@ def _reading(
 
     import asyncio
 
+    from logboom.clients.bearer import take_token
     from logboom.clients.live import base_url
 
-    address = url or URL_DEFAULT
     try:
+        address, trusted = take_token(url or URL_DEFAULT, trusted)
         base_url(address)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    trust.warn_if_exposed(address, trusted, lambda text: typer.echo(text, err=True))
     # A time such as 15m is one moment for all requests.
     exact = {name: word for name, word in parameters.items() if name not in {"from", "to"}}
     exact |= {
         name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word
     }
     return lambda file, progress: asyncio.run(
-        exporting.export_server(address, form, exact, file, progress=progress, token=token, trust=trusted)
+        exporting.export_server(address, form, exact, file, progress=progress, trust=trusted)
     )
 
 

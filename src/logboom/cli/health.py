@@ -42,11 +42,14 @@ def health(
     import urllib.error
     import urllib.request
 
+    from logboom.clients.bearer import take_token
     from logboom.clients.tls import explain_connecting, trust_for
     from logboom.errors import ConfigError
 
     try:
-        trusted = trust_for(trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify), url)
+        given = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        url, given = take_token(url, given)  # which is not needed here
+        trusted = trust_for(given, url)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
     context = trusted.context() if url.lower().startswith("https://") else None

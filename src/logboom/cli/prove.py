@@ -16,12 +16,14 @@ INTERRUPTED: Final = 130
 
 Minutes = Annotated[float, typer.Option(min=0.01, help="How long the load lasts; judging comes on top.")]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Of all choices; a failure prints it. [default: a new one]")
+    int | None, typer.Option(min=0, help="Of all choices. Without: a new one, which a failure prints.")
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the last journal also when all is well.")]
 Dir = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Make the throw-away data directory in here. [default: the system's]"),
+    typer.Option(
+        "--dir", metavar="DIR", help="Where to make the throw-away data directory, such as /var/tmp."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")]
 

@@ -67,6 +67,7 @@ def run(
     client_cert: trust.ClientCert = None,
     client_key: trust.ClientKey = None,
     skip_verify: trust.SkipVerify = False,
+    token: trust.Token = None,
 ) -> None:
     """Run a command, and send what it writes to a server, line by line.
 
@@ -87,15 +88,19 @@ def run(
     127 not found.
     """
     from logboom.clients.dialects import choose
+    from logboom.clients.lines import LineDialect
     from logboom.clients.report import Report
     from logboom.clients.shipping import Shipper, patient_policy
     from logboom.errors import ConfigError
 
     try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
         dialect, target = choose(as_, to, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    trust.warn_if_exposed(str(target), target.trust, _say)
+    if isinstance(dialect, LineDialect):
+        dialect.say = _say
     policy = patient_policy(reconnects_max=max_reconnects, window=window)
     name = (source or Path(command[0]).name).encode(errors="replace").decode()
     shipper = Shipper(dialect, target, policy, report=Report(), source=name, say=_say)

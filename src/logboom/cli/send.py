@@ -159,6 +159,7 @@ def send(
     client_cert: trust.ClientCert = None,
     client_key: trust.ClientKey = None,
     skip_verify: trust.SkipVerify = False,
+    token: trust.Token = None,
 ) -> None:
     """Send lines to a server, and wait until it has acknowledged them.
 
@@ -177,19 +178,23 @@ def send(
     0 everything was acknowledged, also after Ctrl-C with --follow,
     1 a line was refused or not acknowledged,
     2 wrong usage,
-    3 could not connect.
+    3 could not connect, or the token was refused.
 
     Examples:
       logboom send app.log --to tcp://127.0.0.1:9000 --as collector
 
       logboom send app.log --follow --to ws://127.0.0.1:8080 --multiline
 
+      LOGBOOM_TOKEN=lb_… logboom send app.log --to grpcs://logs.example.org:9021
+
       logboom send nohup.out --follow --last 5 --to ws://127.0.0.1:8080 --source whaleon-36381824
     """
     from logboom.clients.delivery import Policy, exponential
     from logboom.clients.shipping import patient_policy
 
-    server = _chosen(as_, to, trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify))
+    server = _chosen(
+        as_, to, trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
+    )
     if follow or last:
         options = _FollowFlags(
             source, state, interval, last, multiline_start, from_end, multiline, trim, strip_ansi
@@ -224,12 +229,17 @@ class _FollowFlags(NamedTuple):
 
 def _chosen(protocol: str | None, url: str, trusted: "Trust") -> "_Server":
     from logboom.clients.dialects import choose
+    from logboom.clients.lines import LineDialect
     from logboom.errors import ConfigError
 
     try:
-        return choose(protocol, url, trusted)
+        dialect, target = choose(protocol, url, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    trust.warn_if_exposed(str(target), target.trust, _say)
+    if isinstance(dialect, LineDialect):
+        dialect.say = _say
+    return dialect, target
 
 
 def _source_of(file: str) -> str:

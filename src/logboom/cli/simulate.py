@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from logboom.cli import trust
+
 if TYPE_CHECKING:
     from logboom.clients.report import Report
     from logboom.clients.simulation import Load
@@ -50,6 +52,7 @@ def device(
         str, typer.Option(metavar="SECONDS,…", help="Pauses between tries to reconnect; then it gives up.")
     ] = "5,10,30",
     seed: _Seed = None,
+    token: trust.Token = None,
 ) -> None:
     """Devices: boot, entries without time, NTP sync, entries with time, heartbeats when idle.
 
@@ -64,7 +67,7 @@ def device(
     def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
         return simulate_devices(target, load, life, policy=policy, report=report, say=_say)
 
-    _simulate("device", to, (count, rate, connections, seed), start)
+    _simulate("device", to, (count, rate, connections, seed), start, token=token)
 
 
 @app.command(epilog=_EXITS)
@@ -79,6 +82,7 @@ def sensor(
     ] = False,
     window: _Window = 256,
     seed: _Seed = None,
+    token: trust.Token = None,
 ) -> None:
     """Sensor gateways: temperature, humidity and light that vary slowly. The server never answers."""
     from logboom.clients.delivery import Policy
@@ -87,7 +91,7 @@ def sensor(
     def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
         return simulate_sensors(target, load, policy=Policy(window=window), report=report, bare=bare)
 
-    _simulate("gateway", to, (count, rate, connections, seed), start)
+    _simulate("gateway", to, (count, rate, connections, seed), start, token=token)
 
 
 @app.command("app", epilog=_EXITS)
@@ -114,6 +118,7 @@ def application(
     ] = 0.0,
     window: _Window = 100,
     seed: _Seed = None,
+    token: trust.Token = None,
 ) -> None:
     """Applications that log; counts the replies, of protocols that have some."""
     from logboom.clients.delivery import Policy
@@ -128,7 +133,7 @@ def application(
 
     if to is None and as_ in DIALECTS:
         to = f"{DIALECTS[as_].schemes[0]}://127.0.0.1:{DIALECTS[as_].port_default}"
-    _simulate(as_, to or "", (count, rate, connections, seed), start)
+    _simulate(as_, to or "", (count, rate, connections, seed), start, token=token)
 
 
 def _simulate(
@@ -136,6 +141,8 @@ def _simulate(
     url: str,
     figures: tuple[int, float, int, int | None],
     start: Callable[["Target", "Load", "Report"], "Coroutine[object, object, object]"],
+    *,
+    token: str | None,
 ) -> None:
     """Run a simulation to its end or to Ctrl-C, print its summary, and exit with its code."""
     from logboom.clients.dialects import choose
@@ -145,9 +152,10 @@ def _simulate(
     from logboom.errors import ConfigError
 
     try:
-        _, target = choose(protocol, url)
+        _, target = choose(protocol, url, trust.trust_of(None, None, None, skip_verify=False, token=token))
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    trust.warn_if_exposed(str(target), target.trust, _say)
     count, rate, connections, seed = figures
     load = Load(count=count, rate=rate, connections=connections, seed=seed)
     report = Report()

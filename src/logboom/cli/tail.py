@@ -61,6 +61,7 @@ def tail(
     client_cert: trust.ClientCert = None,
     client_key: trust.ClientKey = None,
     skip_verify: trust.SkipVerify = False,
+    token: trust.Token = None,
 ) -> None:
     """Show a server's entries: the last ones, then each as it comes, numbered, until Ctrl-C.
 
@@ -89,10 +90,11 @@ def tail(
     if limit is None and not since:
         limit = RECENT_DEFAULT
     try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
         reader = LiveReader(url, wanted, _say, trusted)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    trust.warn_if_exposed(reader.url, reader.trust, _say)
     if follow and sys.stderr.isatty():
         _say(f"📡 {reader.url}: listening, Ctrl+C stops")
     raise typer.Exit(_tail(reader, limit, follows=follow, as_json=as_json))

@@ -10,7 +10,6 @@ import msgspec
 from logboom.clients.dialect import Answers, Reply
 from logboom.clients.lines import LineDialect, LineLink, as_text, is_object
 from logboom.clients.target import Target
-from logboom.clients.tls import open_stream
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas
 from logboom.formats.levels import wire_number
@@ -89,10 +88,10 @@ class CapnpDialect(LineDialect):
 
     async def connect(self, target: Target) -> LineLink:
         """See `dialect.Dialect`."""
-        reader, writer = await open_stream(target)
+        link = await super().connect(target)
         if self._hello is not None:
-            writer.write(frame(schemas().logger.HelloMsg.new_message(**self._hello).to_bytes()))
-        return LineLink(reader, writer, self.parse)
+            link.send([frame(schemas().logger.HelloMsg.new_message(**self._hello).to_bytes())])
+        return link
 
 
 def fields_of(line: bytes) -> dict[str, Any]:

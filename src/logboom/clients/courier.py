@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
 
+from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.delivery import Delivery, windows
 from logboom.clients.dialect import Dialect, UnfitLineError
-from logboom.clients.lines import is_object
+from logboom.clients.lines import LineDialect, is_object
 from logboom.clients.report import Report
 from logboom.clients.shipping import patient_policy
 from logboom.clients.spool import Spool
@@ -37,6 +38,8 @@ ADOPT_INTERVAL_S: Final = 30.0
 """How often to look for lines that other processes have left."""
 RETRY_S: Final = 1.0
 """Pause after trouble that is not the network's."""
+TOKEN_RETRY_S: Final = 30.0
+"""The same after a refused token: somebody may give it its scope, but each try is a failure that the server counts."""
 
 _FULL: Final = "the spool is full"
 
@@ -67,6 +70,8 @@ class Courier:
         self.dropped = 0
         """Lines lost because the queue or the spool was full."""
         self._closed = False
+        if isinstance(dialect, LineDialect):
+            dialect.say = warn
         self._reset()
         _couriers.add(self)
 
@@ -280,6 +285,11 @@ class Courier:
             while not self._stopping.is_set():
                 try:
                     await self._deliver_next(delivery)
+                except TokenRefusedError as error:
+                    self._tell_user("token", f"{error}; log entries wait until it is settled")
+                    await delivery.close()
+                    self._note(away=True)
+                    await asyncio.sleep(TOKEN_RETRY_S)
                 except Exception as error:  # noqa: BLE001 - nothing may end this task; the lines are still there
                     self._tell_user(
                         "trouble", f"can't deliver to {self._target}: {type(error).__name__}: {error}"
@@ -307,7 +317,7 @@ class Courier:
         if self.report.refused:
             reason = self.report.refused.most_common(1)[0][0]
             self._tell_user("refused", f"{self._target} refuses log entries, and they are lost: {reason}")
-        self._told -= {"trouble", "unreadable"}
+        self._told -= {"token", "trouble", "unreadable"}
         self._spool.drop(size)
         self._tell()
 

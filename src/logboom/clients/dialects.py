@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from logboom.clients.bearer import take_token
 from logboom.clients.capnp import CapnpDialect
 from logboom.clients.collector import CollectorDialect
 from logboom.clients.device import DeviceDialect
@@ -34,12 +35,13 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
 
     Args:
         name: the protocol's name; None: the URL's scheme tells.
-        url: the server's URL; the protocol's usual port may be left out.
-        trust: for URLs of encrypted connections.
+        url: the server's URL; the protocol's usual port may be left out, and a token may be its password.
+        trust: what to trust, and the token to show unless the URL has one.
 
     Raises:
-        ConfigError: unknown protocol, wrong URL, or certificates that can't be used.
+        ConfigError: unknown protocol, wrong URL, or certificates or a token that can't be used.
     """
+    url, trust = take_token(url, trust)
     name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")

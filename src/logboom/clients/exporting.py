@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
+from logboom.clients.bearer import http_headers, http_refusal
 from logboom.clients.live import NotReadableError, base_url
 from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
 from logboom.journal.exporting import Export
@@ -51,7 +52,6 @@ async def export_server(
     file: IO[bytes],
     *,
     progress: Progress,
-    token: str | None = None,
     trust: Trust = SYSTEM,
 ) -> Exported:
     """Write what a server exports; the range is fixed by its first answer.
@@ -62,8 +62,7 @@ async def export_server(
         parameters: of `/api/export.csv`.
         file: gets the bytes.
         progress: see `Progress`.
-        token: where the server asks for one.
-        trust: for `https://`.
+        trust: for `https://`, and the token.
 
     Raises:
         ConfigError: the URL is none, or a certificate can't be used.
@@ -76,20 +75,19 @@ async def export_server(
     address = f"{base}/api/export.{form}"
     secure = base.startswith("https:")
     connector = aiohttp.TCPConnector(ssl=trust_for(trust, base).context()) if secure else None
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
     rows = size = 0
     try:
         async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=headers, read_bufsize=READ_BYTES
+            connector=connector, timeout=timeout, headers=http_headers(trust), read_bufsize=READ_BYTES
         ) as session:
-            first, end = await _range(session, address, parameters)
+            first, end = await _range(session, address, parameters, trust)
             start = first
             while True:
                 stop = min(end, start + WINDOW_SEQUENCES)
                 window = {**parameters, "after": str(start - 1), "before": str(stop)}
                 async with session.get(address, params=window) as response:
-                    await _check(address, response)
+                    await _check(address, response, trust)
                     found = await _copy(response, file, has_header=form == "csv", keeps_header=start == first)
                 rows, size, start = rows + found.rows, size + found.bytes, stop
                 progress(first, start, end)
@@ -104,12 +102,14 @@ async def export_server(
     return Exported(rows, size)
 
 
-async def _range(session: "ClientSession", address: str, parameters: Mapping[str, str]) -> tuple[int, int]:
+async def _range(
+    session: "ClientSession", address: str, parameters: Mapping[str, str], trust: Trust
+) -> tuple[int, int]:
     """The first sequence, and the one after the last."""
     async with session.get(address, params={**parameters, "before": "0"}) as response:
-        await _check(address, response)  # errors have a text, which HEAD would not bring
+        await _check(address, response, trust)  # errors have a text, which HEAD would not bring
     async with session.head(address, params=parameters) as response:
-        await _check(address, response)
+        await _check(address, response, trust)
         try:
             return (
                 int(response.headers["X-Logboom-First-Sequence"]),
@@ -119,7 +119,9 @@ async def _range(session: "ClientSession", address: str, parameters: Mapping[str
             raise NotReadableError(f"{address} does not tell its range: it is no Logboom server") from None
 
 
-async def _check(address: str, response: "ClientResponse") -> None:
+async def _check(address: str, response: "ClientResponse", trust: Trust) -> None:
+    if response.status in {401, 403}:
+        raise NotReadableError(f"{address}: {http_refusal(response.status, trust)}")
     if response.status in (429, 503):
         raise ConnectionError(
             f"it answers {response.status}: {(await response.text(errors='replace'))[:200]}"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from logboom.clients.bearer import TokenRefusedError, grpc_refusal, metadata
 from logboom.clients.capnp import fields_of, snake
 from logboom.clients.dialect import Answers, Outcome, Reply
 from logboom.clients.lines import as_text, is_object
@@ -32,6 +33,7 @@ _NAMES: Final = {name: snake(name) for name in ("level", *TEXTS)}
 _INFO: Final = 3
 _ENTRY_TAG: Final = b"\x0a"  # field 1 of LogBatch, length-delimited
 _TOO_LARGE: Final = "larger than max"
+_TOKEN_CODES: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # a new connection must not wait for the back-off of an old one
     ("grpc.enable_http_proxy", 0),
@@ -82,7 +84,8 @@ class GrpcDialect:
                     raise ConnectionRefusedError("no gRPC server answers there")  # noqa: TRY301 - closed like any other failure
                 await channel.wait_for_state_change(state)
                 state = channel.get_state()
-            return GrpcLink(channel, channel.stream_stream(METHOD)())
+            call = channel.stream_stream(METHOD)(metadata=metadata(target.trust) or None)
+            return GrpcLink(channel, call, target)
         except BaseException:
             await channel.close()
             raise
@@ -94,10 +97,12 @@ class GrpcLink:
     Args:
         channel: a connected `grpc.aio.Channel` of its own.
         call: the stream on it; raw bytes both ways.
+        target: the server.
     """
 
-    def __init__(self, channel: Any, call: Any) -> None:
+    def __init__(self, channel: Any, call: Any, target: Target) -> None:
         self._channel = channel
+        self._target = target
         self._call = call
         self._batches: deque[bytes] = deque()
         self._unanswered: deque[int] = deque()  # entries of each batch
@@ -150,6 +155,9 @@ class GrpcLink:
     def _end(self, error: "AioRpcError") -> list[Reply]:
         """The stream is over: what that means for the first entry that has no answer."""
         self._ended = error.details() or error.code().name
+        if error.code().name in _TOKEN_CODES:
+            reason = grpc_refusal(error.code().name, self._target.trust)
+            raise TokenRefusedError(f"{self._target}: {reason}") from None
         reply = _reply(error)
         alone = self._unanswered and self._unanswered[0] == 1
         if reply is None or (

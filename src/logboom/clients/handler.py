@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from logboom.clients.bearer import exposure, shown_url
 from logboom.clients.courier import Courier
 from logboom.clients.dialects import choose
 from logboom.clients.spool import MEMORY_BYTES_MAX, Spool
@@ -31,6 +32,9 @@ PROTOCOLS: Final = {
     "capnps": "capnp",
 }
 """The protocol of each URL scheme."""
+
+TOKEN_VARIABLE: Final = "LOGBOOM_TOKEN"  # noqa: S105 - a name
+"""The variable that holds the token of all clients."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -59,10 +63,11 @@ class LogboomHandler(logging.Handler):
         ca: PEM file of the authority that signed the server's certificate. None: those of the system.
         client_cert: PEM file of a certificate to show to a server that wants one; with `client_key`.
         client_key: its key's file.
+        token: for servers that ask for one; it may also stand in the URL as the password. None: $LOGBOOM_TOKEN.
         verify: False takes any certificate, so that whoever is on the way can read everything; not for `grpcs://`.
 
     Raises:
-        ConfigError: the URL is wrong, or a certificate can't be used.
+        ConfigError: the URL is wrong, or a certificate or the token can't be used.
     """
 
     def __init__(
@@ -79,13 +84,19 @@ class LogboomHandler(logging.Handler):
         client_cert: str | os.PathLike[str] | None = None,
         client_key: str | os.PathLike[str] | None = None,
         verify: bool = True,
+        token: str | None = None,
     ) -> None:
         super().__init__(level)
         scheme = url.partition("://")[0].lower()
         if scheme not in PROTOCOLS:
-            raise ConfigError(f"{url!r}: expected grpc://HOST:PORT, tcp://HOST:PORT or capnp://HOST:PORT")
+            raise ConfigError(
+                f"{shown_url(url)!r}: expected grpc://HOST:PORT, tcp://HOST:PORT or capnp://HOST:PORT"
+            )
         files = [os.fspath(path) if path is not None else "" for path in (ca, client_cert, client_key)]
-        dialect, target = choose(PROTOCOLS[scheme], url, Trust(files[0], files[1], files[2], verify))
+        token = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        dialect, target = choose(PROTOCOLS[scheme], url, Trust(files[0], files[1], files[2], verify, token))
+        if warning := exposure(str(target), target.trust):
+            _warn(warning)
         self._keeps_words = dialect.name == "collector"
         self._service_name = service_name
         self._timeout_s = flush_timeout_s

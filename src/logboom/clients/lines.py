@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from logboom.clients.bearer import ASKED, DOUBTED, opening_line
 from logboom.clients.dialect import Answers, Reply
 from logboom.clients.target import Target
 from logboom.clients.tls import explain, open_stream
@@ -16,6 +17,10 @@ _READ_BYTES: Final = 64 << 10
 REPLY_BYTES_MAX: Final = 16 << 10
 """The longest reply line; the longest known one has 70 bytes. Above it the peer is no log server."""
 _SHOWN_BYTES: Final = 80
+_CLOSED: Final = "the server closed the connection"
+TOKEN_DOUBT_S: Final = 0.25
+"""How long a server may take to turn a connection away that shows a wrong token, or none: it says nothing, it closes.
+Nearly all servers are nearer than this, and one a client pays it once a connection."""
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -50,21 +55,29 @@ class LineLink:
     """A TCP connection that carries a line a message, both ways.
 
     Args:
+        dialect: reads the replies.
+        target: the server.
         reader: the connection's receiving half.
         writer: its sending half.
-        parse: reads one reply line; None: the line is no reply of this protocol.
     """
 
     def __init__(
         self,
+        dialect: "LineDialect",
+        target: Target,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        parse: Callable[[bytes], Reply | None],
     ) -> None:
+        self._dialect = dialect
+        self._target = target
         self._reader = reader
         self._writer = writer
-        self._parse = parse
         self._rest = b""
+        self._answered = False
+        self._ended = False
+        self._doubt: asyncio.TimerHandle | None = (
+            None  # from the first line until the server has had time to close
+        )
         writer.transport.set_write_buffer_limits(0)  # so that flush() means: all of it is the system's now
 
     @property
@@ -72,9 +85,44 @@ class LineLink:
         """See `dialect.Link`."""
         return self._reader.at_eof() or self._writer.is_closing()
 
+    async def show_token(self) -> None:
+        """Send the line that opens the connection, if there is a token. Raises OSError when the server closes then."""
+        line = opening_line(self._target.trust)
+        if line:
+            self._writer.write(line)
+            if await self._closes_within(TOKEN_DOUBT_S):
+                raise ConnectionAbortedError(f"{_CLOSED}: {DOUBTED}")
+
+    async def _closes_within(self, seconds: float) -> bool:
+        """Whether the server closes the connection so soon."""
+        try:
+            async with asyncio.timeout(seconds):
+                data = await self._reader.read(_READ_BYTES)
+        except TimeoutError:
+            return self._reader.at_eof()
+        except ssl.SSLError as error:
+            raise ConnectionAbortedError(explain(error)) from error
+        except ConnectionError:
+            return True
+        self._rest += data
+        return not data
+
     def send(self, payloads: Sequence[bytes]) -> None:
         """See `dialect.Link`."""
         self._writer.write(b"".join(payloads))
+        if self._doubt is None and self._dialect.answers is Answers.NONE:
+            self._doubt = asyncio.get_running_loop().call_later(TOKEN_DOUBT_S, self._look)
+
+    def _look(self) -> None:
+        """Where nothing is answered: has the server closed as soon as lines came?"""
+        if self._reader.at_eof() and not self._ended:
+            self._turned_away()
+
+    def _doubtful_s(self) -> float:
+        """For how long the server may still close for want of a token, seconds."""
+        if self._doubt is None or self._doubt.cancelled():
+            return 0.0
+        return max(0.0, self._doubt.when() - asyncio.get_running_loop().time())
 
     async def flush(self) -> None:
         """See `dialect.Link`."""
@@ -89,15 +137,24 @@ class LineLink:
             data = await self._reader.read(_READ_BYTES)
         except ssl.SSLError as error:
             raise ConnectionAbortedError(explain(error)) from error
+        except ConnectionError as error:
+            raise (error if self._answered else self._turned_away()) from None
         if not data:
-            raise ConnectionResetError("the server closed the connection")
+            raise ConnectionResetError(_CLOSED) if self._answered else self._turned_away()
+        self._answered = self._dialect.answered = True
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > REPLY_BYTES_MAX:
             raise ConnectionAbortedError(f"reply of more than {REPLY_BYTES_MAX} bytes")
         return [self._read_reply(line) for line in lines]
 
+    def _turned_away(self) -> OSError:
+        """The server has closed before it has answered anything. TCP can't say why."""
+        reason = f"{_CLOSED}: {DOUBTED if self._target.trust.token else ASKED}"
+        self._dialect.tell_once(f"⚠️ {self._target}: {reason}")
+        return ConnectionAbortedError(reason)
+
     def _read_reply(self, line: bytes) -> Reply:
-        reply = self._parse(line)
+        reply = self._dialect.parse(line)
         if reply is None:
             raise ConnectionAbortedError(f"unexpected reply {line[:_SHOWN_BYTES]!r}")
         return reply
@@ -106,6 +163,10 @@ class LineLink:
         """See `dialect.Link`."""
         if self._writer.is_closing():
             raise ConnectionResetError("the connection is gone")
+        left_s = self._doubtful_s()
+        if left_s and await self._closes_within(left_s):
+            raise self._turned_away()
+        self._ended = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(linger_s):
                 if not self._writer.can_write_eof():  # TLS: the server's farewell comes when it has read all
@@ -118,6 +179,10 @@ class LineLink:
 
     async def close(self) -> None:
         """See `dialect.Link`."""
+        if self._doubtful_s():
+            self._look()
+        if self._doubt is not None:
+            self._doubt.cancel()
         self._writer.transport.abort()  # close() would wait for a server that has stopped reading
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
@@ -131,6 +196,16 @@ class LineDialect:
     port_default: ClassVar[int]
     answers: ClassVar[Answers]
     timeout_s: ClassVar[float]
+    say: Callable[[str], object] | None = None
+    """Told, once, that the server seems to ask for a token: there are no words for that in these protocols."""
+    answered: bool = False
+    """Whether a server has ever answered: then it asks for none."""
+
+    def tell_once(self, text: str) -> None:
+        """Let the user know, unless there was an answer before."""
+        if self.say is not None and not self.answered:
+            self.say(text)
+        self.say = None
 
     @staticmethod
     def parse(line: bytes) -> Reply | None:
@@ -139,5 +214,10 @@ class LineDialect:
 
     async def connect(self, target: Target) -> LineLink:
         """See `dialect.Dialect`."""
-        reader, writer = await open_stream(target)
-        return LineLink(reader, writer, self.parse)
+        link = LineLink(self, target, *await open_stream(target))
+        try:
+            await link.show_token()
+        except BaseException:
+            await link.close()
+            raise
+        return link

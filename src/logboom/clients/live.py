@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from logboom.clients.bearer import http_headers, http_refusal, shown_url, take_token
 from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
 from logboom.errors import ConfigError, DeliveryError
 
@@ -83,17 +84,18 @@ class LiveReader:
         url: of the server, with any path that a proxy wants before `/api`.
         wanted: the API's filters: `level`, `source`, `listener`, `q`, `since`.
         say: told about a server that is away, and about entries that were deleted before they could be read.
-        trust: for `https://` and `wss://`.
+        trust: for `https://` and `wss://`, and the token, unless the URL has one.
 
     Raises:
-        ConfigError: the URL is wrong, or a certificate can't be used.
+        ConfigError: the URL is wrong, or a certificate or the token can't be used.
     """
 
     def __init__(
         self, url: str, wanted: Mapping[str, str], say: Callable[[str], object], trust: Trust = SYSTEM
     ) -> None:
+        url, trust = take_token(url, trust)
         self.url = base_url(url)
-        self._trust = trust_for(trust, self.url)
+        self.trust = trust_for(trust, self.url)
         self._wanted = dict(wanted)
         self._say = say
         self._away = False
@@ -170,14 +172,16 @@ class LiveReader:
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
         secure = self.url.startswith("https:")
-        connector = aiohttp.TCPConnector(ssl=self._trust.context()) if secure else None
-        return aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=1 << 20)
+        connector = aiohttp.TCPConnector(ssl=self.trust.context()) if secure else None
+        return aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers=http_headers(self.trust), read_bufsize=1 << 20
+        )
 
     async def _page(
         self, session: "ClientSession", parameters: Mapping[str, str], wanted: Mapping[str, str] | None = None
     ) -> Page:
         asked = {**(self._wanted if wanted is None else wanted), **parameters}
-        async with _asked(session, f"{self.url}/api/entries", asked) as response:
+        async with self._asked(session, "/api/entries", asked) as response:
             try:
                 return msgspec.json.decode(await response.read(), type=Page)
             except msgspec.DecodeError as error:
@@ -196,7 +200,7 @@ class LiveReader:
         await self._check_position(session)
         parameters = {**self._wanted, "after": str(self.position)}
         events = Events()
-        async with _asked(session, f"{self.url}/api/tail", parameters) as response:
+        async with self._asked(session, "/api/tail", parameters) as response:
             if self._away:
                 self._say(f"✅ {self.url} is back")
             self._away = False
@@ -209,29 +213,31 @@ class LiveReader:
                     yield portion
                 self.position = self.position if events.position is None else events.position
 
+    @asynccontextmanager
+    async def _asked(
+        self, session: "ClientSession", path: str, parameters: Mapping[str, str]
+    ) -> "AsyncIterator[ClientResponse]":
+        """A good answer. Raises OSError when the server is away or busy, `NotReadableError` when it refuses."""
+        import aiohttp  # noqa: PLC0415 - see `_session`
 
-@asynccontextmanager
-async def _asked(
-    session: "ClientSession", url: str, parameters: Mapping[str, str]
-) -> "AsyncIterator[ClientResponse]":
-    """A good answer. Raises OSError when the server is away or busy, `NotReadableError` when it refuses."""
-    import aiohttp  # noqa: PLC0415 - see `LiveReader._session`
-
-    try:
-        async with session.get(url, params=parameters) as response:
-            if response.status >= 500 or response.status == 429:
-                raise ConnectionError(f"it answers {response.status}")
-            if response.status != 200:
-                raise NotReadableError(f"{url} answers {response.status}: {await _error_of(response)}")
-            yield response
-    except aiohttp.ClientConnectorError as error:
-        raise ConnectionError(explain_connecting(error)) from error
-    except aiohttp.ClientPayloadError as error:
-        raise ConnectionError("the connection broke off") from error
-    except aiohttp.InvalidURL as error:
-        raise NotReadableError(f"{url} is not a URL: {error}") from error
-    except aiohttp.ClientError as error:
-        raise ConnectionError(str(error) or type(error).__name__) from error
+        url = f"{self.url}{path}"
+        try:
+            async with session.get(url, params=parameters) as response:
+                if response.status >= 500 or response.status == 429:
+                    raise ConnectionError(f"it answers {response.status}")
+                if response.status in {401, 403}:
+                    raise NotReadableError(f"{self.url}: {http_refusal(response.status, self.trust)}")
+                if response.status != 200:
+                    raise NotReadableError(f"{url} answers {response.status}: {await _error_of(response)}")
+                yield response
+        except aiohttp.ClientConnectorError as error:
+            raise ConnectionError(explain_connecting(error)) from error
+        except aiohttp.ClientPayloadError as error:
+            raise ConnectionError("the connection broke off") from error
+        except aiohttp.InvalidURL as error:
+            raise NotReadableError(f"{url} is not a URL: {error}") from error
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 async def _error_of(response: "ClientResponse") -> str:
@@ -263,8 +269,8 @@ def base_url(url: str) -> str:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        raise ConfigError(f"{url!r} is not a URL: {error}") from None
+        raise ConfigError(f"{shown_url(url)!r} is not a URL: {error}") from None
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError(f"{url!r}: expected http://HOST:PORT or ws://HOST:PORT")
+        raise ConfigError(f"{shown_url(url)!r}: expected http://HOST:PORT or ws://HOST:PORT")
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -16,7 +16,7 @@ class Target(NamedTuple):
     """A name, an IPv4 or an IPv6 address, the latter without brackets."""
     port: int
     trust: Trust = SYSTEM
-    """For encrypted connections."""
+    """What the server must show, and what this client shows."""
     name: str = ""
     """What the server's certificate must be for; empty: the host."""
 
@@ -40,7 +40,7 @@ def parse_target(url: str, *, schemes: Collection[str] = ("tcp",), port_default:
     """Read a URL such as `tcp://127.0.0.1:5000` or `tcp://[::1]:5000`.
 
     Args:
-        url: what the user wrote.
+        url: what the user wrote; `bearer.take_token` has taken the token out.
         schemes: those that are understood.
         port_default: for URLs without a port; None: a port is required.
 

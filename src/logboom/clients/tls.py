@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ _REASONS: Final = {
 
 @dataclass(frozen=True)
 class Trust:
-    """How a client's TLS connections are made. Files are read for each one: renewed ones are taken up."""
+    """Whom a client trusts, and what it shows. Files are read for each connection: renewed ones are taken up."""
 
     ca: str = ""
     """PEM file of the authority that signed the server's certificate; empty: those of the system."""
@@ -42,6 +42,10 @@ class Trust:
     client_key: str = ""
     verify: bool = True
     """Whether the server must prove who it is."""
+    token: str = field(default="", repr=False)
+    """For servers that ask for one, encrypted or not; empty: none is shown."""
+    user: str = ""
+    """The name that stands before the token in a URL; empty: it stood in none."""
 
     def context(self) -> ssl.SSLContext:
         """A client's context. Raises OSError when a file can't be used; `check` tells why."""
@@ -84,7 +88,7 @@ def trust_for(trust: Trust, url: str) -> Trust:
         ConfigError: it does not, or a file can't be used.
     """
     secure = url.partition("://")[0].lower() in SECURE_SCHEMES
-    if trust != SYSTEM and not secure:
+    if replace(trust, token="", user="") != SYSTEM and not secure:
         raise ConfigError(
             f"{url!r} is not encrypted, so certificates mean nothing; "
             "encrypted are tcps://, capnps://, grpcs://, wss:// and https://"

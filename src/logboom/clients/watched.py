@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.dialect import Dialect, Link
 from logboom.clients.target import Target
 
@@ -34,7 +35,7 @@ class Watched:
         except (OSError, RuntimeError) as error:  # the latter: no more threads, the process is ending
             self._note(away=True)
             raise OSError(str(error)) from error
-        except asyncio.CancelledError:  # out of time
+        except (asyncio.CancelledError, TokenRefusedError):  # the former: out of time
             self._note(away=True)
             raise
         self._note(away=False)

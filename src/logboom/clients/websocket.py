@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from logboom.clients import messages
+from logboom.clients.bearer import TokenRefusedError, http_headers, http_refusal
 from logboom.clients.dialect import Answers, Outcome, Reply
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
@@ -28,6 +29,8 @@ PING_S: Final = 30.0
 INCOMING_BYTES_MAX: Final = 4 << 20
 """The largest message of another peer; four times what the contract allows them."""
 CLOSE_S_MAX: Final = 1.0
+_NO_WRITER: Final = "this token may not write"
+"""What the server answers, for ever, to whoever may only read: no fault of the messages, which would be lost."""
 ANCHOR_MARGIN_S: Final = 60.0
 """Messages are looked for from this long before the server's last sign on: what was sent together with an
 answered message can have come that much earlier, and a server's clock may be set back."""
@@ -110,7 +113,9 @@ class WebSocketDialect:
         import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
 
         connector = aiohttp.TCPConnector(ssl=target.trust.context()) if target.secure else None
-        session = aiohttp.ClientSession(connector=connector, trace_configs=[self._watch_clock()])
+        session = aiohttp.ClientSession(
+            connector=connector, headers=http_headers(target.trust), trace_configs=[self._watch_clock()]
+        )
         try:
             socket = await session.ws_connect(
                 str(target),
@@ -126,6 +131,9 @@ class WebSocketDialect:
             raise ConnectionError(explain_connecting(error)) from error
         except aiohttp.ClientError as error:
             await session.close()
+            if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in {401, 403}:
+                reason = http_refusal(error.status, target.trust)
+                raise TokenRefusedError(f"{target}: {reason}") from None
             raise ConnectionError(str(error) or type(error).__name__) from error
         except BaseException:
             await session.close()
@@ -179,6 +187,7 @@ class WebSocketLink:
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._lost = ""
+        self._refused = False
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         if dialect.announces:
             name = dialect.source.partition("-")[0]
@@ -213,6 +222,8 @@ class WebSocketLink:
     async def receive(self) -> list[Reply]:
         """See `dialect.Link`."""
         while not self._replies:
+            if self._refused:
+                raise TokenRefusedError(_NO_WRITER)
             if self._lost:
                 raise ConnectionResetError(self._lost)
             self._news.clear()
@@ -263,7 +274,10 @@ class WebSocketLink:
 
     def _take(self, answer: messages.Answer) -> None:
         self._dialect.anchor = answer.timestamp or self._dialect.anchor
-        if self._unanswered:
+        if answer.reply.reason == _NO_WRITER:
+            self._refused = True
+            self._lose(_NO_WRITER)
+        elif self._unanswered:
             self._unanswered.popleft().reply = answer.reply
             self._hand_out()
 

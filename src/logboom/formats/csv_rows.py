@@ -25,6 +25,9 @@ COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
 """Of a column's name."""
 
+_WORD_CHARS_MAX: Final = 64
+"""Of a level that is remembered: a line may hold a megabyte of one."""
+
 _ENTRY_AT: Final = len('{"received_at":"2025-01-01T00:00:00.000000+00:00","entry":')
 _SOURCE_AT: Final = ',"source":"'
 _OWN: Final = frozenset(COLUMNS)
@@ -143,7 +146,9 @@ def _time(fields: _Fields) -> str | None:
 
 def _level(fields: _Fields) -> str:
     word = fields.level
-    return _level_cell(word) if type(word) is str else _cell(level_of(fields))
+    if type(word) is str and len(word) <= _WORD_CHARS_MAX:
+        return _level_cell(word)
+    return _cell(level_of(fields))
 
 
 @lru_cache(maxsize=1024)  # few are in use at any time

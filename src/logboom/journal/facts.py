@@ -15,6 +15,9 @@ from logboom.formats.levels import CANONICAL, name
 from logboom.formats.partial import fields_struct, places_of
 from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, sender
 
+WORD_CHARS_MAX: Final = 64
+"""Of a level that is remembered: a line may hold a megabyte of one, and a thousand of them a gigabyte."""
+
 DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise for lines that they can't read."""
 
@@ -122,6 +125,10 @@ def count_levels(found: Sequence[LevelLine]) -> Counter[str]:
     return counts
 
 
-@lru_cache(maxsize=1024)  # few words are in use at any time; senders may invent any number of them
 def _word_name(word: str) -> str:
+    return _short_name(word) if len(word) <= WORD_CHARS_MAX else name(word)
+
+
+@lru_cache(maxsize=1024)  # few words are in use at any time; senders may invent any number of them
+def _short_name(word: str) -> str:
     return CANONICAL.get(word) or name(word)

@@ -162,8 +162,16 @@ def _count(data: bytes, found: Sequence[LevelLine], resolution: int) -> Cells:
     if not resolution % _MINUTE_US and data.count(b"\n" + data[: _TO_MINUTE.stop]) == len(found) - 1:
         cell = _cell(data[_TO_MINUTE], resolution)
         if cell is not None:
-            return Cells({(cell, level): number for level, number in count_levels(found).items()})
+            return _cells_of(cell, count_levels(found))
     return _count_each(data, level_names(found), resolution)
+
+
+def _cells_of(cell: int, counts: Counter[str]) -> Cells:
+    """One time's counts. Names are cut before anything is kept: they may have a megabyte."""
+    cells = Cells()
+    for level, number in counts.items():
+        cells[cell, level[:LEVEL_CHARS_MAX]] += number
+    return cells
 
 
 def _count_damaged(data: bytes, count: int, resolution: int) -> Cells:
@@ -182,7 +190,7 @@ def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
         end = position + sum(1 for _ in same)
         cell = _cell(key, resolution)
         if cell is not None:
-            cells.update({(cell, level): number for level, number in Counter(levels[position:end]).items()})
+            cells.update(_cells_of(cell, Counter(levels[position:end])))
         position = end
     return cells
 
@@ -200,15 +208,14 @@ def _picture(cells: Cells, resolution: int, buckets: Buckets, *, complete: bool)
     """The counts by level and bucket. What lies outside all buckets (a clock was set back) is left out."""
     totals: Counter[str] = Counter()
     for (_, level), number in cells.items():
-        totals[level[:LEVEL_CHARS_MAX]] += number
+        totals[level] += number
     named = {level for level, _ in totals.most_common(LEVELS_MAX)}
     levels: dict[str, list[int]] = {}
     total, size, first = 0, buckets.size, buckets.first
     for (cell, level), number in cells.items():
         place = cell * resolution // buckets.width - first
         if 0 <= place < size:
-            shown = level[:LEVEL_CHARS_MAX]
-            row = levels.setdefault(shown if shown in named else OTHERS, [0] * size)
+            row = levels.setdefault(level if level in named else OTHERS, [0] * size)
             row[place] += number
             total += number
     return Volume(levels, total, complete)

@@ -178,4 +178,4 @@ def _version_of(path: Path) -> tuple[int, int, int]:
         status = path.stat()
     except OSError:
         return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
+    return (status.st_ctime_ns, status.st_size, status.st_ino)  # of a `chown` as well: then it can be read

@@ -55,8 +55,14 @@ _DEFAULTS: Final = (
     (re.compile(r"(logboom health\b)(?![^|;]*--url)"), r"\1 --url http://127.0.0.1:8080"),
     (re.compile(r"(logboom simulate device\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:5000"),
     (re.compile(r"(logboom simulate sensor\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:6000"),
-    (re.compile(r"(logboom simulate app\b)(?=[^|;]*--as capnp)(?![^|;]*--to)"), r"\1 --to capnp://127.0.0.1:9020"),
-    (re.compile(r"(logboom simulate app\b)(?=[^|;]*--as grpc)(?![^|;]*--to)"), r"\1 --to grpc://127.0.0.1:9021"),
+    (
+        re.compile(r"(logboom simulate app\b)(?=[^|;]*--as capnp)(?![^|;]*--to)"),
+        r"\1 --to capnp://127.0.0.1:9020",
+    ),
+    (
+        re.compile(r"(logboom simulate app\b)(?=[^|;]*--as grpc)(?![^|;]*--to)"),
+        r"\1 --to grpc://127.0.0.1:9021",
+    ),
     (re.compile(r"(logboom simulate app\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:9000"),
 )
 """Where commands go that are not told: spelled out, since the ports are others here."""
@@ -65,6 +71,10 @@ _PORT: Final = re.compile(r"(?<=[:=\s])(\d{4})\b(?![-.])")
 
 
 _ANY_PORT: Final = re.compile(r"(?:://[^/\s:]+:|127\.0\.0\.1:|localhost[: ]|port[ =]+)(\d{4})\b")
+
+
+_BY_CTRL_C: Final = (-signal.SIGINT, 130)
+"""How most programs end; ours end well."""
 
 
 class Outcome(NamedTuple):
@@ -116,7 +126,8 @@ class _Staying:
         self.kill(signal.SIGINT)
         assert printed_it, _difference(self.command, self._printed)
         code = self._process.returncode
-        assert code == self.command.code, f"{self.command.text}: exit code {code}\n{self._printed}"
+        good = {self.command.code} if "logboom" in self.command.text else {self.command.code, *_BY_CTRL_C}
+        assert code in good, f"{self.command.text}: exit code {code}\n{self._printed}"
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End it and all that it has started. Idempotent."""
@@ -165,6 +176,7 @@ class ReaderSession:
             "LANG": "C.UTF-8",
             "COLUMNS": "110",
             "NO_COLOR": "1",
+            "PYTHONPATH": ".",
             "TERM": "dumb",
             **(environment or {}),
         }
@@ -224,11 +236,31 @@ class ReaderSession:
         code, printed = self._type(f"python {path}")
         assert code == 0, f"line {block.line}: exit code {code}\n{printed}"
 
+    def run_sql(self, block: Block) -> None:
+        """Run an SQL block on the page's SQLite file, else on its PostgreSQL database. Raises `AssertionError`."""
+        path = self.folder.parent / f"{self.folder.name}.block.sql"
+        path.write_text(self.here(block.text), encoding="utf-8")
+        database = next(self.folder.glob("*.db"), None)
+        if database is None:
+            text = f'psql "$DATABASE_URL" --set ON_ERROR_STOP=1 --file {path}'
+        else:
+            text = (
+                "python -c 'import sqlite3, sys, pathlib; "
+                f"sqlite3.connect(sys.argv[1]).executescript(pathlib.Path(sys.argv[2]).read_text())' {database} {path}"
+            )
+        code, printed = self._type(text)
+        assert code == 0, f"line {block.line}: exit code {code}\n{printed}"
+
     def _type(self, text: str) -> Outcome:
         """Run a command in a new shell, which goes on where the last one was: folder and variables."""
         state = self._state
         keep = f"code=$?; {{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{state}; exit $code"
-        lines = ["set -o pipefail", f"[ ! -f {state} ] || . {state}", _as_installed(text, self._repository), keep]
+        lines = [
+            "set -o pipefail",
+            f"[ ! -f {state} ] || . {state}",
+            _as_installed(text, self._repository),
+            keep,
+        ]
         process = self._start("\n".join(lines), text)
         try:
             printed, _ = process.communicate(timeout=COMMAND_S_MAX)
@@ -265,7 +297,9 @@ class ReaderSession:
     def _listener_ports(self, text: str) -> dict[str, str]:
         """The default listeners' addresses on this machine, but for those that the page's own file places."""
         ports = {name: port for name, port in PORTS.items() if name not in self._own_ports}
-        found = {f"LOGBOOM_LISTENERS__{name.upper()}__PORT": str(self._ports[port]) for name, port in ports.items()}
+        found = {
+            f"LOGBOOM_LISTENERS__{name.upper()}__PORT": str(self._ports[port]) for name, port in ports.items()
+        }
         for name in ("DEVICE", "GATEWAY", "COLLECTOR"):
             found[f"LOGBOOM_LISTENERS__{name}__HOST"] = "127.0.0.1"
         if "--profile gateway" in text:
@@ -318,12 +352,11 @@ def _as_installed(text: str, repository: Path) -> str:
     found = re.match(r"make run(?: ARGS=(['\"])(.*?)\1)?(.*)$", text, re.DOTALL)
     if found is None:
         return text
-    told = subprocess.run(
-        ["make", "-n", "-C", str(repository), "run", f"ARGS={found[2] or ''}"],  # noqa: S607 - the system's make
+    told = subprocess.run(  # noqa: S603 - only told, not done
+        ["make", "-n", "-C", str(repository), "run", f"ARGS={found[2] or ''}"],  # noqa: S607 - the system's
         check=True,
         capture_output=True,
         text=True,
     )
     recipe = next(line for line in told.stdout.splitlines() if line.startswith("exec .venv/bin/logboom"))
     return recipe.removeprefix("exec .venv/bin/") + found[3]
-

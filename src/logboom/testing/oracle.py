@@ -13,7 +13,6 @@ from logboom.testing.witness import (
     Dialect,
     LineDialect,
     Witness,
-    wait_for_acks,
 )
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "Witness",
     "entries_of",
     "judge",
-    "wait_for_acks",
 ]
 
 EXAMPLES_MAX: Final = 5

@@ -108,8 +108,9 @@ class Chapter:
     def _load(self, ends_at: float) -> None:
         kills_before = self._proof.hurt.kills
         self._server.start()
-        for one in (*self._witnesses, self._strangers):
-            one.start()
+        for witness in self._witnesses:
+            witness.start()
+        self._strangers.start()
         while time.monotonic() < ends_at or self._proof.hurt.kills - kills_before < self._plan.kills_min:
             self._wait_for_acks(self._chance.randint(1, ACKS_BEFORE_MAX))
             self._wait(self._chance.uniform(*self._plan.pause_s), ends_at)
@@ -127,7 +128,7 @@ class Chapter:
         """From a shuffled deck, so that even a short run has some of each kind; a kill comes first."""
         server = self._server
         if not self._deck:
-            self._deck = [server.kill_and_start] * 4 + [server.fill_disk] * 2
+            self._deck += [server.kill_and_start] * 4 + [server.fill_disk] * 2
             self._deck += [server.reload, server.stop_and_start]
             self._chance.shuffle(self._deck)
             self._deck.append(server.kill_and_start)

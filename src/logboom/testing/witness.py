@@ -241,14 +241,3 @@ class Witness:
                 self._waiting.clear()
         finally:
             self._waiting.extendleft(reversed(refused))
-
-
-def wait_for_acks(heard: threading.Semaphore, count: int, timeout_s: float = 30.0) -> None:
-    """Wait until `count` further lines were acknowledged: a moment that depends on the server's work only.
-
-    Raises:
-        AssertionError: no ack came within the time.
-    """
-    for _ in range(count):
-        if not heard.acquire(timeout=timeout_s):
-            raise AssertionError(f"the server has acknowledged nothing for {timeout_s:.0f} s")

@@ -6,8 +6,9 @@ Programs send `Authorization: Bearer <token>`, or put the token into the address
 
 import base64
 import binascii
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from logboom.pipeline.tokens import EVERYBODY, Identity
@@ -28,6 +29,12 @@ _OPEN: Final = frozenset(
 """What tells nothing that was sent, and what must work before a login."""
 
 _ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class _Login(msgspec.Struct):
+    """What the page's form sends."""
+
+    token: str
 
 
 def admit(request: web.Request) -> Identity:
@@ -91,13 +98,12 @@ async def login(request: web.Request) -> web.Response:
     if (request.content_length or LOGIN_BYTES_MAX + 1) > LOGIN_BYTES_MAX:
         raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
     try:
-        document: Any = await request.json()
-    except ValueError:
-        document = None
-    text = document.get("token") if isinstance(document, dict) else None
-    if not isinstance(text, str):
-        raise web.HTTPBadRequest(text='expected {"token": "…"}')
-    identity = EVERYBODY if site.tokens is None else site.tokens.identify(text)
+        text = msgspec.json.decode(await request.read(), type=_Login).token
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # strangers come here: no fault of ours
+        raise web.HTTPBadRequest(text='expected {"token": "…"}') from None
+    if site.tokens is None:
+        return web.json_response({"name": EVERYBODY.name, "scopes": sorted(EVERYBODY.scopes)})
+    identity = site.tokens.identify(text)
     if identity is None:
         _count_failure(site, request.remote or "unknown")
         raise web.HTTPUnauthorized(text="a wrong token")

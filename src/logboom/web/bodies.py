@@ -48,6 +48,9 @@ _OTHER_TYPES: Final = frozenset(
 }
 
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
 class BodyError(Exception):
     """The body can't be taken (any further)."""
 
@@ -200,12 +203,18 @@ class EntryLines:
         self._lines = lines
         self._line_bytes_max = line_bytes_max
         self._head = bytearray()
+        self._begun = False  # blanks were dropped already: no byte order mark can follow
         self._is_lines: bool | None = True if content_type in LINE_TYPES else None
 
     @property
     def is_document(self) -> bool:
         """The body is gathered, to be decoded as a whole."""
         return self._is_lines is False
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait for the end of their line, or of their document."""
+        return len(self._head) + len(self._lines)
 
     def feed(self, data: bytes) -> None:
         """Take some of the body. Raises `BodyError`."""
@@ -235,8 +244,9 @@ class EntryLines:
 
     def _look(self, *, ended: bool) -> None:
         """Tell lines from a document by the first line: an object that ends where its line does is one of many."""
-        text = self._head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+        text = (self._head if self._begun else self._head.removeprefix(_BYTE_ORDER_MARK)).lstrip(b" \t\r\n")
         if not text:
+            self._begun = self._begun or bool(self._head)
             self._head = text
             return
         if text[:1] == b"[":
@@ -245,7 +255,8 @@ class EntryLines:
         line, newline, _ = text.partition(b"\n")
         if not newline and not ended and len(text) <= self._line_bytes_max:
             return
-        self._is_lines = not newline or line.rstrip().endswith(b"}")
+        too_long = len(line) > self._line_bytes_max  # whether its end has come by now must make no difference
+        self._is_lines = not newline or too_long or line.rstrip().endswith(b"}")
         self._head = text
         if self._is_lines:
             self._lines.feed(bytes(text))

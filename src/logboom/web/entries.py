@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,7 @@ from logboom.protocols.jsonlines import JsonLines
 from logboom.web.bodies import BodyError, EntryLines, Unpacking
 from logboom.web.query import PageQuery, QueryError, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
-from logboom.web.site import DOCUMENTS_MAX, SITE, Site
+from logboom.web.site import HELD_BYTES_MAX, SITE, Site
 from logboom.web.uploads import Account, Upload
 
 BODY_IDLE_S_MAX: Final = 60.0
@@ -21,6 +22,13 @@ BODY_IDLE_S_MAX: Final = 60.0
 
 SEARCH_S_MAX: Final = 2.0
 """A page that is not full by then is sent as it is, with the place where to go on."""
+
+HELD_FREE_BYTES: Final = 64 << 10
+"""What a body may always hold until the end of a line or a document comes: few lines are longer."""
+
+HELD_S_MAX: Final = 60.0
+"""A body that holds more must get there in this time: 4 MiB over a slow line. Else a few who dribble would take
+the memory that there is for all."""
 
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""
@@ -62,18 +70,18 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
     lines = JsonLines(_LEVELLED if wants_levels else _ENTRY, line_bytes_max, wants_levels=wants_levels)
     unpacking = Unpacking(request.headers.get("Content-Encoding", ""))
     entries = EntryLines(lines, request.content_type, line_bytes_max)
-    slot = _DocumentSlot(site)
+    share = _Share(site)
     try:
         while data := await _read(request):
             for piece in unpacking.feed(data):
                 entries.feed(piece)
-                slot.take_if(entries.is_document)
                 await _submit(entries, upload)
+                share.hold(entries.held_bytes)
         unpacking.end()
-        entries.end()
+        await _end(site, entries)
         await _submit(entries, upload)
     finally:
-        slot.release()
+        share.release()
 
 
 async def _read(request: web.Request) -> bytes:
@@ -85,30 +93,47 @@ async def _read(request: web.Request) -> bytes:
         raise BodyError(408, f"nothing came for {BODY_IDLE_S_MAX:.0f} s") from None
 
 
+async def _end(site: Site, entries: EntryLines) -> None:
+    """The body is complete. A million tiny entries in one document take a second: others go on meanwhile."""
+    if entries.is_document and entries.held_bytes > HELD_FREE_BYTES:
+        async with site.taking_apart:
+            await asyncio.to_thread(entries.end)
+    else:
+        entries.end()
+
+
 async def _submit(entries: EntryLines, upload: Upload) -> None:
+    """Hand over what there is. Others have their turn after each batch: many of bad lines take their time."""
     while (batch := entries.take()) is not None:
         await upload.put(batch)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # blank lines and packed ones bring nothing, and take time as well
 
 
-class _DocumentSlot:
-    """One of the places for documents that are gathered in memory."""
+class _Share:
+    """What one body holds in memory, of what all may."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._taken = False
+        self._bytes = 0
+        self._since = 0.0
 
-    def take_if(self, needed: bool) -> None:
-        """Take a place, once. Raises `BodyError` when there is none."""
-        if needed and not self._taken:
-            if self._site.documents >= DOCUMENTS_MAX:
-                raise BodyError(503, "too many JSON documents at once: send NDJSON, or try again")
-            self._site.documents += 1
-            self._taken = True
+    def hold(self, held_bytes: int) -> None:
+        """So much waits for its end now. Raises `BodyError` when that is too much, or takes too long."""
+        now, wanted = self._site.loop.time(), max(0, held_bytes - HELD_FREE_BYTES)
+        if not self._bytes:
+            self._since = now
+        elif wanted and now - self._since > HELD_S_MAX:
+            raise BodyError(408, f"a line or a document did not end within {HELD_S_MAX:.0f} s")
+        if wanted > self._bytes and self._site.held_bytes + wanted - self._bytes > HELD_BYTES_MAX:
+            raise BodyError(503, "too many long lines or JSON documents at once: send shorter ones, or try again")
+        self._site.held_bytes += wanted - self._bytes
+        self._bytes = wanted
 
     def release(self) -> None:
         """Give it back."""
-        self._site.documents -= self._taken
-        self._taken = False
+        self._site.held_bytes -= self._bytes
+        self._bytes = 0
 
 
 def _refusal(error: BodyError, account: Account) -> web.Response:
@@ -131,7 +156,7 @@ async def get(request: web.Request) -> web.Response:
         query = page_query(request.query)
     except QueryError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    return await site.loop.run_in_executor(site.searching, _page, request, site, query)
+    return await site.search(request, partial(_page, request, site, query))
 
 
 def _page(request: web.Request, site: Site, query: PageQuery) -> web.Response:

@@ -133,7 +133,14 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("get", "/api/health"): _Route(token=False, keys=_HEALTH, statuses=_WELL),
     ("get", "/api/openapi.json"): _Route(token=False),
     ("post", "/api/login"): _Route(
-        takes="application/json", token=False, keys={"name": "The token's", "scopes": "What it may do"}
+        takes="application/json",
+        token=False,
+        keys={"name": "The token's", "scopes": "What it may do"},
+        statuses={
+            "200": "A cookie holds it from now on",
+            "401": "A wrong token",
+            "413": "Too long to be one",
+        },
     ),
     ("post", "/api/logout"): _Route(answers="", token=False, statuses={"204": "Done"}),
     ("get", "/api/status"): _Route(keys=_STATUS),
@@ -155,7 +162,10 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME),
     ("get", "/api/fields"): _Route(
         q.SPAN_PARAMETERS,
-        keys={"fields": "name, count, min, max, last; the most frequent first", "complete": "As of `/api/series`"},
+        keys={
+            "fields": "name, count, min, max, last; the most frequent first",
+            "complete": "As of `/api/series`",
+        },
     ),
     ("get", "/api/series"): _Route(
         ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",)
@@ -243,7 +253,9 @@ def _refusals(described: _Route) -> dict[str, Any]:
         found["400"] = {"description": "Something asked for, or sent, is wrong; the text names it"}
     if described.token:
         found["401"] = {"description": "A token is needed, where the listener asks for one"}
-        found["403"] = {"description": "The token has not the scope, or the request comes from a foreign page"}
+        found["403"] = {
+            "description": "The token has not the scope, or the request comes from a foreign page"
+        }
     return found
 
 

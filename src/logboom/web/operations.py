@@ -1,5 +1,6 @@
 """Health, readiness, metrics, status: what the server says of itself."""
 
+import re
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -78,7 +79,7 @@ async def status(request: web.Request) -> web.Response:
 async def sources(request: web.Request) -> web.Response:
     """Who sends; `limit` sources, those first who did last."""
     text = request.query.get("limit", str(SOURCES_DEFAULT))
-    if not text.isdecimal() or not 1 <= int(text) <= SOURCES_MAX:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= SOURCES_MAX:
         raise web.HTTPBadRequest(text=f"limit: found {text[:20]!r}, expected 1 to {SOURCES_MAX}")
     return web.json_response(await request.app[OPERATIONS].sources(int(text)), headers=NO_STORE)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +30,7 @@ async def fields(request: web.Request) -> web.Response:
         wanted = fields_query(request.query)
     except QueryError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    return _answer(await site.loop.run_in_executor(site.searching, _find, site, wanted))
+    return _answer(await site.search(request, partial(_find, site, wanted)))
 
 
 async def series(request: web.Request) -> web.Response:
@@ -39,7 +40,7 @@ async def series(request: web.Request) -> web.Response:
         query = series_query(request.query, request.query.getall("field", []))
     except QueryError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    return _answer(await site.loop.run_in_executor(site.searching, _read, site, query))
+    return _answer(await site.search(request, partial(_read, site, query)))
 
 
 def _answer(body: bytes) -> web.Response:

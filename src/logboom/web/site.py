@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 
@@ -17,6 +17,8 @@ from logboom.pipeline.tokens import TokenStore
 from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
+Result = TypeVar("Result")
+
 SEARCH_THREADS: Final = 2
 TAIL_THREADS: Final = 2
 """Threads that read the journal; tails do not wait for searches. More would only take the interpreter from senders."""
@@ -24,8 +26,16 @@ TAIL_THREADS: Final = 2
 TAILS_MAX: Final = 200
 """Live tails at once; each holds a file and up to half a megabyte."""
 
-DOCUMENTS_MAX: Final = 16
-"""JSON documents gathered at once; each may have `bodies.DOCUMENT_BYTES_MAX`."""
+HELD_BYTES_MAX: Final = 64 << 20
+"""Bytes of long lines and JSON documents that wait for their end, over all requests: 16 documents of the largest size.
+Counted by bytes, not by number: who sends the first byte of many takes nothing from others."""
+
+SEARCHES_MAX: Final = 64
+"""Searches and pictures that wait or run; each takes two seconds at most, and two are done at once. Those beyond
+would wait for more than a minute, which no page and no program does."""
+
+BUSY_RETRY_S: Final = 5
+"""When a client may try again that came while too many others were at it."""
 
 WRONG_TOKENS_TOLD: Final = 10
 WRONG_TOKENS_WINDOW_S: Final = 60.0
@@ -72,7 +82,10 @@ class Site:
         self.silent: dict[asyncio.Transport, float] = {}
         """Connections that have not sent a request's head yet, and since when; the listener closes them one day."""
         self.tails = 0
-        self.documents = 0
+        self.held_bytes = 0
+        self.taking_apart = asyncio.Lock()
+        """One large document is taken apart at a time: for a moment, it has many times its size."""
+        self._searches = 0
         self.closing = False
         """The server is being stopped: long-lived answers end."""
         self._advanced = asyncio.Event()
@@ -111,6 +124,29 @@ class Site:
         """Until the journal has no more to do than it should."""
         while self.journal_behind():
             await self._advanced.wait()
+
+    async def search(self, request: web.Request, work: Callable[[], Result]) -> Result:
+        """What `work` returns, done on a thread; not done when its client has gone meanwhile.
+
+        Raises:
+            web.HTTPServiceUnavailable: too many others wait already.
+            ConnectionResetError: the client is gone.
+        """
+        if self._searches >= SEARCHES_MAX:
+            text = f"{SEARCHES_MAX} searches wait already"
+            raise web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(BUSY_RETRY_S)})
+
+        def work_if_wanted() -> Result:
+            transport = request.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("the client is gone")
+            return work()
+
+        self._searches += 1
+        try:
+            return await self.loop.run_in_executor(self.searching, work_if_wanted)
+        finally:
+            self._searches -= 1
 
     def message_ids(self, first_sequence: int | None, count: int) -> int:
         """The first of `count` message ids: sequences plus one, so they survive a restart; else a counter."""

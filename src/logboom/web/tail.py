@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -137,25 +138,31 @@ async def tail(request: web.Request) -> web.StreamResponse:
     if site.tails >= TAILS_MAX:
         raise web.HTTPServiceUnavailable(text="too many tails", headers={"Retry-After": str(BUSY_RETRY_S)})
     site.tails += 1
-    follower = Follower(site, wanted, await _start(site, wanted, after))
+    try:
+        return await _follow(request, Follower(site, wanted, await _start(request, wanted, after)))
+    finally:
+        site.tails -= 1
+
+
+async def _follow(request: web.Request, follower: Follower) -> web.StreamResponse:
     try:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await _over_websocket(request, follower)
         return await _as_events(request, follower)
     finally:
-        site.tails -= 1
         follower.close()
 
 
-async def _start(site: Site, wanted: Filter, after: int | None) -> int:
+async def _start(request: web.Request, wanted: Filter, after: int | None) -> int:
     """The first sequence to be read."""
+    site = request.app[SITE]
     journal = site.journal
     if after is None:
         return journal.committed.next_sequence
     if not wanted.since:
         return max(0, after + 1)
     search = Search(journal.folder, lambda: journal.committed)
-    return await site.loop.run_in_executor(site.searching, lambda: search.place(wanted, max(0, after + 1)))
+    return await site.search(request, partial(search.place, wanted, max(0, after + 1)))
 
 
 async def _as_events(request: web.Request, follower: Follower) -> web.StreamResponse:

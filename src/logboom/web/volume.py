@@ -1,6 +1,7 @@
 """`/api/volume`: how many entries of which level came when."""
 
 import time
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -37,7 +38,7 @@ async def volume(request: web.Request) -> web.Response:
     except QueryError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
     counter = request.app[COUNTER]
-    body = await site.loop.run_in_executor(site.searching, _count, site, counter, query)
+    body = await site.search(request, partial(_count, site, counter, query))
     return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -1,0 +1,105 @@
+"""The generated reference is up to date, and tells of everything that there is."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+import typer
+from aiohttp import web
+from openapi_spec_validator import validate
+from typer.testing import CliRunner
+
+from logboom.cli import app
+from logboom.cli.reference import command_line_page
+from logboom.testing.app_kit import port_of, run_scenario, running_app
+from logboom.web.openapi import openapi_document
+from logboom.web.routes import api_document
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_pages_are_what_make_docs_writes() -> None:
+    done = CliRunner().invoke(app, ["docs", "--check", str(DOCS)])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_stale_page_is_found_and_written_anew(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["docs", "--check", str(tmp_path)]).exit_code == 1
+    assert not list(tmp_path.iterdir())
+    assert CliRunner().invoke(app, ["docs", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(app, ["docs", "--check", str(tmp_path)]).exit_code == 0
+    assert {path.name for path in (tmp_path / "reference").iterdir()} == {
+        "command-line.md",
+        "http-api.md",
+        "metrics.md",
+        "openapi.json",
+        "settings.md",
+    }
+
+
+def test_the_document_is_openapi() -> None:
+    validate(api_document("1.2.3"))
+
+
+def test_a_route_that_nobody_described_is_an_error() -> None:
+    async def unknown(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_get("/api/unknown", unknown)
+    with pytest.raises(KeyError, match="/api/unknown"):
+        openapi_document(application, "1")
+
+
+@pytest.mark.parametrize("health_only", [False, True])
+def test_a_server_tells_what_it_serves(tmp_path: Path, health_only: bool) -> None:
+    async def scenario() -> None:
+        async with (
+            running_app(tmp_path, health_only=health_only) as server,
+            aiohttp.ClientSession() as session,
+        ):
+            base = f"http://127.0.0.1:{port_of(server)}"
+            async with session.get(f"{base}/api/openapi.json") as answer:
+                assert answer.status == 200
+                document = await answer.json()
+            validate(document)
+            assert document["info"]["version"]
+            assert ("/api/entries" in document["paths"]) is not health_only
+            for path, methods in document["paths"].items():
+                for method in methods:
+                    async with session.request(
+                        method, base + path.format(form="csv", name="app.js")
+                    ) as answer:
+                        assert answer.status not in (404, 405), (method, path)
+                        described = methods[method]["responses"]
+                        assert str(answer.status) in described, (method, path, answer.status)
+
+    run_scenario(scenario())
+
+
+def test_the_whole_site_is_in_the_reference(tmp_path: Path) -> None:
+    async def scenario() -> set[str]:
+        async with (
+            running_app(tmp_path) as server,
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port_of(server)}/api/openapi.json") as answer,
+        ):
+            return set((await answer.json())["paths"])
+
+    assert run_scenario(scenario()) == set(api_document("1")["paths"])
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    page = command_line_page()
+    group = typer.main.get_command(app)
+    commands = [
+        inner
+        for command in group.commands.values()  # type: ignore[attr-defined]
+        if not command.hidden
+        for inner in getattr(command, "commands", {"": command}).values()
+    ]
+    assert len(commands) > 15
+    for command in commands:
+        for parameter in command.params:
+            assert parameter.param_type_name == "argument" or f"`{parameter.opts[0]}`" in page
+    assert page.count("Exit codes") >= 12
