@@ -70,22 +70,23 @@ def _post(subject: Everything, body: bytes, **headers: str) -> tuple[int, bytes]
         connection.close()
 
 
-def garbage_flood(subject: Everything, seconds: float) -> str:
-    """Bytes that mean nothing, to every listener in turn, as fast as they are taken."""
+def garbage_flood(listener: str, subject: Everything, seconds: float) -> str:
+    """Bytes that mean nothing, as fast as they are taken: one connection after the other, each kind in turn."""
     chance, ends_at, sent, visits = random.Random(1), time.monotonic() + seconds, 0, 0
     kinds = (chance.randbytes(_MIB), bytes(_MIB), b"{" * _MIB, b"x\n" * (_MIB // 2), b'{"a":"' * (_MIB // 6))
     while time.monotonic() < ends_at:
-        name = list(subject.ports)[visits % len(subject.ports)]
+        kind = kinds[visits % len(kinds)]
         visits += 1
-        with _open(subject, name) as connection:
+        with _open(subject, listener) as connection:
             connection.settimeout(0.5)
+            visit_ends_at = time.monotonic() + seconds / len(kinds)
             try:
-                for kind in kinds:
+                while time.monotonic() < min(ends_at, visit_ends_at):
                     connection.sendall(kind)
                     sent += len(kind)
             except OSError:  # cut off, or not read any more: that is the server's right
                 continue
-    return f"{sent / _MIB / seconds:.0f} MiB/s taken or cut off, none of it stored"
+    return f"{sent / _MIB / seconds:,.0f} MiB/s over {visits:,} connections, thrown away"
 
 
 def gzip_bomb(subject: Everything, _seconds: float) -> str:
@@ -169,7 +170,7 @@ def oversize_frames(subject: Everything, _seconds: float) -> str:
         connection.sendall(
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"y" * 100
         )
-_read_all(connection)  # ends: the server closes it
+        _read_all(connection)  # ends: the server closes it
     return "closed at the length, before any of it is kept"
 
 

@@ -19,7 +19,10 @@ LORIS: Final = "slow-loris"
 ENDLESS: Final = "endless line"
 
 ATTACKS: Final[dict[str, Attack]] = {
-    "garbage flood": attack_kinds.garbage_flood,
+    **{
+        f"garbage flood on {listener}": partial(attack_kinds.garbage_flood, listener)
+        for listener in ("device", "collector", "gateway", "capnp", "grpc", "http")
+    },
     "gzip and zstd bombs": attack_kinds.gzip_bomb,
     "deep JSON": attack_kinds.deep_json,
     "header flood": attack_kinds.header_flood,
@@ -29,6 +32,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "path traversal on /static/": attack_kinds.path_traversal,
     "wrong tokens": attack_kinds.wrong_tokens,
 }
+
+GROWN_MIB_MAX: Final = 128.0
+"""More memory than this no attacker may make the server take; its buffers' bounds add up to less."""
 
 ROUNDS_S_MIN: Final = 1.0
 """The honest client goes on for so long at least, also beside an attack that is over at once."""
@@ -78,6 +84,8 @@ def _beside(plan: Plan, subject: Everything, attack: Attack) -> Trial:
         return record | {
             "error": f"{stored:,} entries stored, of which {done['lines']:,} are the honest client's"
         }
+    if record["grown_mib"] > GROWN_MIB_MAX:
+        return record | {"error": f"the server grew by {record['grown_mib']:.0f} MiB"}
     return record | {"result": result}
 
 

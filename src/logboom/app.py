@@ -75,6 +75,7 @@ class App:
         self._disk = disk
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
+        self._descriptors = raise_descriptor_limit()
 
     async def start(self) -> None:
         """Open the journal, start the outputs, then the listeners: downstream first.
@@ -198,11 +199,17 @@ class App:
             intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
             journal=self.journal,
             journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
-            connections_max=raise_descriptor_limit() - SPARE_DESCRIPTORS,
+            connections_left=self._connections_left,
             report=self.log.event,
             tokens=self._tokens if self.settings.needs_token(name) else None,
             operations=self._operations,
         )
+
+    def _connections_left(self) -> int:
+        """How many connections all listeners together may still take, so that the journal can open its files."""
+        counters = [one.service.intake.counters for one in self.listeners.values()]
+        taken = sum(one.connections_open + one.shaking for one in counters)
+        return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
         """Take over what can change while running: limits, levels, idle times; outputs open their files anew.

@@ -34,7 +34,7 @@ SCHEMES = {
 LISTENERS = ("device", "collector", "gateway", "capnp", "grpc", "http")
 DEFINITE = {"grpc", "ws"}
 """Protocols whose servers can say that it is the token."""
-LINE = '{"level":"INFO","message":"hello","temp":1.5}'
+LINE = '{"level":"INFO","msg":"hello","temp":1.5,"boot_seq":1,"uptime_ms":1}'
 IMPATIENT = Policy(tries=2, delays_s=(0.0,))
 
 

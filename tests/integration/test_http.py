@@ -309,11 +309,13 @@ def test_a_foreign_page_may_not_post(tmp_path: Path) -> None:
 
 
 def test_too_many_documents_at_once_are_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "DOCUMENTS_MAX", 0)
+    monkeypatch.setattr(entries_module, "HELD_BYTES_MAX", 0)
+    large = b'[{"a":"' + b"x" * entries_module.HELD_FREE_BYTES + b'"}]'
 
     async def scenario(_: App, client: ClientSession) -> None:
-        async with client.post("/api/entries", data=b'[{"a":1}]') as answer:
+        async with client.post("/api/entries", data=large) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert (await post(client, b'[{"small":"go on"}]'))[0] == 200
         assert (await post(client, b'{"lines":"go on"}'))[0] == 200
 
     run(tmp_path, scenario)

@@ -45,7 +45,7 @@ def take_token(url: str, trust: Trust) -> tuple[str, Trust]:
     authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
     userinfo, at, place = authority.rpartition("@")
     if not at:
-        if "@" in rest.partition("?")[0]:
+        if "@" in rest:
             raise ConfigError(
                 f"{shown_url(url)!r}: in the token of a URL, write / as %2F, ? as %3F and # as %23"
             )

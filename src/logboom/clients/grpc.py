@@ -33,6 +33,10 @@ _NAMES: Final = {name: snake(name) for name in ("level", *TEXTS)}
 _INFO: Final = 3
 _ENTRY_TAG: Final = b"\x0a"  # field 1 of LogBatch, length-delimited
 _TOO_LARGE: Final = "larger than max"
+_HIDDEN_END: Final = "Internal error from Core"
+"""What grpcio says when a message is written to a stream that the server has just ended, instead of the reason."""
+REFUSAL_S_MAX: Final = 1.0
+"""How long a refusal may take; it is the first thing that a server does."""
 _TOKEN_CODES: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # a new connection must not wait for the back-off of an old one
@@ -84,8 +88,7 @@ class GrpcDialect:
                     raise ConnectionRefusedError("no gRPC server answers there")  # noqa: TRY301 - closed like any other failure
                 await channel.wait_for_state_change(state)
                 state = channel.get_state()
-            call = channel.stream_stream(METHOD)(metadata=metadata(target.trust) or None)
-            return GrpcLink(channel, call, target)
+            return GrpcLink(channel, target)
         except BaseException:
             await channel.close()
             raise
@@ -96,18 +99,20 @@ class GrpcLink:
 
     Args:
         channel: a connected `grpc.aio.Channel` of its own.
-        call: the stream on it; raw bytes both ways.
         target: the server.
     """
 
-    def __init__(self, channel: Any, call: Any, target: Target) -> None:
+    def __init__(self, channel: Any, target: Target) -> None:
         self._channel = channel
         self._target = target
-        self._call = call
+        self._call = self._open()  # raw bytes both ways
         self._batches: deque[bytes] = deque()
         self._unanswered: deque[int] = deque()  # entries of each batch
         self._writing: asyncio.Task[None] | None = None
         self._ended = ""
+
+    def _open(self) -> Any:
+        return self._channel.stream_stream(METHOD)(metadata=metadata(self._target.trust) or None)
 
     @property
     def lost(self) -> bool:
@@ -141,6 +146,8 @@ class GrpcLink:
         try:
             response = await self._call.read()
         except AioRpcError as error:
+            if (error.details() or "").startswith(_HIDDEN_END):
+                await self._find_refusal()
             return self._end(error)
         if response is EOF:
             raise ConnectionResetError("the server ended the stream")
@@ -155,9 +162,7 @@ class GrpcLink:
     def _end(self, error: "AioRpcError") -> list[Reply]:
         """The stream is over: what that means for the first entry that has no answer."""
         self._ended = error.details() or error.code().name
-        if error.code().name in _TOKEN_CODES:
-            reason = grpc_refusal(error.code().name, self._target.trust)
-            raise TokenRefusedError(f"{self._target}: {reason}") from None
+        self._check_token(error.code().name)
         reply = _reply(error)
         alone = self._unanswered and self._unanswered[0] == 1
         if reply is None or (
@@ -165,6 +170,23 @@ class GrpcLink:
         ):  # which entry of the batch is meant?
             raise ConnectionAbortedError(self._ended)
         return [reply]
+
+    async def _find_refusal(self) -> None:
+        """Ask why the server has ended the stream with another one, to which nothing is written."""
+        call = self._open()
+        try:
+            async with asyncio.timeout(REFUSAL_S_MAX):
+                code = await call.code()
+        except TimeoutError:  # it stays open: something else was the reason
+            return
+        finally:
+            call.cancel()
+        self._check_token(code.name)
+
+    def _check_token(self, code: str) -> None:
+        if code in _TOKEN_CODES:
+            reason = grpc_refusal(code, self._target.trust)
+            raise TokenRefusedError(f"{self._target}: {reason}") from None
 
     async def finish(self, linger_s: float) -> None:
         """See `dialect.Link`."""

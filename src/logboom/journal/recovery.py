@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.journal.index import fits_sums, rebuild_index
-from logboom.journal.lines import Damage, LineScan
+from logboom.journal.lines import Damage, LineScan, count_newlines
 from logboom.journal.manifest import mend_manifest, read_manifest
 from logboom.journal.repair import take_out
 from logboom.journal.segments import (
@@ -36,8 +36,8 @@ SPLITS_MAX: Final = 64
 pages of a torn write, in no order: then the end is cut at the first. Bits don't flip in that many places."""
 
 CHECKED_BYTES_MAX: Final = 64 << 20
-"""How much of the newest segment is held against its checksums: 40 ms of memory, and the start must not wait for a
-slow disk. The rest is for `logboom verify`."""
+"""How much of the newest segment is held against its checksums, and has its lines counted: 80 ms of memory, and the
+start must not wait for a slow disk. The rest is for `logboom verify`; a segment with a rest is closed."""
 
 
 @dataclass
@@ -73,6 +73,8 @@ def recover(folder: Path, set_aside: Path) -> Recovered:
     while segments:
         segment = segments.pop()
         if segment.first in sealed:  # its hash was taken; what came after it is gone
+            # It may hold no line any more: then its own name must not be given to the next one.
+            recovered.next_sequence = max(recovered.next_sequence, segment.first + 1)
             recovered.notes.append(f"{segment.name}: sealed, but nothing is left of what came after it")
             break
         if segment.path.stat().st_size:
@@ -113,8 +115,18 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
         points = []
     size = segment.path.stat().st_size
     start = _last_known(segment, points, sums, size)
-    lost = max([start.sequence, *(one.next for one in sums)])
     intact = _is_intact(segment, sums, size, recovered)
+    counted = _count_from_sums(segment, sums, start)
+    if intact and counted != start.sequence:
+        intact = False
+        recovered.notes.append(
+            f"{segment.name}: {counted} is the sequence at {start.offset} by its lines, {start.sequence} by its index: "
+            "see logboom verify"
+        )
+    start = start._replace(
+        sequence=max(start.sequence, counted)
+    )  # a gap does no harm; a sequence given twice does
+    lost = max([start.sequence, *(one.next for one in sums)])
     scan = _scan(segment.path, start)
     damages, end, next_sequence = _torn_end(scan, size)
     if end < size:
@@ -124,17 +136,19 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
         segment = _take_out(segment, damages, end, set_aside, recovered)
         points, sums, start = read_index(segment), read_sums(segment), IndexPoint(segment.first, 0, 0)
     recovered.size = segment.path.stat().st_size
-    if not _index_is_whole(segment, points):
+    recovered.next_sequence = max(recovered.next_sequence, next_sequence, lost)
+    # An empty newer segment may have claimed a later sequence; then this one is closed. So it is when it changed.
+    intact = intact and recovered.next_sequence == next_sequence
+    counts = intact and _counts(segment, recovered.size, next_sequence, recovered)
+    if not _index_is_whole(segment, points) or (counts and not _index_counts(segment, points)):
         rebuild_index(segment)
         points = read_index(segment)
         recovered.notes.append(f"{segment.name}: index rebuilt")
     recovered.indexed_to = points[-1].offset + INDEX_STEP_BYTES if points else 0
-    recovered.next_sequence = max(recovered.next_sequence, next_sequence, lost)
-    # An empty newer segment may have claimed a later sequence; then this one is closed. So it is when it changed:
-    # behind a newline too many, no line would stand at its sequence.
-    if recovered.next_sequence == next_sequence and intact:
+    if counts:
         recovered.segment = segment
         recovered.started_ns = points[0].received_ns if points else 0
+    if intact:
         with suppress(OSError):  # a checksum that can't be written is missing, that's all
             _cover(segment, sums, start, recovered.size)
 
@@ -144,7 +158,7 @@ def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], siz
     known = [IndexPoint(one.next, one.end, 0) for one in sums] + points
     with segment.path.open("rb") as file:
         for place in sorted(known, key=lambda point: point.offset, reverse=True):
-            if 0 < place.offset <= size and os.pread(file.fileno(), 1, place.offset - 1) == b"\n":
+            if 0 < place.offset <= size and _is_line_start(file.fileno(), place.offset):
                 return place
     return IndexPoint(segment.first, 0, 0)
 
@@ -163,6 +177,48 @@ def _is_intact(segment: Segment, sums: list[Sum], size: int, recovered: Recovere
         intact = False
         recovered.notes.append(f"{segment.name}: {what}: see logboom verify, which can repair it")
     return intact
+
+
+def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> int:
+    """The sequence at a place by the lines before it, counted from where the last checksum before it ends."""
+    known = [(one.end, one.next) for one in sums if one.end <= place.offset]
+    offset, sequence = known[-1] if known else (0, segment.first)
+    with segment.path.open("rb") as file:
+        return sequence + count_newlines(file.fileno(), offset, place.offset)
+
+
+def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovered) -> bool:
+    """Whether line n is sequence first + n up to the end: else what is appended would not be found at its sequence.
+
+    What no checksum covers can hold a newline too many, without anything else that tells. A segment that is too
+    large to be counted is not taken to be whole.
+    """
+    if size > CHECKED_BYTES_MAX:
+        return False
+    with segment.path.open("rb") as file:
+        surplus = segment.first + count_newlines(file.fileno(), 0, size) - next_sequence
+    if surplus:
+        recovered.notes.append(
+            f"{segment.name}: {abs(surplus)} lines too {'many' if surplus > 0 else 'few'} for its checksums: "
+            "see logboom verify, which can repair it"
+        )
+    return not surplus
+
+
+def _index_counts(segment: Segment, points: list[IndexPoint]) -> bool:
+    """Whether each point stands at the start of the line of its sequence."""
+    before = IndexPoint(segment.first, 0, 0)
+    with segment.path.open("rb") as file:
+        for point in points:
+            lines = count_newlines(file.fileno(), before.offset, point.offset)
+            if before.sequence + lines != point.sequence or not _is_line_start(file.fileno(), point.offset):
+                return False
+            before = point
+    return True
+
+
+def _is_line_start(descriptor: int, offset: int) -> bool:
+    return offset == 0 or os.pread(descriptor, 1, offset - 1) == b"\n"
 
 
 def _scan(path: Path, start: IndexPoint) -> LineScan:

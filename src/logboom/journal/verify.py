@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.journal.index import fits_sums
-from logboom.journal.lines import Damage, LineScan, settle_lines
+from logboom.journal.lines import Damage, LineScan, count_newlines, settle_lines
 from logboom.journal.manifest import Event, Line, read_manifest
 from logboom.journal.segments import Segment, list_segments, read_index
 from logboom.journal.sums import Sum, SumCheck, read_sums
@@ -127,7 +127,7 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
             if within:
                 edges = [start, *(edge for damage in within for edge in (damage.offset, damage.end)), end]
                 good = sum(
-                    _newlines(file.fileno(), low, high)
+                    count_newlines(file.fileno(), low, high)
                     for low, high in zip(edges[::2], edges[1::2], strict=True)
                 )
                 if following - first >= good:
@@ -146,14 +146,6 @@ def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
         one.end == offset for one in finding.damage
     )  # its last newline may be what was damaged
     return offset == 0 or inside_damage or os.pread(descriptor, 1, offset - 1) == b"\n"
-
-
-def _newlines(descriptor: int, start: int, end: int) -> int:
-    count = 0
-    while start < end and (data := os.pread(descriptor, min(end - start, _BLOCK_BYTES), start)):
-        count += data.count(b"\n")
-        start += len(data)
-    return count
 
 
 def _compare_end(finding: Finding, end: int | None) -> None:

@@ -67,6 +67,10 @@ class Door:
         self.open_now[address] += 1
         return None
 
+    def room_of(self, address: str) -> int:
+        """How many more connections an address may have."""
+        return self.per_address_max - self.open_now[address]
+
     def leave(self, address: str) -> None:
         """Count a connection out."""
         left = self.open_now[address] - 1

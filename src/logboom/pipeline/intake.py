@@ -32,6 +32,7 @@ class Counters:
         "last_activity",
         "last_connection",
         "last_data",
+        "shaking",
         "slow_closed",
         "throttled_s",
         "verdicts",
@@ -42,6 +43,8 @@ class Counters:
         self.batches = 0
         self.connections_total = 0
         self.connections_open = 0
+        self.shaking = 0
+        """TLS handshakes that are not done yet; they are no connections so far, and take an open file each."""
         self.connections_refused = 0
         """All that were turned away; `connections_turned_away` tells why."""
         self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)

@@ -124,13 +124,15 @@ class HttpListener:
             accept,
             welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
             room=lambda: self._connections_max() - self.intake.counters.connections_open,
+            room_of=lambda address: self._door.room_of(address),  # noqa: PLW0108 - as above
             counters=self.intake.counters,
             report=self._report,
         )
         return self._gate
 
     def _connections_max(self) -> int:
-        return min(self._settings.connections_max, self._context.connections_max)
+        left, counters = self._context.connections_left(), self.intake.counters
+        return min(self._settings.connections_max, counters.connections_open + max(0, left))
 
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""
@@ -140,8 +142,7 @@ class HttpListener:
         counters = self.intake.counters
 
         def accept() -> asyncio.Protocol:
-            connections_max = min(self._settings.connections_max, self._context.connections_max)
-            if len(server.connections) >= connections_max:
+            if len(server.connections) >= self._connections_max():
                 counters.turned_away(Refused.FULL)
                 return _TurnedAway()
             return _AtTheDoor(self._enter, server)
@@ -223,7 +224,9 @@ class HttpListener:
         """Take over limits; lengths count for new connections."""
         self._settings = settings
         reload_tls(self._gate.tls if self._gate else None, self.name, settings, self._report)
+        open_now = self._door.open_now
         self._door = _door_of(settings)
+        self._door.open_now = open_now
         if self._site is not None:
             self._site.settings = settings
 
@@ -272,10 +275,17 @@ class _ToReport(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         error = record.exc_info[1] if record.exc_info else None
-        detail = (
-            f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}" if error else ""
-        )
-        self._report("warning", f"{self._name}: {record.getMessage()}{detail}")
+        self._report("warning", f"{self._name}: {record.getMessage()}{_detail_of(error) if error else ''}")
+
+
+def _detail_of(error: BaseException) -> str:
+    """What was wrong. Of a request that can't be read, only the kind: aiohttp's text quotes it, and there may stand
+    the token of somebody whose proxy is broken."""
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - see the module's text
+
+    if isinstance(error, HttpProcessingError):
+        return f": {type(error).__name__}"
+    return f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}"
 
 
 def _door_of(settings: ListenerSettings) -> Door:

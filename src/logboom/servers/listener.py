@@ -27,8 +27,8 @@ class ListenerContext:
     """For those that read: the page, the live tail."""
     journal_behind: Callable[[], bool]
     """Whether the journal has more to do than it should; then nobody is to be read."""
-    connections_max: int
-    """As many as the process's open files allow, or fewer."""
+    connections_left: Callable[[], int]
+    """How many more the process's open files allow, over all listeners."""
     report: Report
     tokens: TokenStore | None
     """Who may come in; None: everybody."""

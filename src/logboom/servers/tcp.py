@@ -127,13 +127,15 @@ class TcpListener:
             lambda: Connection(self),
             welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
             room=lambda: self._connections_max() - len(self._connections),
+            room_of=lambda address: self._door.room_of(address),  # noqa: PLW0108 - as above
             counters=self.intake.counters,
             report=self._report,
         )
         return self._gate
 
     def _connections_max(self) -> int:
-        return min(self._settings.connections_max, self._context.connections_max)
+        left = self._context.connections_left()
+        return min(self._settings.connections_max, len(self._connections) + max(0, left))
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -185,7 +187,7 @@ class TcpListener:
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""
         counters = self.intake.counters
-        connections_max = min(self._settings.connections_max, self._context.connections_max)
+        connections_max = self._connections_max()
         refused = (
             Refused.FULL
             if len(self._connections) >= connections_max

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -31,6 +32,7 @@ class TlsGate:
         make_protocol: makes the protocol behind a connection, once the handshake is done.
         welcomes: whether an address may connect at all.
         room: how many more connections may be open now; those that shake hands count, too.
+        room_of: the same for one address: half a handshake takes a place like a whole connection.
         counters: of the listener.
         report: told about handshakes that fail.
     """
@@ -43,6 +45,7 @@ class TlsGate:
         *,
         welcomes: Callable[[str], bool],
         room: Callable[[], int],
+        room_of: Callable[[str], int],
         counters: Counters,
         report: Report,
     ) -> None:
@@ -54,8 +57,10 @@ class TlsGate:
         self._name = name
         self._welcomes = welcomes
         self._room = room
+        self._room_of = room_of
         self._report = report
         self._shaking: set[TlsLink] = set()
+        self._shaking_from: Counter[str] = Counter()
         self._told = self._hushed = 0
         self._period_ends = 0.0
 
@@ -73,15 +78,27 @@ class TlsGate:
         refused = Refused.NETWORK if not self._welcomes(link.peer) else None
         if refused is None and len(self._shaking) >= self._room():
             refused = Refused.FULL
+        elif refused is None and self._shaking_from[link.peer] >= self._room_of(link.peer):
+            refused = Refused.ADDRESS
         if refused is not None:
             self.counters.turned_away(refused)
             return False
         self._shaking.add(link)
+        self._shaking_from[link.peer] += 1
+        self.counters.shaking = len(self._shaking)
         return True
 
     def leave(self, link: TlsLink) -> None:
         """A handshake is over, one way or the other. Idempotent."""
+        if link not in self._shaking:
+            return
         self._shaking.discard(link)
+        self.counters.shaking = len(self._shaking)
+        left = self._shaking_from[link.peer] - 1
+        if left:
+            self._shaking_from[link.peer] = left
+        else:
+            del self._shaking_from[link.peer]
 
     def failed(self, peer: str, reason: str) -> None:
         """Count a failed handshake, and tell it, unless there are too many."""

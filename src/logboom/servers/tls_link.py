@@ -120,7 +120,9 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         if not self._ended:
             self._deliver()
         self._closed = True
-        self._app.connection_lost(self._error or exc)
+        # In the next turn: bytes that end the handshake may come with the end of the connection, and aiohttp takes
+        # it for a fault of its own when it loses one that it was given in the same turn.
+        self._loop.call_soon(self._app.connection_lost, self._error or exc)
 
     # --- the handshake ---
 

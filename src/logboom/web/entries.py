@@ -30,6 +30,9 @@ HELD_S_MAX: Final = 60.0
 """A body that holds more must get there in this time: 4 MiB over a slow line. Else a few who dribble would take
 the memory that there is for all."""
 
+INVALID_MAX: Final = 100_000
+"""Bad entries after which a body is given up: each costs some µs, and 64 KB of gzip hold thirty million."""
+
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""
 
@@ -77,6 +80,8 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
                 entries.feed(piece)
                 await _submit(entries, upload)
                 share.hold(entries.held_bytes)
+                if upload.account.invalid > INVALID_MAX:
+                    raise BodyError(400, f"more than {INVALID_MAX} bad entries: the rest was not looked at")
         unpacking.end()
         await _end(site, entries)
         await _submit(entries, upload)

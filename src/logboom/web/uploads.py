@@ -53,6 +53,11 @@ class Account:
         """Number of entries so far."""
         return self._entries
 
+    @property
+    def invalid(self) -> int:
+        """How many of them were no good by themselves."""
+        return sum(self.counts[verdict] for verdict in INVALID)
+
     def add(self, batch: Batch, receipt: Receipt) -> None:
         """Note the answer to the next batch."""
         verdicts = receipt.verdicts

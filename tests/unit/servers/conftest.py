@@ -119,7 +119,7 @@ class Bench:
             intake=self.intake,
             journal=None,  # type: ignore[arg-type]
             journal_behind=lambda: self.behind,
-            connections_max=files_max,
+            connections_left=lambda: files_max - self.intake.counters.connections_open,
             report=lambda kind, text: self.reports.append((kind, text)),
             tokens=None,
             operations=None,  # type: ignore[arg-type]

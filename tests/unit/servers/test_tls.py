@@ -162,7 +162,7 @@ def test_grpc_clients_need_certificates_from_a_restart_on(folder: Path) -> None:
         intake=None,  # type: ignore[arg-type]
         journal=None,  # type: ignore[arg-type]
         journal_behind=bool,
-        connections_max=1,
+        connections_left=lambda: 1,
         report=reporter(reports),
         tokens=None,
         operations=None,  # type: ignore[arg-type]
@@ -273,6 +273,7 @@ class Client:
             lambda: app,
             welcomes=lambda peer: peer != "10.6.6.6",
             room=lambda: room,
+            room_of=lambda _: room,
             counters=self.counters,
             report=reporter(self.reports),
         )
