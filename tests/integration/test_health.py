@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from logboom.journal.journal import Journal
 from logboom.testing.app_kit import FailingDisk, run_scenario
 from logboom.testing.app_thread import AppThread
+from logboom.testing.postgres_kit import postgres_server
 from logboom.testing.server_kit import ServerProcess, free_port
 
 READING = b'{"id":"e4643048d7292c2e","time":"2025-10-02 17:58:37","temp":24.10,"rh":50.50,"lux":546.60}\n'
@@ -215,3 +217,36 @@ def test_health_is_read_only(tmp_path: Path, path: str) -> None:
 
     with AppThread(tmp_path, ("http",)) as app:
         assert run_scenario(scenario(app.port("http"))) == 405
+
+
+@pytest.mark.service
+def test_a_stopped_database_is_a_warning_and_catches_up_when_it_is_back(
+    tmp_path: Path, postgres_binaries: Path
+) -> None:
+    with postgres_server(postgres_binaries) as database:
+        database.start()
+        outputs = {"postgres": {"type": "postgres", "url": database.url}}
+        with AppThread(tmp_path, ("gateway", "http"), settings={"outputs": outputs}) as app:
+            port = app.port("http")
+
+            def until(wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+                while True:  # pytest's time limit ends what does not come
+                    document = get(port, "/api/health")[1]
+                    if wanted(document):
+                        return dict(document)
+
+            send(app.port("gateway"), READING * 2)
+            document = until(lambda found: found["database"]["total_readings"] == 2)
+            assert document["status"] == "ok"
+            assert document["database"]["date_range"]["start"].startswith("2025-10-02T17:58:37")
+            database.stop()
+            send(app.port("gateway"), READING * 3)
+            document = until(lambda found: found["status"] == "warning")
+            assert document["database"]["connected"] is False
+            assert document["warnings"][0].startswith("output postgres: ")
+            assert get(port, "/readyz")[0] == 200  # what is sent meanwhile is safe in the journal
+            database.start()
+            document = until(
+                lambda found: found["status"] == "ok" and found["database"]["total_readings"] == 5
+            )
+            assert document["database"]["connected"] is True
