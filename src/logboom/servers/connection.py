@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
 from logboom.model import Acker, Receipt
+from logboom.protocols.tokenline import TokenLine
 from logboom.servers.tls_link import begins_tls
 
 if TYPE_CHECKING:
@@ -20,6 +21,20 @@ BUFFERED_BYTES_MAX: Final = 512 << 10
 
 SMALL_READ_BYTES: Final = 4096
 """What a connection may still read at once when the journal is behind: ten thousand of them then hold 40 MB."""
+
+TURN_S: Final = 0.005
+"""What one read may cost before the others get their turn; the kernel has more at hand, and libuv would go on
+with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
+
+SLOW_S: Final = 0.012
+"""A read that costs this much is no honest one, or the machine is very slow: then in small bites, one a turn."""
+
+CHEAP_READS: Final = 16
+CHEAP_S: Final = 0.0002
+"""So many bites in a row that cost no more each, and a connection reads in full again: hiccups happen."""
+
+TOKEN_LINE_S_MAX: Final = 20.0
+"""Where a token is asked for, it must come by then: who has none is not to hold a place."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -40,10 +55,12 @@ class Connection(asyncio.BufferedProtocol):
         "_protocol",
         "_pump_scheduled",
         "_reading_paused",
+        "_slow_reads",
         "_throttled",
         "_writing_paused_at",
         "address",
         "last_data",
+        "opened_at",
         "source",
         "transport",
         "warned_for",
@@ -56,8 +73,9 @@ class Connection(asyncio.BufferedProtocol):
         self._eof = self._lost = self._given_up = False
         self._fresh = True
         self._pump_scheduled = self._reading_paused = self._throttled = False
+        self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused_at = 0.0
-        self.last_data = listener.loop.time()
+        self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
 
@@ -72,10 +90,12 @@ class Connection(asyncio.BufferedProtocol):
         self.source = self._listener.source_of(peer)
         self._protocol = self._listener.make_protocol()
         self._listener.opened(self)
+        self._wait_for_debt()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """One buffer for all connections of the loop: it is copied out before anybody else reads."""
-        return self._listener.receive_buffer(small=self._reading_paused or self._blocked())
+        small = self._slow_reads > 0 or self._reading_paused or self._blocked()
+        return self._listener.receive_buffer(small=small)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
@@ -88,10 +108,13 @@ class Connection(asyncio.BufferedProtocol):
                 self._listener.speaks_tls(self)
                 return
         self._protocol.receive_data(data)
-        if not self._pump_scheduled:
+        if self._pump_scheduled:
+            if self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
+                self._pause()
+        elif nbytes <= SMALL_READ_BYTES and not self._slow_reads:
             self.pump()
-        elif self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
-            self._pause()
+        else:
+            self._pump_measured()
 
     def eof_received(self) -> bool:
         """The peer sends no more, but may still read: its replies are written before the close."""
@@ -114,6 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         """The connection is gone; complete lines that it has sent are stored all the same."""
         self._lost = True
         self._writing_paused_at = 0.0  # there is nobody to wait for
+        self._throttled = False  # or memory would hold what thousands brought and left
         self._listener.closed(self, exc)
         self.pump()
 
@@ -154,8 +178,34 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         """The time is over for which a sender that is too fast was not read."""
         self._throttled = False
-        if not self._pump_scheduled:
+        self._wait_for_debt()
+        if not (self._throttled or self._pump_scheduled):
             self.pump()
+
+    def _wait_for_debt(self) -> None:
+        """Read no more as long as the address has sent too much, be it over other connections.
+
+        A new connection's first bytes stop its reading: uvloop starts it only after `connection_made`.
+        """
+        debt_s = 0.0 if self._lost else self._listener.intake.debt_s(self.address)
+        if debt_s:
+            self._throttled = True
+            self._listener.loop.call_later(debt_s, self._go_on)
+
+    def _pump_measured(self) -> None:
+        """Pump, and leave the loop to others when it was expensive."""
+        started = time.perf_counter()
+        self.pump()
+        cost_s = time.perf_counter() - started
+        if cost_s > SLOW_S or (self._slow_reads and cost_s > CHEAP_S):
+            self._slow_reads = CHEAP_READS
+        elif self._slow_reads:
+            self._slow_reads -= 1
+        if cost_s > TURN_S or self._slow_reads:
+            self._stop_reading()
+            if not (self._pump_scheduled or self._lost):
+                self._pump_scheduled = True
+                self._listener.loop.call_soon(self.pump)
 
     def _follow_protocol(self) -> None:
         """What the protocol has learned: who the peer says it is, and whether the connection can go on."""
@@ -217,6 +267,20 @@ class Connection(asyncio.BufferedProtocol):
     def stalled_s(self, now: float) -> float:
         """For how long the peer has not read its replies, seconds."""
         return now - self._writing_paused_at if self._writing_paused_at else 0.0
+
+    def token_trouble(self, now: float, *, look_again: bool) -> str | None:
+        """Why the connection must not stay, as for tokens; None: it may.
+
+        Args:
+            now: seconds, of the loop's clock.
+            look_again: the tokens are others than when the connection came.
+        """
+        protocol = self._protocol
+        if not isinstance(protocol, TokenLine):
+            return None
+        if not protocol.is_open:
+            return "no token line came" if now - self.opened_at > TOKEN_LINE_S_MAX else None
+        return protocol.look_again() if look_again else None
 
     @property
     def idle(self) -> bool:

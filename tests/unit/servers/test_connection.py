@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from logboom.servers.connection import BUFFERED_BYTES_MAX, IN_FLIGHT_BYTES_MAX, SMALL_READ_BYTES
+from logboom.servers import connection as module
+from logboom.servers.connection import (
+    BUFFERED_BYTES_MAX,
+    CHEAP_READS,
+    IN_FLIGHT_BYTES_MAX,
+    SLOW_S,
+    SMALL_READ_BYTES,
+    TURN_S,
+)
 
 if TYPE_CHECKING:
     from tests.unit.servers.conftest import Bench
@@ -266,3 +274,50 @@ def test_busy_connections_are_not_idle(make_bench: MakeBench) -> None:
     bench.settle()
     seen.append(connection.idle)
     assert seen == [True, False, True]
+
+
+class Cost:
+    """A clock by which each judging takes as long as the test says."""
+
+    def __init__(self) -> None:
+        self.cost_s = 0.0
+        self._now = 0.0
+        self._started = False
+
+    def __call__(self) -> float:
+        self._started = not self._started
+        self._now += 0.0 if self._started else self.cost_s
+        return self._now
+
+
+def test_what_is_expensive_to_judge_waits_for_the_others_turn(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = Cost()
+    monkeypatch.setattr(module.time, "perf_counter", cost)
+    bench = make_bench("gateway", at_once=True)
+    connection, transport = bench.connect()
+    full = len(connection.get_buffer(-1))
+    junk = b"{" * full
+
+    bench.receive(connection, junk)
+    assert transport.reading
+
+    cost.cost_s = 2 * TURN_S
+    bench.receive(connection, junk)
+    assert not transport.reading
+    bench.loop.run()
+    assert transport.reading
+    assert len(connection.get_buffer(-1)) == full
+
+    cost.cost_s = 2 * SLOW_S
+    bench.receive(connection, junk)
+    bench.loop.run()
+    assert transport.reading
+    assert len(connection.get_buffer(-1)) == SMALL_READ_BYTES  # from now on in small bites, one a turn
+
+    cost.cost_s = 0.0
+    for _ in range(CHEAP_READS):
+        bench.receive(connection, b"\n" * 10)
+        bench.loop.run()
+    assert len(connection.get_buffer(-1)) == full
