@@ -68,7 +68,8 @@ class GatewayDialect(LineDialect):
 
 GATEWAY: Final = GatewayDialect(
     "gateway",
-    b'{"id":"%(text)b","time":"2025-10-02 17:58:37","temp":%(number)d,"rh":"50.50","lux":546.60}',
+    b'{"id":"e4643048d7292c2e","time":"2025-10-02 17:58:37","temp":%(number)d,"rh":"50.50","lux":546.60,'
+    b'"note":"%(text)b"}',
     b"",
     answers=False,
 )
