@@ -36,7 +36,7 @@ SPLITS_MAX: Final = 64
 pages of a torn write, in no order: then the end is cut at the first. Bits don't flip in that many places."""
 
 CHECKED_BYTES_MAX: Final = 64 << 20
-"""How much of the newest segment is held against its checksums, and has its lines counted: 80 ms of memory, and the
+"""How much of the newest segment is held against its checksums, and has its lines counted: 90 ms of memory, and the
 start must not wait for a slow disk. The rest is for `logboom verify`; a segment with a rest is closed."""
 
 
@@ -199,7 +199,7 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
         surplus = segment.first + count_newlines(file.fileno(), 0, size) - next_sequence
     if surplus:
         recovered.notes.append(
-            f"{segment.name}: {abs(surplus)} lines too {'many' if surplus > 0 else 'few'} for its checksums: "
+            f"{segment.name}: {abs(surplus)} {'more' if surplus > 0 else 'fewer'} lines than by its checksums: "
             "see logboom verify, which can repair it"
         )
     return not surplus

@@ -9,6 +9,7 @@ import pytest
 
 from logboom.journal import index, recovery, writer
 from logboom.journal.lines import good_lines, is_good_line
+from logboom.journal.manifest import append_events, hash_event
 from logboom.journal.segments import (
     IndexPoint,
     Segment,
@@ -18,6 +19,7 @@ from logboom.journal.segments import (
     read_index,
     suffix,
 )
+from logboom.journal.sums import Origin, sum_of, write_sums
 from logboom.protocols.device import DeviceProtocol
 from logboom.testing.crash_kit import Driver
 
@@ -178,6 +180,98 @@ def test_a_sealed_segment_is_never_appended_to(open_journal: Open, data_dir: Pat
     assert driver.store(*entries(1, 6)).first_sequence == 5
     driver.close()
     assert first.path.read_bytes() == whole
+
+
+def between(driver: Driver, start: int) -> list[bytes]:
+    """The entries from a sequence on, as a reader finds them that seeks it."""
+    return list(driver.read(start).values())
+
+
+@pytest.fixture
+def half_covered(filled: Path) -> Path:
+    """No checksum covers its first five lines."""
+    segment, size = Segment(0, filled), filled.stat().st_size
+    write_sums(segment, [sum_of(segment, size // 2, size, 5, Origin.WRITTEN)])
+    return filled
+
+
+def test_a_newline_too_many_that_no_checksum_covers_closes_the_segment(
+    half_covered: Path, open_journal: Open
+) -> None:
+    """Behind it, nothing that is appended would stand at its sequence."""
+    data = half_covered.read_bytes()
+    half_covered.write_bytes(data[:50] + b"\n" + data[51:])
+    driver = open_journal()
+    (note,) = driver.journal.recovered.notes
+    assert "1 more lines than by its checksums" in note
+    assert "logboom verify" in note
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert between(driver, 10) == entries(1, 10)
+
+
+def test_a_segment_with_a_hole_in_its_checksums_goes_on(
+    half_covered: Path, open_journal: Open, names: Callable[[str], list[str]]
+) -> None:
+    driver = open_journal()
+    assert driver.journal.recovered.notes == []
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+    assert names(".jsonl") == [half_covered.name]
+
+
+def test_a_segment_that_is_too_large_to_be_counted_is_closed(
+    filled: Path, open_journal: Open, names: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "CHECKED_BYTES_MAX", filled.stat().st_size - 1)
+    driver = open_journal()
+    assert driver.journal.recovered.notes == []
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+    assert names(".jsonl") == [filled.name, "00000000000000000010.jsonl"]
+
+
+def test_an_index_that_says_too_little_makes_no_sequence_twice(filled: Path, open_journal: Open) -> None:
+    """It is all that tells where the last lines stand when the checksums are lost."""
+    segment, size = Segment(0, filled), filled.stat().st_size
+    segment.sums_path.unlink()
+    segment.index_path.write_bytes(
+        pack_point(IndexPoint(0, 0, 0)) + pack_point(IndexPoint(4, size // 2, 0))  # it is 5
+    )
+    driver = open_journal()
+    (note,) = driver.journal.recovered.notes
+    assert "by its index" in note
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert list(driver.read().values()) == entries(11)
+    assert between(driver, 10) == entries(1, 10)
+
+
+@pytest.mark.parametrize("shift", [-3, 0], ids=["sequence", "offset"])
+def test_an_index_with_a_wrong_point_between_checksums_is_rebuilt(
+    filled: Path, open_journal: Open, shift: int
+) -> None:
+    segment, size = Segment(0, filled), filled.stat().st_size
+    offset = size // 2 if shift else size // 2 + 5
+    segment.index_path.write_bytes(
+        pack_point(IndexPoint(0, 0, 0)) + pack_point(IndexPoint(5 + shift, offset, 0))
+    )
+    driver = open_journal()
+    assert driver.journal.recovered.notes == [f"{filled.name}: index rebuilt"]
+    assert driver.store(*entries(1, 10)).first_sequence == 10
+    assert between(driver, 5) == entries(6, 5)
+
+
+def test_a_sealed_segment_that_holds_no_line_keeps_its_name(filled: Path, open_journal: Open) -> None:
+    """What is written under it would be taken for sealed at the next start, and its sequences given again."""
+    filled.write_bytes(b"")
+    append_events(filled.parent, [hash_event(Segment(0, filled), "repaired", lines_max=10, note="")])
+    stored = []
+    for number in range(3):
+        driver = open_journal()
+        stored.append(driver.store(*entries(1, number)).first_sequence)
+        found = driver.read(gaps=True)
+        driver.close()
+    assert len(set(stored)) == 3
+    assert [found[sequence] for sequence in stored if sequence is not None] == entries(3)
 
 
 def test_an_index_that_contradicts_the_checksums_is_rebuilt(filled: Path, open_journal: Open) -> None:
