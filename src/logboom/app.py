@@ -208,7 +208,7 @@ class App:
     def _connections_left(self) -> int:
         """How many connections all listeners together may still take, so that the journal can open its files."""
         counters = [one.service.intake.counters for one in self.listeners.values()]
-        taken = sum(one.connections_open + one.shaking for one in counters)
+        taken = sum(one.put_by or one.connections_open + one.shaking for one in counters)
         return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:

@@ -49,6 +49,8 @@ class Source(NamedTuple):
     """The peer's address without port, or the identity it gave itself."""
     connection_id: int
     """Counts connections since the server's start."""
+    address: str = ""
+    """Where the peer's own name stands for its address: the address, for limits. Anybody may take any name."""
 
 
 NOWHERE = Source("", "", "", 0)

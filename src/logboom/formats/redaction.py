@@ -8,8 +8,11 @@ SECRET_KEYS: Final = frozenset({"token", "password", "secret"})
 NOTIFY_KEYS: Final = frozenset({"notify"})
 """Lists of addresses that are secrets from end to end: whoever knows them can write there."""
 
-_USERINFO: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@")
-_SECRET_PARAMETER: Final = re.compile(r"([?&](?:password|token|secret|sslpassword)=)[^&]*", re.IGNORECASE)
+_USERINFO: Final = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.-]*://).*@", re.DOTALL)
+"""Up to the last @: a password that was not escaped may hold anything, also what ends a host."""
+_SECRET_PARAMETER: Final = re.compile(
+    r"([?&][^=&]*(?:password|token|secret|api_?key|signature)=)[^&]*", re.IGNORECASE
+)
 
 
 def redacted(value: Any, key: str = "") -> Any:
@@ -20,7 +23,7 @@ def redacted(value: Any, key: str = "") -> Any:
         return [redacted(inner, key) for inner in value]
     if not isinstance(value, str) or not value:
         return value
-    if key in SECRET_KEYS:
+    if key.lower() in SECRET_KEYS:
         return HIDDEN
     if key in NOTIFY_KEYS:
         return f"{value.partition('://')[0]}://{HIDDEN}"

@@ -38,6 +38,15 @@ QUEUE_LINES_MAX: Final = 10_000
 """Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
 
 
+LINES_PER_S_MAX: Final = 100
+LINES_BURST: Final = 3000
+"""Lines of one kind: strangers who send nonsense must not fill the disk that the log is on. Each kind has its own
+allowance, so that theirs does not hide ours."""
+
+TELL_DROPPED_S: Final = 1.0
+"""How often it is told how many lines were dropped: that is a line, too."""
+
+
 class OperationalLog:
     """Lines for a person, or JSON objects for a program.
 
@@ -62,6 +71,8 @@ class OperationalLog:
         self.quiet_connections = quiet_connections
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
+        self._paid_until: dict[str, float] = {}
+        self._tell_dropped_at = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="operational-log", daemon=True)
@@ -69,11 +80,21 @@ class OperationalLog:
 
     def event(self, kind: str, text: str) -> None:
         """Write one line of a kind of `EMOJI`; callable from any thread, never blocks."""
-        if len(self._queue) >= QUEUE_LINES_MAX:
+        if len(self._queue) >= QUEUE_LINES_MAX or not self._allows(kind):
             self._dropped += 1
             return
         self._queue.append((kind, text, time.time_ns()))
         self._wake.set()
+
+    def _allows(self, kind: str) -> bool:
+        """Whether a kind has not had too many lines lately. Threads may race here: a line more does no harm."""
+        now = time.monotonic()
+        earliest = now - LINES_BURST / LINES_PER_S_MAX
+        paid_until = max(self._paid_until.get(kind, earliest), earliest) + 1 / LINES_PER_S_MAX
+        if paid_until > now:
+            return False
+        self._paid_until[kind] = paid_until
+        return True
 
     def warning(self, text: str) -> None:
         """Something is odd, nothing is lost that was acknowledged."""
@@ -99,7 +120,9 @@ class OperationalLog:
             self._wake.wait()
             self._wake.clear()
             lines = [self._format(*self._queue.popleft()) for _ in range(len(self._queue))]
-            if self._dropped:
+            now = time.monotonic()
+            if self._dropped and (self._closing or now >= self._tell_dropped_at):
+                self._tell_dropped_at = now + TELL_DROPPED_S
                 dropped, self._dropped = self._dropped, 0
                 lines.append(
                     self._format("warning", f"{dropped} lines of this log were dropped", time.time_ns())

@@ -52,7 +52,12 @@ def scheme(url: str) -> str:
 
 def place(url: str) -> str:
     """Where `url` leads to, for texts that people see: without user, password, token and query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the server of `url`"
+    if "@" in parts.path + parts.query + parts.fragment:  # a password that was not escaped may end anywhere
+        return "the server of `url`"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

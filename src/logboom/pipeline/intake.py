@@ -32,6 +32,7 @@ class Counters:
         "last_activity",
         "last_connection",
         "last_data",
+        "put_by",
         "shaking",
         "slow_closed",
         "throttled_s",
@@ -43,6 +44,8 @@ class Counters:
         self.batches = 0
         self.connections_total = 0
         self.connections_open = 0
+        self.put_by = 0
+        """Connections whose open files are put by, since nobody says how many there are (gRPC)."""
         self.shaking = 0
         """TLS handshakes that are not done yet; they are no connections so far, and take an open file each."""
         self.connections_refused = 0
@@ -135,9 +138,18 @@ class Intake:
         throttle = self.limits.throttle
         if throttle is None:
             return 0.0
-        pause_s = throttle.take(batch.source.peer, batch.size_bytes, len(batch.verdicts))
+        source = batch.source
+        pause_s = throttle.take(source.address or source.peer, batch.size_bytes, len(batch.verdicts))
         self.counters.throttled_s += pause_s
         return pause_s
+
+    def debt_s(self, address: str) -> float:
+        """For how long nothing is to be read from an address, since it has sent too much; seconds, and look again then.
+
+        Asked before anything is read as well: else who connects anew, or many times, has no limit.
+        """
+        throttle = self.limits.throttle
+        return 0.0 if throttle is None else throttle.debt_s(address)
 
     def _settle(self, done: Callable[[Receipt], None], received_ns: int, receipt: Receipt) -> None:
         self.counters.ack_latency.observe(max(0.0, (time.time_ns() - received_ns) / 1e9))
@@ -153,7 +165,7 @@ class Intake:
 
     def _limit(self, batch: Batch, limiter: FixedWindowLimiter) -> None:
         lines = len(batch.verdicts)
-        grant = limiter.take(batch.source.peer, lines)
+        grant = limiter.take(batch.source.address or batch.source.peer, lines)
         if grant.allowed == lines:
             return
         batch.refuse(range(grant.allowed, lines), Verdict.LIMITED)

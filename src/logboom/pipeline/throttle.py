@@ -45,4 +45,13 @@ class Throttle:
         if len(self._paid_until) >= ADDRESSES_MAX:
             del self._paid_until[next(iter(self._paid_until))]
         self._paid_until[address] = (for_bytes, for_lines)
-        return min(DELAY_S_MAX, max(0.0, for_bytes - now, for_lines - now))
+        return _delay(now, for_bytes, for_lines)
+
+    def debt_s(self, address: str) -> float:
+        """For how long an address is not to be read, for what it has sent so far; over any of its connections."""
+        paid_until = self._paid_until.get(address)
+        return 0.0 if paid_until is None else _delay(self._clock(), *paid_until)
+
+
+def _delay(now: float, for_bytes: float, for_lines: float) -> float:
+    return min(DELAY_S_MAX, max(0.0, for_bytes - now, for_lines - now))

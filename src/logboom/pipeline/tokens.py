@@ -50,6 +50,8 @@ class Identity(NamedTuple):
 
     name: str
     scopes: frozenset[str]
+    key: str = ""
+    """The token's hash; empty where no token is asked for."""
 
     def may(self, scope: str) -> bool:
         """Whether it may do what needs `scope`."""
@@ -84,6 +86,7 @@ class TokenStore:
         self._looked_at = clock()
         self._version = _version_of(path)
         self._by_hash = _by_hash(read_tokens(path))
+        self._generation = 0
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -94,7 +97,18 @@ class TokenStore:
         """Who the token belongs to; None: nobody. Takes the same time for every wrong token."""
         self._refresh()
         found = self._by_hash.get(hash_of(text))
-        return None if found is None else Identity(found.name, frozenset(found.scopes))
+        return None if found is None else Identity(found.name, frozenset(found.scopes), found.sha256)
+
+    @property
+    def generation(self) -> int:
+        """Another number when the tokens are others: then those who came in before are to be looked at again."""
+        self._refresh()
+        return self._generation
+
+    def holds(self, identity: Identity) -> bool:
+        """Whether a token is still good for all that it was good for."""
+        found = self._by_hash.get(identity.key)
+        return not identity.key or (found is not None and identity.scopes <= set(found.scopes))
 
     def _refresh(self) -> None:
         now = self._clock()
@@ -107,6 +121,7 @@ class TokenStore:
         self._version = version
         try:
             self._by_hash = _by_hash(read_tokens(self.path))
+            self._generation += 1
         except ConfigError as error:
             self._report("error", f"{error}; the tokens known before stay good")
 

@@ -21,13 +21,23 @@ class TokenLine:
         admit: whether a token may write; gives the reason why not, None when it may.
     """
 
-    __slots__ = ("_admit", "_first_line", "_inner", "_refused")
+    __slots__ = ("_admit", "_first_line", "_inner", "_refused", "_token")
 
     def __init__(self, inner: WireProtocol, admit: Callable[[str], str | None]) -> None:
         self._inner = inner
         self._admit = admit
         self._first_line: bytearray | None = bytearray()  # None: it was good
         self._refused: str | None = None
+        self._token = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a good first line has come."""
+        return self._first_line is None
+
+    def look_again(self) -> str | None:
+        """Why the token is not good any more; None: it is."""
+        return self._admit(self._token)
 
     @property
     def name(self) -> str:
@@ -62,7 +72,8 @@ class TokenLine:
         if not line.startswith(WORD):
             self._refuse("no token line came first")
             return
-        trouble = self._admit(line.removeprefix(WORD).strip().decode("ascii", "replace"))
+        self._token = line.removeprefix(WORD).strip().decode("ascii", "replace")
+        trouble = self._admit(self._token)
         if trouble is not None:
             self._refuse(trouble)
             return

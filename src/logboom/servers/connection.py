@@ -282,6 +282,10 @@ class Connection(asyncio.BufferedProtocol):
             return "no token line came" if now - self.opened_at > TOKEN_LINE_S_MAX else None
         return protocol.look_again() if look_again else None
 
+    def held_bytes(self) -> int:
+        """Bytes that were received and wait, mostly for the rest of a line or a frame."""
+        return self._protocol.buffered_bytes()
+
     @property
     def idle(self) -> bool:
         """Nothing of this connection is on its way to the journal."""

@@ -16,8 +16,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[i
 from logboom.errors import ListenerError
 from logboom.formats.grpc_entry import DOCUMENT, REAL, batch_decoder, request_decoder
 from logboom.formats.proto_schema import load_schema
-from logboom.servers.grpc_calls import STORED, Calls
-from logboom.servers.grpc_options import DRAIN_S, RPCS_MAX, server_options
+from logboom.servers.grpc_calls import STORED, Calls, door_of
+from logboom.servers.grpc_options import CONNECTIONS_SHARE, DRAIN_S, RPCS_MAX, server_options
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import bind, expand_hosts, format_address
 from logboom.servers.tls import Tls, make_tls, reload_tls
@@ -43,6 +43,7 @@ class GrpcListener:
         self.ports: list[int] = []
         """The ports that are bound; tells the real one when 0 was asked for."""
         self._context = context
+        self._settings = context.settings
         self._tls: Tls | None = None
         self._calls: Calls | None = None
         self._server: Any = None
@@ -50,7 +51,10 @@ class GrpcListener:
         self._stopping: asyncio.Task[None] | None = None
 
     def configure(self, settings: ListenerSettings) -> None:
-        """Take over what can change while running: certificates; all else is the intake's."""
+        """Take over what can change while running: networks and certificates; all else is the intake's."""
+        self._settings = settings
+        if self._calls is not None:
+            self._calls.door = door_of(settings)
         wants = bool(settings.tls_client_ca)
         if self._tls is not None and wants != (self._tls.certificates.client_ca is not None):
             self._context.report(
@@ -72,8 +76,10 @@ class GrpcListener:
             await self._stopping
             self._stopping = None
         calls = self._calls = Calls(self._context)
+        calls.door = door_of(self._settings)
         server = self._server = grpc.aio.server(
-            options=server_options(self._context.settings.frame_bytes_max), maximum_concurrent_rpcs=RPCS_MAX
+            options=server_options(self._settings.frame_bytes_max, self._put_by()),
+            maximum_concurrent_rpcs=RPCS_MAX,
         )
         server.add_generic_rpc_handlers(_handlers(calls))
         self._health = health.aio.HealthServicer()
@@ -87,6 +93,14 @@ class GrpcListener:
             self._context.report(
                 "listening", f"gRPC server listening on {format_address(host, port)} ({self.name})"
             )
+
+    def _put_by(self) -> int:
+        """How many connections there may be; their open files are put by."""
+        counters = self.intake.counters
+        if not counters.put_by:
+            left = self._context.connections_left() // CONNECTIONS_SHARE
+            counters.put_by = max(1, min(self._settings.connections_max, left))
+        return counters.put_by
 
     def _bind(self) -> None:
         port = self._context.settings.port
@@ -114,6 +128,8 @@ class GrpcListener:
         """
         while await self._server.wait_for_termination(HEALTH_INTERVAL_S):
             await self._tell_health()
+            if self._calls is not None:
+                self._calls.look_again()
         raise ListenerError(f"{self.name} stopped accepting")
 
     async def _tell_health(self) -> None:

@@ -16,6 +16,7 @@ from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.door import Door
 from logboom.servers.grpc_options import RPCS_MAX, STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.listener import ListenerContext
+from logboom.settings import ListenerSettings
 
 STORED: Final = b"\x08\x01"
 """`LogResponse { success: true }`: the only one there is."""
@@ -66,10 +67,11 @@ class Calls:
         self._behind = context.journal_behind
         self._submit = context.intake.submit
         self._pause_s = context.intake.pause_s
-        self.door = Door(context.settings.allow, context.settings.deny, RPCS_MAX)
+        self.door = door_of(context.settings)
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
+        self._generation = context.tokens.generation if context.tokens is not None else 0
         self._waiting: list[asyncio.Future[None]] = []
         self._waiting_bytes = 0
         self._source_of = lru_cache(PEERS_KNOWN_MAX)(self._make_source)
@@ -94,6 +96,18 @@ class Calls:
         self.stopping = True
         for stream in self._streams:
             stream.stop()
+
+    def look_again(self) -> None:
+        """End the streams whose token was revoked; called about once a second."""
+        tokens = self._context.tokens
+        if tokens is None or tokens.generation == self._generation:
+            return
+        self._generation = tokens.generation
+        for stream in self._streams:
+            try:
+                self._admit(stream.context)
+            except RefusedError as error:
+                stream.stop(error.refusal)
 
     def journal_advanced(self) -> None:
         """The journal has committed: let those go on who waited for it."""
@@ -224,16 +238,18 @@ class _Stream:
         self._calls = calls
         self._decode = decode
         self._respond = respond
-        self._context = context
+        self.context = context
         self._messages: list[bytes] = []
         self._bytes = 0
         self._ended = calls.stopping
+        self._refusal = STOPPING
         self._peer_ended = False
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
 
-    def stop(self) -> None:
-        """Read no more; what was read is answered."""
+    def stop(self, refusal: Refusal = STOPPING) -> None:
+        """Read no more; what was read is answered, then the stream ends with `refusal`."""
+        self._refusal = refusal
         self._ended = True
         self._arrived.set()
         self._taken.set()
@@ -248,10 +264,10 @@ class _Stream:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)  # what it ended with is the call's end, too
         if not self._peer_ended:
-            await abort(self._context, STOPPING)
+            await abort(self.context, self._refusal)
 
     async def _read(self) -> None:
-        read, messages = self._context.read, self._messages
+        read, messages = self.context.read, self._messages
         try:
             while not self._ended:
                 message = await read()
@@ -265,7 +281,7 @@ class _Stream:
                     self._taken.clear()
                     await self._taken.wait()
         finally:
-            self.stop()
+            self.stop(self._refusal)
 
     @property
     def _full(self) -> bool:
@@ -286,8 +302,8 @@ class _Stream:
 
     async def _answer(self, decoded: Decoded) -> None:
         """Store, and respond to each message of which everything is stored; to the next one with what is."""
-        write, respond = self._context.write, self._respond
-        stored, refusal = await self._calls.store(decoded, self._context)
+        write, respond = self.context.write, self._respond
+        stored, refusal = await self._calls.store(decoded, self.context)
         for count in decoded.counts:
             if stored < count:
                 break
@@ -296,12 +312,17 @@ class _Stream:
         if refusal is not None:
             if stored:
                 await write(respond(stored))
-            await abort(self._context, refusal)
+            await abort(self.context, refusal)
 
 
 async def abort(context: Any, refusal: Refusal) -> None:
     """End a call with a refusal's status; raises what gRPC wants raised."""
     await context.abort(refusal.code, refusal.detail, refusal.trailers)
+
+
+def door_of(settings: ListenerSettings) -> Door:
+    """The networks that may call."""
+    return Door(settings.allow, settings.deny, RPCS_MAX)
 
 
 def peer_address(peer: str) -> str:

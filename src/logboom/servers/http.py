@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from logboom.errors import ListenerError
 from logboom.model import Report
 from logboom.pipeline.door import Door, Refused
+from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import BACKLOG, bind, expand_hosts, format_address
 from logboom.servers.tls import make_tls, reload_tls
@@ -22,6 +23,7 @@ from logboom.settings import ListenerSettings
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from logboom.servers.http_connection import HttpConnection
     from logboom.web.site import Site
 
 SWEEP_INTERVAL_S: Final = 1.0
@@ -37,6 +39,10 @@ FIRST_REQUEST_S_MAX: Final = 20.0
 
 BODY_BUFFER_BYTES: Final = 512 << 10
 """Body bytes that aiohttp holds for a handler: enough to judge thousands of lines in one call."""
+
+HALF_BODY_S_MAX: Final = 1.0
+"""When the server is being stopped, bodies on their way may still get to their end: most are there in a moment.
+Of the others, the connection is closed: who gets no answer sends again."""
 
 DETAIL_CHARS_MAX: Final = 200
 """A peer's bytes in one line of the operational log."""
@@ -58,6 +64,7 @@ class HttpListener:
         self._settings = context.settings
         self._report = context.report
         self._door = _door_of(context.settings)
+        self._complaints = Complaints(context.name, context.report)
         self._servers: list[asyncio.Server] = []
         self._gate: TlsGate | None = None
         self._site: Site | None = None
@@ -103,11 +110,6 @@ class HttpListener:
         self._runner = web.AppRunner(
             make_application(self._site, context.operations),
             access_log=None,
-            auto_decompress=False,  # ours is bounded
-            keepalive_timeout=KEEP_ALIVE_S,
-            lingering_time=LINGER_S,
-            logger=_logger(self.name, self._report),
-            read_bufsize=BODY_BUFFER_BYTES,
             shutdown_timeout=0,  # `drain` has waited before
         )
         await self._runner.setup()
@@ -136,16 +138,26 @@ class HttpListener:
 
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""
+        from logboom.servers.http_connection import HttpConnection  # noqa: PLC0415 - see the module's text
+
         server = runner.server
         if server is None:
             raise ListenerError(f"listener {self.name} was closed")
         counters = self.intake.counters
+        options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,  # ours is bounded
+            "keepalive_timeout": KEEP_ALIVE_S,
+            "lingering_time": LINGER_S,
+            "logger": _logger(self.name, self._report),
+            "read_bufsize": BODY_BUFFER_BYTES,
+        }
 
         def accept() -> asyncio.Protocol:
             if len(server.connections) >= self._connections_max():
                 counters.turned_away(Refused.FULL)
                 return _TurnedAway()
-            return _AtTheDoor(self._enter, server)
+            return _AtTheDoor(self._enter, lambda: HttpConnection(server, self._complain, **options))
 
         return accept
 
@@ -161,6 +173,12 @@ class HttpListener:
         if self._site is not None:
             self._site.silent[transport] = asyncio.get_running_loop().time()
         return True
+
+    def _complain(self, transport: asyncio.Transport, text: str) -> None:
+        """A connection is being closed for what it sent."""
+        if self._site is not None:
+            self._site.silent.pop(transport, None)
+        self._complaints.tell(_address_of(transport), text)
 
     def _look_after(self, now: float) -> None:
         """Count the connections anew, and close those whose first request does not come."""
@@ -188,6 +206,7 @@ class HttpListener:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
                 self._site.hub.sweep(loop.time())
+                self._site.look_at_guests()
             self._look_after(loop.time())
             if not all(server.is_serving() for server in self._servers):
                 raise ListenerError(f"{self.name} stopped accepting")
@@ -215,9 +234,11 @@ class HttpListener:
         except TimeoutError:
             pass
         if runner.server is not None:
+            await _end_bodies(runner.server, ends_at)
             runner.server.pre_shutdown()
             await runner.server.shutdown(max(0.0, ends_at - loop.time()))
         await runner.cleanup()
+        self._complaints.close()
         self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
     def configure(self, settings: ListenerSettings) -> None:
@@ -234,6 +255,23 @@ class HttpListener:
         """The journal has committed something."""
         if self._site is not None:
             self._site.journal_advanced()
+
+
+async def _end_bodies(server: "web.Server", ends_at: float) -> None:
+    """Wait for bodies that are on their way, and close the connections of those that do not arrive.
+
+    aiohttp takes no more bytes once it shuts down, and would wait in vain for the rest until the very end.
+    """
+    left_s = ends_at - asyncio.get_running_loop().time()
+    ends = [end for one in _connections_of(server) if (end := one.body_end()) is not None]
+    if ends and left_s > 0:
+        await asyncio.wait(ends, timeout=min(HALF_BODY_S_MAX, left_s / 2))
+    for one in _connections_of(server):
+        one.cut_half_body()
+
+
+def _connections_of(server: "web.Server") -> "list[HttpConnection]":
+    return cast("list[HttpConnection]", server.connections)  # `HttpListener` makes no others
 
 
 class _AtTheDoor(asyncio.Protocol):
@@ -279,8 +317,10 @@ class _ToReport(logging.Handler):
 
 
 def _detail_of(error: BaseException) -> str:
-    """What was wrong. Of a request that can't be read, only the kind: aiohttp's text quotes it, and there may stand
-    the token of somebody whose proxy is broken."""
+    """What was wrong. Of a request that can't be read, only the kind.
+
+    aiohttp's text quotes it, and there may stand the token of somebody whose proxy is broken.
+    """
     from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - see the module's text
 
     if isinstance(error, HttpProcessingError):
@@ -305,4 +345,5 @@ def _logger(name: str, report: Report) -> logging.Logger:
 
 def _load() -> None:
     """Import what is slow to import."""
+    import logboom.servers.http_connection  # noqa: PLC0415
     import logboom.web.routes  # noqa: F401, PLC0415

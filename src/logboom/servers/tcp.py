@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -31,6 +32,11 @@ KEEPALIVE_PROBES: Final = 4
 
 WRITE_STALL_S_MAX: Final = 60.0
 """A peer that leaves its replies unread for this long is disconnected: they take memory."""
+
+HELD_BYTES_MAX: Final = 256 << 20
+"""Bytes of unfinished lines and frames, over all connections of a listener: a frame may have a megabyte, and an address
+ten thousand connections. Beyond, the address that holds most loses those that hold much."""
+HELD_FREE_BYTES: Final = 64 << 10
 
 QUIET_ABOVE_PER_S: Final = 20
 """Connections a second above which their coming and going is told as a number: one log line each would be a
@@ -74,6 +80,7 @@ class TcpListener:
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
         self._told_this_second = 0
         self._hushed = 0
+        self._generation = 0
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits and idle times; lengths count for new connections."""
@@ -174,7 +181,7 @@ class TcpListener:
 
     def source_of(self, peer: str) -> Source:
         """The source of a new connection."""
-        return Source(self.name, self._settings.protocol, peer, next(_connection_ids))
+        return Source(self.name, self._settings.protocol, peer, next(_connection_ids), peer)
 
     def receive_buffer(self, *, small: bool) -> memoryview:
         """Where the loop may receive into."""
@@ -241,6 +248,7 @@ class TcpListener:
     def sweep(self, now: float) -> None:
         """Warn about idle connections, close those that must not stay, send the heartbeats of the others."""
         warn_s, close_s = self._settings.idle_warn_s, self._settings.idle_close_s
+        look_again = self._tokens_changed()
         for connection in list(self._connections):
             idle_s = now - connection.last_data
             connection.send_unasked()
@@ -250,15 +258,40 @@ class TcpListener:
                     f"{self._name_of(connection)}: replies unread for {WRITE_STALL_S_MAX:.0f} s, closed",
                 )
                 connection.transport.abort()
+            elif trouble := connection.token_trouble(now, look_again=look_again):
+                self._tell("warning", connection, f"{trouble}; closed")
+                connection.transport.abort()
             elif 0 < close_s < idle_s:
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
                 connection.transport.close()
             elif 0 < warn_s < idle_s and connection.warned_for != connection.last_data:
                 connection.warned_for = connection.last_data
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s")
+        self._free_held()
         if self._hushed:
             self._report("info", f"{self.name}: {self._hushed} more connections came or went")
         self._hushed = self._told_this_second = 0
+
+    def _free_held(self) -> None:
+        """Close connections whose unfinished frames take too much memory, those of one address."""
+        if self.journal_behind():
+            return  # what they hold is whole, and nobody is read
+        held: Counter[str] = Counter()
+        for connection in self._connections:
+            held[connection.address] += connection.held_bytes()
+        if held.total() <= HELD_BYTES_MAX:
+            return
+        [(worst, _)] = held.most_common(1)
+        for connection in list(self._connections):
+            if connection.address == worst and connection.held_bytes() > HELD_FREE_BYTES:
+                self._tell("warning", connection, "holds too much that does not end; closed")
+                connection.transport.abort()
+
+    def _tokens_changed(self) -> bool:
+        """Whether they are others than at the last look."""
+        before, tokens = self._generation, self._context.tokens
+        self._generation = tokens.generation if tokens is not None else 0
+        return self._generation != before
 
     def _name_of(self, connection: Connection) -> str:
         return f"{self.name} {connection.source.peer}"

@@ -99,7 +99,11 @@ async def login(request: web.Request) -> web.Response:
         raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
     try:
         text = msgspec.json.decode(await request.read(), type=_Login).token
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # strangers come here: no fault of ours
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+    ):  # strangers come here: no fault of ours
         raise web.HTTPBadRequest(text='expected {"token": "…"}') from None
     if site.tokens is None:
         return web.json_response({"name": EVERYBODY.name, "scopes": sorted(EVERYBODY.scopes)})

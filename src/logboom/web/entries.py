@@ -131,7 +131,9 @@ class _Share:
         elif wanted and now - self._since > HELD_S_MAX:
             raise BodyError(408, f"a line or a document did not end within {HELD_S_MAX:.0f} s")
         if wanted > self._bytes and self._site.held_bytes + wanted - self._bytes > HELD_BYTES_MAX:
-            raise BodyError(503, "too many long lines or JSON documents at once: send shorter ones, or try again")
+            raise BodyError(
+                503, "too many long lines or JSON documents at once: send shorter ones, or try again"
+            )
         self._site.held_bytes += wanted - self._bytes
         self._bytes = wanted
 

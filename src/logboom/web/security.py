@@ -1,5 +1,7 @@
 """What holds for every request: no foreign page may act through a user's browser, no answer tells our insides."""
 
+import re
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,20 +41,54 @@ def is_cross_origin(request: web.Request) -> bool:
     return urlsplit(origin).netloc.lower() != request.host.lower()
 
 
+def is_rebound(request: web.Request) -> bool:
+    """Whether a browser may take us for the server of a foreign page, whose name was made to lead here (DNS rebinding).
+
+    Where no token is asked for on loopback, the name is all that tells. Names of this machine have no dot. What
+    comes by https has passed a proxy of ours, since no foreign one has a certificate here. Each browser sends
+    Accept-Language, programs don't; and no page can take it away, or set Origin and Sec-Fetch-Site.
+    """
+    site = request.app[SITE]
+    if site.tokens is not None or not site.settings.on_loopback or "Accept-Language" not in request.headers:
+        return False
+    by_https = request.headers.get("Origin", "").startswith("https://") or "Sec-Fetch-Site" in request.headers
+    name = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
+    return not by_https and "." in name and not (name.endswith(".localhost") or _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _foreign(request: web.Request) -> str:
+    """Why a request may be a foreign page's; empty: it is not."""
+    acts = request.method not in _READING or "Upgrade" in request.headers
+    if acts and is_cross_origin(request):
+        return "cross-origin requests are refused"
+    if is_rebound(request):
+        return f"{request.host} is not known here: use https, localhost, or a token"
+    return ""
+
+
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what comes from foreign pages; turn errors into answers.
 
     Reading is left to the browser's own same-origin policy, which does not cover WebSockets.
     """
-    acts = request.method not in _READING or "Upgrade" in request.headers
-    if acts and is_cross_origin(request):
-        return _error(request, 403, "cross-origin requests are refused")
+    site, transport = request.app[SITE], request.transport
+    foreign = _foreign(request)
+    if foreign or transport is None:
+        return _error(request, 403, foreign or "the request broke off")
     try:
-        if request.transport is not None:
-            request.app[SITE].silent.pop(request.transport, None)
-        request[IDENTITY] = admit(request)
-        return await handler(request)
+        site.silent.pop(transport, None)
+        identity = request[IDENTITY] = admit(request)
+        with site.guest(transport, identity):
+            return await handler(request)
     except web.HTTPException as error:
         kept = {
             name: error.headers[name]
@@ -64,7 +100,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(request, 400, "the request broke off")
     except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's
         text = f"{request.method} {request.path}: {type(error).__name__}: {error}"
-        request.app[SITE].report("fatal", f"{request.app[SITE].name}: {text}")
+        site.report("fatal", f"{site.name}: {text}")
         return _error(request, 500, "internal error; the server's log tells more")
 
 

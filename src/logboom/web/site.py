@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from logboom.journal.journal import Journal
 from logboom.model import Batch, Receipt, Report, Source
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.limiter import FixedWindowLimiter
-from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
@@ -81,6 +82,8 @@ class Site:
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
         self.silent: dict[asyncio.Transport, float] = {}
         """Connections that have not sent a request's head yet, and since when; the listener closes them one day."""
+        self._guests: dict[asyncio.Transport, Identity] = {}
+        self._generation = tokens.generation if tokens is not None else 0
         self.tails = 0
         self.held_bytes = 0
         self.taking_apart = asyncio.Lock()
@@ -97,6 +100,26 @@ class Site:
     def source(self, peer: str | None) -> Source:
         """The source of a new connection or request."""
         return Source(self.name, self.settings.protocol, peer or "unknown", next(self._connections))
+
+    @contextmanager
+    def guest(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
+        """Somebody is being served, perhaps for days."""
+        if identity.key:
+            self._guests[transport] = identity
+        try:
+            yield
+        finally:
+            self._guests.pop(transport, None)
+
+    def look_at_guests(self) -> None:
+        """Cut off those whose token was revoked; called about once a second."""
+        if self.tokens is None or self.tokens.generation == self._generation:
+            return
+        self._generation = self.tokens.generation
+        for transport, identity in list(self._guests.items()):
+            if not self.tokens.holds(identity):
+                self.report("warning", f"{self.name}: the token {identity.name} was revoked; disconnected")
+                transport.abort()
 
     def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
         """Hand a batch over, stamped; returns for how long its sender is not to be read, seconds."""
@@ -124,6 +147,11 @@ class Site:
         """Until the journal has no more to do than it should."""
         while self.journal_behind():
             await self._advanced.wait()
+
+    async def wait_for_debt(self, address: str) -> None:
+        """Until an address that has sent too fast may be read again."""
+        while debt_s := self.intake.debt_s(address):  # noqa: ASYNC110 - time alone pays it
+            await asyncio.sleep(debt_s)
 
     async def search(self, request: web.Request, work: Callable[[], Result]) -> Result:
         """What `work` returns, done on a thread; not done when its client has gone meanwhile.

@@ -168,7 +168,7 @@ def test_grpc_clients_need_certificates_from_a_restart_on(folder: Path) -> None:
         operations=None,  # type: ignore[arg-type]
     )
     listener = GrpcListener.__new__(GrpcListener)
-    listener.name, listener._context = "front", context
+    listener.name, listener._context, listener._calls = "front", context, None
     listener._tls = Tls("front", settings_of(folder), reporter(reports))
     listener.configure(settings_of(folder, ca="ca.pem"))
     assert reports == [("warning", "front: tls_client_ca is set or taken away by a restart only")]
@@ -368,6 +368,7 @@ def test_what_came_before_the_loss_still_counts(folder: Path) -> None:
         assert app.received == b""
         client.link.connection_lost(ConnectionResetError("reset"))
         assert app.received == b"x" * 5000
+        await asyncio.sleep(0)
         assert [str(error) for error in app.lost] == ["reset"]
 
     run_scenario(scenario())
@@ -388,6 +389,7 @@ def test_damaged_bytes_end_the_connection_with_a_reason(folder: Path) -> None:
         assert client.wire.closed
         client.link.write(b"nobody reads this")
         client.link.connection_lost(None)
+        await asyncio.sleep(0)
         assert app.received == b"good"
         assert "TLS: " in str(app.lost[0])
 

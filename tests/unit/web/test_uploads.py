@@ -76,6 +76,9 @@ class SlowSite:
     async def wait_for_journal(self) -> None:
         await self.clear.wait()
 
+    async def wait_for_debt(self, address: str) -> None:
+        assert address == NOWHERE.peer
+
     def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
         assert source is NOWHERE
         self.waiting.append((batch, done))

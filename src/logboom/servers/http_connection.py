@@ -1,0 +1,155 @@
+"""One connection of the `http` listener: aiohttp's, which keeps what it can't read for too long.
+
+aiohttp answers each piece of nonsense with a 400 of its own, and libuv hands over up to 32 pieces before the first
+answer is written: 8 MiB a connection. Each piece, and aiohttp's text that quotes it, hangs on to an exception whose
+traceback leads back to it; such a circle waits for the garbage collector, which counts objects, not bytes.
+So here, nothing more is read after the first mistake, and the circle is cut.
+
+This module imports aiohttp, which takes its time: see `logboom.servers.http`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from logboom.servers.tls_link import begins_tls
+
+Complain = Callable[[asyncio.Transport, str], None]
+"""Told about a connection that is closed now, and why."""
+
+QUOTED_CHARS_MAX: Final = 200
+"""Of aiohttp's text about nonsense, which quotes it whole: enough to see one's mistake."""
+
+_BEGINNINGS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")
+"""A request begins with its method; empty lines before it do no harm (RFC 9112, section 2.2)."""
+
+_NOT_HTTP: Final = (
+    b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"  # by hand: no request
+    b"this port speaks HTTP\n"
+)
+
+
+class HttpConnection(RequestHandler):
+    """aiohttp's connection, which looks at its first byte and ends with its first mistake.
+
+    Args:
+        server: aiohttp's, which hands out the requests.
+        complain: see there.
+        options: aiohttp's.
+    """
+
+    __slots__ = ("_broken", "_complain", "_fresh")
+
+    def __init__(self, server: web.Server, complain: Complain, **options: Any) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._complain = complain
+        self._fresh = True
+        self._broken = False  # nothing that it sends means anything any more
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if self._fresh and data:
+            self._fresh = False
+            if data[0] not in _BEGINNINGS:
+                self._turn_away(data)
+                return
+        if self._broken:
+            self._stop_reading()  # aiohttp goes on reading whenever its queue gets shorter
+            return
+        super().data_received(data)
+        if self._messages:
+            error = getattr(self._messages[-1][0], "exc", None)  # a request has none
+            if isinstance(error, HttpProcessingError):
+                self._break_off(error)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that could not be read, or could not be answered.
+
+        The text about the former quotes it: it goes to the peer, not into the log, for there may stand the token of
+        somebody whose proxy is broken.
+        """
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        exc.__traceback__ = None  # what comes behind a declined upgrade is not seen by `data_received`
+        if self.transport is not None:
+            self._complain(self.transport, f"sends what is not HTTP: {type(exc).__name__}; closed")
+        response = web.Response(status=status, text=(message or "")[:QUOTED_CHARS_MAX])
+        response.force_close()
+        return response
+
+    def body_end(self) -> asyncio.Future[None] | None:
+        """Done at the end of the body that is being received; None: there is none.
+
+        It stays pending when the connection is lost before.
+        """
+        if self._current_request is None:
+            return None
+        ended: asyncio.Future[None] = self._loop.create_future()
+        self._current_request.content.on_eof(partial(_set_done, ended))
+        return None if ended.done() else ended
+
+    def cut_half_body(self) -> None:
+        """Close the connection when its request is not complete: unanswered, its sender will send it again."""
+        if self.body_end() is None or self.transport is None:
+            return
+        self.transport.abort()
+        if self._task_handler is not None:
+            self._task_handler.cancel()  # it may also wait for its turn
+
+    def _turn_away(self, data: bytes) -> None:
+        """The very first byte is wrong: aiohttp need not see it."""
+        transport = self.transport
+        if transport is None:
+            return
+        self._broken = True
+        if begins_tls(memoryview(data)):
+            self._complain(transport, "speaks TLS, and this port is plain text; closed")
+            transport.abort()
+            return
+        self._complain(transport, "sends what is not HTTP; closed")
+        transport.write(_NOT_HTTP)
+        self.force_close()
+
+    def _break_off(self, error: HttpProcessingError) -> None:
+        """Stop after a mistake. What was complete before is answered, then the mistake, and that is all."""
+        self._broken = True
+        self._stop_reading()
+        error.__traceback__ = None  # it leads to a frame that holds the error, and the bytes
+        error.args = ()
+        error.message = error.message[:QUOTED_CHARS_MAX]
+        mistake, no_payload = self._messages.pop()
+        shortened: Any = type(mistake)
+        self._messages.append((shortened(status=400, exc=error, message=error.message), no_payload))
+        if self._current_request is not None:
+            _give_up(self._current_request.content)
+        for _, payload in self._messages:
+            _give_up(payload)
+
+    def _stop_reading(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+
+def _set_done(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
+
+
+def _give_up(payload: StreamReader) -> None:
+    """The rest of a body does not come, since it can't be read: aiohttp would leave its handler waiting."""
+    complete: list[bool] = []
+    payload.on_eof(lambda: complete.append(True))
+    if not complete:
+        payload.set_exception(web.RequestPayloadError("a part of the body can't be read"))
