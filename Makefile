@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
+# As many workers as there are cores; more than four gain nothing and only fill the memory with browsers and databases.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -gt 4 ] && echo 4 || echo $$cores)
 
 .PHONY: help run test check format bench dist lock docs clean audit
 
@@ -42,7 +44,7 @@ run: $(VENV)/.run $(UPLOT)  ## make the environment, then start the server (ARGS
 	@exec $(BIN)/logboom serve $(ARGS)
 
 test: $(VENV)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.test  ## lint, types, layers, generated docs, vulnerabilities
 	@$(BIN)/ruff check

@@ -128,7 +128,8 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     ] = ""
     tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password.")] = ""
     tls_client_ca: Annotated[
-        str, Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none.")
+        str,
+        Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none."),
     ] = ""
 
     @property

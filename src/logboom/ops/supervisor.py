@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
 from logboom.model import Report
@@ -77,7 +78,8 @@ async def supervise(
             died = supervised.alive
             supervised.alive, supervised.trouble = False, _describe(error)
             supervised.restarts += 1
-            service.stop()
+            with suppress(Exception):  # what is dead already can't be asked for more
+                service.stop()
             if died and clock() - started_at > BACKOFF_LAST_S:
                 backoff_s = BACKOFF_FIRST_S
             report(
