@@ -21,6 +21,9 @@ BLOCK_BYTES: Final = 32 << 10
 REST_FACTOR: Final = 9
 """The thread rests nine times as long as it works: a tenth of a core, however much comes."""
 
+FLOOD_REST_FACTOR: Final = 49
+"""While more comes than it can read, it takes samples: nobody is judged by them, so few are enough."""
+
 PACE_S: Final = 0.25
 """Time between two looks at the journal's end: one look for all that came meanwhile. Nobody sees the difference."""
 
@@ -51,6 +54,7 @@ class SourceReader:
         self._thread: threading.Thread | None = None
         self._ended: asyncio.Future[None] | None = None
         self._saved_at = time.monotonic()
+        self._rest_factor = REST_FACTOR
 
     async def start(self) -> None:
         """Start the thread, or another one after the first has died."""
@@ -99,8 +103,9 @@ class SourceReader:
                     reader = self._reader_at_end()
                 if self._read(reader):
                     if not stopping:
-                        self._stopping.wait((time.thread_time() - began) * REST_FACTOR)
+                        self._stopping.wait((time.thread_time() - began) * self._rest_factor)
                     continue
+                self._rest_factor = REST_FACTOR
                 self._save(due=stopping)
                 if stopping:
                     return
@@ -115,6 +120,7 @@ class SourceReader:
         end = journal.committed.next_sequence
         if not 0 <= end - book.position <= BEHIND_MAX:
             book.skip_to(end)
+            self._rest_factor = FLOOD_REST_FACTOR
         return JournalReader(journal.folder, book.position, lambda: journal.committed)
 
     def _read(self, reader: JournalReader) -> bool:

@@ -294,7 +294,7 @@ def test_what_is_expensive_to_judge_waits_for_the_others_turn(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cost = Cost()
-    monkeypatch.setattr(time, "perf_counter", cost)
+    monkeypatch.setattr(time, "thread_time", cost)
     bench = make_bench("gateway", at_once=True)
     connection, transport = bench.connect()
     full = len(connection.get_buffer(-1))
