@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from logboom.errors import ListenerError
@@ -37,6 +37,9 @@ HELD_BYTES_MAX: Final = 256 << 20
 """Bytes of unfinished lines and frames, over all connections of a listener: a frame may have a megabyte, and an address
 ten thousand connections. Beyond, the address that holds most loses those that hold much."""
 HELD_FREE_BYTES: Final = 64 << 10
+
+SWEEP_SLICE: Final = 500
+"""Connections that are looked after in one turn of the loop: about a millisecond."""
 
 QUIET_ABOVE_PER_S: Final = 20
 """Connections a second above which their coming and going is told as a number: one log line each would be a
@@ -152,7 +155,8 @@ class TcpListener:
         """
         while True:
             await asyncio.sleep(1.0)
-            self.sweep(self.loop.time())
+            for _ in self._sweep_in_slices(self.loop.time()):
+                await asyncio.sleep(0)
             if not all(server.is_serving() for server in self._servers):
                 raise ListenerError(f"{self.name} stopped accepting")
 
@@ -247,9 +251,19 @@ class TcpListener:
 
     def sweep(self, now: float) -> None:
         """Warn about idle connections, close those that must not stay, send the heartbeats of the others."""
+        for _ in self._sweep_in_slices(now):
+            pass
+
+    def _sweep_in_slices(self, now: float) -> Iterator[None]:
+        """The sweep, a step for each `SWEEP_SLICE` connections: ten thousand at once would hold up their answers."""
         warn_s, close_s = self._settings.idle_warn_s, self._settings.idle_close_s
         look_again = self._tokens_changed()
-        for connection in list(self._connections):
+        held: Counter[str] = Counter()
+        for number, connection in enumerate(list(self._connections), 1):
+            if number % SWEEP_SLICE == 0:
+                yield
+            if size := connection.held_bytes():
+                held[connection.address] += size
             idle_s = now - connection.last_data
             connection.send_unasked()
             if connection.stalled_s(now) > WRITE_STALL_S_MAX:
@@ -267,20 +281,15 @@ class TcpListener:
             elif 0 < warn_s < idle_s and connection.warned_for != connection.last_data:
                 connection.warned_for = connection.last_data
                 self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s")
-        self._free_held()
+        self._free_held(held)
         if self._hushed:
             self._report("info", f"{self.name}: {self._hushed} more connections came or went")
         self._hushed = self._told_this_second = 0
 
-    def _free_held(self) -> None:
+    def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
-        if self.journal_behind():
-            return  # what they hold is whole, and nobody is read
-        held: Counter[str] = Counter()
-        for connection in self._connections:
-            held[connection.address] += connection.held_bytes()
-        if held.total() <= HELD_BYTES_MAX:
-            return
+        if held.total() <= HELD_BYTES_MAX or self.journal_behind():
+            return  # if it is behind, what they hold is whole, and nobody is read
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):
             if connection.address == worst and connection.held_bytes() > HELD_FREE_BYTES:
