@@ -246,7 +246,7 @@ def test_each_refused_entry_is_named(tmp_path: Path) -> None:
         (b"x", {"Content_Type": "image/png"}, 415),
         (b"x", {"Content_Encoding": "br"}, 415),
         (b"x", {"Content_Encoding": "gzip"}, 400),
-        (gzip.compress(b'{"a":1}')[:-4], {"Content_Encoding": "gzip"}, 400),
+        (gzip.compress(b'{"a":1}', mtime=0)[:-4], {"Content_Encoding": "gzip"}, 400),
     ],
 )
 def test_what_can_not_be_stored_is_refused(
