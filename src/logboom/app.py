@@ -181,7 +181,7 @@ class App:
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
                     f"bind it to 127.0.0.1, or start with --insecure where you trust the network"
                 )
-            if not (getattr(settings, "tls_cert", "") or settings.on_loopback):
+            if not (settings.tls_cert or settings.on_loopback):
                 self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
         elif settings.serves_entries and not settings.on_loopback:
             if not self.settings.insecure:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,15 +12,19 @@ from logboom.testing.postgres_kit import PostgresServer, find_binaries, postgres
 from logboom.testing.redis_kit import RedisServer, redis_server
 
 
+def _give_up(reason: str) -> NoReturn:
+    """Skip; fail where CI promises to have everything."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def redis_binary() -> str:
     """The redis-server of this machine; without one a test is skipped, except where CI promises to have it."""
     binary = shutil.which("redis-server")
     if binary is None:
-        reason = "there is no redis-server; Debian has it in the package redis-server"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _give_up("there is no redis-server; Debian has it in the package redis-server")
     return binary
 
 
@@ -35,10 +40,7 @@ def postgres_binaries() -> Path:
     """The programs of this machine's PostgreSQL server; without them, as for Redis."""
     binaries = find_binaries()
     if binaries is None:
-        reason = "there is no PostgreSQL server; Debian has it in the package postgresql"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _give_up("there is no PostgreSQL server; Debian has it in the package postgresql")
     return binaries
 
 

@@ -1,8 +1,6 @@
 """Profile `live`: document 004's server with its words and flags, looked at with a WebSocket and a Redis client."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,14 +23,9 @@ MESSAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-def redis_port(tmp_path: Path) -> Iterator[int]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("redis-server is not installed")
-        pytest.skip("redis-server is not installed")
+def redis_port(tmp_path: Path, redis_binary: str) -> Iterator[int]:
     port = free_port()
-    command = [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path), "--save", ""]
+    command = [redis_binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path), "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if b"Ready to accept connections" in line)

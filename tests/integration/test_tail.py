@@ -226,14 +226,9 @@ def test_without_a_journal(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no redis-server")
-        pytest.skip("there is no redis-server")
+def redis_url(tmp_path: Path, redis_binary: str) -> Iterator[str]:
     path = tmp_path / "redis.sock"
-    command = [binary, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    command = [redis_binary, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
