@@ -86,6 +86,16 @@ def page(browser: "Browser") -> "Iterator[Page]":
     assert trouble == []
 
 
+def visit(page: "Page", address: str) -> None:
+    """Go to a view and wait until it is the one shown.
+
+    A change of what stands behind `#` loads no document: the view before stays until the next one's module is there.
+    """
+    page.goto(address)
+    view = address.partition("#/")[2].partition("?")[0] or "overview"
+    page.locator(f"main.{view}").wait_for()
+
+
 def _is_trouble(text: str) -> bool:
     return "violation" in text or "Content Security Policy" in text
 

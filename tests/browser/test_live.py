@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logboom.testing.server_kit import ServerProcess
-from tests.browser.conftest import Post
+from tests.browser.conftest import Post, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,7 +37,7 @@ def wait_until_live(page: "Page") -> None:
 
 def test_entries_appear_and_open(page: "Page", site: str, post: Post) -> None:
     post([{"message": "before the page", "source": "early"}])
-    page.goto(f"{site}/#/live?source=early")
+    visit(page, f"{site}/#/live?source=early")
     wait_for_messages(page, "before the page")
     wait_until_live(page)
     assert page.title() == "Live · Logboom"
@@ -49,7 +49,7 @@ def test_entries_appear_and_open(page: "Page", site: str, post: Post) -> None:
 
 
 def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> None:
-    page.goto(f"{site}/#/live?source=filtered")
+    visit(page, f"{site}/#/live?source=filtered")
     wait_until_live(page)
     page.get_by_label("Level").select_option("WARNING")
     page.wait_for_function("location.hash.includes('level=WARNING')")
@@ -66,7 +66,7 @@ def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> No
 
 
 def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post: Post) -> None:
-    page.goto(f"{site}/#/live?source=paused")
+    visit(page, f"{site}/#/live?source=paused")
     wait_until_live(page)
     post([{"message": "first", "source": "paused"}])
     wait_for_messages(page, "first")
@@ -81,7 +81,7 @@ def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post:
 def test_after_a_crash_of_the_server_nothing_is_missing_and_nothing_twice(
     page: "Page", site: str, server: ServerProcess, post: Post
 ) -> None:
-    page.goto(f"{site}/#/live?source=crash")
+    visit(page, f"{site}/#/live?source=crash")
     wait_until_live(page)
     post({"message": f"crash {number}", "source": "crash"} for number in range(5))
     wait_for_messages(page, *[f"crash {number}" for number in range(5)])
@@ -96,7 +96,7 @@ def test_after_a_crash_of_the_server_nothing_is_missing_and_nothing_twice(
 
 
 def test_a_flood_leaves_the_page_usable(page: "Page", site: str, post: Post) -> None:
-    page.goto(f"{site}/#/live")
+    visit(page, f"{site}/#/live")
     wait_until_live(page)
     page.evaluate(
         "window.painted = 0; (function next() { window.painted += 1; requestAnimationFrame(next); })()"
@@ -125,7 +125,7 @@ def test_a_flood_leaves_the_page_usable(page: "Page", site: str, post: Post) -> 
 
 def test_scrolling_back_stays_there_until_newest_is_wanted(page: "Page", site: str, post: Post) -> None:
     post({"message": f"scroll {number}", "source": "scroll"} for number in range(200))
-    page.goto(f"{site}/#/live?source=scroll")
+    visit(page, f"{site}/#/live?source=scroll")
     page.locator(".message").filter(has_text="scroll 199").wait_for()
     wait_until_live(page)
     page.locator(".scroller").evaluate("element => element.scrollTop = 0")

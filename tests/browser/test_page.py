@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logboom.testing.server_kit import ServerProcess
-from tests.browser.conftest import Post, send
+from tests.browser.conftest import Post, send, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -67,7 +67,7 @@ def figure(page: "Page", name: str) -> int:
 
 
 def test_overview_tells_state_figures_sources_and_listeners(page: "Page", site: str) -> None:
-    page.goto(site)
+    visit(page, site)
     assert page.title() == "Overview · Logboom"
     page.get_by_text("All is well").wait_for()
     page.locator('.figures [data-key="Stored"]').wait_for()
@@ -85,7 +85,7 @@ def test_overview_tells_state_figures_sources_and_listeners(page: "Page", site: 
 
 
 def test_overview_keeps_itself_up_to_date(page: "Page", site: str, post: Post) -> None:
-    page.goto(site)
+    visit(page, site)
     page.locator('.figures [data-key="Stored"]').wait_for()
     before = figure(page, "Stored")
     post([{"message": "one more"}])
@@ -97,7 +97,7 @@ def test_overview_keeps_itself_up_to_date(page: "Page", site: str, post: Post) -
 
 
 def test_search_finds_pages_and_opens(page: "Page", site: str) -> None:
-    page.goto(f"{site}/#/search")
+    visit(page, f"{site}/#/search")
     page.get_by_label("Text").fill("page entry")
     page.get_by_text("250 entries, the newest 200 shown").wait_for()
     assert "q=page+entry" in page.url
@@ -117,7 +117,7 @@ def test_search_finds_pages_and_opens(page: "Page", site: str) -> None:
 
 
 def test_an_entry_shows_its_fields_and_what_was_around_it(page: "Page", site: str) -> None:
-    page.goto(f"{site}/#/search?source=pump-7&level=ERROR")
+    visit(page, f"{site}/#/search?source=pump-7&level=ERROR")
     page.get_by_text("1 entry", exact=True).wait_for()
     page.locator(".rows").get_by_role("option").first.click()
     fields = page.locator("#entry .fields")
@@ -132,7 +132,7 @@ def test_an_entry_shows_its_fields_and_what_was_around_it(page: "Page", site: st
 
 @pytest.mark.usefixtures("charts_installed")
 def test_dragging_over_the_histogram_narrows_the_time(page: "Page", site: str) -> None:
-    page.goto(f"{site}/#/search?since=15m&source=pump-7")
+    visit(page, f"{site}/#/search?since=15m&source=pump-7")
     page.get_by_text("2 entries", exact=True).wait_for()
     box = page.locator(".volume .u-over").bounding_box()
     assert box is not None
@@ -149,7 +149,7 @@ def test_dragging_over_the_histogram_narrows_the_time(page: "Page", site: str) -
 
 
 def test_downloads_hold_what_is_shown(page: "Page", site: str, tmp_path: Path) -> None:
-    page.goto(f"{site}/#/search?source=pump-7")
+    visit(page, f"{site}/#/search?source=pump-7")
     page.get_by_text("2 entries", exact=True).wait_for()
     shown = [row.locator(".message").inner_text() for row in page.locator(".row:not([hidden])").all()]
     with page.expect_download() as download:
@@ -166,7 +166,7 @@ def test_downloads_hold_what_is_shown(page: "Page", site: str, tmp_path: Path) -
 
 @pytest.mark.usefixtures("charts_installed")
 def test_a_sensor_has_its_charts(page: "Page", site: str) -> None:
-    page.goto(f"{site}/#/charts?source=glass-house-1")
+    visit(page, f"{site}/#/charts?source=glass-house-1")
     for name, last in (("temp", "21.9 °C"), ("rh", "50 %"), ("lux", "1,270 lx"), ("irradiance", "10 W/m²")):
         chart = page.get_by_role("figure", name=name)
         chart.get_by_text(last, exact=True).wait_for()
@@ -179,34 +179,34 @@ def test_a_sensor_has_its_charts(page: "Page", site: str) -> None:
 
 @pytest.mark.usefixtures("charts_installed")
 def test_a_device_shows_its_memory(page: "Page", site: str) -> None:
-    page.goto(f"{site}/#/charts?source=127.0.0.1&listener=device")
+    visit(page, f"{site}/#/charts?source=127.0.0.1&listener=device")
     page.get_by_role("figure", name="heap_free").get_by_text("195 KiB", exact=True).wait_for()
 
 
 def test_without_uplot_only_charts_are_missing(page: "Page", site: str) -> None:
     page.route("**/static/vendor/**", lambda route: route.abort())
-    page.goto(f"{site}/#/charts")
+    visit(page, f"{site}/#/charts")
     page.get_by_text("Charts need uPlot").wait_for()
     page.get_by_role("link", name="Overview").click()
     page.get_by_text("Charts need uPlot").wait_for()
     page.locator('.figures [data-key="Stored"]').wait_for()
-    page.goto(f"{site}/#/search?source=pump-7")
+    visit(page, f"{site}/#/search?source=pump-7")
     page.get_by_text("2 entries", exact=True).wait_for()
     page.get_by_text("Charts need uPlot").wait_for()
 
 
 def test_what_logs_say_is_text(page: "Page", site: str, post: Post) -> None:
     post([{"message": HOSTILE, "source": HOSTILE, HOSTILE: 7, "level": HOSTILE}])
-    page.goto(site)
+    visit(page, site)
     page.get_by_role("region", name="Sources").get_by_text(HOSTILE).first.wait_for()
     for view in ("live", "search"):
-        page.goto(f"{site}/#/{view}?q=onerror")
+        visit(page, f"{site}/#/{view}?q=onerror")
         row = page.locator(".rows").get_by_role("option").filter(has_text=HOSTILE).first
         assert row.locator(".message").inner_text() == HOSTILE
         row.click()
         page.locator("#entry .fields th").filter(has_text=HOSTILE).wait_for()
         page.keyboard.press("Escape")
-    page.goto(f"{site}/#/charts")
+    visit(page, f"{site}/#/charts")
     page.get_by_label("Source").select_option(f"http {HOSTILE}")
     page.get_by_text(HOSTILE).first.wait_for(state="attached")
     assert page.locator("main img, #entry img, main script").count() == 0
@@ -215,7 +215,7 @@ def test_what_logs_say_is_text(page: "Page", site: str, post: Post) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_phone_never_scrolls_sideways(page: "Page", site: str, view: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"{site}/#/{view}")
+    visit(page, f"{site}/#/{view}")
     page.locator({"overview": ".table-box tbody tr", "charts": ".chip"}.get(view, ".row")).first.wait_for()
     widths = "[document.documentElement.scrollWidth, document.querySelector('main').scrollWidth]"
     assert page.evaluate(widths) == [360, 360]
@@ -227,7 +227,7 @@ def test_a_phone_never_scrolls_sideways(page: "Page", site: str, view: str) -> N
 def test_the_theme_is_chosen_and_stays(page: "Page", site: str) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="dark")
-    page.goto(site)
+    visit(page, site)
     dark = page.evaluate(ground)
     page.get_by_role("button", name="Theme: auto").click()
     page.get_by_role("button", name="Theme: light").wait_for()
