@@ -2,16 +2,16 @@
 
 import http.client
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from logboom.testing.server_kit import START_S_MAX, ServerProcess
+from tests.services import give_up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -28,23 +28,16 @@ window.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
-def _missing(reason: str) -> NoReturn:
-    """Skip, except where CI promises to have it."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Chromium. Of each module its own: Playwright's loop runs in this thread, where other tests have theirs."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if binary is None:
-        _missing("there is no chromium; Debian has it in the package chromium")
+        give_up("there is no chromium; Debian has it in the package chromium")
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - it may be missing
     except ModuleNotFoundError:
-        _missing("there is no playwright for Python")
+        give_up("there is no playwright for Python")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=binary, args=list(_ARGUMENTS))
         yield chromium
@@ -132,4 +125,4 @@ def charts_installed() -> None:
     """Needs uPlot, which `make test` fetches where Node.js is."""
     static = resources.files("logboom.web").joinpath("static")
     if not Path(str(static), "vendor", "uPlot.esm.js").exists():
-        _missing("there is no uPlot; `make run` fetches it where npm is installed")
+        give_up("there is no uPlot; `make run` fetches it where npm is installed")

@@ -1,7 +1,6 @@
 """`/metrics` as a real Prometheus reads it, with the rules and the dashboard that are shipped."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.testing.prometheus_kit import PrometheusServer, prometheus_server
 from logboom.testing.server_kit import ServerProcess
+from tests.services import find_program
 
 pytestmark = pytest.mark.service
 
@@ -27,20 +27,9 @@ LINES = (
 )
 
 
-def find(program: str) -> str:
-    """A program of Debian's package; without it a test is skipped, except where CI promises to have it."""
-    binary = shutil.which(program)
-    if binary is None:
-        reason = f"there is no {program}; Debian has it in the package prometheus"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return binary
-
-
 def promtool(*arguments: str, data: bytes = b"") -> str:
     """What promtool says; it has to like what it gets."""
-    command = [find("promtool"), *arguments]
+    command = [find_program("promtool", "prometheus"), *arguments]
     done = subprocess.run(
         command, input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
     )
@@ -65,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 @pytest.fixture(scope="module")
 def prometheus(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
     """The shipped configuration, with our port and no patience."""
-    binary, folder = find("prometheus"), tmp_path_factory.mktemp("prometheus")
+    binary, folder = find_program("prometheus", "prometheus"), tmp_path_factory.mktemp("prometheus")
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
     assert text.count("127.0.0.1:8080") == 1
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{server.ports['http']}").replace("15s", "1s")

@@ -1,6 +1,5 @@
 """The `redis` output against a real redis-server."""
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from logboom.testing.redis_kit import (
     store,
 )
 from logboom.testing.server_kit import free_port
+from tests.services import find_program
 
 pytestmark = pytest.mark.service
 
@@ -123,9 +123,7 @@ def test_by_socket(server: RedisServer, tmp_path: Path) -> None:
 
 
 def test_with_tls(own_server: RedisServer, tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
+    openssl = find_program("openssl", "openssl")
     key, certificate = own_server.folder / "key.pem", own_server.folder / "certificate.pem"
     request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]

@@ -29,6 +29,7 @@ from logboom.clients.websocket import WebSocketDialect
 from logboom.ops import certificates
 from logboom.ops.certificates import files_of, make_ca, make_client, make_server, write_pair
 from logboom.testing.server_kit import ServerProcess
+from tests.services import find_program
 
 LISTENERS = ("device", "collector", "gateway", "capnp", "http", "grpc")
 SECURE = {
@@ -235,9 +236,7 @@ def test_weak_ciphers_of_tls_1_2_are_refused(server: ServerProcess, folder: Path
 
 @pytest.mark.parametrize(("option", "protocol"), [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
 def test_openssl_agrees(server: ServerProcess, folder: Path, option: str, protocol: str) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl command")
+    openssl = find_program("openssl", "openssl")
     address = f"127.0.0.1:{server.ports['collector']}"
     trust = ("-CAfile", folder / "ca.pem", "-verify_return_error", "-verify_hostname", "localhost")
     done = subprocess.run(

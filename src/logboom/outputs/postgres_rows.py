@@ -12,9 +12,9 @@ import msgspec
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import LUX_PER_IRRADIANCE, TIME_KEYS, records_of
 from logboom.formats.times import parse_time
-from logboom.journal.segments import prefix, suffix
 from logboom.model import Record
 from logboom.outputs.lines import Lines
+from logboom.outputs.sent import between, encoded, line_texts, sent_text, tail_of
 
 DELIMITER: Final = "\x1f"
 """Between columns. JSON can't hold it but as an escape, so that entries need no look at each character."""
@@ -32,8 +32,6 @@ REPLACEMENT: Final = "\ufffd"
 """Stands where PostgreSQL can have no NUL."""
 
 _NULL: Final = r"\N"
-_ENTRY_AT: Final = len(prefix(0))
-_ENTRY_KEY: Final = ',"entry":'
 _NO_TIME: Final = "1970-01-01T00:00:00+00:00"
 """For a receive time that can't be read, which only a journal that somebody edited has."""
 
@@ -77,19 +75,19 @@ def rows_of(journal: int, lines: Lines) -> list[Row]:
     if "\r" in escaped or DELIMITER in escaped:  # blanks between tokens may be anything
         escaped = escaped.replace("\r", r"\r").replace(DELIMITER, r"\x1f")
     rows: list[Row] = []
-    for record, line in zip(records, _texts(escaped, lines, records), strict=False):
-        text = _between(line, _escaped_tail(record.source, record.listener))
-        rows.append(_row(journal, record, _escaped(_encoded(record)) if text is None else text, _NULL))
+    for record, line in zip(records, line_texts(escaped, lines, records), strict=False):
+        text = between(line, _escaped_tail(record.source, record.listener))
+        rows.append(_row(journal, record, _escaped(encoded(record)) if text is None else text, _NULL))
     return rows
 
 
 def safe_rows_of(journal: int, lines: Lines) -> list[Row]:
     """The same, and slower: what `jsonb` refuses inside an entry is replaced, and the text kept beside it."""
     records = records_of(lines.sequences, lines.data, with_times=False)
-    texts = _texts(lines.data.decode(errors="replace"), lines, records)
+    texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     rows: list[Row] = []
     for record, line in zip(records, texts, strict=False):
-        text = _sent(record, line)
+        text = sent_text(record, line)
         safe = _accepted(text)
         rows.append(_row(journal, record, _escaped(safe), _NULL if safe == text else _escaped(text)))
     return rows
@@ -98,18 +96,9 @@ def safe_rows_of(journal: int, lines: Lines) -> list[Row]:
 def last_resort(journal: int, lines: Lines, sequence: int) -> Row:
     """One entry's rows without anything that could be refused: its JSON is in `entry_text` only."""
     records = records_of(lines.sequences, lines.data, with_times=False)
-    texts = _texts(lines.data.decode(errors="replace"), lines, records)
+    texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     record, line = next(pair for pair in zip(records, texts, strict=False) if pair[0].sequence == sequence)
-    return _row(journal, record, "{}", _escaped(_sent(record, line)))
-
-
-def _texts(text: str, lines: Lines, records: list[Record]) -> list[str]:
-    """The lines of `text` that the records were made of, perhaps with more after them."""
-    split = text.split("\n")
-    if len(records) == len(lines.sequences):
-        return split
-    by_sequence = dict(zip(lines.sequences, split, strict=False))
-    return [by_sequence[record.sequence] for record in records]
+    return _row(journal, record, "{}", _escaped(sent_text(record, line)))
 
 
 def _row(journal: int, record: Record, entry: str, entry_text: str) -> Row:
@@ -188,10 +177,9 @@ def _level(level: str) -> str:
     return f"{_escaped(level)}\x1f{SEVERITY.get(level, _NULL)}"
 
 
-@lru_cache(maxsize=4096)
 def _escaped_tail(source: str, listener: str) -> str:
     """How the line ends after its entry, with backslashes doubled as in the whole block."""
-    return suffix(source, listener)[:-1].decode().replace("\\", r"\\")
+    return tail_of(source, listener).replace("\\", r"\\")
 
 
 @lru_cache(maxsize=256)  # one serves a batch
@@ -205,23 +193,6 @@ def _escaped(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return _ESCAPES.get(found[0], REPLACEMENT)
-
-
-def _sent(record: Record, line: str) -> str:
-    """The entry as it was sent: numbers keep their digits."""
-    text = _between(line, suffix(record.source, record.listener)[:-1].decode())
-    return _encoded(record) if text is None else text
-
-
-def _between(line: str, tail: str) -> str | None:
-    """What stands between envelope and `tail`; None when somebody edited the journal."""
-    if line.endswith(tail) and line.startswith(_ENTRY_KEY, _ENTRY_AT - len(_ENTRY_KEY)):
-        return line[_ENTRY_AT : -len(tail)]
-    return None
-
-
-def _encoded(record: Record) -> str:
-    return msgspec.json.encode(record.entry).decode()
 
 
 def _accepted(text: str) -> str:

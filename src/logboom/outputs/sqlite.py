@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
 
 from logboom.errors import OutputError
@@ -17,12 +16,12 @@ from logboom.formats.levels import SEVERITY
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal.reader import Block
-from logboom.journal.segments import prefix, suffix
 from logboom.model import Record
 from logboom.outputs.base import OutputSettings
 from logboom.outputs.journal_id import journal_id
 from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
 from logboom.outputs.positions import make_folder
+from logboom.outputs.sent import line_texts, sent_text
 from logboom.outputs.sqlite_schema import migrate
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -68,8 +67,6 @@ _ANY_TIME: Final = "~"
 """Sorts after every time."""
 
 _OLDEST: Final = "SELECT received_at FROM entries ORDER BY sequence LIMIT 1"
-_ENTRY_AT: Final = len(prefix(0))
-_ENTRY_KEY: Final = b',"entry":'
 
 Row = tuple[int, str, str, str, str, str, float | None, str, str]
 
@@ -285,21 +282,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _rows_of(lines: Lines, records: list[Record]) -> Iterator[Row]:
-    whole = len(records) == len(lines.sequences)
-    texts = map(_entry_text, lines.data.split(b"\n"), records) if whole else map(_encoded, records)
-    for record, text in zip(records, texts, strict=True):
+    texts = line_texts(lines.data.decode(errors="replace"), lines, records)
+    for record, line in zip(records, texts, strict=False):
         sequence, received_at, time_, source, listener, level, message, _ = record
-        severity = SEVERITY.get(level)
+        severity, text = SEVERITY.get(level), sent_text(record, line)
         yield sequence, received_at, time_, source, listener, level, severity, message, text
-
-
-def _entry_text(line: bytes, record: Record) -> str:
-    """The entry as it was sent: numbers keep their digits."""
-    tail = suffix(record.source, record.listener)[:-1]
-    if line[:_ENTRY_AT].endswith(_ENTRY_KEY) and line.endswith(tail):
-        return line[_ENTRY_AT : -len(tail)].decode(errors="replace")
-    return _encoded(record)
-
-
-def _encoded(record: Record) -> str:
-    return msgspec.json.encode(record.entry).decode()

@@ -1,0 +1,52 @@
+"""An entry as it was sent, cut out of its journal line: numbers keep their digits."""
+
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from logboom.journal.segments import prefix, suffix
+from logboom.model import Record
+from logboom.outputs.lines import Lines
+
+_ENTRY_AT: Final = len(prefix(0))
+_ENTRY_KEY: Final = ',"entry":'
+
+
+def line_texts(text: str, lines: Lines, records: list[Record]) -> list[str]:
+    """The lines of `text` that the records were made of, perhaps with more after them.
+
+    Args:
+        text: what `lines` hold, as text.
+        lines: of the journal.
+        records: made of `lines`; those of damaged lines are missing.
+    """
+    split = text.split("\n")
+    if len(records) == len(lines.sequences):
+        return split
+    by_sequence = dict(zip(lines.sequences, split, strict=False))
+    return [by_sequence[record.sequence] for record in records]
+
+
+def sent_text(record: Record, line: str) -> str:
+    """The entry's JSON out of its line, or made anew when somebody edited the journal."""
+    text = between(line, tail_of(record.source, record.listener))
+    return encoded(record) if text is None else text
+
+
+def between(line: str, tail: str) -> str | None:
+    """What stands between envelope and `tail`; None when somebody edited the journal."""
+    if line.endswith(tail) and line.startswith(_ENTRY_KEY, _ENTRY_AT - len(_ENTRY_KEY)):
+        return line[_ENTRY_AT : -len(tail)]
+    return None
+
+
+@lru_cache(maxsize=4096)  # a fleet of so many sends at once; about 1 MB
+def tail_of(source: str, listener: str) -> str:
+    """What stands after the entry, without the newline."""
+    return suffix(source, listener)[:-1].decode()
+
+
+def encoded(record: Record) -> str:
+    """The entry's JSON made anew: what it means is the same."""
+    return msgspec.json.encode(record.entry).decode()
