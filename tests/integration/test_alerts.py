@@ -23,6 +23,9 @@ from logboom.testing.server_kit import free_port
 from logboom.testing.shifted_clock import ShiftedClock
 from logboom.testing.webhook_kit import Webhook, webhook
 
+SENSOR = 32
+"""Entries of a source that speaks every 5 seconds, until it is one that is waited for."""
+SOON = {"silent_s_min": 10.0}
 SECRETS = ("hunter2secret", "hook-of-mine")
 
 
@@ -69,6 +72,18 @@ class Server:
             await self.send(**fields)
             self.clock.wait(5.0)
 
+    async def until_told(self, text: str) -> None:
+        while text not in self.log.getvalue():  # noqa: ASYNC110 - the log is written by a thread
+            await asyncio.sleep(0.005)
+
+    async def ask(self, method: str, path: str, **headers: str) -> tuple[int, Any]:
+        url = f"http://127.0.0.1:{self.app.listeners['http'].service.ports[0]}{path}"
+        async with ClientSession() as client, client.request(method, url, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def delete(self, path: str, **headers: str) -> tuple[int, Any]:
+        return await self.ask("DELETE", path, **headers)
+
     async def get(self, path: str) -> Any:
         url = f"http://127.0.0.1:{self.app.listeners['http'].service.ports[0]}{path}"
         async with ClientSession() as client, client.get(url) as answer:
@@ -98,13 +113,13 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> None:
-    server = Server(tmp_path, [hook.url])
+    server = Server(tmp_path, [hook.url], source_silent=SOON)
     alerts: list[Any] = []
 
     async def scenario() -> None:
-        await server.every_five_seconds(12, device="pump", msg="tick")
+        await server.every_five_seconds(SENSOR, device="pump", msg="tick")
         [source] = (await server.get("/api/sources"))["sources"]
-        assert (source["name"], source["state"], source["entries"]) == ("pump", "live", 12)
+        assert (source["name"], source["state"], source["entries"]) == ("pump", "live", SENSOR)
         assert source["interval_s"] == pytest.approx(5.0, abs=0.5)
         server.clock.wait(60.0)
         message = await asyncio.to_thread(hook.next)
@@ -127,7 +142,9 @@ def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> 
         assert alert["subject"] == "pump (device)"
         assert alert["state"] == state
         assert (alert["resolved_at"] is None) == (state == "firing")
-        assert document["notify"] == [f"json://127.0.0.1:{hook.port}"]
+        assert document["notify"] == [
+            {"name": f"json://127.0.0.1:{hook.port}", "trouble": None, "waiting": 0}
+        ]
     kept = "".join(path.read_text() for path in tmp_path.glob("*.json"))
     assert not [secret for secret in SECRETS if secret in log + json.dumps(alerts) + kept]
 
@@ -144,7 +161,7 @@ def test_a_listener_dies_and_lives_again(tmp_path: Path, hook: Webhook) -> None:
             await start()
 
         listener.start = start_late
-        for one in listener._servers:
+        for one in listener._sockets._servers:
             one.close()
         message = await asyncio.to_thread(hook.next)
         assert message["title"] == "❌ boom: listener device is down: device stopped accepting"
@@ -160,15 +177,15 @@ def test_a_listener_dies_and_lives_again(tmp_path: Path, hook: Webhook) -> None:
 
 
 def test_a_restart_does_not_send_a_firing_alert_again(tmp_path: Path, hook: Webhook) -> None:
-    first = Server(tmp_path, [hook.url])
+    first = Server(tmp_path, [hook.url], source_silent=SOON)
 
     async def fall_silent() -> None:
-        await first.every_five_seconds(12, device="pump")
+        await first.every_five_seconds(SENSOR, device="pump")
         first.clock.wait(60.0)
         await asyncio.to_thread(hook.next)
 
     run(first, fall_silent)
-    second = Server(tmp_path, [hook.url])
+    second = Server(tmp_path, [hook.url], source_silent=SOON)
 
     async def come_back() -> None:
         checked, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -188,14 +205,82 @@ def test_a_restart_does_not_send_a_firing_alert_again(tmp_path: Path, hook: Webh
     assert hook.rest() == []
 
 
+def test_what_a_target_did_not_take_is_told_after_a_restart(tmp_path: Path, hook: Webhook) -> None:
+    burst = {"count_min": 1, "clear_s": 1e6}
+    hook.status = 503
+    first = Server(tmp_path, [hook.url], error_burst=burst)
+
+    async def break_down() -> None:
+        await first.send(device="pump", level="ERROR", msg="broken")
+        await first.until_told("did not take")
+        [target] = (await first.get("/api/alerts"))["notify"]
+        assert target["waiting"] == 1
+        assert "503" in target["trouble"]
+
+    log = run(first, break_down)
+    hook.status = 200
+    second = Server(tmp_path, [hook.url], error_burst=burst)
+
+    async def be_told() -> None:
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"].startswith("⚠️ boom: pump (device): 1 errors within 60 s")
+        assert "(since " in message["message"]
+
+    log += run(second, be_told)
+    assert hook.rest() == []
+    kept = (tmp_path / "alerts.json").read_text()
+    assert not [secret for secret in SECRETS if secret in log + kept]
+
+
+def test_a_source_is_forgotten_and_its_alert_ends_without_a_word(tmp_path: Path, hook: Webhook) -> None:
+    server = Server(tmp_path, [hook.url], source_silent=SOON)
+
+    async def scenario() -> None:
+        await server.every_five_seconds(SENSOR, device="pump 1", msg="tick")
+        server.clock.wait(60.0)
+        await asyncio.to_thread(hook.next)
+        path = "/api/sources?listener=device&name=pump%201"
+        assert await server.delete(path, Origin="http://evil.example") == (
+            403,
+            {"error": "cross-origin requests are refused"},
+        )
+        assert await server.delete(path) == (200, {"forgotten": 1})
+        assert await server.delete(path) == (
+            404,
+            {"error": "there is no source 'pump 1' of listener 'device'"},
+        )
+        assert (await server.get("/api/sources"))["sources"] == []
+        [alert] = (await server.get("/api/alerts"))["alerts"]
+        assert alert["state"] == "resolved"
+        await server.send(device="pump 1", msg="back")
+
+    log = run(server, scenario)
+    assert hook.rest() == []
+    assert "speaks again" not in log
+
+
+def test_a_parameter_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    server = Server(tmp_path, [])
+
+    async def scenario() -> None:
+        for path in ("/api/sources?limt=3", "/api/alerts?x=1", "/api/status?x=1", "/api/openapi.json?x=1"):
+            status, document = await server.ask("GET", path)
+            assert (path, status) == (path, 400)
+            assert "unknown parameter" in document["error"]
+        for query in ("listener=device", "name=pump", "listener=device&name=pump&x=1"):
+            assert (await server.delete(f"/api/sources?{query}"))[0] == 400
+        assert (await server.ask("GET", "/api/health?_=1"))[0] == 200  # a cache is told so to keep out
+
+    run(server, scenario)
+
+
 def test_a_target_that_is_away_is_told_without_its_secrets_and_blocks_nobody(tmp_path: Path) -> None:
     url = f"json://user:hunter2secret@127.0.0.1:{free_port()}/hook-of-mine"
     server = Server(tmp_path, [url], error_burst={"count_min": 1})
 
     async def scenario() -> None:
         await server.send(device="pump", level="ERROR", msg="broken")
-        while "alert: pump" not in server.log.getvalue():  # noqa: ASYNC110 - the log is written by a thread
-            await asyncio.sleep(0.005)
+        await server.until_told("alert: pump")
         await server.send(device="pump", msg="goes on")
 
     log = run(server, scenario)

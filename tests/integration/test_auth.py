@@ -80,6 +80,12 @@ def test_scopes_over_http(world: World, name: str, writes: int, reads: int) -> N
         assert (path, world.ask("GET", path, headers=world.bearer(name))[0]) == (path, reads)
 
 
+def test_only_an_admin_lets_a_source_be_forgotten(world: World) -> None:
+    path = "/api/sources?listener=device&name=nobody"
+    for name, status in (("write", 403), ("read", 403), ("wrong", 401), ("admin", 404)):
+        assert (name, world.ask("DELETE", path, headers=world.bearer(name))[0]) == (name, status)
+
+
 def test_a_token_as_the_password_of_an_address(world: World) -> None:
     word = base64.b64encode(f"anybody:{world.tokens['read']}".encode()).decode()
     assert world.ask("GET", "/api/entries?limit=1", headers={"Authorization": f"Basic {word}"})[0] == 200

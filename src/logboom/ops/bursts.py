@@ -16,15 +16,17 @@ class Burst:
     Args:
         window_s: length of the window, seconds.
         now: the moment of the first look.
+        usual: the mean count, where it was learned before.
     """
 
     __slots__ = ("_slot_s", "_slots", "_started", "_sum", "_weight")
 
-    def __init__(self, window_s: float, now: float) -> None:
+    def __init__(self, window_s: float, now: float, usual: float = 0.0) -> None:
         self._slot_s = window_s / SLOTS
         self._slots: deque[list[int]] = deque()  # [number of the slot, count], the newest last
         self._started = self._number(now)
-        self._sum = self._weight = 0.0  # of the windows that have passed, the newer the weightier
+        self._sum = usual  # of the windows that have passed, the newer the weightier
+        self._weight = 1.0 if usual else 0.0
 
     @property
     def usual(self) -> float:

@@ -3,16 +3,22 @@
 from typing import Any, Final
 
 from logboom.model import Verdict
+from logboom.ops.alerts.service import Alerts
 from logboom.ops.metric_views import (
     Group,
     JournalView,
     ListenerView,
     Metric,
+    alert_view,
+    by_target,
+    firing_by_severity,
     journal_view,
     listener_views,
     output_views,
     server_view,
+    source_view,
 )
+from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
 
@@ -72,6 +78,13 @@ LISTENERS: Final = Group[ListenerView](
             "Connections that were turned away: too many were open (`full`), of its `address`, or by its `network`.",
             ListenerView.turned_away,
             label="reason",
+        ),
+        Metric(
+            "logboom_limits_reached_total",
+            "counter",
+            "How often somebody was held to a limit that has no metric of its own; a rate limit counts once a window.",
+            ListenerView.limits_reached,
+            label="limit",
         ),
         Metric(
             "logboom_connections_slow_closed_total",
@@ -283,7 +296,64 @@ OUTPUTS: Final = Group[Supervised[OutputService]](
     ),
 )
 
-GROUPS: Final[tuple[Group[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS)
+SOURCES: Final = Group[SourceBook](
+    "Sources",
+    (),
+    source_view,
+    (
+        Metric("logboom_sources", "gauge", "Sources that are known.", lambda book: book.known),
+        Metric(
+            "logboom_sources_evicted_total",
+            "counter",
+            "Sources that were let go because there were too many names.",
+            lambda book: book.evicted,
+        ),
+        Metric(
+            "logboom_sources_skipped_entries_total",
+            "counter",
+            "Entries that came too fast to be looked at for their source; they are stored like all others.",
+            lambda book: book.skipped,
+        ),
+    ),
+)
+
+ALERTS: Final = Group[Alerts](
+    "Alerts",
+    (),
+    alert_view,
+    (
+        Metric(
+            "logboom_alerts_firing",
+            "gauge",
+            "Alerts that fire now.",
+            firing_by_severity,
+            label="severity",
+        ),
+        Metric(
+            "logboom_alert_messages_sent_total",
+            "counter",
+            "Messages that a target of `alerts.notify` took.",
+            by_target(lambda target: target.sent),
+            label="target",
+        ),
+        Metric(
+            "logboom_alert_messages_failed_total",
+            "counter",
+            "Tries to send a message that a target did not take; it is tried again.",
+            by_target(lambda target: target.failed),
+            label="target",
+        ),
+        Metric(
+            "logboom_alert_messages_waiting",
+            "gauge",
+            "Alerts of which a target has still to be told something.",
+            by_target(lambda target: target.waiting),
+            label="target",
+        ),
+    ),
+)
+
+GROUPS: Final[tuple[Group[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",

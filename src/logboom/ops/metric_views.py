@@ -12,7 +12,11 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from logboom.histogram import Histogram
 from logboom.model import Verdict
+from logboom.ops.alerts.sender import TargetSender
+from logboom.ops.alerts.service import Alerts
+from logboom.ops.alerts.settings import CRITICAL, WARNING
 from logboom.ops.monitor import REFUSED, Monitor
+from logboom.ops.sources import SourceBook
 from logboom.ops.status import journal_size
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
@@ -44,6 +48,14 @@ class Metric(Generic[ViewT]):
     label: str = ""
 
 
+class Parts(NamedTuple):
+    """What metrics are read from."""
+
+    monitor: Monitor
+    sources: SourceBook
+    alerts: Alerts
+
+
 @dataclass(frozen=True)
 class Group(Generic[ViewT]):
     """Metrics of one kind of part.
@@ -57,7 +69,7 @@ class Group(Generic[ViewT]):
 
     title: str
     labels: tuple[str, ...]
-    views: Callable[[Monitor], Iterator[tuple[tuple[str, ...], ViewT]]]
+    views: Callable[[Parts], Iterator[tuple[tuple[str, ...], ViewT]]]
     metrics: tuple[Metric[ViewT], ...]
 
 
@@ -82,6 +94,11 @@ class ListenerView(NamedTuple):
             for reason, count in dict(self.monitor.counters(self.name).connections_turned_away).items()
         }
 
+    def limits_reached(self) -> dict[str, float]:
+        """How often somebody was held to a limit, by limit."""
+        reached = dict(self.monitor.counters(self.name).limits_reached)
+        return {limit.value: count for limit, count in reached.items()}
+
     def moment(self, monotonic: float | None) -> float | None:
         """A moment of the monotonic clock as seconds since the epoch, to a tenth: it must not seem to move."""
         return None if monotonic is None else round(self.monitor.utc(monotonic).timestamp(), 1)
@@ -99,26 +116,28 @@ class JournalView(NamedTuple):
     disk_size_bytes: int | None
 
 
-def server_view(monitor: Monitor) -> Iterator[tuple[tuple[str, ...], None]]:
+def server_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], None]]:
     """The server itself, by what it is."""
-    yield (monitor.version, platform.python_version()), None
+    yield (parts.monitor.version, platform.python_version()), None
 
 
-def listener_views(monitor: Monitor) -> Iterator[tuple[tuple[str, ...], ListenerView]]:
+def listener_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], ListenerView]]:
     """Each listener, by name and protocol."""
+    monitor = parts.monitor
     for name in list(monitor.listeners):  # a copy: at the start, listeners come one by one
         yield (name, monitor.settings.listeners[name].protocol), ListenerView(monitor, name)
 
 
-def output_views(monitor: Monitor) -> Iterator[tuple[tuple[str, ...], Supervised[OutputService]]]:
+def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[OutputService]]]:
     """Each output, by name and type."""
+    monitor = parts.monitor
     for name, output in list(monitor.outputs.items()):
         yield (name, str(monitor.settings.outputs[name]["type"])), output
 
 
-def journal_view(monitor: Monitor) -> Iterator[tuple[tuple[str, ...], JournalView]]:
+def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:
     """The journal: a `stat` a segment, and one of the disk."""
-    journal = monitor.journal
+    monitor, journal = parts.monitor, parts.monitor.journal
     oldest, size, segments = journal_size(monitor)
     end = journal.committed.next_sequence  # asked last: it never is before the oldest
     try:
@@ -128,3 +147,24 @@ def journal_view(monitor: Monitor) -> Iterator[tuple[tuple[str, ...], JournalVie
     else:
         free, whole = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
     yield (), JournalView(monitor, end, oldest if segments else end, size, segments, free, whole)
+
+
+def source_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SourceBook]]:
+    """What is known of senders."""
+    yield (), parts.sources
+
+
+def alert_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Alerts]]:
+    """What fires, and what became of the news of it."""
+    yield (), parts.alerts
+
+
+def firing_by_severity(alerts: Alerts) -> dict[str, float]:
+    """How many alerts fire; both are there from the start."""
+    severities = [alert.severity for alert in alerts.firing()]
+    return {severity: severities.count(severity) for severity in (CRITICAL, WARNING)}
+
+
+def by_target(read: Callable[[TargetSender], int]) -> Callable[[Alerts], dict[str, float]]:
+    """A number of each target, by its name, which holds no secret."""
+    return lambda alerts: {target.name: read(target) for target in alerts.targets}

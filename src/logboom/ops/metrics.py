@@ -21,8 +21,7 @@ from prometheus_client.utils import floatToGoString
 
 from logboom.histogram import Histogram
 from logboom.ops.metric_table import GROUPS
-from logboom.ops.metric_views import Group, Metric
-from logboom.ops.monitor import Monitor
+from logboom.ops.metric_views import Group, Metric, Parts
 
 OPENMETRICS: Final = "application/openmetrics-text"
 PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,15 +36,15 @@ _FAMILIES: Final[dict[str, Any]] = {
 
 
 class Metrics:
-    """Renders what the monitor knows. Keeps no state, so any thread may render, several at once, too.
+    """Renders what the parts know. Keeps no state, so any thread may render, several at once, too.
 
     Args:
-        monitor: what is asked.
+        parts: what is asked.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_MonitorCollector(monitor))
+        self._registry.register(_PartsCollector(parts))
         ProcessCollector(registry=self._registry)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
@@ -60,21 +59,21 @@ class Metrics:
         return plain_text(self._registry), PLAIN_TYPE
 
 
-class _MonitorCollector(Collector):
+class _PartsCollector(Collector):
     """Makes the families of `metric_table`, at each scrape."""
 
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def collect(self) -> Iterator[Family]:
         """See `Collector`."""
         for group in GROUPS:
-            yield from _families(group, self._monitor)
+            yield from _families(group, self._parts)
 
 
-def _families(group: Group[Any], monitor: Monitor) -> Iterator[Family]:
+def _families(group: Group[Any], parts: Parts) -> Iterator[Family]:
     """A group's families; none without parts, such as outputs."""
-    views = list(group.views(monitor))
+    views = list(group.views(parts))
     for metric in group.metrics if views else ():
         labels = [*group.labels, metric.label] if metric.label else group.labels
         family = _FAMILIES[metric.kind](metric.name, metric.help, labels=labels, unit=metric.unit)

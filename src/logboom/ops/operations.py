@@ -45,18 +45,23 @@ class Operations:
     def _render_metrics(self, accept: str) -> tuple[bytes, str]:
         """On a thread: the library is loaded when somebody asks first, which most servers are never."""
         if self._metrics is None:
-            from logboom.ops.metrics import Metrics  # noqa: PLC0415 - see above
+            from logboom.ops.metric_views import Parts  # noqa: PLC0415 - see above
+            from logboom.ops.metrics import Metrics  # noqa: PLC0415
 
-            self._metrics = Metrics(self.monitor)
+            self._metrics = Metrics(Parts(self.monitor, self._sources, self._alerts))
         return self._metrics.render(accept)
 
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
-        return await asyncio.to_thread(status_document, self.monitor)
+        return await asyncio.to_thread(lambda: status_document(self.monitor, self._alerts.firing()))
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
         return await asyncio.to_thread(self._sources.document, limit)
+
+    async def forget_source(self, listener: str, name: str) -> bool:
+        """Wait for a source no more; False: there is no such source."""
+        return await asyncio.to_thread(self._alerts.forget_source, listener, name)
 
     async def alerts(self) -> dict[str, Any]:
         """The document of `/api/alerts`."""

@@ -4,11 +4,11 @@ The rule: a *pause* is a second or more without an entry; what comes closer toge
 interval is the median of the last pauses. A source is late when it pauses for more than three typical intervals,
 and for longer than in any of its last pauses. It is silent when it pauses for longer than `factor` times the
 longest pause of the fortnight before, and for `silent_s_min` at least. A *steady* source, whose longest pause is
-at most three typical intervals, is judged so after five pauses and ten entries. Any other one pauses as it likes:
-it is judged after an hour and twenty pauses, by twice the factor; and one that never pauses, after ten minutes,
-since a program that has run for a minute may just have finished. A pause that was called silence counts as usual
-only when a second one like it comes within the fortnight: one is an outage, after which the next must be noticed
-as soon; two are a habit, such as a weekend.
+at most three typical intervals, or that never pauses, is judged so once it has been heard for ten times as long as
+the silence would be: what has run for a minute may just have finished. Any other one pauses as it likes: it is
+judged after an hour and twenty pauses, by twice the factor. A pause that was called silence counts as usual only
+when a second one like it comes within the fortnight: one is an outage, after which the next must be noticed as
+soon; two are a habit, such as a weekend.
 
 Everything here is told in seconds that have passed: no clock, so nothing to be wrong about after a restart.
 """
@@ -34,11 +34,10 @@ STEADY_FACTOR: Final = 3.0
 LATE_S_MIN: Final = 10.0
 """Nobody is called late before: a hiccup of the network takes as long."""
 
-STEADY_PAUSES_MIN: Final = 5
 STEADY_ENTRIES_MIN: Final = 10
+STEADY_HEARD_FACTOR: Final = 10.0
 UNEVEN_PAUSES_MIN: Final = 20
 UNEVEN_S_MIN: Final = 3600.0
-STREAM_S_MIN: Final = 600.0
 """What must have been seen before silence is judged; see the module's text."""
 
 UNEVEN_FACTOR: Final = 2.0
@@ -154,14 +153,9 @@ class Rhythm(msgspec.Struct):
         typical, longest = self.typical_s, self.longest_usual_s
         if typical is None or self.entries < STEADY_ENTRIES_MIN:
             return NEVER
-        steady = longest <= max(STEADY_FACTOR * typical, LATE_S_MIN if self._streams else 0.0)
-        if not steady:
-            known = self.pauses >= UNEVEN_PAUSES_MIN and self._awake_s >= UNEVEN_S_MIN
-        elif self._streams:
-            known = self._awake_s >= STREAM_S_MIN
-        else:
-            known = self.pauses >= STEADY_PAUSES_MIN
-        if not known:
+        if longest <= max(STEADY_FACTOR * typical, LATE_S_MIN if self._streams else 0.0):
+            after = max(silent_s_min, STEADY_FACTOR * typical, factor * longest)
+            return after if self._awake_s >= STEADY_HEARD_FACTOR * after else NEVER
+        if self.pauses < UNEVEN_PAUSES_MIN or self._awake_s < UNEVEN_S_MIN:
             return NEVER
-        patience = factor if steady else factor * UNEVEN_FACTOR
-        return max(silent_s_min, STEADY_FACTOR * typical, patience * longest)
+        return max(silent_s_min, STEADY_FACTOR * typical, factor * UNEVEN_FACTOR * longest)

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.durable import replace_file
 from logboom.ops.rhythm import Rhythm
-from logboom.ops.state_file import replace_file
 
 VERSION: Final = 1
 FILE_NAME: Final = "sources.json"
@@ -28,6 +28,8 @@ class Kept(msgspec.Struct, gc=False):
     message: str = ""
     silent: bool = False
     """It is silent for longer than ever; stays so until it speaks, over restarts too."""
+    errors_per_s: float = 0.0
+    """Usually."""
 
 
 class Book(NamedTuple):
@@ -36,12 +38,15 @@ class Book(NamedTuple):
     position: int
     """The next sequence to be read."""
     sources: list[Kept]
+    errors_per_s: float
+    """Of all together, usually."""
 
 
 class _File(msgspec.Struct):
     version: int
     position: int
     sources: list[Kept]
+    errors_per_s: float = 0.0
 
 
 def load_book(data_dir: Path) -> Book | None:
@@ -61,17 +66,18 @@ def load_book(data_dir: Path) -> Book | None:
         raise ValueError(f"it is damaged: {error}") from None
     if file.version != VERSION:
         raise ValueError(f"it is of version {file.version}, expected {VERSION}")
-    return Book(file.position, file.sources)
+    return Book(file.position, file.sources, file.errors_per_s)
 
 
-def save_book(data_dir: Path, position: int, sources: Iterable[Kept]) -> None:
+def save_book(data_dir: Path, position: int, errors_per_s: float, sources: Iterable[Kept]) -> None:
     """Replace the book. Raises OSError."""
-    replace_file(data_dir / FILE_NAME, _pieces(position, sources))
+    replace_file(data_dir / FILE_NAME, _pieces(position, errors_per_s, sources))
 
 
-def _pieces(position: int, sources: Iterable[Kept]) -> Iterator[bytes]:
+def _pieces(position: int, errors_per_s: float, sources: Iterable[Kept]) -> Iterator[bytes]:
     """One source a line, for people who look; encoded one by one, so that no other thread has to wait for all."""
-    yield b'{"version":%d,"position":%d,"sources":[' % (VERSION, position)
+    head = b'{"version":%d,"position":%d,"errors_per_s":%b,"sources":['
+    yield head % (VERSION, position, msgspec.json.encode(errors_per_s))
     separator = b"\n"
     for kept in sources:
         yield separator + msgspec.json.encode(kept)

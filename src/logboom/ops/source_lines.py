@@ -28,7 +28,9 @@ Key = tuple[str, str]
 
 _PLACES: Final = {
     key: f"f{number}"
-    for number, key in enumerate(dict.fromkeys((*SENDER_KEYS, *LEVEL_KEYS, "type", *READING_KEYS, "id")))
+    for number, key in enumerate(
+        dict.fromkeys((*SENDER_KEYS, *LEVEL_KEYS, "type", *READING_KEYS, "irradiance", "id"))
+    )
 }
 
 

@@ -22,6 +22,10 @@ EVICTED_AT_ONCE: Final = 100
 FORGET_S: Final = DAYS_MAX * DAY_S
 """A source that was silent for so long is gone for good: nobody waits for it any more."""
 
+SETTLE_WINDOWS: Final = 2
+"""So many windows after a start, errors are judged of sources that were known before, and of all together: senders
+come back within the first, with what they have kept meanwhile."""
+
 GIVE_UP_S: Final = FORGET_S - 3600.0
 """A silence this long is as good as forgotten: from here on, its end is told as what it is."""
 
@@ -29,12 +33,14 @@ GIVE_UP_S: Final = FORGET_S - 3600.0
 class Source:
     """One source, as it is known to this process."""
 
-    __slots__ = ("errors", "heard_at", "kept", "silent_after_s")
+    __slots__ = ("errors", "heard_at", "kept", "met_here", "silent_after_s")
 
-    def __init__(self, kept: Kept, heard_at: float) -> None:
+    def __init__(self, kept: Kept, heard_at: float, *, met_here: bool) -> None:
         self.kept = kept
         self.heard_at = heard_at
         """Moment of its last entry, on the monotonic clock."""
+        self.met_here = met_here
+        """It was not known before this process."""
         self.errors: Burst | None = None
         self.silent_after_s: float | None = None
         """See `Rhythm`; None: to be asked anew."""
@@ -103,6 +109,7 @@ class SourceBook:
         self._blind_until = self._read_until = clock()
         self._deaf_until: dict[str, float] = {}  # by listener
         self._errors = Burst(burst_window_s, self._blind_until)
+        self._settled_at = self._blind_until
         self._failing = False
         self.position = self._load()
         """The next sequence to be read."""
@@ -158,17 +165,18 @@ class SourceBook:
         """Who sends so many errors, and so many times as many as usual; all together when nobody does alone."""
         with self._lock:
             now = self._clock()
+            settled = now >= self._settled_at
             found = []
             for source in self._sources.values():
                 if source.errors is None:
                     continue
                 recent, usual = source.errors.recent(now), source.errors.usual
-                if recent >= max(count_min, factor * usual):
+                if recent >= max(count_min, factor * usual) and (settled or source.met_here):
                     found.append(ErrorBurst(source.kept.listener, source.kept.name, recent, usual))
                 elif not recent and usual < 0.1:
                     source.errors = None
             recent, usual = self._errors.recent(now), self._errors.usual
-            if not found and recent >= max(count_min, factor * usual):
+            if not found and recent >= max(count_min, factor * usual) and settled:
                 found.append(ErrorBurst("", "all sources", recent, usual))
             return found
 
@@ -181,6 +189,16 @@ class SourceBook:
         """A listener is down: nobody who sends there is to be called silent for that."""
         with self._lock:
             self._deaf_until[listener] = self._clock()
+
+    def forget(self, listener: str, name: str) -> bool:
+        """Know a source no more; when it speaks again, it is new. False: it is not known."""
+        with self._lock:
+            return self._sources.pop((listener, name), None) is not None
+
+    @property
+    def known(self) -> int:
+        """How many sources are known."""
+        return len(self._sources)
 
     def _known_until(self) -> float:
         """The moment up to which it is known who has sent."""
@@ -237,7 +255,7 @@ class SourceBook:
             self._evict()
         listener, name = group.key
         kept = Kept(listener, name, group.peer, group.received_at, group.received_at, 0, Rhythm())
-        source = self._sources[group.key] = Source(kept, moment)
+        source = self._sources[group.key] = Source(kept, moment, met_here=True)
         return source
 
     def _evict(self) -> None:
@@ -274,10 +292,14 @@ class SourceBook:
             return self._end()
         if book is None:
             return self._end()
-        now, wall = self._clock(), self._wall()
+        now, wall, window_s = self._clock(), self._wall(), self._burst_window_s
         for kept in book.sources[:SOURCES_MAX]:
             ago_s = max(1e-3, wall - (epoch_s(kept.last_seen) or wall))
-            self._sources[kept.listener, kept.name] = Source(kept, now - ago_s)
+            source = self._sources[kept.listener, kept.name] = Source(kept, now - ago_s, met_here=False)
+            if kept.errors_per_s:
+                source.errors = Burst(window_s, now, kept.errors_per_s * window_s)
+        self._errors = Burst(window_s, now, book.errors_per_s * window_s)
+        self._settled_at = now + SETTLE_WINDOWS * window_s
         return book.position
 
     def save(self) -> None:
@@ -286,8 +308,11 @@ class SourceBook:
         with self._lock:
             for key in [key for key, one in self._sources.items() if now - one.heard_at > FORGET_S]:
                 del self._sources[key]
+            for one in self._sources.values():
+                one.kept.errors_per_s = one.errors.usual / self._burst_window_s if one.errors else 0.0
+        kept = [one.kept for one in list(self._sources.values())]
         try:
-            save_book(self._data_dir, self.position, [one.kept for one in list(self._sources.values())])
+            save_book(self._data_dir, self.position, self._errors.usual / self._burst_window_s, kept)
             self._failing = False
         except OSError as error:
             if not self._failing:

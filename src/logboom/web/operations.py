@@ -1,15 +1,15 @@
-"""Health, readiness, metrics, status: what the server says of itself."""
+"""Health, readiness, metrics, status: what the server says of itself.
 
-import re
+Health, the probes and metrics take any parameter: what asks them adds some of its own.
+"""
+
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-NO_STORE: Final = {"Cache-Control": "no-store"}
+from logboom.web.query import check_names, source_query, sources_query
 
-SOURCES_DEFAULT: Final = 200
-SOURCES_MAX: Final = 1000
-"""Of one answer: some 400 KB."""
+NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Operations(Protocol):
@@ -32,6 +32,9 @@ class Operations(Protocol):
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
+
+    async def forget_source(self, listener: str, name: str) -> bool:
+        """Wait for a source no more; False: there is no such source."""
 
     async def alerts(self) -> dict[str, Any]:
         """The document of `/api/alerts`."""
@@ -73,17 +76,28 @@ async def metrics(request: web.Request) -> web.Response:
 
 async def status(request: web.Request) -> web.Response:
     """Everything the Overview shows."""
+    check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
 
 
 async def sources(request: web.Request) -> web.Response:
     """Who sends; `limit` sources, those first who did last."""
-    text = request.query.get("limit", str(SOURCES_DEFAULT))
-    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= SOURCES_MAX:
-        raise web.HTTPBadRequest(text=f"limit: found {text[:20]!r}, expected 1 to {SOURCES_MAX}")
-    return web.json_response(await request.app[OPERATIONS].sources(int(text)), headers=NO_STORE)
+    limit = sources_query(request.query)
+    return web.json_response(await request.app[OPERATIONS].sources(limit), headers=NO_STORE)
+
+
+async def forget_source(request: web.Request) -> web.Response:
+    """Forget a source: nobody waits for it any more, and its alerts end without a word.
+
+    Its entries stay. When it speaks again, it is new.
+    """
+    listener, name = source_query(request.query)
+    if not await request.app[OPERATIONS].forget_source(listener, name):
+        raise web.HTTPNotFound(text=f"there is no source {name[:128]!r} of listener {listener[:128]!r}")
+    return web.json_response({"forgotten": 1}, headers=NO_STORE)
 
 
 async def alerts(request: web.Request) -> web.Response:
     """What fires, and what has lately."""
+    check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].alerts(), headers=NO_STORE)

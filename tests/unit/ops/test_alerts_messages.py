@@ -1,69 +1,115 @@
-"""What people get: one message for what changes together, a bound an hour, and no secret in any name."""
+"""What people get: one message for what changes together, with its times, and no secret in any name."""
 
 import pytest
 
 from logboom.ops.alerts.engine import FIRING, FLAPPING, RESOLVED, Alert, Change
-from logboom.ops.alerts.messages import HOUR_S, LINES_MAX, Outbox
+from logboom.ops.alerts.messages import LATE_S, LINES_MAX, Message, News, joined, message_of, news_of
 from logboom.ops.alerts.names import target_names, without_secrets
 
-
-def change(text: str = "device is down", kind: str = FIRING, severity: str = "critical") -> Change:
-    return Change(kind, Alert("rule", text, severity, kind, 0.0, text), text)
+BEGAN = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC
 
 
-def test_one_change_is_the_title() -> None:
-    message = Outbox("boom", 30).message([change()], [], 0.0)
-    assert message == ("❌ boom: device is down", "critical: device is down", "failure")
-    message = Outbox("boom", 30).message([change(severity="warning")], [], 0.0)
-    assert message is not None
+def news(
+    text: str = "device is down",
+    kind: str = FIRING,
+    severity: str = "critical",
+    *,
+    trouble: str = "device is down",
+    wall: float = BEGAN,
+) -> News:
+    alert = Alert("rule", "device", severity, kind, BEGAN, trouble)
+    if kind == RESOLVED:
+        alert.resolved_at = wall
+    return news_of(Change(kind, alert, text), wall)
+
+
+def told(*found: News, wall: float = BEGAN, firing: int = 0) -> Message:
+    alerts = [Alert("other", str(number), "warning", FIRING, BEGAN, "other") for number in range(firing)]
+    return message_of("boom", list(found), alerts, wall, [])
+
+
+def test_one_change_is_the_title_and_the_text_says_since_when() -> None:
+    assert told(news(), wall=BEGAN + 1) == (
+        "❌ boom: device is down",
+        "critical: device is down (since 20:26:40Z)",
+        "failure",
+    )
+    message = told(news(severity="warning"))
     assert (message.title, message.kind) == ("⚠️ boom: device is down", "warning")
-    message = Outbox("boom", 30).message([change("device is back", RESOLVED)], [], 0.0)
-    assert message == ("✅ boom: device is back", "recovered: device is back", "success")
+    assert told(news("device is back", RESOLVED, wall=BEGAN + 75), wall=BEGAN + 75) == (
+        "✅ boom: device is back",
+        "recovered: device is back (20:26:40Z to 20:27:55Z)",
+        "success",
+    )
 
 
-def test_flapping_says_what_comes_next() -> None:
-    message = Outbox("boom", 30).message([change(kind=FLAPPING)], [], 0.0)
-    assert message is not None
-    assert message.body == "critical: flapping, told again once it is steady: device is down"
+def test_a_time_of_another_day_has_its_date() -> None:
+    later = BEGAN + 86400
+    assert told(news("device is back", RESOLVED, wall=later), wall=later).body == (
+        "recovered: device is back (2026-05-28 20:26:40Z to 20:26:40Z)"
+    )
+
+
+def test_what_is_told_late_says_so() -> None:
+    message = told(news(), wall=BEGAN + LATE_S + 1)
+    assert message.title == "❌ boom: device is down (told late)"
+    assert message.body == "critical: device is down (since 20:26:40Z, told late)"
+
+
+def test_what_fires_is_told_as_it_is_now() -> None:
+    now = Alert("rule", "device", "warning", FIRING, BEGAN, "device is silent for 3 h")
+    message = message_of("boom", [news("device is silent for 61 s", severity="warning")], [now], BEGAN, [])
+    assert message.title == "⚠️ boom: device is silent for 3 h"
+
+
+def test_what_ended_before_anybody_was_told_is_one_word_of_both() -> None:
+    over = joined(news(), news("device is back", RESOLVED, wall=BEGAN + 300))
+    assert told(over, wall=BEGAN + 400) == (
+        "✅ boom: over by now: device is down (told late)",
+        "over by now: device is down (20:26:40Z to 20:31:40Z, told late)",
+        "success",
+    )
+    again = joined(over, news())
+    assert told(again).body == "critical: device is down (since 20:26:40Z, 2 times by now)"
+
+
+def test_what_fires_again_before_its_end_was_told_is_simply_firing() -> None:
+    again = joined(news("device is back", RESOLVED), news())
+    assert told(again).body == "critical: device is down (since 20:26:40Z)"
+
+
+def test_flapping_says_what_comes_next_and_is_counted_once() -> None:
+    flapping = news(kind=FLAPPING)
+    assert told(flapping).body == (
+        "critical: flapping, told again once it is steady: device is down (since 20:26:40Z)"
+    )
+    assert joined(flapping, news()).fired == 1
 
 
 def test_changes_of_one_moment_are_one_message_of_bounded_length() -> None:
-    changes = [change(f"source {number} is silent", severity="warning") for number in range(500)]
-    message = Outbox("boom", 30).message(changes, [one.alert for one in changes], 0.0)
-    assert message is not None
+    message = told(
+        *[news(f"source {number} is silent", severity="warning") for number in range(500)], firing=500
+    )
     assert message.title == "⚠️ boom: 500 changes, 500 alerts firing"
     assert len(message.body.splitlines()) == LINES_MAX + 1
     assert message.body.endswith("… and 490 more")
 
 
-def test_no_change_is_no_message() -> None:
-    assert Outbox("boom", 30).message([], [], 0.0) is None
+def test_among_others_the_only_trouble_is_the_title_and_stands_first() -> None:
+    message = told(
+        news("a is back", RESOLVED),
+        news("b is silent", severity="warning"),
+        news("c is back", RESOLVED),
+        firing=1,
+    )
+    assert message.title == "⚠️ boom: b is silent"
+    assert message.body.splitlines()[0].startswith("warning: b is silent")
 
 
-def test_what_is_too_much_for_an_hour_is_held_back_and_told_later() -> None:
-    outbox = Outbox("boom", 3)
-    sent = [outbox.message([change(f"n {number}")], [], float(number)) for number in range(10)]
-    assert [message is not None for message in sent] == [True] * 3 + [False] * 7
-    assert outbox.held_back == 7
-    alert = change("still down").alert
-    assert outbox.message([], [alert], HOUR_S - 1) is None
-    message = outbox.message([], [alert], HOUR_S + 0.5)
-    assert message is not None
-    assert message.kind == "failure"
-    assert "7 changes before were held back" in message.body
-    assert "Firing now: still down" in message.body
-    assert outbox.message([], [alert], HOUR_S + 5) is None
-
-
-def test_what_was_held_back_is_told_with_the_next_change() -> None:
-    outbox = Outbox("boom", 1)
-    outbox.message([change()], [], 0.0)
-    outbox.message([change("a", RESOLVED)], [], 1.0)
-    message = outbox.message([change("b", RESOLVED)], [], HOUR_S)
-    assert message is not None
-    assert message.title == "✅ boom: b"
-    assert message.body.splitlines()[0] == "recovered: b"
-    assert message.body.splitlines()[-1] == "Nothing is firing now."
+def test_the_critical_stand_before_the_others() -> None:
+    message = told(news("w", severity="warning"), news("c"), firing=2)
+    assert [line.split(" ")[0] for line in message.body.splitlines()] == ["critical:", "warning:"]
+    assert message.title == "❌ boom: 2 changes, 2 alerts firing"
 
 
 SECRET_URLS = [

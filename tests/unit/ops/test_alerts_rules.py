@@ -1,90 +1,11 @@
 """Every rule fires on its trouble and recovers from it, by a clock that is set by hand; and what is told of it."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from logboom.config import parse
-from logboom.model import Verdict
-from logboom.ops.alerts.messages import Message
 from logboom.ops.alerts.rules import Space, disk_space, duration
-from logboom.ops.alerts.service import CHECK_INTERVAL_S, Alerts
-from logboom.ops.alerts.settings import alerts_settings
-from logboom.ops.monitor import Monitor
-from logboom.ops.source_lines import Group, Senders
-from logboom.ops.sources import SourceBook
-from logboom.ops.supervisor import Supervised
-from logboom.pipeline.intake import Counters
-
-MIB = 1 << 20
-TARGET = "json://user:hunter2secret@127.0.0.1:9/hook"
-
-
-class World:
-    """Alerts over a server that is nothing but numbers."""
-
-    def __init__(self, data_dir: Path, table: dict[str, Any] | None = None) -> None:
-        self.now = 10_000.0
-        self.data_dir = data_dir
-        self.table = {"notify": [TARGET], "label": "boom", **(table or {})}
-        self.told: list[str] = []
-        self.sent: list[Message] = []
-        self.space = Space(0.5, 500_000 * MIB)
-        self.journal: Any = SimpleNamespace(folder=data_dir / "journal", failing=None, free_bytes=0)
-        self.device: Any = Supervised(
-            SimpleNamespace(name="device", intake=SimpleNamespace(counters=Counters()), ports=[5000])
-        )
-        self.runner: Any = SimpleNamespace(failing=None, lag=0)
-        self.output: Any = Supervised(SimpleNamespace(name="files", runner=self.runner), "output")
-        self.device.alive = self.output.alive = True
-        self.device.service.intake.counters.last_activity = self.now
-        self.open()
-
-    def open(self) -> None:
-        settings = parse({"listeners": {"device": {"protocol": "device", "port": 0}}})
-        alerts = alerts_settings(self.table)
-        monitor = Monitor(
-            settings,
-            self.journal,
-            {"device": self.device},
-            {"files": self.output},
-            clock=lambda: self.now,
-            wall=lambda: self.now + 1e9,
-        )
-        self.book = SourceBook(
-            self.data_dir, lambda: 0, self.report, clock=lambda: self.now, wall=lambda: self.now + 1e9
-        )
-        self.alerts = Alerts(
-            alerts, monitor, self.book, self.data_dir, self.report, send=self.send, space=lambda _: self.space
-        )
-        for courier in self.alerts._couriers:
-            courier.put = self.sent.append  # type: ignore[method-assign, assignment]
-
-    def send(self, _url: str, _message: Message) -> None:
-        raise AssertionError("the couriers are replaced")
-
-    def report(self, kind: str, text: str) -> None:
-        self.told.append(f"{kind}: {text}")
-
-    def pass_time(self, seconds: float) -> None:
-        """Second by second, as the server does."""
-        for _ in range(int(seconds / CHECK_INTERVAL_S)):
-            self.now += CHECK_INTERVAL_S
-            self.alerts.check()
-
-    def titles(self) -> list[str]:
-        return [message.title for message in self.sent]
-
-    def verdicts(self, **counts: int) -> None:
-        for name, count in counts.items():
-            self.device.service.intake.counters.verdicts[Verdict[name]] += count
-
-    def hear(self, errors: int = 0, entries: int = 1) -> None:
-        group = Group(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
-        self.book.take(Senders([group], {}), 0)
+from tests.unit.ops.alerts_world import MIB, SENSOR, World
 
 
 @pytest.fixture
@@ -96,7 +17,10 @@ def test_all_is_well(world: World) -> None:
     world.pass_time(100)
     assert world.told == []
     assert world.sent == []
-    assert world.alerts.document() == {"alerts": [], "notify": ["json://127.0.0.1:9"]}
+    assert world.alerts.document() == {
+        "alerts": [],
+        "notify": [{"name": "json://127.0.0.1:9", "trouble": None, "waiting": 0}],
+    }
 
 
 def test_listener_down(world: World) -> None:
@@ -135,7 +59,7 @@ def test_inactive(world: World) -> None:
 
 
 def test_source_silent(world: World) -> None:
-    for _ in range(20):
+    for _ in range(SENSOR):
         world.hear()
         world.pass_time(5)
     assert world.sent == []
@@ -148,7 +72,7 @@ def test_source_silent(world: World) -> None:
 
 
 def test_nobody_is_silent_because_the_journal_or_the_listener_fails(world: World) -> None:
-    for _ in range(20):
+    for _ in range(SENSOR):
         world.hear()
         world.pass_time(5)
     world.journal.failing = "no space"
@@ -250,63 +174,6 @@ def test_a_rule_that_is_off_is_not_looked_at(tmp_path: Path) -> None:
     world.device.alive = False
     world.pass_time(10)
     assert world.sent == []
-
-
-def test_the_document_is_the_contracts(world: World) -> None:
-    world.device.alive = False
-    world.pass_time(1)
-    assert world.alerts.document()["alerts"] == [
-        {
-            "rule": "listener_down",
-            "subject": "device",
-            "severity": "critical",
-            "state": "firing",
-            "since": "2001-09-09T04:33:21+00:00",
-            "resolved_at": None,
-            "text": "listener device is down",
-        }
-    ]
-
-
-def test_a_restart_sends_nothing_twice_and_tells_what_has_recovered(world: World) -> None:
-    world.device.alive = False
-    world.runner.failing = "away"
-    world.pass_time(70)
-    assert len(world.sent) == 2
-    world.open()
-    world.runner.failing = None
-    world.pass_time(70)
-    assert world.titles()[2:] == ["✅ boom: output files keeps up again"]
-
-
-def test_a_damaged_file_is_told_and_forgotten(world: World) -> None:
-    path = world.data_dir / "alerts.json"
-    for content in (b"", b'{"version":1,"alerts":[{}]}', b"\xff\xff"):
-        path.write_bytes(content)
-        world.told.clear()
-        world.open()
-        assert len(world.told) == 1
-        assert world.told[0].startswith("warning: alerts: what fired before can't be read")
-    path.write_bytes(b'{"version":2,"alerts":[]}')
-    world.open()
-
-
-def test_a_file_that_can_not_be_written_is_told_once(world: World) -> None:
-    (world.data_dir / "alerts.json.new").mkdir()
-    for alive in (False, True, False):
-        world.device.alive = alive
-        world.pass_time(20)
-    assert len([text for text in world.told if text.startswith("warning: alerts can't be kept")]) == 1
-
-
-def test_no_secret_of_a_target_is_kept_or_shown(world: World) -> None:
-    world.device.alive = False
-    world.pass_time(5)
-    shown = (
-        json.dumps(world.alerts.document()) + (world.data_dir / "alerts.json").read_text() + str(world.told)
-    )
-    assert "hunter2" not in shown
-    assert "user" not in shown
 
 
 def test_a_real_disk_is_looked_at(tmp_path: Path) -> None:

@@ -45,3 +45,10 @@ def test_moments_may_come_out_of_order() -> None:
     burst.add(110.0, 1)
     assert burst.recent(131.0) == 2
     assert len(burst._slots) <= SLOTS
+
+
+def test_what_was_learned_before_is_usual_from_the_start_and_fades() -> None:
+    burst = Burst(60.0, 0.0, usual=40.0)
+    assert burst.usual == 40.0
+    burst.recent(4 * 3600.0)
+    assert burst.usual < 1

@@ -16,9 +16,14 @@ from logboom.config import parse
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.model import Batch, Source, Verdict
+from logboom.ops.alerts.engine import Condition
+from logboom.ops.alerts.service import Alerts
+from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.metric_table import GROUPS, PROCESS
+from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
 from logboom.ops.monitor import Monitor
+from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Intake, IntakeLimits
@@ -53,7 +58,10 @@ class Server:
             clock=lambda: self.now,
             wall=lambda: WALL,
         )
-        self.metrics = Metrics(self.monitor)
+        self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
+        settings = alerts_settings({"notify": ["json://host/hook", "slack://a/b/c"]})
+        self.alerts = Alerts(settings, self.monitor, self.sources, folder, lambda *_: None)
+        self.metrics = Metrics(Parts(self.monitor, self.sources, self.alerts))
 
     def _deliver(self, function: Any, *arguments: Any) -> None:
         function(*arguments)
@@ -80,7 +88,7 @@ class Server:
     def store(self, entry: bytes) -> None:
         """One entry by way of the device listener; returns when it is durable."""
         batch = Batch(entry, bytes([Verdict.ACCEPTED]), size_bytes=len(entry) + 1)
-        batch.source, batch.received_ns = Source("device", "device", "10.0.0.1", 1), time.time_ns()
+        batch.source, batch.received_ns = Source("device", "10.0.0.1"), time.time_ns()
         self.delivered.clear()
         self.listeners["device"].service.intake.submit(batch, lambda _receipt: None)
         assert self.delivered.wait(30)
@@ -134,7 +142,18 @@ def test_names_keep_to_the_convention(metric: Any) -> None:
 def test_no_label_can_hold_what_a_peer_sends() -> None:
     labels = {label for group in GROUPS for label in group.labels}
     labels |= {metric.label for group in GROUPS for metric in group.metrics if metric.label}
-    assert labels == {"listener", "protocol", "output", "type", "version", "python", "reason"}
+    assert labels == {
+        "listener",
+        "protocol",
+        "output",
+        "type",
+        "version",
+        "python",
+        "reason",
+        "limit",
+        "severity",
+        "target",
+    }
 
 
 def test_what_came_in_is_told_by_listener_and_by_what_became_of_it(server: Server) -> None:
@@ -228,6 +247,22 @@ def test_what_is_down_shows(server: Server) -> None:
     assert found['logboom_output_lag_entries{output="cache",type="redis"}'] == 7
     assert found['logboom_output_next_sequence{output="cache",type="redis"}'] == 33
     assert found['logboom_output_damaged_entries_total{output="cache",type="redis"}'] == 7
+
+
+def test_alerts_and_sources_are_told(server: Server) -> None:
+    [first, second] = server.alerts.targets
+    first.sent, second.failed = 3, 4
+    server.sources.evicted, server.sources.skipped = 5, 6
+    server.alerts._engine.evaluate([Condition("rule", "subject", "critical", "text", "over")], 0.0, 0.0)
+    found = server.scrape()
+    assert found['logboom_alerts_firing{severity="critical"}'] == 1
+    assert found['logboom_alerts_firing{severity="warning"}'] == 0
+    assert found['logboom_alert_messages_sent_total{target="json://host"}'] == 3
+    assert found['logboom_alert_messages_failed_total{target="slack://…"}'] == 4
+    assert found['logboom_alert_messages_waiting{target="slack://…"}'] == 0
+    assert found["logboom_sources"] == 0
+    assert found["logboom_sources_evicted_total"] == 5
+    assert found["logboom_sources_skipped_entries_total"] == 6
 
 
 def test_moments_are_seconds_since_the_epoch_and_missing_before_they_come(server: Server) -> None:

@@ -82,15 +82,11 @@ def test_shorthands() -> None:
     log = OperationalLog(stream=stream)
     log.warning("odd")
     log.error("broken")
-    log.connection("connected", "device 10.0.0.1 connected")
-    log.quiet_connections = True
-    log.connection("connected", "hushed")
     log.close()
     kinds = [line.split(" ", 2)[1:] for line in stream.getvalue().splitlines()]
     assert kinds == [
         [EMOJI["warning"], "odd"],
         [EMOJI["error"], "broken"],
-        [EMOJI["connected"], "device 10.0.0.1 connected"],
     ]
 
 

@@ -5,10 +5,13 @@ import random
 import msgspec
 import pytest
 
-from logboom.ops.rhythm import DAY_S, DAYS_MAX, NEVER, STREAM_S_MIN, Rhythm
+from logboom.ops.rhythm import DAY_S, DAYS_MAX, NEVER, STEADY_HEARD_FACTOR, Rhythm
 
 FACTOR = 1.5
 SILENT_S_MIN = 60.0
+HEARD_S_MIN = STEADY_HEARD_FACTOR * SILENT_S_MIN
+SENSOR = [5.0] * int(HEARD_S_MIN / 5)
+"""As much of a steady source as makes it one that is waited for."""
 
 
 def limit(rhythm: Rhythm) -> float:
@@ -42,17 +45,23 @@ def test_a_new_source_is_not_judged() -> None:
 
 
 def test_a_sensor_is_missed_after_a_minute() -> None:
-    rhythm = heard([5.0] * 9)
+    rhythm = heard(SENSOR)
     assert rhythm.typical_s == 5.0
     assert limit(rhythm) == SILENT_S_MIN
     assert rhythm.late_after_s() == 15.0
 
 
+@pytest.mark.parametrize("pauses", [[1.2] * 10, [5.0] * 60, SENSOR[1:], [120.0] * 10, [600.0] * 20])
+def test_a_script_that_has_ended_is_nobody_to_wait_for(pauses: list[float]) -> None:
+    """Heard for less than ten times the silence that would be called."""
+    assert limit(heard(pauses)) == NEVER
+
+
 def test_a_slow_one_gets_half_as_long_again_as_its_longest_pause_and_three_intervals() -> None:
-    rhythm = heard([600.0] * 9 + [1500.0])
+    rhythm = heard([600.0] * 40 + [1500.0])
     assert limit(rhythm) == 1.5 * 1500
     assert rhythm.late_after_s() == 1800.0
-    assert limit(heard([600.0] * 9)) == 1800.0
+    assert limit(heard([600.0] * 30)) == 1800.0
 
 
 def test_a_file_that_is_sent_at_once_is_nobody_to_wait_for() -> None:
@@ -61,7 +70,7 @@ def test_a_file_that_is_sent_at_once_is_nobody_to_wait_for() -> None:
 
 
 def test_a_stream_is_judged_after_ten_minutes() -> None:
-    rhythm = heard([0.1] * int(STREAM_S_MIN * 10 - 100))
+    rhythm = heard([0.1] * int(HEARD_S_MIN * 10 - 100))
     assert limit(rhythm) == NEVER
     for _ in range(200):
         rhythm.heard(0.1, 1)
@@ -90,11 +99,11 @@ def test_pauses_of_any_length_hardly_ever_alert(seed: int) -> None:
 
 
 def test_an_outage_is_not_learned_but_a_habit_is() -> None:
-    rhythm = heard([5.0] * 20)
+    rhythm = heard(SENSOR)
     rhythm.heard(8 * 3600.0, 1, silent=True)
     assert limit(rhythm) == SILENT_S_MIN  # the next outage is noticed as soon
-    for _ in range(20):
-        rhythm.heard(5.0, 1)
+    for pause in SENSOR:
+        rhythm.heard(pause, 1)
     rhythm.heard(8 * 3600.0 + 60, 1, silent=True)
     assert limit(rhythm) == NEVER  # it pauses as it likes, and is too new for that
     for _ in range(1000):
@@ -125,17 +134,17 @@ def test_what_was_usual_a_fortnight_ago_is_forgotten() -> None:
 
 
 def test_a_change_of_pace_is_learned() -> None:
-    rhythm, alerts = live([5.0] * 50 + [120.0] * 50)
+    rhythm, alerts = live(SENSOR + [120.0] * 50)
     assert alerts == [120.0] * 2
     assert rhythm.typical_s == 120.0
     assert rhythm.late_after_s() == 360.0
 
 
 def test_time_that_nobody_listened_teaches_nothing() -> None:
-    rhythm = heard([5.0] * 9)
+    rhythm = heard(SENSOR)
     rhythm.again(1)
-    assert rhythm.observed_s == 45.0
-    assert rhythm.entries == 11
+    assert rhythm.observed_s == HEARD_S_MIN
+    assert rhythm.entries == len(SENSOR) + 2
     assert limit(rhythm) == SILENT_S_MIN
 
 

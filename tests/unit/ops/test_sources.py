@@ -15,6 +15,9 @@ from logboom.ops.sources import FORGET_S, SourceBook
 
 START_WALL = 1_780_000_000.0
 
+SENSOR = 121
+"""Entries of a source that speaks every 5 seconds, until it is one that is waited for."""
+
 
 class World:
     """A clock that is set by hand, a wall clock beside it, and a journal of nothing but a number."""
@@ -127,7 +130,7 @@ def test_the_newest_stand_first_and_the_limit_counts(world: World) -> None:
 
 
 def test_a_sensor_falls_silent_and_comes_back(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.now += 20
     assert world.only()["state"] == "late"
     assert world.silent() == []
@@ -152,7 +155,7 @@ def test_damaged_lines_and_levels_in_all_spellings_do_no_harm(world: World) -> N
 
 
 def test_the_time_without_a_server_is_nobodys_silence(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.book.save()
     world.now += 7200
     world.open()
@@ -163,7 +166,7 @@ def test_the_time_without_a_server_is_nobodys_silence(world: World) -> None:
 
 
 def test_the_gap_of_a_restart_is_not_learned(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.book.save()
     world.now += 3600
     world.open()
@@ -174,7 +177,7 @@ def test_the_gap_of_a_restart_is_not_learned(world: World) -> None:
 
 
 def test_who_was_silent_stays_so_over_a_restart_until_it_speaks(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.now += 100
     assert world.silent() == ["10.0.0.1"]
     world.book.save()
@@ -188,7 +191,7 @@ def test_who_was_silent_stays_so_over_a_restart_until_it_speaks(world: World) ->
 def test_nobody_is_called_silent_while_the_journal_or_the_listener_can_not_take_anything(
     world: World,
 ) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.every(0.0, 1, {"msg": "x"}, listener="gateway")
     for _ in range(30):
         world.now += 10
@@ -205,7 +208,7 @@ def test_nobody_is_called_silent_while_the_journal_or_the_listener_can_not_take_
 
 
 def test_what_was_skipped_may_have_been_from_anybody(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.now += 55
     world.end += 10**6
     world.book.skip_to(world.end)
@@ -217,14 +220,14 @@ def test_what_was_skipped_may_have_been_from_anybody(world: World) -> None:
 
 
 def test_while_the_book_is_behind_only_what_it_has_read_counts(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.end += 10  # there is more in the journal than was read
     world.now += 600
     assert world.silent() == []
 
 
 def test_a_wall_clock_that_is_set_fools_nobody(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.wall_ahead += 86400 * 365
     world.every(5.0, 5)
     assert world.silent() == []
@@ -252,11 +255,62 @@ def test_many_sources_with_few_errors_each_are_a_burst_of_all(world: World) -> N
     assert (burst.listener, burst.name, burst.errors) == ("", "all sources", 50)
 
 
+ERRORS = [{"level": "ERROR", "msg": "as always"}] * 4
+
+
+def test_a_source_that_always_sends_many_errors_is_no_news_after_a_restart(world: World) -> None:
+    world.every(5.0, 400, *ERRORS)
+    assert world.book.error_bursts(30, 5.0) == []
+    world.book.save()
+    for _ in range(3):
+        world.now += 30
+        world.open()
+        for _ in range(60):
+            world.every(5.0, 1, *ERRORS)
+            assert world.book.error_bursts(30, 5.0) == []
+        world.book.save()
+    world.send(*ERRORS * 80)
+    assert [one.name for one in world.book.error_bursts(30, 5.0)] == ["10.0.0.1"]
+
+
+def test_what_senders_have_kept_while_the_server_was_away_is_no_burst(world: World) -> None:
+    world.every(60.0, 30, *({"level": "ERROR", "device": f"d{number}"} for number in range(10)))
+    world.book.save()
+    world.now += 3600
+    world.open()
+    for number in range(10):
+        world.now += 5
+        world.send(*[{"level": "ERROR", "device": f"d{number}"}] * 60)
+        assert world.book.error_bursts(30, 5.0) == []
+    for _ in range(120):
+        world.now += 1
+        assert world.book.error_bursts(30, 5.0) == []
+
+
+def test_a_new_source_with_errors_is_told_right_after_a_start(world: World) -> None:
+    world.send({"msg": "x"})
+    world.book.save()
+    world.open()
+    world.send(*[{"level": "ERROR", "device": "new"}] * 40)
+    assert [one.name for one in world.book.error_bursts(30, 5.0)] == ["new"]
+
+
+def test_a_source_that_is_forgotten_is_new_when_it_speaks_again(world: World) -> None:
+    world.every(5.0, SENSOR)
+    world.now += 100
+    assert world.silent() == ["10.0.0.1"]
+    assert world.book.forget("device", "10.0.0.1")
+    assert not world.book.forget("device", "10.0.0.1")
+    assert (world.silent(), world.book.known) == ([], 0)
+    world.send({"msg": "back"})
+    assert world.only()["entries"] == 1
+
+
 def test_too_many_names_push_out_those_of_whom_little_is_known(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources_module, "SOURCES_MAX", 200)
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     for number in range(1000):
         world.now += 0.01
         world.send({"device": f"made-up-{number}"})
@@ -267,7 +321,7 @@ def test_too_many_names_push_out_those_of_whom_little_is_known(
 
 
 def test_a_damaged_file_is_told_and_learning_starts_anew(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.book.save()
     path = world.data_dir / "sources.json"
     for content in (path.read_bytes()[:-40], b"", b'{"version":99,"position":1,"sources":[]}', b"\xff"):
@@ -280,7 +334,7 @@ def test_a_damaged_file_is_told_and_learning_starts_anew(world: World) -> None:
 
 
 def test_a_file_that_can_not_be_written_is_told_once(world: World) -> None:
-    (world.data_dir / "sources.json.new").mkdir()
+    (world.data_dir / ".sources.json.new").mkdir()
     world.send({"msg": "a"})
     world.book.save()
     world.book.save()
@@ -288,7 +342,7 @@ def test_a_file_that_can_not_be_written_is_told_once(world: World) -> None:
 
 
 def test_who_is_gone_for_a_fortnight_is_forgotten(world: World) -> None:
-    world.every(5.0, 12)
+    world.every(5.0, SENSOR)
     world.now += FORGET_S - 60
     [silence] = world.book.silences()
     assert silence.given_up

@@ -142,10 +142,7 @@ class Engine:
         if now - timing.held < alert.clear_s:
             return None
         del self._active[key]
-        alert.state, alert.resolved_at = RESOLVED, wall
-        self._resolved[key] = alert
-        while len(self._resolved) > HISTORY_MAX:
-            del self._resolved[next(iter(self._resolved))]
+        self._resolve(alert, wall)
         timing.changed = now
         return None if timing.flapping else Change(RESOLVED, alert, alert.recovered)
 
@@ -169,6 +166,19 @@ class Engine:
             fired = self._timings[key].fired
             if not fired or now - fired[-1] >= FLAP_WINDOW_S:
                 del self._timings[key]
+
+    def dismiss(self, key: Key, wall: float) -> None:
+        """End an alert without a word. When its trouble is there still, it begins anew."""
+        alert = self._active.pop(key, None)
+        self._timings.pop(key, None)
+        if alert is not None and alert.state == FIRING:
+            self._resolve(alert, wall)
+
+    def _resolve(self, alert: Alert, wall: float) -> None:
+        alert.state, alert.resolved_at = RESOLVED, wall
+        self._resolved[alert.key] = alert
+        while len(self._resolved) > HISTORY_MAX:
+            del self._resolved[next(iter(self._resolved))]
 
     # --- what is known ---
 

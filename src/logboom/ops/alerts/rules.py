@@ -3,14 +3,15 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.ops.alerts.engine import Condition
+from logboom.ops.alerts.engine import Condition, Key
 from logboom.ops.alerts.settings import CRITICAL, RuleSettings, RulesSettings
-from logboom.ops.health import tcp_listeners
+from logboom.ops.health import latest_activity
 from logboom.ops.monitor import Monitor
-from logboom.ops.sources import SourceBook
+from logboom.ops.sources import Silence, SourceBook
 
 REFUSED_WINDOW_S: Final = 60.0
 """How long refusals are counted for."""
@@ -130,22 +131,30 @@ class Rules:
 
     def _inactive(self) -> Iterator[Condition]:
         monitor = self._monitor
-        moments = [one.service.intake.counters.last_activity for one in tcp_listeners(monitor)]
-        idle_s = monitor.since(max((moment for moment in moments if moment is not None), default=None))
+        idle_s = monitor.since(latest_activity(monitor))
         if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
             text = f"no TCP activity for {duration(idle_s)}"
             yield _condition(
                 "inactive", "all listeners", self._settings.inactive, text, "there is TCP activity again"
             )
 
+    def ignored(self) -> list[Silence]:
+        """Who is silent, and may be."""
+        return [one for one in self._book.silences() if self._is_ignored(one)]
+
+    def _is_ignored(self, silence: Silence) -> bool:
+        return any(fnmatchcase(silence.name, pattern) for pattern in self._settings.source_silent.ignore)
+
     def _source_silent(self) -> Iterator[Condition]:
         for silence in self._book.silences():
-            name = f"{_plain(silence.name)} ({silence.listener})"
+            if self._is_ignored(silence):
+                continue
+            rule, name = silence_key(silence.listener, silence.name)
             usual = f"; usually it speaks every {duration(silence.typical_s)}" if silence.typical_s else ""
             text = f"{name} is silent for {duration(silence.silent_s)}{usual}"
             given_up = f"{name} is not waited for any more"
             recovered = given_up if silence.given_up else f"{name} speaks again"
-            yield _condition("source_silent", name, self._settings.source_silent, text, recovered)
+            yield _condition(rule, name, self._settings.source_silent, text, recovered)
 
     def _refused(self) -> Iterator[Condition]:
         settings, now = self._settings.refused, self._monitor.clock()
@@ -166,10 +175,10 @@ class Rules:
     def _error_burst(self) -> Iterator[Condition]:
         settings = self._settings.error_burst
         for burst in self._book.error_bursts(settings.count_min, settings.factor):
-            name = f"{_plain(burst.name)} ({burst.listener})" if burst.listener else burst.name
+            rule, name = burst_key(burst.listener, burst.name)
             window = duration(settings.window_s)
             text = f"{name}: {burst.errors} errors within {window}, usually {burst.usual:.0f}"
-            yield _condition("error_burst", name, settings, text, f"{name}: no more errors than usual")
+            yield _condition(rule, name, settings, text, f"{name}: no more errors than usual")
 
     def _output_lagging(self) -> Iterator[Condition]:
         settings = self._settings.output_lagging
@@ -187,6 +196,16 @@ def _condition(
 ) -> Condition:
     severity = severity or settings.severity
     return Condition(rule, subject, severity, text, recovered, settings.for_s, settings.clear_s)
+
+
+def silence_key(listener: str, name: str) -> Key:
+    """Of the alert that a source is silent."""
+    return "source_silent", f"{_plain(name)} ({listener})"
+
+
+def burst_key(listener: str, name: str) -> Key:
+    """Of the alert that a source sends many errors; without a listener, that all together do."""
+    return "error_burst", f"{_plain(name)} ({listener})" if listener else name
 
 
 def duration(seconds: float) -> str:

@@ -58,6 +58,13 @@ class SourceSilent(RuleSettings, kw_only=True, forbid_unknown_fields=True):
     factor: Annotated[
         float, Meta(ge=1, description="How many times its longest pause so far a source must be silent.")
     ] = 1.5
+    ignore: Annotated[
+        list[str],
+        Meta(
+            description="Sources that may fall silent, such as `backup-*`: patterns of names, "
+            "with `*`, `?` and `[abc]`."
+        ),
+    ] = []
 
 
 class DiskShort(RuleSettings, kw_only=True, forbid_unknown_fields=True):
@@ -135,7 +142,12 @@ class AlertsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
     per_hour_max: Annotated[
-        int, Meta(ge=1, description="Messages an hour at most; what is held back is told with the next one.")
+        int,
+        Meta(
+            ge=1,
+            description="Messages an hour at most to each target; what is held back is told with the next one. "
+            "News of critical alerts passes, once a minute at most.",
+        ),
     ] = 30
     rules: RulesSettings = msgspec.field(default_factory=RulesSettings)
 

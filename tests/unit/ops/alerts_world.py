@@ -1,0 +1,92 @@
+"""Alerts over a server that is nothing but numbers, by a clock that is set by hand."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from logboom.config import parse
+from logboom.model import Verdict
+from logboom.ops.alerts.messages import Message
+from logboom.ops.alerts.rules import Space
+from logboom.ops.alerts.service import CHECK_INTERVAL_S, Alerts
+from logboom.ops.alerts.settings import alerts_settings
+from logboom.ops.monitor import Monitor
+from logboom.ops.source_lines import Group, Senders
+from logboom.ops.sources import SourceBook
+from logboom.ops.supervisor import Supervised
+from logboom.pipeline.intake import Counters
+
+MIB = 1 << 20
+LIMIT_S = 30.0
+SENSOR = 121
+"""Entries of a source that speaks every 5 seconds, until it is one that is waited for."""
+TARGET = "json://user:hunter2secret@127.0.0.1:9/hook"
+
+
+class World:
+    """Alerts over a server that is nothing but numbers."""
+
+    def __init__(self, data_dir: Path, table: dict[str, Any] | None = None) -> None:
+        self.now = 10_000.0
+        self.data_dir = data_dir
+        self.table = {"notify": [TARGET], "label": "boom", **(table or {})}
+        self.told: list[str] = []
+        self.sent: list[Message] = []
+        self.trouble: str | None = None
+        """Why targets take no message."""
+        self.space = Space(0.5, 500_000 * MIB)
+        self.journal: Any = SimpleNamespace(folder=data_dir / "journal", failing=None, free_bytes=0)
+        self.device: Any = Supervised(
+            SimpleNamespace(name="device", intake=SimpleNamespace(counters=Counters()), ports=[5000])
+        )
+        self.runner: Any = SimpleNamespace(failing=None, lag=0)
+        self.output: Any = Supervised(SimpleNamespace(name="files", runner=self.runner), "output")
+        self.device.alive = self.output.alive = True
+        self.device.service.intake.counters.last_activity = self.now
+        self.open()
+
+    def open(self) -> None:
+        settings = parse({"listeners": {"device": {"protocol": "device", "port": 0}}})
+        alerts = alerts_settings(self.table)
+        monitor = Monitor(
+            settings,
+            self.journal,
+            {"device": self.device},
+            {"files": self.output},
+            clock=lambda: self.now,
+            wall=lambda: self.now + 1e9,
+        )
+        self.book = SourceBook(
+            self.data_dir, lambda: 0, self.report, clock=lambda: self.now, wall=lambda: self.now + 1e9
+        )
+        self.alerts = Alerts(
+            alerts, monitor, self.book, self.data_dir, self.report, send=self.send, space=lambda _: self.space
+        )
+
+    def send(self, _url: str, message: Message) -> str | None:
+        if self.trouble is None:
+            self.sent.append(message)
+        return self.trouble
+
+    def report(self, kind: str, text: str) -> None:
+        self.told.append(f"{kind}: {text}")
+
+    def pass_time(self, seconds: float) -> None:
+        """Second by second, as the server does."""
+        for _ in range(int(seconds / CHECK_INTERVAL_S)):
+            self.now += CHECK_INTERVAL_S
+            self.alerts.check()
+            for target in self.alerts.targets:
+                target.wait(LIMIT_S)
+
+    def titles(self) -> list[str]:
+        return [message.title for message in self.sent]
+
+    def verdicts(self, **counts: int) -> None:
+        for name, count in counts.items():
+            self.device.service.intake.counters.verdicts[Verdict[name]] += count
+
+    def hear(self, errors: int = 0, entries: int = 1) -> None:
+        self.device.service.intake.counters.last_activity = self.now
+        group = Group(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
+        self.book.take(Senders([group], {}), 0)
