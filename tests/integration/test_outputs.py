@@ -115,7 +115,7 @@ def write_all_quietly(folder: Path, settings: dict[str, Any]) -> None:
 
 def append(journal: Journal, entries: list[bytes]) -> None:
     batch = Batch(b"\n".join(entries), bytes(len(entries)), size_bytes=1)
-    batch.source = Source("device", "device", "10.0.0.1", 1)
+    batch.source = Source("device", "10.0.0.1")
     answers: SimpleQueue[Receipt] = SimpleQueue()
     journal.submit(batch, AckLevel.SYNCED, answers.put)
     assert answers.get(timeout=10).first_sequence is not None

@@ -493,7 +493,7 @@ class Watched(PostgresOutput):
 def append(journal: Journal, first: int, end: int) -> None:
     entries = b"\n".join(map(reading, range(first, end)))
     batch = Batch(entries, bytes(end - first), size_bytes=len(entries))
-    batch.source = Source("gateway", "gateway", "10.0.0.1", 1)
+    batch.source = Source("gateway", "10.0.0.1")
     batch.received_ns = FIRST_NS
     answers: SimpleQueue[Receipt] = SimpleQueue()
     journal.submit(batch, AckLevel.SYNCED, answers.put)

@@ -277,7 +277,7 @@ class Feed:
     def append(self, count: int) -> None:
         entries = b"\n".join(map(message, range(self.next, self.next + count)))
         batch = Batch(entries, bytes(count), size_bytes=len(entries))
-        batch.source = Source("http", "http", "10.0.0.1", 1)
+        batch.source = Source("http", "10.0.0.1")
         batch.received_ns = FIRST_NS
         answers: SimpleQueue[Receipt] = SimpleQueue()
         self.journal.submit(batch, AckLevel.SYNCED, answers.put)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from logboom.clients.position import Place
+from logboom.durable import replace_file
 from logboom.errors import DeliveryError
 
 VERSION: Final = 1
@@ -85,9 +86,7 @@ class StateFile:
 
     def save(self, state: State) -> None:
         """Replace the state. Raises OSError."""
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        fresh.write_bytes(msgspec.json.encode(state))
-        fresh.replace(self.path)
+        replace_file(self.path, [msgspec.json.encode(state)], mode=0o600, sync=None)
 
     def close(self) -> None:
         """Let others use it."""

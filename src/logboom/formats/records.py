@@ -27,7 +27,7 @@ SENDER_KEYS: Final = (
 """Where an entry names who sent it, the most particular first; Cap'n Proto spells in one way, gRPC in the other."""
 
 READING_KEYS: Final = ("temp", "rh", "lux")
-"""What makes an entry a sensor reading, when all of them are numbers (WIRE.md, gateway)."""
+"""What makes an entry a sensor's reading, see `reading_of`."""
 
 SENDER_CHARS_MAX: Final = 128
 """A sender's name is a key of tables and pages; a longer one is cut."""
@@ -43,6 +43,9 @@ _NUMBER_CHARS_MAX: Final = 64
 """No measured value is written longer."""
 
 Entry = dict[str, Any]
+
+Reading = tuple[float, float, float, float]
+"""Temperature, humidity, light and irradiance; not always finite. A bare tuple, since one is made for each line."""
 
 
 class Fields(Protocol):
@@ -175,7 +178,7 @@ def sender(entry: Fields, peer: str) -> str:
         if name:
             return name
     number = _name(entry.get("id"))
-    return number if number and is_reading(entry) else peer
+    return number if number and reading_of(entry) is not None else peer
 
 
 def _name(value: object) -> str:
@@ -187,9 +190,23 @@ def _name(value: object) -> str:
     return ""
 
 
-def is_reading(entry: Fields) -> bool:
-    """Whether an entry is a sensor's reading: temperature, humidity and light, all of them numbers."""
-    return all(number_of(entry.get(key)) is not None for key in READING_KEYS)
+def reading_of(entry: Fields) -> Reading | None:
+    """An entry as a sensor's reading; None when it is none.
+
+    It is one when Python's `float()` takes its temperature, humidity and light (WIRE.md, gateway): `" 24.1"`, `"nan"`
+    and `true` are numbers to it. Irradiance that was not sent, or is no number, is what the lux stand for.
+    """
+    get = entry.get
+    try:
+        temp, rh, lux = float(get("temp")), float(get("rh")), float(get("lux"))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    sent = get("irradiance")
+    try:
+        irradiance = lux / LUX_PER_IRRADIANCE if sent is None else float(sent)
+    except (TypeError, ValueError, OverflowError):
+        irradiance = lux / LUX_PER_IRRADIANCE
+    return temp, rh, lux, irradiance
 
 
 def number_of(value: object) -> float | None:
@@ -207,11 +224,9 @@ def number_of(value: object) -> float | None:
 
 
 def irradiance_of(entry: Fields) -> float | None:
-    """W/m² of an entry: as it was sent, else for a sensor's reading what its lux stand for."""
-    sent = number_of(entry.get("irradiance"))
-    if sent is not None:
-        return sent
-    return float(entry.get("lux")) / LUX_PER_IRRADIANCE if is_reading(entry) else None
+    """W/m² of an entry: a sensor's reading has them in any case, another entry when it sent them."""
+    reading = reading_of(entry)
+    return number_of(entry.get("irradiance") if reading is None else reading[3])
 
 
 def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 HIDDEN: Final = "***"
 SECRET_KEYS: Final = frozenset({"token", "password", "secret"})
@@ -21,13 +22,24 @@ def redacted(value: Any, key: str = "") -> Any:
         return {name: redacted(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [redacted(inner, key) for inner in value]
+    if key.lower() in SECRET_KEYS:
+        return HIDDEN if value not in ("", None) else value  # also a password of digits
     if not isinstance(value, str) or not value:
         return value
-    if key.lower() in SECRET_KEYS:
-        return HIDDEN
     if key in NOTIFY_KEYS:
         return f"{value.partition('://')[0]}://{HIDDEN}"
     return redacted_url(value)
+
+
+def place(url: str) -> str:
+    """Where `url` leads to, for texts that people see: without user, password, token and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the server of `url`"
+    if "@" in parts.path + parts.query + parts.fragment:  # a password that was not escaped may end anywhere
+        return "the server of `url`"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def redacted_url(text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
+from logboom.durable import make_folder
 from logboom.errors import StorageError
 from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
@@ -91,7 +92,7 @@ class Journal:
     ) -> None:
         self.folder = data_dir / "journal"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             self._lock = DataDirLock(data_dir)
         except OSError as error:
             raise StorageError(f"can't use the data directory {data_dir}: {error.strerror}") from error

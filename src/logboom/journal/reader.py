@@ -1,9 +1,10 @@
 """Reading the journal by position: blocks of raw lines, from any sequence on."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from logboom.journal.index import rebuild_index
 from logboom.journal.segments import Segment, find_segment, list_segments, seek
@@ -25,6 +26,18 @@ class Block(NamedTuple):
     def next_sequence(self) -> int:
         """The sequence after the last of the block."""
         return self.first_sequence + self.count
+
+
+class Readable(Protocol):
+    """What those who follow a journal need of `journal.Journal`."""
+
+    folder: Path
+    grown: threading.Condition
+    """Notified after each commit."""
+
+    @property
+    def committed(self) -> Committed:
+        """How far it may be read."""
 
 
 class JournalReader:

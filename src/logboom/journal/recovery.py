@@ -7,12 +7,12 @@ never acknowledged, but a lost checksum and a flipped bit look the same.
 """
 
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from logboom.durable import bytes_of, make_folder, replace_file, sync_folder
 from logboom.journal.index import fits_sums, rebuild_index
 from logboom.journal.lines import Damage, LineScan, count_newlines
 from logboom.journal.manifest import mend_manifest, read_manifest
@@ -24,7 +24,6 @@ from logboom.journal.segments import (
     Segment,
     list_segments,
     read_index,
-    sync_folder,
 )
 from logboom.journal.sums import Origin, Sum, is_true, read_sums, sum_of, write_sums
 
@@ -52,7 +51,6 @@ class Recovered:
     """The offset from which the next index point is due."""
     started_ns: int = 0
     """Receive time of the segment's first entry, nanoseconds since the epoch; 0: unknown."""
-    set_aside_bytes: int = 0
     damages: int = 0
     """How often good lines stood behind damage; the damage's sequences stand in no line now."""
     notes: list[str] = field(default_factory=list)
@@ -92,6 +90,8 @@ def recover(folder: Path, set_aside: Path) -> Recovered:
         sync_folder(folder)  # it must not come back and bound the segment that goes on in its place
     if next_sequence > recovered.next_sequence:  # sequences are never given twice: outputs count on it
         recovered.next_sequence, recovered.segment = next_sequence, None
+    elif recovered.segment is not None and recovered.segment.first < next_sequence:
+        recovered.segment = None  # it stands among what is sealed: nothing of ours goes into it
     return recovered
 
 
@@ -99,14 +99,18 @@ def _read_manifest(folder: Path, set_aside: Path, recovered: Recovered) -> tuple
     """The sealed segments, and the sequence after the last one that the manifest knows. Its trouble stops nothing."""
     try:
         mended = mend_manifest(folder, set_aside)
-        hashes = read_manifest(folder).hashes()
+        manifest = read_manifest(folder)
     except OSError as error:
         recovered.notes.append(f"the manifest can't be read: {error}")
         return set(), 0
     if mended:
         recovered.notes.append(mended)
-    ends = (first + event.entries for first, (_, event) in hashes.items())
-    return set(hashes), max(ends, default=0)
+    recovered.notes += [
+        f"{segment.name}: came after later ones were sealed, or its line in the manifest was damaged: "
+        "see logboom verify, which can repair it"
+        for segment in manifest.strangers(list_segments(folder))
+    ]
+    return set(manifest.hashes()), manifest.end
 
 
 def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) -> None:
@@ -248,7 +252,6 @@ def _take_out(
     """Take damage out of the middle; returns the segment that holds the last lines now."""
     kept = take_out(segment, damages, size, set_aside, Origin.RECOVERED)
     recovered.damages = len(damages)
-    recovered.set_aside_bytes += sum(damage.size for damage in damages)
     for damage, path in zip(damages, kept, strict=False):
         recovered.notes.append(
             f"{segment.name}: damage at {damage.offset}, {damage.lines} lines from sequence {damage.sequence} on; "
@@ -272,16 +275,11 @@ def _index_is_whole(segment: Segment, points: list[IndexPoint]) -> bool:
 
 def _cut(segment: Segment, offset: int, size: int, set_aside: Path, recovered: Recovered) -> None:
     """Keep the damaged end aside, then cut it off, each step durable before the next."""
-    set_aside.mkdir(exist_ok=True)
+    make_folder(set_aside)
     aside = set_aside / f"{segment.path.stem}.{offset}.torn"
-    with segment.path.open("rb") as source, aside.open("wb") as file:
-        source.seek(offset)
-        shutil.copyfileobj(source, file)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(set_aside)
+    with segment.path.open("rb") as source:
+        replace_file(aside, bytes_of(source.fileno(), offset, size))
     os.truncate(segment.path, offset)
-    recovered.set_aside_bytes += size
     recovered.notes.append(f"{segment.name}: cut {size} torn bytes at {offset}, kept in {aside}")
 
 

@@ -5,18 +5,18 @@ import sys
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from logboom.durable import bytes_of, make_folder, replace_file, sync_folder
 from logboom.journal.index import rebuild_index
 from logboom.journal.lines import Damage
 from logboom.journal.manifest import Event, append_events, hash_event
-from logboom.journal.segments import Segment, list_segments, sync_folder
+from logboom.journal.reader import nth_line_end
+from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, Sum, cover, read_sums, write_sums
 
 if TYPE_CHECKING:
     from logboom.journal.verify import Finding
-
-_BLOCK_BYTES: Final = 4 << 20
 
 
 def repair(finding: "Finding", set_aside: Path) -> list[Path]:
@@ -31,18 +31,33 @@ def repair(finding: "Finding", set_aside: Path) -> list[Path]:
         OSError: the disk is full, or broken.
     """
     segment = finding.segment
-    if finding.good:
-        if finding.notes:
+    if not (finding.damage or finding.problems):
+        if finding.notes or finding.misled:
             rebuild_index(segment)
         return []
-    before = {other.first for other in list_segments(segment.path.parent)} - {segment.first}
-    kept: list[Path] = []
+    make_folder(set_aside)
+    before = {other.first for other in list_segments(segment.path.parent)}
     if finding.damage:
         kept = take_out(segment, finding.damage, finding.size, set_aside, Origin.REPAIRED)
     else:
-        write_sums(segment, cover(segment, read_sums(segment), finding.size, Origin.REPAIRED))
-        rebuild_index(segment)
+        kept = _expel(finding, set_aside)
+        size = finding.size if finding.sealed_size is None else finding.sealed_size
+        kept += _settle(segment, size, read_sums(segment), set_aside, Origin.REPAIRED)
     _tell(finding, before)
+    return kept
+
+
+def _expel(finding: "Finding", set_aside: Path) -> list[Path]:
+    """Set aside the segments that begin among entries whose seal is whole: those entries were there first."""
+    kept: list[Path] = []
+    folder = finding.segment.path.parent
+    for other in list_segments(folder):
+        if finding.segment.first < other.first < finding.sealed_end:
+            kept.append(set_aside / f"{other.name}.stranger")
+            other.path.replace(kept[-1])
+            sync_folder(set_aside)
+            other.delete()
+    sync_folder(folder)
     return kept
 
 
@@ -67,29 +82,57 @@ def take_out(
     Raises:
         OSError: the disk is full, or broken. Doing it again goes on where it ended.
     """
-    set_aside.mkdir(parents=True, exist_ok=True)
-    folder, sums = segment.path.parent, read_sums(segment)
-    limit = min(
-        (other.first for other in list_segments(folder) if other.first > segment.first), default=sys.maxsize
-    )
+    make_folder(set_aside)
+    folder, sums, limit = segment.path.parent, read_sums(segment), _limit(segment)
     kept: list[Path] = []
     with segment.path.open("rb") as file:
         for damage, following in zip(damages, [*damages[1:], None], strict=True):
             end = following.offset if following else size
             kept.append(set_aside / f"{segment.path.stem}.{damage.offset}.bad")
-            _copy(file.fileno(), damage.offset, damage.size, kept[-1])
+            replace_file(kept[-1], bytes_of(file.fileno(), damage.offset, damage.size))
             rest = Segment.at(folder, damage.sequence + damage.lines)
             if end > damage.end and rest.first >= limit:
                 kept.append(set_aside / f"{segment.path.stem}.{damage.end}.surplus")
-                _copy(file.fileno(), damage.end, end - damage.end, kept[-1])
+                replace_file(kept[-1], bytes_of(file.fileno(), damage.end, end - damage.end))
             elif end > damage.end:
-                _copy(file.fileno(), damage.end, end - damage.end, rest.path)
-                rebuild_index(rest)
-                write_sums(rest, cover(rest, _moved(sums, damage.end), end - damage.end, origin))
-    sync_folder(set_aside)
-    sync_folder(folder)
+                replace_file(rest.path, bytes_of(file.fileno(), damage.end, end - damage.end))
+                kept += _settle(rest, end - damage.end, _moved(sums, damage.end), set_aside, origin)
     _truncate(segment, damages[0].offset, sums, origin)
     return kept
+
+
+def _limit(segment: Segment) -> int:
+    """The first sequence that is another segment's business."""
+    others = list_segments(segment.path.parent)
+    return min((other.first for other in others if other.first > segment.first), default=sys.maxsize)
+
+
+def _settle(segment: Segment, size: int, sums: Iterable[Sum], set_aside: Path, origin: Origin) -> list[Path]:
+    """Give a segment of good lines its index and checksums; what stands behind what counts is set aside."""
+    kept: list[Path] = []
+    with segment.path.open("r+b") as file:
+        descriptor = file.fileno()
+        whole = os.fstat(descriptor).st_size
+        size = min(size, _offset_of(descriptor, _limit(segment) - segment.first, whole))
+        if size < whole:
+            kept.append(set_aside / f"{segment.path.stem}.{size}.surplus")
+            replace_file(kept[0], bytes_of(descriptor, size, whole - size))
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+    rebuild_index(segment)
+    write_sums(segment, cover(segment, sums, size, origin))
+    return kept
+
+
+def _offset_of(descriptor: int, lines: int, size: int) -> int:
+    """Where so many lines end; the size when there are fewer."""
+    offset = 0
+    for data in bytes_of(descriptor, 0, size):
+        found = data.count(b"\n")
+        if found >= lines:
+            return offset + nth_line_end(data, lines)
+        offset, lines = offset + len(data), lines - found
+    return size
 
 
 def _moved(sums: Iterable[Sum], offset: int) -> list[Sum]:
@@ -112,33 +155,17 @@ def _truncate(segment: Segment, size: int, sums: list[Sum], origin: Origin) -> N
     sync_folder(segment.path.parent)
 
 
-def _copy(descriptor: int, offset: int, size: int, target: Path) -> None:
-    """Copy a range of an open file into a new, durable one, which appears whole or not at all."""
-    half_done = target.with_suffix(".part")
-    with half_done.open("wb") as file:
-        while size:
-            data = os.pread(descriptor, min(size, _BLOCK_BYTES), offset)
-            if not data:
-                break
-            file.write(data)
-            offset, size = offset + len(data), size - len(data)
-        file.flush()
-        os.fsync(file.fileno())
-    half_done.rename(target)
-
-
 def _tell(finding: "Finding", before: set[int]) -> None:
-    """Add lines to the manifest for a repaired segment, and for those that were made of it."""
+    """Add lines to the manifest for a repaired segment, for those that were made of it, and for what is gone."""
     folder, name = finding.segment.path.parent, finding.segment.name
     what = [f"{damage.lines} lines from sequence {damage.sequence} on set aside" for damage in finding.damage]
     note = f"{name}: {'; '.join([*finding.problems, *what][:4])}"  # the first few: a line has a bound
     segments = list_segments(folder)
-    pairs = pairwise(segments)
     events = [
         hash_event(one, "repaired", lines_max=following.first - one.first, note=note)
-        for one, following in pairs
-        if one.first not in before
+        for one, following in pairwise(segments)
+        if one == finding.segment or one.first not in before
     ]
-    if not finding.segment.path.exists():
-        events.append(Event("removed", name, note=note))
+    gone = before - {one.first for one in segments}
+    events += [Event("removed", Segment.at(folder, first).name, note=note) for first in sorted(gone)]
     append_events(folder, events)

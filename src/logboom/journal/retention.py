@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from logboom.durable import sync_folder
 from logboom.journal.manifest import Event, append_events
-from logboom.journal.segments import Segment, list_segments, sync_folder
+from logboom.journal.segments import Segment, list_segments
 from logboom.model import Report
 
 

@@ -1,6 +1,5 @@
 """Segment files: their names, their envelope, their order, and the sparse index beside each."""
 
-import os
 import struct
 from bisect import bisect_right
 from functools import lru_cache
@@ -74,7 +73,7 @@ def list_segments(folder: Path) -> list[Segment]:
     return sorted(
         Segment(int(path.stem), path)
         for path in folder.glob(f"*{SUFFIX}")
-        if len(path.stem) == 20 and path.stem.isdecimal()
+        if len(path.stem) == 20 and path.stem.isascii() and path.stem.isdecimal()
     )
 
 
@@ -124,12 +123,3 @@ def prefix(received_ns: int) -> bytes:
 def suffix(peer: str, listener: str) -> bytes:
     """What stands after the entry on its line, newline included."""
     return b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(peer), msgspec.json.encode(listener))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make creates, renames and deletes in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 
 import xxhash
 
-from logboom.journal.segments import Segment, sync_folder
+from logboom.durable import replace_file
+from logboom.journal.segments import Segment
 
 SUM_STEP_BYTES: Final = 1 << 20
 """Bytes that one checksum covers, about: damage is known that exactly, and a 256 MiB segment has 14 KiB of them."""
@@ -88,13 +89,7 @@ def write_sums(segment: Segment, sums: Iterable[Sum]) -> None:
     with suppress(OSError):
         if segment.sums_path.read_bytes() == data:
             return
-    half_done = segment.sums_path.with_suffix(".sums-new")
-    with half_done.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    half_done.rename(segment.sums_path)
-    sync_folder(segment.path.parent)
+    replace_file(segment.sums_path, [data])
 
 
 def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -> Sum:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from logboom.durable import sync_folder
 from logboom.errors import StorageError
 from logboom.journal.disk import Disk
 from logboom.journal.segments import (
@@ -14,7 +15,6 @@ from logboom.journal.segments import (
     IndexPoint,
     Segment,
     pack_point,
-    sync_folder,
 )
 from logboom.journal.sums import SumsWriter
 

@@ -4,7 +4,6 @@ Elliptic curve P-256 throughout: every TLS library has it, and small devices are
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from logboom.durable import make_folder, replace_file
 from logboom.errors import ConfigError
 
 CA_DAYS: Final = 3650
@@ -107,31 +106,12 @@ def write_pair(files: PairFiles, pair: Pair) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     try:
-        files.key.parent.mkdir(parents=True, exist_ok=True)
-        _write(files.key, key, 0o600)
-        _write(files.certificate, pair.certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        make_folder(files.key.parent)
+        replace_file(files.key, [key], mode=0o600)
+        certificate = pair.certificate.public_bytes(serialization.Encoding.PEM)
+        replace_file(files.certificate, [certificate], mode=0o644)
     except OSError as error:
         raise ConfigError(f"can't write {files.certificate} and {files.key}: {error.strerror}") from error
-
-
-def is_signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
-    """Whether a certificate was made by this authority."""
-    with suppress(ValueError, TypeError, InvalidSignature):
-        certificate.verify_directly_issued_by(ca)
-        return True
-    return False
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Replace a file at once: a server that reads it meanwhile gets the old or the new one, never half of it."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _make_leaf(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from logboom.durable import make_folder
 from logboom.errors import ConfigError
 
 _CREATE_RULESET: Final = 444
@@ -54,7 +55,7 @@ def confine(writable: Iterable[Path]) -> None:
     ruleset = _checked(libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0))
     try:
         for folder in writable:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             _allow(libc, ruleset, folder, _CHANGES | _REFER | truncate)
         with suppress(OSError):
             _allow(libc, ruleset, Path(os.devnull), _WRITE_FILE | truncate)

@@ -4,16 +4,14 @@ When more comes than it can read with its share of a core, it skips ahead, and t
 they were silent meanwhile.
 """
 
-import asyncio
 import threading
 import time
-from contextlib import suppress
 from typing import Final
 
-from logboom.journal.reader import JournalReader
+from logboom.journal.reader import JournalReader, Readable
 from logboom.ops.source_lines import senders_of
 from logboom.ops.sources import SourceBook
-from logboom.outputs.runner import Readable
+from logboom.outputs.service import Ended, ThreadService
 
 BLOCK_BYTES: Final = 32 << 10
 """Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""
@@ -37,7 +35,7 @@ SAVE_INTERVAL_S: Final = 60.0
 """What was learned in the last minute before a crash can be learned again."""
 
 
-class SourceReader:
+class SourceReader(ThreadService):
     """A service that can be supervised.
 
     Args:
@@ -45,31 +43,14 @@ class SourceReader:
         book: what is told.
     """
 
-    name = "sources"
-
     def __init__(self, journal: Readable, book: SourceBook) -> None:
+        super().__init__("sources", self._begin_thread)
         self._journal = journal
         self._book = book
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._ended: asyncio.Future[None] | None = None
         self._saved_at = time.monotonic()
         self._rest_factor = REST_FACTOR
-
-    async def start(self) -> None:
-        """Start the thread, or another one after the first has died."""
-        loop = asyncio.get_running_loop()
-        ended = self._ended = loop.create_future()
-        self._thread = threading.Thread(target=self._run, args=(loop, ended), name="sources", daemon=True)
-        self._thread.start()
-
-    async def run(self) -> None:
-        """Until the thread ends; raises what it died of."""
-        if self._ended is not None:
-            await self._ended
-
-    def stop(self) -> None:
-        """Nothing is left of a thread that has died; `close` ends one that lives."""
 
     def close(self, deadline_s: float) -> None:
         """Read what is left, save, end the thread; for `deadline_s` at most. Idempotent."""
@@ -80,17 +61,20 @@ class SourceReader:
             self._thread.join(deadline_s)
             self._thread = None
 
+    def _begin_thread(self, ended: Ended) -> None:
+        self._thread = threading.Thread(target=self._run, args=(ended,), name="sources", daemon=True)
+        self._thread.start()
+
     # --- the thread ---
 
-    def _run(self, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[None]") -> None:
+    def _run(self, ended: Ended) -> None:
         death: Exception | None = None
         try:
             self._follow()
         except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
             death = error
             self._book.skip_to(self._journal.committed.next_sequence)  # not into the same fault again
-        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
-            loop.call_soon_threadsafe(_settle, ended, death)
+        ended(death)
 
     def _follow(self) -> None:
         reader = self._reader_at_end()
@@ -144,12 +128,3 @@ class SourceReader:
         with self._journal.grown:
             if not self._stopping.is_set() and self._journal.committed.next_sequence <= self._book.position:
                 self._journal.grown.wait(IDLE_WAIT_S)
-
-
-def _settle(future: "asyncio.Future[None]", error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)

@@ -1,1 +1,1 @@
-"""What reads the journal: one file an output. Outputs are views: each has a durable position of its own."""
+"""What reads the journal; `registry` lists them. Outputs are views: each has a durable position of its own."""

@@ -1,5 +1,6 @@
 """What every output has in common: its contract, and the settings that all of them take."""
 
+import os
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
 
@@ -15,6 +16,17 @@ class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     type: Annotated[str, Meta(description="Which output this is.")]
     enabled: Annotated[bool, Meta(description="Off: configured, but not started.")] = True
     listeners: Annotated[list[str], Meta(description="Only entries of these listeners. Empty: of all.")] = []
+
+
+class PathSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+    """Settings of every output to a file: no other output may have the same one."""
+
+    path: Annotated[str, Meta(min_length=1, description="The file, absolute or inside `folder`.")]
+    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
+
+    def file_path(self) -> Path:
+        """The file's absolute path."""
+        return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
 
 
 class DatabaseState(NamedTuple):

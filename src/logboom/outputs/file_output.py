@@ -1,6 +1,5 @@
 """What all outputs to files share: positions, crash recovery, rotation. A format adds `render`."""
 
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,17 +13,15 @@ from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 from logboom.journal.reader import Block
 from logboom.outputs.backups import Backups
-from logboom.outputs.base import OutputSettings, position_path
+from logboom.outputs.base import PathSettings, position_path
 from logboom.outputs.files import RotatingFile
-from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
+from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.positions import Position, PositionFile
 
 
-class FileSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
-    """Settings of every output to a file."""
+class FileSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
+    """Settings of every output to a file of lines."""
 
-    path: Annotated[str, Meta(min_length=1, description="The file, absolute or inside `folder`.")]
-    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
     max_file_bytes: Annotated[
         int, Meta(ge=0, description="Rotate before the file grows larger, bytes. 0: never for its size.")
     ] = 0
@@ -41,10 +38,6 @@ class FileSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
         Meta(ge=0, le=9999, description="Rotated files that are kept. 0: none, a full file is deleted."),
     ] = 5
     compress: Annotated[bool, Meta(description="Gzip rotated files.")] = False
-
-    def file_path(self) -> Path:
-        """The file's absolute path."""
-        return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
 
 
 class FileOutput(ABC):
@@ -77,7 +70,7 @@ class FileOutput(ABC):
         disk = disk or Disk()
         path = settings.file_path()
         self.damaged = 0
-        self._tails = listener_tails(settings.listeners)
+        self._selection = Selection(settings.listeners)
         self._positions = PositionFile(position_path(data_dir, name), disk)
         self._file = RotatingFile(
             path,
@@ -111,9 +104,7 @@ class FileOutput(ABC):
 
     def write(self, block: Block) -> None:
         """See `Output.write`. Raises `OSError`, `OutputError`."""
-        lines = lines_from(block, self._next)
-        if self._tails:
-            lines = only_ending(lines, self._tails)
+        lines = self._selection.of(block, self._next)
         if lines.data:
             rendered = self.render(lines)
             self.damaged += len(lines.sequences) - len(rendered.sequences)

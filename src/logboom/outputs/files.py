@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
+from logboom.durable import make_folder, sync_folder
 from logboom.errors import OutputError
 from logboom.journal.disk import Disk
-from logboom.journal.segments import sync_folder
 from logboom.outputs.backups import Backups
-from logboom.outputs.positions import make_folder
 
 TAIL_BYTES: Final = 64
 """How much of a file's end is compared to know it again; a timestamp with microseconds fits."""
@@ -122,10 +121,12 @@ class RotatingFile:
             return False
 
     def rotate(self) -> None:
-        """Make the file a backup and start an empty one, durably. Compresses nothing yet."""
+        """Make the file a backup and start an empty one with the same mode, durably. Compresses nothing yet."""
+        mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
         self.close()
         self._backups.take()
         self.open()
+        os.fchmod(self._descriptor, mode)
 
     def compress_backups(self) -> None:
         """Compress the backups that are not yet, if that is wanted."""

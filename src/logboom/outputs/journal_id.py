@@ -4,14 +4,12 @@ Outputs that keep their position where the entries go (Redis, SQLite, PostgreSQL
 second server with the same database, starts there with its own first entry.
 """
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
+from logboom.durable import create_file, make_folder, sync_folder
 from logboom.errors import OutputError
-from logboom.journal.segments import sync_folder
-from logboom.outputs.positions import make_folder
 
 _CHARACTERS: Final = 32
 _DIGITS: Final = frozenset("0123456789abcdef")
@@ -41,10 +39,7 @@ def journal_id(data_dir: Path) -> str:
 def _keep(path: Path, name: str) -> str:
     """Whole or not at all; of several outputs that start at once, the first one's name is everybody's."""
     new = path.with_name(f"{path.name}.{name}.new")
-    with new.open("w", encoding="ascii") as file:
-        file.write(f"{name}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    create_file(new, [f"{name}\n".encode()])
     try:
         path.hardlink_to(new)
     except FileExistsError:

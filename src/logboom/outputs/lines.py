@@ -17,27 +17,29 @@ class Lines(NamedTuple):
     """The lines, each with its newline."""
 
 
-def lines_from(block: Block, position: int) -> Lines:
-    """The lines of `block` from `position` on; what came before was written already."""
-    done = min(max(0, position - block.first_sequence), block.count)
-    data = block.data[nth_line_end(block.data, done) :] if done else block.data
-    return Lines(range(block.first_sequence + done, block.next_sequence), data)
+class Selection:
+    """Which lines an output gets.
 
-
-def listener_tails(listeners: Sequence[str]) -> tuple[bytes, ...]:
-    """How the journal lines of `listeners` end.
-
-    No other line ends so: inside a JSON string the quotes would be escaped, and after the entry there is
-    only `"source"`, whose key differs.
+    Args:
+        listeners: only entries of these. Empty: of all.
     """
-    return tuple(b',"listener":%b}' % msgspec.json.encode(name) for name in listeners)
 
+    def __init__(self, listeners: Sequence[str]) -> None:
+        # No other line ends so: inside a JSON string the quotes would be escaped, and after the entry there is
+        # only `"source"`, whose key differs.
+        self._tails = tuple(b',"listener":%b}' % msgspec.json.encode(name) for name in listeners)
 
-def only_ending(lines: Lines, tails: tuple[bytes, ...]) -> Lines:
-    """Those of `lines` that end with one of `tails`."""
-    split = lines.data.split(b"\n")[:-1]
-    wanted = [line.endswith(tails) for line in split]
-    if all(wanted):
-        return lines
-    kept = b"\n".join(compress(split, wanted))
-    return Lines(list(compress(lines.sequences, wanted)), kept + b"\n" if kept else b"")
+    def of(self, block: Block, position: int) -> Lines:
+        """The lines of `block` from `position` on; what came before was written already."""
+        done = min(max(0, position - block.first_sequence), block.count)
+        data = block.data[nth_line_end(block.data, done) :] if done else block.data
+        lines = Lines(range(block.first_sequence + done, block.next_sequence), data)
+        return self._only_wanted(lines) if self._tails else lines
+
+    def _only_wanted(self, lines: Lines) -> Lines:
+        split = lines.data.split(b"\n")[:-1]
+        wanted = [line.endswith(self._tails) for line in split]
+        if all(wanted):
+            return lines
+        kept = b"\n".join(compress(split, wanted))
+        return Lines(list(compress(lines.sequences, wanted)), kept + b"\n" if kept else b"")

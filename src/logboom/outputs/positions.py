@@ -13,9 +13,9 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
+from logboom.durable import make_folder, replace_file
 from logboom.errors import OutputError
 from logboom.journal.disk import Disk
-from logboom.journal.segments import sync_folder
 
 SLOT_BYTES: Final = 4096
 """A block of every common file system: two slots never share one."""
@@ -103,18 +103,10 @@ class PositionFile:
         self._disk.sync(self._descriptor)
 
     def _create(self, slot: bytes) -> None:
-        """Make the file whole under another name first: a file without a good slot is never ours."""
+        """Whole from its first moment on: a file without a good slot is never ours."""
         make_folder(self._path.parent)
-        new = self._path.with_name(f"{self._path.name}.new")
-        self._descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        try:
-            self._disk.write(self._descriptor, slot * 2)
-            self._disk.sync(self._descriptor)
-            new.rename(self._path)
-            sync_folder(self._path.parent)
-        except OSError:
-            self.close()
-            raise
+        replace_file(self._path, [slot, slot], sync=self._disk.sync)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
 
     def _set_aside(self) -> OutputError:
         self.close()
@@ -141,12 +133,3 @@ def _read_slot(slot: bytes) -> Position | None:
 
 def _check(position: Position) -> int:
     return crc32(msgspec.json.encode(replace(position, check=0)))
-
-
-def make_folder(folder: Path) -> None:
-    """Make `folder` and what is missing above it, durably. Raises `OSError`."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)

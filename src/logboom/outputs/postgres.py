@@ -13,7 +13,7 @@ from logboom.errors import OutputError
 from logboom.journal.reader import Block
 from logboom.outputs.base import DatabaseState, OutputSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
+from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.postgres_connection import SCHEMES, PostgresConnection, RefusedDataError
 from logboom.outputs.postgres_rows import (
     DELIMITER,
@@ -86,7 +86,7 @@ class PostgresSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True)
     ] = "logboom"
     retention_age_s: Annotated[
         float,
-        Meta(ge=0, description="Row that were received longer ago are deleted, seconds. 0: kept for ever."),
+        Meta(ge=0, description="Rows that were received longer ago are deleted, seconds. 0: kept for ever."),
     ] = 0.0
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class PostgresOutput:
         self._data_dir = data_dir
         self._clock = clock
         self._timer = timer
-        self._tails = listener_tails(settings.listeners)
+        self._selection = Selection(settings.listeners)
         self._connection: PostgresConnection | None = None
         self._journal = 0  # its number in the database
         self._journal_name = ""
@@ -154,9 +154,7 @@ class PostgresOutput:
 
     def write(self, block: Block) -> None:
         """See `Output.write`. Raises `OutputError`."""
-        lines = lines_from(block, self._next)
-        if self._tails:
-            lines = only_ending(lines, self._tails)
+        lines = self._selection.of(block, self._next)
         if lines.data:
             self._lines.append(lines)
             self._waiting_bytes += len(lines.data)

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from logboom.errors import OutputError
+from logboom.formats.redaction import place
 
 if TYPE_CHECKING:
     import asyncpg
@@ -135,17 +135,6 @@ class PostgresConnection:
             for task in done:
                 if not task.cancelled():
                     task.exception()  # nobody else asks for it, and the loop would complain
-
-
-def place(url: str) -> str:
-    """Where `url` leads to, for texts that people see: without user, password and options."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the database of `url`"
-    if "@" in parts.path + parts.query + parts.fragment:  # a password that was not escaped may end anywhere
-        return "the database of `url`"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def _connect(url: str) -> "asyncpg.Connection[Any]":

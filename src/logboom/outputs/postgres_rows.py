@@ -3,14 +3,13 @@
 import math
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from logboom.formats.levels import SEVERITY
-from logboom.formats.records import LUX_PER_IRRADIANCE, TIME_KEYS, records_of
+from logboom.formats.records import TIME_KEYS, reading_of, records_of
 from logboom.formats.times import parse_time
 from logboom.model import Record
 from logboom.outputs.lines import Lines
@@ -145,20 +144,14 @@ def _iso(value: object) -> str | None:
 
 
 def _values(fields: dict[str, Any]) -> str | None:
-    """Temperature, humidity, light and irradiance; None when it is no reading: they have to be there as numbers."""
-    try:
-        temp, rh, lux = float(fields["temp"]), float(fields["rh"]), float(fields["lux"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+    """Temperature, humidity, light and irradiance; None when it is no reading."""
+    reading = reading_of(fields)
+    if reading is None:
         return None
-    irradiance = lux / LUX_PER_IRRADIANCE
-    if "irradiance" in fields:
-        with suppress(TypeError, ValueError, OverflowError):
-            irradiance = float(fields["irradiance"])
+    temp, rh, lux, irradiance = reading
     if math.isfinite(temp + rh + lux + irradiance):
         return f"{temp!r}\x1f{rh!r}\x1f{lux!r}\x1f{irradiance!r}"
-    return DELIMITER.join(
-        [repr(value) if math.isfinite(value) else _NULL for value in (temp, rh, lux, irradiance)]
-    )
+    return DELIMITER.join([repr(value) if math.isfinite(value) else _NULL for value in reading])
 
 
 def _sensor(name: object) -> str:

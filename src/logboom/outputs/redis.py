@@ -9,18 +9,18 @@ from msgspec import Meta
 
 from logboom.errors import OutputError
 from logboom.formats.records import records_of
+from logboom.formats.redaction import place
 from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.outputs.base import OutputSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import lines_from, listener_tails, only_ending
+from logboom.outputs.lines import Selection
 from logboom.outputs.redis_clients import (
     NATIVE_SCHEMES,
     REST_SCHEMES,
     Client,
     is_rest,
     make_client,
-    place,
     scheme,
 )
 from logboom.outputs.redis_layout import MOVED, REFUSED, SCRIPT, Limits, Transaction
@@ -111,7 +111,7 @@ class RedisOutput:
         self._position_key = f"logboom:{name}:position"
         self._data_dir = data_dir
         self._clock = clock
-        self._tails = listener_tails(settings.listeners)
+        self._selection = Selection(settings.listeners)
         self._client: Client | None = None
         self._journal = ""
         self._saved = 0
@@ -129,9 +129,7 @@ class RedisOutput:
 
     def write(self, block: Block) -> None:
         """See `Output.write`: each transaction is as durable as Redis is, at once. Raises `OutputError`."""
-        lines = lines_from(block, self._next)
-        if self._tails:
-            lines = only_ending(lines, self._tails)
+        lines = self._selection.of(block, self._next)
         records = records_of(lines.sequences, lines.data) if lines.data else []
         if records:
             self._store(records, block.next_sequence)

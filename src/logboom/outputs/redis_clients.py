@@ -1,10 +1,11 @@
 """The two ways to a Redis: its own protocol, and the hosted service's REST dialect. Libraries load when needed."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
 from logboom.errors import OutputError
+from logboom.formats.redaction import place
 
 NATIVE_SCHEMES: Final = ("redis", "rediss", "unix")
 REST_SCHEMES: Final = ("https", "http")
@@ -13,10 +14,12 @@ REST_SCHEMES: Final = ("https", "http")
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 10.0
 """A Redis that takes longer is as good as away: its answer is no longer needed for what was sent."""
+SCAN_KEYS: Final = 200
+"""About so many keys a step of `Client.scan`: Redis, which does one thing at a time, is not held up."""
 
 
 class Client(ABC):
-    """What the output needs of a Redis. Every call but `close` may raise `OutputError`."""
+    """What the output and the viewer need of a Redis. Every call but `close` may raise `OutputError`."""
 
     def hget(self, key: str, field: str) -> str | None:
         """A field of a hash."""
@@ -31,6 +34,29 @@ class Client(ABC):
         """Run a script that answers with a text."""
         return str(self._execute("EVAL", script, str(key_count), *keys_and_arguments))
 
+    def lrange(self, key: str, first: int, last: int) -> list[str]:
+        """The elements of a list from one place to another, that one included."""
+        found = self._execute("LRANGE", key, str(first), str(last))
+        if not isinstance(found, list):
+            raise OutputError(f"LRANGE is answered with {type(found).__name__}: this is no Redis")
+        return found
+
+    def hgetall(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """Whole hashes, one a key, in one exchange; an empty one where there is none."""
+        return cast("list[dict[str, str]]", self._execute_all([("HGETALL", key) for key in keys]))
+
+    def scan(self, pattern: str) -> list[str]:
+        """The keys that match, in order."""
+        found: set[str] = set()
+        cursor = "0"
+        while True:
+            command = ("SCAN", cursor, "MATCH", pattern, "COUNT", str(SCAN_KEYS))
+            moved, keys = cast("tuple[int | str, list[str]]", self._execute(*command))
+            found.update(keys)
+            cursor = str(moved)
+            if cursor == "0":
+                return sorted(found)
+
     @abstractmethod
     def close(self) -> None:
         """Close connections. Idempotent."""
@@ -38,6 +64,10 @@ class Client(ABC):
     @abstractmethod
     def _execute(self, *command: str) -> object:
         """Run one command."""
+
+    @abstractmethod
+    def _execute_all(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        """Run several commands in one exchange."""
 
 
 def is_rest(url: str) -> bool:
@@ -48,17 +78,6 @@ def is_rest(url: str) -> bool:
 def scheme(url: str) -> str:
     """The scheme of `url`, in lower case."""
     return url.partition("://")[0].lower()
-
-
-def place(url: str) -> str:
-    """Where `url` leads to, for texts that people see: without user, password, token and query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the server of `url`"
-    if "@" in parts.path + parts.query + parts.fragment:  # a password that was not escaped may end anywhere
-        return "the server of `url`"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def make_client(url: str, token: str) -> Client:
@@ -101,6 +120,15 @@ class NativeClient(Client):
         except self._errors as error:
             raise OutputError(f"{self._place}: {error}") from error
 
+    def _execute_all(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return list(pipeline.execute())
+        except self._errors as error:
+            raise OutputError(f"{self._place}: {error}") from error
+
 
 class RestClient(Client):
     """`https://` and a token, by the hosted service's library."""
@@ -112,12 +140,13 @@ class RestClient(Client):
             from upstash_redis.errors import UpstashError  # noqa: PLC0415
         except ImportError as error:
             raise _missing("redis-rest", "upstash-redis", error) from error
-        # ValueError, LookupError, AttributeError: what answers speaks HTTP, but not this dialect.
+        # ValueError, TypeError, LookupError, AttributeError: what answers speaks HTTP, but not this dialect.
         self._errors = (
             UpstashError,
             httpx.HTTPError,
             httpx.InvalidURL,
             ValueError,
+            TypeError,
             LookupError,
             AttributeError,
         )
@@ -135,6 +164,15 @@ class RestClient(Client):
     def _execute(self, *command: str) -> object:
         try:
             return self._redis.execute(list(command))
+        except self._errors as error:
+            raise OutputError(f"{self._place}: {type(error).__name__}: {error}") from error
+
+    def _execute_all(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        pipeline = self._redis.pipeline()
+        for command in commands:
+            pipeline.execute(list(command))
+        try:
+            return list(pipeline.exec())
         except self._errors as error:
             raise OutputError(f"{self._place}: {type(error).__name__}: {error}") from error
 

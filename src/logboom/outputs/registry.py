@@ -6,9 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from logboom.config import convert
 from logboom.errors import ConfigError
-from logboom.outputs.base import Output, OutputSettings
+from logboom.outputs.base import Output, OutputSettings, PathSettings
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
-from logboom.outputs.file_output import FileSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.redis import RedisOutput, RedisSettings
@@ -67,7 +66,7 @@ def output_folders(tables: dict[str, Table]) -> list[Path]:
     return [
         settings.file_path().parent
         for settings in checked
-        if settings.enabled and isinstance(settings, FileSettings | SqliteSettings)
+        if settings.enabled and isinstance(settings, PathSettings)
     ]
 
 
@@ -75,7 +74,7 @@ def _check_paths(active: dict[str, OutputSettings]) -> None:
     """Two outputs in one file would each cut off what the other wrote."""
     owners: dict[Path, str] = {}
     for name, settings in active.items():
-        if not isinstance(settings, FileSettings | SqliteSettings):
+        if not isinstance(settings, PathSettings):
             continue
         path = settings.file_path()
         owner = owners.setdefault(path, name)

@@ -4,12 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from logboom.errors import OutputError
-from logboom.journal.reader import Block, JournalReader
-from logboom.journal.writer import Committed
+from logboom.journal.reader import Block, JournalReader, Readable
 from logboom.model import Report
 from logboom.outputs.base import Output
 
@@ -29,17 +27,6 @@ FAILURES_TOLD: Final = 3
 
 IDLE_WAIT_S: Final = 1.0
 """A sleeping thread looks again after this long, should it have missed that the journal grew."""
-
-
-class Readable(Protocol):
-    """What a runner needs of `journal.Journal`."""
-
-    folder: Path
-    grown: threading.Condition
-
-    @property
-    def committed(self) -> Committed:
-        """How far it may be read."""
 
 
 class OutputRunner:

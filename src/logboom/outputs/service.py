@@ -1,17 +1,26 @@
-"""An output's runner as a service that the event loop can supervise."""
+"""What follows the journal on a thread of its own, as a service that the event loop can supervise."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from logboom.outputs.runner import OutputRunner
 
+Ended = Callable[[Exception | None], None]
+"""Told at the end of a thread, on it, what it died of; None: it was stopped."""
 
-class OutputService:
-    """Starts the runner's thread, and tells the event loop when it has died."""
 
-    def __init__(self, runner: OutputRunner) -> None:
-        self.name = runner.name
-        self.runner = runner
+class ThreadService:
+    """Starts a thread, and tells the event loop when it has ended.
+
+    Args:
+        name: of the service.
+        begin: starts the thread, or another one after the first has died.
+    """
+
+    def __init__(self, name: str, begin: Callable[[Ended], None]) -> None:
+        self.name = name
+        self._begin = begin
         self._ended: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -23,7 +32,7 @@ class OutputService:
             with suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 loop.call_soon_threadsafe(_settle, future, error)
 
-        self.runner.start(ended)
+        self._begin(ended)
 
     async def run(self) -> None:
         """Until the thread ends; raises what it died of."""
@@ -31,7 +40,15 @@ class OutputService:
             await self._ended
 
     def stop(self) -> None:
-        """Nothing is left of a thread that has died; `OutputRunner.stop` ends one that lives."""
+        """Nothing is left of a thread that has died; who began it ends one that lives."""
+
+
+class OutputService(ThreadService):
+    """An output's runner."""
+
+    def __init__(self, runner: OutputRunner) -> None:
+        super().__init__(runner.name, runner.start)
+        self.runner = runner
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None) -> None:

@@ -11,16 +11,16 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from logboom.durable import make_folder
 from logboom.errors import OutputError
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal.reader import Block
 from logboom.model import Record
-from logboom.outputs.base import OutputSettings
+from logboom.outputs.base import PathSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import Lines, lines_from, listener_tails, only_ending
-from logboom.outputs.positions import make_folder
+from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.sent import line_texts, sent_text
 from logboom.outputs.sqlite_schema import migrate
 
@@ -71,11 +71,9 @@ _OLDEST: Final = "SELECT received_at FROM entries ORDER BY sequence LIMIT 1"
 Row = tuple[int, str, str, str, str, str, float | None, str, str]
 
 
-class SqliteSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+class SqliteSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
     """`type = "sqlite"`: a database with one row an entry, indexed by time, source, level and words."""
 
-    path: Annotated[str, Meta(min_length=1, description="The database file, absolute or inside `folder`.")]
-    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
     retention_rows_max: Annotated[
         int,
         Meta(ge=0, description="The oldest rows are deleted while there are more than this. 0: no limit."),
@@ -84,10 +82,6 @@ class SqliteSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(ge=0, description="Rows that were received longer ago are deleted, seconds. 0: kept for ever."),
     ] = 0.0
-
-    def file_path(self) -> Path:
-        """The file's absolute path."""
-        return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
 
 
 class SqliteOutput:
@@ -113,7 +107,7 @@ class SqliteOutput:
         self._path = settings.file_path()
         self._data_dir = data_dir
         self._clock = clock
-        self._tails = listener_tails(settings.listeners)
+        self._selection = Selection(settings.listeners)
         self._connection: sqlite3.Connection | None = None
         self._journal = ""
         self._saved = 0
@@ -134,9 +128,7 @@ class SqliteOutput:
 
     def write(self, block: Block) -> None:
         """See `Output.write`. Raises `OutputError`, `OSError`."""
-        lines = lines_from(block, self._next)
-        if self._tails:
-            lines = only_ending(lines, self._tails)
+        lines = self._selection.of(block, self._next)
         if lines.data:
             records = records_of(lines.sequences, lines.data)
             with self._trouble():

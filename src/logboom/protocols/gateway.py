@@ -8,10 +8,9 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
+from logboom.formats.records import reading_of
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt
 from logboom.protocols.objects import ObjectScanner, Refusal
-
-_NUMBERS: Final = ("temp", "rh", "lux")
 
 
 class _Reading(msgspec.Struct, gc=False):
@@ -68,17 +67,14 @@ class GatewayProtocol:
 
 
 def judge(found: list[bytes | Refusal]) -> Batch:
-    """One batch of what the scanner found: garbage between objects must not cost a turn and a log line a piece.
-
-    Anything Python's `float()` takes is a number: `" 24.1"` is one too.
-    """
+    """One batch of what the scanner found: garbage between objects must not cost a turn and a log line a piece."""
     refusals = [piece for piece in found if isinstance(piece, Refusal)]
     if len(refusals) == len(found):
         batch = Batch(b"", b"", size_bytes=0)
     else:
         chunk = b"\n".join([piece for piece in found if isinstance(piece, bytes)])
         good = ndjson.judge_all(chunk, _DECODER)
-        batch = good if good is not None else ndjson.judge_each(chunk, _DECODER, rescue=_castable)
+        batch = good if good is not None else ndjson.judge_each(chunk, _DECODER, rescue=_is_reading)
     if refusals:
         judged = iter(batch.verdicts)
         batch.verdicts = bytes(
@@ -89,13 +85,7 @@ def judge(found: list[bytes | Refusal]) -> Batch:
     return batch
 
 
-def _castable(line: bytes) -> bool:
+def _is_reading(line: bytes) -> bool:
+    """Whether an object is a reading after all: more are numbers to `float()` than to the decoder."""
     entry = msgspec.json.decode(line)
-    if "time" not in entry:
-        return False
-    try:
-        for name in _NUMBERS:
-            float(entry[name])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return False
-    return True
+    return "time" in entry and reading_of(entry) is not None

@@ -349,7 +349,7 @@ class Driver:
         """Hand in a batch; `verdicts` tells about refused lines among the good ones."""
         data = b"\n".join(entries)
         batch = Batch(data, bytes(len(entries)) if verdicts is None else verdicts, size_bytes=len(data) + 1)
-        batch.source = Source("device", "device", "10.0.0.1", 1)
+        batch.source = Source("device", "10.0.0.1")
         self.journal.submit(batch, ack, done)
 
     def settle(self) -> None:

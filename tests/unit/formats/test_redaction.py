@@ -2,7 +2,7 @@
 
 import pytest
 
-from logboom.formats.redaction import redacted, redacted_url
+from logboom.formats.redaction import place, redacted, redacted_url
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,27 @@ def test_addresses(url: str, shown: str) -> None:
     assert redacted_url(url) == shown
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql://me:s%2Fecret@db.example:5432/logs?sslmode=require",
+            "postgresql://db.example:5432/logs",
+        ),
+        ("postgresql:///logs?host=/run&password=secret", "postgresql:///logs"),
+        ("postgresql://me:s/secret@host/db", "the server of `url`"),
+        ("postgresql://me:s?secret@host/db", "the server of `url`"),
+        ("postgresql://me:s#secret@host/db", "the server of `url`"),
+        ("postgresql://me:s[secret@host/db", "the server of `url`"),
+        ("postgresql://me:a@secret@host/db", "postgresql://host/db"),
+        ("redis://u:secret@h:1/0?password=secret", "redis://h:1/0"),
+        ("unix://u:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_where_a_url_leads_to_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert place(url) == shown
+
+
 def test_secrets_are_hidden_wherever_they_stand() -> None:
     table = {
         "data_dir": "x",
@@ -38,3 +59,12 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
     assert shown["outputs"]["e"]["token"] == ""
     assert shown["alerts"]["notify"] == ["slack://***", "mailto://***"]
     assert table["outputs"]["r"]["token"] == "geheim"  # type: ignore[index]
+
+
+def test_a_secret_is_one_whatever_its_type() -> None:
+    assert redacted({"token": 12345, "password": ["a"], "secret": "", "port": 5}) == {
+        "token": "***",
+        "password": ["***"],
+        "secret": "",
+        "port": 5,
+    }

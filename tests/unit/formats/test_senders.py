@@ -1,10 +1,14 @@
 """Who sent an entry, and which numbers it holds."""
 
+import json
+import math
 from typing import Any
 
 import pytest
 
-from logboom.formats.records import field_of, number_of, numeric_fields, sender
+from logboom.formats.records import field_of, irradiance_of, number_of, numeric_fields, reading_of, sender
+from logboom.model import Verdict
+from logboom.protocols.gateway import judge
 
 READING = {"id": "e46", "temp": "24.1", "rh": 50, "lux": 254}
 
@@ -60,6 +64,34 @@ def test_a_readings_irradiance_is_derived_unless_it_was_sent() -> None:
     assert numeric_fields(READING) == {"temp": 24.1, "rh": 50.0, "lux": 254.0, "irradiance": 2.0}
     assert numeric_fields({**READING, "irradiance": 7})["irradiance"] == 7.0
     assert "irradiance" not in numeric_fields({"lux": 254})
+
+
+@pytest.mark.parametrize(
+    ("entry", "reading"),
+    [
+        ({"temp": 24.1, "rh": "50", "lux": 254}, (24.1, 50.0, 254.0, 2.0)),
+        ({"temp": True, "rh": False, "lux": 127}, (1.0, 0.0, 127.0, 1.0)),
+        ({"temp": "1_0", "rh": " +5 ", "lux": 127, "irradiance": "3"}, (10.0, 5.0, 127.0, 3.0)),
+        ({"temp": 1, "rh": 2, "lux": 127, "irradiance": "?"}, (1.0, 2.0, 127.0, 1.0)),
+        ({"temp": 1, "rh": 2, "lux": 127, "irradiance": 10**400}, (1.0, 2.0, 127.0, 1.0)),
+        ({"temp": 1, "rh": 2, "lux": "-inf"}, (1.0, 2.0, float("-inf"), float("-inf"))),
+        ({"temp": 1, "rh": 2}, None),
+        ({"temp": 1, "rh": 2, "lux": None}, None),
+        ({"temp": 1, "rh": [2], "lux": 3}, None),
+        ({"temp": 1, "rh": "warm", "lux": 3}, None),
+        ({"temp": 10**400, "rh": 2, "lux": 3}, None),
+    ],
+)
+def test_a_reading_is_one_for_the_gateway_the_database_the_charts_and_the_senders_name(
+    entry: dict[str, Any], reading: tuple[float, ...] | None
+) -> None:
+    """WIRE.md, gateway: its values are what Python's `float()` takes."""
+    assert reading_of(entry) == reading
+    assert sender({**entry, "id": "e46"}, "10.0.0.1") == ("10.0.0.1" if reading is None else "e46")
+    accepted = judge([json.dumps({**entry, "time": "t"}).encode()]).verdicts == bytes([Verdict.ACCEPTED])
+    assert accepted == (reading is not None)
+    if reading is not None:
+        assert irradiance_of(entry) == (reading[3] if math.isfinite(reading[3]) else None)
 
 
 @pytest.mark.parametrize(

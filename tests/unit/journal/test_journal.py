@@ -28,6 +28,20 @@ def entries(count: int, start: int = 0) -> list[bytes]:
 # --- storing ---
 
 
+def test_the_folders_of_a_new_journal_outlive_a_power_cut(
+    open_journal: Open, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is acknowledged is in them."""
+    synced: set[Path] = set()
+
+    def fsync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    open_journal().store(b"{}")
+    assert {data_dir.parent, data_dir, data_dir / "journal"} <= synced
+
+
 def test_entries_get_sequences_in_order_without_a_gap(open_journal: Open) -> None:
     driver = open_journal()
     assert [driver.store(*entries(count)).first_sequence for count in (3, 1, 5)] == [0, 3, 4]

@@ -94,7 +94,7 @@ class Feed:
     def append(self, count: int) -> None:
         entries = b"\n".join(b'{"n":%d}' % number for number in range(self.next, self.next + count))
         batch = Batch(entries, bytes(count), size_bytes=len(entries))
-        batch.source = Source("device", "device", "10.0.0.1", 1)
+        batch.source = Source("device", "10.0.0.1")
         answers: SimpleQueue[Receipt] = SimpleQueue()
         self.journal.submit(batch, AckLevel.SYNCED, answers.put)
         assert answers.get(timeout=10).first_sequence == self.next

@@ -79,7 +79,7 @@ def test_nothing_is_compressed_unless_wanted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("left", "settled"),
     [
-        ({"x_1": b"a", "x_1_gz_new": b"half"}, {"x.1": b"a"}),
+        ({"x_1": b"a", "_x_1_gz_new": b"half"}, {"x.1": b"a"}),
         ({"x_1": b"a", "x_1_gz": b"whole"}, {"x.1.gz": b"whole"}),
         ({"x_1_gz": b"whole"}, {"x.1.gz": b"whole"}),
     ],

@@ -73,6 +73,16 @@ def test_rotation_leaves_an_empty_file(tmp_path: Path) -> None:
     file.close()
 
 
+def test_who_may_read_the_file_may_read_the_next(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    (tmp_path / "out").chmod(0o644)
+    file = make_file(tmp_path / "out")
+    file.write(b"x\n")
+    file.rotate()
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o644
+    file.close()
+
+
 def test_rotation_is_due_at_multiples_in_utc(tmp_path: Path) -> None:
     clock = Clock(10 * DAY_S - 1)
     file = make_file(tmp_path / "x", rotate_interval_s=DAY_S, clock=clock)

@@ -94,7 +94,7 @@ def test_a_changed_digit_is_damage(file: PositionFile, path: Path) -> None:
 
 def test_a_crash_while_it_was_made_leaves_none(file: PositionFile, path: Path) -> None:
     save_some(file, 1)
-    path.rename(path.with_name("o.json.new"))
+    path.rename(path.with_name(".o.json.new"))
     assert file.load() is None
     save_some(file, 2)
     assert load_sequence(file) == 2

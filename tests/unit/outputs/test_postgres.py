@@ -7,7 +7,7 @@ import pytest
 
 from logboom.errors import ConfigError, OutputError
 from logboom.outputs import postgres_connection
-from logboom.outputs.postgres_connection import PostgresConnection, place
+from logboom.outputs.postgres_connection import PostgresConnection
 from logboom.outputs.registry import make_outputs
 from logboom.testing.postgres_kit import make_output
 from logboom.testing.server_kit import free_port
@@ -31,22 +31,6 @@ def test_wrong_settings(table: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=text) as caught:
         make_outputs({"x": {"type": "postgres", **table}}, Path("data"))
     assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        (URL, "postgresql://db.example:5432/logs"),
-        ("postgresql:///logs?host=/run&password=secret", "postgresql:///logs"),
-        ("postgresql://me:s/secret@host/db", "the database of `url`"),
-        ("postgresql://me:s?secret@host/db", "the database of `url`"),
-        ("postgresql://me:s#secret@host/db", "the database of `url`"),
-        ("postgresql://me:s[secret@host/db", "the database of `url`"),
-        ("postgresql://me:a@secret@host/db", "postgresql://host/db"),
-    ],
-)
-def test_where_a_url_leads_to_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert place(url) == shown
 
 
 @pytest.mark.parametrize("password", ["se/cret", "se?cret", "se#cret", "se[cret", "1/cret"])

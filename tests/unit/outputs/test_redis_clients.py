@@ -7,7 +7,7 @@ import redis
 
 from logboom.errors import ConfigError, OutputError
 from logboom.outputs.redis import RedisOutput, RedisSettings
-from logboom.outputs.redis_clients import ANSWER_TIMEOUT_S, NativeClient, RestClient, make_client, place
+from logboom.outputs.redis_clients import ANSWER_TIMEOUT_S, NativeClient, RestClient, make_client
 from logboom.outputs.registry import output_settings
 
 
@@ -75,11 +75,6 @@ def test_nobody_there() -> None:
         rest.hget("key", "field")
     assert "secret" not in str(caught.value)
     rest.close()
-
-
-def test_places_have_no_secrets() -> None:
-    assert place("redis://u:p@h:1/0?password=p") == "redis://h:1/0"
-    assert place("unix://u:p@/run/redis.sock?db=1") == "unix:///run/redis.sock"
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,11 @@ def test_wrong_settings(table: dict[str, Any], text: str) -> None:
         make_outputs({"x": table}, Path("data"))
 
 
-def test_two_outputs_never_share_a_file() -> None:
+@pytest.mark.parametrize("kind", ["text", "sqlite"])
+def test_two_outputs_never_share_a_file(kind: str) -> None:
     tables = {
         "a": {"type": "jsonl", "path": "x.log", "folder": "logs"},
-        "b": {"type": "text", "path": "./logs/../logs/x.log"},
+        "b": {"type": kind, "path": "./logs/../logs/x.log"},
     }
     with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*x\.log is the file of outputs\.a already"):
         make_outputs(tables, Path("data"))
