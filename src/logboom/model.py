@@ -43,17 +43,13 @@ class Source(NamedTuple):
 
     listener: str
     """The listener's name in the configuration, for example `device`."""
-    protocol: str
-    """The protocol's registered name."""
     peer: str
     """The peer's address without port, or the identity it gave itself."""
-    connection_id: int
-    """Counts connections since the server's start."""
     address: str = ""
     """Where the peer's own name stands for its address: the address, for limits. Anybody may take any name."""
 
 
-NOWHERE = Source("", "", "", 0)
+NOWHERE = Source("", "")
 """The source of a batch until its server has set it."""
 
 

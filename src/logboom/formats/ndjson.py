@@ -1,5 +1,6 @@
 """Newline-delimited JSON: judging a whole chunk of lines in as few calls as possible."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -9,6 +10,11 @@ from logboom.model import REASONS_MAX, Batch, Verdict
 
 _MARK: Final = b"\nnull null\n"
 _MARK_GROWTH: Final = len(_MARK) - 1
+
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+"""An escape in JSON; group 1: half of a surrogate pair without the other half."""
 
 EntryDecoder = msgspec.json.Decoder[object]
 """A decoder of one Struct that names only the required fields, or None (`NULL | Struct`)."""
@@ -91,7 +97,7 @@ def judge_each(
     verdicts = bytearray()
     levels: list[object] = []
     reasons: list[str] = []
-    for raw in chunk.split(b"\n"):
+    for raw in mend_surrogates(chunk).split(b"\n"):
         line = raw.removesuffix(b"\r")
         if not line or line.isspace():
             continue
@@ -112,6 +118,17 @@ def judge_each(
         levels=levels if wants_levels else None,
         reasons=tuple(reasons),
     )
+
+
+def mend_surrogates(data: bytes) -> bytes:
+    r"""JSON in which no half of a surrogate pair stands alone: each becomes `\ufffd`, the replacement character.
+
+    JSON's grammar allows them, and what cuts a text in the middle of an emoji sends them; there is no such character,
+    and most readers refuse the whole document.
+    """
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return data
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
 
 
 def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:

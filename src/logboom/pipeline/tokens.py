@@ -4,22 +4,24 @@ A token is 256 random bits, so one round of SHA-256 is enough: slow hashes are f
 nobody can try 2^256 of these.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.durable import make_folder, replace_file
 from logboom.errors import ConfigError
 from logboom.model import Report
 
-FILE_NAME: Final = "tokens.json"
 SCOPES: Final = ("write", "read", "admin")
 """`write` sends entries, `read` sees them, `admin` may do both."""
 
@@ -148,40 +150,47 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise ConfigError(f"found the scopes {', '.join(scopes)!r}, expected some of {', '.join(SCOPES)}")
-    tokens = read_tokens(path)
-    if any(token.name == name for token in tokens):
-        raise ConfigError(f"there is a token {name!r} already: revoke it first, or take another name")
-    if len(tokens) >= TOKENS_MAX:
-        raise ConfigError(f"there are {TOKENS_MAX} tokens already")
     text = PREFIX + secrets.token_urlsafe(32)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    _write(path, [*tokens, Token(name, hash_of(text), scopes, created)])
+    with _changing(path) as tokens:
+        if any(token.name == name for token in tokens):
+            raise ConfigError(f"there is a token {name!r} already: revoke it first, or take another name")
+        if len(tokens) >= TOKENS_MAX:
+            raise ConfigError(f"there are {TOKENS_MAX} tokens already")
+        tokens.append(Token(name, hash_of(text), scopes, created))
     return text
 
 
 def revoke_token(path: Path, name: str) -> None:
     """Forget a token: it is good for nothing a second later. Raises `ConfigError` when there is none."""
-    tokens = read_tokens(path)
-    kept = [token for token in tokens if token.name != name]
-    if len(kept) == len(tokens):
-        known = ", ".join(token.name for token in tokens) or "none"
-        raise ConfigError(f"there is no token {name!r}; there are {known}")
-    _write(path, kept)
+    with _changing(path) as tokens:
+        kept = [token for token in tokens if token.name != name]
+        if len(kept) == len(tokens):
+            known = ", ".join(token.name for token in tokens) or "none"
+            raise ConfigError(f"there is no token {name!r}; there are {known}")
+        tokens[:] = kept
 
 
-def _write(path: Path, tokens: list[Token]) -> None:
-    """Replace the file, for its owner's eyes only."""
-    half_done = path.with_suffix(".part")
+@contextmanager
+def _changing(path: Path) -> Iterator[list[Token]]:
+    """The tokens, to be changed; then they replace the file, for its owner's eyes only.
+
+    Of two commands at once the second waits: it would bring back what the first one revoked.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(half_done, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor, for its mode
-            file.write(msgspec.json.format(msgspec.json.encode(tokens)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        half_done.replace(path)
+        make_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"can't use the folder of {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        tokens = read_tokens(path)
+        yield tokens
+        replace_file(path, [msgspec.json.format(msgspec.json.encode(tokens)), b"\n"], mode=0o600)
     except OSError as error:
         raise ConfigError(f"can't write the tokens to {path}: {error.strerror}") from error
+    finally:
+        os.close(folder)
 
 
 def _by_hash(tokens: list[Token]) -> dict[str, Token]:

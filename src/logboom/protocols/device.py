@@ -13,6 +13,10 @@ from logboom.protocols.jsonlines import JsonLines
 
 ACK: Final = b'{"ack":1}\n'
 
+RESEND_NS_MIN: Final = 1_000_000_000
+"""A line that comes again so much later, while it is still on its way to the disk, was sent again: devices wait 2 s.
+One ack answers both. With a second one, the device would take it for the ack of its next line, for good."""
+
 
 class _Entry(msgspec.Struct, gc=False):
     """The required fields; all others are kept as sent, unread."""
@@ -29,16 +33,43 @@ def acknowledge(receipt: Receipt) -> bytes:
     return ACK * receipt.verdicts.count(Verdict.ACCEPTED)
 
 
+class _Answer:
+    """The acker of a batch of one line: what a device sends that waits for each ack.
+
+    Args:
+        batch: of the line.
+        before: the answer to the line before; None: nothing is known of it.
+    """
+
+    __slots__ = ("_before", "acked", "batch", "received_ns")
+
+    def __init__(self, batch: Batch, before: "_Answer | None") -> None:
+        self.batch: Batch | None = batch  # until it is settled: a fleet's last lines must not stay in memory
+        self.acked = False
+        self.received_ns = 0
+        self._before = before if before and before.batch and before.batch.entries == batch.entries else None
+
+    def __call__(self, receipt: Receipt) -> bytes:
+        before, self.received_ns = self._before, self.batch.received_ns if self.batch else 0
+        self.batch = self._before = None
+        replies = acknowledge(receipt)
+        self.acked = bool(replies)
+        if before and before.acked and self.received_ns - before.received_ns >= RESEND_NS_MIN:
+            return b""
+        return replies
+
+
 class DeviceProtocol:
     """One device connection."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_last", "_lines")
     name = "device"
     fatal: str | None = None
     identity: str | None = None
 
     def __init__(self, *, line_bytes_max: int = 16384) -> None:
         self._lines = JsonLines(_DECODER, line_bytes_max)
+        self._last: _Answer | None = None
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """See `model.WireProtocol`."""
@@ -51,7 +82,13 @@ class DeviceProtocol:
     def next_batch(self) -> tuple[Batch, Acker] | None:
         """See `model.WireProtocol`."""
         batch = self._lines.take()
-        return None if batch is None else (batch, acknowledge)
+        if batch is None:
+            return None
+        if len(batch.verdicts) > 1:
+            self._last = None
+            return batch, acknowledge
+        self._last = _Answer(batch, self._last)
+        return batch, self._last
 
     def data_to_send(self) -> bytes:
         """Nothing: a device parses everything it reads as one ack."""

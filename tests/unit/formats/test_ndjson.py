@@ -1,5 +1,7 @@
 """Judging a whole chunk of lines in a few calls, exactly."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -113,3 +115,18 @@ def test_lax_decoders_take_numbers_in_strings_but_no_null_in_a_string() -> None:
 def test_numbers_beyond_every_limit_are_refused_not_raised() -> None:
     assert ndjson.judge_line(b'{"a":%b}' % (b"9" * 5000), DECODER)[0] is Verdict.NOT_JSON
     assert ndjson.judge_line(b'{"a":1e999}', DECODER)[0] is not Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (rb'{"a":1,"m":"cut \ud83d"}', rb'{"a":1,"m":"cut \ufffd"}'),
+        (rb'{"a":1,"m":"\uDCff name"}', rb'{"a":1,"m":"\ufffd name"}'),
+        (rb'{"a":1,"m":"\ude80\ud83d\ud83d\ude80"}', rb'{"a":1,"m":"\ufffd\ufffd\ud83d\ude80"}'),
+        (rb'{"a":1,"m":"C:\\ud83d\n\\\ud83d"}', rb'{"a":1,"m":"C:\\ud83d\n\\\ufffd"}'),
+    ],
+)
+def test_half_a_character_costs_no_more_than_itself(sent: bytes, kept: bytes) -> None:
+    batch = ndjson.judge_each(b'{"a":2}\n' + sent, DECODER)
+    assert batch.entries == b'{"a":2}\n' + kept
+    json.loads(kept)

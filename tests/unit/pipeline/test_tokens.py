@@ -1,6 +1,8 @@
 """Tokens: made once, kept as hashes, good until revoked."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,21 @@ def test_a_running_server_notices_additions_and_revocations(tmp_path: Path) -> N
     assert store.identify(text) is None
 
 
+def test_a_power_cut_brings_no_revoked_token_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's new name is only sure to stay once its folder is synced."""
+    path = tmp_path / "deep" / "tokens.json"
+    add_token(path, "anna", ("read",))
+    synced: list[tuple[str, str]] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    revoke_token(path, "anna")
+    [_, (folder, content)] = synced
+    assert (folder, content.strip()) == ("deep", "[]")
+
+
 def test_a_file_that_was_damaged_while_running_locks_nobody_out(tmp_path: Path) -> None:
     clock = Clock()
     text = add_token(tmp_path / "t", "anna", ("read",))
@@ -81,3 +98,28 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no token 'bert'; there are anna"):
         revoke_token(tmp_path / "t", "bert")
     assert [token.name for token in read_tokens(tmp_path / "t")] == ["anna"]
+
+
+def test_commands_at_the_same_time_undo_nothing_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    for number in range(10):
+        add_token(path, f"old-{number}", ("read",))
+    with ThreadPoolExecutor(
+        max_workers=20
+    ) as commands:  # each opens the folder anew: a lock as between processes
+        added = [commands.submit(add_token, path, f"new-{number}", ("read",)) for number in range(10)]
+        revoked = [commands.submit(revoke_token, path, f"old-{number}") for number in range(10)]
+    for command in (*added, *revoked):
+        command.result()
+    assert sorted(token.name for token in read_tokens(path)) == [f"new-{number}" for number in range(10)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_changes_the_server_can_still_read(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    path = tmp_path / "tokens.json"
+    add_token(path, "one", ("read",))
+    assert path.stat().st_uid == 65534, "the folder's owner"
+    os.chown(path, 1, 1)
+    revoke_token(path, "one")
+    assert path.stat().st_uid == 1, "the owner from before"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from logboom.model import Receipt, Verdict
+from logboom.model import Acker, Batch, Receipt, Verdict
 from logboom.protocols.device import ACK, DeviceProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
@@ -196,3 +196,73 @@ def test_a_failed_write_gets_no_ack() -> None:
 
 def test_sends_nothing_of_its_own_accord() -> None:
     assert DeviceProtocol().data_to_send() == b""
+
+
+class Wire:
+    """A device's connection whose disk is as slow as the test says."""
+
+    def __init__(self) -> None:
+        self.now_s = 100
+        self.acks = b""
+        self.stored: list[bytes] = []
+        self._protocol = DeviceProtocol()
+        self._waiting: list[tuple[Batch, Acker]] = []
+
+    def send(self, *lines: bytes) -> None:
+        self._protocol.receive_data(b"".join(line + b"\n" for line in lines))
+        while (item := self._protocol.next_batch()) is not None:
+            item[0].received_ns = self.now_s * 1_000_000_000
+            self._waiting.append(item)
+
+    def sync(self) -> None:
+        """The disk takes everything."""
+        for batch, acker in self._waiting:
+            self.stored += batch.entries.split(b"\n")
+            self.acks += acker(batch.receipt(1))
+        self._waiting.clear()
+
+    def fail(self) -> None:
+        """The disk fails with the first."""
+        batch, acker = self._waiting.pop(0)
+        self.acks += acker(batch.failed_receipt())
+
+
+def test_a_line_sent_again_while_the_disk_is_slow_gets_one_ack() -> None:
+    wire = Wire()
+    for _ in range(3):
+        wire.send(GOOD)
+        wire.now_s += 2
+    wire.sync()
+    assert wire.acks == ACK, "a second one would be taken for the next line's"
+    wire.send(BARE)
+    wire.sync()
+    assert (wire.stored, wire.acks) == ([GOOD, GOOD, GOOD, BARE], ACK * 2)
+
+
+def test_a_line_sent_again_gets_its_ack_when_the_first_was_lost() -> None:
+    wire = Wire()
+    wire.send(GOOD)
+    wire.now_s += 2
+    wire.send(GOOD)
+    wire.fail()
+    wire.sync()
+    assert (wire.stored, wire.acks) == ([GOOD], ACK)
+
+
+def test_a_line_sent_again_after_its_answer_gets_another() -> None:
+    wire = Wire()
+    for _ in range(2):
+        wire.send(GOOD)
+        wire.sync()
+        wire.now_s += 2
+    assert wire.acks == ACK * 2
+
+
+def test_equal_lines_in_quick_succession_are_lines_of_their_own() -> None:
+    wire = Wire()
+    for lines in ([GOOD], [GOOD], [GOOD, GOOD]):
+        wire.send(*lines)
+    wire.now_s += 2
+    wire.send(BARE)  # not the one before
+    wire.sync()
+    assert (wire.stored, wire.acks) == ([GOOD] * 4 + [BARE], ACK * 5)
