@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,7 +15,15 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from logboom.errors import ConfigError
-from logboom.settings import HealthSettings, JournalSettings, ListenerSettings, Settings, Table
+from logboom.formats.redaction import redacted
+from logboom.settings import (
+    HealthSettings,
+    JournalSettings,
+    ListenerSettings,
+    Settings,
+    Table,
+    reloadable,
+)
 
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
 CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
@@ -23,6 +31,14 @@ CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
 PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
 
 T = TypeVar("T")
+
+_ORCHESTRATORS: Final = re.compile(
+    r"LOGBOOM_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT(_\d+_\w+)?=(tcp|udp)://.*|PORT_\d+_\w+=.*)"
+)
+"""What Kubernetes and Docker set in containers that stand beside a service of the name `logboom`."""
+
+_SWITCHES: Final = frozenset({"enabled", "store", "rate_limit_enabled"})
+"""Settings that are on or off. Under their foreign names, all but true, 1 and yes means off (WIRE.md)."""
 
 
 def load(
@@ -123,7 +139,7 @@ def _explain(text: str, table: Any, struct: type, where: str) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(allowed)}"
         return f"{'.'.join(part for part in (where, word) if part)}: unknown setting; {hint}"
     if isinstance(table, dict) and key in table:
-        return f"{full}: found {table[key]!r}. {message}"
+        return f"{full}: found {redacted(table[key], key)!r}. {message}"
     return f"{full}: {message}" if full else message
 
 
@@ -158,6 +174,8 @@ def _from_environment(variables: Mapping[str, str]) -> Table:
     for variable, text in sorted(variables.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in CLIENTS_VARIABLES:
             continue
+        if _ORCHESTRATORS.fullmatch(f"{variable}={text}"):
+            continue
         path = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if path[0] not in Settings.__struct_fields__:
             raise ConfigError(
@@ -171,9 +189,10 @@ def _from_foreign_names(names: dict[str, list[str]], variables: Mapping[str, str
     """The environment names of a source system, as its profile maps them to settings."""
     table: Table = {}
     for variable, targets in names.items():
-        if variable in variables:
-            for target in targets:
-                set_path(table, target.split("."), _value(variables[variable]))
+        text = variables.get(variable, "").strip()
+        for target in targets if text else ():  # Compose makes an empty one of what nobody has set
+            path = target.split(".")
+            set_path(table, path, text.lower() in ("true", "1", "yes") if path[-1] in _SWITCHES else _value(text))
     return table
 
 
@@ -195,3 +214,30 @@ def set_path(table: Table, path: list[str], value: Any) -> None:
         if not isinstance(table, dict):
             raise ConfigError(f"{'.'.join(path)}: {key} is not a table")
     table[path[-1]] = value
+
+
+def take_over(running: Settings, fresh: Settings) -> None:
+    """Bring into `running` what `fresh` says, as far as it can change while the server runs.
+
+    A listener's settings become another object; what is not marked as `RELOADED` stays.
+    """
+    for old, new in ((running, fresh), (running.health, fresh.health)):
+        for name in reloadable(type(old)):
+            setattr(old, name, getattr(new, name))
+    for name in running.listeners.keys() & fresh.listeners.keys():
+        listener, wanted = running.listeners[name], fresh.listeners[name]
+        changes = {key: getattr(wanted, key) for key in reloadable(ListenerSettings, listener.protocol)}
+        running.listeners[name] = msgspec.structs.replace(listener, **changes)
+
+
+def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
+    """The dotted names of the settings that differ; a table that only one of them has is named as a whole."""
+    if one == other:
+        return
+    if isinstance(one, msgspec.Struct) and type(one) is type(other):
+        one, other = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        yield where
+        return
+    for key in sorted(one.keys() | other.keys()):
+        yield from differences(one.get(key), other.get(key), f"{where}.{key}" if where else key)

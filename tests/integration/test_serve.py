@@ -201,6 +201,13 @@ def test_persistence_off_still_says_received(tmp_path: Path) -> None:
     assert not (tmp_path / "logs" / "server.log").exists()
 
 
+def test_the_gateways_host_is_not_the_pages(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ("gateway", "http"), ("--profile=gateway", "--host=0.0.0.0")) as server:
+        exchange(server, "gateway", b'{"time":"2025-10-02 17:58:37","temp":1,"rh":2,"lux":3}\n')
+        assert server.stop() == 0
+        assert len(server.journal_lines()) == 1
+
+
 def test_simulated_clients_of_all_three_kinds_get_through(tmp_path: Path) -> None:
     environment = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
     with ServerProcess(tmp_path, ("device", "gateway", "collector"), environment=environment) as server:

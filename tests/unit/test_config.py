@@ -143,7 +143,7 @@ def test_the_collectors_environment() -> None:
     ("word", "meaning"),
     [
         *((word, True) for word in ("true", "1", "yes", "Yes", "TRUE")),
-        *((word, False) for word in ("false", "0", "no", "NO")),
+        *((word, False) for word in ("false", "0", "no", "NO", "off", "on", "disabled")),
     ],
 )
 def test_the_collectors_booleans(word: str, meaning: bool, tmp_path: Path) -> None:
@@ -151,6 +151,13 @@ def test_the_collectors_booleans(word: str, meaning: bool, tmp_path: Path) -> No
     assert settings.listeners["collector"].rate_limit_enabled is meaning
     assert settings.listeners["collector"].store is meaning
     assert bool(make_outputs(settings.outputs, tmp_path)) is meaning
+
+
+def test_the_collectors_values_may_be_padded_or_empty() -> None:
+    one = collector({"SERVER_PORT": " 9999 ", "MIN_LOG_LEVEL": "", "RATE_LIMIT_ENABLED": " "}).listeners["collector"]
+    usual = collector({}).listeners["collector"]
+    assert (one.port, one.level_min) == (9999, usual.level_min)
+    assert one.rate_limit_enabled is usual.rate_limit_enabled
 
 
 def test_without_the_profile_the_collectors_names_mean_nothing() -> None:
@@ -204,6 +211,20 @@ def test_an_error_names_the_key_what_was_found_and_what_is_allowed(
 def test_an_unknown_variable_is_an_error() -> None:
     with pytest.raises(ConfigError, match="LOGBOOM_DATADIR: unknown setting; allowed are data_dir"):
         load_with({"LOGBOOM_DATADIR": "x"})
+
+
+def test_what_an_orchestrator_sets_beside_a_service_of_our_name_is_no_setting() -> None:
+    links = {
+        "LOGBOOM_SERVICE_HOST": "10.0.0.5",
+        "LOGBOOM_SERVICE_PORT": "5000",
+        "LOGBOOM_SERVICE_PORT_DEVICE": "5000",
+        "LOGBOOM_PORT": "tcp://10.0.0.5:5000",
+        "LOGBOOM_PORT_5000_TCP": "tcp://10.0.0.5:5000",
+        "LOGBOOM_PORT_5000_TCP_ADDR": "10.0.0.5",
+    }
+    assert load_with(links) == load_with({})
+    with pytest.raises(ConfigError, match="LOGBOOM_PORT: unknown setting"):
+        load_with({"LOGBOOM_PORT": "5000"})
 
 
 def test_an_unknown_profile_is_an_error() -> None:
