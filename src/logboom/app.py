@@ -11,7 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 import logboom
+from logboom.config import differences, take_over
 from logboom.errors import ConfigError
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
@@ -19,6 +22,8 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.settings import alerts_settings
+from logboom.ops.health import health_document
+from logboom.ops.health_socket import HealthSocket
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.notify import ServiceNotifier
 from logboom.ops.operations import Operations
@@ -26,7 +31,7 @@ from logboom.ops.oplog import OperationalLog
 from logboom.ops.source_reader import SourceReader
 from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Service, Supervised, supervise
-from logboom.outputs.registry import make_outputs
+from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Intake, IntakeLimits
@@ -95,6 +100,9 @@ class App:
                 version=logboom.__version__,
                 clock=self._clock,
             )
+            self._health_socket = HealthSocket(
+                Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
+            )
             self._watch_over()
             self._operations = Operations(self.monitor, self.sources, self.alerts)
             self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
@@ -108,6 +116,7 @@ class App:
         supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
+        await self._health_socket.start()
         gc.collect()
         gc.freeze()  # what exists now stays: the collector need not walk it again
         self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
@@ -212,25 +221,26 @@ class App:
         return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
-        """Take over what can change while running: limits, levels, idle times; outputs open their files anew.
+        """Take over what `settings` marks as `RELOADED`; outputs open their files anew.
 
-        A wrong configuration changes nothing. What needs a restart is named in the operational log.
+        A wrong configuration changes nothing. Whatever waits for a restart is named in the operational log.
         """
         try:
-            settings = load_settings()
+            fresh = load_settings()
+            make_outputs(fresh.outputs, Path(fresh.data_dir))  # they are checked
+            wanted = _typed(fresh)
         except ConfigError as error:
             self.log.error(f"reload: nothing was changed: {error}")
             return
+        take_over(self.settings, fresh)
         for name, supervised in self.listeners.items():
-            fresh = settings.listeners.get(name)
-            if fresh is not None:
-                supervised.service.configure(fresh)
-                supervised.service.intake.limits = _intake_limits(fresh)
+            settings = self.settings.listeners[name]
+            supervised.service.configure(settings)
+            supervised.service.intake.limits = _intake_limits(settings)
         for runner in self._runners():
             runner.reopen()
-        waiting = _needs_restart(self.settings, settings)
-        detail = f"; these wait for a restart: {', '.join(waiting)}" if waiting else ""
-        self.log.event("info", f"reloaded{detail}")
+        waiting = ", ".join(differences(_typed(self.settings), wanted))
+        self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
     def is_alive(self) -> bool:
         """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
@@ -257,6 +267,8 @@ class App:
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
+        if hasattr(self, "monitor"):
+            self._health_socket.close()
         if hasattr(self, "journal"):
             self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
@@ -281,32 +293,11 @@ def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
     return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
 
 
-_RELOADABLE: Final = frozenset(
-    {"connections_max", "idle_warn_s", "idle_close_s", "level_min", "line_bytes_max", "frame_bytes_max"}
-    | {"allow", "deny", "connections_per_address_max", "bytes_per_s_max", "lines_per_s_max"}
-    | {"rate_limit_enabled", "rate_limit_requests_max", "rate_limit_window_s"}
-    | {"tls_cert", "tls_key", "tls_client_ca"}
-)
-
-
-def _needs_restart(old: Settings, new: Settings) -> list[str]:
-    """The keys that differ and can't be changed while running."""
-    keys = [
-        key
-        for key in ("data_dir", "log_format", "only", "journal", "outputs", "alerts")
-        if getattr(old, key) != getattr(new, key)
-    ]
-    for name in old.listeners.keys() | new.listeners.keys():
-        before, after = old.listeners.get(name), new.listeners.get(name)
-        if before is None or after is None:
-            keys.append(f"listeners.{name}")
-            continue
-        keys += [
-            f"listeners.{name}.{key}"
-            for key in ListenerSettings.__struct_fields__
-            if key not in _RELOADABLE and getattr(before, key) != getattr(after, key)
-        ]
-    return sorted(keys)
+def _typed(settings: Settings) -> dict[str, Any]:
+    """All settings as they count: outputs and alerts check their tables themselves. Raises `ConfigError`."""
+    outputs = {name: output_settings(name, table) for name, table in settings.outputs.items()}
+    alerts = alerts_settings(settings.alerts)
+    return {**msgspec.structs.asdict(settings), "outputs": outputs, "alerts": alerts}
 
 
 async def serve(app: App, load_settings: Callable[[], Settings]) -> None:

@@ -192,7 +192,9 @@ def _from_foreign_names(names: dict[str, list[str]], variables: Mapping[str, str
         text = variables.get(variable, "").strip()
         for target in targets if text else ():  # Compose makes an empty one of what nobody has set
             path = target.split(".")
-            set_path(table, path, text.lower() in ("true", "1", "yes") if path[-1] in _SWITCHES else _value(text))
+            set_path(
+                table, path, text.lower() in ("true", "1", "yes") if path[-1] in _SWITCHES else _value(text)
+            )
     return table
 
 

@@ -1,12 +1,13 @@
 """Every setting, declared once: TOML, environment, command line and the reference page derive from here.
 
 Outputs and alerts declare their own settings beside their code (`outputs.registry`, `ops.alerts`); here they
-are plain tables. `config` puts the layers together.
+are plain tables. `config` puts the layers together. What is not marked `RELOADED` counts at the start only.
 """
 
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +20,11 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+
+RELOADED: Final = Meta(extra={"reloaded": "yes"})
+"""SIGHUP takes it over. All else waits for a restart, and the operational log names it."""
+RELOADED_BUT_GRPC: Final = Meta(extra={"reloaded": "but grpc"})
+"""As above; but gRPC's core is told at the start only."""
 
 
 class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +57,10 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """`[listeners.NAME]`: one port, one protocol."""
 
     protocol: Annotated[
-        str, Meta(description="What the listener speaks: `device`, `gateway`, `collector`, `capnp`, …")
+        str,
+        Meta(
+            description="What the listener speaks: `device`, `gateway`, `collector`, `capnp`, `grpc` or `http`."
+        ),
     ]
     port: Annotated[Port, Meta(description="TCP port. 0: any free one.")]
     host: Annotated[
@@ -65,11 +74,16 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     ] = "synced"
     store: Annotated[bool, Meta(description="Keep what comes in. Off: check and answer only.")] = True
     line_bytes_max: Annotated[
-        int, Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused.")
+        int,
+        Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused."),
+        RELOADED,
     ] = 16384
     frame_bytes_max: Annotated[
         int,
-        Meta(ge=64, le=64 << 20, description="Longest length-prefixed frame (`capnp`, `collector`), bytes."),
+        Meta(
+            ge=64, le=64 << 20, description="Longest frame (`capnp`, `collector`) or message (`grpc`), bytes."
+        ),
+        RELOADED_BUT_GRPC,
     ] = 1 << 20
     auth: Annotated[
         Literal["auto", "none", "token"],
@@ -83,53 +97,73 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         Meta(description="`http`: serve health and metrics only; no page, no entries."),
     ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away.")
+        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED_BUT_GRPC
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,
         Meta(
             description="Connections of one client address at once, so that no single one takes every place."
         ),
+        RELOADED,
     ] = 10_000
     allow: Annotated[
-        list[str], Meta(description="Networks that may connect, such as `192.168.0.0/16`. Empty: all.")
+        list[str],
+        Meta(description="Networks that may connect, such as `192.168.0.0/16`. Empty: all."),
+        RELOADED,
     ] = []
-    deny: Annotated[list[str], Meta(description="Networks that may not connect, even where allowed.")] = []
+    deny: Annotated[
+        list[str], Meta(description="Networks that may not connect, even where allowed."), RELOADED
+    ] = []
     bytes_per_s_max: Annotated[
         Natural,
         Meta(
             description="Bytes a second of one client address; a faster one is read more slowly. 0: no limit."
         ),
+        RELOADED,
     ] = 0
     lines_per_s_max: Annotated[
         Natural,
         Meta(
             description="Lines a second of one client address; a faster one is read more slowly. 0: no limit."
         ),
+        RELOADED,
     ] = 0
     idle_warn_s: Annotated[
         Seconds,
         Meta(description="Warn in the operational log after this long without data, seconds. 0: never."),
+        RELOADED,
     ] = 0.0
     idle_close_s: Annotated[
-        Seconds, Meta(description="Close a connection after this long without data, seconds. 0: never.")
+        Seconds,
+        Meta(description="Close a connection after this long without data, seconds. 0: never."),
+        RELOADED,
     ] = 0.0
     level_min: Annotated[
-        str, Meta(description="Entries below this level are answered but not kept. Empty: all are kept.")
+        str,
+        Meta(description="Entries below this level are answered but not kept. Empty: all are kept."),
+        RELOADED,
     ] = ""
-    rate_limit_enabled: Annotated[bool, Meta(description="Limit the lines of each client address.")] = False
+    rate_limit_enabled: Annotated[
+        bool, Meta(description="Limit the lines of each client address."), RELOADED
+    ] = False
     rate_limit_requests_max: Annotated[
-        Positive, Meta(description="Lines of one client address a window.")
+        Positive, Meta(description="Lines of one client address a window."), RELOADED
     ] = 100
-    rate_limit_window_s: Annotated[float, Meta(gt=0, description="Length of the window, seconds.")] = 60.0
+    rate_limit_window_s: Annotated[
+        float, Meta(gt=0, description="Length of the window, seconds."), RELOADED
+    ] = 60.0
     tls_cert: Annotated[
         str,
         Meta(description="Certificate, a PEM file with the chain; with `tls_key`, the port speaks TLS only."),
+        RELOADED,
     ] = ""
-    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password.")] = ""
+    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password."), RELOADED] = (
+        ""
+    )
     tls_client_ca: Annotated[
         str,
         Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none."),
+        RELOADED,
     ] = ""
 
     @property
@@ -170,6 +204,7 @@ class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     idle_warn_s: Annotated[
         Seconds,
         Meta(description="`/api/health` warns after this long without TCP activity, seconds. 0: never."),
+        RELOADED,
     ] = 600.0
     output_lag_max: Annotated[
         Natural,
@@ -177,6 +212,7 @@ class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="`/readyz` fails while an output is this many entries behind. 0: never, "
             "since entries are safe in the journal meanwhile."
         ),
+        RELOADED,
     ] = 0
 
 
@@ -198,7 +234,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = "text"
     only: Annotated[list[str], Meta(description="Names of the listeners to start. Empty: all.")] = []
     shutdown_s: Annotated[
-        float, Meta(gt=0, description="Time to answer and to flush what is in flight after SIGTERM, seconds.")
+        float,
+        Meta(gt=0, description="Time to answer and to flush what is in flight after SIGTERM, seconds."),
+        RELOADED,
     ] = 10.0
     insecure: Annotated[
         bool, Meta(description="Let `http` be open to the network without a token. For networks you trust.")
@@ -235,3 +273,15 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def active_listeners(self) -> dict[str, ListenerSettings]:
         """The listeners that are to be started."""
         return {name: self.listeners[name] for name in self.only or self.listeners}
+
+
+@cache
+def reloadable(struct: type, protocol: str = "") -> frozenset[str]:
+    """The fields of a settings type that SIGHUP takes over, for a listener of this protocol."""
+    marks = (RELOADED,) if protocol == "grpc" else (RELOADED, RELOADED_BUT_GRPC)
+    hints = get_type_hints(struct, include_extras=True)
+    return frozenset(
+        name
+        for name, hint in hints.items()
+        if any(mark in getattr(hint, "__metadata__", ()) for mark in marks)
+    )

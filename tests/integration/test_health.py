@@ -1,7 +1,9 @@
 """How the server is: the documents and probes that people, load balancers and containers ask for."""
 
 import asyncio
+import copy
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,9 +13,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
 
+from logboom.cli import app as main_app
+from logboom.cli import health as health_command
 from logboom.journal.journal import Journal
-from logboom.testing.app_kit import FailingDisk, run_scenario
+from logboom.testing.app_kit import FailingDisk, journal_lines, run_scenario
 from logboom.testing.app_thread import AppThread
 from logboom.testing.postgres_kit import postgres_server
 from logboom.testing.server_kit import ServerProcess, free_port
@@ -30,6 +35,15 @@ async def ask(port: int, path: str) -> tuple[int, Any, str]:
 
 def get(port: int, path: str) -> tuple[int, Any, str]:
     return run_scenario(ask(port, path))
+
+
+def post(port: int, entry: str) -> None:
+    async def scenario() -> None:
+        url = f"http://127.0.0.1:{port}/api/entries"
+        async with aiohttp.ClientSession() as session, session.post(url, data=entry) as answer:
+            assert answer.status == 200, await answer.text()
+
+    run_scenario(scenario())
 
 
 def send(port: int, data: bytes) -> None:
@@ -67,6 +81,75 @@ def test_health_has_the_fields_of_both_generations_of_clients(tmp_path: Path) ->
     assert document["uptime_seconds"] >= 0
     assert "warnings" not in document
     assert "errors" not in document
+
+
+def test_http_alone_is_the_server_and_asking_is_no_sign_of_life(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("http",), settings={"health": {"idle_warn_s": 3600}}) as app:
+        port = app.port("http")
+        before = get(port, "/api/health")[1]
+        again = get(port, "/api/health")[1]["tcp_server"]
+        first = before["tcp_server"]
+        assert before["status"] == "ok"
+        assert first["started"] is first["thread_alive"] is first["listening"] is True
+        assert first["port"] == port
+        assert first["last_activity"] == again["last_activity"] == before["start_time"]
+        assert again["seconds_since_last_data"] is None
+        post(port, '{"level":"info","message":"x"}')
+        after = get(port, "/api/health")[1]["tcp_server"]
+    assert after["messages_parsed"] == 1
+    assert after["seconds_since_last_data"] is not None
+    assert after["last_activity"] >= first["last_activity"]
+
+
+def test_http_alone_that_nobody_sends_to_is_a_warning_however_often_it_is_asked(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("http",), settings={"health": {"idle_warn_s": 1e-6}}) as app:
+        for _ in range(2):
+            status, document, _ = get(app.port("http"), "/api/health")
+            assert (status, document["status"]) == (503, "warning")
+            assert document["warnings"] == ["No TCP activity for 0s"]
+
+
+def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) -> None:
+    def database(port: int) -> dict[str, Any]:
+        found: dict[str, Any] = get(port, "/api/health")[1]
+        assert (
+            found["memory_readings_count"] == found["memory"]["count"] == found["database"]["total_readings"]
+        )
+        return dict(found["database"])
+
+    nothing = {"connected": True, "total_readings": 0, "date_range": {"start": None, "end": None}}
+    with AppThread(tmp_path, ("gateway", "http")) as app:
+        assert database(app.port("http")) == nothing
+        send(app.port("gateway"), READING * 3)
+        one = database(app.port("http"))
+    with AppThread(tmp_path, ("gateway", "http")) as app:  # what was known has to be found again
+        assert database(app.port("http")) == one
+    times = [json.loads(line)["received_at"] for line in journal_lines(tmp_path)]
+    assert one["total_readings"] == len(times) == 3
+    assert one["date_range"] == {"start": times[0][:19], "end": times[-1][:19]}
+
+
+def test_what_retention_deleted_is_not_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    for first, moment in ((10, "2025-01-01T00:00:00"), (12, "2025-02-01T00:00:00")):
+        lines = [
+            f'{{"received_at":"{moment}.000000+00:00","entry":{{}},"source":"x","listener":"gateway"}}\n'
+        ] * 2
+        (folder / f"{first:020d}.jsonl").write_text("".join(lines))
+    with AppThread(tmp_path, ("gateway", "http")) as app:
+        found = get(app.port("http"), "/api/health")[1]["database"]
+    assert found["total_readings"] == 4
+    assert found["date_range"] == {"start": "2025-01-01T00:00:00", "end": "2025-02-01T00:00:00"}
+
+
+def test_a_reload_takes_over_what_health_calls_well(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("gateway", "http")) as app:
+        port, fresh = app.port("http"), copy.deepcopy(app.app.settings)
+        assert get(port, "/api/health")[1]["status"] == "ok"
+        fresh.health.idle_warn_s = 1e-6
+        app.call(app.app.reload, lambda: fresh)
+        assert get(port, "/api/health")[1]["status"] == "warning"
 
 
 def test_asking_is_no_activity(tmp_path: Path) -> None:
@@ -150,6 +233,7 @@ def test_status_tells_what_the_overview_shows(tmp_path: Path) -> None:
         status, document, _ = get(app.port("http"), "/api/status")
     assert status == 200
     assert document["status"] == "ok"
+    assert document["alerts"] == {"firing": 0, "worst": None}
     assert document["journal"]["entries"] == 2
     assert document["journal"]["writable"] is True
     assert document["totals"]["stored"] == 2
@@ -159,6 +243,28 @@ def test_status_tells_what_the_overview_shows(tmp_path: Path) -> None:
     assert sum(gateway["refused"].values()) == 1
     assert gateway["connections_last_hour"] == 1
     assert http["alive"] is True
+
+
+@pytest.mark.parametrize("severity", ["warning", "critical"])
+def test_status_tells_of_alerts_that_fire_and_health_stays_as_it_is(tmp_path: Path, severity: str) -> None:
+    rules = {
+        "disk": {"free_factor": 1e12, "severity": severity},  # so much is never free
+        "listener_down": {"enabled": False},  # at this moment they may be about to start
+    }
+    with AppThread(tmp_path, ("gateway", "http"), settings={"alerts": {"rules": rules}}) as app:
+        app.app.alerts.check()
+        _, document, _ = get(app.port("http"), "/api/status")
+        code, health, _ = get(app.port("http"), "/api/health")
+    assert document["alerts"] == {"firing": 1, "worst": severity}
+    assert document["status"] == health["status"] == "ok"
+    assert code == 200
+
+
+def test_before_the_first_entry_status_knows_the_disk_and_no_commit(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        _, document, _ = get(app.port("http"), "/api/status")
+    assert document["journal"]["free_bytes"] > 0
+    assert document["journal"]["last_commit_s"] is None
 
 
 def test_a_listener_for_health_alone_tells_nothing_it_was_sent(tmp_path: Path) -> None:
@@ -182,14 +288,79 @@ def test_the_probe_leaves_the_journal_as_it_is(tmp_path: Path) -> None:
     run_scenario(scenario())
 
 
-def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def command(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "logboom", "health", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
+        cwd=cwd,
+        env={**os.environ, **environment},
     )
+
+
+@pytest.mark.parametrize(
+    "listeners", [("device",), ("collector",), ("capnp", "grpc"), ("http",)], ids=lambda names: names[0]
+)
+def test_a_container_is_well_whatever_it_listens_on(tmp_path: Path, listeners: tuple[str, ...]) -> None:
+    data_dir = tmp_path / "data"
+    with ServerProcess(data_dir, listeners) as server:
+        found = command(LOGBOOM_DATA_DIR=str(data_dir))  # as in the image
+        assert (found.returncode, found.stdout) == (0, "ok\n"), found.stderr
+        server.kill()
+        found = command(LOGBOOM_DATA_DIR=str(data_dir))
+        assert found.returncode == 1
+        assert f"no answer from {data_dir}/health.sock: Connection refused" in found.stderr
+        server.start()  # what the killed one has left is in nobody's way
+        assert command("--data-dir", str(data_dir)).returncode == 0
+        assert server.stop() == 0
+        assert not (data_dir / "health.sock").exists()
+
+
+def test_the_command_finds_the_data_directory_as_the_server_does(tmp_path: Path) -> None:
+    with AppThread(tmp_path / "logboom-data") as app:
+        assert command(cwd=tmp_path).stdout == "ok\n"
+        file = tmp_path / "logboom.toml"
+        file.write_text(f"data_dir = '{tmp_path / 'logboom-data'}'\n")
+        found = command("--config", str(file), "--json")
+        assert json.loads(found.stdout)["tcp_server"]["port"] == app.port("device")
+
+
+def test_where_no_server_was_started_http_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with AppThread(tmp_path / "data", ("gateway", "http")) as app:
+        monkeypatch.setattr(health_command, "DEFAULT_URL", f"http://127.0.0.1:{app.port('http')}")
+        done = CliRunner().invoke(main_app, ["health", "--data-dir", str(tmp_path / "elsewhere")])
+    assert (done.exit_code, done.output) == (0, "ok\n")
+
+
+def test_a_disk_that_fails_is_told_through_the_socket_too(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, disk=disk) as app:
+        disk.failing = True
+        with socket.create_connection(("127.0.0.1", app.port("device")), timeout=30) as connection:
+            connection.sendall(b'{"boot_seq":1,"uptime_ms":1}\n')
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+        done = CliRunner().invoke(main_app, ["health", "--data-dir", str(tmp_path)])
+    assert done.exit_code == 1
+    assert done.output.startswith("error\n- the journal can't store: ")
+
+
+def test_a_data_directory_may_lie_deep_and_is_closed_to_others(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    with AppThread(deep):
+        assert command("--data-dir", str(deep)).returncode == 0
+        assert (deep / "health.sock").stat().st_mode & 0o777 == 0o660
+
+
+def test_where_there_can_be_no_socket_the_server_runs_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "health.sock").mkdir()
+    with AppThread(tmp_path) as app:
+        assert app.port("device")
+    assert "⚠️ logboom health can't ask by" in app.log.getvalue()
 
 
 def test_the_command_tells_containers_by_its_exit_code(tmp_path: Path) -> None:

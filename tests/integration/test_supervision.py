@@ -128,7 +128,7 @@ async def kill(server: Server, name: str) -> None:
     if name == "grpc":
         await service._server.stop(None)
     else:
-        for one in service._servers:
+        for one in service._sockets._servers:
             one.close()
 
 

@@ -49,7 +49,9 @@ def settings_page() -> str:
         "A setting can stand in the TOML file given with `--config`, in the environment "
         "(`LOGBOOM_` and the path in capitals, joined by two underscores: `LOGBOOM_LISTENERS__DEVICE__PORT=5001`), "
         "or be set by a flag of `logboom serve`. "
-        "Order, later ones win: defaults, profile, file, environment, flags.\n"
+        "Order, later ones win: defaults, profile, file, environment, flags.\n\n"
+        "SIGHUP (`systemctl reload logboom`) reads them again. *live* marks what the running server then takes over; "
+        "whatever else was changed waits for a restart, and the operational log names it.\n"
     )
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
@@ -67,8 +69,13 @@ def settings_page() -> str:
 def _section(title: str, struct: type) -> str:
     import msgspec
 
+    from logboom.settings import reloadable
+
     hints = typing.get_type_hints(struct, include_extras=True)
-    lines = [f"## {title}\n", "| setting | type | default | |", "|---|---|---|---|"]
+    live = dict.fromkeys(reloadable(struct), "live")
+    live |= dict.fromkeys(reloadable(struct) - reloadable(struct, "grpc"), "live, but on `grpc`")
+    heads = ["setting", "type", "default", *(["SIGHUP"] if live else []), ""]
+    lines = [f"## {title}\n", f"| {' | '.join(heads)}|", f"|{'---|' * len(heads)}"]
     for item in msgspec.structs.fields(struct):
         hint = hints[item.name]
         if typing.get_origin(hint) is not Annotated:
@@ -77,7 +84,8 @@ def _section(title: str, struct: type) -> str:
         required = item.default is msgspec.NODEFAULT and item.default_factory is msgspec.NODEFAULT
         value = [] if item.default is msgspec.NODEFAULT and not required else item.default
         default = "required" if required else f"`{msgspec.json.encode(value).decode()}`"
-        lines.append(f"| `{item.name}` | {_type_name(hint)} | {default} | {' '.join(metas)} |")
+        cells = [f"`{item.name}`", _type_name(hint), default, *([live.get(item.name, "")] if live else [])]
+        lines.append(f"| {' | '.join(cells)} | {' '.join(metas)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,17 +1,26 @@
 """`logboom health`."""
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from logboom.cli import trust
+from logboom.cli import options, trust
+
+if TYPE_CHECKING:
+    from logboom.clients.tls import Trust
 
 TIMEOUT_S: Final = 5.0
 """A server that answers later than this is not well, whatever the answer is."""
 
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+
 Url = Annotated[
-    str,
-    typer.Option(metavar="URL", help="Where the server's http listener is."),
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Ask an http listener. Without it, the server of the data directory is asked directly.",
+        show_default=False,
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A warning counts as a failure, too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the server's own document.")]
@@ -19,7 +28,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the server's own doc
 
 def health(
     *,
-    url: Url = "http://127.0.0.1:8080",
+    url: Url = None,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
     strict: Strict = False,
     as_json: AsJson = False,
     ca: trust.Ca = None,
@@ -31,48 +42,83 @@ def health(
 
     Made for container health checks: a warning, such as sensors that are silent, is no reason to restart a server.
 
+    The server is found by its data directory, whatever it listens on: that of --data-dir, --config or
+    LOGBOOM_DATA_DIR, else ./logboom-data. Where none was started, http://127.0.0.1:8080 is asked.
+
     Examples:
       logboom health
+
+      logboom health --config /etc/logboom/logboom.toml
 
       logboom health --url http://127.0.0.1:5000 --strict
 
     Exit codes: 0 well (or a warning), 1 an error or no answer, 2 wrong usage.
     """
     import json
-    import urllib.error
-    import urllib.request
 
-    from logboom.clients.bearer import take_token
-    from logboom.clients.tls import explain_connecting, trust_for
     from logboom.errors import ConfigError
 
-    try:
-        given = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
-        url, given = take_token(url, given)  # which is not needed here
-        trusted = trust_for(given, url)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    context = trusted.context() if url.lower().startswith("https://") else None
-    try:
-        address = f"{url.rstrip('/')}/api/health"
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - the user's own address
-            document = json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            document = _document_of(error.read())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        text = explain_connecting(reason) if isinstance(reason, OSError) else reason
-        typer.echo(f"❌ no answer from {url}: {text}", err=True)
-        raise typer.Exit(1) from None
+    document = None
+    if url is None:
+        document = _ask_directly(config, data_dir)
+    if document is None:
+        try:
+            given = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+            document = _ask_url(url or DEFAULT_URL, given)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from None
     status = document.get("status", "error")
     typer.echo(json.dumps(document, indent=2) if as_json else _summary(document))
     if status == "error" or (strict and status != "ok"):
         raise typer.Exit(1)
 
 
-def _document_of(body: bytes) -> dict[str, object]:
-    """The document of a 503; anything else that is no 200 is an error."""
+def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str, Any] | None:
+    """The document of the server of the data directory; None when none has been started there."""
+    from pathlib import Path
+
+    from logboom.config import load
+    from logboom.ops.health_socket import NAME, ask
+
+    folder = Path(load(file=config, flags=options.flag_table(data_dir=data_dir)).data_dir)
+    try:
+        return _document_of(ask(folder, TIMEOUT_S))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _no_answer(str(folder / NAME), error.strerror or error) from None
+
+
+def _ask_url(url: str, given: "Trust") -> dict[str, Any]:
+    """The document of an http listener. Raises `ConfigError` when the TLS options are wrong."""
+    import urllib.error
+    import urllib.request
+
+    from logboom.clients.bearer import take_token
+    from logboom.clients.tls import explain_connecting, trust_for
+
+    url, given = take_token(url, given)  # which is not needed here
+    trusted = trust_for(given, url)
+    context = trusted.context() if url.lower().startswith("https://") else None
+    try:
+        address = f"{url.rstrip('/')}/api/health"
+        with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - the user's own address
+            return _document_of(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return _document_of(error.read())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise _no_answer(url, explain_connecting(reason) if isinstance(reason, OSError) else reason) from None
+
+
+def _no_answer(where: str, why: object) -> typer.Exit:
+    typer.echo(f"❌ no answer from {where}: {why}", err=True)
+    return typer.Exit(1)
+
+
+def _document_of(body: bytes) -> dict[str, Any]:
+    """What was answered, well or not; anything else is an error."""
     import json
 
     try:
@@ -84,7 +130,7 @@ def _document_of(body: bytes) -> dict[str, object]:
     return {"status": "error", "errors": [f"the answer is no health document: {body[:80]!r}"]}
 
 
-def _summary(document: dict[str, object]) -> str:
+def _summary(document: dict[str, Any]) -> str:
     lines = [str(document.get("status", "error"))]
     for key in ("errors", "warnings"):
         found = document.get(key)

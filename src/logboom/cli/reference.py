@@ -22,6 +22,7 @@ What the `http` listener serves. [openapi.json](openapi.json) says the same to p
 - On `/`, an upgrade to WebSocket speaks the live protocol: see
   [Replace a WebSocket log server](../how-to/replace-websocket-server.md).
 - An unknown parameter is refused with 400, so that a spelling mistake shows nothing that was not asked for.
+  Health, the probes and metrics take any.
 """
 
 

@@ -1,15 +1,12 @@
 """`logboom serve`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from logboom.cli import options
 from logboom.config import load, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Settings, Table
-
-if TYPE_CHECKING:
-    import asyncio
 
 _GRPC: Final = "grpc"
 
@@ -80,10 +77,12 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
         return
     if profile is None:
         raise ConfigError("--host and --port belong to a --profile; without one, use --listen NAME=HOST:PORT")
-    names = load(profile=profile, environment={}).only
+    settings = load(profile=profile, environment={})
+    names = settings.only
     if host is not None:
-        for name in names:
-            set_path(flags, ["listeners", name, "host"], host)
+        for name in names:  # the page, where it is an extra, stays where it is: an open one needs a token
+            if name == names[0] or not settings.listeners[name].serves_entries:
+                set_path(flags, ["listeners", name, "host"], host)
     if port is not None:
         set_path(flags, ["listeners", names[0], "port"], port)
 
@@ -109,9 +108,11 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     import sys
 
     from logboom import app
+    from logboom.clients.running import loop_factory
     from logboom.ops.oplog import OperationalLog
 
     settings = load_settings()
+    options.keep_private()
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon
@@ -125,7 +126,7 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     async def main() -> None:
         await app.serve(app.App(settings, log), load_settings)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())
 
 
@@ -140,12 +141,3 @@ def _confine(settings: Settings) -> None:
     data_dir = Path(settings.data_dir)
     os.environ["TMPDIR"] = os.environ["SQLITE_TMPDIR"] = str(data_dir.absolute())
     confine([data_dir, *output_folders(settings.outputs)])
-
-
-def _loop_factory() -> Callable[[], "asyncio.AbstractEventLoop"] | None:
-    """Uvloop's loop; None where it does not exist: asyncio's own does the same, slower."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        return None
-    return new_event_loop

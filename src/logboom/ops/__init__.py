@@ -1,1 +1,1 @@
-"""Operations: the operational log; later health, metrics and alerts."""
+"""Operations: the operational log, supervision, health, metrics, who sends, alerts; signs to the service manager."""

@@ -1,10 +1,11 @@
 """`/api/health` as document 001 has it, and the checks behind `/readyz`."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logboom.errors import StorageError
+from logboom.ops.kept import Kept
 from logboom.ops.monitor import Monitor, Watched
 from logboom.ops.supervisor import Supervised
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from logboom.outputs.base import DatabaseState
 
 HTTP: Final = "http"
-"""Its activity is people and probes looking: no sign that a device lives."""
+"""Its connections are people and probes looking, too: no sign that a device lives."""
 
 MEMORY_READINGS_MAX: Final = 1000
 """Document 001's server kept its last thousand readings in memory; here they are the journal's newest ones."""
@@ -50,7 +51,7 @@ def trouble_of(monitor: Monitor) -> Trouble:
             errors.append(f"listener {name} is down: {listener.trouble or 'not started'}")
     if monitor.journal.failing is not None:
         errors.append(f"the journal can't store: {monitor.journal.failing}")
-    idle_s = monitor.since(_latest_activity(monitor))
+    idle_s = monitor.since(latest_activity(monitor))
     if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
         warnings.append(f"No TCP activity for {idle_s:.0f}s")
     for name, output in monitor.outputs.items():
@@ -66,15 +67,15 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
     trouble = trouble_of(monitor)
     listeners = tcp_listeners(monitor)
     counters = [one.service.intake.counters for one in listeners]
-    activity = _latest_activity(monitor)
+    activity = latest_activity(monitor)
     totals = [monitor.totals(one.service.name) for one in listeners]
     data = max((one.last_data for one in counters if one.last_data is not None), default=None)
     connection = max(
         (one.last_connection for one in counters if one.last_connection is not None), default=None
     )
     ports = [port for one in listeners for port in one.service.ports[:1]]
-    committed = monitor.journal.committed.next_sequence
-    in_memory = min(committed, MEMORY_READINGS_MAX)
+    kept = monitor.kept.look()
+    in_memory = min(kept.entries, MEMORY_READINGS_MAX)
     document: dict[str, Any] = {
         "status": trouble.status,
         "tcp_server": {
@@ -90,7 +91,7 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
             "messages_parsed": sum(one.stored + one.filtered for one in totals),
             "invalid_messages": sum(sum(one.refused.values()) for one in totals),
         },
-        "database": _database(monitor),
+        "database": _database(monitor, kept),
         "memory_readings_count": in_memory,
         "memory": {"count": in_memory, "max_size": MEMORY_READINGS_MAX},
         "start_time": _naive(monitor.utc(monitor.started)),
@@ -105,17 +106,28 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
 
 
 def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
-    """What document 001 calls the TCP server: every listener that entries come in by, HTTP aside."""
+    """What document 001 calls the TCP server: every listener that entries come in by; HTTP only where it is alone."""
     settings = monitor.settings.listeners
-    return [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
+    found = [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
+    return found or [one for name, one in monitor.listeners.items() if settings[name].serves_entries]
 
 
-def _latest_activity(monitor: Monitor) -> float | None:
-    moments = [one.service.intake.counters.last_activity for one in tcp_listeners(monitor)]
+def latest_activity(monitor: Monitor) -> float | None:
+    """The last start, accept or receive of any of them; None before the first start."""
+    moments = [_activity(monitor, one) for one in tcp_listeners(monitor)]
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _database(monitor: Monitor) -> dict[str, Any]:
+def _activity(monitor: Monitor, listener: Supervised[Watched]) -> float | None:
+    """Of HTTP, only the start and what was received: whoever asks how it is connects, too."""
+    counters = listener.service.intake.counters
+    is_http = monitor.settings.listeners[listener.service.name].protocol == HTTP
+    if not is_http or counters.last_activity is None:
+        return counters.last_activity
+    return monitor.started if counters.last_data is None else counters.last_data
+
+
+def _database(monitor: Monitor, kept: Kept) -> dict[str, Any]:
     """The first database among the outputs; without one, the journal is the database."""
     for output in monitor.outputs.values():
         runner = output.service.runner
@@ -123,21 +135,21 @@ def _database(monitor: Monitor) -> dict[str, Any]:
         if state is not None:
             found: DatabaseState = state()
             connected = found.connected and runner.failing is None and output.alive
-            return _database_document(connected, found.total_readings, found.date_range)
-    journal = monitor.journal
-    return _database_document(journal.failing is None, journal.committed.next_sequence, None)
+            dates = [datetime.fromisoformat(text) for text in found.date_range or ()]
+            return _database_document(connected, found.total_readings, *dates)
+    return _database_document(monitor.journal.failing is None, kept.entries, kept.first, kept.last)
 
 
 def _database_document(
-    connected: bool, readings: int | None, dates: tuple[str, str] | None
+    connected: bool, readings: int | None, first: datetime | None = None, last: datetime | None = None
 ) -> dict[str, Any]:
-    first, last = dates or (None, None)
-    return {"connected": connected, "total_readings": readings, "date_range": {"start": first, "end": last}}
+    dates = {"start": first and _naive(first), "end": last and _naive(last)}
+    return {"connected": connected, "total_readings": readings, "date_range": dates}
 
 
 def _naive(moment: datetime) -> str:
-    """ISO 8601 without an offset: document 001's clients expect it so."""
-    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+    """ISO 8601 in UTC without an offset: document 001's clients expect it so."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -50,7 +50,8 @@ class KeptEntries:
         """What there is now. Called on one thread."""
         committed = self._journal.committed
         looked_at, segment_first = self._looked
-        if segment_first != committed.segment_first or self._clock() - looked_at >= LOOK_INTERVAL_S:
+        is_old = segment_first != committed.segment_first or self._clock() - looked_at >= LOOK_INTERVAL_S
+        if is_old or not self._segments:
             self._segments = list_segments(self._journal.folder)
             self._first = _first_of(self._segments[0].path) if self._segments else None
             self._looked = (self._clock(), committed.segment_first)

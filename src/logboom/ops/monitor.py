@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from logboom.journal.journal import Journal
 from logboom.model import Verdict
+from logboom.ops.kept import KeptEntries
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Counters, Intake
@@ -87,6 +88,7 @@ class Monitor:
         self.version = version
         self.clock = clock
         self.wall = wall
+        self.kept = KeptEntries(journal, clock)
         self.started = clock()
         self.draining = False
         """The server is being stopped."""

@@ -54,7 +54,6 @@ class OperationalLog:
         name: the server's, where several write to one place; stands before each text (document 002).
         json_lines: one JSON object a line instead of text.
         stream: where to; stderr by default.
-        quiet_connections: leave out the lines about single connections coming and going.
     """
 
     def __init__(
@@ -63,12 +62,10 @@ class OperationalLog:
         name: str = "",
         json_lines: bool = False,
         stream: TextIO | None = None,
-        quiet_connections: bool = False,
     ) -> None:
         self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
-        self.quiet_connections = quiet_connections
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
@@ -103,11 +100,6 @@ class OperationalLog:
     def error(self, text: str) -> None:
         """Something failed that the server goes on from."""
         self.event("error", text)
-
-    def connection(self, kind: str, text: str) -> None:
-        """A client came or went; left out when there are too many of them to tell."""
-        if not self.quiet_connections:
-            self.event(kind, text)
 
     def close(self) -> None:
         """Write what is queued, waiting for a blocked stream a second at most. Idempotent."""

@@ -1,14 +1,19 @@
 """`/api/status`: everything the Overview shows at a glance, in one document."""
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from logboom.journal.segments import list_segments
+from logboom.ops.alerts.engine import Alert
+from logboom.ops.alerts.settings import CRITICAL, WARNING
 from logboom.ops.health import trouble_of
 from logboom.ops.monitor import Monitor
 
 
-def status_document(monitor: Monitor) -> dict[str, Any]:
-    """The server's state now. Reads the journal's folder: a `stat` a segment."""
+def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]:
+    """The server's state now, and how many alerts fire. Reads the journal's folder: a `stat` a segment."""
     trouble = trouble_of(monitor)
     totals = monitor.totals()
     return {
@@ -17,6 +22,7 @@ def status_document(monitor: Monitor) -> dict[str, Any]:
         "uptime_s": round(monitor.uptime_s, 1),
         "status": trouble.status,
         "problems": [*trouble.errors, *trouble.warnings],
+        "alerts": {"firing": len(firing), "worst": _worst(firing)},
         "journal": _journal(monitor),
         "totals": {**totals._asdict(), "refused": sum(totals.refused.values())},
         "rates": {
@@ -26,6 +32,13 @@ def status_document(monitor: Monitor) -> dict[str, Any]:
         "listeners": [_listener(monitor, name) for name in monitor.listeners],
         "outputs": [_output(monitor, name) for name in monitor.outputs],
     }
+
+
+def _worst(firing: Sequence[Alert]) -> str | None:
+    """The gravest severity; None when nothing fires."""
+    if not firing:
+        return None
+    return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
 
 
 def journal_size(monitor: Monitor) -> tuple[int, int, int]:
@@ -48,11 +61,19 @@ def _journal(monitor: Monitor) -> dict[str, Any]:
         "oldest_sequence": oldest,
         "bytes": size,
         "segments": segments,
-        "free_bytes": journal.free_bytes,
+        "free_bytes": _free_bytes(journal.folder),
         "writable": journal.failing is None,
         "trouble": journal.failing,
-        "last_commit_s": journal.last_commit_s,
+        "last_commit_s": journal.last_commit_s or None,  # there was none yet
     }
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Asked now: the journal itself only looks when it writes."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # the journal's own trouble is told by `writable`
+        return None
 
 
 def _listener(monitor: Monitor, name: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The wire protocols, sans-IO: bytes in, batches and replies out. One file a protocol."""
+"""The wire protocols, sans-IO: bytes in, batches and replies out; `registry` lists them."""

@@ -1,1 +1,1 @@
-"""Thin shells that own sockets: they move bytes between peers and protocols, and supervise listeners."""
+"""Thin shells that own sockets: they move bytes between peers and protocols. `ops.supervisor` keeps them alive."""
