@@ -5,17 +5,19 @@ import http.client
 import pickle
 import random
 import socket
+import ssl
 import struct
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from backports import zstd
 
 from bench.subjects.base import HOST
-from bench.subjects.everything import GUARDED, Everything
+from bench.subjects.everything import GUARDED, SECURED, Everything
 
 Attack = Callable[[Everything, float], str]
 """Attacks for about so many seconds; tells what the server did."""
@@ -24,6 +26,9 @@ TIMEOUT_S: Final = 30.0
 BOMB_BYTES: Final = 1 << 30
 DEPTH: Final = 1_000_000
 _MIB: Final = 1 << 20
+_CROWD: Final = 1000
+_NEIGHBOUR: Final = "127.0.0.2"
+"""Another address than the attacker's."""
 
 
 class AttackError(Exception):
@@ -245,3 +250,56 @@ def wrong_tokens(subject: Everything, seconds: float) -> str:
     finally:
         connection.close()
     return f"{tries / seconds:,.0f} guesses a second, each 401; the good token still works"
+
+
+def foreign_page(subject: Everything, _seconds: float) -> str:
+    """What `fetch` with `no-cors` sends to any port: an HTTP head, and a body that would be a good entry."""
+    body = b'{"boot_seq":1,"uptime_ms":2,"level":"ERROR","message":"forged","time":"t","temp":1,"rh":2,"lux":3}\n'
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body)
+    for listener in ("device", "gateway", "collector", "capnp"):
+        with _open(subject, listener) as connection:
+            connection.sendall(head + body)
+            _expect(_read_all(connection), b"")
+    return "closed at the method, nothing stored"
+
+
+def silent_logins(subject: Everything, _seconds: float) -> str:
+    """Logins whose body never comes, as many as one address gets; a neighbour asks beside them."""
+    head = b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with ExitStack() as held:
+        crowd = [held.enter_context(_open(subject, "http")) for _ in range(_CROWD)]
+        for one in crowd:
+            try:
+                one.sendall(head)
+            except ConnectionError:
+                continue
+        _expect(_ask_as_neighbour(subject), 200)
+        answers = [_status(_read_all(one)) for one in crowd]
+    for answer in set(answers):
+        _expect(answer, 0, 408)
+    return (
+        f"{answers.count(0):,} of {_CROWD:,} turned away, the others closed with 408; the neighbour is served"
+    )
+
+
+def _ask_as_neighbour(subject: Everything) -> int:
+    address = (HOST, subject.ports["http"])
+    with socket.create_connection(address, TIMEOUT_S, (_NEIGHBOUR, 0)) as neighbour:
+        neighbour.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        return _status(_read_all(neighbour))
+
+
+def half_handshakes(subject: Everything, _seconds: float) -> str:
+    """TLS connections that stop after their first bytes; a whole one beside them."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with ExitStack() as held:
+        crowd = [held.enter_context(_open(subject, SECURED)) for _ in range(_CROWD)]
+        for one in crowd:
+            one.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+        with context.wrap_socket(_open(subject, SECURED)) as whole:
+            whole.sendall(b"[]\n")  # means nothing: what is stored is the honest client's
+        began = time.monotonic()
+        for one in crowd:
+            _expect(_read_all(one), b"")
+    return f"all {_CROWD:,} closed within {time.monotonic() - began:.0f} s; a whole one beside them is served"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.benchmarks import (
     many,
+    page,
     postgres,
     protocols,
     reading,
@@ -142,6 +143,7 @@ GOALS: Final = [
         more_is_better=True,
         labels={"what": reading.CSV},
     ),
+    Goal(page.NAME, "first_paint_s", "the page's first paint, s", 0.5, 1.0, labels={"what": page.FIRST}),
 ]
 
 

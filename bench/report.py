@@ -3,11 +3,12 @@
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench import report_hardship
+from bench import report_hardship, report_page
 from bench.benchmarks import (
     attacks,
     churn,
     many,
+    page,
     postgres,
     protocols,
     reading,
@@ -110,7 +111,8 @@ _READING: Final = """\
 ## Reading
 
 Over HTTP, from a journal of one segment whose entries came in the last hour; half as many as a throughput trial has.
-Server on one core, in the page cache. What is answered is checked.
+Server on one core, in the page cache. What is answered is checked. A picture that the server does not finish in the
+time of one request is asked for until it is whole.
 
 """
 
@@ -145,6 +147,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (postgres.NAME, partial(_messages, _POSTGRES)),
         (scraping.NAME, _scraping),
         (reading.NAME, _reading),
+        (page.NAME, report_page.page),
         (churn.NAME, report_hardship.churn),
         (attacks.NAME, report_hardship.attacks),
         (soak.NAME, report_hardship.soak),

@@ -31,6 +31,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "cross-origin POST and WebSocket": attack_kinds.cross_origin,
     "path traversal on /static/": attack_kinds.path_traversal,
     "wrong tokens": attack_kinds.wrong_tokens,
+    "a web page's POST to the TCP ports": attack_kinds.foreign_page,
+    "logins without a body": attack_kinds.silent_logins,
+    "half TLS handshakes": attack_kinds.half_handshakes,
 }
 
 GROWN_MIB_MAX: Final = 128.0
@@ -106,7 +109,7 @@ def _loris(plan: Plan, subject: Everything) -> Trial:
             lines.expect("done")
             heads.expect("done")
         record = _figures(server, rss_mib, done)
-    return record | {"result": f"{2 * half:,} connections held, everybody else is served"}
+    return record | {"result": f"{2 * half:,} connections dribble, everybody else is served"}
 
 
 def _endless(plan: Plan, subject: Everything) -> Trial:

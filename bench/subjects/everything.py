@@ -1,4 +1,4 @@
-"""Logboom with all its listeners, one more that asks for a token, and outputs beside them."""
+"""Logboom with all its listeners, one more that asks for a token, one with TLS, and outputs beside them."""
 
 import socket
 import subprocess
@@ -9,9 +9,12 @@ from typing import Final
 
 from bench.subjects.base import HOST, START_S_MAX, Launch, Server
 from bench.subjects.logboom import Logboom, data_directory
+from logboom.ops.certificates import files_of, make_ca, make_server, write_pair
 
 GUARDED: Final = "guarded"
 """A second `http` listener, for clients with a token."""
+SECURED: Final = "secured"
+"""A second `device` listener, behind TLS."""
 
 _COMMAND: Final = "logboom serve --data-dir DIR, every listener on 127.0.0.1; [outputs] jsonl and sqlite"
 
@@ -28,7 +31,7 @@ class Everything(Logboom):
 
     def launch(self, directory: Path, port: int) -> Launch:
         """See `Subject`."""
-        names = ("collector", "gateway", "capnp", "grpc", "http", GUARDED)
+        names = ("collector", "gateway", "capnp", "grpc", "http", GUARDED, SECURED)
         with ExitStack() as stack:  # all at once, so that none is given out twice
             probes = [stack.enter_context(socket.socket()) for _ in names]
             for probe in probes:
@@ -41,11 +44,16 @@ class Everything(Logboom):
             [program, "token", "add", "bench", "--data-dir", data], capture_output=True, text=True, check=True
         )
         self.token = added.stdout.strip()
+        files = files_of(directory, "server")
+        write_pair(files, make_server(make_ca(), [], 1))
         listen = [f"--listen={name}={HOST}:{number}" for name, number in self.ports.items()]
         environment = {
             "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false",
             "LOGBOOM_LISTENERS__GUARDED__PROTOCOL": "http",
             "LOGBOOM_LISTENERS__GUARDED__AUTH": "token",
+            "LOGBOOM_LISTENERS__SECURED__PROTOCOL": "device",
+            "LOGBOOM_LISTENERS__SECURED__TLS_CERT": str(files.certificate),
+            "LOGBOOM_LISTENERS__SECURED__TLS_KEY": str(files.key),
             "LOGBOOM_OUTPUTS__FILE__TYPE": "jsonl",
             "LOGBOOM_OUTPUTS__FILE__PATH": str(directory / "all.jsonl"),
             "LOGBOOM_OUTPUTS__DATABASE__TYPE": "sqlite",

@@ -52,7 +52,7 @@ def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> No
     visit(page, f"{site}/#/live?source=filtered")
     wait_until_live(page)
     page.get_by_label("Level").select_option("WARNING")
-    page.wait_for_function("location.hash.includes('level=WARNING')")
+    page.wait_for_function("() => location.hash.includes('level=WARNING')")
     wait_until_live(page)
     post({"message": level, "level": level, "source": "filtered"} for level in ("debug", "warning", "error"))
     wait_for_messages(page, "warning", "error")

@@ -76,7 +76,7 @@ def test_overview_tells_state_figures_sources_and_listeners(page: "Page", site: 
     row = sources.get_by_role("row").filter(has_text="pump-7")
     row.wait_for()
     assert "pump started" in row.inner_text()
-    sources.get_by_role("row").filter(has_text="glass-house-1").wait_for()
+    sources.get_by_role("row").filter(has_text="glass-house-1").filter(has_text="rh=50  lux=1270").wait_for()
     listeners = page.get_by_role("region", name="Listeners")
     for name in ("device", "gateway", "collector", "http"):
         assert "up" in listeners.get_by_role("row").filter(has_text=name).first.inner_text()
@@ -141,7 +141,7 @@ def test_dragging_over_the_histogram_narrows_the_time(page: "Page", site: str) -
     page.mouse.down()
     page.mouse.move(box["x"] + 160, middle, steps=4)
     page.mouse.up()
-    page.wait_for_function("location.hash.includes('until=')")
+    page.wait_for_function("() => location.hash.includes('until=')")
     page.get_by_text("Nothing was found").wait_for()
     assert "source=pump-7" in page.url
     assert page.get_by_label("Range").input_value() == "own"

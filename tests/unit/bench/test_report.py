@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bench import report, results
+from bench.benchmarks import page
 from bench.goals import goals_table
 from bench.load import AckCounter, LoadError
 from bench.plan import Plan
@@ -96,3 +97,13 @@ def test_acks_are_counted_over_any_split() -> None:
 def test_what_is_no_ack_is_an_error(reply: bytes) -> None:
     with pytest.raises(LoadError):
         AckCounter().take(reply)
+
+
+def test_the_page_benchmark_shows_paint_and_use(tmp_path: Path) -> None:
+    opened = {"subject": "logboom", "what": page.FIRST, "first_paint_s": 0.25, "shown_s": 0.5}
+    found = run(
+        {**opened, "round": 0}, {"subject": "logboom", "what": page.FIRST, "round": 1, "error": "late"}
+    )
+    text = report.render({page.NAME: found}, Plan(tmp_path))
+    assert f"| {page.FIRST} | 1 of 2 | 0.250 (0.250..0.250) | 0.500 (0.500..0.500) |" in text
+    assert "| the page's first paint, s | 0.25 | 1 | 0.5 | ✅ goal reached |" in text

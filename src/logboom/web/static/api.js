@@ -1,6 +1,8 @@
 // Requests to the server that this page came from.
 
 const SKEW_MS = 2000; // the Date header has whole seconds: less is not a difference
+const REST = 10; // times as long as an answer took: what takes the server long is not asked for all the time
+const REST_MS_MAX = 30_000; // a server that was away for long is seen soon
 
 let skew = 0;
 
@@ -25,10 +27,15 @@ export function address(path, parameters = {}) {
 }
 
 /** Read JSON. Throws `ApiError`; an aborted request throws what fetch throws. */
-export async function read(path, parameters, signal) {
+export const read = (path, parameters, signal) => ask("GET", path, parameters, signal);
+
+/** Delete what the parameters name. Throws as `read` does. */
+export const remove = (path, parameters) => ask("DELETE", path, parameters);
+
+async function ask(method, path, parameters, signal) {
   let answer;
   try {
-    answer = await fetch(address(path, parameters), { signal, cache: "no-store" });
+    answer = await fetch(address(path, parameters), { method, signal, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("the server can't be reached", 0);
@@ -52,7 +59,8 @@ export function serverNow() {
 }
 
 /**
- * Call `act(signal)` now and every `interval_ms` after it has ended, while the page is visible.
+ * Call `act(signal)` now and every `interval_ms` after it has ended, while the page is visible; more rarely where it
+ * takes long, unless it returns true: there is more to be asked for soon.
  * @returns {{now: () => void, stop: () => void}} `now` starts a round at once.
  */
 export function poll(act, interval_ms) {
@@ -62,12 +70,15 @@ export function poll(act, interval_ms) {
     clearTimeout(timer);
     current?.abort();
     const mine = (current = new AbortController());
+    const began = performance.now();
+    let more = false;
     try {
-      if (!document.hidden) await act(mine.signal);
+      if (!document.hidden) more = await act(mine.signal);
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     } finally {
-      if (mine === current && !mine.signal.aborted && !document.hidden) timer = setTimeout(round, interval_ms);
+      const rest_ms = more === true ? interval_ms : Math.max(interval_ms, Math.min(REST_MS_MAX, REST * (performance.now() - began)));
+      if (mine === current && !mine.signal.aborted && !document.hidden) timer = setTimeout(round, rest_ms);
     }
   }
   const visible = () => {

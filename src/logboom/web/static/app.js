@@ -1,11 +1,12 @@
 // The frame: which view is shown, the state of the server, the theme. Each view is a module with `title` and
 // `show(root, parameters)`, which returns `{update(parameters), close()}`.
 
-import { poll, read } from "/static/api.js";
-import { setData, setText } from "/static/dom.js";
+import { poll } from "/static/api.js";
+import { el, setData, setText } from "/static/dom.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here } from "/static/route.js";
 import * as overview from "/static/overview.js";
+import { readState } from "/static/state.js";
 
 const STATUS_MS = 5000;
 const VIEWS = {
@@ -31,21 +32,29 @@ async function route() {
     else link.removeAttribute("aria-current");
   }
   let module;
+  setBusy(true); // the view before still stands there
   try {
     module = await VIEWS[name]();
   } catch {
-    if (wanted === name) {
-      close();
-      root.replaceChildren(document.createTextNode("This view can't be loaded: the server can't be reached."));
-    }
+    if (wanted !== name) return;
+    close();
+    setBusy(false);
+    root.replaceChildren(el("p", {}, "This view can’t be loaded: the server can’t be reached. ",
+      el("button", { type: "button", on: { click: () => location.reload() } }, "Try again")));
     return;
   }
   if (wanted !== name) return; // the user went on meanwhile
+  setBusy(false);
   close();
   root.className = `view ${name}`;
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
+}
+
+function setBusy(busy) {
+  root.inert = busy;
+  root.setAttribute("aria-busy", String(busy));
 }
 
 function close() {
@@ -57,17 +66,17 @@ function close() {
   entry.replaceChildren();
 }
 
-function showHealth(state, text) {
-  setData(document.getElementById("health"), "state", state);
+function showHealth(state, text, texts = []) {
+  const badge = document.getElementById("health");
+  setData(badge, "state", state);
   setText(document.getElementById("health-text"), text);
+  badge.title = texts.join("\n");
 }
 
 poll(async (signal) => {
   try {
-    const status = await read("/api/status", {}, signal);
-    showHealth(status.status, status.status === "ok" ? "ok" : `${status.status}: ${status.problems.length}`);
-    document.getElementById("health").title = status.problems.join("\n");
-    dispatchEvent(new CustomEvent("status", { detail: status }));
+    const { state, badge, texts } = await readState(signal);
+    showHealth(state, badge, texts);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     showHealth("unknown", error.status ? "status unknown" : "not reachable");

@@ -11,6 +11,7 @@ import { SeriesChart } from "/static/seriesplot.js";
 export const title = "Charts";
 
 const POLL_MS = 3000;
+const ROUNDS_MAX = 20; // of asking on soon for what was not all read: the server goes on where it was
 const LISTS_MS = 15_000;
 const SOURCES_MAX = 200;
 const POINTS = 400;
@@ -69,6 +70,7 @@ class Charts {
     setOptions(this.range, RANGES, this.chosen.until ? "" : this.chosen.since);
     if (this.chosen.until) this.range.selectedOptions[0].textContent = "fixed";
     this.available = null;
+    this.rounds = 0;
     this.lists?.now();
   }
 
@@ -107,6 +109,7 @@ class Charts {
         const first = sources.find((one) => best.test(one.listener)) ?? sources.find((one) => /device/.test(one.listener)) ?? sources[0];
         Object.assign(this.chosen, { source: first.name, listener: first.listener });
       }
+      sources.sort((one, other) => one.name.localeCompare(other.name) || one.listener.localeCompare(other.listener));
       const known = sources.map((one) => [keyOf(one.name, one.listener), `${one.name} (${one.listener}, ${ago(one.silent_s)})`]);
       const chosen = this.chosen.listener ? null : known.find(([key]) => parted(key).source === this.chosen.source)?.[0];
       const options = known.length || this.chosen.source ? known : [["", "none yet"]];
@@ -145,8 +148,9 @@ class Charts {
     else this.#showChips(); // without any there is nothing to show
   }
 
+  /** Draw; returns whether there is more to read. */
   async #draw(signal) {
-    if (!this.available) return;
+    if (!this.available) return false;
     const fields = this.chosen.fields;
     this.nothing.hidden = fields.length > 0;
     let series = { values: {} };
@@ -156,13 +160,16 @@ class Charts {
       } catch (error) {
         if (error.name === "AbortError") throw error;
         setText(this.live, error.message);
-        return;
+        return false;
       }
     }
     this.#arrange(fields);
     for (const [name, chart] of this.charts) if (series.values[name]) chart.set(series, name);
-    const part = series.complete === false ? ", not all read: choose a shorter range" : "";
+    const partly = series.complete === false;
+    const part = partly ? ", not all read yet" : "";
     if (fields.length) setText(this.live, this.chosen.until ? `until ${instant(series.until)}${part}` : `live${part}`);
+    this.rounds = partly ? this.rounds + 1 : 0;
+    return partly && this.rounds < ROUNDS_MAX;
   }
 
   /** One chart for each field, in this order. */

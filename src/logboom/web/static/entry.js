@@ -1,12 +1,13 @@
 // One entry with all its fields, in the panel beside the list.
 
 import { el } from "/static/dom.js";
-import { levelClass, moment } from "/static/format.js";
+import { counted, levelClass, moment } from "/static/format.js";
 import { link } from "/static/route.js";
 import { hasMessage, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
 const DEPTH_MAX = 12; // deeper ones are shown as JSON: nobody reads that far
+const FIELD_CHARACTERS_MAX = 500; // of one in the table: the message stands above it, the JSON below
 const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below has all
 
 const panel = document.getElementById("entry");
@@ -104,7 +105,10 @@ function addFields(rows, value, depth) {
   }
 }
 
-const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+function written(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > FIELD_CHARACTERS_MAX ? `${text.slice(0, FIELD_CHARACTERS_MAX)}… (${counted(text.length, "character")})` : text;
+}
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !panel.hidden) closeEntry();

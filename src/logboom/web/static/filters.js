@@ -1,7 +1,7 @@
 // The form of a view's filters. Its names are the parameters of the API, and of the address.
 
 import { read } from "/static/api.js";
-import { el, freshId } from "/static/dom.js";
+import { el, freshId, setText } from "/static/dom.js";
 
 const TYPING_MS = 300;
 const SOURCES_MAX = 200;
@@ -14,11 +14,13 @@ export function labelled(text, control, kind = "", ...more) {
   return el("div", { class: `field ${kind}`.trim() }, el("label", { for: control.id }, text), control, ...more);
 }
 
-/** Options of a select, its value kept; a value that is not among them is added. */
+/** Options of a select, its value kept; a value that is not among them is added. What is open stays so. */
 export function setOptions(select, options, value = select.value) {
   const known = options.some(([name]) => name === value) ? options : [...options, [value, value.trim()]];
-  select.replaceChildren(...known.map(([name, text]) => el("option", { value: name }, text)));
-  select.value = value;
+  const same = select.options.length === known.length && known.every(([name], place) => select.options[place].value === name);
+  if (same) known.forEach(([, text], place) => setText(select.options[place], text));
+  else select.replaceChildren(...known.map(([name, text]) => el("option", { value: name }, text)));
+  if (select.value !== value) select.value = value;
 }
 
 /** Controls, by name. */

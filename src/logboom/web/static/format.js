@@ -75,6 +75,13 @@ export function instant(epoch_s, with_seconds = true) {
   return `${day.format(at)}, ${time}${with_seconds ? `:${two(at.getSeconds())}` : ""}`;
 }
 
+/** A time range; the day is said once. */
+export function period(from_s, to_s) {
+  const [from, to] = [instant(from_s), instant(to_s)];
+  const shared = day.format(new Date(to_s * 1000)).length + ", ".length;
+  return `${from} – ${from.slice(0, shared) === to.slice(0, shared) ? to.slice(shared) : to}`;
+}
+
 /** The classes of level that have a colour, from harmless to grave; none is for entries without a known level. */
 export const CLASSES = ["none", "debug", "info", "warning", "error", "critical"];
 

@@ -1,9 +1,13 @@
 // Overview: is all well, how much comes, from whom.
 
-import { poll, read } from "/static/api.js";
-import { curlLine, el, empty, reconcile, setData, setText } from "/static/dom.js";
-import { ago, bytes, compact, count, counted, duration, moment, rate } from "/static/format.js";
+import { poll, read, remove } from "/static/api.js";
+import { showAlerts, showTargets } from "/static/alerts.js";
+import { confirmButton } from "/static/confirm.js";
+import { command, curlLine, el, reconcile, setData, setText } from "/static/dom.js";
+import { ago, bytes, compact, count, counted, duration, rate } from "/static/format.js";
 import { link } from "/static/route.js";
+import { summaryOf } from "/static/sender.js";
+import { readState } from "/static/state.js";
 import { Table } from "/static/tables.js";
 import { VolumeChart } from "/static/volume.js";
 
@@ -13,7 +17,8 @@ const STATUS_MS = 2000;
 const LISTS_MS = 4000;
 const VOLUME_MS = 5000;
 const VOLUME_BUCKETS = 60;
-const SOURCES_MAX = 50;
+const SOURCES_MAX = 200;
+const TEXTS_MAX = 3; // in the banner; the list of alerts has the rest
 
 const HEADLINES = { ok: "All is well", warning: "Needs attention", error: "Trouble" };
 
@@ -60,8 +65,25 @@ function outputTable() {
   ], (one) => one.name);
 }
 
-function sourceTable() {
-  const states = { live: "ok", late: "warning", silent: "error" };
+const STATES = { silent: "error", late: "warning", live: "ok" }; // as they are listed: what is wrong first
+
+/** An order that stays while entries come in: nothing runs away from under the pointer. */
+function byStateAndName(one, other) {
+  const order = Object.keys(STATES);
+  return order.indexOf(one.state) - order.indexOf(other.state) || one.name.localeCompare(other.name) || one.listener.localeCompare(other.listener);
+}
+
+/** A source's last message; one that is a whole entry is put as lists of entries have it. */
+function saidBy({ name, message }) {
+  if (!message.startsWith("{")) return message;
+  try {
+    return summaryOf({ entry: JSON.parse(message), source: name, message });
+  } catch {
+    return message; // it was cut
+  }
+}
+
+function sourceTable(forget) {
   return new Table("Sources", [
     {
       head: "Source",
@@ -70,12 +92,18 @@ function sourceTable() {
       hint: (one) => `${one.peer}, first seen ${one.first_seen}`,
     },
     { head: "Listener", text: (one) => one.listener, narrow: true },
-    { head: "State", text: (one) => one.state, state: (one) => states[one.state] ?? "unknown" },
+    { head: "State", text: (one) => one.state, state: (one) => STATES[one.state] ?? "unknown" },
     { head: "Last seen", text: (one) => ago(one.silent_s), number: true, hint: (one) => one.last_seen },
     { head: "Entries", text: (one) => compact(one.entries), number: true, narrow: true },
     { head: "Every", text: (one) => (one.interval_s === null ? "–" : one.interval_s < 1 ? "< 1 s" : duration(one.interval_s)), number: true, narrow: true },
-    { head: "Last message", text: (one) => one.message, narrow: true, grow: true },
+    { head: "Last message", text: saidBy, narrow: true, grow: true },
+    { head: "", make: (one) => forgetButton(one, forget), hidden: (one) => one.state !== "silent", },
   ], (one) => `${one.listener} ${one.name}`);
+}
+
+function forgetButton(one, forget) {
+  const hint = "Its entries stay; it is listed again when it sends again";
+  return confirmButton({ text: "Forget", label: `Forget ${one.name}`, hint, question: "Forget it?" }, () => forget(one));
 }
 
 class Overview {
@@ -87,63 +115,73 @@ class Overview {
       el("p", {}, el("span", { class: "dot" }), this.headline, " ", this.about), this.problems);
     this.figures = el("dl", { class: "figures" });
     this.alerts = el("ul", { class: "alerts" });
-    this.notified = el("p", { class: "soft small" });
+    this.targets = el("ul", { class: "targets soft small" });
     this.volume = new VolumeChart(({ from, to }) => {
       location.hash = link("search", { since: new Date(from * 1000).toISOString(), until: new Date(to * 1000).toISOString() });
     });
     this.listeners = listenerTable();
     this.outputs = outputTable();
     this.noOutputs = el("p", { class: "soft" }, "No outputs: the journal alone keeps the entries.");
-    this.sources = sourceTable();
-    this.noSources = empty("Nothing has come yet. Send the first entry:", curlLine());
-    this.outputs.element.hidden = this.noOutputs.hidden = this.noSources.hidden = true;
-    this.sourceCount = el("span", { class: "soft small" });
-    const sources = part("Sources", this.sources.element, this.noSources);
-    sources.firstChild.append(" ", this.sourceCount);
+    this.sources = sourceTable((one) => this.#forget(one));
+    this.first = el("section", { class: "first", "aria-label": "The first entry" },
+      el("p", {}, "Nothing has come yet. Send the first entry:"), curlLine(),
+      el("p", {}, "or let a sensor be played:"), command("logboom simulate sensor"));
+    this.outputs.element.hidden = this.noOutputs.hidden = this.first.hidden = true;
+    this.sourceCount = el("span", { class: "soft small", role: "status" });
+    this.sourcePart = part("Sources", this.sources.element);
+    this.sourcePart.firstChild.append(" ", this.sourceCount);
+    this.sourcePart.hidden = true;
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
       this.banner,
+      this.first,
       this.figures,
       el("div", { class: "pair" },
         part("Volume, last hour", this.volume.element),
-        part("Alerts", this.alerts, this.notified)),
-      sources,
+        part("Alerts", this.alerts, this.targets)),
+      this.sourcePart,
       part("Listeners", this.listeners.element),
       part("Outputs", this.outputs.element, this.noOutputs),
     );
+    this.lists = poll((signal) => this.#sources(signal), LISTS_MS);
     this.polls = [
+      this.lists,
       poll((signal) => this.#status(signal), STATUS_MS),
-      poll((signal) => this.#alerts(signal), LISTS_MS),
-      poll((signal) => this.#sources(signal), LISTS_MS),
       poll((signal) => this.#volume(signal), VOLUME_MS),
     ];
   }
 
   async #status(signal) {
-    let status;
+    let found;
     try {
-      status = await read("/api/status", {}, signal);
+      found = await readState(signal);
     } catch (error) {
       if (error.name === "AbortError") throw error;
       this.#banner("unknown", "No answer", error.message, []);
       return;
     }
+    const { status, alerts, state, badge, texts } = found;
     const uptime = `version ${status.version}, up for ${duration(status.uptime_s)}`;
-    this.#banner(status.status, HEADLINES[status.status] ?? status.status, uptime, status.problems);
+    this.#banner(state, state === "ok" ? HEADLINES.ok : `${HEADLINES[state]}: ${badge}`, uptime, texts);
     this.#figures(status);
+    if (alerts) showAlerts(this.alerts, alerts.alerts);
+    if (alerts) showTargets(this.targets, alerts.notify);
+    this.first.hidden = status.journal.entries > 0;
     this.listeners.set(status.listeners);
     this.outputs.set(status.outputs);
     this.outputs.element.hidden = !status.outputs.length;
     this.noOutputs.hidden = Boolean(status.outputs.length);
   }
 
-  #banner(state, headline, about, problems) {
+  #banner(state, headline, about, texts) {
     setData(this.banner, "state", state);
     setText(this.headline, headline);
     setText(this.about, about);
-    const items = problems.map((text, index) => ({ text, index }));
+    const left = texts.length - TEXTS_MAX;
+    const shown = left > 1 ? [...texts.slice(0, TEXTS_MAX), `and ${count(left)} more`] : texts;
+    const items = shown.map((text, index) => ({ text, index }));
     reconcile(this.problems, items, (item) => String(item.index), () => el("li"), (row, item) => setText(row, item.text));
-    this.problems.hidden = !problems.length;
+    this.problems.hidden = !items.length;
   }
 
   #figures({ rates, totals, journal }) {
@@ -166,22 +204,19 @@ class Overview {
       });
   }
 
-  async #alerts(signal) {
-    const answer = await this.#quietly("/api/alerts", {}, signal);
-    if (!answer) return;
-    const items = answer.alerts.length ? answer.alerts : [null];
-    reconcile(this.alerts, items, (one) => (one ? `${one.rule} ${one.subject}` : "none"), makeAlert, showAlert);
-    setText(this.notified, answer.notify.length ? `Sent to ${answer.notify.join(", ")}.` : "Nobody is notified: no target is configured.");
-  }
-
   async #sources(signal) {
     const answer = await this.#quietly("/api/sources", { limit: SOURCES_MAX }, signal);
     if (!answer) return;
-    this.sources.set(answer.sources);
-    this.sources.element.hidden = !answer.sources.length;
-    this.noSources.hidden = Boolean(answer.sources.length);
+    this.sources.set(answer.sources.sort(byStateAndName));
+    this.sourcePart.hidden = !answer.sources.length;
     const more = answer.total > answer.sources.length ? `the last ${answer.sources.length} of ${count(answer.total)}` : "";
     setText(this.sourceCount, more);
+  }
+
+  /** Let a source go that will not come back. */
+  async #forget(one) {
+    await remove("/api/sources", { listener: one.listener, name: one.name });
+    this.lists.now();
   }
 
   async #volume(signal) {
@@ -210,21 +245,6 @@ class Overview {
 function milliseconds(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   return seconds < 1 ? `${(seconds * 1000).toFixed(1)} ms` : `${seconds.toFixed(1)} s`;
-}
-
-function makeAlert(one) {
-  if (!one) return el("li", { class: "soft" }, "No alerts.");
-  return el("li", {}, el("span", { class: "state" }), el("span", { class: "what" }), el("span", { class: "soft small" }));
-}
-
-function showAlert(row, one) {
-  if (!one) return;
-  const [state, what, when] = row.children;
-  setData(state, "state", one.state === "resolved" ? "ok" : one.severity === "critical" ? "error" : "warning");
-  setText(state, one.state);
-  setText(what, one.text);
-  setText(when, one.state === "resolved" ? `until ${moment(one.resolved_at)}` : `since ${moment(one.since)}`);
-  row.title = `${one.rule}: ${one.subject}`;
 }
 
 /** Show the overview. */

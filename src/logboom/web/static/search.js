@@ -14,6 +14,7 @@ export const title = "Search";
 const PAGE = 200;
 const SHOWN_MAX = 20_000; // entries in the browser's memory; the download has all
 const BUCKETS = 60;
+const ROUNDS_MAX = 20; // of asking on for what was not all counted: the server goes on where it was
 const DEFAULT_RANGE = "1h";
 const FILTERS = ["q", "level", "source", "listener"];
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -131,10 +132,11 @@ class SearchView {
 
   async #count(signal) {
     try {
-      const volume = await read("/api/volume", { ...this.query, buckets: BUCKETS }, signal);
-      this.volume.set(volume);
-      this.total = volume;
-      this.#sum();
+      for (let round = 0; round < ROUNDS_MAX && !this.total?.complete; round += 1) {
+        this.total = await read("/api/volume", { ...this.query, buckets: BUCKETS }, signal);
+        this.volume.set(this.total);
+        this.#sum();
+      }
     } catch (error) {
       if (error.name === "AbortError") throw error; // without a histogram there is still a list
     }

@@ -1,5 +1,6 @@
 // One field over time: the mean as a line, smallest to largest as a band, boots as marks, silences shaded.
 
+import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
 import { bytes, compact, instant, value } from "/static/format.js";
 import { axes, colour, fit } from "/static/plot.js";
@@ -46,7 +47,7 @@ export class SeriesChart {
       height: HEIGHT_PX,
       padding: [8, 14, 0, 0],
       legend: { show: false },
-      scales: { x: { range: () => [this.series?.since ?? 0, this.series?.until ?? 1] } },
+      scales: { x: { range: () => [this.series?.since ?? serverNow() / 1000 - 900, this.series?.until ?? serverNow() / 1000] } },
       axes: axes(mark, { width: 62 }),
       cursor: {
         sync: { key: SYNC_KEY, setSeries: false },

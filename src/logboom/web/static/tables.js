@@ -6,7 +6,8 @@ import { el, reconcile, setData, setText } from "/static/dom.js";
  * A table.
  * @param {string} title its caption, for those who can't see the heading.
  * @param {Array<{head: string, text: (item) => string|number, number?: boolean, href?: (item) => string,
- *   state?: (item) => string, hint?: (item) => string, narrow?: boolean}>} columns `narrow`: left out on a phone.
+ *   state?: (item) => string, hint?: (item) => string, narrow?: boolean, make?: (item) => Element,
+ *   hidden?: (item) => boolean}>} columns `narrow`: left out on a phone; `make`: a row's element instead of a text.
  * @param {(item) => string} keyOf
  */
 export class Table {
@@ -21,12 +22,12 @@ export class Table {
 
   /** Show these items. */
   set(items) {
-    reconcile(this.body, items, this.keyOf, () => this.#make(), (row, item) => this.#update(row, item));
+    reconcile(this.body, items, this.keyOf, (item) => this.#make(item), (row, item) => this.#update(row, item));
   }
 
-  #make() {
+  #make(item) {
     return el("tr", {}, this.columns.map((column) => {
-      const inner = column.href ? el("a", {}) : column.state ? el("span", { class: "state" }) : null;
+      const inner = column.make ? column.make(item) : column.href ? el("a", {}) : column.state ? el("span", { class: "state" }) : null;
       return el("td", { class: classOf(column) }, inner);
     }));
   }
@@ -35,6 +36,8 @@ export class Table {
     this.columns.forEach((column, place) => {
       const cell = row.children[place];
       const inner = cell.firstElementChild ?? cell;
+      if (column.hidden) inner.hidden = column.hidden(item);
+      if (column.make) return;
       setText(inner, column.text(item));
       if (column.href && inner.getAttribute("href") !== column.href(item)) inner.setAttribute("href", column.href(item));
       if (column.state) setData(inner, "state", column.state(item));
@@ -44,5 +47,5 @@ export class Table {
 }
 
 function classOf(column) {
-  return [column.number ? "number" : "", column.narrow ? "wide-only" : "", column.grow ? "grow" : ""].join(" ").trim() || null;
+  return [column.number ? "number" : "", column.narrow ? "wide-only" : "", column.grow ? "grow" : "", column.make ? "action" : ""].join(" ").trim() || null;
 }

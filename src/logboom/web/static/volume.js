@@ -1,7 +1,8 @@
 // Entries over time, stacked by level: the overview's chart and the search's histogram.
 
+import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
-import { CLASSES, compact, count, instant, levelClass } from "/static/format.js";
+import { CLASSES, compact, count, instant, levelClass, period } from "/static/format.js";
 import { axes, colour, fit, loadPlot, missingNote } from "/static/plot.js";
 
 const HEIGHT_PX = 150;
@@ -62,7 +63,7 @@ export class VolumeChart {
       padding: [8, 14, 0, 0],
       legend: { show: false },
       scales: {
-        x: { range: () => [this.volume?.since ?? 0, this.volume?.until ?? 1] },
+        x: { range: () => [this.volume?.since ?? serverNow() / 1000 - 3600, this.volume?.until ?? serverNow() / 1000] },
         y: { range: (_plot, _low, high) => [0, Math.max(4, (high ?? 0) * 1.05)] },
       },
       axes: axes((mark) => (mark % 1 ? "" : compact(mark)), { width: 46 }),
@@ -154,8 +155,8 @@ export class VolumeChart {
     }
     const [when, ...chips] = this.legend.children;
     const at = index === null ? null : this.volume.times[index];
-    const partly = this.volume.complete ? "" : " (not all counted: narrow the time range)";
-    const span = `${instant(this.volume.since)} – ${instant(this.volume.until)}`;
+    const partly = this.volume.complete ? "" : " (not all counted yet)";
+    const span = period(this.volume.since, this.volume.until);
     setText(when, at === null ? `${span}${partly}` : `from ${instant(at)}`);
     chips.forEach((chip, place) => setText(chip.querySelector("b"), count(pick(this.sums[shown[place]]))));
   }

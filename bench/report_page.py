@@ -1,0 +1,28 @@
+"""The section of `RESULTS.md` about the page."""
+
+from typing import Final
+
+from bench.results import Run
+from bench.spread import spread
+from bench.table import table
+
+_PAGE: Final = """\
+## The page
+
+In a Chromium without a window on the same two cores, from a server just started whose journal is that of *Reading*.
+*First paint* is the browser's first contentful paint; *shown* is when the view's figures or entries stand there.
+Seconds from the begin of the navigation.
+
+"""
+
+
+def page(run: Run, _titles: object) -> str:
+    """The section of benchmark `page`."""
+    rows = []
+    for what in dict.fromkeys(trial["what"] for trial in run.trials):
+        every = [trial for trial in run.trials if trial["what"] == what]
+        trials = [trial for trial in every if "error" not in trial]
+        found = [spread([trial[key] for trial in trials]) for key in ("first_paint_s", "shown_s")]
+        figures = ["no accepted trial" if one is None else one.show(3) for one in found]
+        rows.append([what, f"{len(trials)} of {len(every)}", *figures])
+    return _PAGE + table(["what", "trials", "first paint, s", "shown, s"], rows)

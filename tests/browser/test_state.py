@@ -1,0 +1,245 @@
+"""What the page says of the server's state: alerts, where they go, silent sources, what is not all there yet."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.browser.conftest import Post, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.service
+
+VIEWS: Final = ("overview", "live", "search", "charts")
+
+
+def alert(number: int = 1, state: str = "firing", severity: str = "warning") -> dict[str, Any]:
+    return {
+        "rule": "source_silent",
+        "subject": f"pump-{number} (device)",
+        "severity": severity,
+        "state": state,
+        "since": "2026-01-01T10:00:00+00:00",
+        "resolved_at": "2026-01-01T10:05:00+00:00" if state == "resolved" else None,
+        "text": f"pump-{number} (device) is silent for 5 min",
+    }
+
+
+def source(state: str, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "listener": "device",
+        "peer": "10.0.0.7",
+        "first_seen": "2026-01-01T10:00:00+00:00",
+        "last_seen": "2026-01-01T10:00:00+00:00",
+        "silent_s": 300.0,
+        "entries": 7,
+        "interval_s": 2.0,
+        "state": state,
+        "level": "INFO",
+        "message": "tick",
+    }
+
+
+def mend(page: "Page", path: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what the server answers."""
+
+    def answer(route: "Route") -> None:
+        response = route.fetch()
+        document = response.json()
+        change(document)
+        route.fulfill(response=response, body=json.dumps(document))
+
+    page.route(f"**{path}", answer)
+
+
+def let_fire(page: "Page", *alerts: dict[str, Any], notify: Any = (), **status: Any) -> None:
+    """Have the server say that these alerts are there."""
+    firing = [one for one in alerts if one["state"] == "firing"]
+    worst = max((one["severity"] for one in firing), key=["warning", "critical"].index, default=None)
+    counted = {"firing": len(firing), "worst": worst}
+    mend(page, "/api/status", lambda document: document.update(status | {"alerts": counted}))
+    mend(page, "/api/alerts", lambda document: document.update(alerts=alerts, notify=notify))
+
+
+@pytest.mark.parametrize(
+    ("severity", "headline", "state"),
+    [("warning", "Needs attention: 1 alert", "warning"), ("critical", "Trouble: 1 alert", "error")],
+)
+def test_an_alert_that_fires_is_said_in_the_headline_and_on_every_view(
+    page: "Page", site: str, severity: str, headline: str, state: str
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    let_fire(page, alert(severity=severity), alert(2, "resolved"))
+    for view in VIEWS:
+        visit(page, f"{site}/#/{view}")
+        page.locator("#health").get_by_text("1 alert", exact=True).wait_for()
+        assert page.locator("#health").get_attribute("data-state") == state
+        assert page.locator("#health").get_attribute("title") == "pump-1 (device) is silent for 5 min"
+    page.locator("#health").click()
+    banner = page.get_by_role("region", name="Status")
+    banner.get_by_text(headline, exact=True).wait_for()
+    assert banner.get_by_role("listitem").all_inner_texts() == ["pump-1 (device) is silent for 5 min"]
+    assert banner.get_attribute("data-state") == state
+
+
+def test_the_servers_own_trouble_weighs_more_than_a_warning(page: "Page", site: str) -> None:
+    let_fire(page, alert(), status="error", problems=["the journal can't store: no space"])
+    visit(page, site)
+    banner = page.get_by_role("region", name="Status")
+    banner.get_by_text("Trouble: 1 alert", exact=True).wait_for()
+    texts = ["the journal can't store: no space", "pump-1 (device) is silent for 5 min"]
+    assert banner.get_by_role("listitem").all_inner_texts() == texts
+
+
+def test_many_alerts_leave_room_for_the_rest(page: "Page", site: str) -> None:
+    let_fire(page, *[alert(number) for number in range(9)])
+    visit(page, site)
+    banner = page.get_by_role("region", name="Status")
+    banner.get_by_text("and 6 more", exact=True).wait_for()
+    assert banner.get_by_role("listitem").count() == 4
+    assert page.get_by_role("region", name="Alerts").locator(".alerts li").count() == 9
+
+
+def test_where_alerts_go_and_what_keeps_them_from_getting_there(page: "Page", site: str) -> None:
+    notify = [
+        {"name": "json://hooks.example.org", "trouble": "connection refused", "waiting": 3},
+        {"name": "mailto://example.org", "trouble": None, "waiting": 0},
+    ]
+    let_fire(page, notify=notify)
+    visit(page, site)
+    targets = page.get_by_role("region", name="Alerts").locator(".targets li")
+    targets.nth(1).wait_for()
+    assert targets.all_inner_texts() == [
+        "Goes to json://hooks.example.org · connection refused · 3 waiting",
+        "Goes to mailto://example.org",
+    ]
+    assert targets.locator(".trouble").all_inner_texts() == [" · connection refused · 3 waiting"]
+
+
+def test_a_silent_source_is_forgotten_after_a_question(page: "Page", site: str) -> None:
+    sources = [source("live", "pump-1"), source("silent", "pump-2"), source("silent", "pump 3&4")]
+    asked: list[str] = []
+
+    def answer(route: "Route") -> None:
+        if route.request.method == "DELETE":
+            asked.append(route.request.url.partition("?")[2])
+            if len(asked) == 1:
+                route.fulfill(status=403, json={"error": "the token lacks the scope admin"})
+                return
+            sources.pop()
+            route.fulfill(json={"forgotten": 1})
+            return
+        route.fulfill(json={"sources": sources, "total": len(sources), "skipped": 0})
+
+    page.route("**/api/sources?*", answer)
+    visit(page, site)
+    region = page.get_by_role("region", name="Sources")
+    row = region.get_by_role("row").filter(has_text="pump 3&4")
+    forget = row.get_by_role("button", name="Forget pump 3&4", exact=True)
+    forget.press("Enter")
+    row.get_by_text("Forget it?").wait_for()
+    page.keyboard.press("Escape")
+    forget.press("Enter")
+    page.keyboard.press("Enter")  # "No" has the focus
+    assert asked == []
+    forget.click()
+    yes = row.get_by_role("button", name="Forget pump 3&4: yes")
+    yes.click()
+    row.get_by_text("the token lacks the scope admin").wait_for()
+    yes.click()
+    row.wait_for(state="detached")
+    assert asked == ["listener=device&name=pump+3%264"] * 2
+    assert region.get_by_role("button").count() == 1, "only who is silent can be forgotten"
+
+
+def test_before_the_first_entry_the_page_tells_how_to_send_one(page: "Page", site: str, post: Post) -> None:
+    visit(page, site)
+    first = page.get_by_role("region", name="The first entry")
+    first.get_by_text(f"{site}/api/entries").wait_for()
+    post([{"message": "hello"}])
+    first.wait_for(state="hidden")
+
+
+def test_while_a_view_is_fetched_the_one_before_is_out_of_reach(page: "Page", site: str) -> None:
+    held: list[Route] = []
+    page.route("**/static/live.js", lambda route: held.append(route))  # noqa: PLW0108 - it must take an attribute
+    visit(page, site)
+    main = page.locator("main")
+    with page.expect_request("**/static/live.js"):
+        page.get_by_role("link", name="Live").click()
+    assert (main.get_attribute("aria-busy"), main.get_attribute("inert")) == ("true", "")
+    assert page.locator("main.overview").count() == 1
+    held[0].continue_()
+    page.locator("main.live").wait_for()
+    assert (main.get_attribute("aria-busy"), main.get_attribute("inert")) == ("false", None)
+
+
+def test_a_view_that_cant_be_fetched_can_be_tried_again(page: "Page", site: str) -> None:
+    page.route("**/static/live.js", lambda route: route.abort())
+    visit(page, site)
+    page.get_by_role("link", name="Live").click()
+    again = page.get_by_role("button", name="Try again")
+    again.wait_for()
+    page.unroute("**/static/live.js")
+    again.click()
+    page.locator("main.live").wait_for()
+
+
+def test_a_histogram_that_is_not_all_counted_is_asked_for_again(page: "Page", site: str, post: Post) -> None:
+    post([{"message": "counted", "source": "counted"}])
+    rounds = iter((False, False))
+    mend(page, "/api/volume?*", lambda document: document.update(complete=next(rounds, True)))
+    with page.expect_response(lambda answer: "/api/volume" in answer.url and answer.json()["complete"]):
+        visit(page, f"{site}/#/search?source=counted")
+    page.locator(".legend").filter(has_not_text="not all counted yet").filter(
+        has_text="no level 1"
+    ).wait_for()
+
+
+@pytest.mark.usefixtures("charts_installed")
+def test_a_chart_that_is_not_all_read_says_so_and_goes_on(page: "Page", site: str, post: Post) -> None:
+    post([{"source": "partly", "message": "x", "bar": 2.5}])
+    complete = [False]
+    mend(page, "/api/series?*", lambda document: document.update(complete=complete[0]))
+    visit(page, f"{site}/#/charts?source=partly&field=bar")
+    page.get_by_text("live, not all read yet").wait_for()
+    complete[0] = True
+    page.get_by_text("live", exact=True).wait_for()
+
+
+def test_what_takes_long_is_asked_for_rarely(page: "Page", site: str) -> None:
+    visit(page, site)
+    waits = page.evaluate(
+        """async () => {
+          const { poll } = await import("/static/api.js");
+          const waits = [];
+          let now_ms = 0;
+          performance.now = () => now_ms;
+          const setTimer = window.setTimeout;
+          for (const [took_ms, more] of [[10, false], [2000, false], [2000, true], [60000, false]]) {
+            await new Promise((resolve) => {
+              const timed = (act, wait_ms) => { waits.push(wait_ms); resolve(); };
+              const round = poll(async () => { now_ms += took_ms; window.setTimeout = timed; return more; }, 3000);
+              setTimer(() => round.stop());
+            });
+            window.setTimeout = setTimer;
+          }
+          return waits;
+        }"""
+    )
+    assert waits == [3000, 20_000, 3000, 30_000]
+
+
+def test_a_very_long_field_is_cut_in_the_table_and_whole_in_the_json(
+    page: "Page", site: str, post: Post
+) -> None:
+    post([{"message": "short", "source": "long-field", "trace": "x" * 20_000}])
+    visit(page, f"{site}/#/search?source=long-field")
+    page.locator(".rows").get_by_role("option").first.click()
+    cell = page.locator("#entry .fields tr").filter(has_text="trace").locator("td")
+    assert cell.inner_text() == "x" * 500 + "… (20,000 characters)"
+    assert "x" * 20_000 in (page.locator("#entry .json").text_content() or "")
