@@ -36,7 +36,7 @@ class Desk:
         item = protocol.next_batch()
         assert item is not None
         batch = item[0]
-        batch.source = Source("collector", "collector", peer, 1)
+        batch.source = Source("collector", peer)
         self.intake.submit(batch, self.receipts.append)
         return batch
 

@@ -107,10 +107,9 @@ def test_commands_at_the_same_time_undo_nothing_of_each_other(tmp_path: Path) ->
     with ThreadPoolExecutor(
         max_workers=20
     ) as commands:  # each opens the folder anew: a lock as between processes
-        added = [commands.submit(add_token, path, f"new-{number}", ("read",)) for number in range(10)]
-        revoked = [commands.submit(revoke_token, path, f"old-{number}") for number in range(10)]
-    for command in (*added, *revoked):
-        command.result()
+        added = commands.map(lambda number: add_token(path, f"new-{number}", ("read",)), range(10))
+        revoked = commands.map(lambda number: revoke_token(path, f"old-{number}"), range(10))
+    assert len(list(added)) == len(list(revoked)) == 10
     assert sorted(token.name for token in read_tokens(path)) == [f"new-{number}" for number in range(10)]
 
 
