@@ -460,3 +460,29 @@ def test_the_logging_handler_speaks_tls(
     assert (handler.refused, handler.dropped) == (0, 0)
     if name != "capnp":
         assert handler.acknowledged == 1
+
+
+@pytest.mark.parametrize(("kind", "listener"), [("device", "device"), ("sensor", "gateway"), ("app", "grpc")])
+def test_simulations_feed_a_server_with_tls(
+    server: ServerProcess, folder: Path, kind: str, listener: str
+) -> None:
+    words = [
+        "simulate",
+        kind,
+        "--to",
+        url_of(server, listener),
+        "--count",
+        "3",
+        "--ca",
+        str(folder / "ca.pem"),
+    ]
+    words += {"device": ["--rate", "0", "--heartbeats", "0"], "app": ["--as", "grpc"]}.get(kind, [])
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "3 sent" in done.stderr
+
+
+def test_alerts_are_listed_over_tls(server: ServerProcess, folder: Path) -> None:
+    url = f"https://localhost:{server.ports['http']}"
+    done = command("alerts", "list", "--url", url, "--ca", str(folder / "ca.pem"), "--format", "json")
+    assert {"alerts", "notify"} <= json.loads(done.stdout).keys()

@@ -1,4 +1,4 @@
-"""The command line: one file a command. Heavy imports wait until a command runs."""
+"""The command line: one file a command or group of them. Heavy imports wait until a command runs."""
 
 import sys
 from typing import Annotated

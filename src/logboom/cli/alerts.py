@@ -1,15 +1,100 @@
-"""`logboom alerts test`."""
+"""`logboom alerts list` and `logboom alerts test`."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from logboom.cli import options
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, say
+from logboom.cli.groups import grouped
+from logboom.cli.trust import Connection
 
-app = typer.Typer(help="Try where alerts go.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from logboom.clients.http_api import HttpApi
+
+app = typer.Typer(help="See what fires, and try where alerts go.", no_args_is_help=True)
+
+SILENCE_S_MAX: Final = 10.0
+"""The server has the answer in memory."""
 
 
-@app.callback()
-def _alerts() -> None:
-    """Keeps `test` a word of its own: it is the only command here."""
+class Format(StrEnum):
+    """What is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+_Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
+_Format = Annotated[Format, typer.Option("--format", help="A table, or the server's own document.")]
+
+
+@app.command("list")
+@grouped
+def list_alerts(
+    *, url: _Url = options.URL_DEFAULT, form: _Format = Format.TABLE, connection: Connection
+) -> None:
+    """List the alerts of a running server: those that fire, then those that have ended.
+
+    Targets that did not take their last message are named on standard error.
+
+    Examples:
+      logboom alerts list
+
+      logboom alerts list --url https://logs.example.com --format json
+
+    Exit codes: 0 done, 1 the server refuses or is no Logboom server, 2 wrong usage, 3 could not connect.
+    """
+    import asyncio
+
+    api = api_of(url, connection)
+    try:
+        document = asyncio.run(_ask(api))
+    except OSError as error:
+        say(f"❌ can't connect: {error or 'no answer'}")
+        raise typer.Exit(EXIT_NOT_CONNECTED) from None
+    if form is Format.JSON:
+        import json
+
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _write(document)
+
+
+async def _ask(api: "HttpApi") -> dict[str, Any]:
+    import msgspec
+
+    from logboom.clients.http_api import NotReadableError
+
+    async with api.session(SILENCE_S_MAX) as session, api.ask(session, "/api/alerts", {}) as response:
+        try:
+            document: dict[str, Any] = msgspec.json.decode(await response.read(), type=dict[str, Any])
+            document["alerts"], document["notify"]
+        except (msgspec.DecodeError, KeyError):
+            raise NotReadableError(f"{api.url} is no Logboom server") from None
+    return document
+
+
+def _write(document: dict[str, Any]) -> None:
+    from logboom.clients.ansi import strip_colours
+    from logboom.clients.tables import write_table
+
+    alerts = document["alerts"]
+    names = ("state", "severity", "rule", "subject", "since", "text")
+    rows = [tuple(strip_colours(str(alert.get(name, ""))) for name in names) for alert in alerts]
+    colours = {"critical": "red", "warning": "yellow"}
+    styles = [
+        colours.get(alert.get("severity"), "") if alert.get("state") == "firing" else "" for alert in alerts
+    ]
+    if alerts:
+        write_table(sys.stdout, [name.upper() for name in names], rows, styles=styles)
+    else:
+        say("✅ nothing fires")
+    for target in document["notify"]:
+        if target["trouble"]:
+            say(f"⚠️ {target['name']}: {target['trouble']}; {target['waiting']} wait")
 
 
 @app.command("test")

@@ -1,28 +1,23 @@
 """`logboom export`: a part of the journal as CSV or JSON lines."""
 
-import os
 import sys
 import time
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Final
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from logboom.cli import trust
-from logboom.errors import ConfigError
+from logboom.cli import options
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli.groups import grouped
+from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from logboom.clients.exporting import Exported, Progress
-    from logboom.clients.tls import Trust
-
-EXIT_FAILED: Final = 1
-EXIT_NOT_CONNECTED: Final = 3
-DATA_DIR_DEFAULT: Final = "logboom-data"
-URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 
 class Format(StrEnum):
@@ -43,20 +38,14 @@ _To = Annotated[
 _Format = Annotated[
     Format, typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte.")
 ]
-_Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
-_Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
-_Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
-_Text = Annotated[
-    str | None,
-    typer.Option("-q", "--grep", metavar="TEXT", help="Only entries that hold this text, in any case."),
-]
+_Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="TEXT", help=options.GREP)]
 _Columns = Annotated[
     str | None,
     typer.Option(
         metavar="NAME,…",
-        help="Columns of CSV: sequence, received_at, time, source, listener, level, message, entry, "
+        help="Columns of CSV: sequence, received_at, time, source, sender, listener, level, message, entry, "
         "or fields of the entries such as temp or system.heap_free.",
-        show_default="those eight",
+        show_default="those nine",
     ),
 ]
 _Output = Annotated[
@@ -67,32 +56,29 @@ _Output = Annotated[
 ]
 _Url = Annotated[
     str | None,
-    typer.Option(metavar="URL", help=f"Read from this server, for example {URL_DEFAULT}."),
+    typer.Option(metavar="URL", help=f"Read from this server, for example {options.URL_DEFAULT}."),
 ]
 _DataDir = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="Read this data directory.", show_default=DATA_DIR_DEFAULT),
+    typer.Option(metavar="DIR", help="Read this data directory.", show_default=options.DATA_DIR_DEFAULT),
 ]
 
 
+@grouped
 def export(
     *,
     from_: _From = None,
     to: _To = None,
     form: _Format = Format.CSV,
-    source: _Source = None,
-    level: _Level = None,
-    listener: _Listener = None,
+    source: options.Source = None,
+    level: options.Level = None,
+    listener: options.Listener = None,
     text: _Text = None,
     columns: _Columns = None,
     output: _Output = None,
     url: _Url = None,
     data_dir: _DataDir = None,
-    ca: trust.Ca = None,
-    client_cert: trust.ClientCert = None,
-    client_key: trust.ClientKey = None,
-    skip_verify: trust.SkipVerify = False,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
@@ -114,18 +100,13 @@ def export(
     words = {"from": from_, "to": to, "level": level, "source": source, "listener": listener, "q": text}
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
-    try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    run = _reading(parameters, form, url, data_dir, trusted=trusted)
+    run = _reading(parameters, form, url, data_dir, connection)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
     seconds = max(1e-9, time.monotonic() - started)
-    typer.echo(
+    say(
         f"{done.rows:,} {'row' if done.rows == 1 else 'rows'}, {done.bytes:,} bytes in {seconds:.1f} s "
-        f"({done.rows / seconds:,.0f} rows/s){f' to {output}' if output else ''}",
-        err=True,
+        f"({done.rows / seconds:,.0f} rows/s){f' to {output}' if output else ''}"
     )
 
 
@@ -134,8 +115,7 @@ def _reading(
     form: Format,
     url: str | None,
     data_dir: str | None,
-    *,
-    trusted: "Trust",
+    connection: Connection,
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """What writes the export into a file; wrong words end the command before it begins."""
     from logboom.clients import exporting
@@ -147,47 +127,37 @@ def _reading(
     try:
         query = export_query(parameters)
     except QueryError as error:
-        raise typer.BadParameter(f"--{error}") from None
+        raise options.option_error(error) from None
     if form is Format.JSONL and "columns" in parameters:
         raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
-    if url is None and (data_dir or Path(DATA_DIR_DEFAULT, "journal").is_dir()):
-        folder = journal_folder(Path(data_dir or DATA_DIR_DEFAULT))
+    if url is None and (data_dir or Path(options.DATA_DIR_DEFAULT, "journal").is_dir()):
+        folder = journal_folder(Path(data_dir or options.DATA_DIR_DEFAULT))
         made = Export(Places(folder), query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)
 
     import asyncio
 
-    from logboom.clients.bearer import take_token
-    from logboom.clients.live import base_url
-
-    try:
-        address, trusted = take_token(url or URL_DEFAULT, trusted)
-        base_url(address)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    trust.warn_if_exposed(address, trusted, lambda text: typer.echo(text, err=True))
+    api = api_of(url or options.URL_DEFAULT, connection)
     # A time such as 15m is one moment for all requests.
     exact = {name: word for name, word in parameters.items() if name not in {"from", "to"}}
     exact |= {
         name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word
     }
     return lambda file, progress: asyncio.run(
-        exporting.export_server(address, form, exact, file, progress=progress, trust=trusted)
+        exporting.export_server(api, form, exact, file, progress=progress)
     )
 
 
 def _guarded(work: "Callable[[], Exported]") -> "Exported":
     """Do it; what goes wrong ends the command with its exit code."""
     try:
-        return work()
-    except BrokenPipeError:  # nobody reads on: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit from None
+        with until_nobody_reads():
+            return work()
     except (ConnectionError, TimeoutError) as error:
-        typer.echo(f"❌ can't read from the server: {error}", err=True)
+        say(f"❌ can't read from the server: {error}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
     except OSError as error:
-        typer.echo(f"❌ can't write: {error.strerror or error}", err=True)
+        say(f"❌ can't write: {error.strerror or error}")
         raise typer.Exit(EXIT_FAILED) from None
 
 

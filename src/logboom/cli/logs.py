@@ -6,46 +6,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from logboom.cli import options
+
 if TYPE_CHECKING:
     from logboom.clients.recent import Row
     from logboom.journal.matching import Filter
 
 LIMIT_DEFAULT: Final = 50
 
-DataDir = Annotated[str, typer.Option(metavar="DIR", help="The data directory.")]
-RedisUrl = Annotated[
-    str | None,
-    typer.Option("--redis", metavar="URL", help="Read from Redis: redis://, rediss://, unix:// or https://."),
-]
-RedisToken = Annotated[
-    str | None,
-    typer.Option(metavar="TOKEN", envvar="LOGBOOM_REDIS_TOKEN", help="For https:// of the hosted service."),
-]
-Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
-Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Only since then: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-_Grep = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only entries that hold this text, in any case.")
-]
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ENTRIES", help="The last ones.")]
 _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `logboom stats`.")]
 
 
 def logs(
     *,
-    data_dir: DataDir = "logboom-data",
-    redis: RedisUrl = None,
-    redis_token: RedisToken = None,
-    source: Source = None,
-    level: Level = None,
-    since: Since = None,
-    grep: _Grep = None,
+    data_dir: options.ReadDataDir = options.DATA_DIR_DEFAULT,
+    redis: options.ReadRedis = None,
+    redis_token: options.ReadRedisToken = None,
+    source: options.Source = None,
+    level: options.Level = None,
+    since: options.Since = None,
+    grep: options.Grep = None,
     limit: _Limit = LIMIT_DEFAULT,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
     stats: _Stats = False,
 ) -> None:
     """Show recent entries: the last ones of the journal, or of Redis. The server need not run, and may.
@@ -97,7 +80,7 @@ def filter_from(**words: str | None) -> "Filter":
     try:
         return filter_of({name: word for name, word in words.items() if word})
     except QueryError as error:
-        raise typer.BadParameter(f"--{error}") from None
+        raise options.option_error(error) from None
 
 
 def write_json(objects: list[dict[str, Any]]) -> None:

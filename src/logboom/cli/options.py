@@ -1,13 +1,20 @@
 """Options that several commands share, and how they become settings."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from logboom.config import set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
+
+if TYPE_CHECKING:
+    from logboom.web.query import QueryError
+
+DATA_DIR_DEFAULT: Final = "logboom-data"
+URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
@@ -19,7 +26,7 @@ Profile = Annotated[
     ),
 ]
 DataDir = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Folder of the journal. [default: ./logboom-data]")
+    str | None, typer.Option(metavar="DIR", help=f"Folder of the journal. [default: ./{DATA_DIR_DEFAULT}]")
 ]
 Listen = Annotated[
     list[str] | None,
@@ -63,6 +70,45 @@ Insecure = Annotated[
 ]
 TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
+# What is read: entries of a journal, of a server, of Redis.
+ReadDataDir = Annotated[str, typer.Option("--data-dir", metavar="DIR", help="The data directory.")]
+ReadRedis = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="Read from Redis: redis://, rediss://, unix:// or https://."),
+]
+ReadRedisToken = Annotated[
+    str | None,
+    typer.Option(metavar="TOKEN", envvar="LOGBOOM_REDIS_TOKEN", help="For https:// of the hosted service."),
+]
+Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
+Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
+Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
+GREP: Final = "Only entries that hold this text, in any case, or this field: temp=19.75."
+Grep = Annotated[
+    str | None,
+    typer.Option("--grep", metavar="TEXT", help=GREP),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only since then: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+# How lines are sent.
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="PROTOCOL",
+        help="ws, device, collector, gateway, capnp or grpc; needed where the URL's scheme does not tell.",
+    ),
+]
+Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]
+MaxWait = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long one line may wait for a rate limit.")
+]
+MAX_RECONNECTS: Final = "Tries to connect again, with growing pauses; 0: for ever."
+
 
 def flag_table(
     *,
@@ -100,3 +146,13 @@ def parse_listen(text: str) -> tuple[str, str, int]:
     if not equals or not colon or not port.isdecimal():
         raise ConfigError(f"--listen: found {text!r}, expected NAME=HOST:PORT such as device=0.0.0.0:5000")
     return name, host.removeprefix("[").removesuffix("]") or "*", int(port)
+
+
+def option_error(error: "QueryError") -> typer.BadParameter:
+    """A wrong parameter of the API, by the name that the command line has for it."""
+    return typer.BadParameter(f"--{'grep' if error.name == 'q' else error.name}: {error.text}")
+
+
+def keep_private() -> None:
+    """What this process makes from now on is for its user and group: logs are nobody else's business."""
+    os.umask(os.umask(0o077) | 0o027)

@@ -150,6 +150,10 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
         typer.echo(f"the data is kept in {kept}")
     if proof.good:
         typer.echo("✅ every promise was kept")
+    elif proof.kept:
+        typer.echo(
+            f"❌ nothing is shown for {', '.join(proof.silent)}: not one entry was acknowledged or stored"
+        )
     else:
         typer.echo(f"❌ a promise was broken; the seed is {proof.plan.seed}")
 

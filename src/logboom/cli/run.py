@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.cli import trust
+from logboom.cli import options
+from logboom.cli.connecting import choose_server
+from logboom.cli.groups import grouped
+from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
@@ -16,12 +19,6 @@ SETTINGS: Final = {"allow_interspersed_args": False}
 
 _Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
 _To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]
-_As = Annotated[
-    str | None,
-    typer.Option(
-        "--as", metavar="PROTOCOL", help="Needed where the URL's scheme does not tell, as for tcp://."
-    ),
-]
 _Source = Annotated[
     str | None,
     typer.Option(
@@ -30,10 +27,7 @@ _Source = Annotated[
         show_default="the command's name",
     ),
 ]
-_Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]
-_MaxReconnects = Annotated[
-    int, typer.Option(min=0, help="Tries to connect again, with growing pauses; 0: for ever.")
-]
+_MaxReconnects = Annotated[int, typer.Option(min=0, help=options.MAX_RECONNECTS)]
 _FlushTimeout = Annotated[
     float,
     typer.Option(min=0, metavar="SECONDS", help="How long to go on sending after the command has ended."),
@@ -51,23 +45,20 @@ _SpoolDir = Annotated[
 _StripAnsi = Annotated[bool, typer.Option("--strip-ansi", help="Leave colours out of what is sent.")]
 
 
+@grouped
 def run(
     command: _Command,
     *,
     to: _To,
-    as_: _As = None,
+    as_: options.As = None,
     source: _Source = None,
-    window: _Window = 256,
+    window: options.Window = 256,
     max_reconnects: _MaxReconnects = 0,
     flush_timeout: _FlushTimeout = 10.0,
     spool_bytes: _SpoolBytes = 256 << 20,
     spool_dir: _SpoolDir = None,
     strip_ansi: _StripAnsi = False,
-    ca: trust.Ca = None,
-    client_cert: trust.ClientCert = None,
-    client_key: trust.ClientKey = None,
-    skip_verify: trust.SkipVerify = False,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Run a command, and send what it writes to a server, line by line.
 
@@ -87,20 +78,10 @@ def run(
     Exit codes: the command's own, 128 + n when signal n ended it, 2 wrong usage, 126 not executable,
     127 not found.
     """
-    from logboom.clients.dialects import choose
-    from logboom.clients.lines import LineDialect
     from logboom.clients.report import Report
     from logboom.clients.shipping import Shipper, patient_policy
-    from logboom.errors import ConfigError
 
-    try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
-        dialect, target = choose(as_, to, trusted)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    trust.warn_if_exposed(str(target), target.trust, _say)
-    if isinstance(dialect, LineDialect):
-        dialect.say = _say
+    dialect, target = choose_server(as_, to, connection, _say)
     policy = patient_policy(reconnects_max=max_reconnects, window=window)
     name = (source or Path(command[0]).name).encode(errors="replace").decode()
     shipper = Shipper(dialect, target, policy, report=Report(), source=name, say=_say)

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.cli import trust
+from logboom.cli import options
+from logboom.cli.connecting import EXIT_FAILED, EXIT_OK, choose_server, say
+from logboom.cli.groups import grouped
+from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
+    from logboom.cli.connecting import Server
     from logboom.clients.report import Report
     from logboom.clients.simulation import Load
-    from logboom.clients.target import Target
 
 app = typer.Typer(
     help="Play a device, a sensor gateway or an application, to try a server.", no_args_is_help=True
@@ -27,10 +30,10 @@ _Rate = Annotated[
 ]
 _Connections = Annotated[int, typer.Option(min=1, help="Connections at once, each a sender of its own.")]
 _Seed = Annotated[int | None, typer.Option(help="Makes the data, times included, the same in every run.")]
-_Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]
 
 
 @app.command(epilog=_EXITS)
+@grouped
 def device(
     *,
     to: _To = "tcp://127.0.0.1:5000",
@@ -52,7 +55,7 @@ def device(
         str, typer.Option(metavar="SECONDS,…", help="Pauses between tries to reconnect; then it gives up.")
     ] = "5,10,30",
     seed: _Seed = None,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Devices: boot, entries without time, NTP sync, entries with time, heartbeats when idle.
 
@@ -64,13 +67,14 @@ def device(
     policy = Policy(window=1, ack_timeout_s=ack_timeout, tries=retries, delays_s=_delays(backoff))
     life = DeviceLife(boot_seq=boot_seq, heartbeat_s=heartbeat_interval, heartbeats=heartbeats)
 
-    def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
-        return simulate_devices(target, load, life, policy=policy, report=report, say=_say)
+    def start(server: "Server", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
+        return simulate_devices(*server, load, life, policy=policy, report=report, say=say)
 
-    _simulate("device", to, (count, rate, connections, seed), start, token=token)
+    _simulate("device", to, (count, rate, connections, seed), start, connection)
 
 
 @app.command(epilog=_EXITS)
+@grouped
 def sensor(
     *,
     to: _To = "tcp://127.0.0.1:6000",
@@ -80,21 +84,22 @@ def sensor(
     bare: Annotated[
         bool, typer.Option("--bare", help="Leave the newlines out, as some gateways do.")
     ] = False,
-    window: _Window = 256,
+    window: options.Window = 256,
     seed: _Seed = None,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Sensor gateways: temperature, humidity and light that vary slowly. The server never answers."""
     from logboom.clients.delivery import Policy
     from logboom.clients.simulated_sensor import simulate_sensors
 
-    def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
-        return simulate_sensors(target, load, policy=Policy(window=window), report=report, bare=bare)
+    def start(server: "Server", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
+        return simulate_sensors(*server, load, policy=Policy(window=window), report=report, bare=bare)
 
-    _simulate("gateway", to, (count, rate, connections, seed), start, token=token)
+    _simulate("gateway", to, (count, rate, connections, seed), start, connection)
 
 
 @app.command("app", epilog=_EXITS)
+@grouped
 def application(
     *,
     to: Annotated[
@@ -113,12 +118,10 @@ def application(
     level: Annotated[
         str | None, typer.Option(help="The level of all lines.", show_default="a realistic mix")
     ] = None,
-    max_wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long one line may wait for a rate limit.")
-    ] = 0.0,
-    window: _Window = 100,
+    max_wait: options.MaxWait = 0.0,
+    window: options.Window = 100,
     seed: _Seed = None,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Applications that log; counts the replies, of protocols that have some."""
     from logboom.clients.delivery import Policy
@@ -127,46 +130,38 @@ def application(
 
     policy = Policy(window=window, wait_s_max=max_wait)
 
-    def start(target: "Target", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
-        dialect = DIALECTS[as_]()
-        return simulate_apps(target, load, dialect=dialect, policy=policy, report=report, level=level)
+    def start(server: "Server", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
+        return simulate_apps(*server, load, policy=policy, report=report, level=level)
 
     if to is None and as_ in DIALECTS:
         to = f"{DIALECTS[as_].schemes[0]}://127.0.0.1:{DIALECTS[as_].port_default}"
-    _simulate(as_, to or "", (count, rate, connections, seed), start, token=token)
+    _simulate(as_, to or "", (count, rate, connections, seed), start, connection)
 
 
 def _simulate(
     protocol: str,
     url: str,
     figures: tuple[int, float, int, int | None],
-    start: Callable[["Target", "Load", "Report"], "Coroutine[object, object, object]"],
-    *,
-    token: str | None,
+    start: Callable[["Server", "Load", "Report"], "Coroutine[object, object, object]"],
+    connection: Connection,
 ) -> None:
     """Run a simulation to its end or to Ctrl-C, print its summary, and exit with its code."""
-    from logboom.clients.dialects import choose
     from logboom.clients.report import Report
     from logboom.clients.running import run
     from logboom.clients.simulation import Load
-    from logboom.errors import ConfigError
 
-    try:
-        _, target = choose(protocol, url, trust.trust_of(None, None, None, skip_verify=False, token=token))
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    trust.warn_if_exposed(str(target), target.trust, _say)
+    server = choose_server(protocol, url, connection)
     count, rate, connections, seed = figures
     load = Load(count=count, rate=rate, connections=connections, seed=seed)
     report = Report()
     try:
-        run(start(target, load, report))
+        run(start(server, load, report))
     except KeyboardInterrupt:  # what is still open then was not refused
         report.sent -= report.unresolved
     if report.stopped:
-        _say(f"❌ {report.stopped}")
-    _say(report.summary())
-    raise typer.Exit(0 if report.ok else 1)
+        say(f"❌ {report.stopped}")
+    say(report.summary())
+    raise typer.Exit(EXIT_OK if report.ok else EXIT_FAILED)
 
 
 def _delays(text: str) -> tuple[float, ...]:
@@ -178,7 +173,3 @@ def _delays(text: str) -> tuple[float, ...]:
     if not all(0 <= delay < float("inf") for delay in delays):
         raise typer.BadParameter(f"{text!r} is not a list of seconds such as 5,10,30")
     return delays
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

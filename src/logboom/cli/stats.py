@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from logboom.cli.logs import (
-    AsJson,
-    DataDir,
-    Level,
-    RedisToken,
-    RedisUrl,
-    Since,
-    Source,
-    filter_from,
-    write_json,
-)
+from logboom.cli import options
+from logboom.cli.logs import filter_from, write_json
 
 if TYPE_CHECKING:
     from logboom.clients.recent import SourceCounts
@@ -26,13 +17,13 @@ if TYPE_CHECKING:
 
 def stats(
     *,
-    data_dir: DataDir = "logboom-data",
-    redis: RedisUrl = None,
-    redis_token: RedisToken = None,
-    source: Source = None,
-    level: Level = None,
-    since: Since = None,
-    as_json: AsJson = False,
+    data_dir: options.ReadDataDir = options.DATA_DIR_DEFAULT,
+    redis: options.ReadRedis = None,
+    redis_token: options.ReadRedisToken = None,
+    source: options.Source = None,
+    level: options.Level = None,
+    since: options.Since = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what each source sent: how much, of which types and levels, how fast, and when last.
 

@@ -9,24 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.cli import trust
+from logboom.cli import options
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli.groups import grouped
+from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.clients.live import LiveReader
 
-EXIT_OK: Final = 0
-EXIT_REFUSED: Final = 1
-EXIT_NOT_CONNECTED: Final = 3
 RECENT_DEFAULT: Final = 10
 
 _Url = Annotated[str, typer.Argument(metavar="[URL]", help="The server: http://HOST:PORT or ws://HOST:PORT.")]
-_Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
-_Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
-_Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
-_Grep = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only entries that hold this text, in any case.")
-]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 _Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Begin there: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
@@ -46,22 +39,19 @@ _Limit = Annotated[
 ]
 
 
+@grouped
 def tail(
-    url: _Url = "http://127.0.0.1:8080",
+    url: _Url = options.URL_DEFAULT,
     *,
-    level: _Level = None,
-    source: _Source = None,
-    listener: _Listener = None,
-    grep: _Grep = None,
-    as_json: _Json = False,
+    level: options.Level = None,
+    source: options.Source = None,
+    listener: options.Listener = None,
+    grep: options.Grep = None,
+    as_json: options.AsJson = False,
     since: _Since = None,
     follow: _Follow = True,
     limit: _Limit = None,
-    ca: trust.Ca = None,
-    client_cert: trust.ClientCert = None,
-    client_key: trust.ClientKey = None,
-    skip_verify: trust.SkipVerify = False,
-    token: trust.Token = None,
+    connection: Connection,
 ) -> None:
     """Show a server's entries: the last ones, then each as it comes, numbered, until Ctrl-C.
 
@@ -79,42 +69,29 @@ def tail(
     Exit codes: 0 done, or stopped with Ctrl-C, 1 the server refuses or is no Logboom server, 2 wrong usage,
     3 could not connect (with --no-follow; else it waits).
     """
+    from logboom.cli.logs import filter_from
     from logboom.clients.live import LiveReader
-    from logboom.errors import ConfigError
-    from logboom.formats.levels import severity
 
-    if level and severity(level) is None:
-        raise typer.BadParameter(f"--level {level!r}: expected a level such as DEBUG, INFO, WARNING or ERROR")
     words = {"level": level, "source": source, "listener": listener, "q": grep, "since": since}
+    filter_from(**words)  # what is wrong is told before a server is asked
     wanted = {name: word for name, word in words.items() if word}
     if limit is None and not since:
         limit = RECENT_DEFAULT
-    try:
-        trusted = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify, token=token)
-        reader = LiveReader(url, wanted, _say, trusted)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    trust.warn_if_exposed(reader.url, reader.trust, _say)
+    reader = LiveReader(api_of(url, connection), wanted, say)
     if follow and sys.stderr.isatty():
-        _say(f"📡 {reader.url}: listening, Ctrl+C stops")
-    raise typer.Exit(_tail(reader, limit, follows=follow, as_json=as_json))
+        say(f"📡 {reader.url}: listening, Ctrl+C stops")
+    _tail(reader, limit, follows=follow, as_json=as_json)
 
 
-def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> int:
-    from logboom.clients.live import NotReadableError
+def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
     from logboom.clients.stopping import run_until_stopped
 
     try:
-        run_until_stopped(_show(reader, limit, follows=follows, as_json=as_json))
-    except NotReadableError as error:
-        _say(f"❌ {error}")
-        return EXIT_REFUSED
-    except BrokenPipeError:  # nobody reads on: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with until_nobody_reads():
+            run_until_stopped(_show(reader, limit, follows=follows, as_json=as_json))
     except OSError as error:
-        _say(f"❌ can't connect: {error}")
-        return EXIT_NOT_CONNECTED
-    return EXIT_OK
+        say(f"❌ can't connect: {error}")
+        raise typer.Exit(EXIT_NOT_CONNECTED) from None
 
 
 async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
@@ -147,7 +124,3 @@ async def _portions(reader: "LiveReader", limit: int | None, *, follows: bool) -
 def colours_wanted() -> bool:
     """Whether standard output is a terminal, and its user wants colours (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

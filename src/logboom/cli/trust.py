@@ -1,10 +1,12 @@
 """Options of commands that connect to a server: TLS, and the token."""
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from logboom.cli.groups import Group
 
 if TYPE_CHECKING:
     from logboom.clients.tls import Trust
@@ -67,9 +69,18 @@ def trust_of(
     return Trust(ca or "", client_cert or "", client_key or "", verify=not skip_verify, token=token or "")
 
 
-def warn_if_exposed(url: str, trusted: "Trust", say: Callable[[str], object]) -> None:
-    """Say that others can read the token on its way, if they can."""
-    from logboom.clients.bearer import exposure
+@dataclass(frozen=True)
+class Connection(Group):
+    """All of them."""
 
-    if warning := exposure(url, trusted):
-        say(f"⚠️ {warning}")
+    ca: Ca = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+    skip_verify: SkipVerify = False
+    token: Token = None
+
+    def trust(self) -> "Trust":
+        """See `trust_of`."""
+        return trust_of(
+            self.ca, self.client_cert, self.client_key, skip_verify=self.skip_verify, token=self.token
+        )

@@ -1,28 +1,30 @@
 """`logboom verify`."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from logboom.cli.options import DATA_DIR_DEFAULT, ReadDataDir, keep_private
 
 if TYPE_CHECKING:
     from logboom.journal.audit import Audit
     from logboom.journal.lock import DataDirLock
     from logboom.journal.verify import Finding
 
-DataDir = Annotated[str, typer.Option(metavar="DIR", help="The data directory.")]
-
 
 def verify(
-    data_dir: DataDir = "logboom-data",
+    data_dir: ReadDataDir = DATA_DIR_DEFAULT,
     *,
     repair: Annotated[
         bool, typer.Option("--repair", help="Set aside what is broken; the good lines keep their sequences.")
     ] = False,
     head: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="HEX", help="A manifest head noted earlier: is everything up to it unchanged?"),
-    ] = "",
+    ] = None,
 ) -> None:
     """Read every segment of the journal, hold it against its checksums and the manifest, and say what was found.
 
@@ -30,7 +32,9 @@ def verify(
     it adds lines that say what it found.
 
     Who can write to the data directory can make segments, checksums and manifest anew, all of them. That shows
-    only against a head that was noted somewhere else: note the one that is printed, and give it to --head.
+    only against a head that was noted somewhere else: note the one that is printed, and give it to --head. Then
+    what was sealed by that time must be there as it was, whatever the manifest says since: repairs count as
+    changes. What is said to be past its retention is listed by name: whether it was due is for you to judge.
 
     Examples:
       logboom verify --data-dir /var/lib/logboom
@@ -40,12 +44,16 @@ def verify(
       logboom verify --head 6a1f0c…
 
     Exit codes: 0 everything is as it was written, or was repaired, 1 damage was found, something is missing,
-    the head is not in the manifest, or there is no journal, 2 wrong command line.
+    was put in, or changed since the head, the head is not in the manifest, or there is no journal, 2 wrong
+    command line.
     """
     from logboom.errors import StorageError
     from logboom.journal.audit import accept, audit
     from logboom.journal.lock import DataDirLock
 
+    if head is not None and re.fullmatch("[0-9a-fA-F]{64}", head := head.strip()) is None:
+        raise typer.BadParameter(f"{head!r} is no head: it has 64 hexadecimal digits", param_hint="--head")
+    keep_private()
     root = Path(data_dir)
     folder = root / "journal"
     if not folder.is_dir():
@@ -62,12 +70,16 @@ def verify(
             for text in accept(folder, found, root / "set-aside"):
                 typer.echo(f"    {text}")
             found = audit(folder)
+    except OSError as error:
+        raise StorageError(f"can't read or repair all of {folder}: {error}") from error
     finally:
         if lock is not None:
             lock.close()
     _print_total(findings, found, repaired=repair)
-    known = not head or _print_head(found, head)
-    if not known or not (repair or (found.good and all(finding.good for finding in findings))):
+    unchanged = head is None or _print_head([] if repair else findings, found, head)
+    readable = not any(finding.unreadable for finding in findings)
+    whole = found.good and all(finding.good for finding in findings)
+    if not (unchanged and readable and (repair or whole)):
         raise typer.Exit(1)
 
 
@@ -81,7 +93,10 @@ def _look(root: Path, *, repair: bool, growing: bool) -> list["Finding"]:
     from logboom.journal.verify import verify as look
 
     folder = root / "journal"
-    total = sum(segment.path.stat().st_size for segment in list_segments(folder))
+    total = 0
+    for segment in list_segments(folder):
+        with suppress(FileNotFoundError):  # past its retention meanwhile
+            total += segment.path.stat().st_size
     findings = []
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
@@ -112,17 +127,35 @@ def _print(finding: "Finding") -> None:
     for damage in finding.damage:
         what = "torn end" if damage.torn else f"{damage.lines} damaged lines"
         typer.echo(f"    {what} at byte {damage.offset}, {damage.size} bytes, sequence {damage.sequence}")
+    if finding.misled:
+        typer.echo("    its index leads readers to other lines than those they look for")
     for text in finding.problems + finding.notes:
         typer.echo(f"    {text}")
 
 
 def _print_audit(found: "Audit") -> None:
-    from logboom.journal.audit import missing_text
+    from logboom.journal.audit import missing_text, names_text
 
     if found.missing:
         typer.echo(f"❌ {missing_text(found.missing)}")
+    if found.early:
+        typer.echo(
+            f"❌ {names_text(found.early)}: gone and said to be past retention, though an older one is there: "
+            "the server deletes the oldest first"
+        )
+    if found.cut:
+        typer.echo(
+            f"❌ nothing is left of what came after {found.cut.segment}, from sequence {found.cut.end} on"
+        )
+    for segment in found.strangers:
+        typer.echo(
+            f"❌ {segment.name} has no hash, though later ones have theirs: it was put there since, "
+            "or its line in the manifest was damaged"
+        )
     for line in found.broken[:10]:  # the first ones; the number follows in the last
-        what = "its chain does not fit" if line.event else "can't be read"
+        what = "can't be read"
+        if line.event:
+            what = "it contradicts an earlier one" if line.good else "its chain does not fit"
         typer.echo(f"❌ manifest line {line.number}: {what}")
     if len(found.broken) > 10:
         typer.echo(f"❌ manifest: {len(found.broken)} damaged lines in all")
@@ -133,7 +166,8 @@ def _print_audit(found: "Audit") -> None:
 def _print_first(findings: list["Finding"], found: "Audit") -> None:
     """Name the oldest segment that is not what it was."""
     wrong = [finding.segment.name for finding in findings if not finding.good]
-    wrong += [event.segment for event in found.missing]
+    wrong += [event.segment for event in [*found.missing, *found.early]]
+    wrong += [segment.name for segment in found.strangers]
     if wrong:
         typer.echo(f"first segment that does not match: {min(wrong)}")
 
@@ -144,25 +178,49 @@ def _print_total(findings: list["Finding"], found: "Audit", *, repaired: bool) -
     lines = sum(finding.lines for finding in findings)
     covered = sum(finding.covered for finding in findings)
     afterwards = sum(finding.afterwards for finding in findings)
-    state = f"{damaged} of them damaged{', repaired' if repaired else ''}" if damaged else "all good"
+    state = f"{damaged} of them damaged{', repaired' if repaired else ''}"
+    if not damaged:
+        state = "all good" if found.good else "whole, but not what the manifest says"
     late = f", for {afterwards} of them taken afterwards from the file" if afterwards else ""
     typer.echo(f"checksums fit {covered} of {size} bytes{late}")
     if found.manifest.lines:
+        known = f", {found.known} gone, as a repair says" if found.known else ""
         typer.echo(
             f"manifest: {sum(finding.sealed for finding in findings)} segments as they were sealed, "
-            f"{found.waiting} sealed and not hashed yet, {found.expired} deleted by retention"
+            f"{found.waiting} sealed and not hashed yet, {found.expired} deleted by retention{known}"
         )
         typer.echo(f"manifest head: {found.manifest.head}")
+    elif found.waiting:
+        typer.echo(f"no manifest: {found.waiting} sealed segments have no hash")
     typer.echo(f"{len(findings)} segments, {lines} entries, {size} bytes: {state}")
 
 
-def _print_head(found: "Audit", head: str) -> bool:
-    """Say whether a head noted earlier is in the chain."""
+def _print_head(findings: list["Finding"], found: "Audit", head: str) -> bool:
+    """Say what became of what a head noted earlier knew; whether it is all as it was, or past its retention."""
+    from logboom.journal.audit import names_text
+
     line = found.place_of(head)
     if line is None:
         typer.echo(
             f"❌ no whole chain leads to the head {head}: the manifest was changed, or cut, or is another one"
         )
         return False
-    typer.echo(f"✅ the head {head} is line {line.number} of {len(found.manifest.lines)} of the manifest")
-    return True
+    since = found.since(line)
+    changes = [
+        f"{finding.segment.name}: not as it was sealed"
+        for finding in findings
+        if finding.segment.first in since.known and not finding.good
+    ]
+    changes += since.changes
+    typer.echo(
+        f"{'❌' if changes else '✅'} the head {head} is line {line.number} of {len(found.manifest.lines)} of the "
+        f"manifest: {len(since.known)} segments, sequences before {since.end}"
+    )
+    for text in changes:
+        typer.echo(f"    since that head: {text}")
+    if since.expired:
+        typer.echo(
+            f"    deleted since that head, as past retention: {names_text(since.expired)}. "
+            "Who deletes by hand can say the same: were they due?"
+        )
+    return not changes

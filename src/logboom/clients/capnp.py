@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Reply
-from logboom.clients.lines import LineDialect, LineLink, as_text, is_object
+from logboom.clients.dialect import Answers, Reply, as_text, is_object
+from logboom.clients.lines import LineDialect, LineLink
 from logboom.clients.target import Target
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas

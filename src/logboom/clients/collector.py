@@ -5,8 +5,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Outcome, Reply
-from logboom.clients.lines import LineDialect, as_text, is_object, one_line
+from logboom.clients.dialect import Answers, Outcome, Reply, as_text, is_object
+from logboom.clients.lines import LineDialect, one_line
 
 
 class _Status(msgspec.Struct):

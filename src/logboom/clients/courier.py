@@ -11,18 +11,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from weakref import WeakSet
 
 from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.delivery import Delivery, windows
-from logboom.clients.dialect import Dialect, UnfitLineError
-from logboom.clients.lines import LineDialect, is_object
+from logboom.clients.dialect import Dialect, UnfitLineError, is_object
 from logboom.clients.report import Report
 from logboom.clients.shipping import patient_policy
 from logboom.clients.spool import Spool
 from logboom.clients.target import Target
-from logboom.clients.watched import Watched
+from logboom.clients.watched import WatchedConnecting
 
 WINDOW: Final = 256
 """Lines of one exchange. Those of an exchange that a lost connection cut short come twice at most."""
@@ -70,8 +69,7 @@ class Courier:
         self.dropped = 0
         """Lines lost because the queue or the spool was full."""
         self._closed = False
-        if isinstance(dialect, LineDialect):
-            dialect.say = warn
+        dialect.say = warn
         self._reset()
         _couriers.add(self)
 
@@ -277,9 +275,9 @@ class Courier:
             self._changed.notify_all()
 
     async def _deliver_always(self) -> None:
-        watched: Any = Watched(self._dialect, self._note)
+        connecting = WatchedConnecting(self._dialect, self._note)
         policy = patient_policy(reconnects_max=0, window=WINDOW)
-        delivery = Delivery(watched, self._target, policy, self.report)
+        delivery = Delivery(self._dialect, self._target, policy, self.report, connect=connecting.connect)
         try:
             self._spool.adopt()
             while not self._stopping.is_set():

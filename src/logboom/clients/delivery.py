@@ -1,7 +1,7 @@
 """Handing lines over: windows, answers, resends, reconnects. The same for every dialect."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,10 @@ LIMIT_PAUSE_S_MIN: Final = 0.01
 _SETBACKS: Final = frozenset({Outcome.BUSY, Outcome.LOST})
 _SENT: Final = Reply(Outcome.SENT)
 _UNANSWERED: Final = Reply(Outcome.UNANSWERED, "not acknowledged")
+
+
+Connect = Callable[[Target], Awaitable[Link]]
+"""Opens a connection; raises OSError."""
 
 
 class ConnectFailedError(DeliveryError):
@@ -80,10 +84,20 @@ class Delivery:
         target: the server.
         policy: timeouts and tries.
         report: is kept up to date; may be shared by several deliveries of one event loop.
+        connect: called for each try to connect, for example to tell how it went; None: the dialect's own.
     """
 
-    def __init__(self, dialect: Dialect, target: Target, policy: Policy, report: Report) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        target: Target,
+        policy: Policy,
+        report: Report,
+        *,
+        connect: Connect | None = None,
+    ) -> None:
         self._dialect = dialect
+        self._open_link = connect or dialect.connect
         self._target = target
         self._policy = policy
         self.report = report
@@ -222,7 +236,7 @@ class Delivery:
             await asyncio.sleep(delay_s)
             try:
                 async with asyncio.timeout(self._policy.connect_timeout_s):
-                    return await self._dialect.connect(self._target)
+                    return await self._open_link(self._target)
             except OSError as error:
                 cause = error
         reason = str(cause) or f"no answer within {self._policy.connect_timeout_s:g} s"

@@ -1,15 +1,27 @@
 """What a client must know of a protocol: how a line becomes bytes, and what the answers mean.
 
 A dialect is one file and one line in `dialects.DIALECTS`. Those that speak lines over TCP derive from
-`lines.LineDialect`; others bring a `Link` of their own.
+`lines.LineDialect`; others derive from `Dialect`, and bring a `Link` of their own.
 """
 
-from collections.abc import Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
+
+import msgspec
 
 from logboom.clients.target import Target
+from logboom.clients.tls import Trust
 from logboom.errors import DeliveryError
+
+Say = Callable[[str], object]
+"""Tells the user something."""
+
+NO_FIELDS: Final[Mapping[str, str]] = {}
+_FIELDED: Final = {"source": "service_name", "stream": "logger_name"}
+"""Where binary protocols, whose fields are fixed, keep what JSON messages say in fields of their own."""
 
 
 class UnfitLineError(DeliveryError):
@@ -82,8 +94,11 @@ class Link(Protocol):
         """Drop the connection; may be called again."""
 
 
-class Dialect(Protocol):
-    """One protocol, seen from the client. May hold state, for example a sequence: one for each run."""
+class Dialect(ABC):
+    """One protocol, seen from the client. May hold state, for example a sequence: one for each run.
+
+    What has a default here is what most protocols do.
+    """
 
     name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]]
@@ -91,7 +106,19 @@ class Dialect(Protocol):
     answers: ClassVar[Answers]
     timeout_s: ClassVar[float]
     """How long to wait for an answer (NONE: for room to send) unless the user says otherwise."""
+    asks: ClassVar[bool] = False
+    """Whether it can ask the server, before it sends anything again, for what that has already."""
 
+    source: str = ""
+    """The sender's name, in what is made here."""
+    announces: bool = False
+    """Whether to send status messages and heartbeats, where the protocol has them."""
+    say: Say | None = None
+    """Told what a user should know of a connection."""
+    anchor: str = ""
+    """Where it `asks`: the server's time when it last gave a sign; empty before the first one."""
+
+    @abstractmethod
     def encode(self, line: bytes) -> bytes:
         """Put a line, without its line end, into wire form.
 
@@ -99,5 +126,77 @@ class Dialect(Protocol):
             UnfitLineError: the protocol has no form for it.
         """
 
+    @abstractmethod
     async def connect(self, target: Target) -> Link:
         """Open a connection; raises OSError."""
+
+    def check(self, trust: Trust) -> None:  # noqa: B027 - most can do all
+        """Raises `ConfigError` when the protocol can't do what is asked for."""
+
+    def stamp_us(self, moment_us: int | None = None) -> int:
+        """A time for one message, microseconds since the epoch: the given one or now; where it must, a new one each."""
+        return now_us() if moment_us is None else moment_us
+
+    def encode_text(
+        self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] = NO_FIELDS
+    ) -> bytes:
+        """A message from `source`, of one or several lines. A JSON object goes as it is.
+
+        Args:
+            text: the lines, joined by newlines.
+            moment_us: its time, from `stamp_us`, where the client tells the time; None: now.
+            fields: further ones, where the protocol has room for them.
+
+        Raises:
+            UnfitLineError: the protocol has no form for it.
+        """
+        del moment_us  # the server's own will do
+        payload = self.encode(text)
+        if is_object(text):
+            return payload
+        fields = {"source": self.source, **fields}
+        if payload.startswith(b"{") and payload.endswith(b"}\n"):
+            return _with_fields(payload, fields)
+        fielded = {_FIELDED.get(name, name): value for name, value in fields.items()}
+        entry = {"level": "INFO", "message": as_text(text), **fielded}
+        return self.encode(msgspec.json.encode(entry))
+
+    def encode_list(
+        self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] = NO_FIELDS
+    ) -> bytes:
+        """As `encode_text`, but a list of lines where the protocol has lists, also of a single one."""
+        return self.encode_text(text, moment_us, fields)
+
+    def doubt(self, payloads: Iterable[bytes]) -> None:  # noqa: B027 - most can't ask
+        """Where it `asks`: these may be stored or not, so the next connection begins with asking for them."""
+
+
+def now_us() -> int:
+    """The present as microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class _Object(msgspec.Struct, gc=False):
+    """Any JSON object; its fields are checked for syntax and skipped."""
+
+
+_decode_object: Final = msgspec.json.Decoder(_Object).decode
+
+
+def is_object(line: bytes) -> bool:
+    """Whether a line is one JSON object."""
+    try:
+        _decode_object(line)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def as_text(line: bytes) -> str:
+    """A plain line's text; bytes that are not UTF-8 are replaced, as JSON has no place for them."""
+    return line.decode(errors="replace")
+
+
+def _with_fields(payload: bytes, fields: Mapping[str, str]) -> bytes:
+    """A JSON object line with further fields."""
+    return b"%b,%b\n" % (payload[:-2], msgspec.json.encode(fields)[1:])

@@ -48,8 +48,7 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     dialect = DIALECTS[name]()
     port = _PORTS.get(_scheme_of(url), dialect.port_default)
     target = parse_target(url, schemes=dialect.schemes, port_default=port)
-    if isinstance(dialect, GrpcDialect) and not trust.verify:
-        raise ConfigError("gRPC always looks at the server's certificate; give its authority's with --ca")
+    dialect.check(trust)
     return dialect, target._replace(trust=trust_for(trust, url))
 
 

@@ -7,9 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from logboom.clients.bearer import http_headers, http_refusal
-from logboom.clients.live import NotReadableError, base_url
-from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
+from logboom.clients.http_api import HttpApi, NotReadableError
 from logboom.journal.exporting import Export
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 WINDOW_SEQUENCES: Final = 100_000
 """Sequences that are asked for at once: what is done can be told by them, whatever a filter leaves of it."""
 
-READ_BYTES: Final = 1 << 20
-CONNECT_S_MAX: Final = 10.0
 SILENCE_S_MAX: Final = 120.0
 """A filter may leave nothing of gigabytes; a server that looks for longer is gone."""
 
@@ -46,90 +42,59 @@ def export_journal(export: Export, file: IO[bytes], progress: Progress) -> Expor
 
 
 async def export_server(
-    url: str,
+    api: HttpApi,
     form: str,
     parameters: Mapping[str, str],
     file: IO[bytes],
     *,
     progress: Progress,
-    trust: Trust = SYSTEM,
 ) -> Exported:
     """Write what a server exports; the range is fixed by its first answer.
 
     Args:
-        url: of the server.
+        api: of the server.
         form: `csv` or `jsonl`.
         parameters: of `/api/export.csv`.
         file: gets the bytes.
         progress: see `Progress`.
-        trust: for `https://`, and the token.
 
     Raises:
-        ConfigError: the URL is none, or a certificate can't be used.
-        OSError: the server is away, or the connection broke off.
+        OSError: the server is away or busy, or the connection broke off.
         NotReadableError: it refuses.
     """
-    import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
-
-    base = base_url(url)
-    address = f"{base}/api/export.{form}"
-    secure = base.startswith("https:")
-    connector = aiohttp.TCPConnector(ssl=trust_for(trust, base).context()) if secure else None
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
+    path = f"/api/export.{form}"
     rows = size = 0
-    try:
-        async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=http_headers(trust), read_bufsize=READ_BYTES
-        ) as session:
-            first, end = await _range(session, address, parameters, trust)
-            start = first
-            while True:
-                stop = min(end, start + WINDOW_SEQUENCES)
-                window = {**parameters, "after": str(start - 1), "before": str(stop)}
-                async with session.get(address, params=window) as response:
-                    await _check(address, response, trust)
-                    found = await _copy(response, file, has_header=form == "csv", keeps_header=start == first)
-                rows, size, start = rows + found.rows, size + found.bytes, stop
-                progress(first, start, end)
-                if start >= end:
-                    break
-    except aiohttp.ClientConnectorError as error:
-        raise ConnectionError(explain_connecting(error)) from error
-    except aiohttp.InvalidURL as error:
-        raise NotReadableError(f"{url} is not a URL: {error}") from error
-    except aiohttp.ClientError as error:
-        raise ConnectionError(f"the connection broke off: {error}") from error
+    async with api.session(SILENCE_S_MAX) as session:
+        first, end = await _range(api, session, path, parameters)
+        start = first
+        while True:
+            stop = min(end, start + WINDOW_SEQUENCES)
+            window = {**parameters, "after": str(start - 1), "before": str(stop)}
+            async with api.ask(session, path, window) as response:
+                found = await _copy(response, file, has_header=form == "csv", keeps_header=start == first)
+            rows, size, start = rows + found.rows, size + found.bytes, stop
+            progress(first, start, end)
+            if start >= end:
+                break
     return Exported(rows, size)
 
 
 async def _range(
-    session: "ClientSession", address: str, parameters: Mapping[str, str], trust: Trust
+    api: HttpApi, session: "ClientSession", path: str, parameters: Mapping[str, str]
 ) -> tuple[int, int]:
     """The first sequence, and the one after the last."""
-    async with session.get(address, params={**parameters, "before": "0"}) as response:
-        await _check(address, response, trust)  # errors have a text, which HEAD would not bring
-    async with session.head(address, params=parameters) as response:
-        await _check(address, response, trust)
+    async with api.ask(session, path, {**parameters, "before": "0"}):
+        pass  # errors have a text, which HEAD would not bring
+    async with api.ask(session, path, parameters, "HEAD") as response:
         try:
             return (
                 int(response.headers["X-Logboom-First-Sequence"]),
                 int(response.headers["X-Logboom-End-Sequence"]),
             )
         except (KeyError, ValueError):
-            raise NotReadableError(f"{address} does not tell its range: it is no Logboom server") from None
-
-
-async def _check(address: str, response: "ClientResponse", trust: Trust) -> None:
-    if response.status in {401, 403}:
-        raise NotReadableError(f"{address}: {http_refusal(response.status, trust)}")
-    if response.status in (429, 503):
-        raise ConnectionError(
-            f"it answers {response.status}: {(await response.text(errors='replace'))[:200]}"
-        )
-    if response.status != 200:
-        raise NotReadableError(
-            f"{address} answers {response.status}: {(await response.text(errors='replace'))[:200]}"
-        )
+            raise NotReadableError(
+                f"{api.url}{path} does not tell its range: it is no Logboom server"
+            ) from None
 
 
 async def _copy(

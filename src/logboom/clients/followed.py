@@ -7,8 +7,8 @@ open. Copy and truncate: what was not read yet is in the copy.
 from pathlib import Path
 from typing import Final
 
+from logboom.clients.dialect import Say
 from logboom.clients.position import Place, find, identity_of, newer
-from logboom.clients.shipping import Say
 from logboom.clients.tailed import TailedFile
 
 OLD_FILES_MAX: Final = 16

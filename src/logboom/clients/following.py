@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.clients.ansi import strip_ansi
+from logboom.clients.dialect import Say
 from logboom.clients.followed import FollowedPath
 from logboom.clients.multiline import Grouping, Line
-from logboom.clients.shipping import Say, Shipper, Text
+from logboom.clients.shipping import Shipper, Text
 from logboom.clients.statefile import State, StateFile, Window
 from logboom.clients.tailed import TailedFile
 from logboom.clients.wakeup import FileWatch
-from logboom.clients.websocket import WebSocketDialect
 
 OLD_FILE_QUIET_S: Final = 5.0
 """How long a file that was moved away must be quiet before it is done with: writers reopen theirs late."""
@@ -90,7 +90,7 @@ class Follower:
     async def _resend(self, file: TailedFile | None, window: Window) -> None:
         """Make the messages again that were on their way, and send those that the server does not have."""
         dialect = self._shipper.dialect
-        if file is None or file.size < window.ends[-1] or not isinstance(dialect, WebSocketDialect):
+        if file is None or file.size < window.ends[-1] or not dialect.asks:
             return
         lines = file.read_to(window.ends)
         dialect.anchor = window.anchor
@@ -118,7 +118,7 @@ class Follower:
         return bool(lines)
 
     def _texts(self, lines: Sequence[Line]) -> list[Text]:
-        return [Text(self._clean(line), self._shipper.stamp_us()) for line in lines]
+        return [Text(self._clean(line), self._shipper.dialect.stamp_us()) for line in lines]
 
     def _clean(self, line: Line) -> bytes:
         return strip_ansi(line.data) if self._options.strips_ansi else line.data
@@ -126,7 +126,7 @@ class Follower:
     def _intend(self, file: TailedFile, lines: Sequence[Line], texts: Sequence[Text]) -> None:
         """Before sending: write down what, so that after a crash it can be asked for."""
         dialect = self._shipper.dialect
-        if isinstance(dialect, WebSocketDialect):
+        if dialect.asks:
             ends, moments_us = [line.end for line in lines], [text.moment_us for text in texts]
             number = self._followed.files.index(file)
             self._save(Window(number, ends, moments_us, dialect.anchor))

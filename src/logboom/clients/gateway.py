@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from logboom.clients.dialect import Answers, Reply, UnfitLineError
-from logboom.clients.lines import LineDialect, is_object, one_line
+from logboom.clients.dialect import Answers, Reply, UnfitLineError, is_object
+from logboom.clients.lines import LineDialect, one_line
 
 
 class GatewayDialect(LineDialect):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from logboom.clients.bearer import TokenRefusedError, grpc_refusal, metadata
 from logboom.clients.capnp import fields_of, snake
-from logboom.clients.dialect import Answers, Outcome, Reply
-from logboom.clients.lines import as_text, is_object
+from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, is_object
 from logboom.clients.target import Target
-from logboom.clients.tls import grpc_credentials, open_stream
+from logboom.clients.tls import Trust, grpc_credentials, open_stream
+from logboom.errors import ConfigError
 from logboom.formats.capnp_entry import TEXTS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _OPTIONS: Final = (
 _ACKNOWLEDGED: Final = Reply(Outcome.ACKNOWLEDGED)
 
 
-class GrpcDialect:
+class GrpcDialect(Dialect):
     """Sends `LogRequest` messages of the real layout.
 
     JSON objects whose keys all have a field become messages with those fields. Of others, level and time are
@@ -73,6 +73,11 @@ class GrpcDialect:
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
         message: bytes = _messages()["LogRequest"](**{**self._own, **fields}).SerializeToString()
         return _ENTRY_TAG + _varint(len(message)) + message
+
+    def check(self, trust: Trust) -> None:
+        """See `dialect.Dialect`."""
+        if not trust.verify:
+            raise ConfigError("gRPC always looks at the server's certificate; give its authority's with --ca")
 
     async def connect(self, target: Target) -> "GrpcLink":
         """See `dialect.Dialect`."""

@@ -64,7 +64,7 @@ class LastLines:
         if not lines or lines == self._sent:
             return
         texts = [strip_ansi(line) for line in lines] if self._strips_ansi else lines
-        await self._shipper.ship_list(Text(b"\n".join(texts), self._shipper.stamp_us()))
+        await self._shipper.ship_list(Text(b"\n".join(texts), self._shipper.dialect.stamp_us()))
         self._sent = lines
         if self._trims:
             trim(self._path, self._count)

@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
-import msgspec
-
 from logboom.clients.bearer import ASKED, DOUBTED, opening_line
-from logboom.clients.dialect import Answers, Reply
+from logboom.clients.dialect import Answers, Dialect, Reply
 from logboom.clients.target import Target
 from logboom.clients.tls import explain, open_stream
 
@@ -23,32 +21,11 @@ TOKEN_DOUBT_S: Final = 0.25
 Nearly all servers are nearer than this, and one a client pays it once a connection."""
 
 
-class _Object(msgspec.Struct, gc=False):
-    """Any JSON object; its fields are checked for syntax and skipped."""
-
-
-_decode_object: Final = msgspec.json.Decoder(_Object).decode
-
-
-def is_object(line: bytes) -> bool:
-    """Whether a line is one JSON object."""
-    try:
-        _decode_object(line)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
 def one_line(json_object: bytes) -> bytes:
     """The object as a wire line; newlines, which in valid JSON only stand between tokens, become blanks."""
     if b"\n" in json_object:
         json_object = json_object.replace(b"\n", b" ")
     return json_object + b"\n"
-
-
-def as_text(line: bytes) -> str:
-    """A plain line's text; bytes that are not UTF-8 are replaced, as JSON has no place for them."""
-    return line.decode(errors="replace")
 
 
 class LineLink:
@@ -78,7 +55,9 @@ class LineLink:
         self._doubt: asyncio.TimerHandle | None = (
             None  # from the first line until the server has had time to close
         )
-        writer.transport.set_write_buffer_limits(0)  # so that flush() means: all of it is the system's now
+        # So that flush() means: all of it is the system's now. TLS transports pause from the limit on, not above it:
+        # with a limit of 0 they pause when they are empty, and nothing wakes who waits.
+        writer.transport.set_write_buffer_limits(high=int(target.secure), low=0)
 
     @property
     def lost(self) -> bool:
@@ -188,21 +167,15 @@ class LineLink:
             await self._writer.wait_closed()
 
 
-class LineDialect:
+class LineDialect(Dialect):
     """Base of the dialects that speak lines over TCP; they add `encode` and `parse`."""
 
-    name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]] = ("tcp", "tcps", "tls")
-    port_default: ClassVar[int]
-    answers: ClassVar[Answers]
-    timeout_s: ClassVar[float]
-    say: Callable[[str], object] | None = None
-    """Told, once, that the server seems to ask for a token: there are no words for that in these protocols."""
     answered: bool = False
     """Whether a server has ever answered: then it asks for none."""
 
     def tell_once(self, text: str) -> None:
-        """Let the user know, unless there was an answer before."""
+        """Let the user know, unless there was an answer before. These protocols have no words for a missing token."""
         if self.say is not None and not self.answered:
             self.say(text)
         self.say = None

@@ -1,34 +1,24 @@
 """Reading a server's entries as they come, by position: nothing missing and nothing twice over reconnects."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
-from logboom.clients.bearer import http_headers, http_refusal, shown_url, take_token
-from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
-from logboom.errors import ConfigError, DeliveryError
+from logboom.clients.http_api import HttpApi, NotReadableError
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
 
 DELAY_S_MIN: Final = 0.25
 DELAY_S_MAX: Final = 10.0
 """Pauses between tries to reconnect; a reader has time, but somebody watches it."""
 SILENCE_S_MAX: Final = 60.0
 """The server says something every 15 s; after this long it is gone."""
-CONNECT_S_MAX: Final = 10.0
 PAGE_ENTRIES_MAX: Final = 10_000
 """Of one page: the server's limit."""
-
-_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-
-
-class NotReadableError(DeliveryError):
-    """The server can't be read from: it refuses, or is no Logboom server."""
 
 
 class Page(msgspec.Struct):
@@ -81,21 +71,14 @@ class LiveReader:
     """Reads one server.
 
     Args:
-        url: of the server, with any path that a proxy wants before `/api`.
+        api: of the server.
         wanted: the API's filters: `level`, `source`, `listener`, `q`, `since`.
         say: told about a server that is away, and about entries that were deleted before they could be read.
-        trust: for `https://` and `wss://`, and the token, unless the URL has one.
-
-    Raises:
-        ConfigError: the URL is wrong, or a certificate or the token can't be used.
     """
 
-    def __init__(
-        self, url: str, wanted: Mapping[str, str], say: Callable[[str], object], trust: Trust = SYSTEM
-    ) -> None:
-        url, trust = take_token(url, trust)
-        self.url = base_url(url)
-        self.trust = trust_for(trust, self.url)
+    def __init__(self, api: HttpApi, wanted: Mapping[str, str], say: Callable[[str], object]) -> None:
+        self._api = api
+        self.url = api.url
         self._wanted = dict(wanted)
         self._say = say
         self._away = False
@@ -109,7 +92,7 @@ class LiveReader:
             OSError: the server can't be reached.
             NotReadableError: it refuses.
         """
-        async with self._session() as session:
+        async with self._api.session(SILENCE_S_MAX) as session:
             if limit is not None:
                 yield await self._last(session, limit)
                 return
@@ -134,7 +117,7 @@ class LiveReader:
     async def follow(self) -> AsyncGenerator[list[bytes]]:
         """What comes after the position, for ever. Raises `NotReadableError`."""
         delay_s = DELAY_S_MIN
-        async with self._session() as session:
+        async with self._api.session(SILENCE_S_MAX) as session:
             while True:
                 before = self.position
                 try:
@@ -167,21 +150,11 @@ class LiveReader:
             self._say(f"🔌 {self.url} is away ({reason}), trying again")
         self._away = True
 
-    def _session(self) -> "ClientSession":
-        import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S_MAX, sock_read=SILENCE_S_MAX)
-        secure = self.url.startswith("https:")
-        connector = aiohttp.TCPConnector(ssl=self.trust.context()) if secure else None
-        return aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=http_headers(self.trust), read_bufsize=1 << 20
-        )
-
     async def _page(
         self, session: "ClientSession", parameters: Mapping[str, str], wanted: Mapping[str, str] | None = None
     ) -> Page:
         asked = {**(self._wanted if wanted is None else wanted), **parameters}
-        async with self._asked(session, "/api/entries", asked) as response:
+        async with self._api.ask(session, "/api/entries", asked) as response:
             try:
                 return msgspec.json.decode(await response.read(), type=Page)
             except msgspec.DecodeError as error:
@@ -200,7 +173,7 @@ class LiveReader:
         await self._check_position(session)
         parameters = {**self._wanted, "after": str(self.position)}
         events = Events()
-        async with self._asked(session, "/api/tail", parameters) as response:
+        async with self._api.ask(session, "/api/tail", parameters) as response:
             if self._away:
                 self._say(f"✅ {self.url} is back")
             self._away = False
@@ -213,40 +186,6 @@ class LiveReader:
                     yield portion
                 self.position = self.position if events.position is None else events.position
 
-    @asynccontextmanager
-    async def _asked(
-        self, session: "ClientSession", path: str, parameters: Mapping[str, str]
-    ) -> "AsyncIterator[ClientResponse]":
-        """A good answer. Raises OSError when the server is away or busy, `NotReadableError` when it refuses."""
-        import aiohttp  # noqa: PLC0415 - see `_session`
-
-        url = f"{self.url}{path}"
-        try:
-            async with session.get(url, params=parameters) as response:
-                if response.status >= 500 or response.status == 429:
-                    raise ConnectionError(f"it answers {response.status}")
-                if response.status in {401, 403}:
-                    raise NotReadableError(f"{self.url}: {http_refusal(response.status, self.trust)}")
-                if response.status != 200:
-                    raise NotReadableError(f"{url} answers {response.status}: {await _error_of(response)}")
-                yield response
-        except aiohttp.ClientConnectorError as error:
-            raise ConnectionError(explain_connecting(error)) from error
-        except aiohttp.ClientPayloadError as error:
-            raise ConnectionError("the connection broke off") from error
-        except aiohttp.InvalidURL as error:
-            raise NotReadableError(f"{url} is not a URL: {error}") from error
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error) or type(error).__name__) from error
-
-
-async def _error_of(response: "ClientResponse") -> str:
-    text = (await response.text(errors="replace"))[:200]
-    try:
-        return msgspec.json.decode(text, type=dict[str, str]).get("error", text)
-    except msgspec.DecodeError:
-        return text
-
 
 def _gap_text(data: bytes) -> str:
     try:
@@ -254,23 +193,3 @@ def _gap_text(data: bytes) -> str:
     except msgspec.DecodeError:
         return "⚠️ entries are missing here"
     return f"⚠️ {gap.last - gap.first + 1} entries were deleted before they could be read"
-
-
-def base_url(url: str) -> str:
-    """The address of a server's HTTP side, without a slash at its end.
-
-    Takes `http://`, `https://`, `ws://` and `wss://`, and also a bare `HOST:PORT`.
-
-    Raises:
-        ConfigError: it is none of these.
-    """
-    text = url if "://" in url else f"http://{url}"
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{shown_url(url)!r} is not a URL: {error}") from None
-    scheme = _SCHEMES.get(parts.scheme)
-    if scheme is None or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError(f"{shown_url(url)!r}: expected http://HOST:PORT or ws://HOST:PORT")
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -1,14 +1,13 @@
 """Document 004's messages, from the client's side: made, and their answers read. Pure. Contract: WIRE.md."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from logboom.clients.dialect import Outcome, Reply, UnfitLineError
-from logboom.clients.lines import as_text
+from logboom.clients.dialect import NO_FIELDS, Outcome, Reply, UnfitLineError, as_text
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
 """The largest message of the contract. A server disconnects whoever sends more, so it must never be sent."""
@@ -73,17 +72,12 @@ def stamp(moment_us: int) -> str:
     return (_EPOCH + timedelta(microseconds=moment_us)).isoformat(timespec="microseconds")
 
 
-def now_us() -> int:
-    """The present as microseconds since the epoch."""
-    return int(datetime.now(UTC).timestamp() * 1_000_000)
-
-
 def make_message(
     lines: str | list[str],
     moment_us: int,
     source: str,
     kind: str = LOG,
-    fields: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] = NO_FIELDS,
 ) -> StampedMessage:
     """One message.
 
@@ -104,7 +98,7 @@ def make_message(
         "source": source,
         "type": kind,
         "line_count": count,
-        **(fields or {}),
+        **fields,
     }
     return StampedMessage(checked(_encode(message)))
 

@@ -13,11 +13,12 @@ def run(main: Coroutine[object, object, T]) -> T:
     Raises:
         KeyboardInterrupt: the user pressed Ctrl-C; the coroutine was cancelled and has cleaned up.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(main)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop's loop; None where it does not exist: asyncio's own does the same, slower."""
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:

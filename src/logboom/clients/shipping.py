@@ -3,25 +3,15 @@
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from logboom.clients.delivery import Delivery, Policy, exponential, windows
-from logboom.clients.dialect import Dialect, Link, UnfitLineError
-from logboom.clients.lines import as_text
-from logboom.clients.messages import LOG, now_us
+from logboom.clients.dialect import NO_FIELDS, Dialect, Link, Say, UnfitLineError
 from logboom.clients.report import Report
 from logboom.clients.target import Target
-from logboom.clients.websocket import WebSocketDialect
 
 FIRST_DELAY_S: Final = 0.25
 TRIES_WITHOUT_END: Final = 1 << 62
-_FIELDED: Final = {"source": "service_name", "stream": "logger_name"}
-"""Where binary protocols, whose fields are fixed, keep what JSON messages say in fields of their own."""
-
-Say = Callable[[str], object]
-"""Tells the user something."""
 
 
 def patient_policy(*, reconnects_max: int, window: int, ack_timeout_s: float | None = None) -> Policy:
@@ -47,24 +37,21 @@ class Text(NamedTuple):
 
     data: bytes
     moment_us: int
-    """When it was read (`Shipper.stamp_us`)."""
-    fields: Mapping[str, str] = {}
+    """When it was read (`Dialect.stamp_us`)."""
+    fields: Mapping[str, str] = NO_FIELDS
     """Further fields of the message, where the protocol has room for them."""
 
 
-class Telling:
-    """A dialect that tells when its server is away, and when it is back; once each."""
+class ToldConnecting:
+    """Connects, and tells when the server is away, and when it is back; once each."""
 
     def __init__(self, dialect: Dialect, say: Say) -> None:
         self._dialect = dialect
         self._say = say
         self._away = False
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dialect, name)
-
     async def connect(self, target: Target) -> Link:
-        """See `dialect.Dialect`."""
+        """See `delivery.Connect`."""
         try:
             link = await self._dialect.connect(target)
         except OSError as error:
@@ -101,24 +88,16 @@ class Shipper:
         self.dialect = dialect
         self.report = report
         self._policy = policy
-        self._source = source
         self._say = say
         self._refused = 0
-        if isinstance(dialect, WebSocketDialect):
-            dialect.source, dialect.announces = source, True
-        telling: Any = Telling(dialect, say)
-        self._delivery = Delivery(telling, target, policy, report)
+        dialect.source, dialect.announces = source, True
+        connecting = ToldConnecting(dialect, say)
+        self._delivery = Delivery(dialect, target, policy, report, connect=connecting.connect)
 
     @property
     def window(self) -> int:
         """Lines sent before their answers are awaited."""
         return self._policy.window
-
-    def stamp_us(self, moment_us: int | None = None) -> int:
-        """A time for one text, microseconds since the epoch: the given one or now; where it must, a new one each."""
-        if isinstance(self.dialect, WebSocketDialect):
-            return self.dialect.stamp_us(moment_us)
-        return now_us() if moment_us is None else moment_us
 
     async def open(self) -> None:
         """Connect. Raises `ConnectFailedError`."""
@@ -126,24 +105,11 @@ class Shipper:
 
     async def ship(self, texts: Sequence[Text]) -> None:
         """Send texts; returns when each of them is settled. Raises `ConnectFailedError`."""
-        payloads = []
-        for text in texts:
-            if not text.data or text.data.isspace():
-                continue
-            try:
-                payloads.append(self._encode(text))
-            except UnfitLineError as error:
-                self.report.refuse_unsent(str(error))
-        await self.ship_payloads(payloads)
+        await self.ship_payloads(self._encode(texts, self.dialect.encode_text))
 
     async def ship_list(self, text: Text) -> None:
-        """Send several lines as one message: as a list, also if it is a single line, where there are lists."""
-        dialect = self.dialect
-        if not isinstance(dialect, WebSocketDialect):
-            await self.ship([text])
-            return
-        lines = as_text(text.data).split("\n")
-        await self.ship_payloads([dialect.make(lines, LOG, text.moment_us, text.fields)])
+        """Send several lines as one message; see `Dialect.encode_list` and `ship`."""
+        await self.ship_payloads(self._encode([text], self.dialect.encode_list))
 
     async def ship_payloads(self, payloads: Sequence[bytes]) -> None:
         """Send what is encoded already; see `ship`."""
@@ -162,19 +128,13 @@ class Shipper:
         finally:
             await self._delivery.close()
 
-    def _encode(self, text: Text) -> bytes:
-        dialect = self.dialect
-        if isinstance(dialect, WebSocketDialect):
-            return dialect.encode_text(text.data, text.moment_us, text.fields)
-        fields = {"source": self._source, **text.fields}
-        payload = dialect.encode(text.data)
-        if payload.startswith(b"{") and payload.endswith(b"}\n"):
-            return payload if payload == text.data + b"\n" else _with_fields(payload, fields)
-        fielded = {_FIELDED.get(name, name): value for name, value in fields.items()}
-        entry = {"level": "INFO", "message": as_text(text.data), **fielded}
-        return dialect.encode(msgspec.json.encode(entry))
-
-
-def _with_fields(payload: bytes, fields: Mapping[str, str]) -> bytes:
-    """A JSON object line with further fields."""
-    return b"%b,%b\n" % (payload[:-2], msgspec.json.encode(fields)[1:])
+    def _encode(self, texts: Sequence[Text], encode: Callable[..., bytes]) -> list[bytes]:
+        payloads = []
+        for text in texts:
+            if not text.data or text.data.isspace():
+                continue
+            try:
+                payloads.append(encode(text.data, text.moment_us, text.fields))
+            except UnfitLineError as error:
+                self.report.refuse_unsent(str(error))
+        return payloads

@@ -48,10 +48,10 @@ def entries(clock: Clock, numbers: random.Random, level: str | None = None) -> I
 
 
 async def simulate_apps(
+    dialect: Dialect,
     target: Target,
     load: Load,
     *,
-    dialect: Dialect,
     policy: Policy,
     report: Report,
     level: str | None = None,

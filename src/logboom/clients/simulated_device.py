@@ -10,13 +10,11 @@ from typing import Final
 import msgspec
 
 from logboom.clients.delivery import Delivery, Policy
-from logboom.clients.device import DeviceDialect
+from logboom.clients.dialect import Dialect
 from logboom.clients.report import Report
 from logboom.clients.simulation import Clock, Load, Pace, run_connections
 from logboom.clients.target import Target
 
-DEVICE_DELAYS_S: Final = (5.0, 10.0, 30.0)
-"""The firmware's `retry_backoff_ms`."""
 BOOT: Final = (
     ("info", "Boot {boot_seq}, serial {serial}, reset reason: power on"),
     ("info", "SPIFFS mounted"),
@@ -121,6 +119,7 @@ class DeviceLife:
 
 
 async def simulate_devices(
+    dialect: Dialect,
     target: Target,
     load: Load,
     life: DeviceLife,
@@ -132,10 +131,11 @@ async def simulate_devices(
     """Run `load.connections` devices to their end.
 
     Args:
+        dialect: `device`.
         target: the server.
         load: entries of each device, and their pace.
         life: boots and heartbeats.
-        policy: timeouts and tries; `DEVICE_DELAYS_S` are the real ones.
+        policy: timeouts and tries.
         report: is kept up to date; heartbeats count as lines.
         say: gets one text a phase, told by the first device on behalf of all.
     """
@@ -145,7 +145,7 @@ async def simulate_devices(
         device = SimulatedDevice(boot_seq, f"HM-{boot_seq:06d}", load.clock(), load.random(index))
         await _live(device, delivery, Pace(load), life, say if index == 0 else _silent)
 
-    await run_connections(DeviceDialect(), target, load, policy=policy, report=report, drive=drive)
+    await run_connections(dialect, target, load, policy=policy, report=report, drive=drive)
     say("done" if report.ok else "done, with trouble")
     return report
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from logboom.clients.delivery import Delivery, Policy
-from logboom.clients.gateway import GatewayDialect
+from logboom.clients.dialect import Dialect
 from logboom.clients.report import Report
 from logboom.clients.simulation import Clock, Load, Pace, run_connections, stream
 from logboom.clients.target import Target
@@ -49,7 +49,7 @@ def _daylight(now: datetime) -> float:
 
 
 async def simulate_sensors(
-    target: Target, load: Load, *, policy: Policy, report: Report, bare: bool = False
+    dialect: Dialect, target: Target, load: Load, *, policy: Policy, report: Report, bare: bool = False
 ) -> Report:
     """Run `load.connections` gateways of one sensor each; see `readings`."""
 
@@ -57,4 +57,4 @@ async def simulate_sensors(
         lines = readings(load.clock(), load.random(index), bare=bare)
         await stream(delivery, lines, Pace(load), policy.window)
 
-    return await run_connections(GatewayDialect(), target, load, policy=policy, report=report, drive=drive)
+    return await run_connections(dialect, target, load, policy=policy, report=report, drive=drive)

@@ -13,8 +13,8 @@ from logboom.clients.dialect import Dialect, Link
 from logboom.clients.target import Target
 
 
-class Watched:
-    """A dialect that resolves names by itself, and tells whether the server is away.
+class WatchedConnecting:
+    """Connects to names that it resolves by itself, and tells whether the server is away.
 
     Args:
         dialect: the protocol.
@@ -25,11 +25,8 @@ class Watched:
         self._dialect = dialect
         self._note = note
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dialect, name)
-
     async def connect(self, target: Target) -> Link:
-        """See `dialect.Dialect`."""
+        """See `delivery.Connect`."""
         try:
             link = await self._connect_any(target)
         except (OSError, RuntimeError) as error:  # the latter: no more threads, the process is ending

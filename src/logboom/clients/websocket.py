@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from logboom.clients import messages
-from logboom.clients.bearer import TokenRefusedError, http_headers, http_refusal
-from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.bearer import TokenRefusedError, http_refusal
+from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, now_us
+from logboom.clients.http_api import connection_errors, open_session
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
 from logboom.clients.target import Target
-from logboom.clients.tls import explain_connecting
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse, TraceConfig, TraceRequestEndParams
@@ -36,7 +36,7 @@ ANCHOR_MARGIN_S: Final = 60.0
 answered message can have come that much earlier, and a server's clock may be set back."""
 
 
-class WebSocketDialect:
+class WebSocketDialect(Dialect):
     """Speaks as document 004's sender does. Its messages are sent as they are; other lines become messages.
 
     Args:
@@ -49,20 +49,19 @@ class WebSocketDialect:
     port_default: ClassVar[int] = 8080
     answers: ClassVar[Answers] = Answers.EACH
     timeout_s: ClassVar[float] = 10.0
+    asks: ClassVar[bool] = True
 
     def __init__(self, source: str = "logboom", *, announces: bool = False) -> None:
         self.source = source
         self.announces = announces
         self.heartbeat_s = HEARTBEAT_S
-        self.anchor = ""
-        """The server's time when it last gave a sign; empty before the first one."""
         self._last_us = 0
         self._doubtful: dict[bytes, None] = {}
         self._stored: set[bytes] = set()
 
     def stamp_us(self, moment_us: int | None = None) -> int:
         """A time for one message: the given one or now, but never one that was given out already."""
-        self._last_us = max(self._last_us + 1, messages.now_us() if moment_us is None else moment_us)
+        self._last_us = max(self._last_us + 1, now_us() if moment_us is None else moment_us)
         return self._last_us
 
     def encode(self, line: bytes) -> bytes:
@@ -72,17 +71,23 @@ class WebSocketDialect:
         return self.encode_text(line)
 
     def encode_text(
-        self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] | None = None
+        self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] = NO_FIELDS
     ) -> StampedMessage:
-        """A log message of one or several lines, whatever they hold; see `make`."""
+        """See `dialect.Dialect`. Whatever the lines hold, they are text."""
         return self.make(messages.text_of(text), messages.LOG, moment_us, fields)
+
+    def encode_list(
+        self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] = NO_FIELDS
+    ) -> StampedMessage:
+        """See `dialect.Dialect`."""
+        return self.make(as_text(text).split("\n"), messages.LOG, moment_us, fields)
 
     def make(
         self,
         lines: str | list[str],
         kind: str,
         moment_us: int | None = None,
-        fields: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] = NO_FIELDS,
     ) -> StampedMessage:
         """A message of any kind, from this source.
 
@@ -96,7 +101,7 @@ class WebSocketDialect:
         return messages.make_message(lines, moment_us, self.source, kind, fields)
 
     def doubt(self, payloads: Iterable[bytes]) -> None:
-        """Remember messages that may be stored or not: the next connection begins with asking for them."""
+        """See `dialect.Dialect`."""
         self._doubtful |= {payload: None for payload in payloads if isinstance(payload, StampedMessage)}
 
     def settle(self, payload: bytes) -> None:
@@ -110,31 +115,15 @@ class WebSocketDialect:
 
     async def connect(self, target: Target) -> "WebSocketLink":
         """See `dialect.Dialect`."""
-        import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
-
-        connector = aiohttp.TCPConnector(ssl=target.trust.context()) if target.secure else None
-        session = aiohttp.ClientSession(
-            connector=connector, headers=http_headers(target.trust), trace_configs=[self._watch_clock()]
-        )
+        session = open_session(target.trust, secure=target.secure, trace_configs=[self._watch_clock()])
         try:
-            socket = await session.ws_connect(
-                str(target),
-                max_msg_size=INCOMING_BYTES_MAX,
-                heartbeat=PING_S,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S_MAX),
-            )
-            if self._doubtful and self.anchor:
-                since = earlier(self.anchor, ANCHOR_MARGIN_S)
-                self._stored |= await find_stored(session, target, self.source, since, list(self._doubtful))
-        except aiohttp.ClientConnectorError as error:  # its text is about aiohttp; the system's is for people
-            await session.close()
-            raise ConnectionError(explain_connecting(error)) from error
-        except aiohttp.ClientError as error:
-            await session.close()
-            if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in {401, 403}:
-                reason = http_refusal(error.status, target.trust)
-                raise TokenRefusedError(f"{target}: {reason}") from None
-            raise ConnectionError(str(error) or type(error).__name__) from error
+            with connection_errors(str(target)):
+                socket = await _upgrade(session, target)
+                if self._doubtful and self.anchor:
+                    since = earlier(self.anchor, ANCHOR_MARGIN_S)
+                    self._stored |= await find_stored(
+                        session, target, self.source, since, list(self._doubtful)
+                    )
         except BaseException:
             await session.close()
             raise
@@ -142,7 +131,7 @@ class WebSocketDialect:
 
     def _watch_clock(self) -> "TraceConfig":
         """Learn the server's time from its first answer."""
-        import aiohttp  # noqa: PLC0415 - see `connect`
+        import aiohttp  # noqa: PLC0415 - see `_upgrade`
 
         async def look(_session: object, _context: object, end: "TraceRequestEndParams") -> None:
             self.anchor = self.anchor or time_of_header(end.response.headers.get("Date"))
@@ -150,6 +139,24 @@ class WebSocketDialect:
         config = aiohttp.TraceConfig()
         config.on_request_end.append(look)
         return config
+
+
+async def _upgrade(session: "ClientSession", target: Target) -> "ClientWebSocketResponse":
+    """Open the WebSocket."""
+    import aiohttp  # noqa: PLC0415 - costs a command that needs no server 0.2 s
+
+    try:
+        return await session.ws_connect(
+            str(target),
+            max_msg_size=INCOMING_BYTES_MAX,
+            heartbeat=PING_S,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S_MAX),
+        )
+    except aiohttp.WSServerHandshakeError as error:
+        if error.status in {401, 403}:
+            reason = http_refusal(error.status, target.trust)
+            raise TokenRefusedError(f"{target}: {reason}") from None
+        raise
 
 
 class _Sent:

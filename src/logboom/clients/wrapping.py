@@ -11,8 +11,8 @@ from logboom.clients.ansi import strip_ansi
 from logboom.clients.backlog import Backlog, Chunk
 from logboom.clients.child import Child
 from logboom.clients.delivery import ConnectFailedError
-from logboom.clients.messages import now_us
-from logboom.clients.shipping import Say, Shipper, Text
+from logboom.clients.dialect import Say, now_us
+from logboom.clients.shipping import Shipper, Text
 from logboom.clients.sources import LINE_BYTES_MAX
 from logboom.protocols.framing import LineFramer, TooLong
 
@@ -80,7 +80,6 @@ class Wrapper:
         self._lines = OutputLines(backlog)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news: asyncio.Event | None = None
-        self._looped = threading.Event()
         self._over = False
         self._code = 0
         self._child = Child(argv, self._take)
@@ -159,7 +158,7 @@ class Wrapper:
         return bool(texts)
 
     def _texts(self, chunk: Chunk) -> list[Text]:
-        stamp_us, fields = self._shipper.stamp_us, _FIELDS[chunk.stream]
+        stamp_us, fields = self._shipper.dialect.stamp_us, _FIELDS[chunk.stream]
         marker = [self._marker(chunk.dropped, chunk.moment_us)] if chunk.dropped else []
         data = strip_ansi(chunk.data) if self._strips_ansi else chunk.data
         lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
@@ -167,7 +166,7 @@ class Wrapper:
 
     def _marker(self, dropped: int, moment_us: int) -> Text:
         text = f"⚠️ logboom run: {dropped} lines are missing here, too many waited for the server"
-        return Text(text.encode(), self._shipper.stamp_us(moment_us), _MARKER)
+        return Text(text.encode(), self._shipper.dialect.stamp_us(moment_us), _MARKER)
 
     async def _say_why_it_ended(self, shipping: "asyncio.Task[None]") -> None:
         """Sending can end before the command, when the server stays away: the command goes on."""

@@ -9,6 +9,7 @@ from logboom.clients.device import DeviceDialect
 from logboom.clients.dialect import Dialect, Outcome, Reply, UnfitLineError
 from logboom.clients.dialects import DIALECTS
 from logboom.clients.gateway import GatewayDialect
+from logboom.clients.websocket import WebSocketDialect
 from logboom.protocols import collector, device
 
 JSON_DIALECTS = ["device", "collector", "gateway"]
@@ -85,3 +86,42 @@ def test_the_rate_limit_says_when() -> None:
 )
 def test_other_lines_are_no_replies(dialect: Dialect, line: bytes) -> None:
     assert dialect.parse(line) is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", [name for name in DIALECTS if name != "ws"])
+def test_an_object_that_is_followed_goes_out_as_one_that_is_sent(name: str) -> None:
+    """Also over binary protocols, whose payloads do not show that it was one."""
+    dialect = DIALECTS[name]()
+    dialect.source = "app"
+    line = b'{"message":"m","timestamp":"2025-01-01T00:00:00","temp":1}'
+    assert dialect.encode_text(line, 1) == dialect.encode_list(line, 1) == dialect.encode(line)
+
+
+@pytest.mark.parametrize("name", ["device", "collector"])
+def test_text_that_is_followed_says_where_it_is_from(name: str) -> None:
+    dialect = DIALECTS[name]()
+    dialect.source = "app"
+    entry = json.loads(dialect.encode_text(b"plain", fields={"stream": "stderr"}))
+    assert (entry["source"], entry["stream"]) == ("app", "stderr")
+    assert "plain" in entry.values()
+
+
+@pytest.mark.parametrize("name", ["capnp", "grpc"])
+def test_fields_of_binary_protocols_hold_the_same(name: str) -> None:
+    dialect = DIALECTS[name]()
+    dialect.source = "my-app"
+    payload = dialect.encode_text(b"plain", fields={"stream": "stderr"})
+    assert all(word in payload for word in (b"my-app", b"stderr", b"plain"))
+
+
+def test_a_lone_line_is_a_list_where_there_are_lists() -> None:
+    dialect = WebSocketDialect("app")
+    assert json.loads(dialect.encode_list(b"one"))["message"] == ["one"]
+    assert json.loads(dialect.encode_text(b"one"))["message"] == "one"
+
+
+@pytest.mark.parametrize("name", list(DIALECTS))
+def test_where_the_server_is_asked_every_message_has_a_time_of_its_own(name: str) -> None:
+    dialect = DIALECTS[name]()
+    times = [dialect.stamp_us(7), dialect.stamp_us(7)]
+    assert times == ([7, 8] if dialect.asks else [7, 7])

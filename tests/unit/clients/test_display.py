@@ -8,7 +8,8 @@ import pytest
 
 from logboom.clients.ansi import printable, strip_ansi, strip_colours
 from logboom.clients.display import CYAN, DIM, GREEN, RED, RESET, YELLOW, Display, Event, name_of, read_event
-from logboom.clients.live import Events, base_url
+from logboom.clients.http_api import base_url
+from logboom.clients.live import Events
 from logboom.clients.tables import aligned, write_table
 from logboom.errors import ConfigError
 

@@ -9,6 +9,7 @@ import pytest
 
 from logboom.clients.collector import CollectorDialect
 from logboom.clients.delivery import ConnectFailedError
+from logboom.clients.dialect import Dialect
 from logboom.clients.followed import OLD_FILES_MAX
 from logboom.clients.following import Follower, FollowOptions
 from logboom.clients.lastlines import LastLines, last_lines, trim
@@ -24,18 +25,13 @@ NOW = FollowOptions(interval_s=0.0, old_file_quiet_s=0.0)
 class FakeShipper:
     """Remembers what it was given; can lose its server in the middle of a window."""
 
-    def __init__(self, dialect: object = None, window: int = 2) -> None:
+    def __init__(self, dialect: Dialect | None = None, window: int = 2) -> None:
         self.dialect = dialect or CollectorDialect()
         self.window = window
         self.report = Report()
         self.sent: list[bytes] = []
         self.payloads: list[bytes] = []
         self.fails_after: int | None = None
-        self._clock = 0
-
-    def stamp_us(self, _moment_us: int | None = None) -> int:
-        self._clock += 1
-        return self._clock
 
     async def open(self) -> None:
         pass
@@ -270,12 +266,17 @@ def test_after_a_crash_the_same_messages_are_made_again(path: Path) -> None:
     saved = state.load()
     state.close()
     assert saved is not None
-    assert saved.window == Window(0, [4, 8, 9, 14], [1, 2, 3, 4])
+    assert saved.window is not None
+    moments_us = saved.window.moments_us
+    assert moments_us == sorted(set(moments_us))
+    assert saved.window == Window(0, [4, 8, 9, 14], moments_us)
     append(path, b"five\n")
     dialect = WebSocketDialect("app")
     again = Run(path, shipper=FakeShipper(dialect, window=10))
+    first, second, _, fourth = moments_us
     expected = [
-        dialect.encode_text(text, moment) for text, moment in [(b"one", 1), (b"two", 2), (b"four", 4)]
+        dialect.encode_text(text, moment)
+        for text, moment in [(b"one", first), (b"two", second), (b"four", fourth)]
     ]
     assert again.shipper.payloads == expected
     assert list(dialect._doubtful) == expected

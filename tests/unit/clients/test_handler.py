@@ -17,7 +17,7 @@ import logboom
 from logboom.clients import courier as courier_module
 from logboom.clients import handler as handler_module
 from logboom.clients.delivery import Policy
-from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.dialect import Answers, Dialect, Outcome, Reply
 from logboom.clients.handler import LogboomHandler
 from logboom.clients.target import Target
 
@@ -83,7 +83,7 @@ class FakeLink:
         pass
 
 
-class FakeDialect:
+class FakeDialect(Dialect):
     name: ClassVar[str] = "collector"
     schemes: ClassVar[tuple[str, ...]] = ("tcp",)
     port_default: ClassVar[int] = 9000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from logboom.clients.dialects import choose
-from logboom.clients.live import LiveReader
+from logboom.clients.http_api import HttpApi
 from logboom.clients.tls import Trust, explain, explain_connecting, trust_for
 from logboom.errors import ConfigError
 from logboom.ops.certificates import files_of, make_ca, make_client, write_pair
@@ -59,7 +59,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=message):
             choose("collector", "tcps://h:1", trust)
         with pytest.raises(ConfigError, match=message):
-            LiveReader("https://h:1", {}, print, trust)
+            HttpApi("https://h:1", trust)
     choose("collector", "tcps://h:1", Trust(client_cert=str(pair.certificate), client_key=str(pair.key)))
 
 

@@ -1,0 +1,80 @@
+"""What commands that talk to a server have in common: who is connected to, what is said, how it ends."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from logboom.cli.trust import Connection
+    from logboom.clients.dialect import Dialect
+    from logboom.clients.http_api import HttpApi
+    from logboom.clients.target import Target
+    from logboom.clients.tls import Trust
+
+    Server = tuple[Dialect, Target]
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+"""The server refuses, or a line was not acknowledged."""
+EXIT_NOT_CONNECTED: Final = 3
+
+
+def say(text: str) -> None:
+    """Tell the user; standard output is for data."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """A `ConfigError` in here is about the command line, and ends the command."""
+    from logboom.errors import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """End well when whoever reads standard output has gone: `| head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+
+
+def choose_server(
+    protocol: str | None, url: str, connection: "Connection", tell: Callable[[str], object] = say
+) -> "Server":
+    """The protocol and the server that the options mean. Wrong ones end the command."""
+    from logboom.clients.dialects import choose
+
+    with wrong_usage():
+        dialect, target = choose(protocol, url, connection.trust())
+    _warn_if_exposed(str(target), target.trust, tell)
+    dialect.say = tell
+    return dialect, target
+
+
+def api_of(url: str, connection: "Connection") -> "HttpApi":
+    """The HTTP side of the server that the options mean. Wrong ones end the command."""
+    from logboom.clients.http_api import HttpApi
+
+    with wrong_usage():
+        api = HttpApi(url, connection.trust())
+    _warn_if_exposed(api.url, api.trust, say)
+    return api
+
+
+def _warn_if_exposed(url: str, trust: "Trust", tell: Callable[[str], object]) -> None:
+    """Say that others can read the token on its way, if they can."""
+    from logboom.clients.bearer import exposure
+
+    if warning := exposure(url, trust):
+        tell(f"⚠️ {warning}")

@@ -1,0 +1,201 @@
+"""Following a file, as `logboom send --follow` does: its options, and what they lead to."""
+
+import re
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from logboom.cli import options
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, say
+from logboom.cli.groups import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from logboom.cli.connecting import Server
+    from logboom.clients.delivery import Policy
+    from logboom.clients.shipping import Shipper
+    from logboom.clients.statefile import StateFile
+
+_PANEL: Final = "Following"
+_Follow = Annotated[
+    bool,
+    typer.Option(
+        "--follow", "-f", rich_help_panel=_PANEL, help="Go on with what is written later, until Ctrl-C."
+    ),
+]
+_Source = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", rich_help_panel=_PANEL, help="The sender's name, for example whaleon-36381824."
+    ),
+]
+_State = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_PANEL,
+        help="Keep the position here.",
+        show_default="one for each file and server in $XDG_STATE_HOME/logboom",
+    ),
+]
+_FromEnd = Annotated[
+    bool,
+    typer.Option("--from-end", rich_help_panel=_PANEL, help="The first time, skip what is there already."),
+]
+_Multiline = Annotated[
+    bool,
+    typer.Option(
+        "--multiline", rich_help_panel=_PANEL, help="Send the lines of a stack trace as one message."
+    ),
+]
+_MultilineStart = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX", rich_help_panel=_PANEL, help="Only lines in which this is found begin a message."
+    ),
+]
+_Interval = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        metavar="SECONDS",
+        rich_help_panel=_PANEL,
+        help="Look at the file this often, beside its events.",
+    ),
+]
+_MaxReconnects = Annotated[
+    int,
+    typer.Option(min=0, rich_help_panel=_PANEL, help=options.MAX_RECONNECTS),
+]
+_Last = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="LINES",
+        rich_help_panel=_PANEL,
+        help="Only send the file's last lines, as one message, whenever they change.",
+    ),
+]
+_Trim = Annotated[
+    bool,
+    typer.Option("--trim", rich_help_panel=_PANEL, help="With --last: rewrite the file to those lines."),
+]
+_StripAnsi = Annotated[
+    bool, typer.Option("--strip-ansi", rich_help_panel=_PANEL, help="Leave colours and the like out.")
+]
+
+
+@dataclass(frozen=True)
+class Following(Group):
+    """What the command line says about following."""
+
+    follow: _Follow = False
+    source: _Source = None
+    state: _State = None
+    from_end: _FromEnd = False
+    multiline: _Multiline = False
+    multiline_start: _MultilineStart = None
+    interval: _Interval = 2.0
+    max_reconnects: _MaxReconnects = 10
+    last: _Last = None
+    trim: _Trim = False
+    strip_ansi: _StripAnsi = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the file is followed, rather than sent once."""
+        return self.follow or bool(self.last)
+
+    def check_unused(self) -> None:
+        """End the command when there are options that only mean something when following."""
+        given = (
+            self.state,
+            self.from_end,
+            self.multiline,
+            self.multiline_start,
+            self.trim,
+            self.strip_ansi,
+        )
+        if any(given):
+            raise typer.BadParameter("the options of the panel Following need --follow")
+
+
+def source_of(file: str) -> str:
+    """The name of a sender that was given none: its file's, without the ending."""
+    import socket
+
+    name = Path(file).name.removesuffix(Path(file).suffix) if file != "-" else socket.gethostname()
+    return name.encode(errors="replace").decode()
+
+
+def follow_file(file: str, server: "Server", policy: "Policy", following: Following) -> int:
+    """Follow the file until stopped, and return the exit code."""
+    from logboom.clients.delivery import ConnectFailedError
+    from logboom.clients.report import Report
+    from logboom.clients.shipping import Shipper
+    from logboom.clients.stopping import run_until_stopped
+
+    if file == "-":
+        raise typer.BadParameter("--follow needs a file; standard input is followed without it")
+    dialect, target = server
+    report = Report()
+    source = following.source or source_of(file)
+    shipper = Shipper(dialect, target, policy, report=report, source=source, say=say)
+    path, code, started_s = Path(file).absolute(), EXIT_FAILED, time.monotonic()
+    try:
+        with closing(_state_file(path, str(target), following)) as state_file:
+            run_until_stopped(_follower(path, state_file, shipper, following))
+    except ConnectFailedError as error:
+        report.stopped, code = str(error), EXIT_NOT_CONNECTED
+    except OSError as error:
+        report.stopped = f"can't follow {file}: {error}"
+    report.sent -= report.unresolved  # those go out when the file is followed again
+    report.seconds = time.monotonic() - started_s
+    if report.stopped:
+        say(f"❌ {report.stopped}")
+    say(report.summary())
+    return EXIT_OK if report.ok else code
+
+
+def _state_file(path: Path, url: str, following: Following) -> "StateFile":
+    from logboom.clients.statefile import StateFile, default_path
+
+    return StateFile(Path(following.state) if following.state else default_path(path, url))
+
+
+def _follower(
+    path: Path, state_file: "StateFile", shipper: "Shipper", following: Following
+) -> "Coroutine[object, object, None]":
+    from logboom.clients.following import Follower, FollowOptions
+    from logboom.clients.lastlines import LastLines
+    from logboom.clients.multiline import Grouping
+
+    if following.last:
+        last_lines = LastLines(
+            path,
+            following.last,
+            shipper,
+            interval_s=following.interval,
+            trims=following.trim,
+            strips_ansi=following.strip_ansi,
+        )
+        return last_lines.run()
+    options = FollowOptions(
+        interval_s=following.interval,
+        grouping=Grouping(joins_traces=following.multiline, start=_pattern(following.multiline_start)),
+        strips_ansi=following.strip_ansi,
+        from_end=following.from_end,
+    )
+    return Follower(path, state_file, shipper, options, say).run()
+
+
+def _pattern(text: str | None) -> "re.Pattern[bytes] | None":
+    try:
+        return re.compile(text.encode()) if text else None
+    except re.error as error:
+        raise typer.BadParameter(f"--multiline-start {text!r} is no regular expression: {error}") from None
