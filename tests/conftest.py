@@ -1,11 +1,22 @@
-"""Services that tests of several folders talk to."""
+"""Services that tests of several folders talk to, and how hard hypothesis tries: always the same in CI."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from logboom.testing.postgres_kit import find_binaries
 from tests.services import find_program, give_up
+
+settings.register_profile(
+    "logboom",
+    deadline=None,
+    max_examples=400,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("logboom")
 
 
 @pytest.fixture(scope="session")
