@@ -21,22 +21,23 @@ from logboom import app as app_module
 from logboom.errors import ConfigError
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
-from logboom.formats.redaction import redacted_url
+from logboom.formats.redaction import place, redacted_url
 from logboom.journal import facts
 from logboom.journal.journal import AckLevel
 from logboom.model import NOWHERE, Batch
 from logboom.ops.certificates import files_of, make_ca, make_server, write_pair
 from logboom.ops.oplog import LINES_BURST, OperationalLog
-from logboom.outputs.redis_clients import place
 from logboom.pipeline import tokens as tokens_module
-from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.intake import Intake, IntakeLimits, Limit
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import add_token, revoke_token
 from logboom.servers import connection as connection_module
 from logboom.servers import http as http_module
+from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.app_thread import AppThread
 from logboom.testing.server_kit import ServerProcess
+from logboom.web import access as access_module
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 
@@ -203,6 +204,8 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("evil.example", "Accept-Language:\r\n", 403),
         ("evil.example", "Accept-Language: en\r\nOrigin: http://evil.example\r\n", 403),
         ("evil.example", "Accept-Language: en\r\n" + UPGRADE, 403),
+        ("evil.example", "Origin: http://evil.example\r\n", 403),
+        ("evil.example", "Origin: http://evil.example\r\n" + UPGRADE, 403),
         ("127.0.0.1:8080", "Accept-Language: en\r\n", 200),
         ("[::1]:8080", "Accept-Language: en\r\n", 200),
         ("localhost:8080", "Accept-Language: en\r\n", 200),
@@ -380,6 +383,19 @@ def test_who_hangs_up_right_after_the_handshake_is_no_fault_of_ours(
         assert [event for event in server.events if event["event"] == "fatal"] == []
 
 
+def test_no_address_takes_every_place_of_http_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_module, "LOGIN_S_MAX", 0.0)
+    begun = b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as silent:
+        settings = app.app.settings.listeners["http"]
+        assert settings.connections_per_address_max < settings.connections_max
+        silent.sendall(begun)
+        assert status_of(silent.recv(100)) == 408
+        assert is_ended(silent)
+
+
 def test_bodies_that_dribble_take_no_place_from_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +411,7 @@ def test_bodies_that_dribble_take_no_place_from_others(
         held[0].sendall(b" " * 900)
         wait_until(app, lambda site: site.held_bytes > 800)
         assert status_of(post(port, b'[{"a":"' + b"x" * 500 + b'"}]')) == 503
+        assert app.app.monitor.counters("http").limits_reached[Limit.HELD_BYTES] == 1
         assert status_of(post(port, b'[{"a":1}]')) == 200
         for one in held:
             one.close()
@@ -470,6 +487,7 @@ def test_a_bomb_of_bad_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_searches_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "SEARCHES_MAX", 3)
+    monkeypatch.setattr(http_connection, "HALF_CLOSE_S_MAX", -1.0)
     searched: list[str] = []
     page = entries_module._page
 

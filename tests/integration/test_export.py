@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from logboom.app import App
+from logboom.formats.records import sender
 from logboom.testing.app_kit import journal_lines, port_of, run_scenario, running_app
 from logboom.testing.output_kit import sample_entries, write_journal
 from logboom.web import export as export_module
@@ -78,6 +79,7 @@ def test_an_export_has_exactly_what_is_shown(data_dir: Path, query: dict[str, st
             assert json.loads(row["entry"]) == entry["entry"]
             for name in ("received_at", "time", "source", "listener", "level", "message"):
                 assert row[name] == entry[name]
+            assert row["sender"] == sender(entry["entry"], entry["source"])
         stored = journal_lines(data_dir)
         lines = (await get(client, "/api/export.jsonl", **query)).split(b"\n")[:-1]
         assert lines == [stored[sequence] for sequence in wanted]
@@ -108,11 +110,12 @@ def test_an_export_tells_its_name_its_type_and_its_range(data_dir: Path) -> None
 
 def test_columns_may_be_chosen(data_dir: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
-        data = await get(client, "/api/export.csv", columns="sequence,temp,irradiance,entry.source", q="rh")
+        columns = "sequence,sender,temp,irradiance,entry.source"
+        data = await get(client, "/api/export.csv", columns=columns, q="temp=24.1")
         rows = rows_of(data)
-        assert rows
+        assert {row["sender"] for row in rows} == {"e4643048d7292c2e"}
         assert all(row["temp"] == "24.1" and float(row["irradiance"]) >= 0 for row in rows)
-        assert data.startswith(b"sequence,temp,irradiance,entry.source\r\n")
+        assert data.startswith(b"sequence,sender,temp,irradiance,entry.source\r\n")
 
     run(data_dir, scenario)
 

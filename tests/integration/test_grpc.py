@@ -239,14 +239,14 @@ def test_concurrent_calls_share_commits(play: Play) -> None:
     async def scenario(world: World) -> None:
         disk.gate.clear()
         calls = [
-            asyncio.ensure_future(world.service.LogMessage(world.request(message=str(i)))) for i in range(200)
+            asyncio.ensure_future(world.service.LogMessage(world.request(message=str(i)))) for i in range(100)
         ]
         counters = world.app.listeners["grpc"].service.intake.counters
         await until(lambda: counters.batches == len(calls))
         disk.gate.set()
         await asyncio.gather(*calls)
         assert disk.syncs <= 3
-        assert sorted(world.messages(), key=int) == [str(i) for i in range(200)]
+        assert sorted(world.messages(), key=int) == [str(i) for i in range(100)]
 
     play(scenario, disk)
 

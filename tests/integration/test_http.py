@@ -115,8 +115,10 @@ def test_errors_of_the_api_are_json(tmp_path: Path) -> None:
         async with client.get("/api/entries?limit=x") as answer:
             assert answer.status == 400
             assert (await answer.json())["error"] == "limit: found 'x', expected a whole number"
-        async with client.get("/api/tail?after=x") as answer:
-            assert answer.status == 400
+        for path in ("entries", "tail", "volume", "fields", "series", "export.csv"):
+            async with client.get(f"/api/{path}?sorce=x") as answer:
+                assert answer.status == 400
+                assert (await answer.json())["error"].startswith("sorce: unknown parameter, expected level,")
 
     run(tmp_path, scenario)
 
@@ -374,6 +376,9 @@ def test_filters_choose(tmp_path: Path) -> None:
                 ("listener=device", 0),
                 ("q=LINE%2011", 11),
                 ("level=error&source=s-0&q=9", 2),
+                ("q=source%3Ds-1", 40),
+                ("q=source%3DS-1+level%3Derror", 10),
+                ("q=%22source%22:%22s-1%22", 40),
             ],
             *[("since=1h", 120), ("until=1h", 0)],
         ]:
@@ -409,6 +414,10 @@ def test_pages_come_as_json_lines_and_csv(tmp_path: Path) -> None:
             assert 'rel="next"' in answer.headers["Link"]
             rows = list(csv.DictReader(io.StringIO(await answer.text(), newline="")))
         assert [(row["sequence"], row["message"]) for row in rows] == [("2", "line 2"), ("1", "line 1")]
+        assert [(row["source"], row["sender"]) for row in rows] == [
+            ("127.0.0.1", "s-2"),
+            ("127.0.0.1", "s-1"),
+        ]
 
     run(tmp_path, scenario)
 
@@ -505,6 +514,8 @@ def test_readers_that_reconnect_miss_nothing_and_see_nothing_twice(tmp_path: Pat
         ("level=error", lambda n: n % 4 == 3),
         ("source=s-2", lambda n: n % 3 == 2),
         ("q=LINE+7", lambda n: str(n).startswith("7")),
+        ("q=source%3Ds-2", lambda n: n % 3 == 2),
+        ("q=%22source%22%3A%22s-2%22", lambda n: n % 3 == 2),
         ("listener=http&level=warning", lambda n: n % 4 >= 2),
         ("since=1h", lambda _: True),
     ],
@@ -636,7 +647,7 @@ def test_a_listener_whose_sockets_are_closed_dies(tmp_path: Path) -> None:
     async def scenario(app: App, _: ClientSession) -> None:
         listener = app.listeners["http"].service
         assert isinstance(listener, HttpListener)
-        for server in listener._servers:
+        for server in listener._sockets._servers:
             server.close()
         with pytest.raises(ListenerError, match="stopped accepting"):
             await listener.run()

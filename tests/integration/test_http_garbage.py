@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from logboom.servers import http as http_module
-from logboom.servers.complaints import TOLD_MAX, TOLD_PERIOD_S, Complaints
+from logboom.servers.complaints import TOLD_MAX
 from logboom.testing.app_kit import journal_lines
 from logboom.testing.app_thread import AppThread
 from logboom.testing.server_kit import ServerProcess
@@ -170,22 +170,6 @@ def test_the_operational_log_is_not_flooded(tmp_path: Path) -> None:
     assert len(told) == TOLD_MAX + 1
     assert told[-1] == f"http: {TOLD_MAX * 5 + 1} more connections sent what is not HTTP"
     assert "secret" not in "".join(told).lower()
-
-
-def test_complaints_are_told_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    now = 0.0
-    monkeypatch.setattr("logboom.servers.complaints.time.monotonic", lambda: now)
-    complaints = Complaints("http", lambda _kind, text: told.append(text))
-    for _ in range(TOLD_MAX + 2):
-        complaints.tell("peer", "bad")
-    now = TOLD_PERIOD_S
-    complaints.tell("peer", "worse")
-    assert told == [
-        *["http peer: bad"] * TOLD_MAX,
-        "http: 2 more connections sent what is not HTTP",
-        "http peer: worse",
-    ]
 
 
 # --- SIGTERM in the midst of a body

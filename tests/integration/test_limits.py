@@ -51,6 +51,20 @@ def test_a_network_that_may_not_connect(
         assert counters.connections_total == 0
 
 
+@pytest.mark.parametrize(("listener", "greeting"), [("device", LINE), ("http", GREETING)])
+def test_a_reload_ends_what_may_not_be_here_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: str, greeting: bytes
+) -> None:
+    monkeypatch.setattr(http, "SWEEP_INTERVAL_S", 0.05)
+    with limited(tmp_path, listener) as app, connect(app, listener) as guest:
+        guest.sendall(greeting)
+        assert guest.recv(1024)
+        settings = app.app.settings.listeners[listener]
+        settings.deny = ["127.0.0.0/8"]
+        app.call(app.app.listeners[listener].service.configure, settings)
+        assert is_turned_away(guest, b"")
+
+
 def test_a_network_that_may_not_call(tmp_path: Path) -> None:
     with (
         limited(tmp_path, "grpc", deny=["127.0.0.0/8"]) as app,

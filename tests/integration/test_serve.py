@@ -110,6 +110,15 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert "--listen device=HOST:PORT" in result.stderr
 
 
+def test_what_the_server_writes_is_for_its_user_and_group_only(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("device",), (f"--log-file={tmp_path / 'all.jsonl'}",)) as server:
+        assert exchange(server, "device", DEVICE_LINE) == b'{"ack":1}\n'
+        assert server.stop() == 0
+    files = {path.name: path.stat().st_mode & 0o027 for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"sources.json", "all.jsonl", "00000000000000000000.jsonl"} <= files.keys()
+    assert set(files.values()) == {0}
+
+
 def test_sigterm_answers_what_is_in_flight_and_flushes_the_outputs(tmp_path: Path) -> None:
     output = tmp_path / "all.jsonl"
     lines = [b'{"boot_seq":1,"uptime_ms":%d}' % number for number in range(5000)]

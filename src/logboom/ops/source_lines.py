@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom.formats.levels import severity
-from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, records_of, sender
-from logboom.journal.facts import read_lines
+from logboom.formats.partial import fields_struct, line_struct
+from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.journal.facts import FACT_KEYS, read_lines
 from logboom.journal.reader import Block
 from logboom.model import Record
 
@@ -26,37 +27,12 @@ NAMES_MAX: Final = 16_384
 Key = tuple[str, str]
 """Listener and name of a source."""
 
-_PLACES: Final = {
-    key: f"f{number}"
-    for number, key in enumerate(
-        dict.fromkeys((*SENDER_KEYS, *LEVEL_KEYS, "type", *READING_KEYS, "irradiance", "id"))
-    )
-}
-
-
-class _Entry(msgspec.Struct, gc=False):
-    """An entry, of which only the fields of `_PLACES` count."""
-
-    def get(self, key: str, /) -> Any:
-        """See `records.Fields`."""
-        return getattr(self, _PLACES[key])
-
-
-_fields: Final = msgspec.defstruct(
-    "Fields",
-    [(place, Any, None) for place in _PLACES.values()],
-    bases=(_Entry,),
-    rename={place: key for key, place in _PLACES.items()},
-    gc=False,
-)
 _lines: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
-    msgspec.defstruct(
-        "Line", [("received_at", str), ("entry", _fields), ("source", str), ("listener", str)], gc=False
-    )
+    line_struct(fields_struct(FACT_KEYS), "received_at", "source", "listener")
 )
-_own_names: Final = attrgetter(*(_PLACES[key] for key in SENDER_KEYS))
-_number: Final = attrgetter(_PLACES["id"])
-_level: Final = attrgetter(_PLACES[LEVEL_KEYS[0]])
+_own_names: Final = attrgetter(*SENDER_KEYS)
+_number: Final = attrgetter("id")
+_level: Final = attrgetter(LEVEL_KEYS[0])
 _NAMELESS: Final = (None,) * len(SENDER_KEYS)
 
 

@@ -37,10 +37,14 @@ class Door:
     """
 
     def __init__(self, allow: Iterable[str], deny: Iterable[str], per_address_max: int) -> None:
-        allowed, denied = _networks(allow), _networks(deny)
-        self.per_address_max = per_address_max
         self.open_now: Counter[str] = Counter()
         """Connections by address; only those that are open."""
+        self.configure(allow, deny, per_address_max)
+
+    def configure(self, allow: Iterable[str], deny: Iterable[str], per_address_max: int) -> None:
+        """Take over other limits. Who is in stays in: their listener asks `welcomes` anew."""
+        allowed, denied = _networks(allow), _networks(deny)
+        self.per_address_max = per_address_max
 
         @lru_cache(ADDRESSES_KNOWN_MAX)
         def welcomes(address: str) -> bool:

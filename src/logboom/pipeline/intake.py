@@ -2,18 +2,60 @@
 
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
 from logboom.formats.levels import severity
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.lines import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
+
+
+class Limit(StrEnum):
+    """What somebody has come up against; the words are those of the metric.
+
+    Connections, slow beginnings and long lines have metrics of their own. What is gRPC's alone is called `GRPC_…`.
+    """
+
+    RATE = "rate"
+    """Lines of one address within a window."""
+    IDLE = "idle"
+    """A connection without data for too long."""
+    UNREAD = "unread"
+    """Answers, or what a reader asked for, that are not taken."""
+    FIRST_LINE = "first_line"
+    """The line that brings a token; it did not come in time."""
+    HELD_BYTES = "held_bytes"
+    """Unfinished lines, frames and documents, all together."""
+    HEAD_BYTES = "head_bytes"
+    """The head of an HTTP request."""
+    BODY_TIME = "body_time"
+    """A body that does not come, or does not get to the end of a line."""
+    BODY_BYTES = "body_bytes"
+    """A body, or a JSON document."""
+    UNPACKED_RATIO = "unpacked_ratio"
+    """What a packed body unpacks to."""
+    BAD_ENTRIES = "bad_entries"
+    """Of one body."""
+    SEARCHES = "searches"
+    """At once; `tails` and `exports`, too."""
+    TAILS = "tails"
+    EXPORTS = "exports"
+    MESSAGE_BYTES = "message_bytes"
+    """A WebSocket message."""
+    GRPC_CALLS = "calls"
+    """At once, all together or of one address."""
+    GRPC_CALL_TIME = "call_time"
+    """A call that brings no message, or asks for the schema for too long."""
+    GRPC_WAITING_BYTES = "waiting_bytes"
+    """Of calls that wait for the disk."""
 
 
 class Counters:
@@ -32,6 +74,7 @@ class Counters:
         "last_activity",
         "last_connection",
         "last_data",
+        "limits_reached",
         "put_by",
         "shaking",
         "slow_closed",
@@ -63,6 +106,7 @@ class Counters:
         """For how long addresses that sent too fast were not read, all together, seconds."""
         self.auth_failed = 0
         """Wrong tokens that were shown."""
+        self.limits_reached: dict[Limit, int] = dict.fromkeys(Limit, 0)
         self.ack_latency = Histogram()
         """From receiving a batch to its receipt, seconds."""
         self.verdicts: dict[Verdict, int] = dict.fromkeys(_VERDICTS, 0)
@@ -81,6 +125,10 @@ class Counters:
         """A connection was not taken."""
         self.connections_refused += 1
         self.connections_turned_away[reason] += 1
+
+    def limit_reached(self, limit: Limit, times: int = 1) -> None:
+        """Somebody was held to a limit."""
+        self.limits_reached[limit] += times
 
     def received(self, now: float) -> None:
         """Bytes came; `now` is the monotonic clock's."""
@@ -119,6 +167,8 @@ class Intake:
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
         limiter, level_min, _ = self.limits
+        if len(batch.entries) > ENTRY_BYTES_MAX:
+            self._refuse_long(batch)
         if limiter is not None:
             self._limit(batch, limiter)
         if batch.reasons:
@@ -172,11 +222,24 @@ class Intake:
         batch.retry_after_s = grant.retry_after_s
         batch.reasons = batch.reasons[: grant.allowed]
         if grant.newly_limited:
+            self.counters.limit_reached(Limit.RATE)
             source = batch.source
             self._report(
                 "warning",
                 f"{source.listener} {source.peer}: rate limit reached for {grant.retry_after_s:.0f} s",
             )
+
+    @staticmethod
+    def _refuse_long(batch: Batch) -> None:
+        """Entries may be longer as JSON than they came: a control character takes six bytes."""
+        sizes = iter(map(len, batch.entries.split(b"\n")))
+        long = [
+            index
+            for index, verdict in enumerate(batch.verdicts)
+            if verdict == Verdict.ACCEPTED and next(sizes) > ENTRY_BYTES_MAX
+        ]
+        batch.refuse(long, Verdict.TOO_LONG)
+        batch.reasons += (f"as JSON larger than max ({ENTRY_BYTES_MAX} bytes)",) * len(long)
 
     @staticmethod
     def _filter(batch: Batch, level_min: float) -> None:

@@ -1,45 +1,68 @@
-"""What is told about peers that send nonsense: a few lines one by one, then a number."""
+"""What is told about peers: a few lines one by one, then a number.
 
-import time
+A scanner, or a fleet that comes back, gives rise to thousands, which would bury everything else in the operational log.
+"""
+
 from typing import Final
 
 from logboom.model import Report
 
 TOLD_MAX: Final = 10
 TOLD_PERIOD_S: Final = 60.0
-"""So many complaints are told one by one within this time: a scanner gives rise to thousands, which would bury
-everything else in the operational log."""
+"""So many mistakes of peers are told one by one within this time."""
 
 
 class Complaints:
-    """Belongs to one listener, and to the event loop.
+    """Of one kind, about the peers of one listener. Belongs to the event loop.
 
     Args:
         name: the listener's.
         report: the operational log.
+        rest: what the number counts, such as `connections came or went`.
+        kind: of the line with the number.
+        told_max: so many are told one by one.
+        period_s: within this time, which begins with the first; 0: until the next `flush_due`.
     """
 
-    def __init__(self, name: str, report: Report) -> None:
+    def __init__(
+        self,
+        name: str,
+        report: Report,
+        rest: str,
+        *,
+        kind: str = "warning",
+        told_max: int = TOLD_MAX,
+        period_s: float = TOLD_PERIOD_S,
+    ) -> None:
         self._name = name
         self._report = report
+        self._rest = rest
+        self._kind = kind
+        self._told_max = told_max
+        self._period_s = period_s
         self._told = self._hushed = 0
-        self._period_ends = 0.0
+        self._ends_at: float | None = None
 
-    def tell(self, peer: str, text: str) -> None:
+    def tell(self, text: str, kind: str = "warning") -> None:
         """Tell it, unless there were too many lately."""
-        now = time.monotonic()
-        if now >= self._period_ends:
-            self.close()
-            self._told = 0
-            self._period_ends = now + TOLD_PERIOD_S
-        if self._told >= TOLD_MAX:
+        if self._told >= self._told_max:
             self._hushed += 1
             return
         self._told += 1
-        self._report("warning", f"{self._name} {peer}: {text}")
+        self._report(kind, f"{self._name} {text}")
 
-    def close(self) -> None:
-        """Tell the number of those that were not told. Idempotent."""
+    def flush_due(self, now: float) -> None:
+        """Begin anew if the time is over; called about once a second, `now` in seconds, monotonic."""
+        if not self._told:
+            return
+        if self._ends_at is None:
+            self._ends_at = now + self._period_s
+        if now >= self._ends_at:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell the number of those that were not told, and begin anew. Idempotent."""
         if self._hushed:
-            self._report("warning", f"{self._name}: {self._hushed} more connections sent what is not HTTP")
-        self._hushed = 0
+            self._report(self._kind, f"{self._name}: {self._hushed} more {self._rest}")
+        self._told = self._hushed = 0
+        self._ends_at = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from logboom.model import Acker, Receipt
 from logboom.protocols.tokenline import TokenLine
-from logboom.servers.tls_link import begins_tls
+from logboom.servers.strangers import FIRST_BYTES, stranger
 
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener
@@ -47,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_ackers",
         "_eof",
-        "_fresh",
+        "_first_bytes",
         "_given_up",
         "_in_flight_bytes",
         "_listener",
@@ -71,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._ackers: deque[tuple[Acker, int]] = deque()
         self._in_flight_bytes = 0
         self._eof = self._lost = self._given_up = False
-        self._fresh = True
+        self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
         self._pump_scheduled = self._reading_paused = self._throttled = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused_at = 0.0
@@ -102,11 +102,8 @@ class Connection(asyncio.BufferedProtocol):
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
         data = self._listener.received(nbytes)
-        if self._fresh:
-            self._fresh = False
-            if begins_tls(data):
-                self._listener.speaks_tls(self)
-                return
+        if self._first_bytes is not None and self._is_stranger(data):
+            return
         self._protocol.receive_data(data)
         if self._pump_scheduled:
             if self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
@@ -115,6 +112,15 @@ class Connection(asyncio.BufferedProtocol):
             self.pump()
         else:
             self._pump_measured()
+
+    def _is_stranger(self, data: memoryview) -> bool:
+        """Whether the client takes this port for another one; then it is turned away."""
+        first = (self._first_bytes or b"") + bytes(data[:FIRST_BYTES])
+        speaks = stranger(first)
+        self._first_bytes = first if speaks is None else None
+        if speaks:
+            self._listener.wrong_port(self, speaks)
+        return bool(speaks)
 
     def eof_received(self) -> bool:
         """The peer sends no more, but may still read: its replies are written before the close."""
@@ -268,19 +274,17 @@ class Connection(asyncio.BufferedProtocol):
         """For how long the peer has not read its replies, seconds."""
         return now - self._writing_paused_at if self._writing_paused_at else 0.0
 
-    def token_trouble(self, now: float, *, look_again: bool) -> str | None:
-        """Why the connection must not stay, as for tokens; None: it may.
-
-        Args:
-            now: seconds, of the loop's clock.
-            look_again: the tokens are others than when the connection came.
-        """
+    def lacks_token(self, now: float) -> bool:
+        """Whether the token line that must come is overdue; `now` in seconds, of the loop's clock."""
         protocol = self._protocol
-        if not isinstance(protocol, TokenLine):
-            return None
-        if not protocol.is_open:
-            return "no token line came" if now - self.opened_at > TOKEN_LINE_S_MAX else None
-        return protocol.look_again() if look_again else None
+        if not isinstance(protocol, TokenLine) or protocol.is_open:
+            return False
+        return now - self.opened_at > TOKEN_LINE_S_MAX
+
+    def token_trouble(self) -> str | None:
+        """Why the connection's token is not good any more; None: it is, or none is asked for."""
+        protocol = self._protocol
+        return protocol.look_again() if isinstance(protocol, TokenLine) and protocol.is_open else None
 
     def held_bytes(self) -> int:
         """Bytes that were received and wait, mostly for the rest of a line or a frame."""

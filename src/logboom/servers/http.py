@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from logboom.errors import ListenerError
 from logboom.model import Report
-from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.door import Refused
+from logboom.pipeline.intake import Limit
 from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
-from logboom.servers.tcp import BACKLOG, bind, expand_hosts, format_address
-from logboom.servers.tls import make_tls, reload_tls
-from logboom.servers.tls_gate import TlsGate
+from logboom.servers.sockets import Sockets
 from logboom.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -58,15 +57,13 @@ class HttpListener:
     def __init__(self, context: ListenerContext) -> None:
         self.name = context.name
         self.intake = context.intake
-        self.ports: list[int] = []
-        """The ports that are bound; tells the real one when 0 was asked for."""
+        self._sockets = Sockets(context)
+        self.ports = self._sockets.ports
         self._context = context
         self._settings = context.settings
         self._report = context.report
-        self._door = _door_of(context.settings)
-        self._complaints = Complaints(context.name, context.report)
-        self._servers: list[asyncio.Server] = []
-        self._gate: TlsGate | None = None
+        self._door = self._sockets.door
+        self._complaints = Complaints(context.name, context.report, "connections sent what is not HTTP")
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
 
@@ -77,15 +74,8 @@ class HttpListener:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
             ConfigError: a certificate can't be used.
         """
-        loop = asyncio.get_running_loop()
-        accept = self._secured(self._limited(await self._make_runner()))
-        port = self._settings.port
-        for host in expand_hosts(self._settings.host):
-            bound = bind(self.name, host, self.ports[0] if self.ports and not port else port)
-            self.ports.append(bound.getsockname()[1])
-            self._servers.append(await loop.create_server(accept, sock=bound, backlog=BACKLOG))
-            self._report("listening", f"{self.name} listening on {format_address(host, self.ports[-1])}")
-        self.intake.counters.started()
+        for address in await self._sockets.open(self._limited(await self._make_runner())):
+            self._report("listening", f"{self.name} listening on {address}")
 
     async def _make_runner(self) -> "web.AppRunner":
         """What serves connections; made once, it outlives a restart of the sockets."""
@@ -115,27 +105,6 @@ class HttpListener:
         await self._runner.setup()
         return self._runner
 
-    def _secured(self, accept: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BaseProtocol]:
-        """Puts TLS before what `accept` makes. The certificates in force outlive a restart of the sockets."""
-        tls = self._gate.tls if self._gate else make_tls(self.name, self._settings, self._report)
-        if tls is None:
-            return accept
-        self._gate = TlsGate(
-            self.name,
-            tls,
-            accept,
-            welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
-            room=lambda: self._connections_max() - self.intake.counters.connections_open,
-            room_of=lambda address: self._door.room_of(address),  # noqa: PLW0108 - as above
-            counters=self.intake.counters,
-            report=self._report,
-        )
-        return self._gate
-
-    def _connections_max(self) -> int:
-        left, counters = self._context.connections_left(), self.intake.counters
-        return min(self._settings.connections_max, counters.connections_open + max(0, left))
-
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""
         from logboom.servers.http_connection import HttpConnection  # noqa: PLC0415 - see the module's text
@@ -143,7 +112,7 @@ class HttpListener:
         server = runner.server
         if server is None:
             raise ListenerError(f"listener {self.name} was closed")
-        counters = self.intake.counters
+        counters, sockets = self.intake.counters, self._sockets
         options: dict[str, Any] = {
             "access_log": None,
             "auto_decompress": False,  # ours is bounded
@@ -154,10 +123,12 @@ class HttpListener:
         }
 
         def accept() -> asyncio.Protocol:
-            if len(server.connections) >= self._connections_max():
+            if len(server.connections) >= sockets.connections_max:
                 counters.turned_away(Refused.FULL)
                 return _TurnedAway()
-            return _AtTheDoor(self._enter, lambda: HttpConnection(server, self._complain, **options))
+            return _AtTheDoor(
+                self._enter, lambda: HttpConnection(server, self._complain, counters, **options)
+            )
 
         return accept
 
@@ -178,15 +149,18 @@ class HttpListener:
         """A connection is being closed for what it sent."""
         if self._site is not None:
             self._site.silent.pop(transport, None)
-        self._complaints.tell(_address_of(transport), text)
+        self._complaints.tell(f"{_address_of(transport)}: {text}")
 
     def _look_after(self, now: float) -> None:
-        """Count the connections anew, and close those whose first request does not come."""
+        """Count the connections anew; end those that may not be here any more, or do not send their first request."""
         if self._runner is None or self._runner.server is None:
             return
         transports = [one.transport for one in self._runner.server.connections if one.transport is not None]
         self.intake.counters.connections_open = len(transports)
         self._door.open_now = Counter(map(_address_of, transports))
+        for transport in transports:
+            if not self._door.welcomes(_address_of(transport)):
+                transport.abort()
         silent = self._site.silent if self._site is not None else {}
         for transport, since in list(silent.items()):
             if transport.is_closing():
@@ -194,6 +168,7 @@ class HttpListener:
             elif now - since > FIRST_REQUEST_S_MAX:
                 self.intake.counters.slow_closed += 1
                 transport.abort()
+        self._complaints.flush_due(now)
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -205,20 +180,15 @@ class HttpListener:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
-                self._site.hub.sweep(loop.time())
+                stalled = self._site.hub.sweep(loop.time())
+                self.intake.counters.limit_reached(Limit.UNREAD, stalled)
                 self._site.look_at_guests()
             self._look_after(loop.time())
-            if not all(server.is_serving() for server in self._servers):
-                raise ListenerError(f"{self.name} stopped accepting")
+            self._sockets.look_after(loop.time())
 
     def stop(self) -> None:
         """Accept no more; connections go on. Idempotent."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        self.ports.clear()
-        if self._gate is not None:
-            self._gate.stop()
+        self._sockets.stop()
 
     async def drain(self, deadline_s: float) -> None:
         """Answer what was received, for `deadline_s` at most, then close everything. Idempotent."""
@@ -238,16 +208,13 @@ class HttpListener:
             runner.server.pre_shutdown()
             await runner.server.shutdown(max(0.0, ends_at - loop.time()))
         await runner.cleanup()
-        self._complaints.close()
+        self._complaints.flush()
         self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits; lengths count for new connections."""
         self._settings = settings
-        reload_tls(self._gate.tls if self._gate else None, self.name, settings, self._report)
-        open_now = self._door.open_now
-        self._door = _door_of(settings)
-        self._door.open_now = open_now
+        self._sockets.configure(settings)
         if self._site is not None:
             self._site.settings = settings
 
@@ -326,10 +293,6 @@ def _detail_of(error: BaseException) -> str:
     if isinstance(error, HttpProcessingError):
         return f": {type(error).__name__}"
     return f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}"
-
-
-def _door_of(settings: ListenerSettings) -> Door:
-    return Door(settings.allow, settings.deny, settings.connections_per_address_max)
 
 
 def _address_of(transport: asyncio.BaseTransport) -> str:

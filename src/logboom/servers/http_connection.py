@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from logboom.pipeline.intake import Counters, Limit
 from logboom.servers.tls_link import begins_tls
 
 Complain = Callable[[asyncio.Transport, str], None]
@@ -26,8 +27,15 @@ Complain = Callable[[asyncio.Transport, str], None]
 QUOTED_CHARS_MAX: Final = 200
 """Of aiohttp's text about nonsense, which quotes it whole: enough to see one's mistake."""
 
+HALF_CLOSE_S_MAX: Final = 1.0
+"""Who ends its side of the connection right behind a request still reads (`nc -N`); who does so later has gone away,
+and nobody is to work for it: browsers close so when a search is given up."""
+
 _BEGINNINGS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")
 """A request begins with its method; empty lines before it do no harm (RFC 9112, section 2.2)."""
+
+_TOO_MANY_HEADERS: Final = "Too many headers"
+"""aiohttp has no exception of its own for that."""
 
 _NOT_HTTP: Final = (
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"  # by hand: no request
@@ -41,19 +49,25 @@ class HttpConnection(RequestHandler):
     Args:
         server: aiohttp's, which hands out the requests.
         complain: see there.
+        counters: of the listener.
         options: aiohttp's.
     """
 
-    __slots__ = ("_broken", "_complain", "_fresh")
+    __slots__ = ("_broken", "_complain", "_counters", "_ended", "_fresh", "_last_body", "_last_data")
 
-    def __init__(self, server: web.Server, complain: Complain, **options: Any) -> None:
+    def __init__(self, server: web.Server, complain: Complain, counters: Counters, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._complain = complain
+        self._counters = counters
+        self._ended = False  # the client sends no more
+        self._last_body: StreamReader | None = None  # of the last request whose head has come
+        self._last_data = 0.0
         self._fresh = True
         self._broken = False  # nothing that it sends means anything any more
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        self._last_data = self._loop.time()
         if self._fresh and data:
             self._fresh = False
             if data[0] not in _BEGINNINGS:
@@ -64,9 +78,37 @@ class HttpConnection(RequestHandler):
             return
         super().data_received(data)
         if self._messages:
+            self._last_body = self._messages[-1][1]
             error = getattr(self._messages[-1][0], "exc", None)  # a request has none
             if isinstance(error, HttpProcessingError):
                 self._break_off(error)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes at once, and answers nobody
+        """The client sends no more. What it has asked for is answered.
+
+        Unless the answer is on its way already: one that takes its time may never end, and nobody may be left.
+        """
+        request = self._current_request
+        asks = bool(self._messages) or self._waiter is None
+        is_whole = self._last_body is not None and self._last_body.is_eof()
+        is_answered = request is not None and request.writer.output_size > 0
+        is_late = self._loop.time() - self._last_data > HALF_CLOSE_S_MAX
+        if not (asks and is_whole) or is_answered or is_late:
+            return False
+        self._ended = True
+        self._close_when_answered()
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """See `RequestHandler`: the answer is there, and is sent now."""
+        self._close_when_answered()
+        return await super().finish_response(request, resp, start_time)
+
+    def _close_when_answered(self) -> None:
+        if self._ended and not self._messages:
+            self.close()
 
     def handle_error(
         self,
@@ -82,6 +124,8 @@ class HttpConnection(RequestHandler):
         """
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
+        if isinstance(exc, LineTooLong) or exc.message.startswith(_TOO_MANY_HEADERS):
+            self._counters.limit_reached(Limit.HEAD_BYTES)
         exc.__traceback__ = None  # what comes behind a declined upgrade is not seen by `data_received`
         if self.transport is not None:
             self._complain(self.transport, f"sends what is not HTTP: {type(exc).__name__}; closed")

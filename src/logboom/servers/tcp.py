@@ -1,34 +1,24 @@
 """A TCP listener: accepts connections for one protocol, bounds them, watches over idle ones."""
 
 import asyncio
-import itertools
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from logboom.errors import ListenerError
 from logboom.model import Source, WireProtocol
-from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.door import Refused
+from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
 from logboom.protocols.tokenline import TokenLine
+from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
-from logboom.servers.tls import make_tls, reload_tls
-from logboom.servers.tls_gate import TlsGate
+from logboom.servers.sockets import Sockets
 from logboom.servers.tls_link import client_name
 from logboom.settings import ListenerSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
-
-BACKLOG: Final = 4096
-"""Connections that wait to be accepted, for fleets that come back all at once; the kernel caps it."""
-
-KEEPALIVE_IDLE_S: Final = 60
-KEEPALIVE_INTERVAL_S: Final = 15
-KEEPALIVE_PROBES: Final = 4
-"""A peer that vanished without a word is noticed after two minutes."""
 
 WRITE_STALL_S_MAX: Final = 60.0
 """A peer that leaves its replies unread for this long is disconnected: they take memory."""
@@ -51,7 +41,10 @@ _WHY: Final = {
     Refused.NETWORK: "its network may not connect",
 }
 
-_connection_ids: Final = itertools.count(1)
+_WRONG_PORT: Final = {
+    "TLS": "speaks TLS, and this port is plain text",
+    "HTTP": "speaks HTTP, and this port takes entries",
+}
 
 
 class TcpListener:
@@ -68,30 +61,33 @@ class TcpListener:
         self.name = context.name
         self.intake = context.intake
         self.journal_behind = context.journal_behind
-        self.ports: list[int] = []
-        """The ports that are bound; tells the real one when 0 was asked for."""
+        self._sockets = Sockets(context)
+        self.ports = self._sockets.ports
         self._context = context
         self._settings = context.settings
         self._make_protocol = make_protocol
         self._report = context.report
-        self._door = _door_of(context.settings)
-        self._gate: TlsGate | None = None
+        self._door = self._sockets.door
+        self._comings = Complaints(
+            context.name,
+            context.report,
+            "connections came or went",
+            kind="info",
+            told_max=QUIET_ABOVE_PER_S,
+            period_s=0,
+        )
         self._connections: set[Connection] = set()
         self._waiting: set[Connection] = set()
-        self._servers: list[asyncio.Server] = []
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
-        self._told_this_second = 0
-        self._hushed = 0
         self._generation = 0
+        self._door_changed = False
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over limits and idle times; lengths count for new connections."""
         self._settings = settings
-        reload_tls(self._gate.tls if self._gate else None, self.name, settings, self._report)
-        open_now = self._door.open_now
-        self._door = _door_of(settings)
-        self._door.open_now = open_now
+        self._sockets.configure(settings)
+        self._door_changed = True
 
     def make_protocol(self) -> WireProtocol:
         """The protocol of a new connection."""
@@ -115,37 +111,9 @@ class TcpListener:
             ConfigError: a certificate can't be used.
         """
         self.loop = asyncio.get_running_loop()
-        accept = self._make_accept()
-        port = self._settings.port
-        self._report("start", f"Starting TCP server on port {port} ({self.name})")
-        for one in expand_hosts(self._settings.host):
-            bound = bind(self.name, one, self.ports[0] if self.ports and not port else port)
-            self.ports.append(bound.getsockname()[1])
-            self._servers.append(await self.loop.create_server(accept, sock=bound, backlog=BACKLOG))
-            address = format_address(one, self.ports[-1])
+        self._report("start", f"Starting TCP server on port {self._settings.port} ({self.name})")
+        for address in await self._sockets.open(lambda: Connection(self)):
             self._report("listening", f"TCP server listening on {address} ({self.name})")
-        self.intake.counters.started()
-
-    def _make_accept(self) -> Callable[[], asyncio.BaseProtocol]:
-        """What makes the protocol of a new socket. The certificates in force outlive a restart of the sockets."""
-        tls = self._gate.tls if self._gate else make_tls(self.name, self._settings, self._report)
-        if tls is None:
-            return lambda: Connection(self)
-        self._gate = TlsGate(
-            self.name,
-            tls,
-            lambda: Connection(self),
-            welcomes=lambda address: self._door.welcomes(address),  # noqa: PLW0108 - a reload brings another door
-            room=lambda: self._connections_max() - len(self._connections),
-            room_of=lambda address: self._door.room_of(address),  # noqa: PLW0108 - as above
-            counters=self.intake.counters,
-            report=self._report,
-        )
-        return self._gate
-
-    def _connections_max(self) -> int:
-        left = self._context.connections_left()
-        return min(self._settings.connections_max, len(self._connections) + max(0, left))
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -157,17 +125,11 @@ class TcpListener:
             await asyncio.sleep(1.0)
             for _ in self._sweep_in_slices(self.loop.time()):
                 await asyncio.sleep(0)
-            if not all(server.is_serving() for server in self._servers):
-                raise ListenerError(f"{self.name} stopped accepting")
+            self._sockets.look_after(self.loop.time())
 
     def stop(self) -> None:
         """Accept no more; connections go on. Idempotent."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        self.ports.clear()
-        if self._gate is not None:
-            self._gate.stop()
+        self._sockets.stop()
 
     async def drain(self, deadline_s: float) -> None:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
@@ -176,6 +138,7 @@ class TcpListener:
         for connection in list(self._connections):
             connection.transport.close()
         await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers
+        self._comings.flush()
 
     async def _until(self, done: Callable[[], bool], ends_at: float) -> None:
         while not done() and self.loop.time() < ends_at:  # noqa: ASYNC110 - thousands to wait for, once in a life
@@ -185,7 +148,7 @@ class TcpListener:
 
     def source_of(self, peer: str) -> Source:
         """The source of a new connection."""
-        return Source(self.name, self._settings.protocol, peer, next(_connection_ids), peer)
+        return Source(self.name, peer, peer)
 
     def receive_buffer(self, *, small: bool) -> memoryview:
         """Where the loop may receive into."""
@@ -198,7 +161,7 @@ class TcpListener:
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""
         counters = self.intake.counters
-        connections_max = self._connections_max()
+        connections_max = self._sockets.connections_max
         refused = (
             Refused.FULL
             if len(self._connections) >= connections_max
@@ -231,9 +194,9 @@ class TcpListener:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
         self._report("error", f"{self._name_of(connection)}: {reason}; closed")
 
-    def speaks_tls(self, connection: Connection) -> None:
-        """A TLS client has come to a listener for plain text: whatever it sends means nothing here."""
-        self._tell("warning", connection, "speaks TLS, and this port is plain text; closed")
+    def wrong_port(self, connection: Connection, speaks: str) -> None:
+        """A client of another protocol: whatever it sends means nothing here."""
+        self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
 
     def wait_for_journal(self, connection: Connection) -> None:
@@ -256,35 +219,45 @@ class TcpListener:
 
     def _sweep_in_slices(self, now: float) -> Iterator[None]:
         """The sweep, a step for each `SWEEP_SLICE` connections: ten thousand at once would hold up their answers."""
-        warn_s, close_s = self._settings.idle_warn_s, self._settings.idle_close_s
-        look_again = self._tokens_changed()
+        tokens_changed, door_changed = self._tokens_changed(), self._door_changed
+        self._door_changed = False
         held: Counter[str] = Counter()
         for number, connection in enumerate(list(self._connections), 1):
             if number % SWEEP_SLICE == 0:
                 yield
             if size := connection.held_bytes():
                 held[connection.address] += size
-            idle_s = now - connection.last_data
             connection.send_unasked()
-            if connection.stalled_s(now) > WRITE_STALL_S_MAX:
-                self._report(
-                    "warning",
-                    f"{self._name_of(connection)}: replies unread for {WRITE_STALL_S_MAX:.0f} s, closed",
-                )
-                connection.transport.abort()
-            elif trouble := connection.token_trouble(now, look_again=look_again):
-                self._tell("warning", connection, f"{trouble}; closed")
-                connection.transport.abort()
-            elif 0 < close_s < idle_s:
-                self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
-                connection.transport.close()
-            elif 0 < warn_s < idle_s and connection.warned_for != connection.last_data:
-                connection.warned_for = connection.last_data
-                self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s")
+            if door_changed and not self._door.welcomes(connection.address):
+                self._cut_off(connection, "its network may not connect any more")
+            elif connection.stalled_s(now) > WRITE_STALL_S_MAX:
+                self._cut_off(connection, f"replies unread for {WRITE_STALL_S_MAX:.0f} s", Limit.UNREAD)
+            elif connection.lacks_token(now):
+                self._cut_off(connection, "no token line came", Limit.FIRST_LINE)
+            elif tokens_changed and (trouble := connection.token_trouble()):
+                self._cut_off(connection, trouble)
+            else:
+                self._look_at_idle(connection, now - connection.last_data)
         self._free_held(held)
-        if self._hushed:
-            self._report("info", f"{self.name}: {self._hushed} more connections came or went")
-        self._hushed = self._told_this_second = 0
+        self._comings.flush_due(now)
+
+    def _look_at_idle(self, connection: Connection, idle_s: float) -> None:
+        """Warn about a silent connection, or close it."""
+        settings = self._settings
+        if 0 < settings.idle_close_s < idle_s:
+            self.intake.counters.limit_reached(Limit.IDLE)
+            self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
+            connection.transport.close()
+        elif 0 < settings.idle_warn_s < idle_s and connection.warned_for != connection.last_data:
+            connection.warned_for = connection.last_data
+            self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s")
+
+    def _cut_off(self, connection: Connection, why: str, limit: Limit | None = None) -> None:
+        """End a connection that must not stay."""
+        if limit is not None:
+            self.intake.counters.limit_reached(limit)
+        self._tell("warning", connection, f"{why}; closed")
+        connection.transport.abort()
 
     def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
@@ -293,8 +266,7 @@ class TcpListener:
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):
             if connection.address == worst and connection.held_bytes() > HELD_FREE_BYTES:
-                self._tell("warning", connection, "holds too much that does not end; closed")
-                connection.transport.abort()
+                self._cut_off(connection, "holds too much that does not end", Limit.HELD_BYTES)
 
     def _tokens_changed(self) -> bool:
         """Whether they are others than at the last look."""
@@ -306,55 +278,4 @@ class TcpListener:
         return f"{self.name} {connection.source.peer}"
 
     def _tell(self, kind: str, connection: Connection, text: str) -> None:
-        if self._told_this_second >= QUIET_ABOVE_PER_S:
-            self._hushed += 1
-        else:
-            self._told_this_second += 1
-            self._report(kind, f"{self._name_of(connection)} {text}")
-
-
-def _door_of(settings: ListenerSettings) -> Door:
-    return Door(settings.allow, settings.deny, settings.connections_per_address_max)
-
-
-def expand_hosts(host: str) -> list[str]:
-    """The addresses that a configured host stands for."""
-    if host == "*":
-        return ["0.0.0.0", "::"] if socket.has_ipv6 else ["0.0.0.0"]
-    return [part.strip().strip("[]") for part in host.split(",")]
-
-
-def format_address(host: str, port: int) -> str:
-    """`host:port`, with brackets around IPv6."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def bind(name: str, host: str, port: int) -> socket.socket:
-    """A bound socket whose options its connections inherit."""
-    try:
-        family, kind, number, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, number)
-    except OSError as error:
-        raise ListenerError(f"listener {name}: can't use the address {host!r}: {error.strerror}") from error
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-    ):
-        if hasattr(socket, option):
-            bound.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    if family == socket.AF_INET6:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    try:
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise ListenerError(
-            f"listener {name}: can't listen on {format_address(host, port)}: {error.strerror}. "
-            f"Choose another with --listen {name}=HOST:PORT, or leave it out with --only"
-        ) from error
-    return bound
+        self._comings.tell(f"{connection.source.peer} {text}", kind)

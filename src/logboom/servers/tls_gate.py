@@ -1,20 +1,16 @@
 """Where TLS connections of one listener begin: they share a buffer, and their failures are counted and told here."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from logboom.model import Report
-from logboom.pipeline.door import Refused
+from logboom.pipeline.door import Door, Refused
 from logboom.pipeline.intake import Counters
+from logboom.servers.complaints import Complaints
 from logboom.servers.tls import Tls
 from logboom.servers.tls_link import TlsLink
-
-FAILURES_TOLD_MAX: Final = 10
-FAILURES_TOLD_PERIOD_S: Final = 60.0
-"""Failed handshakes that are told one by one within this time; scanners make thousands, then a number has to do."""
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer; as large as that for plain text."""
@@ -30,9 +26,8 @@ class TlsGate:
         name: of the listener.
         tls: its certificates.
         make_protocol: makes the protocol behind a connection, once the handshake is done.
-        welcomes: whether an address may connect at all.
+        door: who may connect: half a handshake takes an address's place like a whole connection.
         room: how many more connections may be open now; those that shake hands count, too.
-        room_of: the same for one address: half a handshake takes a place like a whole connection.
         counters: of the listener.
         report: told about handshakes that fail.
     """
@@ -43,9 +38,8 @@ class TlsGate:
         tls: Tls,
         make_protocol: Callable[[], asyncio.BaseProtocol],
         *,
-        welcomes: Callable[[str], bool],
+        door: Door,
         room: Callable[[], int],
-        room_of: Callable[[str], int],
         counters: Counters,
         report: Report,
     ) -> None:
@@ -54,15 +48,11 @@ class TlsGate:
         self.counters = counters
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self.plain = memoryview(bytearray(STREAM_READ_BYTES))
-        self._name = name
-        self._welcomes = welcomes
+        self.failures = Complaints(name, report, "TLS handshakes failed")
+        self._door = door
         self._room = room
-        self._room_of = room_of
-        self._report = report
         self._shaking: set[TlsLink] = set()
         self._shaking_from: Counter[str] = Counter()
-        self._told = self._hushed = 0
-        self._period_ends = 0.0
 
     def __call__(self) -> TlsLink:
         """The protocol of a new socket."""
@@ -75,10 +65,10 @@ class TlsGate:
 
     def enter(self, link: TlsLink) -> bool:
         """Whether a new connection may shake hands."""
-        refused = Refused.NETWORK if not self._welcomes(link.peer) else None
+        refused = Refused.NETWORK if not self._door.welcomes(link.peer) else None
         if refused is None and len(self._shaking) >= self._room():
             refused = Refused.FULL
-        elif refused is None and self._shaking_from[link.peer] >= self._room_of(link.peer):
+        elif refused is None and self._shaking_from[link.peer] >= self._door.room_of(link.peer):
             refused = Refused.ADDRESS
         if refused is not None:
             self.counters.turned_away(refused)
@@ -103,14 +93,4 @@ class TlsGate:
     def failed(self, peer: str, reason: str) -> None:
         """Count a failed handshake, and tell it, unless there are too many."""
         self.counters.handshakes_failed += 1
-        now = time.monotonic()
-        if now >= self._period_ends:
-            if self._hushed:
-                self._report("warning", f"{self._name}: {self._hushed} more TLS handshakes failed")
-            self._told = self._hushed = 0
-            self._period_ends = now + FAILURES_TOLD_PERIOD_S
-        if self._told >= FAILURES_TOLD_MAX:
-            self._hushed += 1
-            return
-        self._told += 1
-        self._report("warning", f"{self._name} {peer}: TLS handshake failed: {reason}")
+        self.failures.tell(f"{peer}: TLS handshake failed: {reason}")

@@ -4,6 +4,7 @@ Programs send `Authorization: Bearer <token>`, or put the token into the address
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
 """
 
+import asyncio
 import base64
 import binascii
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY, Identity
 from logboom.web.site import SITE, Site
 
@@ -22,6 +24,8 @@ IDENTITY: Final = web.RequestKey("identity", Identity)
 """Where a request keeps who sent it."""
 
 LOGIN_BYTES_MAX: Final = 1024
+LOGIN_S_MAX: Final = 10.0
+"""Anybody may send a login: who does not get to its end in this time only holds a place."""
 
 _OPEN: Final = frozenset(
     {"/livez", "/readyz", "/healthz", "/api/health", "/api/login", "/api/logout", "/api/openapi.json"}
@@ -55,7 +59,7 @@ def admit(request: web.Request) -> Identity:
         raise web.HTTPUnauthorized(
             text="a wrong token" if text else "a token is needed", headers={"WWW-Authenticate": "Bearer"}
         )
-    scope = "write" if request.method in _ACTING else "read"
+    scope = "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
     if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
         raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
     return identity
@@ -98,7 +102,7 @@ async def login(request: web.Request) -> web.Response:
     if (request.content_length or LOGIN_BYTES_MAX + 1) > LOGIN_BYTES_MAX:
         raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
     try:
-        text = msgspec.json.decode(await request.read(), type=_Login).token
+        text = msgspec.json.decode(await _read(request), type=_Login).token
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -116,6 +120,17 @@ async def login(request: web.Request) -> web.Response:
         COOKIE, text, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
     )
     return response
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(LOGIN_S_MAX):
+            return await request.read()
+    except TimeoutError:
+        counters = request.app[SITE].intake.counters
+        counters.slow_closed += 1
+        counters.limit_reached(Limit.BODY_TIME)
+        raise web.HTTPRequestTimeout(text=f"the body did not come within {LOGIN_S_MAX:.0f} s") from None
 
 
 async def logout(_request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ else:
     from backports import zstd
 
 from logboom.model import Batch
+from logboom.pipeline.intake import Limit
 from logboom.protocols.jsonlines import JsonLines
 from logboom.web.messages import one_line
 
@@ -52,11 +53,12 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class BodyError(Exception):
-    """The body can't be taken (any further)."""
+    """The body can't be taken (any further), perhaps for a limit of ours."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, limit: Limit | None = None) -> None:
         super().__init__(text)
         self.status = status
+        self.limit = limit
 
 
 class Unpacker(Protocol):
@@ -159,9 +161,11 @@ class Unpacking:
         for piece in self._unpacker.unpack(data):
             self._unpacked += len(piece)
             if self._unpacked > BODY_BYTES_MAX:
-                raise BodyError(413, f"the body has more than {BODY_BYTES_MAX} bytes: send it in pieces")
+                text = f"the body has more than {BODY_BYTES_MAX} bytes: send it in pieces"
+                raise BodyError(413, text, Limit.BODY_BYTES)
             if self._unpacked > max(RATIO_FREE_BYTES, RATIO_MAX * self._packed):
-                raise BodyError(413, f"the body unpacks to more than {RATIO_MAX} times its size")
+                text = f"the body unpacks to more than {RATIO_MAX} times its size"
+                raise BodyError(413, text, Limit.UNPACKED_RATIO)
             yield piece
 
     def end(self) -> None:
@@ -225,9 +229,8 @@ class EntryLines:
         if self._is_lines is None:
             self._look(ended=False)
         if self.is_document and len(self._head) > DOCUMENT_BYTES_MAX:
-            raise BodyError(
-                413, f"a JSON document of more than {DOCUMENT_BYTES_MAX} bytes: send NDJSON, or pieces"
-            )
+            text = f"a JSON document of more than {DOCUMENT_BYTES_MAX} bytes: send NDJSON, or pieces"
+            raise BodyError(413, text, Limit.BODY_BYTES)
 
     def end(self) -> None:
         """The body is complete. Raises `BodyError`."""

@@ -154,13 +154,16 @@ class Hub:
             self._only_retrying = False
             self._timer = self._call_later(0, self._serve_some)
 
-    def sweep(self, now: float) -> None:
-        """Disconnect those who do not drain; called about once a second, `now` in seconds, monotonic."""
+    def sweep(self, now: float) -> int:
+        """Disconnect those who do not drain; returns how many. Called about once a second, `now` in seconds."""
+        stalled = 0
         for reader in list(self._readers):
             if reader.stalled_s(now) > STALL_S_MAX:
                 self._report("warning", f"{reader.name}: took nothing for {STALL_S_MAX:.0f} s, disconnected")
                 self.leave(reader)
                 reader.transport.abort()
+                stalled += 1
+        return stalled
 
     def close(self) -> None:
         """Serve nobody any more. Idempotent."""

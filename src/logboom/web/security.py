@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from logboom.web.access import IDENTITY, admit
+from logboom.web.query import QueryError
 from logboom.web.site import SITE
 
 HEADERS: Final = {
@@ -46,10 +47,12 @@ def is_rebound(request: web.Request) -> bool:
 
     Where no token is asked for on loopback, the name is all that tells. Names of this machine have no dot. What
     comes by https has passed a proxy of ours, since no foreign one has a certificate here. Each browser sends
-    Accept-Language, programs don't; and no page can take it away, or set Origin and Sec-Fetch-Site.
+    Accept-Language, and Origin with what acts; programs don't. No page can take these away, or set Sec-Fetch-Site.
     """
     site = request.app[SITE]
-    if site.tokens is not None or not site.settings.on_loopback or "Accept-Language" not in request.headers:
+    if site.tokens is not None or not site.settings.on_loopback:
+        return False
+    if not ("Accept-Language" in request.headers or "Origin" in request.headers):
         return False
     by_https = request.headers.get("Origin", "").startswith("https://") or "Sec-Fetch-Site" in request.headers
     name = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
@@ -96,6 +99,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             if name in error.headers
         }
         return _error(request, error.status, error.text or error.reason, kept)
+    except QueryError as error:
+        return _error(request, 400, str(error))
     except (ConnectionError, web.RequestPayloadError):
         return _error(request, 400, "the request broke off")
     except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's

@@ -1,7 +1,6 @@
 """What the handlers of one `http` listener share."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from logboom.journal.journal import Journal
 from logboom.model import Batch, Receipt, Report, Source
-from logboom.pipeline.intake import Intake
+from logboom.pipeline.intake import Intake, Limit
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.settings import ListenerSettings
@@ -92,14 +91,13 @@ class Site:
         self.closing = False
         """The server is being stopped: long-lived answers end."""
         self._advanced = asyncio.Event()
-        self._connections = itertools.count(1)
         self._next_unstored_id = journal.committed.next_sequence + 1
         self.closers: set[Callable[[], Coroutine[None, None, None]]] = set()
         """What ends each peer of the WebSocket, politely."""
 
     def source(self, peer: str | None) -> Source:
         """The source of a new connection or request."""
-        return Source(self.name, self.settings.protocol, peer or "unknown", next(self._connections))
+        return Source(self.name, peer or "unknown")
 
     @contextmanager
     def guest(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
@@ -153,6 +151,11 @@ class Site:
         while debt_s := self.intake.debt_s(address):  # noqa: ASYNC110 - time alone pays it
             await asyncio.sleep(debt_s)
 
+    def busy(self, limit: Limit, text: str) -> web.HTTPServiceUnavailable:
+        """The answer to who came while too many others were at it; it is counted."""
+        self.intake.counters.limit_reached(limit)
+        return web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(BUSY_RETRY_S)})
+
     async def search(self, request: web.Request, work: Callable[[], Result]) -> Result:
         """What `work` returns, done on a thread; not done when its client has gone meanwhile.
 
@@ -161,8 +164,7 @@ class Site:
             ConnectionResetError: the client is gone.
         """
         if self._searches >= SEARCHES_MAX:
-            text = f"{SEARCHES_MAX} searches wait already"
-            raise web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(BUSY_RETRY_S)})
+            raise self.busy(Limit.SEARCHES, f"{SEARCHES_MAX} searches wait already")
 
         def work_if_wanted() -> Result:
             transport = request.transport

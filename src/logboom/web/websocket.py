@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from logboom.formats.times import iso_from_ns
 from logboom.model import Receipt, Verdict
+from logboom.pipeline.intake import Limit
 from logboom.web import messages
 from logboom.web.access import IDENTITY
 from logboom.web.frames import text_frames
@@ -71,6 +72,8 @@ class Peer:
         try:
             async for message in self._stream:
                 if message.type is WSMsgType.ERROR:
+                    if getattr(message.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
+                        self._site.intake.counters.limit_reached(Limit.MESSAGE_BYTES)
                     break
                 if not self._identity.may("write"):
                     self._reader.write(messages.refusal("this token may not write", _now()))

@@ -35,7 +35,7 @@ def test_a_line_is_answered_once_it_is_settled(make_bench: MakeBench) -> None:
     bench.intake.answer()
     assert transport.written == ACK
     (batch,) = bench.intake.batches
-    assert batch.source[:3] == ("front", "device", "2001:db8::1")
+    assert batch.source == ("front", "2001:db8::1", "2001:db8::1")
     assert batch.received_ns > 0
 
 
@@ -324,3 +324,33 @@ def test_what_is_expensive_to_judge_waits_for_the_others_turn(
         bench.receive(connection, b"\n" * 10)
         bench.loop.run()
     assert len(connection.get_buffer(-1)) == full
+
+
+ENTRY = b'{"boot_seq":1,"uptime_ms":1,"level":"ERROR","message":"m","time":"t","temp":1,"rh":2,"lux":3}\n'
+
+
+@pytest.mark.parametrize("protocol", ["device", "gateway", "collector", "capnp"])
+@pytest.mark.parametrize(
+    "head", [b"POST / HTTP/1.1", b"GET /?q HTTP/1.1", b"OPTIONS * HTTP/1.1", b"PRI * HTTP/2.0"]
+)
+def test_what_a_browser_sends_is_no_entry(make_bench: MakeBench, protocol: str, head: bytes) -> None:
+    request = head + b"\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n" + ENTRY
+    for size in (1, 3, len(request)):
+        bench = make_bench(protocol, at_once=True)
+        connection, transport = bench.connect()
+        for start in range(0, len(request), size):
+            if not transport.aborted:
+                bench.receive(connection, request[start : start + size])
+        assert transport.aborted
+        bench.settle()
+        assert bench.intake.entries == []
+        assert transport.written == b""
+        assert bench.told("warning") == ["front 10.0.0.1 speaks HTTP, and this port takes entries; closed"]
+
+
+def test_what_only_begins_like_http_is_answered_as_any_line(make_bench: MakeBench) -> None:
+    bench = make_bench("collector", at_once=True)
+    connection, transport = bench.connect()
+    for piece in (b"P", b"O", b"STED by hand\n", ENTRY):
+        bench.receive(connection, piece)
+    assert transport.written == INVALID + RECEIVED

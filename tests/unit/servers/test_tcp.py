@@ -1,20 +1,12 @@
-"""A listener: how many connections, idle times, hosts, and what it says."""
+"""A listener: how many connections, idle times, and what it says."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from logboom.errors import ListenerError
-from logboom.servers.tcp import (
-    QUIET_ABOVE_PER_S,
-    WRITE_STALL_S_MAX,
-    bind,
-    expand_hosts,
-    format_address,
-)
+from logboom.servers.tcp import QUIET_ABOVE_PER_S, WRITE_STALL_S_MAX
 
 if TYPE_CHECKING:
     from tests.unit.servers.conftest import Bench
@@ -76,6 +68,17 @@ def test_a_silent_connection_is_closed_where_that_is_set(make_bench: MakeBench) 
     assert bench.told("warning") == ["front 10.0.0.1: no data for 61 s, closed"]
 
 
+def test_a_reload_ends_connections_that_may_not_be_here_any_more(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    _, denied = bench.connect("10.0.0.1")
+    _, kept = bench.connect("10.0.0.2")
+    bench.listener.configure(make_bench(deny=["10.0.0.1"]).listener._settings)
+    bench.listener.sweep(bench.loop.now)
+    assert (denied.aborted, kept.aborted) == (True, False)
+    assert bench.told("warning") == ["front 10.0.0.1 its network may not connect any more; closed"]
+    assert bench.connect("10.0.0.1")[1].aborted
+
+
 def test_zero_means_never(make_bench: MakeBench) -> None:
     bench = make_bench()
     _, transport = bench.connect()
@@ -95,7 +98,7 @@ def test_a_peer_that_never_reads_its_replies_is_disconnected(make_bench: MakeBen
     bench.loop.now += 1
     bench.listener.sweep(bench.loop.now)
     assert transport.aborted
-    assert bench.told("warning") == ["front 10.0.0.1: replies unread for 60 s, closed"]
+    assert bench.told("warning") == ["front 10.0.0.1 replies unread for 60 s; closed"]
 
 
 def test_a_flood_of_connections_is_told_as_a_number(make_bench: MakeBench) -> None:
@@ -118,29 +121,7 @@ def test_idle_times_may_change_while_running(make_bench: MakeBench) -> None:
     assert transport.closed
 
 
-# --- addresses ---
-
-
-def test_hosts() -> None:
-    assert expand_hosts("*") == ["0.0.0.0", "::"]
-    assert expand_hosts("127.0.0.1") == ["127.0.0.1"]
-    assert expand_hosts("127.0.0.1, [::1]") == ["127.0.0.1", "::1"]
-    assert format_address("::1", 5) == "[::1]:5"
-    assert format_address("127.0.0.1", 5) == "127.0.0.1:5"
-
-
-def test_a_taken_port_is_a_clear_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ListenerError) as caught:
-            bind("device", "127.0.0.1", port)
-    for part in ("listener device", f"127.0.0.1:{port}", "in use", "--listen device=HOST:PORT", "--only"):
-        assert part in str(caught.value)
-
-
-def test_an_address_that_does_not_exist_is_a_clear_error() -> None:
-    with pytest.raises(ListenerError, match=r"listener device: can't use the address '999\.1\.1\.1'"):
-        bind("device", "999.1.1.1", 0)
+# --- sockets ---
 
 
 def test_a_listener_serves_on_its_port_until_it_is_drained(make_bench: MakeBench) -> None:

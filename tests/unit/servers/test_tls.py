@@ -15,15 +15,17 @@ from cryptography.hazmat.primitives import serialization
 
 from logboom.config import parse
 from logboom.errors import ConfigError
+from logboom.journal.journal import AckLevel
 from logboom.ops import certificates
 from logboom.ops.certificates import files_of, make_ca, make_client, make_server, read_pair, write_pair
-from logboom.pipeline.door import Refused
-from logboom.pipeline.intake import Counters
+from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.servers import tls_link
+from logboom.servers.complaints import TOLD_MAX, TOLD_PERIOD_S
 from logboom.servers.grpc import GrpcListener
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tls import Tls, make_tls, read_certificates, reload_tls
-from logboom.servers.tls_gate import FAILURES_TOLD_MAX, FAILURES_TOLD_PERIOD_S, TlsGate
+from logboom.servers.tls_gate import TlsGate
 from logboom.servers.tls_link import TlsLink
 from logboom.settings import ListenerSettings
 from logboom.testing.app_kit import port_of, run_scenario, running_app
@@ -159,7 +161,7 @@ def test_grpc_clients_need_certificates_from_a_restart_on(folder: Path) -> None:
     context = ListenerContext(
         name="front",
         settings=settings_of(folder),
-        intake=None,  # type: ignore[arg-type]
+        intake=Intake(None, AckLevel.SYNCED, reporter(reports), IntakeLimits()),
         journal=None,  # type: ignore[arg-type]
         journal_behind=bool,
         connections_left=lambda: 1,
@@ -167,8 +169,7 @@ def test_grpc_clients_need_certificates_from_a_restart_on(folder: Path) -> None:
         tokens=None,
         operations=None,  # type: ignore[arg-type]
     )
-    listener = GrpcListener.__new__(GrpcListener)
-    listener.name, listener._context, listener._calls = "front", context, None
+    listener = GrpcListener(context)
     listener._tls = Tls("front", settings_of(folder), reporter(reports))
     listener.configure(settings_of(folder, ca="ca.pem"))
     assert reports == [("warning", "front: tls_client_ca is set or taken away by a restart only")]
@@ -271,9 +272,8 @@ class Client:
             "front",
             tls,
             lambda: app,
-            welcomes=lambda peer: peer != "10.6.6.6",
+            door=Door([], ["10.6.6.6"], room),
             room=lambda: room,
-            room_of=lambda _: room,
             counters=self.counters,
             report=reporter(self.reports),
         )
@@ -413,17 +413,15 @@ def test_nothing_is_taken_after_the_farewell(folder: Path) -> None:
     run_scenario(scenario())
 
 
-def test_failures_are_counted_and_told_a_few_times_a_minute(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failures_are_counted_and_told_a_few_times_a_minute(folder: Path) -> None:
     async def scenario() -> None:
         client = Client(folder, Fickle(random.Random(0)))
         for _ in range(100):
             client.gate.failed("10.0.0.7", "it hung up")
-        assert len(client.reports) == FAILURES_TOLD_MAX
+        assert len(client.reports) == TOLD_MAX
         assert client.reports[0] == ("warning", "front 10.0.0.7: TLS handshake failed: it hung up")
-        now = client.gate._period_ends + FAILURES_TOLD_PERIOD_S
-        monkeypatch.setattr("logboom.servers.tls_gate.time.monotonic", lambda: now)
+        for now in (0.0, TOLD_PERIOD_S):
+            client.gate.failures.flush_due(now)
         client.gate.failed("10.0.0.7", "it hung up")
         assert client.reports[-2] == ("warning", "front: 90 more TLS handshakes failed")
         assert client.counters.handshakes_failed == 101

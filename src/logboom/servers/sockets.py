@@ -1,0 +1,167 @@
+"""The sockets of one listener: where they are bound, TLS before them, and who may come in."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from logboom.errors import ListenerError
+from logboom.pipeline.door import Door
+from logboom.servers.listener import ListenerContext
+from logboom.servers.tls import make_tls, reload_tls
+from logboom.servers.tls_gate import TlsGate
+from logboom.settings import ListenerSettings
+
+BACKLOG: Final = 4096
+"""Connections that wait to be accepted, for fleets that come back all at once; the kernel caps it."""
+
+KEEPALIVE_IDLE_S: Final = 60
+KEEPALIVE_INTERVAL_S: Final = 15
+KEEPALIVE_PROBES: Final = 4
+"""A peer that vanished without a word is noticed after two minutes."""
+
+
+class Sockets:
+    """What accepts the connections of one listener.
+
+    Args:
+        context: of the listener.
+    """
+
+    def __init__(self, context: ListenerContext) -> None:
+        settings = context.settings
+        self.door = Door(settings.allow, settings.deny, settings.connections_per_address_max)
+        self.ports: list[int] = []
+        """The ports that are bound; tells the real one when 0 was asked for."""
+        self._context = context
+        self._settings = settings
+        self._counters = context.intake.counters
+        self._gate: TlsGate | None = None
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, accept: Callable[[], asyncio.BaseProtocol]) -> list[str]:
+        """Bind and accept; returns the addresses.
+
+        Args:
+            accept: makes the protocol of a new connection, behind TLS where that is asked for.
+
+        Raises:
+            ListenerError: an address can't be bound; the text says which, why, and what to do.
+            ConfigError: a certificate can't be used.
+        """
+        loop, name, port = asyncio.get_running_loop(), self._context.name, self._settings.port
+        make_protocol = self._secured(accept)
+        addresses = []
+        for host in expand_hosts(self._settings.host):
+            bound = bind(name, host, self.ports[0] if self.ports and not port else port)
+            self.ports.append(bound.getsockname()[1])
+            self._servers.append(await loop.create_server(make_protocol, sock=bound, backlog=BACKLOG))
+            addresses.append(format_address(host, self.ports[-1]))
+        self._counters.started()
+        return addresses
+
+    def _secured(self, accept: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BaseProtocol]:
+        """Puts TLS before what `accept` makes. The certificates in force outlive a restart of the sockets."""
+        context = self._context
+        tls = self._gate.tls if self._gate else make_tls(context.name, self._settings, context.report)
+        if tls is None:
+            return accept
+        self._gate = TlsGate(
+            context.name,
+            tls,
+            accept,
+            door=self.door,
+            room=lambda: self.connections_max - self._counters.connections_open,
+            counters=self._counters,
+            report=context.report,
+        )
+        return self._gate
+
+    @property
+    def connections_max(self) -> int:
+        """How many connections there may be now: as many as are configured, and as the open files allow."""
+        left = max(0, self._context.connections_left())
+        return min(self._settings.connections_max, self._counters.connections_open + left)
+
+    def configure(self, settings: ListenerSettings) -> None:
+        """Take over who may come in, and read the certificates again."""
+        self._settings = settings
+        self.door.configure(settings.allow, settings.deny, settings.connections_per_address_max)
+        tls = self._gate.tls if self._gate else None
+        reload_tls(tls, self._context.name, settings, self._context.report)
+
+    def look_after(self, now: float) -> None:
+        """Called about once a second, `now` in seconds, monotonic.
+
+        Raises:
+            ListenerError: one no longer accepts.
+        """
+        if self._gate is not None:
+            self._gate.failures.flush_due(now)
+        if not all(server.is_serving() for server in self._servers):
+            raise ListenerError(f"{self._context.name} stopped accepting")
+
+    def stop(self) -> None:
+        """Accept no more; connections go on. Idempotent."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self.ports.clear()
+        if self._gate is not None:
+            self._gate.stop()
+
+
+def expand_hosts(host: str) -> list[str]:
+    """The addresses that a configured host stands for; those of IPv6 only where the machine has it."""
+    if host == "*":
+        return ["0.0.0.0", *_if_there("::")]
+    found: list[str] = []
+    for part in host.split(","):
+        one = part.strip().strip("[]")
+        found += ["127.0.0.1", *_if_there("::1")] if one == "localhost" else [one]
+    return list(dict.fromkeys(found))
+
+
+def _if_there(host: str) -> list[str]:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return []
+    return [host]
+
+
+def format_address(host: str, port: int) -> str:
+    """`host:port`, with brackets around IPv6."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def bind(name: str, host: str, port: int) -> socket.socket:
+    """A bound socket whose options its connections inherit."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, number)
+    except OSError as error:
+        raise ListenerError(f"listener {name}: can't use the address {host!r}: {error.strerror}") from error
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+    ):
+        if hasattr(socket, option):
+            bound.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise ListenerError(
+            f"listener {name}: can't listen on {format_address(host, port)}: {error.strerror}. "
+            f"Choose another with --listen {name}=HOST:PORT, or leave it out with --only"
+        ) from error
+    return bound

@@ -1,0 +1,73 @@
+"""Clients of HTTP that say that they send no more, and wait for their answers: `nc -N` does."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from logboom.servers import http_connection
+from logboom.testing.app_kit import journal_lines
+from logboom.testing.app_thread import AppThread
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def post(body: bytes) -> bytes:
+    return b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def say_all(app: AppThread, sent: bytes) -> bytes:
+    """Send, say that this was all, and read to the end."""
+    with socket.create_connection(("127.0.0.1", app.port("http")), timeout=30) as one:
+        one.sendall(sent)
+        one.shutdown(socket.SHUT_WR)
+        received = b""
+        try:
+            while data := one.recv(1 << 16):
+                received += data
+        except ConnectionError:
+            pass
+        return received
+
+
+def test_who_sends_no_more_gets_the_answers(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        assert say_all(app, b"GET /api/health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200")
+        answer = say_all(app, post(b'{"message":"stored"}'))
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["stored"] == 1
+        found = say_all(app, b"GET /api/entries HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b'"stored"' in found
+        exported = say_all(app, b"GET /api/export.jsonl HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b'"stored"' in exported
+        assert say_all(app, LIVEZ + b"GET /half").count(b"HTTP/1.1 200") == 1
+        assert say_all(app, LIVEZ * 3).count(b"HTTP/1.1 200") == 3
+        assert say_all(app, LIVEZ + post(b'{"message":"also"}')).count(b"HTTP/1.1 200") == 2
+        assert "💥" not in app.log.getvalue()
+    assert len(journal_lines(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("half", [b"", b"GE", LIVEZ[:-2], post(b'{"a":1}')[:-1]])
+def test_half_a_request_is_no_request(tmp_path: Path, half: bytes) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        assert say_all(app, half) == b""
+        assert "💥" not in app.log.getvalue()
+        assert "exception" not in app.log.getvalue().lower()
+
+
+def test_who_says_so_later_has_gone_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connection, "HALF_CLOSE_S_MAX", -1.0)
+    with AppThread(tmp_path, ("http",)) as app:
+        assert say_all(app, LIVEZ) == b""
+
+
+def test_a_tail_ends_with_its_reader(tmp_path: Path) -> None:
+    with (
+        AppThread(tmp_path, ("http",)) as app,
+        socket.create_connection(("127.0.0.1", app.port("http")), timeout=30) as one,
+    ):
+        one.sendall(b"GET /api/tail HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert one.recv(4096).startswith(b"HTTP/1.1 200")
+        one.shutdown(socket.SHUT_WR)
+        while one.recv(4096):
+            pass
