@@ -14,12 +14,29 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.envelope import ENTRY_AT, SOURCE_AT
 from logboom.formats.levels import name
-from logboom.formats.records import field_of, is_canonical, level_of, records_of, time_of
+from logboom.formats.partial import fields_struct, line_struct
+from logboom.formats.records import (
+    LEVEL_KEYS,
+    MESSAGE_KEYS,
+    READING_KEYS,
+    SENDER_KEYS,
+    TIME_KEYS,
+    field_of,
+    is_canonical,
+    level_of,
+    reading_of,
+    records_of,
+    sender,
+    time_of,
+)
 from logboom.model import Record
 
-COLUMNS: Final = ("sequence", "received_at", "time", "source", "listener", "level", "message", "entry")
-"""What a table of entries has, unless other columns are asked for."""
+COLUMNS: Final = (
+    *("sequence", "received_at", "time", "source", "sender", "listener", "level", "message", "entry"),
+)
+"""What a table of entries has, unless other columns are asked for; `sender` is the name that filters take."""
 
 COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
@@ -28,8 +45,7 @@ COLUMN_CHARS_MAX: Final = 128
 _WORD_CHARS_MAX: Final = 64
 """Of a level that is remembered: a line may hold a megabyte of one."""
 
-_ENTRY_AT: Final = len('{"received_at":"2025-01-01T00:00:00.000000+00:00","entry":')
-_SOURCE_AT: Final = ',"source":"'
+_SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -37,36 +53,14 @@ _SPECIAL: Final = re.compile('[",\r\n]')
 _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Fields(msgspec.Struct, gc=False, rename={"at_timestamp": "@timestamp"}):
-    """What the usual columns need of an entry (`formats.records`)."""
-
-    level: Any = None
-    severity: Any = None
-    levelname: Any = None
-    lvl: Any = None
-    type: Any = None
-    msg: Any = None
-    message: Any = None
-    ts: Any = None
-    time: Any = None
-    timestamp: Any = None
-    at_timestamp: Any = None
-
-    def get(self, key: str, /) -> Any:
-        """See `records.Fields`."""
-        return getattr(self, key if key != "@timestamp" else "at_timestamp", None)
-
-
-class _Line(msgspec.Struct, gc=False):
-    """A journal line, of which the usual columns are made."""
-
-    received_at: str
-    entry: _Fields
-    source: str
-    listener: str
-
-
-_decoder: Final = msgspec.json.Decoder(_Line)
+_KEYS: Final = (*LEVEL_KEYS, "type", *MESSAGE_KEYS, *TIME_KEYS, *SENDER_KEYS, "id", *READING_KEYS)
+"""What the usual columns need of an entry."""
+_decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
+    line_struct(fields_struct(_KEYS), "received_at", "source", "listener")
+)
+_names: Final = attrgetter(*SENDER_KEYS, "id")
+"""All that may tell an entry's sender, but for what makes it a reading."""
+_NAMELESS: Final = (None,) * (len(SENDER_KEYS) + 1)
 
 Row = Sequence[object]
 
@@ -85,7 +79,7 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
         columns: of `COLUMNS`, or names of fields (`records.field_of`).
     """
     lines = data.decode(errors="replace").split("\n")[: len(sequences)]
-    entries = [line[_ENTRY_AT : line.rfind(_SOURCE_AT)] for line in lines]
+    entries = [line[ENTRY_AT : line.rfind(_SOURCE_AT)] for line in lines]
     if tuple(columns) == COLUMNS:
         usual = _usual_rows(sequences, data, entries)
         if usual is not None:
@@ -94,6 +88,17 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
     if len(records) < len(sequences):
         raw = dict(zip(sequences, entries, strict=True))
         entries = [raw[record.sequence] for record in records]
+    return record_rows(records, entries, columns)
+
+
+def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequence[str] = COLUMNS) -> bytes:
+    """One row a record.
+
+    Args:
+        records: what the rows are made of.
+        entries: the text of each one's entry.
+        columns: as for `csv_rows`.
+    """
     cells = [_column(name, records, entries) for name in columns]
     return _written(zip(*cells, strict=True))
 
@@ -114,12 +119,29 @@ def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> by
     if len(lines) != len(sequences):
         return None
     rows = [
-        f"{sequence},{_name(line.received_at)},{_time(line.entry) or _name(line.received_at)},"
-        f"{_name(line.source)},{_name(line.listener)},{_level(line.entry)},"
-        f"{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
-        for sequence, line, raw in zip(sequences, lines, entries, strict=True)
+        f"{sequence},{_name(line.received_at)},{_time(line.entry) or _name(line.received_at)},{place},"
+        f"{_level(line.entry)},{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
+        for sequence, line, place, raw in zip(sequences, lines, _places(lines), entries, strict=True)
     ]
     return "".join(rows).encode(errors="replace")
+
+
+def _places(lines: Sequence[Any]) -> Iterable[str]:
+    """Source, sender and listener of each line, as cells. Few differ: those are made once."""
+    known: dict[object, str] = {}
+    for line, names in zip(lines, map(_names, [line.entry for line in lines]), strict=True):
+        kind: object = (line.source, line.listener)
+        if names != _NAMELESS:
+            kind = (kind, names, names[-1] is not None and reading_of(line.entry) is not None)
+        try:
+            place = known.get(kind)
+        except TypeError:  # a name that is a list or an object
+            place = None
+        if place is None:
+            place = f"{_cell(line.source)},{_cell(sender(line.entry, line.source))},{_cell(line.listener)}"
+            if all(type(name) is str or name is None for name in names):  # 7 and 7.0 are equal, and two names
+                known[kind] = place
+        yield place
 
 
 def _cell(text: str) -> str:
@@ -139,12 +161,12 @@ def _name(text: str) -> str:
     return _cell(text)
 
 
-def _time(fields: _Fields) -> str | None:
+def _time(fields: Any) -> str | None:
     moment = fields.ts
     return moment if type(moment) is str and is_canonical(moment) else time_of(fields)
 
 
-def _level(fields: _Fields) -> str:
+def _level(fields: Any) -> str:
     word = fields.level
     if type(word) is str and len(word) <= _WORD_CHARS_MAX:
         return _level_cell(word)
@@ -156,7 +178,7 @@ def _level_cell(word: str) -> str:
     return _cell(name(word))
 
 
-def _message(fields: _Fields, raw: str) -> str:
+def _message(fields: Any, raw: str) -> str:
     message = fields.message if fields.msg is None else fields.msg
     if type(message) is str:
         return message
@@ -164,9 +186,11 @@ def _message(fields: _Fields, raw: str) -> str:
     return next((record.message for record in records_of([0], line, with_times=False)), raw)
 
 
-def _column(column: str, records: Sequence[Record], entries: list[str]) -> Iterable[object]:
+def _column(column: str, records: Sequence[Record], entries: Sequence[str]) -> Iterable[object]:
     if column == "entry":
         return entries
+    if column == "sender":
+        return [sender(record.entry, record.source) for record in records]
     if column in _OWN:
         return map(attrgetter(column), records)
     return [_value(record, column) for record in records]

@@ -1,11 +1,13 @@
-"""Types for JSON objects of which only some keys count: decoding by them skips all others."""
+"""Types for JSON objects of which only some keys count, and for journal lines with them: decoding skips all else."""
 
 import re
 from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from typing import Any, Final
 
 import msgspec
 
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z_]*")
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
 
 
@@ -15,8 +17,11 @@ def can_be_read(key: str) -> bool:
 
 
 def places_of(keys: Iterable[str]) -> dict[str, str]:
-    """The attribute of each key in a type of `fields_struct`."""
-    return {key: f"f{number}" for number, key in enumerate(dict.fromkeys(keys))}
+    """The attribute of each key in a type of `fields_struct`: plain words are their own."""
+    return {
+        key: key if _WORD.fullmatch(key) and not iskeyword(key) and key != "get" else f"f{number}"
+        for number, key in enumerate(dict.fromkeys(keys))
+    }
 
 
 def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -> Any:
@@ -39,3 +44,13 @@ def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -
         namespace={"get": get},
         gc=False,
     )
+
+
+def line_struct(entry: Any, *names: str) -> type[msgspec.Struct]:
+    """A type for journal lines.
+
+    Args:
+        entry: a type of `fields_struct`.
+        names: what else of the line counts: `received_at`, `source`, `listener`.
+    """
+    return msgspec.defstruct("Line", [("entry", entry), *((name, str) for name in names)], gc=False)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom.formats.levels import CANONICAL, name
-from logboom.formats.partial import fields_struct, places_of
+from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, sender
 
 WORD_CHARS_MAX: Final = 64
@@ -22,45 +22,24 @@ DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise for lines that they can't read."""
 
 
-class _Levels(msgspec.Struct, gc=False):
-    """Where entries have their level (`formats.records`)."""
-
-    level: Any = None
-    severity: Any = None
-    levelname: Any = None
-    lvl: Any = None
-    type: Any = None
-
-    def get(self, key: str, /) -> Any:
-        """See `records.Fields`."""
-        return getattr(self, key, None)
-
-
-class LevelLine(msgspec.Struct, gc=False):
-    """A journal line, of which only the level counts."""
-
-    entry: _Levels
-
-
-def line_struct(entry: Any) -> type[msgspec.Struct]:
-    """A type for journal lines: `received_at`, `source`, and an `entry` of a type of `fields_struct`."""
-    return msgspec.defstruct("Line", [("received_at", str), ("entry", entry), ("source", str)], gc=False)
-
-
 FACT_KEYS: Final = (*LEVEL_KEYS, "type", *SENDER_KEYS, *READING_KEYS, "id")
 """What tells an entry's level and sender."""
 
 _kind: Final = attrgetter(
     "source",
-    *(f"entry.{place}" for key, place in places_of(FACT_KEYS).items() if key in {*SENDER_KEYS, "id"}),
+    *(f"entry.{key}" for key in (*SENDER_KEYS, "id")),
 )
 """All that may tell a line's sender, but for what makes it a reading."""
 
-_levels: Final = msgspec.json.Decoder(LevelLine)
-_facts: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(line_struct(fields_struct(FACT_KEYS)))
+_levels: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
+    line_struct(fields_struct((*LEVEL_KEYS, "type")))
+)
+_facts: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
+    line_struct(fields_struct(FACT_KEYS), "received_at", "source")
+)
 
 
-def read_levels(data: bytes, count: int | None = None) -> list[LevelLine] | None:
+def read_levels(data: bytes, count: int | None = None) -> list[Any] | None:
     """The levels of `count` lines; None when some line can't be read, or is not there."""
     return read_lines(_levels, data, count)
 
@@ -102,7 +81,7 @@ def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | Non
     return found if count is None or len(found) == count else None
 
 
-def level_names(found: Sequence[LevelLine]) -> list[str]:
+def level_names(found: Sequence[Any]) -> list[str]:
     """The level of each line, as records have it."""
     words = [line.entry.level for line in found]
     return [
@@ -111,7 +90,7 @@ def level_names(found: Sequence[LevelLine]) -> list[str]:
     ]
 
 
-def count_levels(found: Sequence[LevelLine]) -> Counter[str]:
+def count_levels(found: Sequence[Any]) -> Counter[str]:
     """How many lines have which level, as records have it."""
     try:
         words: Counter[Any] = Counter([line.entry.level for line in found])

@@ -1,17 +1,17 @@
 """Which journal lines a reader wants: filters over raw blocks, as much as possible before anything is decoded."""
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_CHARS_MAX, level_of, number_of, records_of, sender
 from logboom.journal.facts import are_from, level_names, read_facts, read_levels
 from logboom.journal.reader import Block
-from logboom.journal.segments import prefix
+from logboom.journal.texts import PLAIN, SearchText
 from logboom.model import Record
 
 TEXT_CHARS_MAX: Final = 256
@@ -19,24 +19,6 @@ TEXT_CHARS_MAX: Final = 256
 
 _DECODED_LINES: Final = 256
 """Lines that are decoded at once: a page that needs few of a block's lines does not pay for all of them."""
-
-_PLAIN: Final = re.compile(r"[ !#-%(-.0-;=?-\[\]-~]+")
-"""Text that JSON is written with in one way only, in practice: it can be searched for as it is. Left out are
-what must be escaped, and what some encoders escape to be safe in HTML (Go's, PHP's)."""
-
-_ENTRY_AT: Final = len(prefix(0))
-_RECEIVED_AT: Final = slice(16, 48)
-_SOURCE_AT: Final = b',"source":"'
-_SHORT_ESCAPES: Final = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "/": "\\/",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-}
 
 
 class Filter(NamedTuple):
@@ -49,7 +31,7 @@ class Filter(NamedTuple):
     """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
-    """Part of the entry's JSON, names and values alike, in any case; escapes count as what they stand for."""
+    """What stands in the entry's JSON, or is a field of it as `name=value` (`texts.SearchText`)."""
     since: str = ""
     """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
@@ -72,10 +54,9 @@ class Matcher:
 
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
-        plain = max(_PLAIN.findall(wanted.text), key=len, default="")
-        self._needle = plain.lower().encode()
-        self._pattern = _pattern(wanted.text) if plain != wanted.text else None
-        self._named = _name_needle(wanted.source)
+        self.takes_everything = wanted == _EVERYTHING
+        self._text = SearchText(wanted.text)
+        self._named = tuple(filter(None, [_name_needle(wanted.source)]))
         self._suffix = b'"listener":%b}' % msgspec.json.encode(wanted.listener) if wanted.listener else b""
         self._passing: tuple[bytes, Matcher | None] = (b"", None)
         self._since, self._until = wanted.since.encode(), wanted.until.encode()
@@ -112,7 +93,7 @@ class Matcher:
 
         Nothing is decoded but what the filter asks for: the way for counting, pictures and export.
         """
-        if self._wanted == _EVERYTHING:
+        if self.takes_everything:
             return block
         one = self._one_place(block)
         if one is not None:
@@ -132,7 +113,7 @@ class Matcher:
         wanted, data = self._wanted, block.data
         if not wanted.source and not wanted.listener:
             return None
-        ending = data[data.rfind(_SOURCE_AT) :]
+        ending = data[data.rfind(SOURCE_AT) :]
         if ending == self._passing[0]:
             passing = self._passing[1]
         else:
@@ -142,7 +123,7 @@ class Matcher:
 
     def _without_place(self, ending: bytes) -> "Matcher | None":
         wanted = self._wanted
-        if wanted.source and ending.startswith(_SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
+        if wanted.source and ending.startswith(SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
             wanted = wanted._replace(source="")
         if wanted.listener and ending.endswith(self._suffix + b"\n"):
             wanted = wanted._replace(listener="")
@@ -167,9 +148,9 @@ class Matcher:
     def _candidates(self, block: Block) -> tuple[list[bytes], list[int]]:
         """The block's lines, and the numbers of those that all cheap checks let pass."""
         numbers: Iterable[int] = range(block.count)
-        needle, at_level = self._needle or self._named, None
-        data = block.data.lower() if self._needle else block.data
-        if needle and needle not in data:
+        needles, at_level = self._text.needles or self._named, None
+        data = block.data.lower() if self._text.needles else block.data
+        if any(needle not in data for needle in needles):
             return [], []
         if self._wanted.level_min is not None:
             at_level = _lines_at(block, self._wanted.level_min)
@@ -177,24 +158,19 @@ class Matcher:
                 return [], []
         if at_level is not None:
             numbers = at_level
-        elif needle:
-            numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, needle))
+        elif needles:
+            rarest = min(needles, key=data.count)
+            numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, rarest))
         lines = block.data.split(b"\n")
         if self._wanted.text:
-            numbers = [number for number in numbers if self._holds_text(lines[number])]
+            numbers = [number for number in numbers if self._text.stands_in(entry_of(lines[number]))]
         if self._suffix:
             numbers = [number for number in numbers if lines[number].endswith(self._suffix)]
         if self._since:
-            numbers = [number for number in numbers if lines[number][_RECEIVED_AT] >= self._since]
+            numbers = [number for number in numbers if lines[number][RECEIVED_AT] >= self._since]
         if self._until:
-            numbers = [number for number in numbers if lines[number][_RECEIVED_AT] < self._until]
+            numbers = [number for number in numbers if lines[number][RECEIVED_AT] < self._until]
         return lines, list(numbers)
-
-    def _holds_text(self, line: bytes) -> bool:
-        entry = entry_of(line)
-        if self._pattern is not None:
-            return self._pattern.search(entry) is not None
-        return self._needle in entry.lower()
 
     def _found(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
         numbers = self._exactly(lines, numbers)
@@ -223,11 +199,6 @@ class Matcher:
         return [record for record in records if record.level in high]
 
 
-def entry_of(line: bytes) -> bytes:
-    """The entry of a journal line. No JSON string holds the envelope's closing part: it has bare quotes."""
-    return line[_ENTRY_AT : line.rfind(_SOURCE_AT)]
-
-
 def _lines_with(data: bytes, needle: bytes) -> Iterator[int]:
     """Numbers of the lines that hold `needle`."""
     number = start = 0
@@ -252,25 +223,9 @@ def _lines_at(block: Block, level_min: float) -> Sequence[int] | None:
 
 def _name_needle(source: str) -> bytes:
     """What stands on every line of a source; nothing when it may stand there in several ways."""
-    if not _PLAIN.fullmatch(source):
+    if not PLAIN.fullmatch(source):
         return b""
     if number_of(source) is not None:  # a number may be a name: 7 as it is, 7.5 in many ways
         return source.encode() if source.isdecimal() else b""
     needle = f'"{source}"'.encode()
     return needle[:-1] if len(source) == SENDER_CHARS_MAX else needle  # a longer name was cut
-
-
-def _pattern(text: str) -> re.Pattern[bytes]:
-    """The text in any case and in each way that JSON may write it."""
-    return re.compile(b"".join(map(_spellings, text)), re.IGNORECASE)
-
-
-def _spellings(sign: str) -> bytes:
-    ways: set[bytes] = set()
-    for variant in {sign, sign.lower(), sign.upper()}:
-        units = variant.encode("utf-16-be", "surrogatepass")
-        ways.add("".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2)).encode())
-        ways.add(_SHORT_ESCAPES.get(variant, variant).encode(errors="replace"))
-    if sign == "/":
-        ways.add(b"/")
-    return b"(?:%b)" % b"|".join(map(re.escape, sorted(ways)))

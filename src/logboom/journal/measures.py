@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.formats.partial import fields_struct, places_of
+from logboom.formats.partial import fields_struct, line_struct, places_of
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, irradiance_of, number_of
-from logboom.journal.facts import DAMAGE, line_struct, read_lines
+from logboom.journal.facts import DAMAGE, read_lines
 from logboom.journal.reader import Block
 
 _PLAIN: Final = {int, float}
@@ -35,7 +35,9 @@ class Measures:
             outer: fields_struct(names) | _OTHER for outer, names in inner.items() if outer not in whole
         }
         entry = fields_struct(keys, types)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(line_struct(entry))
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            line_struct(entry, "received_at", "source")
+        )
         self._place = places_of(keys)
         names = [f"entry.{self._place[key]}" for key in (*SENDER_KEYS, "id")]
         self.boot_seq: Callable[[Any], Any] = attrgetter(f"entry.{self._place['boot_seq']}")

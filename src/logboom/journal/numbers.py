@@ -65,7 +65,7 @@ def find_fields(
     for step in places.steps_back(start, end):
         newer = fields
         fields = {}
-        for block in places.blocks(step.start, step.end, BLOCK_BYTES):
+        for block in places.blocks_of(step, BLOCK_BYTES):
             bytes_left -= _look(block, matcher, fields)
             if give_up():
                 complete = False

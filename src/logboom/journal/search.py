@@ -70,13 +70,13 @@ class Search:
         start, end = self._places.bounds(wanted.since, wanted.until, start, end)
         page = _Collector(limit)
         matcher, position = Matcher(wanted), end
-        for low, high, *_ in self._places.steps_back(start, end):
+        for step in self._places.steps_back(start, end):
             newest_first: list[Found] = []
-            for block in self._places.blocks(low, high):
+            for block in self._places.blocks_of(step):
                 newest_first[:0] = matcher.last(block, page.left)
                 del newest_first[page.left :]
             found = page.add(newest_first)
-            position = found[-1].record.sequence if page.full else low
+            position = found[-1].record.sequence if page.full else step.start
             if page.full or self._give_up():
                 break
         else:

@@ -5,20 +5,22 @@ Newest first: what is given up leaves the newest buckets right. Nothing is held 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from logboom.formats.buckets import Buckets, microseconds
 from logboom.formats.records import sender
+from logboom.journal.kept import KeptSteps
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.measures import Measures
-from logboom.journal.steps import Places
+from logboom.journal.steps import Places, Step
 
 BLOCK_BYTES: Final = 128 << 10
 """Decoding and adding up a block holds the interpreter for about a millisecond."""
 
-READ_BYTES_MAX: Final = 1 << 30
-"""Journal bytes that are looked at for one picture; the time that a caller allows ends it sooner, as a rule."""
+VALUES_MAX: Final = 50_000
+"""Points, intervals and boots that are kept: about 10 MB."""
 
 BOOTS_MAX: Final = 500
 """Boots that are told; a picture of more is a comb."""
@@ -40,24 +42,29 @@ _EXACT_LINES: Final = 200
 mean will do: it is a hundredth of what could make a gap."""
 
 
-class Point:
+class Point(NamedTuple):
     """A field in one bucket."""
 
-    __slots__ = ("count", "high", "last", "low", "total")
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a point
+    total: float
+    low: float
+    high: float
+    last: float
 
-    def __init__(self, numbers: list[float]) -> None:
-        self.count = len(numbers)
-        self.total = sum(numbers)
-        self.low = min(numbers)
-        self.high = max(numbers)
-        self.last = numbers[-1]
+    @classmethod
+    def of(cls, numbers: list[float]) -> "Point":
+        """That of some values, oldest first."""
+        return cls(len(numbers), sum(numbers), min(numbers), max(numbers), numbers[-1])
 
-    def add_older(self, numbers: list[float]) -> None:
-        """Add what came before; the last value stays."""
-        self.count += len(numbers)
-        self.total += sum(numbers)
-        self.low = min(self.low, *numbers)
-        self.high = max(self.high, *numbers)
+    def after(self, older: "Point") -> "Point":
+        """With what came before; the last value stays."""
+        return Point(
+            self.count + older.count,
+            self.total + older.total,
+            min(self.low, older.low),
+            max(self.high, older.high),
+            self.last,
+        )
 
 
 class Boot(NamedTuple):
@@ -79,153 +86,192 @@ class Series(NamedTuple):
     """False: it was given up; older buckets have too few values, or none."""
 
 
-def read_series(
-    places: Places,
-    wanted: Filter,
-    fields: Sequence[str],
-    buckets: Buckets,
-    give_up: Callable[[], bool] = lambda: False,
-) -> Series:
-    """Read some fields of the entries that match.
+class SeriesReader:
+    """Reads a journal's series. Any number of threads may ask.
 
     Args:
         places: of the journal.
-        wanted: which entries; by their receive time.
-        fields: names as `records.numeric_fields` has them.
-        buckets: of the picture.
-        give_up: asked after each block; True ends the reading.
     """
-    matcher = Matcher(wanted)
-    start, end = places.bounds(wanted.since, wanted.until)
-    reader, complete, bytes_left = _Reader(fields, buckets), True, READ_BYTES_MAX
-    for step in places.steps_back(start, end):
-        blocks = []
-        for block in places.blocks(step.start, step.end, BLOCK_BYTES):
-            blocks.append(reader.decode(matcher.matching(block)))
-            bytes_left -= len(block.data)
-        for lines in reversed(blocks):
-            reader.add(lines)
-        if step.start > start and (bytes_left <= 0 or give_up()):
-            complete = False
-            break
-    return Series(reader.values, reader.boots(), reader.gaps(), complete)
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._kept: KeptSteps[_Part] = KeptSteps(places, VALUES_MAX)
+
+    def read(
+        self,
+        wanted: Filter,
+        fields: Sequence[str],
+        buckets: Buckets,
+        give_up: Callable[[], bool] = lambda: False,
+    ) -> Series:
+        """Read some fields of the entries that match.
+
+        Args:
+            wanted: which entries; by their receive time.
+            fields: names as `records.numeric_fields` has them.
+            buckets: of the picture.
+            give_up: asked after each step of about a megabyte; True ends the reading.
+        """
+        names, width = tuple(dict.fromkeys(fields)), buckets.width
+        read = partial(self._read, Measures(names), names, width)
+        whole, complete = _Part(width), True
+        for part, goes_on in self._kept.back(wanted, (names, width), read):
+            whole.add_older(part)
+            if goes_on and give_up():
+                complete = False
+                break
+        first, size = buckets.first, buckets.size
+        values = {
+            name: {
+                cell - first: point
+                for cell, point in whole.values.get(name, {}).items()
+                if 0 <= cell - first < size
+            }
+            for name in names
+        }
+        return Series(values, sorted(whole.boots), whole.gaps(), complete)
+
+    def _read(
+        self, measures: Measures, fields: Sequence[str], width: int, step: Step, matcher: Matcher
+    ) -> "_Part":
+        """Read what matches in a step."""
+        parts = [
+            _part_of(measures, fields, width, lines)
+            for block in self._places.blocks_of(step, BLOCK_BYTES)
+            if (lines := measures.decode(matcher.matching(block)))
+        ]
+        whole = _Part(width)
+        for part in reversed(parts):
+            whole.add_older(part)
+        return whole
 
 
-class _Reader:
-    """Adds up blocks, the newest first."""
+class _Part:
+    """What some entries in a row tell. All times are microseconds since the epoch."""
 
-    def __init__(self, fields: Sequence[str], buckets: Buckets) -> None:
-        self._fields = list(dict.fromkeys(fields))
-        self._measures = Measures(self._fields)
-        self._buckets = buckets
-        self._intervals: Counter[int] = Counter()
-        self._silences: list[tuple[int, int]] = []
-        self._oldest: int | None = None
-        self._booted: dict[str, Boot] = {}
-        self._boots: list[Boot] = []
-        self.values: dict[str, dict[int, Point]] = {name: {} for name in self._fields}
-        self.decode = self._measures.decode
+    def __init__(self, width: int) -> None:
+        self._silence_least = SILENCE_BUCKETS * width
+        self.since, self.until = 1 << 62, 0
+        self.values: dict[str, dict[int, Point]] = {}
+        """By field and bucket; the bucket counts from the epoch."""
+        self.boots: list[Boot] = []
+        self.earliest: dict[str, Boot] = {}
+        """What each sender counted at first, and when."""
+        self.latest: dict[str, Boot] = {}
+        self.ends: tuple[int, int] | None = None
+        """When the first and the last of them came."""
+        self.intervals: Counter[int] = Counter()
+        self.silences: list[tuple[int, int]] = []
 
-    def add(self, lines: list[Any]) -> None:
-        """Add a block that is older than all before."""
-        if not lines:
+    def __len__(self) -> int:
+        points = sum(map(len, self.values.values()))
+        boots = len(self.boots) + len(self.earliest) + len(self.latest)
+        return points + boots + len(self.intervals) + len(self.silences)
+
+    def add_older(self, older: "_Part") -> None:
+        """Add what came before all of it."""
+        if older.ends is None:
             return
-        times = _times([line.received_at for line in lines])
-        self._add_intervals(times)
-        self._add_boots(times, lines)
-        width, first, size = self._buckets.width, self._buckets.first, self._buckets.size
-        places = [moment // width - first for moment in times]
-        for name in self._fields:
-            numbers = self._measures.numbers(lines, name)
-            if any(number is not None for number in numbers):
-                self._add_numbers(self.values[name], places, numbers, size)
-
-    @staticmethod
-    def _add_numbers(
-        points: dict[int, Point], places: list[int], numbers: list[float | None], size: int
-    ) -> None:
-        by_place: dict[int, list[float]] = {}
-        if places[0] == places[-1] and places.count(places[0]) == len(places):
-            by_place[places[0]] = [number for number in numbers if number is not None]
-        else:
-            for place, number in zip(places, numbers, strict=True):
-                if number is not None:
-                    by_place.setdefault(place, []).append(number)
-        for place, some in by_place.items():
-            if 0 <= place < size:
-                point = points.get(place)
-                if point is None:
-                    points[place] = Point(some)
-                else:
-                    point.add_older(some)
+        self.since, self.until = min(self.since, older.since), max(self.until, older.until)
+        for name, points in older.values.items():
+            mine = self.values.setdefault(name, {})
+            for cell, point in points.items():
+                newer = mine.get(cell)
+                mine[cell] = point if newer is None else newer.after(point)
+        if self.ends is not None:
+            self._add_interval(older.ends[1], self.ends[0])
+        self.ends = (older.ends[0], older.ends[1] if self.ends is None else self.ends[1])
+        self.intervals.update(older.intervals)
+        self.silences += older.silences[: GAPS_MAX - len(self.silences)]
+        self._add_boots(older)
 
     # --- silences
 
-    def _add_intervals(self, times: list[int]) -> None:
-        least = SILENCE_BUCKETS * self._buckets.width
+    def add_times(self, times: list[int]) -> None:
+        """Take the receive times of a block."""
         first, last, count = times[0], times[-1], len(times)
-        if count > _EXACT_LINES and last - first <= least:
-            self._intervals[(last - first) // (count - 1)] += count - 1
+        self.since, self.until, self.ends = min(times), max(times) + 1, (first, last)
+        if count > _EXACT_LINES and last - first <= self._silence_least:
+            self.intervals[(last - first) // (count - 1)] += count - 1
         else:
             for earlier, later in pairwise(times):
-                self._add_interval(earlier, later, least)
-        if self._oldest is not None:
-            self._add_interval(last, self._oldest, least)
-        self._oldest = first
+                self._add_interval(earlier, later)
 
-    def _add_interval(self, earlier: int, later: int, least: int) -> None:
+    def _add_interval(self, earlier: int, later: int) -> None:
         interval = max(0, later - earlier)
-        self._intervals[_rounded(interval)] += 1
-        if interval > least and len(self._silences) < GAPS_MAX:
-            self._silences.append((earlier, later))
+        self.intervals[_rounded(interval)] += 1
+        if interval > self._silence_least and len(self.silences) < GAPS_MAX:
+            self.silences.append((earlier, later))
 
     def gaps(self) -> list[tuple[int, int]]:
         """The silences that are longer than usual, oldest first."""
-        usual = _median(self._intervals)
-        least = max(SILENCE_FACTOR * usual, SILENCE_BUCKETS * self._buckets.width)
-        return [(start, end) for start, end in reversed(self._silences) if end - start > least]
+        least = max(SILENCE_FACTOR * _median(self.intervals), self._silence_least)
+        return sorted((start, end) for start, end in self.silences if end - start > least)
 
     # --- boots
 
-    def _add_boots(self, times: list[int], lines: list[Any]) -> None:
-        """Find where a sender's `boot_seq` changes: in a block, and between it and what is newer."""
-        earliest: dict[str, Boot] = {}
-        latest: dict[str, Boot] = {}
-        for moment, line in self._boot_lines(times, lines):
-            boot_seq = self._measures.boot_seq(line)
-            if type(boot_seq) is not int:
-                continue
-            name, boot = sender(line.entry, line.source), Boot(moment, boot_seq)
-            before = latest.setdefault(name, boot)
-            if before is boot:
-                earliest[name] = boot
-            elif before.boot_seq != boot_seq:
-                self._tell(boot)
-                latest[name] = boot
-        for name, boot in earliest.items():
-            newer = self._booted.get(name)
-            if newer is not None and newer.boot_seq != latest[name].boot_seq:
-                self._tell(newer)
-            if newer is not None or len(self._booted) < SENDERS_MAX:
-                self._booted[name] = boot
+    def add_counted(self, name: str, boot: Boot) -> None:
+        """A sender counts its boots: where that changes, it booted. Oldest entry first."""
+        before = self.latest.get(name)
+        if before is None:
+            self.earliest[name] = self.latest[name] = boot
+        elif before.boot_seq != boot.boot_seq:
+            self._tell(boot)
+            self.latest[name] = boot
 
-    def _boot_lines(self, times: list[int], lines: list[Any]) -> Iterable[tuple[int, Any]]:
-        """The lines to be looked at one by one: where all are of one sender and one boot, the first will do."""
-        try:
-            kinds = set(map(self._measures.kind, lines))
-        except TypeError:  # a name that is a list or an object
-            kinds = set()
-        if len(kinds) == 1:
-            return [(times[0], lines[0])]
-        return zip(times, lines, strict=True)
+    def _add_boots(self, older: "_Part") -> None:
+        for name, boot in older.latest.items():
+            newer = self.earliest.get(name)
+            if newer is not None and newer.boot_seq != boot.boot_seq:
+                self._tell(newer)
+            if newer is not None or len(self.earliest) < SENDERS_MAX:
+                self.earliest[name] = older.earliest[name]
+                self.latest.setdefault(name, boot)
+        self.boots += older.boots[: BOOTS_MAX - len(self.boots)]
 
     def _tell(self, boot: Boot) -> None:
-        if len(self._boots) < BOOTS_MAX:
-            self._boots.append(boot)
+        if len(self.boots) < BOOTS_MAX:
+            self.boots.append(boot)
 
-    def boots(self) -> list[Boot]:
-        """Where devices booted, oldest first."""
-        return sorted(self._boots)
+
+def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[Any]) -> _Part:
+    """What the lines of a block tell."""
+    part = _Part(width)
+    times = _times([line.received_at for line in lines])
+    part.add_times(times)
+    for moment, line in _boot_lines(measures, times, lines):
+        boot_seq = measures.boot_seq(line)
+        if type(boot_seq) is int:
+            part.add_counted(sender(line.entry, line.source), Boot(moment, boot_seq))
+    cells = [moment // width for moment in times]
+    for name in fields:
+        numbers = measures.numbers(lines, name)
+        if any(number is not None for number in numbers):
+            part.values[name] = _points(cells, numbers)
+    return part
+
+
+def _points(cells: list[int], numbers: list[float | None]) -> dict[int, Point]:
+    """A field's points by bucket."""
+    by_cell: dict[int, list[float]] = {}
+    if cells[0] == cells[-1] and cells.count(cells[0]) == len(cells):
+        by_cell[cells[0]] = [number for number in numbers if number is not None]
+    else:
+        for cell, number in zip(cells, numbers, strict=True):
+            if number is not None:
+                by_cell.setdefault(cell, []).append(number)
+    return {cell: Point.of(some) for cell, some in by_cell.items()}
+
+
+def _boot_lines(measures: Measures, times: list[int], lines: list[Any]) -> Iterable[tuple[int, Any]]:
+    """The lines to be looked at one by one: where all are of one sender and one boot, the first will do."""
+    try:
+        kinds = set(map(measures.kind, lines))
+    except TypeError:  # a name that is a list or an object
+        kinds = set()
+    if len(kinds) == 1:
+        return [(times[0], lines[0])]
+    return zip(times, lines, strict=True)
 
 
 def _times(moments: list[str]) -> list[int]:

@@ -110,6 +110,17 @@ class Places:
                     return
                 yield block if block.next_sequence <= end else _cut(block, end - block.first_sequence)
 
+    def blocks_of(self, step: Step, bytes_max: int = BLOCK_BYTES) -> Iterator[Block]:
+        """The blocks of a step; those of a whole one are read without a look at the index."""
+        if not step.whole:
+            yield from self.blocks(step.start, step.end, bytes_max)
+            return
+        position = step.start
+        for data in step_data(step, bytes_max):
+            block = Block(position, data.count(b"\n"), data)
+            yield block if block.next_sequence <= step.end else _cut(block, step.end - position)
+            position = min(block.next_sequence, step.end)
+
 
 def _cut(block: Block, count: int) -> Block:
     """The first lines of a block."""

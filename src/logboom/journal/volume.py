@@ -1,19 +1,16 @@
-"""How many entries of which level came when: exact counts over any time, newest first.
+"""How many entries of which level came when: exact counts over any time, newest first."""
 
-A step of the index never changes once the next one has begun, so its counts are kept: asking again costs a
-look at each step, and reading only what is new.
-"""
-
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
+from logboom.formats.envelope import RECEIVED_AT
 from logboom.formats.records import records_of
-from logboom.journal.facts import LevelLine, count_levels, level_names, read_levels
+from logboom.journal.facts import count_levels, level_names, read_levels
+from logboom.journal.kept import KeptSteps
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
 from logboom.journal.steps import Places, Step, step_data
@@ -27,10 +24,10 @@ OTHERS: Final = "(OTHERS)"
 LEVEL_CHARS_MAX: Final = 32
 
 _MINUTE_US: Final = 60 * MICROSECONDS
-_HEAD: Final = len('{"received_at":"')
-_TO_MINUTE: Final = slice(_HEAD, _HEAD + len("2025-01-01T00:00"))
-_TO_SECOND: Final = slice(_HEAD, _HEAD + len("2025-01-01T00:00:00"))
-_TO_MICROSECOND: Final = slice(_HEAD, _HEAD + len("2025-01-01T00:00:00.000000"))
+_TO_MINUTE, _TO_SECOND, _TO_MICROSECOND = (
+    slice(RECEIVED_AT.start, RECEIVED_AT.start + len(time))
+    for time in ("2025-01-01T00:00", "2025-01-01T00:00:00", "2025-01-01T00:00:00.000000")
+)
 
 Cells = Counter[tuple[int, str]]
 """Entries by time and level; the time counts cells of one resolution from the epoch."""
@@ -46,6 +43,18 @@ class Volume(NamedTuple):
     """False: it was given up; the newest buckets are right, older ones have too few."""
 
 
+class _Counted:
+    """The counts of some entries."""
+
+    def __init__(self, cells: Cells, resolution: int) -> None:
+        self.cells = cells
+        self.since = min((cell for cell, _ in cells), default=1 << 62) * resolution
+        self.until = (max((cell for cell, _ in cells), default=-1) + 1) * resolution
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
 class VolumeCounter:
     """Counts a journal's entries. Any number of threads may ask.
 
@@ -55,7 +64,7 @@ class VolumeCounter:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._kept = _Kept()
+        self._kept: KeptSteps[_Counted] = KeptSteps(places, CELLS_MAX)
 
     def count(self, wanted: Filter, buckets: Buckets, give_up: Callable[[], bool] = lambda: False) -> Volume:
         """Count what matches.
@@ -65,69 +74,39 @@ class VolumeCounter:
             buckets: for the picture.
             give_up: asked after each step of about a megabyte; True ends the count.
         """
-        start, end = self._places.bounds(wanted.since, wanted.until)
         resolution = buckets.width if buckets.width % _MINUTE_US else _MINUTE_US
-        times = (microseconds(wanted.since) if wanted.since else 0, _until(wanted))
-        is_plain = wanted._replace(since="", until="") == Filter()
-        matcher, cells, complete = Matcher(wanted), Cells(), True
-        for step in self._places.steps_back(start, end):
-            whole = self._cells_of_step(step, resolution) if is_plain and step.whole else None
-            if whole is None or not _lies_within(whole, resolution, times):
-                whole = _count_all(self._places.blocks(step.start, step.end), matcher, resolution)
-            cells.update(whole)
-            if step.start > start and give_up():
+        cells, complete = Cells(), True
+        for part, goes_on in self._kept.back(wanted, resolution, partial(self._read, resolution)):
+            cells.update(part.cells)
+            if goes_on and give_up():
                 complete = False
                 break
         return _picture(cells, resolution, buckets, complete=complete)
 
-    def _cells_of_step(self, step: Step, resolution: int) -> Cells | None:
-        """The counts of a whole step; None when it can't be read as one."""
-        cells = self._kept.get(step.start, resolution)
-        if cells is None:
-            cells = _count_step(step, resolution)
-            if cells is not None:
-                self._kept.put(step.start, resolution, cells)
-        return cells
+    def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
+        """Count what matches in a step."""
+        counted = _count_whole(step, resolution) if step.whole and matcher.takes_everything else None
+        if counted is not None:
+            return counted
+        cells = Cells()
+        for block in self._places.blocks_of(step):
+            found = matcher.matching(block)
+            if isinstance(found, Block):
+                data, count = found.data, found.count
+            else:
+                data, count = b"".join([line + b"\n" for _, line in found]), len(found)
+            if count:
+                levels = read_levels(data, count)
+                cells.update(
+                    _count_damaged(data, count, resolution)
+                    if levels is None
+                    else _count(data, levels, resolution)
+                )
+        return _Counted(cells, resolution)
 
 
-class _Kept:
-    """The counts of steps, the newest of them: those are asked for again."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cells: dict[tuple[int, int], Cells] = {}
-        self._size = 0
-        self._floor = -1
-
-    def get(self, sequence: int, resolution: int) -> Cells | None:
-        """What is kept of the step that starts with `sequence`."""
-        return self._cells.get((sequence, resolution))
-
-    def put(self, sequence: int, resolution: int, cells: Cells) -> None:
-        """Keep a step's counts, and forget the oldest ones when there are too many."""
-        with self._lock:
-            if sequence <= self._floor or (sequence, resolution) in self._cells:
-                return
-            self._cells[sequence, resolution] = cells
-            self._size += len(cells) + 1
-            while self._size > CELLS_MAX:
-                oldest = min(self._cells)
-                self._size -= len(self._cells.pop(oldest)) + 1
-                self._floor = oldest[0]
-
-
-def _until(wanted: Filter) -> int:
-    return microseconds(wanted.until) if wanted.until else 1 << 62
-
-
-def _lies_within(cells: Cells, resolution: int, times: tuple[int, int]) -> bool:
-    """Whether none of the cells is cut by the ends of a time."""
-    moments = {cell * resolution for cell, _ in cells}
-    return not moments or (times[0] <= min(moments) and max(moments) + resolution <= times[1])
-
-
-def _count_step(step: Step, resolution: int) -> Cells | None:
-    """Count a whole step; None when it holds anything but its lines, for the thorough reader to look at."""
+def _count_whole(step: Step, resolution: int) -> _Counted | None:
+    """Count all of a step; None when it holds anything but its lines, for the thorough reader to look at."""
     cells, count = Cells(), 0
     for data in step_data(step):
         found = read_levels(data)
@@ -135,29 +114,10 @@ def _count_step(step: Step, resolution: int) -> Cells | None:
             return None
         cells.update(_count(data, found, resolution))
         count += len(found)
-    return cells if count == step.end - step.start else None
+    return _Counted(cells, resolution) if count == step.end - step.start else None
 
 
-def _count_all(blocks: Iterable[Block], matcher: Matcher, resolution: int) -> Cells:
-    """Count what matches."""
-    cells = Cells()
-    for block in blocks:
-        found = matcher.matching(block)
-        if isinstance(found, Block):
-            data, count = found.data, found.count
-        else:
-            data, count = b"".join([line + b"\n" for _, line in found]), len(found)
-        if count:
-            levels = read_levels(data, count)
-            cells.update(
-                _count_damaged(data, count, resolution)
-                if levels is None
-                else _count(data, levels, resolution)
-            )
-    return cells
-
-
-def _count(data: bytes, found: Sequence[LevelLine], resolution: int) -> Cells:
+def _count(data: bytes, found: Sequence[Any], resolution: int) -> Cells:
     """Count some lines. Those of one minute, as most are, need not be looked at one by one."""
     if not resolution % _MINUTE_US and data.count(b"\n" + data[: _TO_MINUTE.stop]) == len(found) - 1:
         cell = _cell(data[_TO_MINUTE], resolution)

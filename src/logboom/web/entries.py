@@ -10,9 +10,10 @@ from aiohttp import web
 
 from logboom.formats import ndjson
 from logboom.journal.search import Page, Search
+from logboom.pipeline.intake import Limit
 from logboom.protocols.jsonlines import JsonLines
 from logboom.web.bodies import BodyError, EntryLines, Unpacking
-from logboom.web.query import PageQuery, QueryError, page_query
+from logboom.web.query import PageQuery, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import HELD_BYTES_MAX, SITE, Site
 from logboom.web.uploads import Account, Upload
@@ -58,6 +59,8 @@ async def post(request: web.Request) -> web.Response:
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
+        if error.limit is not None:
+            site.intake.counters.limit_reached(error.limit)
         return _refusal(error, await upload.finish())
     account = await upload.finish()
     if not account.total:
@@ -81,7 +84,8 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
                 await _submit(entries, upload)
                 share.hold(entries.held_bytes)
                 if upload.account.invalid > INVALID_MAX:
-                    raise BodyError(400, f"more than {INVALID_MAX} bad entries: the rest was not looked at")
+                    text = f"more than {INVALID_MAX} bad entries: the rest was not looked at"
+                    raise BodyError(400, text, Limit.BAD_ENTRIES)
         unpacking.end()
         await _end(site, entries)
         await _submit(entries, upload)
@@ -95,7 +99,7 @@ async def _read(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_IDLE_S_MAX):
             return await request.content.readany()
     except TimeoutError:
-        raise BodyError(408, f"nothing came for {BODY_IDLE_S_MAX:.0f} s") from None
+        raise BodyError(408, f"nothing came for {BODY_IDLE_S_MAX:.0f} s", Limit.BODY_TIME) from None
 
 
 async def _end(site: Site, entries: EntryLines) -> None:
@@ -129,11 +133,11 @@ class _Share:
         if not self._bytes:
             self._since = now
         elif wanted and now - self._since > HELD_S_MAX:
-            raise BodyError(408, f"a line or a document did not end within {HELD_S_MAX:.0f} s")
+            text = f"a line or a document did not end within {HELD_S_MAX:.0f} s"
+            raise BodyError(408, text, Limit.BODY_TIME)
         if wanted > self._bytes and self._site.held_bytes + wanted - self._bytes > HELD_BYTES_MAX:
-            raise BodyError(
-                503, "too many long lines or JSON documents at once: send shorter ones, or try again"
-            )
+            text = "too many long lines or JSON documents at once: send shorter ones, or try again"
+            raise BodyError(503, text, Limit.HELD_BYTES)
         self._site.held_bytes += wanted - self._bytes
         self._bytes = wanted
 
@@ -159,10 +163,7 @@ def _refusal(error: BodyError, account: Account) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     """A page of entries: backward from the newest, or forward."""
     site = request.app[SITE]
-    try:
-        query = page_query(request.query)
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
+    query = page_query(request.query)
     return await site.search(request, partial(_page, request, site, query))
 
 

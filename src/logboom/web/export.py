@@ -10,7 +10,8 @@ from typing import Final
 from aiohttp import web
 
 from logboom.journal.exporting import Export, Piece
-from logboom.web.query import ExportQuery, QueryError, export_query
+from logboom.pipeline.intake import Limit
+from logboom.web.query import ExportQuery, export_query
 from logboom.web.site import SITE, Site
 from logboom.web.volume import places_of
 
@@ -28,9 +29,6 @@ PORTION_S_MAX: Final = 0.25
 
 WRITE_S_MAX: Final = 60.0
 """A client that takes nothing for this long is disconnected."""
-
-BUSY_RETRY_S: Final = 5
-"""When a client may try again that came while there were too many."""
 
 _CONTENT_TYPES: Final = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
@@ -60,14 +58,9 @@ async def export(request: web.Request) -> web.StreamResponse:
     """Stream what matches, oldest first. HEAD tells the range."""
     site, exports = request.app[SITE], request.app[EXPORTS]
     form = request.match_info["form"]
-    try:
-        query = export_query(request.query)
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
+    query = export_query(request.query)
     if exports.running >= EXPORTS_MAX:
-        raise web.HTTPServiceUnavailable(
-            text=f"{EXPORTS_MAX} exports are running already", headers={"Retry-After": str(BUSY_RETRY_S)}
-        )
+        raise site.busy(Limit.EXPORTS, f"{EXPORTS_MAX} exports are running already")
     exports.running += 1
     try:
         whole = await site.loop.run_in_executor(exports.threads, _make, site, query, form)
@@ -103,7 +96,9 @@ async def _send(request: web.Request, whole: Export, form: str) -> web.StreamRes
             async for data in portions:
                 await _write(response, data)
         await response.write_eof()
-    except (ConnectionError, TimeoutError):
+    except (ConnectionError, TimeoutError) as error:
+        if isinstance(error, TimeoutError):
+            request.app[SITE].intake.counters.limit_reached(Limit.UNREAD)
         if request.transport is not None:
             request.transport.abort()
     return response

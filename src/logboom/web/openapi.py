@@ -15,7 +15,9 @@ DESCRIPTIONS: Final = {
     "level": "The lowest level: DEBUG, INFO, WARNING, ERROR, CRITICAL and their synonyms.",
     "source": "What the sender calls itself, or its address.",
     "listener": "The name of the listener that entries came by.",
-    "q": "Part of the entry's JSON, in any case.",
+    "q": "Part of the entry's JSON, in any case: as it is written there, or as what an escape stands for. A text of "
+    "nothing but name=value words also finds the entries that have these fields: temp=19.75, detail.bar=3.5, "
+    'msg="pump 2".',
     "since": "Received at or after: ISO 8601, seconds since the epoch, or 15m, 2h, 7d ago.",
     "until": "Received before; as `since`.",
     "from": "As `since`.",
@@ -24,15 +26,15 @@ DESCRIPTIONS: Final = {
     "after": "Only sequences above this one; without `before` the page reads forward.",
     "limit": "Entries at most.",
     "format": "json, jsonl or csv.",
-    "columns": "Columns of the CSV: sequence, received_at, time, source, listener, level, message, entry, "
-    "or any field of the entries.",
+    "columns": "Columns of the CSV: sequence, received_at, time, source (the address), sender (the name that `source` "
+    "of a query takes), listener, level, message, entry, or any field of the entries.",
     "buckets": "Into how many equal spans the time is divided.",
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
     "verbose": "List the checks.",
-    "form": "csv or jsonl.",
-    "name": "The file's path.",
+    "name": "What the sender calls itself, or its address.",
 }
+PATH_DESCRIPTIONS: Final = {"form": "csv or jsonl.", "name": "The file's path."}
 _NUMBERS: Final = frozenset({"before", "after", "limit", "buckets", "points"})
 
 
@@ -78,6 +80,7 @@ _STATUS: Final = {
     "uptime_s": "Since then",
     "status": "ok, warning or error",
     "problems": "What is wrong, as texts",
+    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
     "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s",
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
     "rates": "lines_per_s, bytes_per_s",
@@ -98,7 +101,8 @@ _VOLUME: Final = {
     "times": "Begin of each bucket",
     "levels": "For each level, a count a bucket; the empty level is that of entries without one",
     "total": "Of all buckets",
-    "complete": "False: there was no time to read everything; the newest buckets are right",
+    "complete": "False: there was no time to read everything; the newest buckets are right, and the next request goes "
+    "on from there",
 }
 _SERIES: Final = {
     "since": "Begin, seconds since the epoch",
@@ -108,7 +112,7 @@ _SERIES: Final = {
     "values": "For each field: mean, min, max and last a bucket, or null",
     "boots": "Where a device's boot_seq changed: time, boot_seq",
     "gaps": "Silence longer than three usual intervals: from, to",
-    "complete": "False: there was no time to read everything",
+    "complete": "As of `/api/volume`",
 }
 _SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
@@ -118,7 +122,8 @@ _SOURCES: Final = {
 }
 _ALERTS: Final = {
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "notify": "Where messages go, without secrets",
+    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
+    "how many alerts it has still to be told something",
 }
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {"200": "OK", "503": "Too many at once; `Retry-After` says when to try again"}
@@ -145,6 +150,12 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("post", "/api/logout"): _Route(answers="", token=False, statuses={"204": "Done"}),
     ("get", "/api/status"): _Route(keys=_STATUS),
     ("get", "/api/sources"): _Route(("limit",), keys=_SOURCES),
+    ("delete", "/api/sources"): _Route(
+        q.SOURCE_PARAMETERS,
+        keys={"forgotten": "1"},
+        statuses={"200": "It is forgotten", "404": "There is no such source"},
+        required=q.SOURCE_PARAMETERS,
+    ),
     ("get", "/api/alerts"): _Route(keys=_ALERTS),
     ("get", "/api/entries"): _Route(q.PAGE_PARAMETERS, keys=_ENTRIES),
     ("post", "/api/entries"): _Route(
@@ -164,7 +175,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         q.SPAN_PARAMETERS,
         keys={
             "fields": "name, count, min, max, last; the most frequent first",
-            "complete": "As of `/api/series`",
+            "complete": "False: only the newest entries were looked at",
         },
     ),
     ("get", "/api/series"): _Route(
@@ -205,8 +216,11 @@ def _operation(method: str, path: str, text: str) -> dict[str, Any]:
     if more:
         operation["description"] = _plain(more)
     operation["parameters"] = [
-        *[_parameter(name, "path", required=True) for name in ("name", "form") if f"{{{name}}}" in path],
-        *[_parameter(name, "query", required=name in described.required) for name in described.query],
+        *[_parameter(name, "path", told) for name, told in PATH_DESCRIPTIONS.items() if f"{{{name}}}" in path],
+        *[
+            _parameter(name, "query", DESCRIPTIONS[name], required=name in described.required)
+            for name in described.query
+        ],
     ]
     if described.takes:
         operation["requestBody"] = {"required": True, "content": _content(described.takes, {})}
@@ -230,12 +244,12 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
+def _parameter(name: str, place: str, text: str, *, required: bool = True) -> dict[str, Any]:
     return {
         "name": name,
         "in": place,
         "required": required,
-        "description": DESCRIPTIONS[name],
+        "description": text,
         "schema": {"type": "integer"} if name in _NUMBERS else {"type": "string"},
     }
 
@@ -261,4 +275,5 @@ def _refusals(described: _Route) -> dict[str, Any]:
 
 async def openapi(request: web.Request) -> web.Response:
     """This API's own description, in OpenAPI 3.1."""
+    q.check_names(request.query, ())
     return web.json_response(request.app[DOCUMENT])

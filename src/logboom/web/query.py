@@ -23,7 +23,12 @@ FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
 PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+SOURCE_PARAMETERS: Final = ("listener", "name")
 EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
+
+SOURCES_DEFAULT: Final = 200
+SOURCES_MAX: Final = 1000
+"""Of one answer: some 400 KB."""
 
 BUCKETS_DEFAULT: Final = 60
 BUCKETS_MAX: Final = 2000
@@ -40,7 +45,17 @@ _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class QueryError(ValueError):
-    """A parameter is wrong. The text names it, what was found and what is expected."""
+    """A parameter is wrong. `security.guard` answers with it; the command line calls the parameter by its own name.
+
+    Args:
+        name: of the parameter.
+        text: what was found and what is expected.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"{name}: {text}")
+        self.name = name
+        self.text = text
 
 
 class PageQuery(NamedTuple):
@@ -61,7 +76,7 @@ def page_query(parameters: Mapping[str, str]) -> PageQuery:
     limit = _within(parameters, "limit", LIMIT_DEFAULT, LIMIT_MAX)
     chosen = parameters.get("format", "json")
     if chosen not in FORMATS:
-        raise QueryError(f"format: found {chosen!r}, expected one of {', '.join(FORMATS)}")
+        raise QueryError("format", f"found {chosen!r}, expected one of {', '.join(FORMATS)}")
     before, after = _integer(parameters, "before"), _integer(parameters, "after")
     return PageQuery(filter_of(parameters), before, after, limit, chosen)
 
@@ -106,13 +121,28 @@ def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQu
     check_names(parameters, (*SPAN_PARAMETERS, "field", "points"))
     names = tuple(dict.fromkeys(fields))
     if not 1 <= len(names) <= FIELDS_MAX:
-        raise QueryError(f"field: found {len(names)}, expected 1 to {FIELDS_MAX}")
+        raise QueryError("field", f"found {len(names)}, expected 1 to {FIELDS_MAX}")
     if any(not 0 < len(name) <= FIELD_CHARS_MAX for name in names):
-        raise QueryError(f"field: expected names of 1 to {FIELD_CHARS_MAX} characters")
+        raise QueryError("field", f"expected names of 1 to {FIELD_CHARS_MAX} characters")
     if not all(map(can_be_read, names)):
-        raise QueryError("field: a name with quotes, backslashes or control characters can't be drawn")
+        raise QueryError("field", "a name with quotes, backslashes or control characters can't be drawn")
     span = _span(parameters, _within(parameters, "points", POINTS_DEFAULT, BUCKETS_MAX))
     return span._replace(fields=names)
+
+
+def sources_query(parameters: Mapping[str, str]) -> int:
+    """Read the query of `GET /api/sources`: how many are wanted. Raises `QueryError`."""
+    check_names(parameters, ("limit",))
+    return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
+
+
+def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
+    """Read the query of `DELETE /api/sources`: a listener, and the name of a source. Raises `QueryError`."""
+    check_names(parameters, SOURCE_PARAMETERS)
+    for name in SOURCE_PARAMETERS:
+        if name not in parameters:
+            raise QueryError(name, "missing, expected what /api/sources tells")
+    return parameters["listener"], parameters["name"]
 
 
 def export_query(parameters: Mapping[str, str]) -> ExportQuery:
@@ -121,7 +151,7 @@ def export_query(parameters: Mapping[str, str]) -> ExportQuery:
     try:
         columns = columns_of(parameters.get("columns", ""))
     except ValueError as error:
-        raise QueryError(f"columns: {error}") from None
+        raise QueryError("columns", str(error)) from None
     wanted = filter_of(parameters)
     wanted = wanted._replace(
         since=moment_of(parameters, "from") or wanted.since, until=end_of(parameters, "to") or wanted.until
@@ -171,11 +201,11 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
     """The filter of a query. Raises `QueryError`."""
     text = parameters.get("q", "")
     if len(text) > TEXT_CHARS_MAX:
-        raise QueryError(f"q: found {len(text)} characters, expected {TEXT_CHARS_MAX} at most")
+        raise QueryError("q", f"found {len(text)} characters, expected {TEXT_CHARS_MAX} at most")
     level = parameters.get("level", "")
     level_min = severity(level) if level else None
     if level and level_min is None:
-        raise QueryError(f"level: found {level!r}, expected a level such as DEBUG, INFO, WARNING or ERROR")
+        raise QueryError("level", f"found {level!r}, expected a level such as DEBUG, INFO, WARNING or ERROR")
     return Filter(
         level_min,
         parameters.get("source", ""),
@@ -199,9 +229,7 @@ def moment_of(parameters: Mapping[str, str], name: str) -> str:
         return iso_from_ns(max(0, time.time_ns() - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000_000))
     moment = parse_time(float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text)
     if moment is None:
-        raise QueryError(
-            f"{name}: found {text!r}, expected ISO 8601, seconds since the epoch, or 15m, 2h, 7d"
-        )
+        raise QueryError(name, f"found {text!r}, expected ISO 8601, seconds since the epoch, or 15m, 2h, 7d")
     return moment.isoformat(timespec="microseconds")
 
 
@@ -209,7 +237,7 @@ def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -
     asked = _integer(parameters, name)
     number = default if asked is None else asked
     if not 1 <= number <= most:
-        raise QueryError(f"{name}: found {number}, expected 1 to {most}")
+        raise QueryError(name, f"found {number}, expected 1 to {most}")
     return number
 
 
@@ -217,7 +245,7 @@ def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None
     """Refuse parameters that are not known: a misspelt filter would show everything. Raises `QueryError`."""
     unknown = next((name for name in parameters if name not in allowed), None)
     if unknown is not None:
-        raise QueryError(f"{unknown}: unknown parameter, expected {', '.join(allowed)}")
+        raise QueryError(unknown, f"unknown parameter, expected {', '.join(allowed) or 'none'}")
 
 
 def _integer(parameters: Mapping[str, str], name: str) -> int | None:
@@ -225,5 +253,5 @@ def _integer(parameters: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"-?\d{1,18}", text):
-        raise QueryError(f"{name}: found {text[:40]!r}, expected a whole number")
+        raise QueryError(name, f"found {text[:40]!r}, expected a whole number")
     return int(text)

@@ -1,13 +1,11 @@
 """Entries that were found, as JSON, JSON lines and CSV. The entry itself stands there as it was sent."""
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from logboom.formats.csv_rows import COLUMNS
+from logboom.formats.csv_rows import header, record_rows
 from logboom.journal.matching import Found
 
 
@@ -39,8 +37,6 @@ def json_lines(page: Iterable[Found]) -> bytes:
 
 def csv_of(page: Iterable[Found]) -> bytes:
     """RFC 4180, with a header."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows((*found.record[:7], found.entry.decode(errors="replace")) for found in page)
-    return text.getvalue().encode(errors="replace")
+    found = list(page)
+    entries = [one.entry.decode(errors="replace") for one in found]
+    return header() + record_rows([one.record for one in found], entries)

@@ -19,6 +19,7 @@ def make_application(site: Site, answers: operations.Operations) -> web.Applicat
     if not site.settings.health_only:
         application[page.ASSETS] = page.load_assets()
         volume.add_counter(application)
+        series.add_reader(application)
         export.add_exports(application)
         _add_entries(application.router)
     application[openapi.DOCUMENT] = openapi.openapi_document(application, answers.version)
@@ -51,6 +52,7 @@ def _add_entries(router: web.UrlDispatcher) -> None:
     router.add_get("/static/{name:.+}", page.static)
     router.add_get("/api/status", operations.status)
     router.add_get("/api/sources", operations.sources)
+    router.add_delete("/api/sources", operations.forget_source)
     router.add_get("/api/alerts", operations.alerts)
     router.add_get("/api/entries", entries.get)
     router.add_post("/api/entries", entries.post)

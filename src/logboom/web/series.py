@@ -11,36 +11,38 @@ from aiohttp import web
 from logboom.formats.buckets import MICROSECONDS
 from logboom.journal.matching import Filter
 from logboom.journal.numbers import find_fields
-from logboom.journal.series import Point, read_series
-from logboom.web.query import QueryError, SpanQuery, fields_query, series_query
+from logboom.journal.series import Point, SeriesReader
+from logboom.web.query import SpanQuery, fields_query, series_query
 from logboom.web.site import SITE, Site
 from logboom.web.volume import places_of
 
 READ_S_MAX: Final = 2.0
-"""A series that is not read by then is sent as it is: newest first, so the newest buckets are right."""
+"""A series that is not read by then is sent as it is: newest first, so the newest buckets are right. What was
+read is kept, and the next request goes on from there."""
 
 FIELDS_S_MAX: Final = 1.0
 """Looking for fields ends here; the newest entries have the fields of the rest, too."""
+
+READER: Final = web.AppKey("series", SeriesReader)
+
+
+def add_reader(application: web.Application) -> None:
+    """Give an application what `series` needs."""
+    application[READER] = SeriesReader(places_of(application[SITE]))
 
 
 async def fields(request: web.Request) -> web.Response:
     """The numeric fields of the entries that match."""
     site = request.app[SITE]
-    try:
-        wanted = fields_query(request.query)
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
+    wanted = fields_query(request.query)
     return _answer(await site.search(request, partial(_find, site, wanted)))
 
 
 async def series(request: web.Request) -> web.Response:
     """Numbers over time."""
     site = request.app[SITE]
-    try:
-        query = series_query(request.query, request.query.getall("field", []))
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
-    return _answer(await site.search(request, partial(_read, site, query)))
+    query = series_query(request.query, request.query.getall("field", []))
+    return _answer(await site.search(request, partial(_read, site, request.app[READER], query)))
 
 
 def _answer(body: bytes) -> web.Response:
@@ -62,10 +64,10 @@ def _find(site: Site, wanted: Filter) -> bytes:
     return msgspec.json.encode({"fields": rows, "complete": found.complete})
 
 
-def _read(site: Site, query: SpanQuery) -> bytes:
+def _read(site: Site, reader: SeriesReader, query: SpanQuery) -> bytes:
     """Read and render; on a thread."""
     buckets = query.buckets
-    found = read_series(places_of(site), query.wanted, query.fields, buckets, _deadline(site, READ_S_MAX))
+    found = reader.read(query.wanted, query.fields, buckets, _deadline(site, READ_S_MAX))
     return msgspec.json.encode(
         {
             "since": buckets.since / MICROSECONDS,

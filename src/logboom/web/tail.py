@@ -17,7 +17,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import JournalReader
 from logboom.journal.search import Search
-from logboom.web.query import QueryError, tail_query
+from logboom.pipeline.intake import Limit
+from logboom.web.query import tail_query
 from logboom.web.rendering import json_of
 from logboom.web.site import SITE, TAILS_MAX, Site
 
@@ -47,9 +48,6 @@ CLOSE_S_MAX: Final = 2.0
 
 RECONNECT_MS: Final = 1000
 """When an EventSource is to try again."""
-
-BUSY_RETRY_S: Final = 5
-"""When a reader may try again that came while there were too many."""
 
 
 class Portion(NamedTuple):
@@ -131,12 +129,9 @@ class Follower:
 async def tail(request: web.Request) -> web.StreamResponse:
     """Serve one reader, until it or the server goes."""
     site = request.app[SITE]
-    try:
-        wanted, after = tail_query(request.query, request.headers.get("Last-Event-ID"))
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
+    wanted, after = tail_query(request.query, request.headers.get("Last-Event-ID"))
     if site.tails >= TAILS_MAX:
-        raise web.HTTPServiceUnavailable(text="too many tails", headers={"Retry-After": str(BUSY_RETRY_S)})
+        raise site.busy(Limit.TAILS, "too many tails")
     site.tails += 1
     try:
         return await _follow(request, Follower(site, wanted, await _start(request, wanted, after)))
@@ -177,8 +172,8 @@ async def _as_events(request: web.Request, follower: Follower) -> web.StreamResp
             async for portion in portions:
                 await _write(response, _place(follower.position) if portion is None else _events(portion))
         await response.write_eof()
-    except (ConnectionError, TimeoutError):
-        _abort(request)
+    except (ConnectionError, TimeoutError) as error:
+        _abort(request, error)
     return response
 
 
@@ -187,8 +182,10 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
         await response.write(data)
 
 
-def _abort(request: web.Request) -> None:
+def _abort(request: web.Request, error: Exception) -> None:
     """Cut off a reader that is gone, or does not read."""
+    if isinstance(error, TimeoutError):
+        request.app[SITE].intake.counters.limit_reached(Limit.UNREAD)
     if request.transport is not None:
         request.transport.abort()
 
@@ -232,8 +229,8 @@ async def _send(request: web.Request, stream: web.WebSocketResponse, follower: F
                 if portion is not None:
                     await _send_portion(stream, portion)
         await stream.close(code=WSCloseCode.GOING_AWAY)
-    except (ConnectionError, TimeoutError):
-        _abort(request)
+    except (ConnectionError, TimeoutError) as error:
+        _abort(request, error)
 
 
 async def _send_portion(stream: web.WebSocketResponse, portion: Portion) -> None:

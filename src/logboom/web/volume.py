@@ -10,7 +10,7 @@ from aiohttp import web
 from logboom.formats.buckets import MICROSECONDS
 from logboom.journal.steps import Places
 from logboom.journal.volume import VolumeCounter
-from logboom.web.query import QueryError, SpanQuery, volume_query
+from logboom.web.query import SpanQuery, volume_query
 from logboom.web.site import SITE, Site
 
 COUNT_S_MAX: Final = 2.0
@@ -33,10 +33,7 @@ def add_counter(application: web.Application) -> None:
 async def volume(request: web.Request) -> web.Response:
     """Counts by time and level."""
     site = request.app[SITE]
-    try:
-        query = volume_query(request.query)
-    except QueryError as error:
-        raise web.HTTPBadRequest(text=str(error)) from None
+    query = volume_query(request.query)
     counter = request.app[COUNTER]
     body = await site.search(request, partial(_count, site, counter, query))
     return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from logboom.formats.csv_rows import COLUMNS, csv_rows, header
-from logboom.formats.records import records_of
+from logboom.formats.records import records_of, sender
 from logboom.formats.times import iso_from_ns
 from logboom.journal.segments import prefix, suffix
 from logboom.testing.output_kit import FIRST_NS, SOURCES, sample_entries
@@ -30,6 +30,12 @@ ODD = [
         b'{"@timestamp":"2025-11-12 19:08:58"}',
         b'{"time":1762974538}',
     ),
+    *(b'{"device":7}', b'{"device":7.0}', b'{"device":true,"host":"a,b"}', b'{"service":["x"],"host":"h"}'),
+    *(
+        b'{"id":"e46","temp":1,"rh":2,"lux":"3"}',
+        b'{"id":"e46","temp":1}',
+        b'{"id":8,"temp":1,"rh":2,"lux":3}',
+    ),
     *(b'{"ts":null,"time":"x","msg":""}', b'{"msg":"a\\r\\nb, \\"c\\""}', b'{"level":50,"msg":["a","b"]}'),
 ]
 
@@ -49,7 +55,13 @@ def by_the_book(entries: Sequence[bytes], data: bytes) -> bytes:
     text = io.StringIO(newline="")
     records = records_of(range(len(entries)), data)
     csv.writer(text).writerows(
-        (*record[:7], entries[record.sequence].decode(errors="replace")) for record in records
+        (
+            *record[:4],
+            sender(record.entry, record.source),
+            *record[4:7],
+            entries[record.sequence].decode(errors="replace"),
+        )
+        for record in records
     )
     return text.getvalue().encode(errors="replace")
 
@@ -71,11 +83,23 @@ def test_damaged_lines_are_left_out() -> None:
 
 def test_columns_may_be_fields() -> None:
     entries = [b'{"temp":"24.1","on":true,"n":null,"rh":5,"lux":127,"s":{"a":1,"b":[1,2]}}', b'{"msg":"x"}']
-    columns = ("sequence", "received_at", "temp", "on", "n", "irradiance", "s.a", "s.b", "s", "msg")
-    assert header(columns) == b"sequence,received_at,temp,on,n,irradiance,s.a,s.b,s,msg\r\n"
+    columns = ("sequence", "received_at", "sender", "temp", "on", "n", "irradiance", "s.a", "s.b", "s", "msg")
+    assert header(columns) == b"sequence,received_at,sender,temp,on,n,irradiance,s.a,s.b,s,msg\r\n"
     assert parsed(csv_rows([8, 9], lines_of(entries), columns)) == [
-        ["8", iso_from_ns(FIRST_NS), "24.1", "true", "", "1.0", "1", "[1,2]", '{"a":1,"b":[1,2]}', ""],
-        ["9", iso_from_ns(FIRST_NS), "", "", "", "", "", "", "", "x"],
+        [
+            "8",
+            iso_from_ns(FIRST_NS),
+            SOURCES[0][0],
+            "24.1",
+            "true",
+            "",
+            "1.0",
+            "1",
+            "[1,2]",
+            '{"a":1,"b":[1,2]}',
+            "",
+        ],
+        ["9", iso_from_ns(FIRST_NS), SOURCES[1][0], "", "", "", "", "", "", "", "x"],
     ]
 
 

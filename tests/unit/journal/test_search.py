@@ -43,6 +43,8 @@ FILTERS = [
     Filter(text="ÜNÏ \U0001f680"),
     Filter(text='","source"'),
     Filter(text="received_at"),
+    Filter(text='"level":"info"'),
+    Filter(text='"msg":"'),
     Filter(text="pump", listener="device", level_min=severity("INFO")),
     Filter(since=moment(FIRST + 300)),
     Filter(until=moment(FIRST + 123)),

@@ -16,7 +16,7 @@ from logboom.journal.matching import Filter
 from logboom.journal.numbers import find_fields
 from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.journal.series import Series, read_series
+from logboom.journal.series import Series, SeriesReader
 from logboom.journal.steps import Places
 
 START_S = 1_762_974_480
@@ -52,7 +52,7 @@ def buckets(until_s: float, points: int) -> Buckets:
 
 
 def read(places: Places, until_s: float, points: int, *fields: str, **wanted: Any) -> Series:
-    return read_series(places, Filter(**wanted), fields, buckets(until_s, points))
+    return SeriesReader(places).read(Filter(**wanted), fields, buckets(until_s, points))
 
 
 def mixed(number: int) -> Any:
@@ -152,11 +152,54 @@ def test_many_entries_at_once_hide_no_silence(tmp_path: Path) -> None:
 
 def test_what_is_given_up_has_the_newest(tmp_path: Path) -> None:
     places = write(tmp_path / "j", [(number, {"v": number}) for number in range(1000)])
-    found = read_series(places, Filter(), ("v",), buckets(1000, 100), give_up=lambda: True)
+    found = SeriesReader(places).read(Filter(), ("v",), buckets(1000, 100), give_up=lambda: True)
     assert not found.complete
     assert max(found.values["v"]) == 99
     assert found.values["v"][99].count == 10
     assert min(found.values["v"]) > 50
+
+
+def test_what_was_given_up_goes_on_where_it_ended(tmp_path: Path) -> None:
+    places = write(
+        tmp_path / "j", [(number, {"v": number, "boot_seq": number // 250}) for number in range(1000)]
+    )
+    reader, whole = SeriesReader(places), read(places, 1000, 100, "v")
+    for steps in (3, 6, 1000):
+        left = iter(range(steps))
+        found = reader.read(
+            Filter(), ("v",), buckets(1000, 100), give_up=lambda left=left: next(left, None) is None
+        )
+        assert found.values["v"][99] == whole.values["v"][99]
+    assert found == whole
+    assert len(whole.values["v"]) == 100
+    assert len(whole.boots) == 3
+
+
+@pytest.mark.parametrize("wanted", [Filter(), Filter(source="d1"), Filter(text="v=7")])
+def test_series_are_exact_asked_once_or_again(tmp_path: Path, wanted: Filter) -> None:
+    """Also for times that cut a step, and when there is room for nothing."""
+    entries = [
+        (
+            number + (300 if number > 500 else 0),
+            {"v": number % 10, "device": f"d{number % 3}", "boot_seq": number // 400},
+        )
+        for number in range(900)
+    ]
+    places = write(tmp_path / "j", entries)
+    reader = SeriesReader(places)
+    for since, until in [(0, 1300), (100.5, 900.5), (0, 1300), (600, 601), (101.5, 901.5)]:
+        limited = wanted._replace(
+            since=iso_from_ns(int((START_S + since) * 1e9)), until=iso_from_ns(int((START_S + until) * 1e9))
+        )
+        cut = buckets_of(microseconds(limited.since), microseconds(limited.until), 60)
+        found = reader.read(limited, ("v",), cut)
+        assert found == SeriesReader(places).read(limited, ("v",), cut)
+        times = [
+            (microseconds(one.record.received_at), one.record.entry["v"])
+            for one in Search(tmp_path / "j").forward(limited, 10_000).found
+        ]
+        assert sum(point.count for point in found.values["v"].values()) == len(times)
+        assert sum(point.total for point in found.values["v"].values()) == sum(value for _, value in times)
 
 
 def test_an_empty_journal_has_no_series(tmp_path: Path) -> None:

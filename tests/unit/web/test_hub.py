@@ -187,7 +187,7 @@ def test_a_reader_that_takes_nothing_is_disconnected(bench: Bench) -> None:
     for second in range(int(STALL_S_MAX) + 1):
         bench.hub.sweep(float(second))
     assert not stuck.is_closing()
-    bench.hub.sweep(STALL_S_MAX + 1)
+    assert bench.hub.sweep(STALL_S_MAX + 1) == 1
     assert stuck.is_closing()
     assert not quiet.is_closing()
     assert reader not in bench.hub._readers

@@ -19,7 +19,7 @@ def test_json_holds_the_entry_as_it_was_sent_on_one_line() -> None:
     assert b'"entry":' + ENTRY.replace(b"\r", b" ") + b"}" in line
     assert not set(line) & set(b"\r\n")
     document = json.loads(line)
-    assert list(document) == list(COLUMNS)
+    assert list(document) == [*Record._fields[:7], "entry"]
     assert (document["sequence"], document["message"]) == (7, 'say "x",\n2')
 
 
@@ -31,4 +31,4 @@ def test_json_lines_are_lines() -> None:
 def test_csv_reads_back() -> None:
     rows = list(csv.reader(io.StringIO(csv_of([FOUND]).decode(), newline="")))
     assert rows[0] == list(COLUMNS)
-    assert rows[1] == ["7", *RECORD[1:7], ENTRY.decode()]
+    assert rows[1] == ["7", *RECORD[1:4], "10.0.0.1", *RECORD[4:7], ENTRY.decode()]

@@ -1,0 +1,118 @@
+"""What is kept of a journal's steps: each is read once, newest first; and what is kept is bounded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from logboom.journal import kept as kept_module
+from logboom.journal import segments as segments_module
+from logboom.journal.kept import KeptSteps
+from logboom.journal.matching import Filter, Matcher
+from logboom.journal.steps import Places, Step
+from logboom.testing.output_kit import write_journal
+
+COUNT = 600
+
+
+@dataclass
+class Sequences:
+    """A part that knows its entries."""
+
+    found: list[int]
+    since: int = 0
+    until: int = 1
+
+    def __len__(self) -> int:
+        return 10
+
+
+class World:
+    """A journal of many steps, and how often they were read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.places = Places(folder)
+        self.reads: list[int] = []
+
+    def read(self, step: Step, matcher: Matcher) -> Sequences:
+        self.reads.append(step.start)
+        blocks = self.places.blocks_of(step)
+        return Sequences(
+            [one.record.sequence for block in blocks for one in matcher.first(block, block.count)]
+        )
+
+    def ask(self, kept: KeptSteps[Sequences], text: str = "", steps_max: int = 10_000) -> list[int]:
+        """The sequences that were found; the steps that were read are in `reads`."""
+        self.reads, found = [], list[int]()
+        for number, (part, goes_on) in enumerate(kept.back(Filter(text=text), "", self.read), 1):
+            found[:0] = part.found
+            if not goes_on or number == steps_max:
+                break
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for module in (segments_module, __import__("logboom.journal.index", fromlist=["index"])):
+        monkeypatch.setattr(module, "INDEX_STEP_BYTES", 3000)
+    write_journal(tmp_path, [b'{"n":%d}' % number for number in range(COUNT)], segment_lines=10_000)
+    return World(tmp_path / "journal")
+
+
+def test_each_step_is_read_once_but_the_newest(world: World) -> None:
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    assert world.ask(kept) == list(range(COUNT))
+    steps = world.reads
+    assert len(steps) > 10
+    assert steps == sorted(steps, reverse=True)
+    assert world.ask(kept) == list(range(COUNT))
+    assert world.reads == steps[:1]
+
+
+def test_filters_are_told_apart(world: World) -> None:
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    world.ask(kept)
+    for _ in range(2):
+        assert world.ask(kept, "7") == [number for number in range(COUNT) if "7" in str(number)]
+    assert len(world.reads) == 1
+
+
+def test_who_stops_goes_on_from_there(world: World) -> None:
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    some = world.ask(kept, steps_max=4)
+    assert some == list(range(some[0], COUNT))
+    first = world.reads
+    assert world.ask(kept) == list(range(COUNT))
+    assert world.reads[0] == first[0]
+    assert not set(world.reads[1:]) & set(first)
+
+
+def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None:
+    kept = KeptSteps[Sequences](world.places, 5 * 11)
+    for _ in range(2):
+        assert world.ask(kept) == list(range(COUNT))
+    all_steps = list(dict.fromkeys(step.start for step in world.places.steps_back(0, COUNT)))
+    assert world.reads == [all_steps[0], *all_steps[6:]]
+
+
+def test_the_picture_that_was_asked_for_least_lately_makes_room(world: World) -> None:
+    steps = len(list(world.places.steps_back(0, COUNT)))
+    kept = KeptSteps[Sequences](world.places, (steps + 2) * 11)
+    for text in ("1", "2"):
+        world.ask(kept, text)
+    world.ask(kept, "2")
+    assert len(world.reads) == 1
+    world.ask(kept, "1")
+    assert len(world.reads) > steps / 2
+    world.ask(kept, "1")
+    assert len(world.reads) == 1
+
+
+def test_pictures_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_module, "PICTURES_MAX", 3)
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    for text in "12345":
+        world.ask(kept, text)
+    for text, was_kept in (("5", True), ("4", True), ("3", True), ("1", False)):
+        world.ask(kept, text)
+        assert (len(world.reads) == 1) is was_kept
