@@ -52,7 +52,6 @@ _TAILS: Final = re.compile(r"(?:\w+=\S+ )*logboom tail\b(?!.*--no-follow)", re.D
 _FOLLOWS: Final = re.compile(r"(?:\w+=\S+ )*logboom send\b.*(?:--follow|--last)\b", re.DOTALL)
 _DEFAULTS: Final = (
     (re.compile(r"(logboom tail\b)(?![^|;]*\b(?:http|ws)s?://)"), r"\1 http://127.0.0.1:8080"),
-    (re.compile(r"(logboom health\b)(?![^|;]*--url)"), r"\1 --url http://127.0.0.1:8080"),
     (re.compile(r"(logboom simulate device\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:5000"),
     (re.compile(r"(logboom simulate sensor\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:6000"),
     (
