@@ -6,10 +6,11 @@ BIN    := $(VENV)/bin
 VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
+RUNS   ?= 20000
 # As many workers as there are cores; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -gt 4 ] && echo 4 || echo $$cores)
 
-.PHONY: help run test check format bench dist lock docs clean audit
+.PHONY: help run test check format fuzz bench dist lock docs clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +66,11 @@ audit: $(VENV)/.test  ## look for known vulnerabilities among the locked depende
 format: $(VENV)/.test  ## put the code into its standard form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+# atheris is no part of the test requirements: it has wheels for x86-64 only.
+fuzz: $(VENV)/.test  ## feed every door with what atheris makes up, some minutes long (RUNS=20000)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "fuzz: it wants atheris: $(BIN)/pip install atheris"; exit 1; }
+	@exec $(BIN)/python tests/property/fuzz.py all $(RUNS)
 
 bench: $(VENV)/.test  ## measure beside rsyslog and syslog-ng; writes bench/RESULTS.md
 	@exec $(BIN)/python -m bench $(ARGS)

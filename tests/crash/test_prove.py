@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from logboom.cli import app
 from logboom.formats.capnp_entry import decode
 from logboom.testing import prove_server
-from logboom.testing.oracle import COLLECTOR, DEVICE, Tally, Witness, judge
+from logboom.testing.oracle import COLLECTOR, DEVICE, Judgement, Tally, Witness, judge
 from logboom.testing.prove_dialects import CAPNP, DIALECTS, GATEWAY
+from logboom.testing.prove_plan import Plan, Proof
 from logboom.testing.witness import Connect, Dialect
 
 
@@ -49,6 +50,21 @@ def test_the_oracle_tells_allowed_doubles_from_others() -> None:
     assert tally([line(0), line(0)], [2], [1]) == Tally(1, 1, 2, 0, 0, 1, 0)
     assert tally([line(0), line(0)], [1], [1]).doubled == 1
     assert tally([line(0), line(0), line(0)], [2], [1]).doubled == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "tally", "silent"),
+    [
+        ("collector", Tally(sent=5, stored=5), ["collector"]),
+        ("collector", Tally(sent=5, acked=1, stored=1), []),
+        ("gateway", Tally(sent=5, stored=5), []),
+        ("gateway", Tally(sent=5), ["gateway"]),
+    ],
+)
+def test_a_protocol_that_never_answered_proves_nothing(kind: str, tally: Tally, silent: list[str]) -> None:
+    proof = Proof(Plan(1, 1, kinds=(kind,)), Judgement({kind: tally}))
+    assert (proof.kept, proof.silent, proof.good) == (True, silent, not silent)
+    assert not Proof(proof.plan).good
 
 
 def test_what_was_refused_must_not_be_there() -> None:

@@ -142,9 +142,8 @@ def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> 
         assert alert["subject"] == "pump (device)"
         assert alert["state"] == state
         assert (alert["resolved_at"] is None) == (state == "firing")
-        assert document["notify"] == [
-            {"name": f"json://127.0.0.1:{hook.port}", "trouble": None, "waiting": 0}
-        ]
+        [target] = document["notify"]  # the answer to a message may still be on its way: `waiting` may be 1
+        assert (target["name"], target["trouble"]) == (f"json://127.0.0.1:{hook.port}", None)
     kept = "".join(path.read_text() for path in tmp_path.glob("*.json"))
     assert not [secret for secret in SECRETS if secret in log + json.dumps(alerts) + kept]
 

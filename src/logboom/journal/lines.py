@@ -24,6 +24,9 @@ a copy of journal lines."""
 BAD_LINE_BYTES_MAX: Final = 8 << 20
 """Bytes without a newline that are looked at together. No line is that long, so the decoder need not see them."""
 
+ENTRY_BYTES_MAX: Final = BAD_LINE_BYTES_MAX - (64 << 10)
+"""The longest entry, as JSON; the rest of the line is its envelope's. A longer one would be taken for damage."""
+
 _READ_BYTES: Final = 1 << 20
 """Read at once to be counted: larger ones are slower, as they don't stay in the processor's cache."""
 

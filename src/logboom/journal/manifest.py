@@ -20,14 +20,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.durable import make_folder, replace_file, sync_folder
 from logboom.formats.times import iso_from_ns
-from logboom.journal.segments import Segment, sync_folder
+from logboom.journal.segments import Segment
 
 MANIFEST_NAME: Final = "segments.manifest"
 """Not `.jsonl`: `cat *.jsonl` is for entries."""
 
 NO_CHAIN: Final = "0" * 64
 """What stands before the first line."""
+
+GONE: Final = frozenset({"expired", "removed", "missing"})
+"""Events after which a segment need not be there."""
 
 _READ_BYTES: Final = 1 << 20
 _CHAIN: Final = b',"chain":"'
@@ -61,6 +65,11 @@ class Event(msgspec.Struct, omit_defaults=True):
         """The segment's first sequence; -1 when it is about none."""
         return int(self.segment[:20]) if self.segment else -1
 
+    @property
+    def end(self) -> int:
+        """The sequence after its last one, by its entries."""
+        return self.first + self.entries
+
 
 class Line(NamedTuple):
     """A line of the manifest as it is found."""
@@ -91,16 +100,57 @@ class Manifest(NamedTuple):
         """What can be trusted, oldest first."""
         return ((line, line.event) for line in self.lines if line.good and line.event)
 
-    def hashes(self) -> dict[int, tuple[Line, Event]]:
-        """The last hash of each segment, by its first sequence."""
-        return {event.first: (line, event) for line, event in self.events() if event.hash and event.segment}
+    def until(self, line: Line) -> "Manifest":
+        """The manifest as it was when `line` was its last."""
+        return Manifest(self.lines[: line.number], b"")
 
-    def gone(self) -> dict[int, str]:
+    def hashes(self) -> dict[int, tuple[Line, Event]]:
+        """The hash that counts for each segment, by its first sequence: the first one, but for repairs."""
+        return self._weigh()[0]
+
+    def wrong(self) -> list[Line]:
+        """Lines that can't be read, whose chain does not fit, or that contradict an earlier one."""
+        against = {line.number for line in self._weigh()[1]}
+        return [line for line in self.lines if not line.good or line.number in against]
+
+    def _weigh(self) -> tuple[dict[int, tuple[Line, Event]], list[Line]]:
+        """The hashes that count; and the lines that seal anew what was sealed, or what the sealer had gone past."""
+        found: dict[int, tuple[Line, Event]] = {}
+        against: list[Line] = []
+        end = 0
+        for line, event in self.events():
+            if not (event.hash and event.segment):
+                continue
+            if event.event == "sealed" and event.first < end:
+                if event.first not in found or found[event.first][1].hash != event.hash:
+                    against.append(line)
+                continue
+            found[event.first] = line, event
+            end = max(end, event.end)
+        return found, against
+
+    @property
+    def end(self) -> int:
+        """The sequence after the last one that has a hash."""
+        return max((event.end for _, event in self.hashes().values()), default=0)
+
+    def strangers(self, segments: Iterable[Segment]) -> list[Segment]:
+        """Segments without a hash that stand before others that have theirs.
+
+        Segments are sealed in their order: so these were put there afterwards, or their line was damaged, or a
+        repair that made them was broken off.
+        """
+        hashes, end = self.hashes(), self.end
+        return [segment for segment in segments if segment.first not in hashes and segment.first < end]
+
+    def gone(self) -> dict[int, Event]:
         """Why segments need not be there, by first sequence."""
-        found: dict[int, str] = {}
+        found: dict[int, Event] = {}
         for _, event in self.events():
-            if event.event in {"expired", "removed", "missing"}:
-                found[event.first] = event.event
+            if event.event in GONE:
+                found[event.first] = event
+            elif event.hash:
+                found.pop(event.first, None)
         return found
 
 
@@ -173,13 +223,9 @@ def mend_manifest(folder: Path, set_aside: Path) -> str | None:
         return None
     path = folder / MANIFEST_NAME
     end = path.stat().st_size - len(torn)
-    set_aside.mkdir(exist_ok=True)
+    make_folder(set_aside)
     aside = set_aside / f"{MANIFEST_NAME}.{end}.torn"
-    with aside.open("wb") as file:
-        file.write(torn)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(set_aside)
+    replace_file(aside, [torn])
     with path.open("r+b") as file:
         file.truncate(end)
         os.fsync(file.fileno())

@@ -31,6 +31,8 @@ def repair(finding: "Finding", set_aside: Path) -> list[Path]:
         OSError: the disk is full, or broken.
     """
     segment = finding.segment
+    if finding.unreadable:
+        return []
     if not (finding.damage or finding.problems):
         if finding.notes or finding.misled:
             rebuild_index(segment)

@@ -53,6 +53,8 @@ class Sealer:
         self._committed = committed
         self._report = report
         self._known: set[int] | None = None
+        self._end = 0
+        self._told: set[int] = set()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._failed = False
@@ -80,8 +82,9 @@ class Sealer:
         """Bring the manifest up to date. Trouble is told once, and tried again at the next look."""
         try:
             if self._known is None:  # a line that can be read counts, even if its chain tells of damage
-                lines = read_manifest(self._folder).lines
-                self._known = {line.event.first for line in lines if line.event and line.event.hash}
+                manifest = read_manifest(self._folder)
+                self._known = {line.event.first for line in manifest.lines if line.event and line.event.hash}
+                self._end = manifest.end
             known, budget = self._known, CLOSE_BYTES_MAX
             for segment, following in self._due(known):
                 extent = _Extent.of(segment, following.first - segment.first)
@@ -90,7 +93,8 @@ class Sealer:
                 if event is not None:
                     append_events(self._folder, [event])
                     known.add(segment.first)
-            self._failed = False
+                    self._end = max(self._end, event.end)
+                    self._failed = False
         except Exception as error:  # noqa: BLE001 - no reason to refuse an entry, or to end the thread
             if not self._failed:
                 self._report("error", f"the manifest of the journal can't be written: {error}")
@@ -102,8 +106,21 @@ class Sealer:
         if not committed.offset:  # the newest one holds nothing yet, and may vanish in a crash
             return []
         segments = [one for one in list_segments(self._folder) if one.first <= committed.segment_first]
-        pairs = pairwise(segments)
-        return [(one, following) for one, following in pairs if one.first not in known]
+        new = [pair for pair in pairwise(segments) if pair[0].first not in known]
+        return [(one, following) for one, following in new if self._may_be_sealed(one, following)]
+
+    def _may_be_sealed(self, segment: Segment, following: Segment) -> bool:
+        """Whether it contradicts nothing that is known; what does is for people to look at, and told once."""
+        if segment.first < self._end:
+            trouble = "it came after later ones were sealed, or its line in the manifest was damaged"
+        elif any(one.next > following.first for one in read_sums(segment)):
+            trouble = f"{following.name} begins inside it and hides what was stored"
+        else:
+            return True
+        if segment.first not in self._told:
+            self._told.add(segment.first)
+            self._report("error", f"{segment.name} is not sealed: {trouble}; see logboom verify")
+        return False
 
     def _hash(self, segment: Segment, extent: "_Extent") -> Event | None:
         """The line of a segment; None when it is gone, or the server stops meanwhile and it is large."""

@@ -1,5 +1,6 @@
 """Segment files: their names, their envelope, their order, and the sparse index beside each."""
 
+import re
 import struct
 from bisect import bisect_right
 from functools import lru_cache
@@ -16,6 +17,11 @@ SUMS_SUFFIX: Final = ".sums"
 INDEX_STEP_BYTES: Final = 1 << 20
 """A seek reads at most this much in vain; a 256 MiB segment has an index of 6 KiB."""
 
+
+SEQUENCE_MAX: Final = 1 << 62
+"""No journal gets there; a name that says so is no segment's, and would leave no room for sequences."""
+
+_NAME: Final = re.compile("[0-9]{20}")
 
 LINE_BYTES_MIN: Final = 32
 """No journal line is as short; an index that says so is damaged, and would make the sequence jump."""
@@ -73,7 +79,7 @@ def list_segments(folder: Path) -> list[Segment]:
     return sorted(
         Segment(int(path.stem), path)
         for path in folder.glob(f"*{SUFFIX}")
-        if len(path.stem) == 20 and path.stem.isascii() and path.stem.isdecimal()
+        if _NAME.fullmatch(path.stem) and int(path.stem) < SEQUENCE_MAX
     )
 
 

@@ -1,6 +1,7 @@
 """Checking a whole journal: its lines, its checksums, and what its manifest says of each segment."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -8,13 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from logboom.journal.index import fits_sums
+from logboom.journal.index import fits_sums, received_at_ns
 from logboom.journal.lines import Damage, LineScan, count_newlines, settle_lines
 from logboom.journal.manifest import Event, Line, read_manifest
 from logboom.journal.segments import Segment, list_segments, read_index
 from logboom.journal.sums import Sum, SumCheck, read_sums
 
 _BLOCK_BYTES: Final = 4 << 20
+
+_POINT_LATE_NS: Final = 3600 * 10**9
+"""A point has the time of its group's first batch, its line that of the first one with an entry. On a disk that hangs
+they may be far apart."""
 
 
 @dataclass
@@ -34,13 +39,21 @@ class Finding:
     """Bytes under a checksum that fits. What a crash took of the checksums is not covered, which is no damage."""
     afterwards: int = 0
     """How many of them got their checksum only from the file: at a start after a crash, or by a repair."""
+    misled: bool = False
+    """Its index leads readers to other lines than those they look for."""
+    unreadable: bool = False
+    """The system gives no bytes of it: no repair can help."""
     sealed: bool = False
     """The manifest has a hash of it, and it fits."""
+    sealed_size: int | None = None
+    """Bytes that were sealed; None when they are not what they were, or have no hash."""
+    sealed_end: int = 0
+    """The sequence after the last of them."""
 
     @property
     def good(self) -> bool:
-        """Every line is there, and as it was written."""
-        return not self.damage and not self.problems
+        """Every line is there, as it was written, and found."""
+        return not (self.damage or self.problems or self.misled)
 
     @property
     def next_sequence(self) -> int:
@@ -64,10 +77,10 @@ def verify(
     for segment, end in zip(segments, ends, strict=False):
         try:
             finding = _scan(segment, end, hashes.get(segment.first), progress)
-        except FileNotFoundError:
-            if growing:  # past its retention
-                continue
-            raise
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not segment.path.is_symlink():
+                continue  # past its retention, or set aside by a repair: the audit tells whether it may
+            finding = Finding(segment, problems=[f"can't be read: {error.strerror}"], unreadable=True)
         if growing and end is None and finding.damage and finding.damage[-1].torn:
             finding.damage.pop()
             finding.notes.append("the last line is being written")
@@ -79,27 +92,63 @@ def _scan(
 ) -> Finding:
     """Read one segment once, in blocks."""
     sums = read_sums(segment)  # before the data: a server may be adding to both
-    lines, check = LineScan(0, segment.first), SumCheck(sums)
+    lines, check, points = LineScan(0, segment.first), SumCheck(sums), _PointCheck(segment)
     digest, left = sha256(), sealed[1].bytes if sealed else 0
     with segment.path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             progress(len(block))
             lines.feed(block)
             check.feed(block)
+            points.feed(block)
             if left:
                 digest.update(block[:left])
                 left -= min(left, len(block))
     lines.finish()
     check.end()
+    points.end()
     finding = Finding(segment, lines.lines, lines.size, lines.damage)
     finding.covered, finding.afterwards = check.covered, check.afterwards
     _number(finding, _places(segment, sums, sealed))
-    _compare_end(finding, end)
+    _compare_end(finding, end, sums, sealed)
     _compare_sums(finding, check.changed)
-    _compare_index(finding, sums)
     if sealed:
         _compare_hash(finding, sealed, None if left else digest.hexdigest())
+        _compare_tail(finding, end)
+    _compare_index(finding, sums, fits=points.fit)
     return finding
+
+
+class _PointCheck:
+    """Counts the lines up to each point of an index while its segment is read: readers start at its points."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._points = deque(read_index(segment))
+        self._sequence = segment.first
+        self._offset = 0
+        self._last = b"\n"
+        self.fit = True
+        """Each point so far stands at the start of the line of its sequence, and has about its time."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the file."""
+        end, place = self._offset + len(data), 0
+        while self._points and self._points[0].offset < end:
+            point = self._points.popleft()
+            at = point.offset - self._offset
+            self._sequence += data.count(b"\n", place, at)
+            before = data[at - 1 : at] if at else self._last
+            self.fit &= (before, point.sequence) == (b"\n", self._sequence)
+            moment_ns = received_at_ns(data[at : at + 64])
+            if moment_ns is not None and abs(moment_ns - point.received_ns) > _POINT_LATE_NS:
+                self.fit = False
+            place = at
+        self._sequence += data.count(b"\n", place)
+        self._last, self._offset = data[-1:], end
+
+    def end(self) -> None:
+        """The file ends here: a point may stand at its very end."""
+        for point in self._points:
+            self.fit &= (point.offset, point.sequence) == (self._offset, self._sequence)
 
 
 def _places(segment: Segment, sums: list[Sum], sealed: tuple[Line, Event] | None) -> list[tuple[int, int]]:
@@ -148,13 +197,23 @@ def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
     return offset == 0 or inside_damage or os.pread(descriptor, 1, offset - 1) == b"\n"
 
 
-def _compare_end(finding: Finding, end: int | None) -> None:
-    """Hold a segment against the one after it."""
+def _compare_end(
+    finding: Finding, end: int | None, sums: list[Sum], sealed: tuple[Line, Event] | None
+) -> None:
+    """Hold a segment against the one after it. What was durable stands before it; what never was may not."""
     if end is None:
         return
+    sealed_end = sealed[1].end if sealed else 0
+    hidden = max([sealed_end, *(one.next for one in sums[-1:])]) - end
+    if hidden > 0:
+        what = "sealed" if sealed_end > end else "stored"
+        finding.problems.append(f"the next segment begins inside it: {hidden} {what} entries are hidden")
     surplus = finding.next_sequence - end
+    if surplus > max(0, hidden):
+        finding.notes.append(
+            f"{surplus - max(0, hidden)} lines after a failed write, never acknowledged, not counted"
+        )
     if surplus > 0:
-        finding.notes.append(f"{surplus} lines after a failed write, never acknowledged, not counted")
         finding.damage = [damage for damage in finding.damage if damage.sequence < end]
     elif surplus < 0:
         finding.notes.append(f"{-surplus} sequences before the next segment stand in no line")
@@ -174,18 +233,34 @@ def _compare_sums(finding: Finding, changed: list[Sum]) -> None:
             )
 
 
-def _compare_index(finding: Finding, sums: list[Sum]) -> None:
+def _compare_index(finding: Finding, sums: list[Sum], *, fits: bool) -> None:
     points = read_index(finding.segment)
     if finding.size and not points:
         finding.notes.append("index missing or unreadable")
+    elif finding.good:  # else lines can't be counted
+        finding.misled = not fits
     elif not fits_sums(points, sums):
         finding.notes.append("index and checksums contradict each other: the index is damaged")
+
+
+def _compare_tail(finding: Finding, end: int | None) -> None:
+    """What stands behind sealed bytes counts for nothing: it was there when they were sealed, or came later."""
+    if finding.sealed_size is None or finding.size <= finding.sealed_size:
+        return
+    with finding.segment.path.open("rb") as file:
+        lines = count_newlines(file.fileno(), 0, finding.sealed_size)
+    last = finding.next_sequence if end is None else min(end, finding.next_sequence)
+    more = last - finding.segment.first - lines
+    if more > 0:
+        finding.problems.append(f"{more} lines stand behind what was sealed, and would be read")
 
 
 def _compare_hash(finding: Finding, sealed: tuple[Line, Event], found: str | None) -> None:
     """`found` is the hash of the bytes that were sealed; None: they are not all there."""
     line, event = sealed
     finding.sealed = found == event.hash
+    if finding.sealed:
+        finding.sealed_size, finding.sealed_end = event.bytes, event.end
     if found is None:
         finding.problems.append(f"{finding.size} bytes, {event.bytes} by line {line.number} of the manifest")
     elif not finding.sealed:

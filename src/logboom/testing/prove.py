@@ -39,7 +39,7 @@ def prove(plan: Plan, folder: Path, watch: Callable[[Progress], None] = _nobody)
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
-        while not proof.chapters or (proof.good and proof.load_s < plan.seconds):
+        while not proof.chapters or (proof.kept and proof.load_s < plan.seconds):
             if proof.chapters:
                 shutil.rmtree(chapter)
             chapter.mkdir()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from logboom.testing.oracle import Judgement
+from logboom.testing.oracle import Judgement, Tally
 from logboom.testing.prove_dialects import DIALECTS
 from logboom.testing.prove_server import Hurt
 
@@ -51,11 +51,24 @@ class Proof:
     """Disasters that this system does not allow."""
 
     @property
+    def kept(self) -> bool:
+        """No promise was broken so far."""
+        return self.judgement.good and not self.problems
+
+    @property
+    def silent(self) -> list[str]:
+        """Protocols that showed nothing: those that answer never did, or nothing of them was stored."""
+        tallies = {kind: self.judgement.kinds.get(kind, Tally()) for kind in self.plan.kinds}
+        return [
+            kind
+            for kind, tally in tallies.items()
+            if not (tally.acked if DIALECTS[kind].answers else tally.stored)
+        ]
+
+    @property
     def good(self) -> bool:
         """Every promise was kept, and there was something to keep: each protocol that answers has answered."""
-        kinds = self.judgement.kinds
-        silent = [kind for kind in self.plan.kinds if kind not in kinds or not kinds[kind].stored]
-        return self.judgement.good and not self.problems and not silent
+        return self.kept and not self.silent
 
     @property
     def entries_per_s(self) -> float:

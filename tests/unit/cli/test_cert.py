@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from typer.testing import CliRunner
 
 from logboom.cli import app
 from logboom.errors import ConfigError
-from logboom.ops.certificates import files_of, is_signed_by, make_ca, make_server, read_pair
+from logboom.ops.certificates import files_of, make_ca, make_server, read_pair
 
 
 def cert(folder: Path, *options: str) -> str:
@@ -54,9 +55,10 @@ def test_the_authority_signs_and_is_used_again(tmp_path: Path) -> None:
     assert (tmp_path / "ca.pem").read_bytes() == before
     ca = load(tmp_path / "ca.pem")
     for name in ("server", "hall-1", "hall-2"):
-        assert is_signed_by(load(tmp_path / f"{name}.pem"), ca)
+        load(tmp_path / f"{name}.pem").verify_directly_issued_by(ca)  # raises unless it is
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*files_of(tmp_path, name))
-    assert not is_signed_by(ca, make_ca().certificate)
+    with pytest.raises(InvalidSignature):
+        ca.verify_directly_issued_by(make_ca().certificate)
     limits = ca.extensions.get_extension_for_class(x509.BasicConstraints).value
     assert (limits.ca, limits.path_length) == (True, 0)
 

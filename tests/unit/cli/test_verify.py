@@ -155,13 +155,18 @@ def test_a_repair_adds_to_the_manifest_and_changes_nothing_in_it(data_dir: Path)
     rewrite(data_dir)
     assert verify(data_dir, "--repair")[0] == 0
     assert manifest.read_bytes().startswith(before)
-    code, text = verify(data_dir, "--head", noted)
+    code, text = verify(data_dir)
     assert code == 0
     assert "repaired at 20" in text
     assert "for " in text
     assert "taken afterwards from the file" in text
-    assert f"the head {noted} is line 1 of 2 of the manifest" in text
     assert head_of(text) != noted
+    code, text = verify(data_dir, "--head", noted)
+    assert code == 1  # a repair is a change, too
+    assert f"❌ the head {noted} is line 1 of 2 of the manifest: 1 segments, sequences before 10" in text
+    assert "since that head: 00000000000000000000.jsonl: repaired at 20" in text
+    assert "their checksum differs" in text
+    assert verify(data_dir, "--head", head_of(text))[0] == 0
     again = manifest.read_bytes()
     assert verify(data_dir, "--repair")[0] == 0
     assert manifest.read_bytes() == again
