@@ -154,7 +154,9 @@ def test_the_collectors_booleans(word: str, meaning: bool, tmp_path: Path) -> No
 
 
 def test_the_collectors_values_may_be_padded_or_empty() -> None:
-    one = collector({"SERVER_PORT": " 9999 ", "MIN_LOG_LEVEL": "", "RATE_LIMIT_ENABLED": " "}).listeners["collector"]
+    one = collector({"SERVER_PORT": " 9999 ", "MIN_LOG_LEVEL": "", "RATE_LIMIT_ENABLED": " "}).listeners[
+        "collector"
+    ]
     usual = collector({}).listeners["collector"]
     assert (one.port, one.level_min) == (9999, usual.level_min)
     assert one.rate_limit_enabled is usual.rate_limit_enabled

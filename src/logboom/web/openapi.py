@@ -216,7 +216,11 @@ def _operation(method: str, path: str, text: str) -> dict[str, Any]:
     if more:
         operation["description"] = _plain(more)
     operation["parameters"] = [
-        *[_parameter(name, "path", told) for name, told in PATH_DESCRIPTIONS.items() if f"{{{name}}}" in path],
+        *[
+            _parameter(name, "path", told)
+            for name, told in PATH_DESCRIPTIONS.items()
+            if f"{{{name}}}" in path
+        ],
         *[
             _parameter(name, "query", DESCRIPTIONS[name], required=name in described.required)
             for name in described.query
