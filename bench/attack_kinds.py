@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import grpc  # type: ignore[import-untyped]
 from backports import zstd
 
 from bench.subjects.base import HOST
@@ -29,6 +30,21 @@ _MIB: Final = 1 << 20
 _CROWD: Final = 1000
 _NEIGHBOUR: Final = "127.0.0.2"
 """Another address than the attacker's."""
+_CALLERS: Final = 48
+_CALLS: Final = 128
+"""Connections to `grpc`, and calls of each: more than there may be over all addresses."""
+_CALL: Final = b"".join(
+    bytes([0, len(name)]) + name + bytes([len(value)]) + value
+    for name, value in (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/logservice.LogService/LogMessage"),
+        (b":authority", b"x"),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc"),
+    )
+)
+"""The headers of one, as HTTP/2 packs them without a table."""
 
 
 class AttackError(Exception):
@@ -303,3 +319,21 @@ def half_handshakes(subject: Everything, _seconds: float) -> str:
         for one in crowd:
             _expect(_read_all(one), b"")
     return f"all {_CROWD:,} closed within {time.monotonic() - began:.0f} s; a whole one beside them is served"
+
+
+def silent_calls(subject: Everything, _seconds: float) -> str:
+    """Calls over gRPC that are opened and bring nothing, from one address; a neighbour asks beside them."""
+    address = (HOST, subject.ports["grpc"])
+    calls = b"".join(_http2_frame(1, 4, number, _CALL) for number in range(1, 2 * _CALLS, 2))
+    with ExitStack() as held:
+        for _ in range(_CALLERS):
+            caller = held.enter_context(socket.create_connection(address, TIMEOUT_S, (_NEIGHBOUR, 0)))
+            caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _http2_frame(4, 0, 0, b"") + calls)
+        channel = held.enter_context(grpc.insecure_channel(f"{HOST}:{subject.ports['grpc']}"))
+        health = channel.unary_unary("/grpc.health.v1.Health/Check")
+        _expect(health(b"", timeout=TIMEOUT_S), b"\x08\x01")
+    return f"{_CALLERS * _CALLS:,} calls; the neighbour is answered"
+
+
+def _http2_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload

@@ -34,6 +34,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     "a web page's POST to the TCP ports": attack_kinds.foreign_page,
     "logins without a body": attack_kinds.silent_logins,
     "half TLS handshakes": attack_kinds.half_handshakes,
+    "gRPC calls that bring nothing": attack_kinds.silent_calls,
 }
 
 GROWN_MIB_MAX: Final = 128.0

@@ -35,11 +35,11 @@ from logboom.servers import connection as connection_module
 from logboom.servers import http as http_module
 from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
-from logboom.testing.app_thread import AppThread
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
+from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
 SECRET = b"only for those who may read"

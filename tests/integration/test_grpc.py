@@ -30,7 +30,7 @@ from logboom.clients.sending import send_lines
 from logboom.errors import ListenerError
 from logboom.journal.disk import Disk
 from logboom.servers.grpc_options import STREAM_BYTES_MAX
-from logboom.testing.app_kit import journal_lines, port_of, run_scenario, running_app
+from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 FIELDS: dict[str, Any] = {

@@ -63,13 +63,13 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_connections_open",
             "gauge",
-            "Connections that are open; of gRPC, calls.",
+            "Connections that are open; those of gRPC are looked at once a second.",
             lambda view: view.monitor.counters(view.name).connections_open,
         ),
         Metric(
             "logboom_connections_total",
             "counter",
-            "Connections that were taken; of gRPC, calls.",
+            "Connections that were taken; of gRPC, those that were open at a look.",
             lambda view: view.monitor.counters(view.name).connections_total,
         ),
         Metric(

@@ -1,52 +1,31 @@
-"""What one gRPC call does: messages to batches, receipts to responses and status codes."""
+"""What the calls of the log services do: messages to batches, receipts to responses and status codes."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
+from functools import partial
+from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
-from grpc.aio import EOF, AbortError  # type: ignore[import-untyped]
+from grpc.aio import EOF  # type: ignore[import-untyped]
 
 from logboom.formats.grpc_entry import Decode, Decoded
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
-from logboom.pipeline.door import Door
-from logboom.servers.grpc_options import RPCS_MAX, STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
+from logboom.pipeline.intake import Limit
+from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
+from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.listener import ListenerContext
-from logboom.settings import ListenerSettings
 
 STORED: Final = b"\x08\x01"
 """`LogResponse { success: true }`: the only one there is."""
 RETRY_AFTER: Final = "retry-after-s"
 """The trailer that tells the end of a rate limit's window, seconds."""
 
-PEERS_KNOWN_MAX: Final = 4096
-"""Peers whose `Source` is kept for their next call."""
-
 _FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED})
-_REFUSED: Final = bytes([Verdict.NOT_JSON])
-_connection_ids: Final = itertools.count(1)
-
-
-class Refusal(NamedTuple):
-    """How a call ends when not everything could be stored."""
-
-    code: grpc.StatusCode
-    detail: str
-    trailers: tuple[tuple[str, str], ...] = ()
-
 
 BEHIND: Final = Refusal(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"
 )
-STRANGER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "this network may not send here")
-UNKNOWN: Final = Refusal(
-    grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
-)
-NOT_A_WRITER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "the token has no scope 'write'")
 STOPPING: Final = Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping: connect again")
 
 
@@ -55,41 +34,36 @@ class Calls:
 
     Args:
         context: of the listener.
+        gate: whom they are open to.
     """
 
-    def __init__(self, context: ListenerContext) -> None:
-        self.ended = asyncio.Event()
-        """Set while there are no calls."""
-        self.ended.set()
-        self._active = 0
+    def __init__(self, context: ListenerContext, gate: Gate) -> None:
         self.stopping = False
+        self.message_bytes_max = context.settings.frame_bytes_max
         self._context = context
+        self._gate = gate
         self._behind = context.journal_behind
         self._submit = context.intake.submit
         self._pause_s = context.intake.pause_s
-        self.door = door_of(context.settings)
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
         self._generation = context.tokens.generation if context.tokens is not None else 0
         self._waiting: list[asyncio.Future[None]] = []
         self._waiting_bytes = 0
-        self._source_of = lru_cache(PEERS_KNOWN_MAX)(self._make_source)
 
-    def unary(self, decode: Decode) -> Any:
-        """The handler of a method that takes one entry; it works on bytes."""
-        return grpc.unary_unary_rpc_method_handler(self._guarded(partial(self._store_one, decode)))
+    def single(self, decode: Decode) -> Handle:
+        """Serves a method that takes one entry."""
+        return partial(self._store_one, decode)
 
-    def stream(self, decode: Decode, respond: Callable[[int], bytes]) -> Any:
-        """The handler of a method that takes a stream of entries.
+    def stream(self, decode: Decode, respond: Callable[[int], bytes]) -> Handle:
+        """Serves a method that takes a stream of entries.
 
         Args:
             decode: reads the messages.
             respond: the response to a message of which so many entries are stored.
         """
-        return grpc.stream_stream_rpc_method_handler(
-            self._guarded(partial(self._store_stream, decode, respond))
-        )
+        return partial(self._store_stream, decode, respond)
 
     def stop(self) -> None:
         """End the streams once what they have brought is answered. Idempotent."""
@@ -104,10 +78,8 @@ class Calls:
             return
         self._generation = tokens.generation
         for stream in self._streams:
-            try:
-                self._admit(stream.context)
-            except RefusedError as error:
-                stream.stop(error.refusal)
+            if (trouble := self._gate.token_trouble(stream.context.invocation_metadata())) is not None:
+                stream.stop(trouble)
 
     def journal_advanced(self) -> None:
         """The journal has committed: let those go on who waited for it."""
@@ -124,8 +96,15 @@ class Calls:
             self._waiting.append(future)
             await future
 
-    async def store(self, decoded: Decoded, context: Any) -> tuple[int, Refusal | None]:
+    async def store(
+        self, decoded: Decoded, source: Source, doubt: Verdict = Verdict.NOT_JSON
+    ) -> tuple[int, Refusal | None]:
         """Hand entries to the intake, and wait for their receipt.
+
+        Args:
+            decoded: the entries.
+            source: where they come from.
+            doubt: the verdict of the one that is trouble.
 
         Returns:
             How many entries from the first on are stored, or filtered on purpose; and why the next one is not.
@@ -134,10 +113,10 @@ class Calls:
         verdicts = bytes(len(levels))
         reasons: tuple[str, ...] = ()
         if trouble is not None:
-            verdicts += _REFUSED
+            verdicts += bytes([doubt])
             reasons = (trouble,)
         batch = Batch(entries, verdicts, size_bytes=len(entries), levels=levels, reasons=reasons)
-        batch.source = self._source_of(context.peer())
+        batch.source = source
         batch.received_ns = time.time_ns()
         self._counters.received(self._loop.time())
         future: asyncio.Future[Receipt] = self._loop.create_future()
@@ -149,16 +128,27 @@ class Calls:
             return len(verdicts), None
         return _judge(receipt, trouble or "")
 
-    async def _store_one(self, decode: Decode, message: bytes, context: Any) -> bytes:
+    async def refuse_long(self, size: int, source: Source) -> None:
+        """Count a message that is too long, as one entry. Raises `RefusedError`."""
+        trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
+        _, refusal = await self.store(Decoded(b"", [], [], trouble), source, Verdict.TOO_LONG)
+        if refusal is not None:
+            raise RefusedError(refusal)
+
+    async def _store_one(self, decode: Decode, context: Any, source: Source) -> bytes:
+        message = await self._gate.read_one(context)
+        if len(message) > self.message_bytes_max:
+            await self.refuse_long(len(message), source)
         if self._behind():
             await self._wait_with(message)
-        _, refusal = await self.store(decode((message,)), context)
+        _, refusal = await self.store(decode((message,)), source)
         if refusal is not None:
-            await abort(context, refusal)
+            raise RefusedError(refusal)
         return STORED
 
     async def _wait_with(self, message: bytes) -> None:
         if self._waiting_bytes + len(message) > WAITING_BYTES_MAX:
+            self._counters.limit_reached(Limit.GRPC_WAITING_BYTES)
             raise RefusedError(BEHIND)
         self._waiting_bytes += len(message)
         try:
@@ -167,83 +157,33 @@ class Calls:
             self._waiting_bytes -= len(message)
 
     async def _store_stream(
-        self, decode: Decode, respond: Callable[[int], bytes], _: Any, context: Any
+        self, decode: Decode, respond: Callable[[int], bytes], context: Any, source: Source
     ) -> None:
-        stream = _Stream(self, decode, respond, context)
-        counters = self._counters
-        counters.accepted(counters.connections_open + 1)
+        stream = _Stream(self, decode, respond, context, source)
         self._streams.add(stream)
         try:
             await stream.run()
         finally:
             self._streams.discard(stream)
-            counters.connections_open -= 1
-
-    def _admit(self, context: Any) -> None:
-        """Raises `RefusedError` for a call without the token that the listener asks for."""
-        if not self.door.welcomes(peer_address(context.peer())):
-            raise RefusedError(STRANGER)
-        tokens = self._context.tokens
-        if tokens is None:
-            return
-        shown = dict(context.invocation_metadata() or ()).get("authorization", "")
-        identity = tokens.identify(str(shown).removeprefix("Bearer ").strip()) if shown else None
-        if identity is None:
-            self._counters.auth_failed += bool(shown)
-            raise RefusedError(UNKNOWN)
-        if not identity.may("write"):
-            raise RefusedError(NOT_A_WRITER)
-
-    def _guarded(self, handler: Any) -> Any:
-        """Count the call, and end it with a code of ours whatever happens: gRPC would tell the peer our errors."""
-
-        async def handle(message: Any, context: Any) -> Any:
-            self._active += 1
-            self.ended.clear()
-            try:
-                self._admit(context)
-                return await handler(message, context)
-            except RefusedError as error:
-                await abort(context, error.refusal)
-            except (AbortError, asyncio.CancelledError):
-                raise
-            except Exception as error:  # noqa: BLE001 - a fault of ours ends one call, not the listener
-                self._context.report("fatal", f"{self._context.name}: {type(error).__name__}: {error}")
-                await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-            finally:
-                self._active -= 1
-                if not self._active:
-                    self.ended.set()
-
-        return handle
-
-    def _make_source(self, peer: str) -> Source:
-        return Source(
-            self._context.name, self._context.settings.protocol, peer_address(peer), next(_connection_ids)
-        )
-
-
-class RefusedError(Exception):
-    """Ends a call with a status."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.detail)
-        self.refusal = refusal
 
 
 class _Stream:
     """One stream of messages. While a batch is on its way to the disk, the next one gathers."""
 
-    def __init__(self, calls: Calls, decode: Decode, respond: Callable[[int], bytes], context: Any) -> None:
+    def __init__(
+        self, calls: Calls, decode: Decode, respond: Callable[[int], bytes], context: Any, source: Source
+    ) -> None:
         self._calls = calls
         self._decode = decode
         self._respond = respond
         self.context = context
+        self._source = source
         self._messages: list[bytes] = []
         self._bytes = 0
         self._ended = calls.stopping
         self._refusal = STOPPING
         self._peer_ended = False
+        self._too_long = 0
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
 
@@ -263,6 +203,8 @@ class _Stream:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)  # what it ended with is the call's end, too
+        if self._too_long:
+            await self._calls.refuse_long(self._too_long, self._source)
         if not self._peer_ended:
             await abort(self.context, self._refusal)
 
@@ -273,6 +215,9 @@ class _Stream:
                 message = await read()
                 if message is EOF:
                     self._peer_ended = True
+                    break
+                if len(message) > self._calls.message_bytes_max:
+                    self._too_long = len(message)
                     break
                 messages.append(message)
                 self._bytes += len(message)
@@ -303,7 +248,7 @@ class _Stream:
     async def _answer(self, decoded: Decoded) -> None:
         """Store, and respond to each message of which everything is stored; to the next one with what is."""
         write, respond = self.context.write, self._respond
-        stored, refusal = await self._calls.store(decoded, self.context)
+        stored, refusal = await self._calls.store(decoded, self._source)
         for count in decoded.counts:
             if stored < count:
                 break
@@ -313,24 +258,6 @@ class _Stream:
             if stored:
                 await write(respond(stored))
             await abort(self.context, refusal)
-
-
-async def abort(context: Any, refusal: Refusal) -> None:
-    """End a call with a refusal's status; raises what gRPC wants raised."""
-    await context.abort(refusal.code, refusal.detail, refusal.trailers)
-
-
-def door_of(settings: ListenerSettings) -> Door:
-    """The networks that may call."""
-    return Door(settings.allow, settings.deny, RPCS_MAX)
-
-
-def peer_address(peer: str) -> str:
-    """The address in gRPC's name of a peer, such as `ipv4:192.0.2.1:5000` or `ipv6:%5B::1%5D:5000`."""
-    kind, _, rest = unquote(peer).partition(":")
-    if kind not in ("ipv4", "ipv6"):
-        return "unknown"
-    return rest.rpartition(":")[0].strip("[]").removeprefix("::ffff:")
 
 
 def _resolve(future: "asyncio.Future[Receipt]", receipt: Receipt) -> None:
@@ -345,6 +272,8 @@ def _judge(receipt: Receipt, trouble: str) -> tuple[int, Refusal | None]:
     if count == len(verdicts):
         return count, None
     verdict = verdicts[count]
+    if verdict == Verdict.TOO_LONG:
+        return count, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, trouble or "entry larger than max")
     if verdict in INVALID:
         return count, Refusal(grpc.StatusCode.INVALID_ARGUMENT, trouble)
     if verdict == Verdict.LIMITED:

@@ -6,8 +6,29 @@ from typing import Final
 RPCS_MAX: Final = 4096
 """Calls at once over all connections, streams included; further ones get RESOURCE_EXHAUSTED."""
 
-STREAMS_PER_CONNECTION_MAX: Final = 1024
+CALLS_PER_ADDRESS_MAX: Final = 512
+"""Of those, calls of one address: clients have tens, and a few streams. Each may hold a message that never ends."""
+
+STREAMS_PER_CONNECTION_MAX: Final = 128
 """Calls at once of one connection; its client holds back further ones by itself."""
+
+WATCHES_MAX: Final = 64
+WATCHES_PER_ADDRESS_MAX: Final = 8
+"""Calls at once that need no token and go on: health watchers, and those that ask for the schema. They are few."""
+
+MESSAGE_S_MAX: Final = 20.0
+"""A call that has one message brings it by then. Streams may be silent: who follows a file is."""
+
+REFLECTION_S_MAX: Final = 10.0
+"""Asking for the schema is a matter of milliseconds."""
+
+CORE_SHARE: Final = 4
+"""The core's limit for messages is one part in so many above ours: it refuses without a word. What is a bit too long is
+refused by us: counted, and told."""
+
+PENDING_MAX: Final = 16_384
+"""Calls that wait for their turn to be looked at: beyond a thousand, the core would end some of them without a reason,
+whoever's they are."""
 
 METADATA_BYTES_MAX: Final = 16 << 10
 """Headers of one call; nobody needs any here."""
@@ -28,6 +49,9 @@ KEEPALIVE_TIMEOUT_MS: Final = 30_000
 
 PING_INTERVAL_MS_MIN: Final = 5_000
 """Clients may ask as often for a sign of life; by default they would be cut off for more than one in five minutes."""
+
+IDLE_MS: Final = 10 * 60_000
+"""A connection without calls for so long is closed. Clients connect anew by themselves when they have something."""
 
 DRAIN_S: Final = 60.0
 """Calls of a stopped server end by themselves; what is left after this is aborted. `drain` is earlier, as a rule."""
@@ -57,14 +81,17 @@ def server_options(message_bytes_max: int, connections_max: int) -> list[tuple[s
     """Options for gRPC's core. Their names: grpc's `channel_arg_names.h`.
 
     Args:
-        message_bytes_max: the largest request, bytes.
+        message_bytes_max: the largest request that is taken, bytes.
         connections_max: further ones are closed at once.
     """
     return [
-        ("grpc.max_receive_message_length", message_bytes_max),
+        ("grpc.max_receive_message_length", message_bytes_max + message_bytes_max // CORE_SHARE),
         ("grpc.max_allowed_incoming_connections", connections_max),
         ("grpc.server_handshake_timeout_ms", FIRST_FRAME_MS),
+        ("grpc.max_connection_idle_ms", IDLE_MS),
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
+        ("grpc.server.max_pending_requests", PENDING_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.so_reuseport", 0),  # two servers would share the port, and each would get half of the calls
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),

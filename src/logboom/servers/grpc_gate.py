@@ -1,0 +1,245 @@
+"""Who may call a gRPC listener, and how much at once.
+
+All of it is asked before a call may bring anything: a call that is opened and never sent takes a place, too.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from grpc.aio import EOF, AbortError  # type: ignore[import-untyped]
+
+from logboom.model import Source
+from logboom.pipeline.door import Door
+from logboom.pipeline.intake import Limit
+from logboom.servers.complaints import Complaints
+from logboom.servers.grpc_options import CALLS_PER_ADDRESS_MAX, MESSAGE_S_MAX, RPCS_MAX
+from logboom.servers.listener import ListenerContext
+
+PEERS_KNOWN_MAX: Final = 4096
+"""Peers whose `Source` is kept for their next call."""
+
+Handle = Callable[[Any, Source], Awaitable[Any]]
+"""Serves one call: gets gRPC's context of it, and where it comes from."""
+
+
+class Codec(NamedTuple):
+    """What messages are over a call's context."""
+
+    read: Callable[[bytes], Any] | None
+    write: Callable[[Any], bytes] | None
+
+
+RAW: Final = Codec(None, None)
+"""They stay bytes."""
+
+
+class Refusal(NamedTuple):
+    """How a call ends when not everything could be stored."""
+
+    code: grpc.StatusCode
+    detail: str
+    trailers: tuple[tuple[str, str], ...] = ()
+
+
+class RefusedError(Exception):
+    """Ends a call with a status."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+STRANGER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "this network may not send here")
+UNKNOWN: Final = Refusal(
+    grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
+)
+NOT_A_WRITER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "the token has no scope 'write'")
+TOO_MANY: Final = Refusal(
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "too many calls at once: send it again later, or over fewer connections",
+)
+SILENT: Final = Refusal(
+    grpc.StatusCode.DEADLINE_EXCEEDED, f"the message did not come within {MESSAGE_S_MAX:.0f} s"
+)
+EMPTY: Final = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a message")
+GARBAGE: Final = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the message can't be read")
+
+
+class Places:
+    """Calls at once.
+
+    Args:
+        total: over all addresses.
+        per_address: of one.
+    """
+
+    def __init__(self, total: int, per_address: int) -> None:
+        self.taken = 0
+        self.empty = asyncio.Event()
+        """Set while none is taken."""
+        self.empty.set()
+        self._total = total
+        self._per_address = per_address
+        self._taken_by: Counter[str] = Counter()
+
+    def take(self, address: str) -> bool:
+        """Take a place, if there is one."""
+        if self.taken >= self._total or self._taken_by[address] >= self._per_address:
+            return False
+        self.taken += 1
+        self.empty.clear()
+        self._taken_by[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Give a place back."""
+        self.taken -= 1
+        if not self.taken:
+            self.empty.set()
+        self._taken_by[address] -= 1
+        if not self._taken_by[address]:
+            del self._taken_by[address]
+
+
+class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """The methods of one listener, behind what they have in common.
+
+    Args:
+        context: of the listener.
+        door: its networks.
+    """
+
+    def __init__(self, context: ListenerContext, door: Door) -> None:
+        self.calls = Places(RPCS_MAX, CALLS_PER_ADDRESS_MAX)
+        """The calls that bring entries, or ask something short."""
+        self.complaints = Complaints(context.name, context.report, "calls were refused")
+        self._context = context
+        self._door = door
+        self._counters = context.intake.counters
+        self._methods: dict[str, Any] = {}
+        self._open: set[str] = set()
+        self._source_of = lru_cache(PEERS_KNOWN_MAX)(self._make_source)
+
+    def add(
+        self,
+        path: str,
+        handle: Handle,
+        codec: Codec = RAW,
+        *,
+        single: bool = False,
+        places: Places | None = None,
+        to_all: bool = False,
+    ) -> None:
+        """Serve a method.
+
+        Args:
+            path: such as `/logservice.LogService/LogMessage`.
+            handle: what it does; reads over the call's context.
+            codec: of its messages.
+            single: it returns the one response; others write theirs over the context. Either way gRPC is told that
+                it reads a stream: else gRPC would wait for the message by itself, and without an end.
+            places: how many calls of it there may be at once; usual: `calls`.
+            to_all: it needs no token.
+        """
+        make = grpc.stream_unary_rpc_method_handler if single else grpc.stream_stream_rpc_method_handler
+        self._methods[path] = make(self._guarded(handle, places or self.calls), *codec)
+        if to_all:
+            self._open.add(path)
+
+    def service(self, handler_call_details: Any) -> Any:
+        """What serves a call, of which only the method and the metadata are known; None: there is no such method."""
+        method = self._methods.get(handler_call_details.method)
+        if method is None or handler_call_details.method in self._open:
+            return method
+        refusal = self.token_trouble(handler_call_details.invocation_metadata)
+        return method if refusal is None else self._refuse(refusal)
+
+    def token_trouble(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> Refusal | None:
+        """Why the token in a call's metadata is not good enough; None: it is, or none is needed."""
+        tokens = self._context.tokens
+        if tokens is None:
+            return None
+        shown = dict(metadata or ()).get("authorization", "")
+        identity = tokens.identify(str(shown).removeprefix("Bearer ").strip()) if shown else None
+        if identity is None:
+            self._counters.auth_failed += bool(shown)
+            return UNKNOWN
+        return None if identity.may("write") else NOT_A_WRITER
+
+    def welcomes(self, context: Any) -> bool:
+        """Whether a call comes from a network that may come in."""
+        return self._door.welcomes(self._source_of(context.peer()).peer)
+
+    async def read_one(self, context: Any) -> Any:
+        """The message of a call that has one. Raises `RefusedError` when it does not come."""
+        try:
+            async with asyncio.timeout(MESSAGE_S_MAX):
+                message = await context.read()
+        except TimeoutError:
+            self._counters.limit_reached(Limit.GRPC_CALL_TIME)
+            raise RefusedError(SILENT) from None
+        if message is EOF:
+            raise RefusedError(EMPTY)
+        return message
+
+    def _refuse(self, refusal: Refusal) -> Any:
+        async def refuse(_: Any, context: Any) -> None:
+            known = self.welcomes(context)
+            await self._end(context, refusal if known else STRANGER)
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
+
+    def _guarded(self, handle: Handle, places: Places) -> Any:
+        """Count the call, and end it with a code of ours whatever happens: gRPC would tell the peer our errors."""
+
+        async def guarded(_: Any, context: Any) -> Any:
+            source = self._source_of(context.peer())
+            address = source.peer
+            if not self._door.welcomes(address):
+                await self._end(context, STRANGER)
+            if not places.take(address):
+                self._counters.limit_reached(Limit.GRPC_CALLS)
+                await self._end(context, TOO_MANY)
+            try:
+                return await handle(context, source)
+            except RefusedError as error:
+                await abort(context, error.refusal)
+            except DecodeError:
+                await abort(context, GARBAGE)
+            except (AbortError, asyncio.CancelledError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a fault of ours ends one call, not the listener
+                self._context.report("fatal", f"{self._context.name}: {type(error).__name__}: {error}")
+                await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            finally:
+                places.leave(address)
+
+        return guarded
+
+    async def _end(self, context: Any, refusal: Refusal) -> None:
+        """Turn a call away."""
+        address = self._source_of(context.peer()).peer
+        self.complaints.tell(f"{address}: call refused: {refusal.detail}")
+        await abort(context, refusal)
+
+    def _make_source(self, peer: str) -> Source:
+        return Source(self._context.name, peer_address(peer))
+
+
+async def abort(context: Any, refusal: Refusal) -> None:
+    """End a call with a refusal's status; raises what gRPC wants raised."""
+    await context.abort(refusal.code, refusal.detail, refusal.trailers)
+
+
+def peer_address(peer: str) -> str:
+    """The address in gRPC's name of a peer, such as `ipv4:192.0.2.1:5000` or `ipv6:%5B::1%5D:5000`."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return "unknown"
+    return rest.rpartition(":")[0].strip("[]").removeprefix("::ffff:")

@@ -1,0 +1,119 @@
+"""The services of a gRPC listener: those of WIRE.md, "grpc", with health and reflection beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import Any, Final
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.descriptor_pool import DescriptorPool  # type: ignore[import-untyped]
+from grpc.aio import EOF  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
+
+from logboom.formats.grpc_entry import DOCUMENT, REAL, batch_decoder, request_decoder
+from logboom.formats.proto_schema import load_schema
+from logboom.model import Source
+from logboom.pipeline.intake import Counters, Limit
+from logboom.servers.grpc_calls import STORED, Calls
+from logboom.servers.grpc_gate import Codec, Gate, Places, Refusal, RefusedError
+from logboom.servers.grpc_options import REFLECTION_S_MAX, WATCHES_MAX, WATCHES_PER_ADDRESS_MAX
+
+ENOUGH: Final = Refusal(
+    grpc.StatusCode.DEADLINE_EXCEEDED, f"the schema is told for {REFLECTION_S_MAX:.0f} s: ask again"
+)
+
+_HEALTH: Final = Codec(
+    health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString
+)
+_REFLECTION: Final = Codec(
+    reflection_pb2.ServerReflectionRequest.FromString,
+    reflection_pb2.ServerReflectionResponse.SerializeToString,
+)
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def add_log_services(gate: Gate, calls: Calls) -> None:
+    """Serve what takes entries."""
+    real, document = calls.single(request_decoder(REAL)), calls.single(request_decoder(DOCUMENT))
+    gate.add("/logservice.LogService/LogMessage", real, single=True)
+    gate.add("/logservice.LogBridge/LogMessage", real, single=True)
+    gate.add("/LogService/LogMessage", document, single=True)
+    gate.add("/logservice.LogService/LogStream", calls.stream(request_decoder(REAL), lambda _: STORED))
+    gate.add("/logservice.LogService/LogBatches", calls.stream(batch_decoder(), _batch_response))
+
+
+class Asides:
+    """Health and reflection. They need no token: they tell whether the server stores, and the schema.
+
+    Args:
+        gate: where they are served.
+        counters: of the listener.
+    """
+
+    def __init__(self, gate: Gate, counters: Counters) -> None:
+        self._gate = gate
+        self._counters = counters
+        self._health = health.aio.HealthServicer()
+        self._reflection = reflection.aio.ReflectionServicer(_reflected(), pool=_described())
+        check, watch = (f"/{health.SERVICE_NAME}/{method}" for method in ("Check", "Watch"))
+        reflect = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+        places = Places(WATCHES_MAX, WATCHES_PER_ADDRESS_MAX)
+        gate.add(check, self._check, _HEALTH, single=True, to_all=True)
+        gate.add(watch, self._watch, _HEALTH, places=places, to_all=True)
+        gate.add(reflect, self._reflect, _REFLECTION, places=places, to_all=True)
+
+    async def tell(self, *, serving: bool) -> None:
+        """Take over whether the server stores."""
+        for service in ("", *_services()):
+            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    async def stop(self) -> None:
+        """Tell that the server stops; nothing is told after that."""
+        await self._health.enter_graceful_shutdown()
+
+    async def _check(self, context: Any, _: Source) -> Any:
+        return await self._health.Check(await self._gate.read_one(context), context)
+
+    async def _watch(self, context: Any, _: Source) -> None:
+        await self._health.Watch(await self._gate.read_one(context), context)
+
+    async def _reflect(self, context: Any, _: Source) -> None:
+        try:
+            async with asyncio.timeout(REFLECTION_S_MAX):
+                async for response in self._reflection.ServerReflectionInfo(_requests(context), context):
+                    await context.write(response)
+        except TimeoutError:
+            self._counters.limit_reached(Limit.GRPC_CALL_TIME)
+            raise RefusedError(ENOUGH) from None
+
+
+async def _requests(context: Any) -> AsyncIterator[Any]:
+    while (request := await context.read()) is not EOF:
+        yield request
+
+
+@lru_cache(maxsize=1024)
+def _batch_response(stored: int) -> bytes:
+    message = load_schema(REAL).messages["LogBatchResponse"](stored=stored)
+    serialized: bytes = message.SerializeToString()
+    return serialized
+
+
+def _services() -> list[str]:
+    return [service for name in (REAL, DOCUMENT) for service in load_schema(name).services]
+
+
+def _reflected() -> list[str]:
+    return [*_services(), health.SERVICE_NAME, reflection.SERVICE_NAME]
+
+
+def _described() -> DescriptorPool:
+    """What reflection tells about, both layouts at once: their packages keep them apart."""
+    pool = DescriptorPool()
+    for name in (REAL, DOCUMENT):
+        pool.AddSerializedFile(load_schema(name).file.SerializeToString())
+    for module in (health_pb2, reflection_pb2):
+        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    return pool
