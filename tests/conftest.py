@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from logboom.testing.postgres_kit import find_binaries
+from tests.kit.postgres_kit import find_binaries
 from tests.services import find_program, give_up
 
 settings.register_profile(

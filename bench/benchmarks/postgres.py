@@ -15,7 +15,7 @@ from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.runner import BLOCK_BYTES, FLUSH_INTERVAL_S
-from logboom.testing.postgres_kit import find_binaries, postgres_server
+from tests.kit.postgres_kit import find_binaries, postgres_server
 
 NAME: Final = "postgres"
 READINGS: Final = "sensor readings into both tables, server with its default settings on the same machine"

@@ -16,9 +16,9 @@ from bench.subjects.everything import Everything
 from bench.subjects.logboom import data_directory
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
-from logboom.testing.oracle import judge
-from logboom.testing.prove_dialects import DIALECTS
-from logboom.testing.witness import Witness
+from logboom.prove.dialects import DIALECTS
+from logboom.prove.oracle import judge
+from logboom.prove.witness import Witness
 
 NAME: Final = "soak"
 WHAT: Final = "every protocol at once, outputs jsonl and sqlite"

@@ -153,7 +153,7 @@ class WireProtocol(TypingProtocol):
     """A protocol without I/O: bytes in, batches and reply bytes out.
 
     Implementations never raise for what a peer sends. Any split of the same bytes gives the same lines
-    and the same replies: `logboom.testing.check_protocol` holds each of them to that.
+    and the same replies: `logboom.testing.protocol_kit` holds each of them to that.
     """
 
     @property

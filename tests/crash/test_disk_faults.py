@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from logboom.journal.disk import Disk
-from logboom.testing.app_thread import AppThread
-from logboom.testing.oracle import COLLECTOR, DEVICE, Witness, judge
+from logboom.prove.oracle import COLLECTOR, DEVICE, Witness, judge
 from logboom.testing.server_kit import ServerProcess
+from tests.kit.app_thread import AppThread
 
 LIMITS_OFF = {"listeners": {"collector": {"rate_limit_enabled": False}}}
 

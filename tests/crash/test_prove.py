@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from logboom.cli import app
 from logboom.formats.capnp_entry import decode
-from logboom.testing import prove_server
-from logboom.testing.oracle import COLLECTOR, DEVICE, Judgement, Tally, Witness, judge
-from logboom.testing.prove_dialects import CAPNP, DIALECTS, GATEWAY
-from logboom.testing.prove_plan import Plan, Proof
-from logboom.testing.witness import Connect, Dialect
+from logboom.prove import server
+from logboom.prove.dialects import CAPNP, DIALECTS, GATEWAY
+from logboom.prove.oracle import COLLECTOR, DEVICE, Judgement, Tally, Witness, judge
+from logboom.prove.plan import Plan, Proof
+from logboom.prove.witness import Connect, Dialect
 
 
 def nowhere(_listener: str) -> None:
@@ -157,7 +157,7 @@ def test_all_protocols_keep_the_promise(tmp_path: Path) -> None:
 
 
 def test_a_server_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(prove_server.ENVIRONMENT, "LOGBOOM_LISTENERS__COLLECTOR__STORE", "false")
+    monkeypatch.setitem(server.ENVIRONMENT, "LOGBOOM_LISTENERS__COLLECTOR__STORE", "false")
     code, output = run("--seed", "5", "--dir", str(tmp_path))
     assert code == 1
     assert "the seed is 5" in output

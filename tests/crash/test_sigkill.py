@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.testing.prove import Plan, prove
+from logboom.prove.engine import prove
+from logboom.prove.plan import Plan
 
 KILLS = 4
 

@@ -12,9 +12,9 @@ import typer
 
 from logboom.cli import app
 from logboom.cli.config import _load as load_configuration
-from logboom.testing.docs_kit import Block, blocks_of, commands_of
-from logboom.testing.docs_session import ReaderSession
-from logboom.testing.postgres_kit import PASSWORD
+from tests.kit.docs_kit import Block, blocks_of, commands_of
+from tests.kit.docs_session import ReaderSession
+from tests.kit.postgres_kit import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from logboom.cli import app
 from logboom.cli.reference import command_line_page
-from logboom.testing.app_kit import port_of, run_scenario, running_app
 from logboom.web.openapi import openapi_document
 from logboom.web.routes import api_document
+from tests.kit.app_kit import port_of, run_scenario, running_app
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.testing.postgres_kit import PostgresServer, postgres_server
-from logboom.testing.redis_kit import RedisServer, redis_server
+from tests.kit.postgres_kit import PostgresServer, postgres_server
+from tests.kit.redis_kit import RedisServer, redis_server
 
 
 @pytest.fixture(scope="session")

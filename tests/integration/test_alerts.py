@@ -18,10 +18,10 @@ from logboom.errors import ConfigError
 from logboom.ops import source_reader
 from logboom.ops.alerts import service
 from logboom.ops.oplog import OperationalLog
-from logboom.testing.app_kit import run_scenario
 from logboom.testing.server_kit import free_port
-from logboom.testing.shifted_clock import ShiftedClock
-from logboom.testing.webhook_kit import Webhook, webhook
+from tests.kit.app_kit import run_server, until
+from tests.kit.clock import ShiftedClock
+from tests.kit.webhook_kit import Webhook, webhook
 
 SENSOR = 32
 """Entries of a source that speaks every 5 seconds, until it is one that is waited for."""
@@ -64,8 +64,7 @@ class Server:
         assert await reader.readline() == b'{"ack":1}\n'
         writer.close()
         end = self.app.journal.committed.next_sequence
-        while self.app.sources.position < end:  # noqa: ASYNC110 - another thread reads, there is no event
-            await asyncio.sleep(0.005)
+        await until(lambda: self.app.sources.position >= end)
 
     async def every_five_seconds(self, times: int, **fields: Any) -> None:
         for _ in range(times):
@@ -73,8 +72,7 @@ class Server:
             self.clock.wait(5.0)
 
     async def until_told(self, text: str) -> None:
-        while text not in self.log.getvalue():  # noqa: ASYNC110 - the log is written by a thread
-            await asyncio.sleep(0.005)
+        await until(lambda: text in self.log.getvalue())
 
     async def ask(self, method: str, path: str, **headers: str) -> tuple[int, Any]:
         url = f"http://127.0.0.1:{self.app.listeners['http'].service.ports[0]}{path}"
@@ -94,16 +92,7 @@ class Server:
 
 def run(server: Server, scenario: Callable[[], Awaitable[None]]) -> str:
     """Run a scenario in a server; returns the operational log."""
-
-    async def main() -> None:
-        await server.app.start()
-        try:
-            await scenario()
-        finally:
-            await server.app.stop()
-
-    run_scenario(main())
-    return server.log.getvalue()
+    return run_server(server, lambda _: scenario()).log.getvalue()
 
 
 @pytest.fixture(autouse=True)

@@ -23,8 +23,8 @@ from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.ops.oplog import OperationalLog
 from logboom.pipeline.tokens import add_token
-from logboom.testing.app_kit import run_scenario
-from logboom.testing.app_thread import AppThread
+from tests.kit.app_kit import run_scenario
+from tests.kit.app_thread import AppThread
 
 ENTRY = '{"level":"info","message":"hello"}'
 MESSAGE = json.dumps({"message": "hello", "source": "s", "type": "log"})

@@ -20,8 +20,8 @@ from logboom.clients.tls import SYSTEM, Trust
 from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.pipeline.tokens import add_token
-from logboom.testing.app_kit import run_scenario
-from logboom.testing.app_thread import AppThread
+from tests.kit.app_kit import run_scenario
+from tests.kit.app_thread import AppThread
 
 SCHEMES = {
     "device": "tcp",

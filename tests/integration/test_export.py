@@ -17,10 +17,10 @@ from aiohttp import ClientError, ClientSession
 
 from logboom.app import App
 from logboom.formats.records import sender
-from logboom.testing.app_kit import journal_lines, port_of, run_scenario, running_app
 from logboom.testing.output_kit import sample_entries, write_journal
 from logboom.web import export as export_module
 from logboom.web import volume as volume_module
+from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app
 
 Scenario = Callable[[App, ClientSession], Awaitable[None]]
 COUNT = 300

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from logboom.servers import http_connection
-from logboom.testing.app_kit import journal_lines
-from logboom.testing.app_thread import AppThread
+from tests.kit.app_kit import journal_lines
+from tests.kit.app_thread import AppThread
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 from logboom.cli import app as main_app
 from logboom.cli import health as health_command
 from logboom.journal.journal import Journal
-from logboom.testing.app_kit import FailingDisk, journal_lines, run_scenario
-from logboom.testing.app_thread import AppThread
-from logboom.testing.postgres_kit import postgres_server
 from logboom.testing.server_kit import ServerProcess, free_port
+from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
+from tests.kit.app_thread import AppThread
+from tests.kit.postgres_kit import postgres_server
 
 READING = b'{"id":"e4643048d7292c2e","time":"2025-10-02 17:58:37","temp":24.10,"rh":50.50,"lux":546.60}\n'
 

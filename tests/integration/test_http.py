@@ -19,10 +19,10 @@ from backports import zstd
 from logboom.app import App
 from logboom.errors import ListenerError
 from logboom.servers.http import HttpListener
-from logboom.testing.app_kit import FailingDisk, journal_lines, port_of, run_scenario, running_app
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 from logboom.web import tail as tail_module
+from tests.kit.app_kit import FailingDisk, journal_lines, port_of, run_scenario, running_app
 
 Scenario = Callable[[App, ClientSession], Awaitable[None]]
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -12,9 +12,9 @@ import pytest
 
 from logboom.servers import http as http_module
 from logboom.servers.complaints import TOLD_MAX
-from logboom.testing.app_kit import journal_lines
-from logboom.testing.app_thread import AppThread
 from logboom.testing.server_kit import ServerProcess
+from tests.kit.app_kit import journal_lines
+from tests.kit.app_thread import AppThread
 
 MIB = 1 << 20
 VISITS = 40

@@ -13,8 +13,8 @@ import pytest
 from logboom.errors import ConfigError
 from logboom.pipeline.door import Refused
 from logboom.servers import http
-from logboom.testing.app_kit import run_scenario
-from logboom.testing.app_thread import AppThread
+from tests.kit.app_kit import run_scenario
+from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
 GREETING = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -18,8 +18,8 @@ from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import add_token
 from logboom.servers import connection as connection_module
 from logboom.servers import tcp as tcp_module
-from logboom.testing.app_thread import AppThread
 from logboom.web import access, bodies, entries, export, site, tail
+from tests.kit.app_thread import AppThread
 
 LIMIT_S = 30.0
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'

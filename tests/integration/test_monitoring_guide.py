@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from logboom.config import load
 from logboom.ops.alerts import service
 from logboom.ops.oplog import OperationalLog
 from logboom.pipeline.intake import Counters
-from logboom.testing.app_kit import journal_lines, run_scenario
-from logboom.testing.shifted_clock import ShiftedClock
+from tests.kit.app_kit import journal_lines, run_server, until
+from tests.kit.clock import ShiftedClock
 
 READING = {"id": "e4643048d7292c2e", "time": "2025-10-02 17:58:37", "temp": 24.1, "rh": 50.5, "lux": 546.6}
 
@@ -83,28 +83,10 @@ class Server:
         """A reading; returns when it is stored."""
         before = self.app.journal.committed.next_sequence
         writer.write(json.dumps(READING).encode() + b"\n")
-        await self.until(lambda: self.app.journal.committed.next_sequence > before)
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        while not done():  # noqa: ASYNC110 - there is no event to wait for, and the scenario has a limit
-            await asyncio.sleep(0.005)
+        await until(lambda: self.app.journal.committed.next_sequence > before)
 
     async def until_told(self, text: str) -> None:
-        await self.until(lambda: text in self.log.getvalue())
-
-
-def run(data_dir: Path, scenario: Callable[[Server], Awaitable[None]], **gateway: Any) -> Server:
-    server = Server(data_dir, **gateway)
-
-    async def main() -> None:
-        await server.app.start()
-        try:
-            await scenario(server)
-        finally:
-            await server.app.stop()
-
-    run_scenario(main())
-    return server
+        await until(lambda: text in self.log.getvalue())
 
 
 def test_normal_operation(tmp_path: Path) -> None:
@@ -127,7 +109,7 @@ def test_normal_operation(tmp_path: Path) -> None:
         assert document["memory_readings_count"] == 4
         assert document["database"]["connected"]
 
-    server = run(tmp_path, scenario)
+    server = run_server(Server(tmp_path), scenario)
     log = server.log.getvalue()
     port = server.settings.listeners["gateway"].port
     for line in (
@@ -165,7 +147,7 @@ def test_a_sensor_is_turned_off_for_eleven_minutes(tmp_path: Path) -> None:
             assert (status, document["status"]) == (200, "ok")
             await server.until_told("💬 alert: there is TCP activity again")
 
-    server = run(tmp_path, scenario)
+    server = run_server(Server(tmp_path), scenario)
     assert "💥" not in server.log.getvalue()
     assert len(journal_lines(tmp_path)) == 2
 
@@ -185,7 +167,7 @@ def test_network_trouble(tmp_path: Path) -> None:
         assert document["tcp_server"]["thread_alive"]
         assert document["tcp_server"]["connections_received"] == 2
 
-    server = run(tmp_path, scenario, idle_close_s=0.5)
+    server = run_server(Server(tmp_path, idle_close_s=0.5), scenario)
     [line] = [line for line in server.log.getvalue().splitlines() if "⚠️" in line]
     assert "gateway 127.0.0.1: no data for" in line
     assert "closed" in line

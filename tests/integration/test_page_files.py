@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
-from logboom.testing.app_kit import port_of, run_scenario, running_app
+from tests.kit.app_kit import port_of, run_scenario, running_app
 
 
 @pytest.fixture

@@ -21,15 +21,14 @@ from logboom.outputs import postgres, postgres_connection, postgres_schema
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.runner import OutputRunner
 from logboom.testing.output_kit import FIRST_NS, check_output, sample_entries, write_journal
-from logboom.testing.postgres_kit import (
+from tests.kit.block_kit import block, store
+from tests.kit.postgres_kit import (
     PASSWORD,
     QUOTED,
     PostgresServer,
-    block,
     make_output,
     reading,
     readings,
-    store,
 )
 
 pytestmark = pytest.mark.service
@@ -232,10 +231,10 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from logboom.journal.reader import JournalReader
-from logboom.testing.postgres_kit import make_output
+from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 
 url, folder, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-output = make_output(url, folder)
+output = PostgresOutput(PostgresSettings(type="postgres", url=url), "o", folder)
 output.open()
 reader = JournalReader(folder / "journal", output.position())
 for step in range(steps):

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from logboom.ops.metric_table import GROUPS, PROCESS
-from logboom.testing.prometheus_kit import PrometheusServer, prometheus_server
 from logboom.testing.server_kit import ServerProcess
+from tests.kit.prometheus_kit import PrometheusServer, prometheus_server
 from tests.services import find_program
 
 pytestmark = pytest.mark.service

@@ -17,19 +17,19 @@ from logboom.model import Batch, Receipt, Source
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.runner import OutputRunner
 from logboom.testing.output_kit import FIRST_NS, check_output
-from logboom.testing.redis_kit import (
+from logboom.testing.server_kit import free_port
+from tests.kit.block_kit import store
+from tests.kit.redis_kit import (
     NOTHING_KEPT,
     NOW_S,
     RedisServer,
-    block,
     everything,
+    http_block,
     make_output,
     message,
     messages,
     redis_server,
-    store,
 )
-from logboom.testing.server_kit import free_port
 from tests.services import find_program
 
 pytestmark = pytest.mark.service
@@ -62,7 +62,7 @@ def sequences(keys: list[str]) -> list[int]:
 
 def test_a_message_of_document_004(server: RedisServer, tmp_path: Path) -> None:
     lines = ["StateChange [2024-01-01 12:00:00] Task completed", "Success [2024-01-01 12:00:01] Got task"]
-    store(make_output(server.url, tmp_path), block(message(0, message=lines, line_count=2), first=41))
+    store(make_output(server.url, tmp_path), http_block(message(0, message=lines, line_count=2), first=41))
     key = "log:2024-01-01T12:00:00:whaleon-1:42"
     with server.client() as client:
         assert everything(client) == {
@@ -85,7 +85,11 @@ def test_a_message_of_document_004(server: RedisServer, tmp_path: Path) -> None:
 def test_lists_are_trimmed_and_types_counted(server: RedisServer, tmp_path: Path) -> None:
     types = ("log", "heartbeat", "status", "error")
     entries = [message(n, f"whaleon-{n % 2}", type=types[n % 4]) for n in range(2400)]
-    store(make_output(server.url, tmp_path), block(*entries[:1100]), block(*entries[1100:], first=1100))
+    store(
+        make_output(server.url, tmp_path),
+        http_block(*entries[:1100]),
+        http_block(*entries[1100:], first=1100),
+    )
     with server.client() as client:
         assert sequences(client.lrange("recent_logs:whaleon-1", 0, -1)) == list(range(2399, 2199, -2))
         assert sequences(client.lrange("recent_logs:global", 0, -1)) == list(range(2399, 1399, -1))
@@ -97,7 +101,7 @@ def test_lists_are_trimmed_and_types_counted(server: RedisServer, tmp_path: Path
 
 def test_other_settings(server: RedisServer, tmp_path: Path) -> None:
     output = make_output(server.url, tmp_path, expire_s=100, recent_max=2, global_max=3, listeners=["http"])
-    store(output, messages(0, 5), block(b'{"n":1}', first=5, listener="device"))
+    store(output, messages(0, 5), http_block(b'{"n":1}', first=5, listener="device"))
     assert output.position() == 6
     with server.client() as client:
         assert client.llen("recent_logs:whaleon-1") == 2
@@ -176,7 +180,7 @@ def test_a_request_that_arrives_late_changes_nothing(server: RedisServer, tmp_pa
 
 def test_two_journals_in_one_redis(server: RedisServer, tmp_path: Path) -> None:
     store(make_output(server.url, tmp_path / "a"), messages(0, 5))
-    store(make_output(server.url, tmp_path / "b"), block(message(0, "other")))
+    store(make_output(server.url, tmp_path / "b"), http_block(message(0, "other")))
     with server.client() as client:
         assert client.hget("stats:whaleon-1", "total") == "5"
         assert client.hget("stats:other", "total") == "1"

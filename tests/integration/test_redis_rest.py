@@ -13,7 +13,8 @@ import redis
 
 from logboom.errors import OutputError
 from logboom.outputs.redis import REST_CHARS_MAX
-from logboom.testing.redis_kit import RedisServer, block, everything, make_output, message, messages, store
+from tests.kit.block_kit import store
+from tests.kit.redis_kit import RedisServer, everything, http_block, make_output, message, messages
 
 pytestmark = pytest.mark.service
 
@@ -93,7 +94,10 @@ def front(server: RedisServer) -> Iterator[RestFront]:
 def test_rest_stores_what_the_native_way_stores(
     server: RedisServer, front: RestFront, tmp_path: Path
 ) -> None:
-    blocks = messages(0, 900), block(message(900, message=["ü", "\U0001f680", '"\\\n\x1b[31m']), first=900)
+    blocks = (
+        messages(0, 900),
+        http_block(message(900, message=["ü", "\U0001f680", '"\\\n\x1b[31m']), first=900),
+    )
     store(make_output(front.url, tmp_path / "rest", token=TOKEN), *blocks)
     store(make_output(f"redis://127.0.0.1:{server.port}/1", tmp_path / "native"), *blocks)
     with server.client() as rest, server.client(1) as native:
@@ -104,7 +108,7 @@ def test_rest_stores_what_the_native_way_stores(
 def test_rest_requests_stay_below_the_services_limit(
     server: RedisServer, front: RestFront, tmp_path: Path
 ) -> None:
-    blocks = messages(0, 900), block(message(900, message="\U0001f680" * 250_000), first=900)
+    blocks = messages(0, 900), http_block(message(900, message="\U0001f680" * 250_000), first=900)
     store(make_output(front.url, tmp_path, token=TOKEN), *blocks)
     assert 0 < front.request_bytes_max < 1_000_000
     with server.client() as client:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from logboom.ops import source_reader, supervisor
 from logboom.ops.oplog import OperationalLog
 from logboom.servers import grpc as grpc_listener
 from logboom.servers import http as http_listener
-from logboom.testing.app_kit import journal_lines, run_scenario
+from tests.kit.app_kit import journal_lines, run_server, until
 
 STREAMS = ("device", "gateway", "collector", "capnp")
 KINDS = (*STREAMS, "grpc", "http")
@@ -94,10 +94,6 @@ class Server:
         assert b"ack" in answer or b"received" in answer
         writer.close()
 
-    async def until(self, done: Callable[[], bool]) -> None:
-        while not done():  # noqa: ASYNC110 - another thread works, there is no event
-            await asyncio.sleep(0.005)
-
     def entries(self, lines: list[bytes]) -> Counter[str]:
         texts = [json.loads(line)["entry"] for line in lines]
         return Counter(text.get("message") for text in texts)
@@ -118,7 +114,7 @@ async def held_down(server: Server, name: str) -> AsyncIterator[None]:
         yield
     finally:
         gate.set()
-        await server.until(lambda: server.app.listeners[name].alive)
+        await until(lambda: server.app.listeners[name].alive)
         service.start = start
 
 
@@ -132,20 +128,6 @@ async def kill(server: Server, name: str) -> None:
             one.close()
 
 
-def run(data_dir: Path, scenario: Callable[[Server], Awaitable[None]]) -> Server:
-    server = Server(data_dir)
-
-    async def main() -> None:
-        await server.app.start()
-        try:
-            await scenario(server)
-        finally:
-            await server.app.stop()
-
-    run_scenario(main())
-    return server
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_a_listener_that_dies_is_told_and_started_again(tmp_path: Path, name: str) -> None:
     answers = name not in ("gateway", "capnp")  # these two never send a byte
@@ -156,7 +138,7 @@ def test_a_listener_that_dies_is_told_and_started_again(tmp_path: Path, name: st
             await server.send(name if answers else "device", f"before {number}")
         async with held_down(server, name):
             await kill(server, name)
-            await server.until(lambda: not supervised.alive)
+            await until(lambda: not supervised.alive)
             status, health = await server.ask("/api/health")
             assert status == 503
             assert health["status"] == "error"
@@ -178,7 +160,7 @@ def test_a_listener_that_dies_is_told_and_started_again(tmp_path: Path, name: st
         _, writer = await asyncio.open_connection("127.0.0.1", server.port(name))
         writer.close()
 
-    server = run(tmp_path, scenario)
+    server = run_server(Server(tmp_path), scenario)
     log = server.log.getvalue()
     assert f"💥 listener {name} died: {name} stopped accepting" in log
     assert f"🔄 listener {name} starts again in 0.05 s" in log
@@ -201,12 +183,12 @@ def test_grpc_can_die_again_and_again_and_still_stops(tmp_path: Path) -> None:
         for number in range(1, 3):
             restarts = supervised.restarts
             await kill(server, "grpc")
-            await server.until(lambda before=restarts: supervised.restarts > before)  # type: ignore[misc]
-            await server.until(lambda: supervised.alive)
+            await until(lambda before=restarts: supervised.restarts > before)  # type: ignore[misc]
+            await until(lambda: supervised.alive)
             await server.send("grpc", f"life {number}")
         await server.send("grpc", "the end")
 
-    server = run(tmp_path, scenario)
+    server = run_server(Server(tmp_path), scenario)
     assert server.entries(journal_lines(tmp_path)) == Counter(server.acknowledged)
     assert "❌ listener grpc does not start: listener grpc: can't listen" in server.log.getvalue()
 
@@ -234,10 +216,10 @@ def test_an_output_that_dies_is_told_started_again_and_leaves_nothing_out(tmp_pa
 
         service.start = start_late
         await server.send("device", "before")
-        await server.until(lambda: runner.lag == 0)
+        await until(lambda: runner.lag == 0)
         runner.output.write = fail_once
         await server.send("device", "the one it dies of")
-        await server.until(lambda: not supervised.alive)
+        await until(lambda: not supervised.alive)
         await server.send("device", "while it is down")
         status, health = await server.ask("/api/health")
         assert status == 503
@@ -248,13 +230,13 @@ def test_an_output_that_dies_is_told_started_again_and_leaves_nothing_out(tmp_pa
         assert state["restarts"] == 1
         assert state["lag"] == 2
         gate.set()
-        await server.until(lambda: supervised.alive and runner.lag == 0)
+        await until(lambda: supervised.alive and runner.lag == 0)
         await server.send("device", "after")
-        await server.until(lambda: runner.lag == 0)
+        await until(lambda: runner.lag == 0)
         assert (await server.ask("/api/health"))[0] == 200
         assert (await server.state("outputs", "file"))["restarts"] == 1
 
-    server = run(tmp_path, scenario)
+    server = run_server(Server(tmp_path), scenario)
     log = server.log.getvalue()
     assert "💥 output file died: ZeroDivisionError: a fault of ours" in log
     assert "🔄 output file starts again in 0.05 s" in log
@@ -275,14 +257,14 @@ def test_what_watches_over_the_server_is_watched_over_too(tmp_path: Path) -> Non
         app.sources.take = fail_once
         first = app.source_reader._thread
         await server.send("device", "skipped")
-        await server.until(lambda: app.source_reader._thread is not first)
+        await until(lambda: app.source_reader._thread is not first)
         await server.send("device", "seen")
-        await server.until(lambda: app.sources.position == 2)
+        await until(lambda: app.sources.position == 2)
         _, document = await server.ask("/api/sources")
         [source] = document["sources"]
         assert source["message"] == "seen"
         assert document["skipped"] == 1
 
-    log = run(tmp_path, scenario).log.getvalue()
+    log = run_server(Server(tmp_path), scenario).log.getvalue()
     assert "💥 task sources died: ZeroDivisionError: a fault of ours" in log
     assert "🔄 task sources starts again in 0.05 s" in log

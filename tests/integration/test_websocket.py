@@ -13,8 +13,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from logboom.app import App
-from logboom.testing.app_kit import FailingDisk, journal_lines, port_of, run_scenario, running_app
 from logboom.testing.server_kit import ServerProcess
+from tests.kit.app_kit import FailingDisk, journal_lines, port_of, run_scenario, running_app
 
 MESSAGE = (
     '{"timestamp": "2024-01-01T12:00:00.000000", "message": ["StateChange [2024-01-01 12:00:00] Täsk completed", '

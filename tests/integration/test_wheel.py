@@ -60,6 +60,17 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
         assert wanted - set(archive.namelist()) == set()
 
 
+def test_the_wheel_holds_the_public_kits_and_no_helper_of_our_own_tests(wheel: Path, installed: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [Path(name) for name in archive.namelist()]
+    kits = {path.stem for path in names if path.parent == Path("logboom/testing")}
+    assert kits == {"__init__", "crash_kit", "output_kit", "protocol_kit", "server_kit"}
+    for kit in kits - {"__init__"}:
+        ran("-c", f"import logboom.testing.{kit}", folder=installed)
+    ran("-c", "import logboom.prove.engine", folder=installed)
+    assert not [path for path in names if path.parts[0] == "tests"]
+
+
 def test_the_wheel_holds_the_licence_of_each_part(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

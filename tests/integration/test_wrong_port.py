@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from logboom.ops.certificates import files_of, make_ca, make_server, write_pair
-from logboom.testing.app_kit import journal_lines
-from logboom.testing.app_thread import AppThread
+from tests.kit.app_kit import journal_lines
+from tests.kit.app_thread import AppThread
 
 LISTENERS = ("device", "gateway", "collector", "capnp")
 BODY = b'{"boot_seq":1,"uptime_ms":2,"level":"error","message":"forged","time":"t","temp":1,"rh":2,"lux":3}\n'

@@ -17,8 +17,8 @@ from logboom.ops.alerts.settings import AlertsSettings, RulesSettings
 from logboom.ops.oplog import OperationalLog
 from logboom.outputs.registry import OUTPUTS
 from logboom.settings import HealthSettings, JournalSettings, ListenerSettings, Settings, reloadable
-from logboom.testing.app_kit import run_scenario
 from logboom.testing.server_kit import free_port
+from tests.kit.app_kit import run_scenario
 
 LISTENERS = {"collector": 9000, "grpc": 9021, "http": 8080}
 OWN_SECTION = {"journal", "health", "alerts", "listeners", "outputs"}

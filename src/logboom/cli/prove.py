@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from logboom.testing.prove import Progress, Proof
+    from logboom.prove.plan import Progress, Proof
 
 INTERRUPTED: Final = 130
 """The exit code of a program that Ctrl-C has ended, as shells have it."""
@@ -58,8 +58,8 @@ def prove(
     import random
 
     from logboom.errors import ConfigError
-    from logboom.testing.prove import Plan
-    from logboom.testing.prove import prove as run
+    from logboom.prove.engine import prove as run
+    from logboom.prove.plan import Plan
 
     plan = Plan(minutes * 60, random.SystemRandom().randrange(1 << 31) if seed is None else seed)
     try:

@@ -5,15 +5,7 @@ from itertools import pairwise
 import pytest
 
 from logboom.journal.pacer import LINGER_S, PROBE_FIRST, PROBE_LAST, Pacer
-
-
-class Clock:
-    """Stands still until told."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture

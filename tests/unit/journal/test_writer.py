@@ -11,22 +11,14 @@ from logboom.journal import writer as module
 from logboom.journal.segments import list_segments
 from logboom.journal.writer import SegmentWriter
 from logboom.testing.crash_kit import RecordingDisk
+from tests.kit.clock import Clock
 
 LINE = b'{"received_at":"","entry":{},"source":"","listener":""}\n'
 
 
-class Clock:
-    """Stands still until told."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture

@@ -8,16 +8,9 @@ from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 from logboom.outputs.backups import Backups
 from logboom.outputs.files import RotatingFile
+from tests.kit.clock import Clock
 
 DAY_S = 86400.0
-
-
-class Clock:
-    def __init__(self, now_s: float) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def make_file(path: Path, **settings: Any) -> RotatingFile:
@@ -88,13 +81,13 @@ def test_rotation_is_due_at_multiples_in_utc(tmp_path: Path) -> None:
     file = make_file(tmp_path / "x", rotate_interval_s=DAY_S, clock=clock)
     file.write(b"one\n")
     assert not file.is_due()
-    clock.now_s = 10 * DAY_S
+    clock.now = 10 * DAY_S
     assert file.is_due()
     file.rotate()
     assert not file.is_due()
     file.write(b"two\n")
     assert not file.is_due()
-    clock.now_s = 9 * DAY_S
+    clock.now = 9 * DAY_S
     assert not file.is_due()  # the clock was set back
     file.close()
 
@@ -102,7 +95,7 @@ def test_rotation_is_due_at_multiples_in_utc(tmp_path: Path) -> None:
 def test_an_empty_file_is_never_due(tmp_path: Path) -> None:
     clock = Clock(10 * DAY_S)
     file = make_file(tmp_path / "x", rotate_interval_s=DAY_S, clock=clock)
-    clock.now_s = 20 * DAY_S
+    clock.now = 20 * DAY_S
     assert not file.is_due()
     file.write(b"first\n")
     assert not file.is_due()

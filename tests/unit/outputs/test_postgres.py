@@ -9,8 +9,8 @@ from logboom.errors import ConfigError, OutputError
 from logboom.outputs import postgres_connection
 from logboom.outputs.postgres_connection import PostgresConnection
 from logboom.outputs.registry import make_outputs
-from logboom.testing.postgres_kit import make_output
 from logboom.testing.server_kit import free_port
+from tests.kit.postgres_kit import make_output
 
 URL = "postgresql://me:secret@db.example:5432/logs"
 

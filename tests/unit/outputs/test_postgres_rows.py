@@ -13,7 +13,8 @@ from logboom.outputs.postgres_rows import (
     rows_of,
     safe_rows_of,
 )
-from logboom.testing.postgres_kit import block, reading
+from tests.kit.block_kit import block
+from tests.kit.postgres_kit import reading
 
 PLAIN = {"\\\\": "\\", "\\n": "\n", "\\r": "\r", "\\x1f": "\x1f"}
 

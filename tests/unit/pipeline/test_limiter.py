@@ -4,16 +4,7 @@ import pytest
 
 from logboom.pipeline import limiter as module
 from logboom.pipeline.limiter import FixedWindowLimiter
-
-
-class Clock:
-    """Stands still until told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture

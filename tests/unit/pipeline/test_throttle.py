@@ -4,13 +4,7 @@ import pytest
 
 from logboom.pipeline import throttle
 from logboom.pipeline.throttle import BURST_S, DELAY_S_MAX, Throttle
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 def test_a_burst_is_free_and_what_comes_on_top_waits_its_time() -> None:

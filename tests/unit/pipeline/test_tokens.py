@@ -9,13 +9,7 @@ import pytest
 
 from logboom.errors import ConfigError
 from logboom.pipeline.tokens import RELOAD_INTERVAL_S, TokenStore, add_token, read_tokens, revoke_token
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 def test_only_the_hash_of_a_token_is_kept_and_only_its_owner_may_read_it(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from logboom.servers.tls import Tls, make_tls, read_certificates, reload_tls
 from logboom.servers.tls_gate import TlsGate
 from logboom.servers.tls_link import TlsLink
 from logboom.settings import ListenerSettings
-from logboom.testing.app_kit import port_of, run_scenario, running_app
+from tests.kit.app_kit import port_of, run_scenario, running_app
 
 
 @pytest.fixture(scope="module")

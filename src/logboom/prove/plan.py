@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from logboom.testing.oracle import Judgement, Tally
-from logboom.testing.prove_dialects import DIALECTS
-from logboom.testing.prove_server import Hurt
+from logboom.prove.dialects import DIALECTS
+from logboom.prove.oracle import Judgement, Tally
+from logboom.prove.server import Hurt
 
 
 @dataclass(frozen=True)

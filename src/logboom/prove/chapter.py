@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from logboom.testing.oracle import judge
-from logboom.testing.prove_dialects import DIALECTS
-from logboom.testing.prove_plan import Plan, Progress, Proof
-from logboom.testing.prove_server import ProvedServer
-from logboom.testing.prove_strangers import LINES, Strangers
-from logboom.testing.witness import Witness
+from logboom.prove.dialects import DIALECTS
+from logboom.prove.oracle import judge
+from logboom.prove.plan import Plan, Progress, Proof
+from logboom.prove.server import ProvedServer
+from logboom.prove.strangers import LINES, Strangers
+from logboom.prove.witness import Witness
 
 CHAPTER_BYTES_MAX: Final = 256 << 20
 """Of a chapter's journal; the output's file takes as much again."""

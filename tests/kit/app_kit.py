@@ -2,10 +2,10 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import uvloop
 
@@ -24,6 +24,35 @@ def run_scenario(scenario: Coroutine[Any, Any, Result]) -> Result:
     """Run a test's coroutine on the loop that the server uses."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(asyncio.wait_for(scenario, SCENARIO_S_MAX))
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Let the server, and its threads, go on until something is so."""
+    while not done():  # noqa: ASYNC110 - there is no event to wait for, and the scenario has a limit
+        await asyncio.sleep(0.005)
+
+
+class HasApp(Protocol):
+    """A test's own server."""
+
+    app: App
+
+
+Server = TypeVar("Server", bound=HasApp)
+
+
+def run_server(server: Server, scenario: Callable[[Server], Awaitable[None]]) -> Server:
+    """Run a scenario between a server's start and its stop."""
+
+    async def main() -> None:
+        await server.app.start()
+        try:
+            await scenario(server)
+        finally:
+            await server.app.stop()
+
+    run_scenario(main())
+    return server
 
 
 class FailingDisk(Disk):

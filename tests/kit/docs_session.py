@@ -15,8 +15,8 @@ import tomllib
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from logboom.testing.docs_kit import Block, Command, is_shown
 from logboom.testing.server_kit import free_port
+from tests.kit.docs_kit import Block, Command, is_shown
 
 COMMAND_S_MAX: Final = 60.0
 """A command that takes longer waits for something that will not come."""
@@ -282,7 +282,7 @@ class ReaderSession:
             staying.wait_for_text(ready_text)
 
     def _start(self, script: str, text: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(  # noqa: S603 - the project's own pages
+        return subprocess.Popen(
             ["/bin/bash", "-c", script],
             cwd=self.folder,
             env=self._environment | self._listener_ports(text),
@@ -351,8 +351,8 @@ def _as_installed(text: str, repository: Path) -> str:
     found = re.match(r"make run(?: ARGS=(['\"])(.*?)\1)?(.*)$", text, re.DOTALL)
     if found is None:
         return text
-    told = subprocess.run(  # noqa: S603 - only told, not done
-        ["make", "-n", "-C", str(repository), "run", f"ARGS={found[2] or ''}"],  # noqa: S607 - the system's
+    told = subprocess.run(
+        ["make", "-n", "-C", str(repository), "run", f"ARGS={found[2] or ''}"],
         check=True,
         capture_output=True,
         text=True,

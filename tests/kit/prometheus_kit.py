@@ -43,7 +43,7 @@ class PrometheusServer:
     def start(self) -> None:
         """Returns when it answers."""
         with self._log.open("wb") as log:  # a file: nobody reads a pipe, and a full one would stop it
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603 - the caller's
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         self.wait_for(self._is_ready, "it to be ready")
 
     def kill(self) -> None:
@@ -57,7 +57,7 @@ class PrometheusServer:
         """The data that one of its addresses under `/api/v1/` answers with. Raises `AssertionError` for an error."""
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=WAIT_S_MAX) as answer:  # noqa: S310 - ours
+            with urllib.request.urlopen(url, timeout=WAIT_S_MAX) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             with error:
@@ -83,7 +83,7 @@ class PrometheusServer:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=WAIT_S_MAX):  # noqa: S310 - ours
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=WAIT_S_MAX):
                 return True
         except OSError:
             return False

@@ -1,6 +1,7 @@
 """What the clients of `logboom prove` speak: every protocol, over sockets of their own.
 
-These are senders of the test's own making, as plain as can be, not `logboom.clients`: an outside view.
+These are senders of its own, as plain as can be: an outside view. Only how a Cap'n Proto message and a gRPC entry
+are encoded is taken from `logboom.clients`.
 """
 
 import gzip
@@ -16,7 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from logboom.clients.capnp import CapnpDialect
-from logboom.testing.witness import COLLECTOR, DEVICE, Connect, Dialect, LineDialect, Link, text_of
+from logboom.prove.witness import COLLECTOR, DEVICE, Connect, Dialect, LineDialect, Link, text_of
 
 if TYPE_CHECKING:
     from logboom.clients.grpc import GrpcDialect as Sender

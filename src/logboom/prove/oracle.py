@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from logboom.testing.witness import (
+from logboom.prove.witness import (
     COLLECTOR,
     DEVICE,
     MARK,

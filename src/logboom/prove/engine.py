@@ -11,11 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from logboom.testing.prove_chapter import Chapter
-from logboom.testing.prove_plan import Plan, Progress, Proof
-from logboom.testing.prove_server import can_fill_disk
-
-__all__ = ["Plan", "Progress", "Proof", "prove"]
+from logboom.prove.chapter import Chapter
+from logboom.prove.plan import Plan, Progress, Proof
+from logboom.prove.server import can_fill_disk
 
 SWITCH_S: Final = 0.0005
 """Many clients are threads here: one that got its answer must not wait for ten others' turns of 5 ms."""

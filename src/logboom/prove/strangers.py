@@ -12,9 +12,9 @@ from collections.abc import Callable, Container
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from logboom.testing.oracle import STRANGER
-from logboom.testing.prove_dialects import DIALECTS, client_frame, open_websocket
-from logboom.testing.witness import Connect, Dialect
+from logboom.prove.dialects import DIALECTS, client_frame, open_websocket
+from logboom.prove.oracle import STRANGER
+from logboom.prove.witness import Connect, Dialect
 
 PAUSE_S: Final = 0.1
 """Between two visits of a stranger: enough of them to be a nuisance, few enough to leave time for the others."""

@@ -6,16 +6,17 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import redis
 
 from logboom.journal.reader import Block
-from logboom.journal.segments import prefix, suffix
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.testing.output_kit import FIRST_NS
 from logboom.testing.server_kit import free_port
+from tests.kit.block_kit import block
 
 NOW_S: Final = FIRST_NS / 1e9
 NOTHING_KEPT: Final = ("--save", "", "--appendonly", "no")
@@ -36,7 +37,7 @@ class RedisServer:
         """Returns when it answers."""
         where = ("--port", str(self.port), "--unixsocket", str(self.folder / "s"), "--dir", str(self.folder))
         command = [self._binary, "--bind", "127.0.0.1", *where, *self.options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603 - the caller's
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self._process.stdout is not None
         told = []
         for line in self._process.stdout:
@@ -85,24 +86,13 @@ def message(number: int, source: str = "whaleon-1", **more: Any) -> bytes:
     return json.dumps({**entry, **more}).encode()
 
 
-def block(*entries: bytes, first: int = 0, listener: str = "http") -> Block:
-    """Entries as they come from the journal."""
-    lines = [prefix(FIRST_NS) + entry + suffix("10.0.0.1", listener) for entry in entries]
-    return Block(first, len(lines), b"".join(lines))
+http_block = partial(block, listener="http", apart_s=0)
+"""Messages as they come from the journal, all received at `NOW_S`."""
 
 
 def messages(first: int, end: int) -> Block:
     """Messages that are numbered by their sequences."""
-    return block(*map(message, range(first, end)), first=first)
-
-
-def store(output: RedisOutput, *blocks: Block) -> None:
-    """Write blocks from opening to closing."""
-    output.open()
-    for one in blocks:
-        output.write(one)
-    output.flush()
-    output.close()
+    return http_block(*map(message, range(first, end)), first=first)
 
 
 def everything(client: Any) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from typing import Any, Final
 import asyncpg
 
 from logboom.journal.reader import Block
-from logboom.journal.segments import prefix, suffix
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
-from logboom.testing.output_kit import FIRST_NS
 from logboom.testing.server_kit import free_port
+from tests.kit.block_kit import block
 
-PASSWORD: Final = "p@ss/w?rd#1"  # noqa: S105 - of a server that lives for seconds
+PASSWORD: Final = "p@ss/w?rd#1"
 """Needs escapes in a URL, and is never to be seen in an error."""
 
 QUOTED: Final = "p%40ss%2Fw%3Frd%231"
@@ -96,7 +95,7 @@ class PostgresServer:
         """Output goes to a file: a server that stays would keep a pipe open."""
         with tempfile.TemporaryFile() as told:
             command = [str(self._binaries / program), *arguments]
-            done = subprocess.run(  # noqa: S603 - the caller's
+            done = subprocess.run(
                 command,
                 check=False,
                 stdin=subprocess.DEVNULL,
@@ -141,15 +140,6 @@ def make_output(url: str, data_dir: Path, **more: Any) -> PostgresOutput:
     return PostgresOutput(PostgresSettings(type="postgres", url=url, **more), "o", data_dir, **injected)
 
 
-def block(*entries: bytes, first: int = 0, peer: str = "10.0.0.1", listener: str = "gateway") -> Block:
-    """Entries as they come from the journal, received a second apart; sequence 0 at `FIRST_NS`."""
-    lines = [
-        prefix(FIRST_NS + (first + number) * 1_000_000_000) + entry + suffix(peer, listener)
-        for number, entry in enumerate(entries)
-    ]
-    return Block(first, len(lines), b"".join(lines))
-
-
 def reading(number: int) -> bytes:
     """A reading as document 001's gateways send it, one a minute."""
     moment = f"2025-10-02 {number // 60 % 24:02d}:{number % 60:02d}:37"
@@ -160,12 +150,3 @@ def reading(number: int) -> bytes:
 def readings(first: int, end: int) -> Block:
     """Readings that are numbered by their sequences."""
     return block(*map(reading, range(first, end)), first=first)
-
-
-def store(output: PostgresOutput, *blocks: Block) -> None:
-    """Write blocks from opening to closing."""
-    output.open()
-    for one in blocks:
-        output.write(one)
-    output.flush()
-    output.close()

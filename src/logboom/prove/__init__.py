@@ -1,0 +1,1 @@
+"""What `logboom prove` does: clients that remember, strangers and disasters, and the judgement."""
