@@ -77,6 +77,7 @@ class Batch:
         "reasons",
         "received_ns",
         "retry_after_s",
+        "settled_ns",
         "size_bytes",
         "source",
         "verdicts",
@@ -102,6 +103,8 @@ class Batch:
         """Bytes that the batch took on the wire: what flow control counts."""
         self.received_ns = 0
         """Receive time, nanoseconds since the epoch; set by the server."""
+        self.settled_ns = 0
+        """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
         self.retry_after_s = 0.0
 

@@ -1,6 +1,7 @@
 """Browsers send HTTP wherever a web page tells them to; it must not become entries."""
 
 import http.client
+import socket
 import ssl
 from pathlib import Path
 
@@ -17,7 +18,7 @@ BODY = b'{"boot_seq":1,"uptime_ms":2,"level":"error","message":"forged","time":"
 def visit(connection: http.client.HTTPConnection) -> bool:
     """What `fetch(…, {method: "POST", mode: "no-cors"})` sends; whether it gets anything back."""
     try:
-        connection.request("POST", "/", BODY, {"Content-Type": "text/plain"})
+        connection.request("POST", "/", BODY, {"Content-Type": "text/plain", "Origin": "http://evil.example"})
         connection.getresponse()
     except (http.client.RemoteDisconnected, ConnectionError):
         return False
@@ -47,3 +48,18 @@ def test_what_a_page_lets_a_browser_send_is_not_stored(tmp_path: Path, *, tls: b
     assert journal_lines(data_dir) == []
     for name in LISTENERS:
         assert f"{name} 127.0.0.1 speaks HTTP, and this port takes entries; closed" in app.log.getvalue()
+
+
+def test_http_that_is_no_browsers_is_nonsense_like_any_other(tmp_path: Path) -> None:
+    """WIRE.md: the connection stays open; the rest of the stream is unharmed."""
+    with AppThread(tmp_path / "data", ("device", "collector")) as app:
+        with socket.create_connection(("127.0.0.1", app.port("device")), timeout=30) as device:
+            device.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + BODY)
+            assert device.recv(1024) == b'{"ack":1}\n'
+        with socket.create_connection(("127.0.0.1", app.port("collector")), timeout=30) as collector:
+            replies = collector.makefile("rb")
+            collector.sendall(b"GET / HTTP/1.1\r\n")
+            assert b"invalid JSON" in replies.readline()
+            collector.sendall(BODY)
+            assert b"received" in replies.readline()
+    assert len(journal_lines(tmp_path / "data")) == 2

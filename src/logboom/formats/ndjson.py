@@ -11,10 +11,13 @@ from logboom.model import REASONS_MAX, Batch, Verdict
 _MARK: Final = b"\nnull null\n"
 _MARK_GROWTH: Final = len(_MARK) - 1
 
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+_SURROGATE: Final = re.compile(
+    rb"\\(?:\\|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
-"""An escape in JSON; group 1: half of a surrogate pair without the other half."""
+"""An escaped backslash, a surrogate pair, or, as group 1, half of one without the other half."""
+
+MENDED_BYTES_MAX: Final = 64 << 10
+"""Texts are mended up to here, in a few milliseconds at worst: the event loop waits for it."""
 
 EntryDecoder = msgspec.json.Decoder[object]
 """A decoder of one Struct that names only the required fields, or None (`NULL | Struct`)."""
@@ -126,9 +129,9 @@ def mend_surrogates(data: bytes) -> bytes:
     JSON's grammar allows them, and what cuts a text in the middle of an emoji sends them; there is no such character,
     and most readers refuse the whole document.
     """
-    if b"\\ud" not in data and b"\\uD" not in data:
+    if len(data) > MENDED_BYTES_MAX or (b"\\ud" not in data and b"\\uD" not in data):
         return data
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
+    return _SURROGATE.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
 
 
 def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:

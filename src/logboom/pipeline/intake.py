@@ -175,7 +175,7 @@ class Intake:
             self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
-        settle = partial(self._settle, done, batch.received_ns)
+        settle = partial(self._settle, done, batch)
         if self._journal is None:
             settle(batch.receipt(None))
         else:
@@ -201,8 +201,9 @@ class Intake:
         throttle = self.limits.throttle
         return 0.0 if throttle is None else throttle.debt_s(address)
 
-    def _settle(self, done: Callable[[Receipt], None], received_ns: int, receipt: Receipt) -> None:
-        self.counters.ack_latency.observe(max(0.0, (time.time_ns() - received_ns) / 1e9))
+    def _settle(self, done: Callable[[Receipt], None], batch: Batch, receipt: Receipt) -> None:
+        batch.settled_ns = time.time_ns()
+        self.counters.ack_latency.observe(max(0.0, (batch.settled_ns - batch.received_ns) / 1e9))
         verdicts = receipt.verdicts
         left = len(verdicts)
         for verdict in _VERDICTS:

@@ -13,9 +13,12 @@ from logboom.protocols.jsonlines import JsonLines
 
 ACK: Final = b'{"ack":1}\n'
 
-RESEND_NS_MIN: Final = 1_000_000_000
-"""A line that comes again so much later, while it is still on its way to the disk, was sent again: devices wait 2 s.
-One ack answers both. With a second one, the device would take it for the ack of its next line, for good."""
+RESEND_NS_MIN: Final = 1_500_000_000
+"""A line that comes again so much later, on its connection, was sent again: devices wait 2 s for the ack."""
+
+CROSSING_NS_MAX: Final = 1_400_000_000
+"""For so long after its ack, a line that comes again may have crossed it on the way. Shorter than the above: a line
+that was acked at once gets another ack whenever it comes."""
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -36,26 +39,33 @@ def acknowledge(receipt: Receipt) -> bytes:
 class _Answer:
     """The acker of a batch of one line: what a device sends that waits for each ack.
 
+    When the disk is slow, the device sends the line again, and gets the first one's ack after all. With a second ack,
+    it would be one ahead from then on, and take a line for stored that is not.
+
     Args:
         batch: of the line.
-        before: the answer to the line before; None: nothing is known of it.
+        before: the answer to the line before; None: there was none, or many at once.
     """
 
-    __slots__ = ("_before", "acked", "batch", "received_ns")
+    __slots__ = ("_batch", "_before", "acked", "line", "received_ns", "settled_ns")
 
     def __init__(self, batch: Batch, before: "_Answer | None") -> None:
-        self.batch: Batch | None = batch  # until it is settled: a fleet's last lines must not stay in memory
         self.acked = False
-        self.received_ns = 0
-        self._before = before if before and before.batch and before.batch.entries == batch.entries else None
+        self.received_ns = self.settled_ns = 0
+        self.line = hash(batch.entries)  # the line itself, of each device of a fleet, would take memory
+        self._batch: Batch | None = batch
+        self._before = before if before and before.line == self.line else None
 
     def __call__(self, receipt: Receipt) -> bytes:
-        before, self.received_ns = self._before, self.batch.received_ns if self.batch else 0
-        self.batch = self._before = None
+        if self._batch:
+            self.received_ns, self.settled_ns = self._batch.received_ns, self._batch.settled_ns
+        before, self._batch, self._before = self._before, None, None
         replies = acknowledge(receipt)
         self.acked = bool(replies)
-        if before and before.acked and self.received_ns - before.received_ns >= RESEND_NS_MIN:
-            return b""
+        if before and before.acked:
+            again = self.received_ns - before.received_ns >= RESEND_NS_MIN
+            if again and self.received_ns - before.settled_ns <= CROSSING_NS_MAX:
+                return b""
         return replies
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from logboom.model import Acker, Receipt
 from logboom.protocols.tokenline import TokenLine
-from logboom.servers.strangers import FIRST_BYTES, stranger
+from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
 
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener
@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _is_stranger(self, data: memoryview) -> bool:
         """Whether the client takes this port for another one; then it is turned away."""
-        first = (self._first_bytes or b"") + bytes(data[:FIRST_BYTES])
+        first = (self._first_bytes or b"") + bytes(data[:HEAD_BYTES_MAX])
         speaks = stranger(first)
         self._first_bytes = first if speaks is None else None
         if speaks:

@@ -1,36 +1,48 @@
-"""Clients that have come to the wrong port, known by their first bytes.
+"""Clients that have come to the wrong port, known by what they send first.
 
 A web page can make its visitor's browser send HTTP to any port that the visitor reaches. The head of such a request is
-a few bad lines; its body may be a good entry. So the connection ends before that.
+a few bad lines; its body may be a good entry. So the connection of a browser ends before that. Any other HTTP is
+nonsense like all nonsense: bad lines, which harm nothing behind them (WIRE.md).
 """
 
+import re
 from typing import Final
 
 from logboom.servers.tls_link import CLIENT_HELLO
 
-_METHODS: Final = (
-    b"GET",
-    b"HEAD",
-    b"POST",
-    b"PUT",
-    b"PATCH",
-    b"DELETE",
-    b"OPTIONS",
-    b"TRACE",
-    b"CONNECT",
-    b"PRI",
-)
-_REQUESTS: Final = tuple(method + target for method in _METHODS for target in (b" /", b" *"))
-"""What requests of browsers begin with (`PRI *` is HTTP/2): no JSON, no length of a frame and no token line does."""
+HEAD_BYTES_MAX: Final = 8192
+"""A request whose head goes on for longer is refused unseen: a page may make its address as long as it likes."""
 
-FIRST_BYTES: Final = max(map(len, _REQUESTS))
-"""So many are enough to tell."""
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_BEGINNINGS: Final = tuple(f"{method} /".encode() for method in _METHODS)
+_REQUEST: Final = re.compile(rb"[A-Z]+ /[^ ]* HTTP/1\.[01]\r?")
+_HEADER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\n]*")
+_BROWSERS: Final = re.compile(
+    rb"(?:(?:origin|referer|accept-language|sec-fetch-[a-z]+):|user-agent:[ \t]*mozilla/)", re.IGNORECASE
+)
+"""Headers that no page can keep its browser from sending: one of them is in every request that has a body."""
+
+_HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM"
+"""What gRPC clients begin with: they would wait for an answer for as long as they may."""
 
 
 def stranger(first: bytes) -> str | None:
     """The foreign protocol that begins so; empty: it is none; None: it takes more bytes to tell."""
-    if first.startswith(CLIENT_HELLO):
-        return "TLS"
-    if first.startswith(_REQUESTS):
-        return "HTTP"
-    return None if any(one.startswith(first) for one in (CLIENT_HELLO, *_REQUESTS)) else ""
+    for name, beginning in (("TLS", CLIENT_HELLO), ("HTTP", _HTTP2)):
+        if first.startswith(beginning):
+            return name
+    if first.startswith(_BEGINNINGS):
+        return _browser(first)
+    return None if any(one.startswith(first) for one in (CLIENT_HELLO, _HTTP2, *_BEGINNINGS)) else ""
+
+
+def _browser(head: bytes) -> str | None:
+    request, *lines = head.split(b"\n")
+    if lines and not _REQUEST.fullmatch(request):
+        return ""
+    for line in lines[:-1]:
+        if _BROWSERS.match(line):
+            return "HTTP"
+        if not _HEADER.fullmatch(line):  # the head ends here, or it was none
+            return ""
+    return "HTTP" if len(head) >= HEAD_BYTES_MAX else None

@@ -202,7 +202,7 @@ class Wire:
     """A device's connection whose disk is as slow as the test says."""
 
     def __init__(self) -> None:
-        self.now_s = 100
+        self.now_s = 100.0
         self.acks = b""
         self.stored: list[bytes] = []
         self._protocol = DeviceProtocol()
@@ -211,12 +211,13 @@ class Wire:
     def send(self, *lines: bytes) -> None:
         self._protocol.receive_data(b"".join(line + b"\n" for line in lines))
         while (item := self._protocol.next_batch()) is not None:
-            item[0].received_ns = self.now_s * 1_000_000_000
+            item[0].received_ns = int(self.now_s * 1e9)
             self._waiting.append(item)
 
     def sync(self) -> None:
         """The disk takes everything."""
         for batch, acker in self._waiting:
+            batch.settled_ns = int(self.now_s * 1e9)
             self.stored += batch.entries.split(b"\n")
             self.acks += acker(batch.receipt(1))
         self._waiting.clear()
@@ -224,6 +225,7 @@ class Wire:
     def fail(self) -> None:
         """The disk fails with the first."""
         batch, acker = self._waiting.pop(0)
+        batch.settled_ns = int(self.now_s * 1e9)
         self.acks += acker(batch.failed_receipt())
 
 
@@ -239,6 +241,21 @@ def test_a_line_sent_again_while_the_disk_is_slow_gets_one_ack() -> None:
     assert (wire.stored, wire.acks) == ([GOOD, GOOD, GOOD, BARE], ACK * 2)
 
 
+def test_a_line_sent_again_that_crosses_its_ack_gets_one_ack() -> None:
+    wire = Wire()
+    wire.send(GOOD)
+    wire.now_s += 1.9
+    wire.sync()
+    wire.now_s += 0.4
+    wire.send(GOOD)
+    wire.sync()
+    assert wire.acks == ACK
+    wire.now_s += 2
+    wire.send(GOOD)  # it never got the first one
+    wire.sync()
+    assert wire.acks == ACK * 2
+
+
 def test_a_line_sent_again_gets_its_ack_when_the_first_was_lost() -> None:
     wire = Wire()
     wire.send(GOOD)
@@ -249,13 +266,15 @@ def test_a_line_sent_again_gets_its_ack_when_the_first_was_lost() -> None:
     assert (wire.stored, wire.acks) == ([GOOD], ACK)
 
 
-def test_a_line_sent_again_after_its_answer_gets_another() -> None:
+@pytest.mark.parametrize("pause_s", [0, 0.1, 1, 1.5, 2, 60])
+def test_a_line_that_is_repeated_after_its_ack_gets_another(pause_s: float) -> None:
     wire = Wire()
-    for _ in range(2):
+    for _ in range(3):
         wire.send(GOOD)
+        wire.now_s += 0.01
         wire.sync()
-        wire.now_s += 2
-    assert wire.acks == ACK * 2
+        wire.now_s += pause_s
+    assert wire.acks == ACK * 3
 
 
 def test_equal_lines_in_quick_succession_are_lines_of_their_own() -> None:

@@ -51,6 +51,8 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
         self.closed = False
         self.aborted = False
+        self.stuck = False
+        """What was written does not leave, so only an abort ends it."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed, "written after the close"
@@ -72,10 +74,14 @@ class FakeTransport(asyncio.Transport):
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._on_close()
+            if not self.stuck:
+                self._on_close()
 
     def abort(self) -> None:
         self.aborted = True
+        if self.stuck:
+            self.stuck = False
+            self.closed = False
         self.close()
 
 

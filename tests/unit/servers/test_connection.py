@@ -329,12 +329,10 @@ def test_what_is_expensive_to_judge_waits_for_the_others_turn(
 ENTRY = b'{"boot_seq":1,"uptime_ms":1,"level":"ERROR","message":"m","time":"t","temp":1,"rh":2,"lux":3}\n'
 
 
-@pytest.mark.parametrize("protocol", ["device", "gateway", "collector", "capnp"])
-@pytest.mark.parametrize(
-    "head", [b"POST / HTTP/1.1", b"GET /?q HTTP/1.1", b"OPTIONS * HTTP/1.1", b"PRI * HTTP/2.0"]
-)
-def test_what_a_browser_sends_is_no_entry(make_bench: MakeBench, protocol: str, head: bytes) -> None:
-    request = head + b"\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n" + ENTRY
+@pytest.mark.parametrize("protocol", ["device", "gateway", "collector"])
+@pytest.mark.parametrize("request_line", [b"POST / HTTP/1.1", b"GET /?q HTTP/1.1"])
+def test_what_a_browser_sends_is_no_entry(make_bench: MakeBench, protocol: str, request_line: bytes) -> None:
+    request = request_line + b"\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n" + ENTRY
     for size in (1, 3, len(request)):
         bench = make_bench(protocol, at_once=True)
         connection, transport = bench.connect()
@@ -344,7 +342,6 @@ def test_what_a_browser_sends_is_no_entry(make_bench: MakeBench, protocol: str, 
         assert transport.aborted
         bench.settle()
         assert bench.intake.entries == []
-        assert transport.written == b""
         assert bench.told("warning") == ["front 10.0.0.1 speaks HTTP, and this port takes entries; closed"]
 
 

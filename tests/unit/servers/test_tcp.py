@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logboom.pipeline.intake import Limit
 from logboom.servers.tcp import QUIET_ABOVE_PER_S, WRITE_STALL_S_MAX
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ def test_a_silent_connection_is_closed_where_that_is_set(make_bench: MakeBench) 
     assert silent.closed
     assert not busy_transport.closed
     assert bench.told("warning") == ["front 10.0.0.1: no data for 61 s, closed"]
+
+
+def test_who_is_closed_as_idle_and_does_not_read_is_told_and_counted_once(make_bench: MakeBench) -> None:
+    bench = make_bench(idle_close_s=60.0)
+    _, transport = bench.connect()
+    transport.stuck = True  # its replies do not leave
+    for _ in range(65):
+        bench.loop.now += 1
+        bench.listener.sweep(bench.loop.now)
+    assert (transport.closed, transport.aborted) == (True, True)
+    assert bench.told("warning") == ["front 10.0.0.1: no data for 61 s, closed"]
+    assert bench.intake.counters.limits_reached[Limit.IDLE] == 1
+    bench.loop.run()
+    assert bench.intake.counters.connections_open == 0
 
 
 def test_a_reload_ends_connections_that_may_not_be_here_any_more(make_bench: MakeBench) -> None:

@@ -15,16 +15,13 @@ from cryptography.hazmat.primitives import serialization
 
 from logboom.config import parse
 from logboom.errors import ConfigError
-from logboom.journal.journal import AckLevel
 from logboom.ops import certificates
 from logboom.ops.certificates import files_of, make_ca, make_client, make_server, read_pair, write_pair
 from logboom.pipeline.door import Door, Refused
-from logboom.pipeline.intake import Counters, Intake, IntakeLimits
+from logboom.pipeline.intake import Counters
 from logboom.servers import tls_link
 from logboom.servers.complaints import TOLD_MAX, TOLD_PERIOD_S
-from logboom.servers.grpc import GrpcListener
-from logboom.servers.listener import ListenerContext
-from logboom.servers.tls import Tls, make_tls, read_certificates, reload_tls
+from logboom.servers.tls import Tls, make_tls, read_certificates
 from logboom.servers.tls_gate import TlsGate
 from logboom.servers.tls_link import TlsLink
 from logboom.settings import ListenerSettings
@@ -144,36 +141,6 @@ def test_a_reload_takes_the_new_files_or_keeps_the_old(folder: Path) -> None:
     assert tls.context is not before
     assert tls.context.verify_mode == ssl.CERT_REQUIRED
     assert reports[1][1].startswith("front: new certificate, valid until")
-
-
-def test_tls_is_not_switched_while_running(folder: Path) -> None:
-    reports: Reports = []
-    plain = ListenerSettings(protocol="collector", port=0)
-    reload_tls(None, "front", settings_of(folder), reporter(reports))
-    reload_tls(Tls("front", settings_of(folder), reporter(reports)), "front", plain, reporter(reports))
-    assert reports == [("warning", "front: TLS is switched on or off by a restart only")] * 2
-    reload_tls(None, "front", plain, reporter(reports))
-    assert len(reports) == 2
-
-
-def test_grpc_clients_need_certificates_from_a_restart_on(folder: Path) -> None:
-    reports: Reports = []
-    context = ListenerContext(
-        name="front",
-        settings=settings_of(folder),
-        intake=Intake(None, AckLevel.SYNCED, reporter(reports), IntakeLimits()),
-        journal=None,  # type: ignore[arg-type]
-        journal_behind=bool,
-        connections_left=lambda: 1,
-        report=reporter(reports),
-        tokens=None,
-        operations=None,  # type: ignore[arg-type]
-    )
-    listener = GrpcListener(context)
-    listener._tls = Tls("front", settings_of(folder), reporter(reports))
-    listener.configure(settings_of(folder, ca="ca.pem"))
-    assert reports == [("warning", "front: tls_client_ca is set or taken away by a restart only")]
-    assert listener._tls.certificates.client_ca is None
 
 
 # --- the link ---

@@ -93,6 +93,13 @@ def test_a_broken_array_is_refused_as_a_whole() -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("body", [rb'[{"a":"\ud83d"},{"b":2}]', b'{"a":"\\ud83d"}\n{"b":2}\n'])
+def test_half_an_emoji_costs_itself(body: bytes) -> None:
+    good, verdicts = read([body])
+    assert good == [rb'{"a":"\ufffd"}', b'{"b":2}']
+    assert verdicts == [Verdict.ACCEPTED] * 2
+
+
 def test_a_document_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "DOCUMENT_BYTES_MAX", 100)
     with pytest.raises(BodyError, match="send NDJSON") as caught:
