@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.kit.postgres_kit import find_binaries
-from tests.services import find_program, give_up
+from tests.kit.services import find_program, give_up
 
 settings.register_profile(
     "logboom",

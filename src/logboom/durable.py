@@ -68,7 +68,8 @@ def create_file(
         with os.fdopen(descriptor, "wb") as file:
             if os.geteuid() == 0:
                 owner = (like or path.parent).stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                with suppress(PermissionError):  # root of a container may have no right to give files away
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.writelines(pieces)
             if sync is not None:
                 file.flush()

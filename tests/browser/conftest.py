@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from logboom.testing.server_kit import START_S_MAX, ServerProcess
-from tests.services import give_up
+from tests.kit.services import give_up
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page

@@ -141,7 +141,7 @@ def test_a_silent_source_is_forgotten_after_a_question(page: "Page", site: str) 
     row = region.get_by_role("row").filter(has_text="pump 3&4")
     forget = row.get_by_role("button", name="Forget pump 3&4", exact=True)
     forget.press("Enter")
-    row.get_by_text("Forget it?").wait_for()
+    row.get_by_text("Forget pump 3&4?").wait_for()
     page.keyboard.press("Escape")
     forget.press("Enter")
     page.keyboard.press("Enter")  # "No" has the focus
@@ -154,6 +154,39 @@ def test_a_silent_source_is_forgotten_after_a_question(page: "Page", site: str) 
     row.wait_for(state="detached")
     assert asked == ["listener=device&name=pump+3%264"] * 2
     assert region.get_by_role("button").count() == 1, "only who is silent can be forgotten"
+
+
+def test_on_a_phone_the_button_takes_no_room_from_the_names(page: "Page", site: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sources = [
+        source("live", "whaleon-36381825"),
+        source("silent", "whaleon-36381824"),
+        source("silent", "x" * 110),
+    ]
+    answer = {"sources": sources, "total": len(sources), "skipped": 0}
+    page.route("**/api/sources?*", lambda route: route.fulfill(json=answer))
+    visit(page, site)
+    region = page.get_by_role("region", name="Sources")
+    for name in ("whaleon-36381825", "whaleon-36381824"):
+        cell = region.get_by_role("cell", name=name, exact=True)
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), f"{name} is cut"
+    region.get_by_role("button", name=f"Forget {'x' * 110}", exact=True).click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for button in region.get_by_role("button").all():
+        place = button.bounding_box()
+        assert place is not None
+        assert place["x"] + place["width"] < 360
+
+
+def test_alerts_that_are_off_are_not_taken_for_quiet_ones(page: "Page", site: str) -> None:
+    enabled = [True]
+    mend(page, "/api/alerts", lambda document: document.update(alerts=[], enabled=enabled[0]))
+    visit(page, site)
+    region = page.get_by_role("region", name="Alerts")
+    region.get_by_text("No alerts.", exact=True).wait_for()
+    enabled[0] = False
+    region.get_by_text("Alerts are off.", exact=True).wait_for()
+    assert region.locator(".alerts li").count() == 1
 
 
 def test_before_the_first_entry_the_page_tells_how_to_send_one(page: "Page", site: str, post: Post) -> None:

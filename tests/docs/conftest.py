@@ -7,7 +7,7 @@ import pytest
 
 from tests.kit.postgres_kit import QUOTED, PostgresServer, postgres_server
 from tests.kit.redis_kit import RedisServer, redis_server
-from tests.services import give_up
+from tests.kit.services import give_up
 
 
 @pytest.fixture(scope="session")

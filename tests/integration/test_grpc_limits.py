@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_strangers_take_no_places(
     token = add_token(tmp_path / "tokens.json", "writer", ("write",))
     world = serve(auth="token")
     calls = {path: [world.open(path) for _ in range(10)] for path in (WATCH, REFLECT, MESSAGE)}
-    assert {status(lambda one=one: next(one))[0] for one in calls[MESSAGE]} == {Code.UNAUTHENTICATED}
+    assert {status(partial(next, one))[0] for one in calls[MESSAGE]} == {Code.UNAUTHENTICATED}
     limits = world.counters.limits_reached
     until(lambda: limits[Limit.GRPC_CALLS] == 17)  # all but three of those who watch, or ask for the schema
     assert world.send(token=token) == STORED
@@ -160,8 +161,11 @@ def test_calls_above_the_bound_are_refused_and_counted(
     assert world.counters.limits_reached[Limit.GRPC_CALLS] == 1
     until(lambda: "grpc 127.0.0.1: call refused: too many calls" in world.app.log.getvalue())
     streams[0].cancel()
-    gate = world.app.app.listeners["grpc"].service._served.gate
-    until(lambda: gate.calls.taken < 2)
+    listener = world.app.app.listeners["grpc"].service
+    assert isinstance(listener, grpc_listener.GrpcListener)
+    served = listener._served
+    assert served is not None
+    until(lambda: served.gate.calls.taken < 2)
     assert world.send() == STORED
 
 
@@ -246,7 +250,12 @@ def test_an_idle_connection_is_closed_and_nobody_notices(
     world = serve()
     assert world.send() == STORED
     idle = threading.Event()
-    world.channel.subscribe(lambda state: state is grpc.ChannelConnectivity.IDLE and idle.set())
+
+    def look(state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.IDLE:
+            idle.set()
+
+    world.channel.subscribe(look)
     assert idle.wait(LIMIT_S)
     assert world.send() == STORED
 

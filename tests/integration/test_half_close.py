@@ -61,6 +61,36 @@ def test_who_says_so_later_has_gone_away(tmp_path: Path, monkeypatch: pytest.Mon
         assert say_all(app, LIVEZ) == b""
 
 
+def test_what_stands_behind_a_declined_upgrade_is_answered(tmp_path: Path) -> None:
+    upgrade = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with AppThread(tmp_path, ("http",)) as app:
+        assert say_all(app, upgrade).count(b"HTTP/1.1 200") == 1
+        assert say_all(app, upgrade + LIVEZ).count(b"HTTP/1.1 200") == 2
+        assert say_all(app, upgrade + upgrade + LIVEZ).count(b"HTTP/1.1 200") == 3
+        assert say_all(app, upgrade + LIVEZ + post(b'{"a":1}')[:-1]).count(b"HTTP/1.1 200") == 1
+        assert (
+            say_all(app, upgrade + b"GET /api/tail HTTP/1.1\r\nHost: x\r\n\r\n").count(b"HTTP/1.1 200") == 1
+        )
+
+
+@pytest.mark.parametrize("path", ["/", "/api/tail"])
+@pytest.mark.parametrize("sent_before", [b"", LIVEZ])
+def test_what_never_ends_is_not_begun_for_who_sends_no_more(
+    tmp_path: Path, path: str, sent_before: bytes
+) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    shakes = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    with AppThread(tmp_path, ("http",)) as app:
+        say_all(app, sent_before + (head + shakes).encode())
+        assert app.call(lambda: app.app.monitor.counters("http").connections_open) == 0
+
+
+def test_a_tail_is_not_begun_for_who_sends_no_more(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        say_all(app, b"GET /api/tail?after=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert app.call(lambda: app.app.monitor.counters("http").connections_open) == 0
+
+
 def test_a_tail_ends_with_its_reader(tmp_path: Path) -> None:
     with (
         AppThread(tmp_path, ("http",)) as app,

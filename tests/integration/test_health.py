@@ -329,11 +329,29 @@ def test_the_command_finds_the_data_directory_as_the_server_does(tmp_path: Path)
         assert json.loads(found.stdout)["tcp_server"]["port"] == app.port("device")
 
 
-def test_where_no_server_was_started_http_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_is_asked_only_where_nobody_can_mean_another_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logboom.toml").write_text("data_dir = 'elsewhere'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOGBOOM_DATA_DIR", raising=False)
+
+    def asked(*options: str, **environment: str) -> tuple[int, str]:
+        done = CliRunner(env=environment).invoke(main_app, ["health", *options])
+        return done.exit_code, done.output
+
+    def none_in(folder: str) -> tuple[int, str]:
+        return 1, f"❌ no server runs in {folder}; --data-dir or --url names another\n"
+
     with AppThread(tmp_path / "data", ("gateway", "http")) as app:
         monkeypatch.setattr(health_command, "DEFAULT_URL", f"http://127.0.0.1:{app.port('http')}")
-        done = CliRunner().invoke(main_app, ["health", "--data-dir", str(tmp_path / "elsewhere")])
-    assert (done.exit_code, done.output) == (0, "ok\n")
+        assert asked() == (0, "ok\n")
+        assert asked("--data-dir", "elsewhere") == none_in("elsewhere")
+        assert asked("--config", "logboom.toml") == none_in("elsewhere")
+        assert asked(LOGBOOM_DATA_DIR="elsewhere") == none_in("elsewhere")
+        assert asked("--data-dir", "logboom.toml") == none_in("logboom.toml")
+        (tmp_path / "logboom-data").mkdir()
+        assert asked() == none_in("logboom-data")
 
 
 def test_a_disk_that_fails_is_told_through_the_socket_too(tmp_path: Path) -> None:

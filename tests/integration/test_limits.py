@@ -103,6 +103,21 @@ def test_one_address_does_not_take_every_place_over_http(tmp_path: Path) -> None
                 assert is_turned_away(third, GREETING)
 
 
+@pytest.mark.parametrize("listener", ["device", "http"])
+def test_connections_that_are_gone_count_no_more(tmp_path: Path, listener: str) -> None:
+    greeting, answer = {"device": (LINE, b'{"ack":1}\n'), "http": (GREETING, b"HTTP/1.1 200")}[listener]
+    with limited(tmp_path, listener, connections_per_address_max=2) as app:
+        counters = app.app.monitor.counters(listener)
+        for _ in range(10):
+            with connect(app, listener) as short:
+                short.sendall(greeting)
+                assert short.recv(1024).startswith(answer)
+            while app.call(lambda: counters.connections_open):
+                pass
+        assert counters.connections_total == 10
+        assert counters.connections_refused == 0
+
+
 def test_who_sends_too_fast_is_read_slowly_and_loses_nothing(tmp_path: Path) -> None:
     with limited(tmp_path, "device", lines_per_s_max=400) as app:
         with connect(app, "device") as hasty:

@@ -14,7 +14,7 @@ import pytest
 from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.prometheus_kit import PrometheusServer, prometheus_server
-from tests.services import find_program
+from tests.kit.services import find_program
 
 pytestmark = pytest.mark.service
 

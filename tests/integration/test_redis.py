@@ -30,7 +30,7 @@ from tests.kit.redis_kit import (
     messages,
     redis_server,
 )
-from tests.services import find_program
+from tests.kit.services import find_program
 
 pytestmark = pytest.mark.service
 

@@ -29,7 +29,7 @@ from logboom.clients.websocket import WebSocketDialect
 from logboom.ops import certificates
 from logboom.ops.certificates import files_of, make_ca, make_client, make_server, write_pair
 from logboom.testing.server_kit import ServerProcess
-from tests.services import find_program
+from tests.kit.services import find_program
 
 LISTENERS = ("device", "collector", "gateway", "capnp", "http", "grpc")
 SECURE = {

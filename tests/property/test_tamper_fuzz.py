@@ -17,7 +17,19 @@ from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, pack_point
 from logboom.journal.verify import verify
 from logboom.testing.crash_kit import Driver, entry_of
-from tests.tampering import NEWEST, PER_SEGMENT, SEALED, at, change, finish, head, restart, say, seal, slip_in
+from tests.kit.tampering import (
+    NEWEST,
+    PER_SEGMENT,
+    SEALED,
+    at,
+    change,
+    finish,
+    head,
+    restart,
+    say,
+    seal,
+    slip_in,
+)
 
 SEQUENCES = st.integers(0, len(SEALED) + len(NEWEST)) | st.sampled_from([0, 10, 20, 30])
 

@@ -97,3 +97,15 @@ def test_a_range_ends_with_its_file(tmp_path: Path, offset: int, size: int, foun
     (tmp_path / "a").write_bytes(b"abcdef")
     with (tmp_path / "a").open("rb") as file:
         assert b"".join(bytes_of(file.fileno(), offset, size)) == found
+
+
+def test_root_without_the_right_to_give_files_away_writes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", refuse)
+    replace_file(tmp_path / "a", [b"x"])
+    assert (tmp_path / "a").read_bytes() == b"x"

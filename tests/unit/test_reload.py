@@ -168,6 +168,35 @@ def test_nothing_changed_and_nothing_waits() -> None:
     assert reloaded(parse(table_of("", {})), parse(table_of("", {}))) == "reloaded"
 
 
+PLAIN = {"tls_cert": "", "tls_key": "", "tls_client_ca": ""}
+SECURED = {**PLAIN, "tls_cert": "a.pem", "tls_key": "a.key"}
+ASKING = {**SECURED, "tls_client_ca": "ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("listener", "before", "after", "waiting"),
+    [
+        ("collector", PLAIN, ASKING, ["tls_cert", "tls_client_ca", "tls_key"]),
+        ("http", SECURED, PLAIN, ["tls_cert", "tls_key"]),
+        ("grpc", PLAIN, SECURED, ["tls_cert", "tls_key"]),
+        ("grpc", SECURED, ASKING, ["tls_client_ca"]),
+        ("grpc", ASKING, SECURED, ["tls_client_ca"]),
+        ("collector", SECURED, ASKING, []),
+    ],
+)
+def test_tls_is_switched_by_a_restart_only(
+    listener: str, before: dict[str, str], after: dict[str, str], waiting: list[str]
+) -> None:
+    running = parse(table_of(f"listeners.{listener}.x", before))
+    said = reloaded(running, parse(table_of(f"listeners.{listener}.x", after)))
+    names = ", ".join(f"listeners.{listener}.{key}" for key in waiting)
+    assert said == ("reloaded; these wait for a restart: " * bool(waiting) + names or "reloaded")
+    settings = running.listeners[listener]
+    assert {key: getattr(settings, key) for key in PLAIN} == {
+        key: (before if key in waiting else after)[key] for key in PLAIN
+    }
+
+
 def test_a_listener_or_an_output_that_is_new_is_named_as_a_whole() -> None:
     table = table_of("", {})
     table["listeners"]["second"] = {"protocol": "device", "port": 5001}
@@ -227,7 +256,8 @@ def test_a_listener_that_starts_again_after_a_reload_keeps_its_port_and_has_the_
         device = {"protocol": "device", "host": "127.0.0.1", "port": port}
         app = App(parse({**table, "listeners": {"device": device}}), OperationalLog(stream=io.StringIO()))
         await app.start()
-        changed = {**device, "port": other_port, "connections_max": 1}
+        tls = {"tls_cert": "absent.pem", "tls_key": "absent.key"}
+        changed = {**device, **tls, "port": other_port, "connections_max": 1}
         app.reload(lambda: parse({**table, "listeners": {"device": changed}}))
         listener = app.listeners["device"].service
         listener.stop()

@@ -90,7 +90,9 @@ def _write(document: dict[str, Any]) -> None:
     ]
     if alerts:
         write_table(sys.stdout, [name.upper() for name in names], rows, styles=styles)
-    else:
+    if not document.get("enabled", True):
+        say("⚠️ alerts are off: alerts.enabled is false")
+    elif not alerts:
         say("✅ nothing fires")
     for target in document["notify"]:
         if target["trouble"]:

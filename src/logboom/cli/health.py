@@ -13,6 +13,7 @@ TIMEOUT_S: Final = 5.0
 """A server that answers later than this is not well, whatever the answer is."""
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
+DATA_DIR_VARIABLE: Final = "LOGBOOM_DATA_DIR"
 
 Url = Annotated[
     str | None,
@@ -43,7 +44,8 @@ def health(
     Made for container health checks: a warning, such as sensors that are silent, is no reason to restart a server.
 
     The server is found by its data directory, whatever it listens on: that of --data-dir, --config or
-    LOGBOOM_DATA_DIR, else ./logboom-data. Where none was started, http://127.0.0.1:8080 is asked.
+    LOGBOOM_DATA_DIR, else ./logboom-data. Where none is named and there is no ./logboom-data,
+    http://127.0.0.1:8080 is asked.
 
     Examples:
       logboom health
@@ -74,7 +76,8 @@ def health(
 
 
 def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str, Any] | None:
-    """The document of the server of the data directory; None when none has been started there."""
+    """The document of the server of the data directory; None when there is no such directory and none was named."""
+    import os
     from pathlib import Path
 
     from logboom.config import load
@@ -84,7 +87,11 @@ def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str,
     try:
         return _document_of(ask(folder, TIMEOUT_S))
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        named = data_dir is not None or config is not None or DATA_DIR_VARIABLE in os.environ
+        if not named and not folder.exists():
+            return None
+        typer.echo(f"❌ no server runs in {folder}; --data-dir or --url names another", err=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         raise _no_answer(str(folder / NAME), error.strerror or error) from None
 

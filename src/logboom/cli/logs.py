@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from logboom.cli import options
+from logboom.cli.connecting import wrong_usage
 
 if TYPE_CHECKING:
     from logboom.clients.recent import Row
@@ -69,7 +70,9 @@ def _rows(data_dir: str, redis: str | None, token: str | None, wanted: "Filter",
     from logboom.clients import recent, redislogs
 
     if redis:
-        return redislogs.recent_rows(redislogs.connect(redis, token), wanted, limit)
+        with wrong_usage():
+            asked = redislogs.connect(redis, token)
+        return redislogs.recent_rows(asked, wanted, limit)
     return recent.recent_rows(recent.journal_folder(Path(data_dir)), wanted, limit)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from logboom.cli import options
+from logboom.cli.connecting import wrong_usage
 from logboom.cli.logs import filter_from, write_json
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def _counted(data_dir: Path, wanted: "Filter") -> "dict[str, SourceCounts]":
 def _counted_in_redis(url: str, token: str | None, source: str) -> "dict[str, SourceCounts]":
     from logboom.clients import redislogs
 
-    return redislogs.count_sources(redislogs.connect(url, token), source)
+    with wrong_usage():
+        redis = redislogs.connect(url, token)
+    return redislogs.count_sources(redis, source)
 
 
 def _as_json(name: str, counts: "SourceCounts") -> dict[str, object]:

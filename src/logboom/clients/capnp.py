@@ -17,7 +17,7 @@ from logboom.formats.records import LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS
 
 _SERVICE_KEYS: Final = ("service", "service_name")
 _INFO: Final = 3
-_KEPT: Final = frozenset({"level", "timestamp"})
+_KEPT: Final = frozenset({"level", "timestamp", "serviceName"})
 
 
 def snake(name: str) -> str:
@@ -46,8 +46,9 @@ def frame(payload: bytes) -> bytes:
 class CapnpDialect(LineDialect):
     """Sends `LoggerMsg` messages.
 
-    JSON objects whose keys all have a field become messages with those fields. Of others, level and time are
-    taken over, and the object's text is the message: nothing is left out. Other lines are INFO messages.
+    JSON objects whose keys all have a field become messages with those fields. Of others, level, time and
+    service are taken over, and the object's text is the message: nothing is left out. Other lines are INFO messages.
+    What names no service is from `source`.
 
     Args:
         hello: fields of the `HelloMsg` that opens each connection, for example `{"fromName": "shop"}`; None: as
@@ -69,7 +70,7 @@ class CapnpDialect(LineDialect):
         fields = fields_of(line) if is_object(line) else {"level": _INFO, "message": as_text(line)}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
-        return self.encode_fields({**self._own, **fields})
+        return self.encode_fields({**self._own, "serviceName": self.source, **fields})
 
     @staticmethod
     def encode_fields(fields: dict[str, Any]) -> bytes:

@@ -51,8 +51,9 @@ _ACKNOWLEDGED: Final = Reply(Outcome.ACKNOWLEDGED)
 class GrpcDialect(Dialect):
     """Sends `LogRequest` messages of the real layout.
 
-    JSON objects whose keys all have a field become messages with those fields. Of others, level and time are
-    taken over, and the object's text is the message: nothing is left out. Other lines are INFO messages.
+    JSON objects whose keys all have a field become messages with those fields. Of others, level, time and
+    service are taken over, and the object's text is the message: nothing is left out. Other lines are INFO messages.
+    What names no service is from `source`.
     """
 
     name: ClassVar[str] = "grpc"
@@ -71,7 +72,8 @@ class GrpcDialect(Dialect):
             fields = {_NAMES[name]: value for name, value in fields_of(line).items()}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
-        message: bytes = _messages()["LogRequest"](**{**self._own, **fields}).SerializeToString()
+        fields = {**self._own, "service_name": self.source, **fields}
+        message: bytes = _messages()["LogRequest"](**fields).SerializeToString()
         return _ENTRY_TAG + _varint(len(message)) + message
 
     def check(self, trust: Trust) -> None:

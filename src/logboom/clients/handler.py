@@ -86,7 +86,6 @@ class LogboomHandler(logging.Handler):
         verify: bool = True,
         token: str | None = None,
     ) -> None:
-        super().__init__(level)
         scheme = url.partition("://")[0].lower()
         if scheme not in PROTOCOLS:
             raise ConfigError(
@@ -105,6 +104,9 @@ class LogboomHandler(logging.Handler):
         key = hashlib.sha256(f"{dialect.name} {target}".encode()).hexdigest()[:16]
         make_spool = partial(Spool, folder, key, spool_bytes_max or MEMORY_BYTES_MAX)
         self._courier = Courier(dialect, target, make_spool, queue_max, _warn)
+        super().__init__(
+            level
+        )  # last: from here on `logging` flushes and closes it at the end of the process
 
     @property
     def dropped(self) -> int:

@@ -59,10 +59,11 @@ class Audit:
     def since(self, line: Line) -> "Since":
         """What became of what the manifest knew at `line`; whether segments are as they were sealed is for `verify`."""
         then = self.manifest.until(line)
-        known = {first: told for first, told in then.hashes().items() if first not in then.gone()}
+        hashes, lost = then.hashes(), then.gone()
+        known = {first: told for first, told in hashes.items() if first not in lost}
         now, gone = self.manifest.hashes(), self.manifest.gone()
         there = {segment.first for segment in self.present}
-        found = Since(known=set(known), end=then.end)
+        found, sealed_end = Since(known=set(known), end=then.end), then.sealed_end
         for first, (_, event) in sorted(known.items()):
             last = now[first][1]
             if first in there:
@@ -77,7 +78,7 @@ class Audit:
         found.changes += [
             f"{segment.name}: was not there, and stands before what was sealed by then"
             for segment in self.present
-            if segment.first < then.end and segment.first not in then.hashes()
+            if segment.first < sealed_end and segment.first not in hashes
         ]
         found.changes += [
             f"line {other.number} of the manifest is damaged, or contradicts an earlier one"

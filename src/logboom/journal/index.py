@@ -7,6 +7,9 @@ from logboom.journal.sums import Sum
 
 _BLOCK_BYTES = 4 << 20
 
+_TIME = slice(16, 48)
+"""Where the receive time stands in a line."""
+
 
 def rebuild_index(segment: Segment) -> None:
     """Write the index of `segment` anew, one point a step; reads the whole segment once, in blocks."""
@@ -36,9 +39,14 @@ def rebuild_index(segment: Segment) -> None:
 
 
 def received_at_ns(line: bytes) -> int | None:
-    """Receive time of a journal line, nanoseconds since the epoch; None when the line is damaged."""
+    """Receive time of a journal line, nanoseconds since the epoch; None when the line is damaged, or cut in it.
+
+    Half a time may read as another one, of the local zone.
+    """
+    if len(line) < _TIME.stop:
+        return None
     try:
-        moment = datetime.fromisoformat(line[16:48].decode("ascii"))
+        moment = datetime.fromisoformat(line[_TIME].decode("ascii"))
         moment_ns = int(moment.timestamp() * 1_000_000) * 1000
     except (ValueError, OverflowError):
         return None

@@ -7,6 +7,7 @@ reading only what is new. What was given up goes on where it ended.
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
 from logboom.formats.buckets import microseconds
@@ -15,6 +16,9 @@ from logboom.journal.steps import Places, Step
 
 PICTURES_MAX: Final = 64
 """Of filters and resolutions that something is kept for; each has a page that shows it."""
+
+PART_SIZE: Final = 5
+"""What a part takes besides its content, in the unit of its content. One that holds nothing takes 1: it is shared."""
 
 _ALWAYS: Final = 1 << 62
 
@@ -42,6 +46,9 @@ class _Picture(Generic[P]):
     """What is kept of one picture, by the first sequence of its step."""
 
     parts: dict[int, P] = field(default_factory=dict)
+    steps: list[int] = field(default_factory=list)
+    """Those of `parts`, as a heap: the oldest goes first."""
+    size: int = 0
     floor: int = -1
     """For this step and older ones there is no room, even for this picture alone."""
 
@@ -51,7 +58,7 @@ class KeptSteps(Generic[P]):
 
     Args:
         places: of the journal.
-        size_max: how much is kept of all pictures, one for each step included.
+        size_max: how much is kept of all pictures; see `_size_of`.
     """
 
     def __init__(self, places: Places, size_max: int) -> None:
@@ -82,7 +89,8 @@ class KeptSteps(Generic[P]):
                 part = self._get((timeless, kind), step.start)
                 if part is None:
                     part = read(step, everywhen)
-                    self._keep((timeless, kind), step.start, part)
+                    if step.is_there:  # else it may hold less than the step
+                        self._keep((timeless, kind), step.start, part)
             if part is None or part.since < since or until < part.until:
                 part = read(step, matcher)
             yield part, step.start > start
@@ -99,16 +107,27 @@ class KeptSteps(Generic[P]):
             if sequence <= picture.floor or sequence in picture.parts:
                 return
             picture.parts[sequence] = part
-            self._size += len(part) + 1
-            while self._size > self._size_max or len(self._pictures) > PICTURES_MAX:
+            heappush(picture.steps, sequence)
+            self._grow(picture, _size_of(part))
+            while len(self._pictures) > PICTURES_MAX:
+                self._size -= self._pictures.pop(next(iter(self._pictures))).size
+            while self._size > self._size_max:
                 self._forget()
 
     def _forget(self) -> None:
         key, picture = next(iter(self._pictures.items()))
         is_alone = len(self._pictures) == 1
-        if picture.parts:
-            oldest = min(picture.parts)
-            self._size -= len(picture.parts.pop(oldest)) + 1
+        if picture.steps:
+            oldest = heappop(picture.steps)
+            self._grow(picture, -_size_of(picture.parts.pop(oldest)))
             picture.floor = oldest if is_alone else picture.floor
-        if not picture.parts and not is_alone:
+        if not picture.steps and not is_alone:
             del self._pictures[key]
+
+    def _grow(self, picture: _Picture[P], size: int) -> None:
+        picture.size += size
+        self._size += size
+
+
+def _size_of(part: Part) -> int:
+    return len(part) + PART_SIZE if len(part) else 1

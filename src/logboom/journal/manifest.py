@@ -106,42 +106,49 @@ class Manifest(NamedTuple):
 
     def hashes(self) -> dict[int, tuple[Line, Event]]:
         """The hash that counts for each segment, by its first sequence: the first one, but for repairs."""
-        return self._weigh()[0]
+        return self._weigh().hashes
 
     def wrong(self) -> list[Line]:
         """Lines that can't be read, whose chain does not fit, or that contradict an earlier one."""
-        against = {line.number for line in self._weigh()[1]}
+        against = {line.number for line in self._weigh().against}
         return [line for line in self.lines if not line.good or line.number in against]
 
-    def _weigh(self) -> tuple[dict[int, tuple[Line, Event]], list[Line]]:
-        """The hashes that count; and the lines that seal anew what was sealed, or what the sealer had gone past."""
-        found: dict[int, tuple[Line, Event]] = {}
+    def _weigh(self) -> "_Weighed":
+        """Hold the lines with a hash against each other."""
+        hashes: dict[int, tuple[Line, Event]] = {}
         against: list[Line] = []
-        end = 0
+        end = sealed_end = 0
         for line, event in self.events():
             if not (event.hash and event.segment):
                 continue
-            if event.event == "sealed" and event.first < end:
-                if event.first not in found or found[event.first][1].hash != event.hash:
-                    against.append(line)
-                continue
-            found[event.first] = line, event
+            if event.event == "sealed":
+                if event.first < sealed_end or event.first in hashes:
+                    if event.first not in hashes or hashes[event.first][1].hash != event.hash:
+                        against.append(line)
+                    continue
+                sealed_end = event.end
+            hashes[event.first] = line, event
             end = max(end, event.end)
-        return found, against
+        return _Weighed(hashes, against, end, sealed_end)
 
     @property
     def end(self) -> int:
-        """The sequence after the last one that has a hash."""
-        return max((event.end for _, event in self.hashes().values()), default=0)
+        """The sequence after the last one that ever had a hash: none before it is given again."""
+        return self._weigh().end
+
+    @property
+    def sealed_end(self) -> int:
+        """How far the sealer went. A repair goes ahead of it when segments wait for their hash."""
+        return self._weigh().sealed_end
 
     def strangers(self, segments: Iterable[Segment]) -> list[Segment]:
-        """Segments without a hash that stand before others that have theirs.
+        """Segments without a hash that stand before others that were sealed.
 
         Segments are sealed in their order: so these were put there afterwards, or their line was damaged, or a
         repair that made them was broken off.
         """
-        hashes, end = self.hashes(), self.end
-        return [segment for segment in segments if segment.first not in hashes and segment.first < end]
+        weighed = self._weigh()
+        return [one for one in segments if one.first not in weighed.hashes and one.first < weighed.sealed_end]
 
     def gone(self) -> dict[int, Event]:
         """Why segments need not be there, by first sequence."""
@@ -149,9 +156,27 @@ class Manifest(NamedTuple):
         for _, event in self.events():
             if event.event in GONE:
                 found[event.first] = event
-            elif event.hash:
-                found.pop(event.first, None)
+            elif event.first in found and (event.event == "repaired" or _is_back(found[event.first], event)):
+                del found[event.first]
         return found
+
+
+class _Weighed(NamedTuple):
+    """What the lines with a hash say together."""
+
+    hashes: dict[int, tuple[Line, Event]]
+    """Those that count, by first sequence."""
+    against: list[Line]
+    """They seal anew what has a hash, or what the sealer had gone past."""
+    end: int
+    """See `Manifest.end`."""
+    sealed_end: int
+    """See `Manifest.sealed_end`."""
+
+
+def _is_back(gone: Event, event: Event) -> bool:
+    """Whether a segment is there again, by a hash. One that expired is not: its hash was being taken meanwhile."""
+    return bool(event.hash) and gone.event != "expired"
 
 
 def read_manifest(folder: Path) -> Manifest:

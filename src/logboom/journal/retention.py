@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from logboom.durable import sync_folder
-from logboom.journal.manifest import Event, append_events
+from logboom.journal.manifest import Event, append_events, read_manifest
 from logboom.journal.segments import Segment, list_segments
 from logboom.model import Report
 
@@ -35,6 +35,10 @@ class Retention:
         self._positions = positions
         self._report = report
         self._clock = clock
+        self._noted: set[int] | None = None
+        """Segments of which the manifest tells already that they go; None: it was not read yet."""
+        self._untold: dict[int, Segment] = {}
+        """Those of which it could not be told."""
 
     def apply(self, folder: Path, next_sequence: int) -> list[Segment]:
         """Delete what is due, oldest first; returns what was deleted."""
@@ -48,17 +52,32 @@ class Retention:
                 break
             due.append((segment, min(following.first, next_sequence)))
             total -= size
-        if due:
-            self._note(folder, [segment for segment, _ in due])
-            for segment, end in due:
-                self._delete(segment, end)
-            sync_folder(folder)
-        return [segment for segment, _ in due]
+        going = [segment for segment, _ in due]
+        if due or self._untold:
+            self._note(folder, going)
+            try:
+                for segment, end in due:
+                    self._delete(segment, end)
+                sync_folder(folder)
+            finally:
+                self._note(folder, going)  # a disk that was full has room now
+        return going
 
     def _note(self, folder: Path, segments: list[Segment]) -> None:
-        """Write into the manifest that they go, before they do: else they would look stolen."""
+        """Write into the manifest that they go, before they do: else they would look stolen.
+
+        Those that can't be deleted are due at each look, and noted once.
+        """
+        self._untold |= {segment.first: segment for segment in segments}
         try:
-            append_events(folder, [Event("expired", segment.name) for segment in segments])
+            if self._noted is None:
+                gone = read_manifest(folder).gone()
+                self._noted = {first for first, event in gone.items() if event.event == "expired"}
+            self._noted &= self._untold.keys()
+            fresh = [segment for first, segment in self._untold.items() if first not in self._noted]
+            append_events(folder, [Event("expired", segment.name) for segment in fresh])
+            self._noted |= self._untold.keys()
+            self._untold = {}
         except OSError as error:  # a full disk needs the room more than the note
             self._report("error", f"the manifest can't tell that segments go past their retention: {error}")
 

@@ -84,13 +84,13 @@ class Sealer:
             if self._known is None:  # a line that can be read counts, even if its chain tells of damage
                 manifest = read_manifest(self._folder)
                 self._known = {line.event.first for line in manifest.lines if line.event and line.event.hash}
-                self._end = manifest.end
+                self._end = manifest.sealed_end
             known, budget = self._known, CLOSE_BYTES_MAX
             for segment, following in self._due(known):
                 extent = _Extent.of(segment, following.first - segment.first)
                 budget -= extent.size
                 event = self._hash(segment, extent) if budget >= 0 or not self._closing.is_set() else None
-                if event is not None:
+                if event is not None and segment.path.exists():  # else it expired meanwhile
                     append_events(self._folder, [event])
                     known.add(segment.first)
                     self._end = max(self._end, event.end)

@@ -20,7 +20,7 @@ BLOCK_BYTES: Final = 128 << 10
 """Decoding and adding up a block holds the interpreter for about a millisecond."""
 
 VALUES_MAX: Final = 50_000
-"""Points, intervals and boots that are kept: about 10 MB."""
+"""Points, intervals and boots that are kept: 14 MB at most."""
 
 BOOTS_MAX: Final = 500
 """Boots that are told; a picture of more is a comb."""
@@ -140,6 +140,8 @@ class SeriesReader:
             for block in self._places.blocks_of(step, BLOCK_BYTES)
             if (lines := measures.decode(matcher.matching(block)))
         ]
+        if not parts:
+            return _NOTHING
         whole = _Part(width)
         for part in reversed(parts):
             whole.add_older(part)
@@ -148,6 +150,19 @@ class SeriesReader:
 
 class _Part:
     """What some entries in a row tell. All times are microseconds since the epoch."""
+
+    __slots__ = (
+        "_silence_least",
+        "boots",
+        "earliest",
+        "ends",
+        "intervals",
+        "latest",
+        "silences",
+        "since",
+        "until",
+        "values",
+    )
 
     def __init__(self, width: int) -> None:
         self._silence_least = SILENCE_BUCKETS * width
@@ -232,6 +247,10 @@ class _Part:
     def _tell(self, boot: Boot) -> None:
         if len(self.boots) < BOOTS_MAX:
             self.boots.append(boot)
+
+
+_NOTHING: Final = _Part(0)
+"""Of a rare match most steps hold nothing."""
 
 
 def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[Any]) -> _Part:

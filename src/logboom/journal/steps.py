@@ -3,7 +3,7 @@
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,6 +39,14 @@ class Step(NamedTuple):
     def whole(self) -> bool:
         """It has an index point at both ends, and nothing of it is left out: it will never change."""
         return self.size > 0
+
+    @property
+    def is_there(self) -> bool:
+        """All bytes of a whole step are: its segment was neither deleted nor cut meanwhile."""
+        try:
+            return self.segment.path.stat().st_size >= self.offset + self.size
+        except FileNotFoundError:
+            return False
 
 
 class Places:
@@ -128,10 +136,14 @@ def _cut(block: Block, count: int) -> Block:
 
 
 def step_data(step: Step, bytes_max: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The lines of a whole step, some at a time. Ends early when the file does, or was deleted."""
+    """The lines of a whole step, some at a time. Ends early when the file does, or was deleted.
+
+    Raises:
+        OSError: it can't be read.
+    """
     try:
         descriptor = os.open(step.segment.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return
     try:
         offset, end = step.offset, step.offset + step.size
@@ -156,16 +168,21 @@ def _lines_at(descriptor: int, offset: int, size: int, end: int) -> bytes:
 
 
 def points_of(segment: Segment) -> list[IndexPoint]:
-    """The index of a segment, made anew when it is missing; its start is always a point."""
+    """The index of a segment, made anew when it is missing; its start is always a point.
+
+    Raises:
+        OSError: the segment can't be read.
+    """
     try:
         if not segment.index_path.exists():
-            rebuild_index(segment)
+            with suppress(OSError):  # a folder that may only be read
+                rebuild_index(segment)
         points = read_index(segment)
         if points and points[0].sequence == segment.first:
             return points
         with segment.path.open("rb") as file:
             moment_ns = received_at_ns(file.read(_HEAD_BYTES))
-    except OSError:  # deleted meanwhile
+    except FileNotFoundError:  # deleted meanwhile
         points, moment_ns = [], None
     return [IndexPoint(segment.first, 0, moment_ns or 0), *points]
 

@@ -16,7 +16,7 @@ from logboom.journal.reader import Block
 from logboom.journal.steps import Places, Step, step_data
 
 CELLS_MAX: Final = 100_000
-"""Counts that are kept, of one time and level each: 13 MB at most, and a day of a busy server."""
+"""Counts that are kept, of one time and level each: 17 MB at most, and a day of a busy server."""
 
 LEVELS_MAX: Final = 24
 """Levels that are counted by name; more are no help in a picture, and senders may invent any number."""
@@ -46,6 +46,8 @@ class Volume(NamedTuple):
 class _Counted:
     """The counts of some entries."""
 
+    __slots__ = ("cells", "since", "until")
+
     def __init__(self, cells: Cells, resolution: int) -> None:
         self.cells = cells
         self.since = min((cell for cell, _ in cells), default=1 << 62) * resolution
@@ -53,6 +55,9 @@ class _Counted:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+
+_NOTHING: Final = _Counted(Cells(), 1)
 
 
 class VolumeCounter:
@@ -102,7 +107,7 @@ class VolumeCounter:
                     if levels is None
                     else _count(data, levels, resolution)
                 )
-        return _Counted(cells, resolution)
+        return _Counted(cells, resolution) if cells else _NOTHING  # of a rare match most steps hold nothing
 
 
 def _count_whole(step: Step, resolution: int) -> _Counted | None:

@@ -64,8 +64,10 @@ class _Answer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say how it is, and close."""
         answering = cast("asyncio.Transport", transport)
-        answering.write(json.dumps(self._document()).encode())
-        answering.close()
+        try:
+            answering.write(json.dumps(self._document()).encode())
+        finally:
+            answering.close()
 
 
 def ask(data_dir: Path, timeout_s: float) -> bytes:
@@ -94,6 +96,7 @@ def _bound(path: Path) -> socket.socket:
         path.chmod(MODE)
     except OSError:
         listening.close()
+        path.unlink(missing_ok=True)  # who finds it would ask here, and nowhere else
         raise
     return listening
 

@@ -5,12 +5,13 @@ the next `take`: a gap in the numbers is filled, a compression that was not fini
 """
 
 import shutil
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from logboom.durable import replace_file, unfinished
+from logboom.durable import create_file, sync_folder, unfinished
 
 GZIP_LEVEL: Final = 3
 """Log lines shrink nearly as well as at 9, in a third of the time: an output stands still meanwhile."""
@@ -94,8 +95,12 @@ class Backups:
 
 def _compress(plain: Path, packed: Path) -> None:
     """Durable under its name before the original goes."""
-    replace_file(packed, _packed(plain))
-    shutil.copystat(plain, packed)  # who may read it, and when it was last written
+    fresh = unfinished(packed)
+    fresh.unlink(missing_ok=True)
+    create_file(fresh, _packed(plain), mode=stat.S_IMODE(plain.stat().st_mode))
+    shutil.copystat(plain, fresh)  # who may read it, whatever the umask, and when it was last written
+    fresh.rename(packed)
+    sync_folder(packed.parent)
     plain.unlink()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from logboom.durable import make_folder, sync_folder
+from logboom.durable import make_folder, sync_folder, unfinished
 from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 from logboom.outputs.backups import Backups
@@ -52,13 +52,15 @@ class RotatingFile:
         self._descriptor = -1
 
     def open(self) -> None:
-        """Open the file, or create it durably.
+        """Open the file, or create it durably, with the newest backup's mode: a crash may have come amid a rotation.
 
         Raises:
             OutputError: it is something else, such as a pipe, that can't be synced.
         """
         self.close()
         make_folder(self.path.parent)
+        if not os.path.lexists(self.path) and (backups := self._backups.files()):
+            self._create(stat.S_IMODE(backups[0].stat().st_mode))
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o640)
         status = os.fstat(self._descriptor)
@@ -125,8 +127,8 @@ class RotatingFile:
         mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
         self.close()
         self._backups.take()
+        self._create(mode)
         self.open()
-        os.fchmod(self._descriptor, mode)
 
     def compress_backups(self) -> None:
         """Compress the backups that are not yet, if that is wanted."""
@@ -137,6 +139,14 @@ class RotatingFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+    def _create(self, mode: int) -> None:
+        """Make an empty file. It has its mode, whatever the umask, before it has its name."""
+        fresh = unfinished(self.path)
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode & 0o600, exist_ok=False)
+        fresh.chmod(mode)
+        fresh.rename(self.path)
 
     def _period_of(self, moment_s: float) -> int:
         return int(moment_s // self._rotate_interval_s) if self._rotate_interval_s else 0

@@ -121,6 +121,7 @@ _SOURCES: Final = {
     "skipped": "Entries that came too fast to be looked at",
 }
 _ALERTS: Final = {
+    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",

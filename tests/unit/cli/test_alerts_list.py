@@ -76,6 +76,13 @@ def test_when_nothing_fires_standard_output_is_empty(front: Front) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "✅ nothing fires\n")
 
 
+@pytest.mark.parametrize("alerts", [[], [ALERT]])
+def test_alerts_that_are_off_are_not_taken_for_quiet_ones(front: Front, alerts: list[Any]) -> None:
+    result = listed(front, {"alerts": alerts, "notify": [], "enabled": False})
+    assert (result.exit_code, result.stderr) == (0, "⚠️ alerts are off: alerts.enabled is false\n")
+    assert len(result.stdout.splitlines()) == (2 if alerts else 0)
+
+
 def test_json_is_the_servers_own(front: Front) -> None:
     document = {"alerts": [ALERT], "notify": [TARGET], "new": 1}
     assert json.loads(listed(front, document, "--format", "json").stdout) == document

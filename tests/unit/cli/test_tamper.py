@@ -15,7 +15,7 @@ from logboom.journal.manifest import MANIFEST_NAME, read_manifest
 from logboom.journal.retention import Retention
 from logboom.journal.segments import list_segments
 from logboom.testing.crash_kit import Driver, entry_of
-from tests.tampering import (
+from tests.kit.tampering import (
     NEWEST,
     PER_SEGMENT,
     SEALED,

@@ -10,7 +10,9 @@ from logboom.clients.dialect import Dialect, Outcome, Reply, UnfitLineError
 from logboom.clients.dialects import DIALECTS
 from logboom.clients.gateway import GatewayDialect
 from logboom.clients.websocket import WebSocketDialect
+from logboom.formats.proto_schema import load_schema
 from logboom.protocols import collector, device
+from logboom.protocols.capnp import CapnpProtocol
 
 JSON_DIALECTS = ["device", "collector", "gateway"]
 OBJECT = b'{"boot_seq": 1,  "uptime_ms":2,"x":"\xc3\xa4"}'
@@ -112,6 +114,31 @@ def test_fields_of_binary_protocols_hold_the_same(name: str) -> None:
     dialect.source = "my-app"
     payload = dialect.encode_text(b"plain", fields={"stream": "stderr"})
     assert all(word in payload for word in (b"my-app", b"stderr", b"plain"))
+
+
+@pytest.mark.parametrize("name", ["capnp", "grpc"])
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (b'{"message":"m"}', "my-app"),
+        (b'{"message":"m","service_name":"own"}', "own"),
+        (b'{"message":"m","service":"own","more":1}', "own"),
+        (b'{"message":"m","more":1}', "my-app"),
+    ],
+)
+def test_objects_over_binary_protocols_have_a_name(name: str, line: bytes, named: str) -> None:
+    dialect = DIALECTS[name]()
+    dialect.source = "my-app"
+    payload = dialect.encode_text(line)
+    if name == "capnp":
+        protocol = CapnpProtocol()
+        protocol.receive_data(payload)
+        found = protocol.next_batch()
+        assert found is not None
+        assert json.loads(found[0].entries)["serviceName"] == named
+    else:
+        batch = load_schema("logservice.proto").messages["LogBatch"].FromString(payload)
+        assert [entry.service_name for entry in batch.entries] == [named]
 
 
 def test_a_lone_line_is_a_list_where_there_are_lists() -> None:

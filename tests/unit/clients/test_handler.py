@@ -477,6 +477,13 @@ def test_a_wrong_url_is_an_error_at_once(url: str, tmp_path: Path) -> None:
         LogboomHandler(url, spool_dir=tmp_path)
 
 
+def test_a_wrong_url_is_told_once() -> None:
+    script = "from logboom import LogboomHandler; LogboomHandler('http://127.0.0.1')"
+    outcome = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert outcome.returncode == 1
+    assert outcome.stderr.count("Traceback") == 1  # none of `logging`, which closes its handlers at the end
+
+
 @pytest.mark.parametrize("url", ["grpc://h", "tcp://h", "capnp://h", "tcp://[::1]:9000"])
 def test_every_protocol_has_its_url(url: str, tmp_path: Path) -> None:
     LogboomHandler(url, spool_dir=tmp_path).close()

@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from logboom.cli import app
 from logboom.clients import redislogs
 from logboom.errors import ConfigError, OutputError
 from logboom.journal.matching import Filter
@@ -152,3 +154,11 @@ def test_what_is_wrong_is_told_before_anything_is_asked(url: str, token: str | N
     with pytest.raises(ConfigError, match=text) as caught:
         redislogs.connect(url, token)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["foo://x", "https://logs.example.com"])
+@pytest.mark.parametrize("command", [("logs",), ("logs", "--stats"), ("stats",)])
+def test_a_wrong_url_is_wrong_usage(command: tuple[str, ...], url: str) -> None:
+    found = CliRunner(env={"LOGBOOM_REDIS_TOKEN": ""}).invoke(app, [*command, "--redis", url])
+    assert found.exit_code == 2
+    assert "--redis" in found.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from logboom.journal import kept as kept_module
 from logboom.journal import segments as segments_module
-from logboom.journal.kept import KeptSteps
+from logboom.journal.kept import PART_SIZE, KeptSteps
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.steps import Places, Step
 from logboom.testing.output_kit import write_journal
@@ -24,7 +24,7 @@ class Sequences:
     until: int = 1
 
     def __len__(self) -> int:
-        return 10
+        return 10 if self.found else 0
 
 
 class World:
@@ -88,7 +88,7 @@ def test_who_stops_goes_on_from_there(world: World) -> None:
 
 
 def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 5 * 11)
+    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
     for _ in range(2):
         assert world.ask(kept) == list(range(COUNT))
     all_steps = list(dict.fromkeys(step.start for step in world.places.steps_back(0, COUNT)))
@@ -97,7 +97,7 @@ def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None
 
 def test_the_picture_that_was_asked_for_least_lately_makes_room(world: World) -> None:
     steps = len(list(world.places.steps_back(0, COUNT)))
-    kept = KeptSteps[Sequences](world.places, (steps + 2) * 11)
+    kept = KeptSteps[Sequences](world.places, (steps + 2) * (10 + PART_SIZE))
     for text in ("1", "2"):
         world.ask(kept, text)
     world.ask(kept, "2")
@@ -116,3 +116,37 @@ def test_pictures_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     for text, was_kept in (("5", True), ("4", True), ("3", True), ("1", False)):
         world.ask(kept, text)
         assert (len(world.reads) == 1) is was_kept
+
+
+def test_the_room_of_a_picture_that_is_forgotten_is_free_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "PICTURES_MAX", 1)
+    steps = len(list(world.places.steps_back(0, COUNT)))
+    kept = KeptSteps[Sequences](world.places, steps * (10 + PART_SIZE))
+    for text in ("", "1", "", "1"):
+        world.ask(kept, text)
+        assert len(world.reads) == steps
+        world.ask(kept, text)
+        assert len(world.reads) == 1
+
+
+def test_steps_without_a_match_take_little_room(world: World) -> None:
+    steps = len(list(world.places.steps_back(0, COUNT)))
+    kept = KeptSteps[Sequences](world.places, steps)
+    world.ask(kept, "no entry has this")
+    world.ask(kept, "no entry has this")
+    assert len(world.reads) == 1
+
+
+def test_what_could_not_be_read_whole_is_not_kept(world: World) -> None:
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    path = next(world.places.folder.glob("*.jsonl"))
+    aside, seen = path.with_suffix(".aside"), list[int]()
+    for part, _ in kept.back(Filter(), "", world.read):
+        seen += part.found
+        if path.exists():
+            path.rename(aside)
+    assert 0 < len(seen) < COUNT
+    aside.rename(path)
+    assert world.ask(kept) == list(range(COUNT))

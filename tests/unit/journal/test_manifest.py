@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from logboom.journal import manifest as module
+from logboom.journal import retention as retention_module
 from logboom.journal import sealer as sealer_module
 from logboom.journal.audit import audit
 from logboom.journal.manifest import (
@@ -22,7 +24,7 @@ from logboom.journal.manifest import (
     read_manifest,
 )
 from logboom.journal.retention import Retention
-from logboom.journal.segments import list_segments
+from logboom.journal.segments import Segment, list_segments
 from logboom.testing.crash_kit import WAIT_S, Driver, RecordingDisk
 
 Open = Callable[..., Driver]
@@ -170,6 +172,108 @@ def test_a_full_disk_does_not_stop_retention(folder: Path, monkeypatch: pytest.M
     assert "No space left" in told[0]
     assert (folder / MANIFEST_NAME).read_bytes() == before
     assert [event.first for event in audit(folder).missing] == [0, 2, 4]
+
+
+def test_what_a_full_disk_left_unsaid_is_said_once_there_is_room(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_write, tried = os.pwrite, list[int]()
+    fails = {1, 2}
+
+    def write(*arguments: Any) -> int:
+        tried.append(1)
+        if len(tried) in fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really_write(*arguments)
+
+    monkeypatch.setattr(os, "pwrite", write)
+    retention = Retention(age_max_s=None, bytes_max=1)
+    assert len(retention.apply(folder, 8)) == 3
+    assert len(audit(folder).missing) == 3
+    retention.apply(folder, 8)  # at the next look
+    assert (audit(folder).good, audit(folder).expired) == (True, 3)
+
+
+def test_a_note_that_failed_is_made_up_for_when_the_room_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_append, tried = append_events, list[int]()
+
+    def append(where: Path, events: list[Event]) -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really_append(where, events)
+
+    monkeypatch.setattr(retention_module, "append_events", append)
+    Retention(age_max_s=None, bytes_max=1).apply(folder, 8)
+    assert (audit(folder).good, audit(folder).expired) == (True, 3)
+
+
+def test_a_segment_that_can_not_be_deleted_is_noted_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_segment: Segment) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    before = len(read_manifest(folder).lines)
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "delete", refuse)
+        for _ in range(2):  # a server is started anew
+            retention = Retention(age_max_s=None, bytes_max=1)
+            for _ in range(3):
+                with pytest.raises(PermissionError):
+                    retention.apply(folder, 8)
+    assert len(read_manifest(folder).lines) == before + 3
+    Retention(age_max_s=None, bytes_max=1).apply(folder, 8)
+    assert (audit(folder).good, audit(folder).expired) == (True, 3)
+
+
+def test_a_hash_that_is_noted_after_its_segment_expired_misses_nothing(folder: Path) -> None:
+    """Servers did so, whose sealer was still reading what retention deleted."""
+    path = folder / MANIFEST_NAME
+    events = [event for _, event in read_manifest(folder).events()]
+    path.unlink()
+    append_events(folder, [Event("expired", event.segment) for event in events[:2]])
+    append_events(folder, events)
+    for segment in list_segments(folder)[:2]:
+        segment.delete()
+    found = audit(folder)
+    assert (found.good, found.missing, found.expired) == (True, [], 2)
+
+
+def test_what_was_sealed_anew_after_it_was_said_to_be_gone_must_be_there(folder: Path) -> None:
+    path = folder / MANIFEST_NAME
+    events = [event for _, event in read_manifest(folder).events()]
+    path.unlink()
+    append_events(folder, [Event("missing", events[0].segment), *events])
+    assert audit(folder).good
+    list_segments(folder)[0].delete()
+    assert [event.first for event in audit(folder).missing] == [0]
+
+
+def test_what_goes_while_its_hash_is_taken_is_not_sealed(
+    folder: Path, open_journal: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_hash = sealer_module.Sealer._hash
+
+    def hash_and_lose(sealer: Any, segment: Segment, extent: Any) -> Event | None:
+        event = really_hash(sealer, segment, extent)
+        if segment.first < 4:
+            segment.delete()
+        return event
+
+    (folder / MANIFEST_NAME).unlink()
+    monkeypatch.setattr(sealer_module.Sealer, "_hash", hash_and_lose)
+    open_journal().close()
+    assert list(read_manifest(folder).hashes()) == [4]
+
+
+def test_no_sequence_that_ever_had_a_hash_is_given_again(folder: Path) -> None:
+    """A repair may leave a segment shorter than it was sealed."""
+    last = read_manifest(folder).hashes()[4][1]
+    append_events(folder, [Event("repaired", last.segment, 1, last.bytes // 2, "0" * 64)])
+    assert read_manifest(folder).end == 6
 
 
 # --- damage ---

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from logboom.journal import index
 from logboom.journal import repair as repair_module
 from logboom.journal import verify as module
+from logboom.journal.audit import audit
+from logboom.journal.manifest import MANIFEST_NAME
 from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair
-from logboom.journal.segments import list_segments, read_index
+from logboom.journal.segments import Segment, list_segments, prefix, read_index, suffix
 from logboom.journal.verify import Finding, verify
 from logboom.testing.crash_kit import Driver, entry_of
 
@@ -220,3 +223,37 @@ def test_a_journal_of_garbage_takes_no_longer_than_a_good_one(tmp_path: Path) ->
 
 def test_an_empty_folder_has_no_findings(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
+
+
+def test_a_line_that_begins_at_the_end_of_a_block_misleads_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "INDEX_STEP_BYTES", 500)
+    segment = Segment.at(tmp_path, 0)
+    line = prefix(1_790_000_000_123_456_000) + b'{"n":1}' + suffix("10.0.0.1", "device")
+    segment.path.write_bytes(line * 20)
+    index.rebuild_index(segment)
+    points = read_index(segment)
+    for left in range(1, 49):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", points[1].offset + left)
+        assert findings(tmp_path)[0].good, left
+        monkeypatch.setattr(index, "_BLOCK_BYTES", points[1].offset + left)
+        index.rebuild_index(segment)
+        assert read_index(segment) == points, left
+
+
+def test_a_repair_while_segments_wait_for_their_hash_makes_them_no_strangers(
+    folder: Path, open_journal: Open
+) -> None:
+    (folder / MANIFEST_NAME).unlink()
+    damage_line(folder, 25, lambda line: b"garbage" + line[7:])
+    repair_all(folder)
+    found = audit(folder)
+    assert (found.good, found.waiting) == (True, 2)
+    assert found.manifest.end == 30
+    driver = open_journal()
+    driver.close()
+    assert driver.reports.empty()
+    found = audit(folder)
+    assert (found.good, found.waiting) == (True, 0)
+    assert list(found.manifest.hashes()) == [20, 26, 0, 10]

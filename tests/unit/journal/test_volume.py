@@ -1,5 +1,7 @@
 """Counts by time and level, held against counting every record."""
 
+import errno
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -150,3 +152,22 @@ def test_levels_that_senders_invent_are_bounded(tmp_path: Path) -> None:
 def test_an_empty_journal_has_nothing(tmp_path: Path) -> None:
     found = VolumeCounter(Places(tmp_path)).count(Filter(), buckets_of(0, 1, 1))
     assert found == ({}, 0, True)
+
+
+def test_a_file_that_can_not_be_opened_for_a_while_is_counted_right_afterwards(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter, buckets = VolumeCounter(Places(folder)), buckets_of(0, microseconds(moment(COUNT)), 5)
+    really_open, opened = os.open, list[str]()
+
+    def refuse(path: Path, *arguments: int) -> int:
+        opened.append(str(path))
+        if 3 <= len(opened) <= 8:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return really_open(path, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            counter.count(Filter(), buckets)
+    assert counter.count(Filter(), buckets).total == COUNT

@@ -18,6 +18,7 @@ def test_all_is_well(world: World) -> None:
     assert world.told == []
     assert world.sent == []
     assert world.alerts.document() == {
+        "enabled": True,
         "alerts": [],
         "notify": [{"name": "json://127.0.0.1:9", "trouble": None, "waiting": 0}],
     }

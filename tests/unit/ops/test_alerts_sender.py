@@ -122,10 +122,13 @@ def test_nothing_is_lost_when_there_is_no_thread_to_be_had(monkeypatch: pytest.M
     target = Target()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError):
-            target.tell(change())
+        target.tell(change())
+    assert (target.sender.trouble, target.sender.waiting) == ("can't start new thread", 1)
     target.tell(change("b"))
-    assert [title for _, title in target.tried] == ["⚠️ boom: 2 changes, 0 alerts firing"]
+    assert target.tried == []
+    target.pass_time(int(RETRY_S[0]))
+    assert target.tried == [(RETRY_S[0], "⚠️ boom: 2 changes, 0 alerts firing")]
+    assert (target.sender.trouble, target.sender.waiting) == (None, 0)
 
 
 def test_a_library_that_can_not_be_loaded_is_a_failure_like_any_other() -> None:

@@ -1,6 +1,7 @@
 """Alerts over time: what a target that is away, a restart, or a source that is let go means for what is told."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,25 @@ def test_one_that_is_ignored_from_now_on_ends_its_alert_without_a_word(world: Wo
     world.hear()
     world.pass_time(5)
     assert len(world.sent) == 1
+
+
+def test_every_target_is_told_once_there_are_threads_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    world = World(tmp_path, {"notify": [TARGET, "json://127.0.0.1:8/hook"]})
+    world.device.alive = False
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        world.pass_time(2)
+    assert [target.waiting for target in world.alerts.targets] == [1, 1]
+    world.pass_time(10)
+    assert [target.waiting for target in world.alerts.targets] == [0, 0]
+    assert world.titles() == ["❌ boom: listener device is down"] * 2
+
+
+def test_the_document_says_whether_alerts_are_looked_for(tmp_path: Path) -> None:
+    assert World(tmp_path).alerts.document()["enabled"] is True
+    assert World(tmp_path, {"enabled": False}).alerts.document()["enabled"] is False

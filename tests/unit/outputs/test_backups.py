@@ -1,5 +1,8 @@
 import gzip
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +71,35 @@ def test_compression(tmp_path: Path) -> None:
         "x.2.gz": b"two",
     }
     assert (tmp_path / "x.1.gz").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_whoever_finds_a_compressed_one_finds_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """Also after a crash: whichever step is the last, what bears the name has the mode."""
+    fill(tmp_path, x_1=b"one")
+    (tmp_path / "x.1").chmod(mode)
+    found: set[tuple[str, int]] = set()
+
+    def look(*_: object) -> None:
+        found.update((path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir())
+
+    def watched(act: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **settings: Any) -> Any:
+            look()
+            outcome = act(*arguments, **settings)
+            look()
+            return outcome
+
+        return step
+
+    for name in ("chmod", "fsync", "rename", "unlink"):
+        monkeypatch.setattr(os, name, watched(getattr(os, name)))
+    Backups(tmp_path / "x", 5, compress=True).compress()
+    named = {(name, one) for name, one in found if not name.startswith(".")}
+    assert named == {("x.1", mode), ("x.1.gz", mode)}
+    assert all(one & ~mode == 0 for _, one in found), "at no time more than it"
 
 
 def test_nothing_is_compressed_unless_wanted(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,71 @@ def test_who_may_read_the_file_may_read_the_next(tmp_path: Path) -> None:
     file.rotate()
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o644
     file.close()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kept", [0, 5])
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_a_crash_amid_a_rotation_leaves_no_file_with_another_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, mode: int
+) -> None:
+    steps = 0
+
+    def crash_at(wanted: int) -> int:
+        """Rotate until the `wanted`th call that changes a file, which does not happen; how many there were."""
+        nonlocal steps
+        steps = 0
+        with monkeypatch.context() as patched:
+            for name in ("rename", "chmod", "touch", "unlink"):
+                patched.setattr(Path, name, counted(getattr(Path, name), wanted))
+            with suppress(KeyboardInterrupt):
+                file.rotate()
+        return steps
+
+    def counted(act: Callable[..., Any], wanted: int) -> Callable[..., Any]:
+        def step(*arguments: Any, **settings: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == wanted:
+                raise KeyboardInterrupt
+            return act(*arguments, **settings)
+
+        return step
+
+    path = tmp_path / "out"
+    path.touch()
+    path.chmod(mode)
+    for wanted in range(1, 99):
+        file = RotatingFile(path, Backups(path, kept), disk=Disk())
+        file.open()
+        file.write(b"x\n")
+        done = crash_at(wanted) < wanted
+        found = {name: one for name, one in modes(tmp_path).items() if not name.startswith(".")}
+        assert set(found.values()) <= {mode}
+        file.close()
+        if not kept and not found:  # nobody knows any more
+            path.touch()
+            path.chmod(mode)
+        again = RotatingFile(path, Backups(path, kept), disk=Disk())
+        again.open()
+        again.close()
+        assert modes(tmp_path)["out"] == mode
+        if done:
+            break
+    assert done
+    assert wanted > 3
+
+
+def test_a_file_of_somebody_elses_rotation_keeps_the_mode_that_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "out.1").touch()
+    (tmp_path / "out.1").chmod(0o644)
+    (tmp_path / "out").touch()
+    (tmp_path / "out").chmod(0o600)
+    make_file(tmp_path / "out").close()
+    assert modes(tmp_path) == {"out": 0o600, "out.1": 0o644}
 
 
 def test_rotation_is_due_at_multiples_in_utc(tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def test_who_is_closed_as_idle_and_does_not_read_is_told_and_counted_once(make_b
     assert bench.intake.counters.connections_open == 0
 
 
+def test_who_is_closed_and_reads_slowly_gets_its_replies(make_bench: MakeBench) -> None:
+    bench = make_bench(idle_close_s=60.0)
+    connection, transport = bench.connect()
+    bench.receive(connection, LINE)
+    transport.stuck = True
+    transport.close()
+    for _ in range(60):
+        bench.loop.now += 1
+        bench.listener.sweep(bench.loop.now)
+    assert not transport.aborted
+
+
 def test_a_reload_ends_connections_that_may_not_be_here_any_more(make_bench: MakeBench) -> None:
     bench = make_bench()
     _, denied = bench.connect("10.0.0.1")

@@ -86,7 +86,6 @@ class Outbox:
             firing: all that fire now.
             wall: now, seconds since the epoch.
         """
-        self.failed()  # nothing is on the way, unless its thread could not be started
         notes = []
         if self._held_back:
             notes.append(f"Some of it was held back: {self._per_hour_max} messages an hour are allowed.")

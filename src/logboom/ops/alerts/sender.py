@@ -84,8 +84,15 @@ class TargetSender:
             thread = threading.Thread(
                 target=self._deliver, args=(message, now), name=f"alerts-{self.name}", daemon=True
             )
-            thread.start()
-            self._thread = thread  # only now: there may be no thread to be had
+            try:
+                thread.start()
+            except RuntimeError as error:  # there is no thread to be had
+                reason = str(error)
+                before = self._settle(reason, now)
+            else:
+                self._thread = thread
+                return
+        self._tell_log(message, before, reason)
 
     def _deliver(self, message: Message, now: float) -> None:
         try:
@@ -93,18 +100,26 @@ class TargetSender:
         except Exception as error:  # noqa: BLE001 - such as a library that can't be loaded: tried again like the rest
             reason = type(error).__name__
         with self._lock:
-            before, self.trouble = self.trouble, reason
-            self._thread = None
-            self._changed = True
-            if reason is None:
-                self.sent += 1
-                self._tries, self._next_at = 0, 0.0
-                self._outbox.told(now)
-            else:
-                self.failed += 1
-                self._next_at = now + RETRY_S[min(self._tries, len(RETRY_S) - 1)]
-                self._tries += 1
-                self._outbox.failed()
+            before = self._settle(reason, now)
+        self._tell_log(message, before, reason)
+
+    def _settle(self, reason: str | None, now: float) -> str | None:
+        """Note how a try went; returns the trouble before it. To be called with the lock."""
+        before, self.trouble = self.trouble, reason
+        self._thread = None
+        self._changed = True
+        if reason is None:
+            self.sent += 1
+            self._tries, self._next_at = 0, 0.0
+            self._outbox.told(now)
+        else:
+            self.failed += 1
+            self._next_at = now + RETRY_S[min(self._tries, len(RETRY_S) - 1)]
+            self._tries += 1
+            self._outbox.failed()
+        return before
+
+    def _tell_log(self, message: Message, before: str | None, reason: str | None) -> None:
         if reason is not None and before is None:
             text = f"alerts: {self.name} did not take “{message.title}”: {reason}; it is tried again"
             self._report("warning", text)

@@ -153,7 +153,7 @@ class Alerts:
         with self._lock:
             alerts = [_described(alert) for alert in self._engine.shown()]
         notify = [{"name": one.name, "trouble": one.trouble, "waiting": one.waiting} for one in self.targets]
-        return {"alerts": alerts, "notify": notify}
+        return {"enabled": self._settings.enabled, "alerts": alerts, "notify": notify}
 
     # --- the file ---
 

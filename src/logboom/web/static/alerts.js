@@ -8,20 +8,21 @@ const at = (iso) => instant(Date.parse(iso) / 1000);
 /**
  * Show the alerts.
  * @param {Element} list
- * @param {Array<object>} alerts as `/api/alerts` has them.
+ * @param {{alerts: Array<object>, enabled: boolean}} answer of `/api/alerts`.
  */
-export function showAlerts(list, alerts) {
-  const items = alerts.length ? alerts : [null];
-  reconcile(list, items, (one) => (one ? `${one.rule} ${one.subject}` : "none"), makeAlert, showAlert);
+export function showAlerts(list, { alerts, enabled = true }) {
+  const none = enabled ? "No alerts." : "Alerts are off.";
+  const items = enabled && alerts.length ? alerts : [none, ...alerts];
+  reconcile(list, items, (one) => (one.rule ? `${one.rule} ${one.subject}` : one), makeAlert, showAlert);
 }
 
 function makeAlert(one) {
-  if (!one) return el("li", { class: "soft" }, "No alerts.");
+  if (!one.rule) return el("li", { class: "soft" }, one);
   return el("li", {}, el("span", { class: "state" }), el("span", { class: "what" }), el("span", { class: "soft small" }));
 }
 
 function showAlert(row, one) {
-  if (!one) return;
+  if (!one.rule) return;
   const [state, what, when] = row.children;
   setData(state, "state", one.state === "resolved" ? "ok" : one.severity === "critical" ? "error" : "warning");
   setText(state, one.state);

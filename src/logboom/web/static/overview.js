@@ -103,7 +103,7 @@ function sourceTable(forget) {
 
 function forgetButton(one, forget) {
   const hint = "Its entries stay; it is listed again when it sends again";
-  return confirmButton({ text: "Forget", label: `Forget ${one.name}`, hint, question: "Forget it?" }, () => forget(one));
+  return confirmButton({ text: "Forget", label: `Forget ${one.name}`, hint, question: `Forget ${one.name}?` }, () => forget(one));
 }
 
 class Overview {
@@ -164,7 +164,7 @@ class Overview {
     const uptime = `version ${status.version}, up for ${duration(status.uptime_s)}`;
     this.#banner(state, state === "ok" ? HEADLINES.ok : `${HEADLINES[state]}: ${badge}`, uptime, texts);
     this.#figures(status);
-    if (alerts) showAlerts(this.alerts, alerts.alerts);
+    if (alerts) showAlerts(this.alerts, alerts);
     if (alerts) showTargets(this.targets, alerts.notify);
     this.first.hidden = status.journal.entries > 0;
     this.listeners.set(status.listeners);
