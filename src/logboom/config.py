@@ -222,14 +222,24 @@ def take_over(running: Settings, fresh: Settings) -> None:
     """Bring into `running` what `fresh` says, as far as it can change while the server runs.
 
     A listener's settings become another object; what is not marked as `RELOADED` stays.
+    New certificates are taken over, but TLS is not switched on or off.
     """
     for old, new in ((running, fresh), (running.health, fresh.health)):
         for name in reloadable(type(old)):
             setattr(old, name, getattr(new, name))
     for name in running.listeners.keys() & fresh.listeners.keys():
         listener, wanted = running.listeners[name], fresh.listeners[name]
-        changes = {key: getattr(wanted, key) for key in reloadable(ListenerSettings, listener.protocol)}
+        taken = reloadable(ListenerSettings, listener.protocol) - _switched(listener, wanted)
+        changes = {key: getattr(wanted, key) for key in taken}
         running.listeners[name] = msgspec.structs.replace(listener, **changes)
+
+
+def _switched(listener: ListenerSettings, wanted: ListenerSettings) -> frozenset[str]:
+    """The settings of TLS that wait for a restart: they switch something on or off."""
+    if bool(listener.tls_cert) != bool(wanted.tls_cert):
+        return frozenset({"tls_cert", "tls_key", "tls_client_ca"})
+    asks_others = bool(listener.tls_client_ca) != bool(wanted.tls_client_ca)
+    return frozenset({"tls_client_ca"} if asks_others and listener.protocol == "grpc" else ())
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:

@@ -18,7 +18,7 @@ from logboom.servers.grpc_options import CONNECTIONS_SHARE, DRAIN_S, server_opti
 from logboom.servers.grpc_services import Asides, add_log_services
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import bind, expand_hosts, format_address
-from logboom.servers.tls import Tls, make_tls, reload_tls
+from logboom.servers.tls import Tls, make_tls
 from logboom.settings import ListenerSettings
 
 HEALTH_INTERVAL_S: Final = 1.0
@@ -61,13 +61,8 @@ class GrpcListener:
         self._settings = settings
         self._door.configure(settings.allow, settings.deny, settings.connections_per_address_max)
         self._connections.door_changed = True
-        wants = bool(settings.tls_client_ca)
-        if self._tls is not None and wants != (self._tls.certificates.client_ca is not None):
-            self._context.report(
-                "warning", f"{self.name}: tls_client_ca is set or taken away by a restart only"
-            )
-            return
-        reload_tls(self._tls, self.name, settings, self._context.report)
+        if self._tls is not None:
+            self._tls.reload(settings)
 
     async def start(self) -> None:
         """Bind and serve.

@@ -6,8 +6,8 @@ that started before are serving already.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from logboom.errors import ListenerError
@@ -127,7 +127,10 @@ class HttpListener:
                 counters.turned_away(Refused.FULL)
                 return _TurnedAway()
             return _AtTheDoor(
-                self._enter, lambda: HttpConnection(server, self._complain, counters, **options)
+                self._enter,
+                lambda address: HttpConnection(
+                    server, self._complain, counters, partial(self._left, address), **options
+                ),
             )
 
         return accept
@@ -145,6 +148,11 @@ class HttpListener:
             self._site.silent[transport] = asyncio.get_running_loop().time()
         return True
 
+    def _left(self, address: str) -> None:
+        """A connection that was let in is gone."""
+        self._door.leave(address)
+        self.intake.counters.connections_open -= 1
+
     def _complain(self, transport: asyncio.Transport, text: str) -> None:
         """A connection is being closed for what it sent."""
         if self._site is not None:
@@ -152,15 +160,12 @@ class HttpListener:
         self._complaints.tell(f"{_address_of(transport)}: {text}")
 
     def _look_after(self, now: float) -> None:
-        """Count the connections anew; end those that may not be here any more, or do not send their first request."""
+        """End connections that may not be here any more, or do not send their first request."""
         if self._runner is None or self._runner.server is None:
             return
-        transports = [one.transport for one in self._runner.server.connections if one.transport is not None]
-        self.intake.counters.connections_open = len(transports)
-        self._door.open_now = Counter(map(_address_of, transports))
-        for transport in transports:
-            if not self._door.welcomes(_address_of(transport)):
-                transport.abort()
+        for one in self._runner.server.connections:
+            if one.transport is not None and not self._door.welcomes(_address_of(one.transport)):
+                one.transport.abort()
         silent = self._site.silent if self._site is not None else {}
         for transport, since in list(silent.items()):
             if transport.is_closing():
@@ -245,7 +250,7 @@ class _AtTheDoor(asyncio.Protocol):
     """A new connection whose address is looked at before aiohttp gets it."""
 
     def __init__(
-        self, enter: Callable[[asyncio.Transport], bool], make: Callable[[], asyncio.Protocol]
+        self, enter: Callable[[asyncio.Transport], bool], make: Callable[[str], asyncio.Protocol]
     ) -> None:
         self._enter = enter
         self._make = make
@@ -256,7 +261,7 @@ class _AtTheDoor(asyncio.Protocol):
         if not self._enter(accepted):
             accepted.abort()
             return
-        protocol = self._make()
+        protocol = self._make(_address_of(accepted))
         accepted.set_protocol(protocol)
         protocol.connection_made(accepted)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
@@ -27,9 +28,14 @@ Complain = Callable[[asyncio.Transport, str], None]
 QUOTED_CHARS_MAX: Final = 200
 """Of aiohttp's text about nonsense, which quotes it whole: enough to see one's mistake."""
 
-HALF_CLOSE_S_MAX: Final = 1.0
+HALF_CLOSE_S_MAX: Final = 0.2
 """Who ends its side of the connection right behind a request still reads (`nc -N`); who does so later has gone away,
-and nobody is to work for it: browsers close so when a search is given up."""
+and nobody is to work for it: browsers close so when a search is given up, and our page waits longer than that
+before it asks for another one."""
+
+_TAIL: Final = "/api/tail"
+_ENDLESS_UPGRADES: Final = frozenset({"/", _TAIL})
+"""Where a WebSocket is. Its answers never end, nor does a tail."""
 
 _BEGINNINGS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")
 """A request begins with its method; empty lines before it do no harm (RFC 9112, section 2.2)."""
@@ -50,20 +56,45 @@ class HttpConnection(RequestHandler):
         server: aiohttp's, which hands out the requests.
         complain: see there.
         counters: of the listener.
+        left: told when the connection is gone.
         options: aiohttp's.
     """
 
-    __slots__ = ("_broken", "_complain", "_counters", "_ended", "_fresh", "_last_body", "_last_data")
+    __slots__ = (
+        "_broken",
+        "_complain",
+        "_counters",
+        "_ended",
+        "_endless",
+        "_fresh",
+        "_last_body",
+        "_last_data",
+        "_left",
+    )
 
-    def __init__(self, server: web.Server, complain: Complain, counters: Counters, **options: Any) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        complain: Complain,
+        counters: Counters,
+        left: Callable[[], None],
+        **options: Any,
+    ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._left = left
         self._complain = complain
         self._counters = counters
         self._ended = False  # the client sends no more
         self._last_body: StreamReader | None = None  # of the last request whose head has come
+        self._endless = False  # the answer to that request
         self._last_data = 0.0
         self._fresh = True
         self._broken = False  # nothing that it sends means anything any more
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        super().connection_lost(exc)
+        self._left()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -78,22 +109,23 @@ class HttpConnection(RequestHandler):
             return
         super().data_received(data)
         if self._messages:
-            self._last_body = self._messages[-1][1]
-            error = getattr(self._messages[-1][0], "exc", None)  # a request has none
+            head, self._last_body = self._messages[-1]
+            self._endless = _is_endless(head)
+            error = getattr(head, "exc", None)  # a request has none
             if isinstance(error, HttpProcessingError):
                 self._break_off(error)
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes at once, and answers nobody
         """The client sends no more. What it has asked for is answered.
 
-        Unless the answer is on its way already: one that takes its time may never end, and nobody may be left.
+        Unless the answer is on its way already, or never ends: nobody may be left to read it.
         """
         request = self._current_request
         asks = bool(self._messages) or self._waiter is None
         is_whole = self._last_body is not None and self._last_body.is_eof()
         is_answered = request is not None and request.writer.output_size > 0
         is_late = self._loop.time() - self._last_data > HALF_CLOSE_S_MAX
-        if not (asks and is_whole) or is_answered or is_late:
+        if not (asks and is_whole) or self._endless or is_answered or is_late:
             return False
         self._ended = True
         self._close_when_answered()
@@ -102,12 +134,18 @@ class HttpConnection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """See `RequestHandler`: the answer is there, and is sent now."""
+        """See `RequestHandler`: the answer is there, and is sent now.
+
+        What stands behind an upgrade that was declined becomes a request meanwhile.
+        """
+        finished = await super().finish_response(request, resp, start_time)
         self._close_when_answered()
-        return await super().finish_response(request, resp, start_time)
+        return finished
 
     def _close_when_answered(self) -> None:
-        if self._ended and not self._messages:
+        if self._upgraded:
+            return  # it is not decided yet, and what stands behind it is not read
+        if self._ended and not (self._messages and _has_end(*self._messages[-1])):
             self.close()
 
     def handle_error(
@@ -184,6 +222,16 @@ class HttpConnection(RequestHandler):
     def _stop_reading(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
+
+
+def _has_end(head: Any, body: StreamReader) -> bool:
+    return body.is_eof() and not _is_endless(head)
+
+
+def _is_endless(head: Any) -> bool:
+    if not isinstance(head, RawRequestMessage):
+        return False
+    return head.url.path == _TAIL or (head.upgrade and head.url.path in _ENDLESS_UPGRADES)
 
 
 def _set_done(ended: asyncio.Future[None]) -> None:

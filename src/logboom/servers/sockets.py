@@ -8,7 +8,7 @@ from typing import Final
 from logboom.errors import ListenerError
 from logboom.pipeline.door import Door
 from logboom.servers.listener import ListenerContext
-from logboom.servers.tls import make_tls, reload_tls
+from logboom.servers.tls import make_tls
 from logboom.servers.tls_gate import TlsGate
 from logboom.settings import ListenerSettings
 
@@ -87,8 +87,8 @@ class Sockets:
         """Take over who may come in, and read the certificates again."""
         self._settings = settings
         self.door.configure(settings.allow, settings.deny, settings.connections_per_address_max)
-        tls = self._gate.tls if self._gate else None
-        reload_tls(tls, self._context.name, settings, self._context.report)
+        if self._gate is not None:
+            self._gate.tls.reload(settings)
 
     def look_after(self, now: float) -> None:
         """Called about once a second, `now` in seconds, monotonic.

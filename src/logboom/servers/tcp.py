@@ -245,6 +245,9 @@ class TcpListener:
         """Warn about a silent connection, or close it."""
         settings = self._settings
         if 0 < settings.idle_close_s < idle_s:
+            if connection.transport.is_closing():
+                connection.transport.abort()  # it was closed before, and leaves its replies unread
+                return
             self.intake.counters.limit_reached(Limit.IDLE)
             self._report("warning", f"{self._name_of(connection)}: no data for {idle_s:.0f} s, closed")
             connection.transport.close()

@@ -111,14 +111,6 @@ def make_tls(name: str, settings: ListenerSettings, report: Report) -> Tls | Non
     return Tls(name, settings, report) if settings.tls_cert else None
 
 
-def reload_tls(tls: Tls | None, name: str, settings: ListenerSettings, report: Report) -> None:
-    """Read the certificates of a running listener again. Switching TLS on or off is not done while it runs."""
-    if tls is not None and settings.tls_cert:
-        tls.reload(settings)
-    elif bool(tls) != bool(settings.tls_cert):
-        report("warning", f"{name}: TLS is switched on or off by a restart only")
-
-
 def read_certificates(name: str, settings: ListenerSettings) -> Certificates:
     """Read and check the files of a listener.
 
