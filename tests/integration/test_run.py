@@ -159,6 +159,13 @@ def silent_server() -> Iterator[str]:
         yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def test_what_a_started_program_goes_on_writing_does_not_hold_the_command_up() -> None:
+    with silent_server() as url:
+        options = ("--flush-timeout=0", "--as=collector", "--spool-bytes=1000000")
+        done = finish(run("sh", "-c", "yes & exit 3", url=url, options=options))
+    assert done.returncode == 3
+
+
 def test_a_server_that_never_answers_does_not_hold_the_command_up() -> None:
     script = (
         "import sys; sys.stdout.write('x' * 99 + '\\n') if 0 else [print('x' * 99) for _ in range(200_000)]"

@@ -10,6 +10,12 @@ from typing import Final
 READ_BYTES: Final = 64 << 10
 """What a Linux pipe holds."""
 
+PIPES_BYTES_MAX: Final = 2 << 20
+"""The most that two pipes hold on Linux, unless root made them larger: what comes after so much is somebody else's."""
+
+LOOK_S: Final = 0.02
+"""Between two looks whether the last output is passed on."""
+
 FORWARDED: Final = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -56,8 +62,11 @@ class Child:
     ) -> None:
         self._on_data = on_data
         self._ended = False
-        self.on_late_signal: Callable[[int], None] = lambda _: None
+        self._hurried = threading.Event()
+        self.on_late_signal: Callable[[int], None] = lambda _: self._hurried.set()
         """Called, on a thread, with signals that come when the command has ended."""
+        self._busy = dict.fromkeys(_OUTPUTS, False)
+        self._passed_bytes = dict.fromkeys(_OUTPUTS, 0)
         self._lock = threading.Lock()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
         try:
@@ -65,9 +74,9 @@ class Child:
         except OSError:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             raise
+        self._ends = dict(zip(_OUTPUTS, ends, strict=True))
         self._pumps = [
-            threading.Thread(target=self._pump, args=pair, daemon=True)
-            for pair in zip(_OUTPUTS, ends, strict=True)
+            threading.Thread(target=self._pump, args=pair, daemon=True) for pair in self._ends.items()
         ]
         for thread in (*self._pumps, threading.Thread(target=self._forward, daemon=True)):
             thread.start()
@@ -84,19 +93,42 @@ class Child:
         return 128 - code if code < 0 else code
 
     def drain(self, timeout_s: float) -> bool:
-        """Until all output was seen; False when somebody it started holds the pipes open for longer."""
+        """Until all output was seen; False when somebody it started holds the pipes open for longer.
+
+        What the command has written is passed on however long that takes, unless a signal comes: a pager reads slowly.
+        """
+        enough = sum(self._passed_bytes.values()) + PIPES_BYTES_MAX
         for thread in self._pumps:
             thread.join(timeout_s)
+        while not self._has_passed_on() and sum(self._passed_bytes.values()) < enough:
+            if self._hurried.wait(LOOK_S):
+                break
         return not any(thread.is_alive() for thread in self._pumps)
+
+    def _has_passed_on(self) -> bool:
+        """Whether nothing is on its way, neither in a pipe nor in a pump's hands: in this order."""
+        pumps = zip(self._pumps, self._ends.values(), strict=True)
+        empty = not any(thread.is_alive() and _holds(end) for thread, end in pumps)
+        return empty and not any(self._busy.values())
 
     def _pump(self, output: int, source: int) -> None:
         try:
-            while data := os.read(source, READ_BYTES):
+            poller = select.poll()
+            poller.register(source, select.POLLIN)
+            while True:
+                poller.poll()  # busy from before the pipe is empty until it is written: see `_has_passed_on`
+                self._busy[output] = True
+                data = os.read(source, READ_BYTES)
+                if not data:
+                    return
                 self._on_data(output, data)
                 _write_all(output, data)
+                self._passed_bytes[output] += len(data)
+                self._busy[output] = False
         except OSError:  # nobody reads our output: the child must feel it, as if the pipe were its own
             pass
         finally:
+            self._busy[output] = False
             os.close(source)
 
     def _forward(self) -> None:
@@ -130,6 +162,13 @@ def _spawn(
         for _, write in pipes:
             os.close(write)
     return pid, [read for read, _ in pipes]
+
+
+def _holds(pipe: int) -> bool:
+    """Whether there is something to be read from a pipe."""
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    return any(found & select.POLLIN for _, found in poller.poll(0))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
