@@ -11,7 +11,7 @@ import pytest
 
 from logboom.testing.server_kit import ServerProcess
 
-MEGABYTES = 8
+MEGABYTES = 4
 MEMORY_MIB_MAX = 120
 """An idle server takes about 40; three floods at once may hold their windows, not what they sent."""
 

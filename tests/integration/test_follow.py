@@ -262,7 +262,7 @@ def test_the_server_is_killed_again_and_again(tmp_path: Path) -> None:
         following(path, server, "--window=16") as process,
     ):
         journal = JournalWatch(server)
-        for number in range(4):
+        for number in range(2):
             fresh = [f"{number}.{line}" for line in range(2000)]
             append(path, fresh)
             journal.wait(len(written) + 100)
