@@ -8,7 +8,7 @@ UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
 RUNS   ?= 20000
 # As many workers as there are cores; more than four gain nothing and only fill the memory with browsers and databases.
-WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -gt 4 ] && echo 4 || echo $$cores)
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
 .PHONY: help run test check format fuzz bench dist lock docs clean audit
 
