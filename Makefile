@@ -7,7 +7,7 @@ VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
 RUNS   ?= 20000
-# As many workers as there are cores; more than four gain nothing and only fill the memory with browsers and databases.
+# One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
 .PHONY: help run test check format fuzz bench dist lock docs clean audit

@@ -271,7 +271,9 @@ def wrong_tokens(subject: Everything, seconds: float) -> str:
 def foreign_page(subject: Everything, _seconds: float) -> str:
     """What `fetch` with `no-cors` sends to any port: an HTTP head, and a body that would be a good entry."""
     body = b'{"boot_seq":1,"uptime_ms":2,"level":"ERROR","message":"forged","time":"t","temp":1,"rh":2,"lux":3}\n'
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
     for listener in ("device", "gateway", "collector", "capnp"):
         with _open(subject, listener) as connection:
             connection.sendall(head + body)
