@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from logboom.journal.segments import prefix, suffix
+from logboom.formats.envelope import ENTRY_AT
+from logboom.journal.segments import suffix
 from logboom.model import Record
 from logboom.outputs.lines import Lines
 
-_ENTRY_AT: Final = len(prefix(0))
 _ENTRY_KEY: Final = ',"entry":'
 
 
@@ -36,8 +36,8 @@ def sent_text(record: Record, line: str) -> str:
 
 def between(line: str, tail: str) -> str | None:
     """What stands between envelope and `tail`; None when somebody edited the journal."""
-    if line.endswith(tail) and line.startswith(_ENTRY_KEY, _ENTRY_AT - len(_ENTRY_KEY)):
-        return line[_ENTRY_AT : -len(tail)]
+    if line.endswith(tail) and line.startswith(_ENTRY_KEY, ENTRY_AT - len(_ENTRY_KEY)):
+        return line[ENTRY_AT : -len(tail)]
     return None
 
 

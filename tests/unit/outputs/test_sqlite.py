@@ -15,6 +15,7 @@ from logboom.outputs import sqlite, sqlite_schema
 from logboom.outputs.registry import make_outputs
 from logboom.outputs.sqlite import SqliteOutput, SqliteSettings
 from logboom.testing.output_kit import check_output, sample_entries, write_journal
+from tests.kit.block_kit import store
 
 MakeSqlite = Callable[..., SqliteOutput]
 Rows = list[tuple[Any, ...]]
@@ -68,14 +69,6 @@ def block(*entries: bytes, first: int = 0, peer: str = "10.0.0.1", listener: str
         for number, entry in enumerate(entries)
     ]
     return Block(first, len(entries), b"".join(lines))
-
-
-def store(output: SqliteOutput, *blocks: Block) -> None:
-    output.open()
-    for one in blocks:
-        output.write(one)
-    output.flush()
-    output.close()
 
 
 def test_each_entry_once_whatever_crashes(tmp_path: Path) -> None:
