@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +56,7 @@ class LogboomHandler(logging.Handler):
             folder for state, `$XDG_STATE_HOME` or `~/.local/state`.
         spool_bytes_max: room for records of this process that wait. When it is full, further ones are dropped and
             counted, and a warning goes to stderr. 0: no files, they wait in memory.
-        queue_max: records between the application and the background thread.
+        queue_max: has no meaning any more: records go straight to the spool.
         flush_timeout_s: how long `flush` and `close`, and so the end of the process, wait for acknowledgements.
             They do not wait while the server is away.
         ca: PEM file of the authority that signed the server's certificate. None: those of the system.
@@ -78,7 +77,7 @@ class LogboomHandler(logging.Handler):
         service_name: str = "",
         spool_dir: str | os.PathLike[str] | None = None,
         spool_bytes_max: int = 64 << 20,
-        queue_max: int = 10_000,
+        queue_max: int = 10_000,  # noqa: ARG002 - configurations of earlier versions have it
         flush_timeout_s: float = 5.0,
         ca: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
@@ -102,8 +101,8 @@ class LogboomHandler(logging.Handler):
         self._hostname = os.uname().nodename
         folder = _spool_folder(spool_dir) if spool_bytes_max else None
         key = hashlib.sha256(f"{dialect.name} {target}".encode()).hexdigest()[:16]
-        make_spool = partial(Spool, folder, key, spool_bytes_max or MEMORY_BYTES_MAX)
-        self._courier = Courier(dialect, target, make_spool, queue_max, _warn)
+        spool = Spool(folder, key, spool_bytes_max or MEMORY_BYTES_MAX)
+        self._courier = Courier(dialect, target, spool, _warn)
         super().__init__(
             level
         )  # last: from here on `logging` flushes and closes it at the end of the process
