@@ -93,8 +93,8 @@ class FollowedPath:
         newest = next((file for file in reversed(found) if file is not None), None)
         if newest is not None and newest is not self.current:
             self._add_missed(newest.path, newest.mtime_ns)
-        elif newest is None and any(not place.finished for place in places) and self.looked_ns:
-            self._add_missed(None, self.looked_ns - CLOCK_MARGIN_NS)
+        elif self.looked_ns and (newest is None or not newest.place.head_bytes or not newest.offset):
+            self._add_missed(None, self._since_ns)  # an empty file is always the same
         self.looked_ns = time.time_ns()
         self.refresh()
         return found

@@ -477,6 +477,21 @@ def test_another_name_while_it_was_stopped(path: Path, name: str) -> None:
     assert Run(path).look() == [b"two", b"three"]
 
 
+def test_an_empty_file_that_was_written_and_copied_while_it_was_stopped(path: Path) -> None:
+    path.touch()
+    run = Run(path)
+    assert run.look() == []
+    run.crash()
+    path.with_name("app.log.2").write_bytes(b"one\n")
+    path.with_name("app.log.1").write_bytes(b"two\n")
+    run = Run(path)
+    assert run.look() == [b"one", b"two"]
+    append(path, b"three\n")
+    assert run.look() == [b"three"]
+    run.crash()
+    assert Run(path).look() == []
+
+
 def test_a_new_file_with_the_number_of_the_old_one(path: Path) -> None:
     path.write_bytes(b"one\n")
     run = Run(path)
