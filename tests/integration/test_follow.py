@@ -341,8 +341,8 @@ def test_both_sides_are_killed(tmp_path: Path) -> None:
     written: list[str] = []
     with ServerProcess(tmp_path / "data", ("http",)) as server:
         journal = JournalWatch(server)
-        for number in range(4):
-            fresh = [f"{number}.{line}" for line in range(1000)]
+        for number in range(2):
+            fresh = [f"{number}.{line}" for line in range(400)]
             append(path, fresh)
             with following(path, server, "--window=16"):
                 journal.wait(len(written) + 100)

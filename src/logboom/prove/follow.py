@@ -4,7 +4,6 @@ One process writes, rotates, kills and starts; so nothing is written between a c
 follower could read.
 """
 
-import json
 import os
 import random
 import re
@@ -243,7 +242,9 @@ class Schedule:
         while time.monotonic() < until and len(self._counts()) < self.tally.written:
             time.sleep(TICK_S * 5)
             if self._follower is not None and self._follower.poll() is not None:
-                raise AssertionError(f"{self._name}: the follower ended: {self.said.read_text(errors='replace')}")
+                raise AssertionError(
+                    f"{self._name}: the follower ended: {self.said.read_text(errors='replace')}"
+                )
 
     def _stored(self) -> Iterator[bytes]:
         for line in self._server.journal_lines():
@@ -284,8 +285,3 @@ def follow_once(folder: Path, protocol: str, seed: int) -> tuple[FollowTally, st
     schedule = Schedule(server, protocol, work, random.Random(seed), f"s{seed}")  # noqa: S311 - not for secrets
     tally = schedule.run()
     return tally, schedule.said.read_text(errors="replace")
-
-
-def as_json(tally: FollowTally) -> str:
-    """A tally as one line."""
-    return json.dumps(asdict(tally))
