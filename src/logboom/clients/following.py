@@ -32,7 +32,7 @@ LATE_LINES_S: Final = 10.0
 
 
 class FollowOptions(NamedTuple):
-    """How to follow."""
+    """Options of following."""
 
     interval_s: float = 2.0
     """Document 004's: a look at the file, without an event."""
