@@ -38,6 +38,7 @@ from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
 from logboom.settings import ListenerSettings, Settings
@@ -138,6 +139,8 @@ class App:
             report=self.log.event,
             disk=self._disk,
         )
+        self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
+        self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
 
@@ -207,7 +210,7 @@ class App:
             settings=settings,
             intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
             journal=self.journal,
-            journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
+            turns=self._turns,
             connections_left=self._connections_left,
             report=self.log.event,
             tokens=self._tokens if self.settings.needs_token(name) else None,

@@ -138,8 +138,8 @@ class Upload:
         """Submit a batch, once there is room for it."""
         while self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
             await self._settled.wait()
-        await self._site.wait_for_journal()
         await self._site.wait_for_debt(self._source.peer)
+        await self._site.turns.room()
         self._in_flight_bytes += batch.size_bytes
         self._in_flight += 1
         pause_s = self._site.submit(batch, self._source, partial(self._answer, batch))
