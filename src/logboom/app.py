@@ -1,8 +1,8 @@
 """The composition root: builds every part from the settings, wires them, runs them, stops them in order."""
 
 import asyncio
+import errno
 import gc
-import resource
 import signal
 import time
 import traceback
@@ -36,6 +36,7 @@ from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
@@ -51,9 +52,6 @@ STUCK_S_MAX: Final = 20.0
 
 LAST_LOOK_S: Final = 1.0
 """What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
-
-SPARE_DESCRIPTORS: Final = 100
-"""File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
 
 
 class App:
@@ -81,7 +79,7 @@ class App:
         self._disk = disk
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
-        self._descriptors = raise_descriptor_limit()
+        self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
         """Open the journal, start the outputs, then the listeners: downstream first.
@@ -100,6 +98,7 @@ class App:
                 self.outputs,
                 version=logboom.__version__,
                 clock=self._clock,
+                connections_left=lambda: self.open_files.left,
             )
             self._health_socket = HealthSocket(
                 Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
@@ -110,8 +109,12 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
-        except BaseException:
+            if few := self.open_files.started():
+                self.log.warning(few)
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, OSError) and error.errno == errno.EMFILE:
+                raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
@@ -211,17 +214,11 @@ class App:
             intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
             journal=self.journal,
             turns=self._turns,
-            connections_left=self._connections_left,
+            connections_left=lambda: self.open_files.left,
             report=self.log.event,
             tokens=self._tokens if self.settings.needs_token(name) else None,
             operations=self._operations,
         )
-
-    def _connections_left(self) -> int:
-        """How many connections all listeners together may still take, so that the journal can open its files."""
-        counters = [one.service.intake.counters for one in self.listeners.values()]
-        taken = sum(one.put_by or one.connections_open + one.shaking for one in counters)
-        return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
         """Take over what `settings` marks as `RELOADED`; outputs open their files anew.
@@ -276,14 +273,6 @@ class App:
             self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the limit of open files as far as it goes; returns it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:

@@ -17,7 +17,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from logboom import app as app_module
 from logboom.errors import ConfigError
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
@@ -311,7 +310,7 @@ def test_who_brings_no_token_does_not_hold_a_place(tmp_path: Path, monkeypatch: 
 
 def test_all_listeners_share_the_open_files(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("device", "gateway", "http")) as app:
-        app.app._descriptors = app_module.SPARE_DESCRIPTORS + 3
+        app.app.open_files.limit = app.app.open_files.spare + 3
         ports = [app.port(name) for name in ("device", "gateway", "http", "device", "http")]
         connections: list[socket.socket] = []
         for port in ports:
