@@ -24,9 +24,9 @@ def limited(files: int) -> None:
 
 @pytest.mark.parametrize("files", [9, 20, 33])
 def test_a_server_that_could_take_nobody_does_not_start(tmp_path: Path, files: int) -> None:
+    options = ["--data-dir", str(tmp_path), "--only", "device", "--listen", "device=127.0.0.1:0"]
     ended = subprocess.run(
-        [sys.executable, "-m", "logboom.cli", "serve", "--data-dir", tmp_path, "--only", "device"]
-        + ["--listen", "device=127.0.0.1:0"],
+        [sys.executable, "-m", "logboom.cli", "serve", *options],
         preexec_fn=partial(limited, files),
         capture_output=True,
         text=True,

@@ -1,8 +1,8 @@
 """How many files the process may open, and how many connections that leaves to all listeners together."""
 
-import os
 import resource
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 from logboom.errors import ConfigError
@@ -78,7 +78,7 @@ def raise_limit() -> int:
 
 def _count_open() -> int:
     try:
-        return len(os.listdir(OPEN_FOLDER)) - 1  # but for the folder itself
+        return sum(1 for _ in Path(OPEN_FOLDER).iterdir()) - 1  # but for the folder itself
     except OSError:
         return SPARE_FILES
 
