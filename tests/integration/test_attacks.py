@@ -36,6 +36,7 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
+from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 from tests.kit.app_thread import AppThread
@@ -460,7 +461,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = 500_000
-    monkeypatch.setattr(entries_module, "INVALID_MAX", lines)
+    monkeypatch.setattr(bodies, "INVALID_MAX", lines)
     with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as sender:
         port, counters = app.port("http"), app.app.listeners["http"].service.intake.counters
         head = b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * lines)
@@ -473,7 +474,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
 
 
 def test_a_bomb_of_bad_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "INVALID_MAX", 1000)
+    monkeypatch.setattr(bodies, "INVALID_MAX", 1000)
     bomb = gzip.compress(b'{"good":1}\n' + b"0\n" * 2_000_000)
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), bomb, "Content-Encoding: gzip\r\n")
