@@ -187,6 +187,39 @@ def test_a_token_in_a_request_that_can_not_be_read_stays_out_of_the_log(
     assert made["read"] not in app.log.getvalue()
 
 
+def chunked(body: bytes, size: int = 7) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]) + b"0\r\n\r\n"
+
+
+LOGIN = b'{"token":"x"}'
+LONG = LOGIN + b" " * access_module.LOGIN_BYTES_MAX
+IN_CHUNKS = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (f"Content-Length: {len(LOGIN)}\r\n", LOGIN, 200),
+        (f"Content-Length: {len(LONG)}\r\n", LONG, 413),
+        ("Content-Length: 9999999999\r\n", b"", 413),
+        ("Content-Length: 0\r\n", b"", 400),
+        ("", b"", 400),
+        (IN_CHUNKS, chunked(LOGIN), 200),
+        (IN_CHUNKS, chunked(LOGIN, 1), 200),
+        (IN_CHUNKS, chunked(b""), 400),
+        (IN_CHUNKS, chunked(LOGIN + b"}"), 400),
+        (IN_CHUNKS, chunked(LONG, 100), 413),
+        (IN_CHUNKS, b"d\r\n" + LOGIN + b"\r\nzz\r\n", 400),
+    ],
+)
+def test_a_login_is_answered_by_what_it_is(tmp_path: Path, headers: str, body: bytes, status: int) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        head = f"POST /api/login\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}"
+        assert status_of(ask(app.port("http"), head, body)) == status
+        assert "💥" not in app.log.getvalue()
+
+
 def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), b'{"token":"a\\r\\nSet-Cookie: b"}', path="/api/login")

@@ -114,7 +114,7 @@ def _parse(
 
 
 def _has_too_many(message: bytes) -> bool:
-    """Whether a `LogBatch` has more entries than it may, before each of them becomes an object: it may have millions."""
+    """Whether a `LogBatch` has more entries than it may, before each becomes an object: it may have millions."""
     entries, position, end = 0, 0, len(message)
     while position < end and entries <= ENTRIES_MAX:
         tag, position = _varint(message, position)
