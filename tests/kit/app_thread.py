@@ -3,6 +3,8 @@
 import asyncio
 import io
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -72,6 +74,12 @@ class AppThread:
             return function(*arguments)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(START_S_MAX)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Look on the server's loop until a condition holds. Raises `AssertionError` when it never does."""
+        deadline = time.monotonic() + START_S_MAX
+        while not self.call(condition):
+            assert time.monotonic() < deadline, "it never came to that"
 
     def __enter__(self) -> Self:
         self._thread.start()

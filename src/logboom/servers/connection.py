@@ -57,7 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         "_reading_paused",
         "_slow_reads",
         "_throttled",
-        "_writing_paused_at",
+        "_writing_paused",
         "address",
         "last_data",
         "opened_at",
@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
         self._pump_scheduled = self._reading_paused = self._throttled = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
-        self._writing_paused_at = 0.0
+        self._writing_paused = False
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -132,17 +132,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer does not read its replies: nothing more is taken from it."""
-        self._writing_paused_at = self._listener.loop.time()
+        self._writing_paused = True
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._writing_paused_at = 0.0
+        self._writing_paused = False
         self.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; complete lines that it has sent are stored all the same."""
         self._lost = True
-        self._writing_paused_at = 0.0  # there is nobody to wait for
+        self._writing_paused = False  # nothing is left to wait for
         self._throttled = False  # or memory would hold what thousands brought and left
         self._listener.closed(self, exc)
         self.pump()
@@ -237,13 +237,13 @@ class Connection(asyncio.BufferedProtocol):
             self._finish_if_done()
 
     def _blocked(self) -> bool:
-        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at or self._throttled:
+        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused or self._throttled:
             return True
         return self._listener.turns.behind()
 
     def _pause(self) -> None:
         self._stop_reading()
-        if not (self._ackers or self._writing_paused_at or self._throttled):
+        if not (self._ackers or self._writing_paused or self._throttled):
             self._listener.turns.wait(self.pump)  # nothing else will wake this one
 
     def _stop_reading(self) -> None:
@@ -267,12 +267,8 @@ class Connection(asyncio.BufferedProtocol):
     def send_unasked(self) -> None:
         """Write what the protocol sends of its own accord, such as heartbeats."""
         data = self._protocol.data_to_send()
-        if data and not self._writing_paused_at and not self.transport.is_closing():
+        if data and not self._writing_paused and not self.transport.is_closing():
             self.transport.write(data)
-
-    def stalled_s(self, now: float) -> float:
-        """For how long the peer has not read its replies, seconds."""
-        return now - self._writing_paused_at if self._writing_paused_at else 0.0
 
     def lacks_token(self, now: float) -> bool:
         """Whether the token line that must come is overdue; `now` in seconds, of the loop's clock."""

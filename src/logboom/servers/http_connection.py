@@ -173,6 +173,10 @@ class HttpConnection(RequestHandler):
         response.force_close()
         return response
 
+    async def answers_taken(self) -> None:
+        """See `web.site.Connection`: a client that sends requests and reads no answer gets no further ones made."""
+        await self._drain_helper()
+
     def body_end(self) -> asyncio.Future[None] | None:
         """Done at the end of the body that is being received; None: there is none.
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from aiohttp import web
 
@@ -15,10 +15,19 @@ from logboom.pipeline.intake import Intake, Limit
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.pipeline.turns import Turns
+from logboom.pipeline.unread import UNREAD_FREE_BYTES, Unread
 from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
 Result = TypeVar("Result")
+
+
+class Connection(Protocol):
+    """What a request's connection offers besides aiohttp's."""
+
+    async def answers_taken(self) -> None:
+        """Wait until the client has taken most of what was answered so far. Raises `ConnectionError`."""
+
 
 SEARCH_THREADS: Final = 2
 TAIL_THREADS: Final = 2
@@ -53,6 +62,7 @@ class Site:
         journal: what is read.
         turns: see `ListenerContext`.
         report: the operational log.
+        unread: the answers that wait for their clients.
         tokens: who may come in; None: everybody.
     """
 
@@ -65,6 +75,7 @@ class Site:
         journal: Journal,
         turns: Turns,
         report: Report,
+        unread: Unread[Any],
         tokens: TokenStore | None = None,
     ) -> None:
         self.name = name
@@ -77,7 +88,8 @@ class Site:
         self.failures = FixedWindowLimiter(WRONG_TOKENS_TOLD, WRONG_TOKENS_WINDOW_S)
         """Wrong tokens by address."""
         self.loop = asyncio.get_running_loop()
-        self.hub = Hub(report, self.loop.call_later)
+        self.hub = Hub(self.loop.call_later)
+        self.unread = unread
         self.searching = ThreadPoolExecutor(SEARCH_THREADS, f"{name}-search")
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
         self.silent: dict[asyncio.Transport, float] = {}
@@ -146,6 +158,17 @@ class Site:
         """Until an address that has sent too fast may be read again."""
         while debt_s := self.intake.debt_s(address):  # noqa: ASYNC110 - time alone pays it
             await asyncio.sleep(debt_s)
+
+    async def answers_taken(self, request: web.Request) -> None:
+        """Wait for a client that asks for more than it takes. Raises `ConnectionError` when it is gone."""
+        await cast("Connection", request.protocol).answers_taken()
+
+    def check_room(self, response: web.StreamResponse) -> None:
+        """Refuse a large answer while too much waits for clients. Raises `web.HTTPServiceUnavailable`."""
+        body = response.body if isinstance(response, web.Response) else None
+        size = len(body) if isinstance(body, bytes) else 0
+        if size > UNREAD_FREE_BYTES and not self.unread.has_room(size):
+            raise self.busy(Limit.UNREAD, "too many answers wait for clients that do not take them")
 
     def busy(self, limit: Limit, text: str) -> web.HTTPServiceUnavailable:
         """The answer to who came while too many others were at it; it is counted."""

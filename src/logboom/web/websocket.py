@@ -58,7 +58,7 @@ class Peer:
         self._identity = request[IDENTITY]
         self._stream = stream
         self._source = site.source(request.remote)
-        self._reader = Reader(transport, f"{site.name} {self._source.peer}")
+        self._reader = Reader(transport)
         self._received: list[bytes] = []
         self._held_bytes = 0  # received, and not answered
         self._batches = 0  # on their way to the journal

@@ -48,6 +48,7 @@ class FakeTransport(asyncio.Transport):
     def __init__(self, peer: str, on_close: Callable[[], object]) -> None:
         super().__init__({"peername": (peer, 4711)})
         self.written = b""
+        self.unsent = 0
         self._on_close = on_close
         self.reading = True
         self.closed = False
@@ -58,6 +59,9 @@ class FakeTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed, "written after the close"
         self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reading = False
