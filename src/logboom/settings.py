@@ -114,6 +114,15 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     deny: Annotated[
         list[str], Meta(description="Networks that may not connect, even where allowed."), RELOADED
     ] = []
+    proxy_from: Annotated[
+        list[str],
+        Meta(
+            description="Networks of proxies that send a PROXY header, version 1 or 2, such as `10.0.0.5/32`: "
+            "from these it is required, and the client's address in it is the one that counts; from others it is "
+            "never read. Empty: none."
+        ),
+        RELOADED,
+    ] = []
     bytes_per_s_max: Annotated[
         Natural,
         Meta(
@@ -178,7 +187,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         return self.protocol == "http" and not self.health_only
 
     def __post_init__(self) -> None:
-        for name in ("allow", "deny"):
+        for name in ("allow", "deny", "proxy_from"):
             for text in getattr(self, name):
                 _check_network(name, text)
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):

@@ -44,6 +44,8 @@ class Limit(StrEnum):
     """What a packed body unpacks to."""
     BAD_ENTRIES = "bad_entries"
     """Of one body."""
+    PROXY_HEADER = "proxy_header"
+    """What a connection from a proxy begins with; it was wrong, or did not come in time."""
     SEARCHES = "searches"
     """At once; `tails` and `exports`, too."""
     TAILS = "tails"
@@ -90,7 +92,7 @@ class Counters:
         self.put_by = 0
         """Connections whose open files are put by, since nobody says how many there are (gRPC)."""
         self.shaking = 0
-        """TLS handshakes that are not done yet; they are no connections so far, and take an open file each."""
+        """TLS handshakes and PROXY headers that are not done yet: no connections so far, but an open file each."""
         self.connections_refused = 0
         """All that were turned away; `connections_turned_away` tells why."""
         self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)

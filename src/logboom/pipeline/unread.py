@@ -7,8 +7,8 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 UNREAD_S_MAX: Final = 60.0
 """A client that takes nothing of what waits for it is disconnected after this long, seconds."""
 
-UNREAD_BYTES_MAX: Final = 128 << 20
-"""What may wait over all connections of a listener, bytes: eight pages of entries of the largest size."""
+UNREAD_BYTES_MAX: Final = 64 << 20
+"""What may wait over all connections of a listener, bytes: four pages of entries of the largest size."""
 
 UNREAD_FREE_BYTES: Final = 64 << 10
 """What may wait for one connection whatever waits for others, bytes: more than most answers have."""
