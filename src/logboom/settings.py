@@ -97,7 +97,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         Meta(description="`http`: serve health and metrics only; no page, no entries."),
     ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED_BUT_GRPC
+        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,

@@ -72,12 +72,12 @@ class Counters:
         "connections_refused",
         "connections_total",
         "connections_turned_away",
+        "files_each",
         "handshakes_failed",
         "last_activity",
         "last_connection",
         "last_data",
         "limits_reached",
-        "put_by",
         "shaking",
         "slow_closed",
         "throttled_s",
@@ -89,8 +89,8 @@ class Counters:
         self.batches = 0
         self.connections_total = 0
         self.connections_open = 0
-        self.put_by = 0
-        """Connections whose open files are put by, since nobody says how many there are (gRPC)."""
+        self.files_each = 1
+        """Open files that each connection takes."""
         self.shaking = 0
         """TLS handshakes and PROXY headers that are not done yet: no connections so far, but an open file each."""
         self.connections_refused = 0

@@ -41,8 +41,8 @@ class OpenFiles:
 
     @property
     def left(self) -> int:
-        """How many more connections there may be; below 0 when the server opened more than was expected."""
-        taken = sum(one.put_by or one.connections_open + one.shaking for one in self._counters())
+        """How many more files there are for connections; below 0 when the server opened more than was expected."""
+        taken = sum(one.connections_open * one.files_each + one.shaking for one in self._counters())
         return self.limit - self.spare - taken
 
     def started(self) -> str:

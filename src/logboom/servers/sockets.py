@@ -94,8 +94,9 @@ class Sockets:
     @property
     def connections_max(self) -> int:
         """How many connections there may be now: as many as are configured, and as the open files allow."""
-        left = max(0, self._context.connections_left())
-        return min(self._settings.connections_max, self._counters.connections_open + left)
+        counters = self._counters
+        left = max(0, self._context.connections_left()) // counters.files_each
+        return min(self._settings.connections_max, counters.connections_open + left)
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over who may come in, and read the certificates again."""
