@@ -1,4 +1,4 @@
-"""The WebSocket on `/`, with a client library that is not ours. Contract: WIRE.md, document 004."""
+"""The WebSocket on `/`, with a client library that is not ours. Contract: docs/contracts/websocket.md."""
 
 import asyncio
 import json

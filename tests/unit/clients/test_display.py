@@ -1,4 +1,4 @@
-"""How entries look: document 004's lines and colours."""
+"""How entries look: lines and colours."""
 
 import io
 import json

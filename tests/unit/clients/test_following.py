@@ -308,7 +308,7 @@ def test_each_server_has_its_own_state(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(path.is_relative_to(tmp_path / "logboom") for path in paths)
 
 
-# document 004's mode
+# the original sender's mode
 
 
 def look(sender: LastLines, shipper: FakeShipper) -> list[bytes]:
