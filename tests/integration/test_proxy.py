@@ -176,19 +176,19 @@ def test_a_header_must_come_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         counters = app.app.monitor.counters("device")
         assert counters.limits_reached[Limit.PROXY_HEADER] == counters.slow_closed == 1
         assert counters.shaking == 0
-        app.wait_until(lambda: "no PROXY header came within" in app.log.getvalue())
+        app.until(lambda: "no PROXY header came within" in app.log.getvalue())
 
 
 def test_silent_connections_from_a_proxy_are_bounded(tmp_path: Path) -> None:
     with AppThread(tmp_path, settings=settings(connections_max=2)) as app:
         with connect(app) as one, connect(app) as two:
-            app.wait_until(lambda: app.app.monitor.counters("device").shaking == 2)
+            app.until(lambda: app.app.monitor.counters("device").shaking == 2)
             with connect(app) as third:
                 assert read_all(third) == b""
             for waiting in (one, two):
                 waiting.sendall(v1() + LINE)
                 assert waiting.recv(100) == ACK
-        app.wait_until(lambda: app.app.monitor.counters("device").connections_open == 0)
+        app.until(lambda: app.app.monitor.counters("device").connections_open == 0)
 
 
 @pytest.fixture

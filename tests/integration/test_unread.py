@@ -77,10 +77,10 @@ def test_an_answer_that_is_not_taken_ends(app: AppThread, monkeypatch: pytest.Mo
     monkeypatch.setattr(unread, "UNREAD_S_MAX", 0.0)
     with ExitStack() as held:
         open_one(app, held, sent)
-        app.wait_until(lambda: unread_count(app) > 0)
-        app.wait_until(lambda: app.app.monitor.counters("http").connections_open == 0)
+        app.until(lambda: unread_count(app) > 0)
+        app.until(lambda: app.app.monitor.counters("http").connections_open == 0)
     assert status_of(get(app.port("http"), "/livez")) == 200
-    app.wait_until(lambda: "took nothing of what waits for it" in app.log.getvalue())
+    app.until(lambda: "took nothing of what waits for it" in app.log.getvalue())
     assert "💥" not in app.log.getvalue()
 
 
@@ -98,7 +98,7 @@ def test_what_waits_for_some_is_bounded_and_others_are_told(
         assert status_of(get(port, "/api/entries?limit=10")) == 200
         monkeypatch.setattr(unread, "GRACE_S", 0.0)
         assert status_of(get(port, PAGE)) == 200  # the first one had its time
-        app.wait_until(lambda: unread_count(app) == 2)
+        app.until(lambda: unread_count(app) == 2)
 
 
 def test_who_asks_for_much_and_takes_nothing_gets_one_answer_at_a_time(app: AppThread) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from logboom.app import App
 from logboom.config import load
 from logboom.journal.disk import Disk
 from logboom.ops.oplog import OperationalLog
+from tests.kit.app_kit import until
 
 START_S_MAX = 30.0
 
@@ -75,11 +75,10 @@ class AppThread:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(START_S_MAX)
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Look on the server's loop until a condition holds. Raises `AssertionError` when it never does."""
-        deadline = time.monotonic() + START_S_MAX
-        while not self.call(condition):
-            assert time.monotonic() < deadline, "it never came to that"
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait until `done`, which is called on the server's loop. Raises `TimeoutError` after `START_S_MAX`."""
+        waiting = asyncio.wait_for(until(done), START_S_MAX)
+        asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
 
     def __enter__(self) -> Self:
         self._thread.start()
