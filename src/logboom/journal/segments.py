@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import KEY_AT, LISTENER_AT
 from logboom.formats.times import iso_from_ns
 
 SUFFIX: Final = ".jsonl"
@@ -129,3 +130,9 @@ def prefix(received_ns: int) -> bytes:
 def suffix(peer: str, listener: str) -> bytes:
     """What stands after the entry on its line, newline included."""
     return b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(peer), msgspec.json.encode(listener))
+
+
+def keyed_suffix(suffix: bytes, key: bytes) -> bytes:
+    """The suffix of an entry that has a key; `key` is a JSON string. The line's end stays as it is without one."""
+    source, listener = suffix.rsplit(LISTENER_AT, 1)
+    return source + KEY_AT + key + LISTENER_AT + listener

@@ -21,7 +21,7 @@ STORED: Final = b"\x08\x01"
 RETRY_AFTER: Final = "retry-after-s"
 """The trailer that tells the end of a rate limit's window, seconds."""
 
-_FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED})
+_FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED, Verdict.DUPLICATE})
 
 BEHIND: Final = Refusal(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"

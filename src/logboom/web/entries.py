@@ -10,7 +10,9 @@ from aiohttp import web
 
 from logboom.formats import ndjson
 from logboom.journal.search import Page, Search
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
+from logboom.pipeline.keylog import encoded_key
 from logboom.protocols.jsonlines import JsonLines
 from logboom.web.bodies import BodyError, EntryLines, Unpacking
 from logboom.web.query import PageQuery, page_query
@@ -34,6 +36,8 @@ the memory that there is for all."""
 INVALID_MAX: Final = 100_000
 """Bad entries after which a body is given up: each costs some µs, and 64 KB of gzip hold thirty million."""
 
+KEY_HEADER: Final = "Idempotency-Key"
+
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""
 
@@ -55,7 +59,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 async def post(request: web.Request) -> web.Response:
     """Store what the body holds; one verdict an entry."""
     site = request.app[SITE]
-    upload = Upload(site, site.source(request.remote))
+    upload = Upload(site, site.source(request.remote), _key_of(request))
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
@@ -67,6 +71,18 @@ async def post(request: web.Request) -> web.Response:
         return _refusal(BodyError(400, "the body holds no entry"), account)
     headers = {"Retry-After": str(account.retry_after)} if account.retry_after else None
     return web.json_response(account.as_json(), status=account.status, headers=headers)
+
+
+def _key_of(request: web.Request) -> RequestKey | None:
+    """The request's `Idempotency-Key`. Raises `web.HTTPBadRequest` for one that can't be kept."""
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return None
+    if not (0 < len(key) <= KEY_BYTES_MAX and key.isascii() and key.isprintable()):
+        raise web.HTTPBadRequest(
+            text=f"{KEY_HEADER}: expected 1 to {KEY_BYTES_MAX} printable ASCII characters"
+        )
+    return RequestKey(encoded_key("http", key))
 
 
 async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
@@ -83,6 +99,11 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
                 entries.feed(piece)
                 await _submit(entries, upload)
                 share.hold(entries.held_bytes)
+                if upload.keyed_entries > REQUEST_ENTRIES_MAX:
+                    text = (
+                        f"more than {REQUEST_ENTRIES_MAX} entries under one {KEY_HEADER}: send smaller bodies"
+                    )
+                    raise BodyError(413, text)
                 if upload.account.invalid > INVALID_MAX:
                     text = f"more than {INVALID_MAX} bad entries: the rest was not looked at"
                     raise BodyError(400, text, Limit.BAD_ENTRIES)
