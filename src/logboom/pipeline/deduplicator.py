@@ -101,7 +101,7 @@ class Deduplicator:
                 self._fresh.append(one)
 
     def holds(self, one: bytes) -> bool:
-        """Whether a pair is stored, as far as is remembered."""
+        """Return True for a pair that is stored, as far as is remembered."""
         return any(one in generation.digests for generation in self._generations)
 
     def restore(self, digests: Iterable[bytes], started_s: float) -> None:
@@ -148,7 +148,7 @@ class Deduplicator:
 class RequestKey:
     """One key for all entries of a request, for example HTTP's `Idempotency-Key`.
 
-    Equal entries of one request are told apart by their number, so a body that holds the same line twice is
+    Equal entries of one request differ by their number: a body that holds the same line twice is
     stored as it is, and a repeat of that body is not.
 
     Args:

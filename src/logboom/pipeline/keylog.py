@@ -26,10 +26,10 @@ from logboom.model import Report
 from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
 
 POSITION_INTERVAL_S: Final = 30.0
-"""How often the position is noted while no keys come: what a start after a crash reads again."""
+"""Interval of noting the position while no keys come; a start after a crash reads what came since."""
 
 LOOK_BACK_BYTES_MAX: Final = 1 << 30
-"""How much of the journal's end is read where there is no checkpoint, as after an upgrade: half a second or so."""
+"""Bytes of the journal's end that are read where there is no checkpoint, as after an upgrade: about half a second."""
 
 _FRAME: Final = struct.Struct("<8sQIQ")
 _MAGIC: Final = b"lbkeys1\n"

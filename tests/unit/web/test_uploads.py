@@ -47,6 +47,7 @@ def test_details_name_what_was_not_stored() -> None:
     made = account(([OK, BAD, OK], 10), ([Verdict.FAILED], None), ([OK], 40))
     assert made.as_json() == {
         "stored": 3,
+        "duplicates": 0,
         "filtered": 0,
         "refused": 2,
         "first_sequence": 10,
