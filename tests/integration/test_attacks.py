@@ -17,7 +17,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from logboom import app as app_module
 from logboom.errors import ConfigError
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
@@ -37,6 +36,7 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
+from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 from tests.kit.app_thread import AppThread
@@ -311,7 +311,7 @@ def test_who_brings_no_token_does_not_hold_a_place(tmp_path: Path, monkeypatch: 
 
 def test_all_listeners_share_the_open_files(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("device", "gateway", "http")) as app:
-        app.app._descriptors = app_module.SPARE_DESCRIPTORS + 3
+        app.app.open_files.limit = app.app.open_files.spare + 3
         ports = [app.port(name) for name in ("device", "gateway", "http", "device", "http")]
         connections: list[socket.socket] = []
         for port in ports:
@@ -461,7 +461,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = 500_000
-    monkeypatch.setattr(entries_module, "INVALID_MAX", lines)
+    monkeypatch.setattr(bodies, "INVALID_MAX", lines)
     with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as sender:
         port, counters = app.port("http"), app.app.listeners["http"].service.intake.counters
         head = b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * lines)
@@ -474,7 +474,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
 
 
 def test_a_bomb_of_bad_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "INVALID_MAX", 1000)
+    monkeypatch.setattr(bodies, "INVALID_MAX", 1000)
     bomb = gzip.compress(b'{"good":1}\n' + b"0\n" * 2_000_000)
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), bomb, "Content-Encoding: gzip\r\n")
@@ -530,7 +530,7 @@ def test_no_number_is_too_long_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
-    before = facts._short_name.cache_info().currsize
+    facts._word_name.clear()
     entries = b"".join(b'{"level":"%d%b"}\n' % (number, b"x" * 100_000) for number in range(5))
     with AppThread(tmp_path, ("http",)) as app:
         port = app.port("http")
@@ -538,7 +538,7 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
         told = json.loads(get(port, "/api/volume").partition(b"\r\n\r\n")[2])
         assert sorted(told["levels"]) == [f"{number}{'X' * 31}" for number in range(5)]
         assert len(get(port, "/api/export.csv")) > 500_000
-    assert facts._short_name.cache_info().currsize == before
+    assert sum(map(len, facts._word_name)) <= facts.WORDS_BYTES_MAX
 
 
 # --- sending more than one may

@@ -167,7 +167,7 @@ ATTACKS = {
     Limit.UNPACKED_RATIO: Attack(
         "http", send_a_bomb, ((bodies, "RATIO_MAX", 10), (bodies, "RATIO_FREE_BYTES", 1))
     ),
-    Limit.BAD_ENTRIES: Attack("http", send_bad_entries, ((entries, "INVALID_MAX", 10),)),
+    Limit.BAD_ENTRIES: Attack("http", send_bad_entries, ((bodies, "INVALID_MAX", 10),)),
     Limit.SEARCHES: Attack("http", search, ((site, "SEARCHES_MAX", 0),)),
     Limit.TAILS: Attack("http", tail_it, ((tail, "TAILS_MAX", 0),)),
     Limit.EXPORTS: Attack("http", export_it, ((export, "EXPORTS_MAX", 0),)),

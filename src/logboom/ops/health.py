@@ -54,6 +54,8 @@ def trouble_of(monitor: Monitor) -> Trouble:
     idle_s = monitor.since(latest_activity(monitor))
     if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
         warnings.append(f"No TCP activity for {idle_s:.0f}s")
+    if monitor.listeners and monitor.connections_left() <= 0:
+        warnings.append("no open file is left for another connection: raise `ulimit -n`")
     for name, output in monitor.outputs.items():
         runner = output.service.runner
         trouble = runner.failing or output.trouble

@@ -75,6 +75,7 @@ class Monitor:
         version: Logboom's.
         clock: seconds, monotonic: the clock that activity is stamped with.
         wall: seconds since the epoch.
+        connections_left: how many more the process's open files allow.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Monitor:
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        connections_left: Callable[[], int] = lambda: 1,
     ) -> None:
         self.settings = settings
         self.journal = journal
@@ -97,6 +99,7 @@ class Monitor:
         self.version = version
         self.clock = clock
         self.wall = wall
+        self.connections_left = connections_left
         self.kept = KeptEntries(journal, clock)
         self.started = clock()
         self.draining = False

@@ -4,11 +4,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
-ADDRESSES_KNOWN_MAX: Final = 4096
-"""Addresses whose answer is remembered: parsing one takes ten times as long as a look."""
+from logboom.remembered import Remembered
+
+ADDRESSES_BYTES_MAX: Final = 1 << 20
+"""Addresses whose answer is remembered, some 4,000: parsing one takes ten times as long as a look."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -46,7 +47,6 @@ class Door:
         allowed, denied = _networks(allow), _networks(deny)
         self.per_address_max = per_address_max
 
-        @lru_cache(ADDRESSES_KNOWN_MAX)
         def welcomes(address: str) -> bool:
             if not allowed and not denied:
                 return True
@@ -59,8 +59,11 @@ class Door:
                 return False
             return not allowed or any(mapped in network for network in allowed)
 
-        self.welcomes = welcomes
+        self._welcomed = Remembered(welcomes, ADDRESSES_BYTES_MAX)
+
+    def welcomes(self, address: str) -> bool:
         """Whether an address may come in at all."""
+        return self._welcomed[address]
 
     def enter(self, address: str) -> Refused | None:
         """Count a connection in; None: it may stay."""

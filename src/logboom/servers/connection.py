@@ -239,12 +239,12 @@ class Connection(asyncio.BufferedProtocol):
     def _blocked(self) -> bool:
         if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at or self._throttled:
             return True
-        return self._listener.journal_behind()
+        return self._listener.turns.behind()
 
     def _pause(self) -> None:
         self._stop_reading()
         if not (self._ackers or self._writing_paused_at or self._throttled):
-            self._listener.wait_for_journal(self)  # nobody else will wake this one
+            self._listener.turns.wait(self.pump)  # nothing else will wake this one
 
     def _stop_reading(self) -> None:
         if not self._reading_paused and not self._lost:

@@ -165,9 +165,7 @@ class GrpcListener:
         await self._stopping
 
     def journal_advanced(self) -> None:
-        """The journal has committed something."""
-        if self._served is not None:
-            self._served.calls.journal_advanced()
+        """See `Listener`: calls that wait for the journal have their turns."""
 
 
 def _hosts(host: str) -> list[str]:

@@ -42,14 +42,13 @@ class Calls:
         self.message_bytes_max = context.settings.frame_bytes_max
         self._context = context
         self._gate = gate
-        self._behind = context.journal_behind
+        self.turns = context.turns
         self._submit = context.intake.submit
         self._pause_s = context.intake.pause_s
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
         self._generation = context.tokens.generation if context.tokens is not None else 0
-        self._waiting: list[asyncio.Future[None]] = []
         self._waiting_bytes = 0
 
     def single(self, decode: Decode) -> Handle:
@@ -80,21 +79,6 @@ class Calls:
         for stream in self._streams:
             if (trouble := self._gate.token_trouble(stream.context.invocation_metadata())) is not None:
                 stream.stop(trouble)
-
-    def journal_advanced(self) -> None:
-        """The journal has committed: let those go on who waited for it."""
-        if self._waiting and not self._behind():
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-
-    async def room(self) -> None:
-        """Wait until the journal has caught up."""
-        while self._behind():
-            future: asyncio.Future[None] = self._loop.create_future()
-            self._waiting.append(future)
-            await future
 
     async def store(
         self, decoded: Decoded, source: Source, doubt: Verdict = Verdict.NOT_JSON
@@ -139,7 +123,7 @@ class Calls:
         message = await self._gate.read_one(context)
         if len(message) > self.message_bytes_max:
             await self.refuse_long(len(message), source)
-        if self._behind():
+        if self.turns.behind():
             await self._wait_with(message)
         _, refusal = await self.store(decode((message,)), source)
         if refusal is not None:
@@ -152,7 +136,7 @@ class Calls:
             raise RefusedError(BEHIND)
         self._waiting_bytes += len(message)
         try:
-            await self.room()
+            await self.turns.room()
         finally:
             self._waiting_bytes -= len(message)
 
@@ -238,7 +222,7 @@ class _Stream:
             self._arrived.clear()
             await self._arrived.wait()
         if self._messages:
-            await self._calls.room()
+            await self._calls.turns.room()
         messages = self._messages.copy()
         self._messages.clear()
         self._bytes = 0

@@ -93,7 +93,7 @@ class HttpListener:
             settings=self._settings,
             intake=self.intake,
             journal=context.journal,
-            journal_behind=context.journal_behind,
+            turns=context.turns,
             report=self._report,
             tokens=context.tokens,
         )

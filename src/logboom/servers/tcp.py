@@ -60,7 +60,7 @@ class TcpListener:
     ) -> None:
         self.name = context.name
         self.intake = context.intake
-        self.journal_behind = context.journal_behind
+        self.turns = context.turns
         self._sockets = Sockets(context)
         self.ports = self._sockets.ports
         self._context = context
@@ -77,7 +77,6 @@ class TcpListener:
             period_s=0,
         )
         self._connections: set[Connection] = set()
-        self._waiting: set[Connection] = set()
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
         self._generation = 0
@@ -186,7 +185,7 @@ class TcpListener:
             return
         self._connections.discard(connection)
         self._door.leave(connection.address)
-        self._waiting.discard(connection)
+        self.turns.leave(connection.pump)
         self.intake.counters.connections_open = len(self._connections)
         self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
 
@@ -199,16 +198,8 @@ class TcpListener:
         self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
 
-    def wait_for_journal(self, connection: Connection) -> None:
-        """Wake `connection` when the journal has caught up."""
-        self._waiting.add(connection)
-
     def journal_advanced(self) -> None:
-        """The journal has committed: let those go on who waited for it alone."""
-        if self._waiting and not self.journal_behind():
-            waiting, self._waiting = self._waiting, set()
-            for connection in waiting:
-                connection.pump()
+        """See `Listener`: connections that wait for the journal have their turns."""
 
     # --- once a second ---
 
@@ -264,7 +255,7 @@ class TcpListener:
 
     def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
-        if held.total() <= HELD_BYTES_MAX or self.journal_behind():
+        if held.total() <= HELD_BYTES_MAX or self.turns.behind():
             return  # if it is behind, what they hold is whole, and nobody is read
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):

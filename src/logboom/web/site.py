@@ -14,6 +14,7 @@ from logboom.model import Batch, Receipt, Report, Source
 from logboom.pipeline.intake import Intake, Limit
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
+from logboom.pipeline.turns import Turns
 from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
@@ -50,7 +51,7 @@ class Site:
         settings: may be replaced while running.
         intake: where batches go.
         journal: what is read.
-        journal_behind: see `ListenerContext`.
+        turns: see `ListenerContext`.
         report: the operational log.
         tokens: who may come in; None: everybody.
     """
@@ -62,7 +63,7 @@ class Site:
         settings: ListenerSettings,
         intake: Intake,
         journal: Journal,
-        journal_behind: Callable[[], bool],
+        turns: Turns,
         report: Report,
         tokens: TokenStore | None = None,
     ) -> None:
@@ -70,7 +71,7 @@ class Site:
         self.settings = settings
         self.intake = intake
         self.journal = journal
-        self.journal_behind = journal_behind
+        self.turns = turns
         self.report = report
         self.tokens = tokens
         self.failures = FixedWindowLimiter(WRONG_TOKENS_TOLD, WRONG_TOKENS_WINDOW_S)
@@ -140,11 +141,6 @@ class Site:
                     await self._advanced.wait()
         except TimeoutError:
             pass
-
-    async def wait_for_journal(self) -> None:
-        """Until the journal has no more to do than it should."""
-        while self.journal_behind():
-            await self._advanced.wait()
 
     async def wait_for_debt(self, address: str) -> None:
         """Until an address that has sent too fast may be read again."""

@@ -150,8 +150,8 @@ class Upload:
         """Submit a batch, once there is room for it."""
         while self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
             await self._settled.wait()
-        await self._site.wait_for_journal()
         await self._site.wait_for_debt(self._source.peer)
+        await self._site.turns.room()
         if self._key is not None:
             batch.digests = self._key.digests(batch.entries)
             batch.keys = [self._key.encoded] * len(batch.digests)

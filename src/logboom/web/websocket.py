@@ -81,7 +81,7 @@ class Peer:
                 self._take(message.data)
                 if (
                     self._held_bytes >= IN_FLIGHT_BYTES_MAX
-                    or self._site.journal_behind()
+                    or self._site.turns.behind()
                     or self._leaves_replies
                     or self._pause_s
                 ):
@@ -132,7 +132,7 @@ class Peer:
         """Until more may be read from the peer. One that never takes its replies is disconnected by the hub."""
         while self._held_bytes >= IN_FLIGHT_BYTES_MAX:
             await self._answered.wait()
-        await self._site.wait_for_journal()
+        await self._site.turns.room()
         pause_s, self._pause_s = self._pause_s, 0.0
         await asyncio.sleep(pause_s)
         while self._leaves_replies and not self._reader.transport.is_closing():  # noqa: ASYNC110 - nothing tells us

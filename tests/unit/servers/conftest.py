@@ -9,6 +9,7 @@ import pytest
 
 from logboom.model import Batch, Receipt
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
+from logboom.pipeline.turns import Turns
 from logboom.protocols.registry import PROTOCOLS
 from logboom.servers.connection import Connection
 from logboom.servers.listener import ListenerContext
@@ -119,12 +120,13 @@ class Bench:
         self.intake = FakeIntake(at_once=at_once)
         self.reports: list[tuple[str, str]] = []
         self.behind = False
+        self.turns = Turns(lambda: self.behind)
         context = ListenerContext(
             name="front",
             settings=settings,
             intake=self.intake,
             journal=None,  # type: ignore[arg-type]
-            journal_behind=lambda: self.behind,
+            turns=self.turns,
             connections_left=lambda: files_max - self.intake.counters.connections_open,
             report=lambda kind, text: self.reports.append((kind, text)),
             tokens=None,

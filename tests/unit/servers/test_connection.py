@@ -119,10 +119,10 @@ def test_a_journal_that_is_behind_pauses_all_and_wakes_all(make_bench: MakeBench
     for connection, _ in connections:
         bench.receive(connection, LINE * 2)
     assert not any(transport.is_reading() for _, transport in connections)
-    bench.listener.journal_advanced()
+    bench.turns.advanced()
     assert bench.intake.batches == []
     bench.behind = False
-    bench.listener.journal_advanced()
+    bench.turns.advanced()
     bench.settle()
     assert all(transport.is_reading() for _, transport in connections)
     assert all(transport.written == ACK * 2 for _, transport in connections)
@@ -138,7 +138,7 @@ def test_the_journal_falls_behind_while_batches_are_in_flight(make_bench: MakeBe
     bench.intake.answer()  # the last one in flight, and the journal is still behind
     assert not transport.is_reading()
     bench.behind = False
-    bench.listener.journal_advanced()
+    bench.turns.advanced()
     bench.settle()
     assert transport.is_reading()
     assert transport.written == ACK * 2
@@ -186,7 +186,7 @@ def test_the_end_may_come_while_the_connection_is_blocked(make_bench: MakeBench,
     assert not transport.is_closing()
     bench.behind = False
     connection.resume_writing()
-    bench.listener.journal_advanced()
+    bench.turns.advanced()
     bench.settle()
     assert transport.written == ACK * count
     assert transport.is_closing()
@@ -250,7 +250,7 @@ def test_complete_lines_are_stored_when_a_blocked_connection_breaks(
     bench.loop.run()
     connection.connection_lost(ConnectionResetError(104, "reset"))
     bench.behind = False
-    bench.listener.journal_advanced()
+    bench.turns.advanced()
     bench.settle()
     assert len(bench.intake.entries) == count
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from logboom.model import NOWHERE, REASONS_MAX, Batch, Receipt, Source, Verdict
+from logboom.pipeline.turns import Turns
 from logboom.web.uploads import DETAILS_MAX, IN_FLIGHT_BYTES_MAX, STORAGE_RETRY_S, Account, Upload
 
 if TYPE_CHECKING:
@@ -71,11 +72,8 @@ class SlowSite:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Batch, Callable[[Receipt], None]]] = []
-        self.clear = asyncio.Event()
-        self.clear.set()
-
-    async def wait_for_journal(self) -> None:
-        await self.clear.wait()
+        self.behind = False
+        self.turns = Turns(lambda: self.behind)
 
     async def wait_for_debt(self, address: str) -> None:
         assert address == NOWHERE.peer
@@ -104,11 +102,12 @@ def test_an_upload_waits_for_room_and_for_the_journal() -> None:
         second = asyncio.create_task(upload.put(Batch(b"{}", bytes(1), size_bytes=5)))
         await turn()
         assert not second.done()
-        site.clear.clear()
+        site.behind = True
         site.settle()
         await turn()
         assert not second.done()
-        site.clear.set()
+        site.behind = False
+        site.turns.advanced()
         await second
         finish = asyncio.create_task(upload.finish())
         await turn()
