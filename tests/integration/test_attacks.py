@@ -544,33 +544,13 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
 # --- sending more than one may
 
 
-def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[str] = []
-
-    def debt_s(_: Intake, address: str) -> float:
-        looks.append(address)
-        return 0.01 if len(looks) < 5 else 0.0
-
-    monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, ("device", "http")) as app:
-        with socket.create_connection(("127.0.0.1", app.port("device")), timeout=LIMIT_S) as one:
-            one.sendall(LINE)
-            assert one.recv(100) == b'{"ack":1}\n'
-        assert looks[:5] == ["127.0.0.1"] * 5
-        looks.clear()
-        assert status_of(post(app.port("http"), b'{"a":1}')) == 200
-        assert looks == ["127.0.0.1"] * 5
-
-
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
     intake = Intake(None, AckLevel.SYNCED, lambda *_: None, IntakeLimits(throttle=Throttle(10, 0)))
     batch = Batch(b"{}", bytes(1), size_bytes=1000)
     batch.source = NOWHERE._replace(peer="honest", address="192.0.2.66")
-    assert intake.pause_s(batch) > 0
-    assert intake.debt_s("192.0.2.66") > 0
-    assert intake.debt_s("honest") == 0
+    intake.submit(batch, lambda _receipt: None)
+    assert intake.debts.owes("192.0.2.66")
+    assert not intake.debts.owes("honest")
 
 
 def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:

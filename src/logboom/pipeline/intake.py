@@ -11,6 +11,7 @@ from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.lines import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
+from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
@@ -170,6 +171,8 @@ class Intake:
         self.counters = Counters()
         self._deduplicator = deduplicator
         self.limits = limits
+        self.debts = Debts(lambda: self.limits.throttle)
+        """Senders that wait since their address has sent too fast."""
         self._journal = journal
         self._ack = ack
         self._report = report
@@ -195,24 +198,12 @@ class Intake:
             self._journal.submit(batch, self._ack, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
-
-    def pause_s(self, batch: Batch) -> float:
-        """For how long the batch's sender is not to be read, since it sends too fast; seconds."""
         throttle = self.limits.throttle
-        if throttle is None:
-            return 0.0
-        source = batch.source
-        pause_s = throttle.take(source.address or source.peer, batch.size_bytes, len(batch.verdicts))
-        self.counters.throttled_s += pause_s
-        return pause_s
-
-    def debt_s(self, address: str) -> float:
-        """For how long nothing is to be read from an address, since it has sent too much; seconds, and look again then.
-
-        Asked before anything is read as well: else who connects anew, or many times, has no limit.
-        """
-        throttle = self.limits.throttle
-        return 0.0 if throttle is None else throttle.debt_s(address)
+        if throttle is not None:
+            source = batch.source
+            self.counters.throttled_s += throttle.take(
+                source.address or source.peer, batch.size_bytes, len(batch.verdicts)
+            )
 
     @staticmethod
     def _drop_duplicates(batch: Batch, deduplicator: Deduplicator) -> None:

@@ -1,6 +1,5 @@
 """From a request's batches to the journal, and the account of what became of each entry."""
 
-import asyncio
 import math
 from functools import partial
 from typing import Any, Final
@@ -8,9 +7,6 @@ from typing import Any, Final
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.deduplicator import RequestKey
 from logboom.web.site import Site
-
-IN_FLIGHT_BYTES_MAX: Final = 2 << 20
-"""Bytes of one request that wait for the journal; beyond, its body is not read. As for a TCP connection."""
 
 DETAILS_MAX: Final = 1000
 """Refused entries of one request that are named one by one; the rest is a number."""
@@ -124,7 +120,7 @@ class Account:
 
 
 class Upload:
-    """Hands batches to the intake, several in flight, and keeps the account. Answers come in order.
+    """Puts a request's batches into the journal, several in flight, and keeps the account. Answers come in order.
 
     Args:
         site: the listener's.
@@ -135,11 +131,7 @@ class Upload:
     def __init__(self, site: Site, source: Source, key: RequestKey | None = None) -> None:
         self.account = Account()
         self._key = key
-        self._site = site
-        self._source = source
-        self._in_flight_bytes = 0
-        self._in_flight = 0
-        self._settled = asyncio.Event()
+        self._inlet = site.inlet(source)
 
     @property
     def keyed_entries(self) -> int:
@@ -148,28 +140,13 @@ class Upload:
 
     async def put(self, batch: Batch) -> None:
         """Submit a batch, once there is room for it."""
-        while self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
-            await self._settled.wait()
-        await self._site.wait_for_debt(self._source.peer)
-        await self._site.turns.room()
+        await self._inlet.room()
         if self._key is not None:
             batch.digests = self._key.digests(batch.entries)
             batch.keys = [self._key.encoded] * len(batch.digests)
-        self._in_flight_bytes += batch.size_bytes
-        self._in_flight += 1
-        pause_s = self._site.submit(batch, self._source, partial(self._answer, batch))
-        if pause_s:
-            await asyncio.sleep(pause_s)
+        self._inlet.put(batch, partial(self.account.add, batch))
 
     async def finish(self) -> Account:
         """Wait until everything is settled."""
-        while self._in_flight:
-            await self._settled.wait()
+        await self._inlet.settled()
         return self.account
-
-    def _answer(self, batch: Batch, receipt: Receipt) -> None:
-        self.account.add(batch, receipt)
-        self._in_flight_bytes -= batch.size_bytes
-        self._in_flight -= 1
-        self._settled.set()
-        self._settled.clear()

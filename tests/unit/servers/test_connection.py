@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logboom.pipeline.inlet import IN_FLIGHT_BYTES_MAX
 from logboom.servers.connection import (
     BUFFERED_BYTES_MAX,
     CHEAP_READS,
-    IN_FLIGHT_BYTES_MAX,
     SLOW_S,
     SMALL_READ_BYTES,
     TURN_S,
