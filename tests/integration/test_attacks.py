@@ -42,6 +42,13 @@ from logboom.web import site as site_module
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
+ENTRIES = {
+    "device": LINE,
+    "gateway": b'{"time":"t","temp":1,"rh":2,"lux":3}',
+    "collector": b'{"level":"ERROR","message":"m"}\n',
+    "capnp": bytes.fromhex("00000014 101250010f01030006111d3200061f68656c6c6f"),
+}
+"""One entry per protocol over TCP."""
 SECRET = b"only for those who may read"
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -261,9 +268,9 @@ def test_who_came_in_by_a_token_goes_with_it(tmp_path: Path, monkeypatch: pytest
             revoke_token(file, "leaves")
             assert is_ended(device)
             for one in (tail, live):
-                with pytest.raises(ConnectionClosed):
+                with pytest.raises(ConnectionClosed, match="close frame"):
                     read_all(one)
-            with pytest.raises(grpc.RpcError) as caught:
+            with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED") as caught:
                 next(stream)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
             hold.set()
@@ -564,7 +571,7 @@ def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:
         settings = app.app.settings.listeners["grpc"]
         settings.deny = ["127.0.0.0/8"]
         app.call(app.app.listeners["grpc"].service.configure, settings)
-        with pytest.raises(grpc.RpcError) as caught:
+        with pytest.raises(grpc.RpcError, match="PERMISSION_DENIED") as caught:
             call(request, timeout=LIMIT_S)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
