@@ -17,10 +17,10 @@ BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
 
 SMALL_READ_BYTES: Final = 4096
-"""What a connection may still read at once when the journal is behind: ten thousand of them then hold 40 MB."""
+"""Bytes per read while the journal is behind: ten thousand connections then hold 40 MB."""
 
 TURN_S: Final = 0.005
-"""What one read may cost before the others get their turn; the kernel has more at hand, and libuv would go on
+"""CPU time of one read after which the other connections get their turn: the kernel has more at hand, and libuv would go on
 with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
 
 SLOW_S: Final = 0.012
@@ -28,14 +28,14 @@ SLOW_S: Final = 0.012
 
 CHEAP_READS: Final = 16
 CHEAP_S: Final = 0.0002
-"""So many bites in a row that cost no more each, and a connection reads in full again: hiccups happen."""
+"""After this many small reads in a row, none of them more expensive, a connection reads in full again."""
 
 TOKEN_LINE_S_MAX: Final = 20.0
-"""Where a token is asked for, it must come by then: who has none is not to hold a place."""
+"""Time for the token line where a token is required: a client without one must not hold a place."""
 
 
 class State(NamedTuple):
-    """What a connection still does."""
+    """One phase in the life of a connection, and what it allows."""
 
     name: str
     reads: bool
@@ -102,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
         listener.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """One buffer for all connections of the loop: it is copied out before anybody else reads."""
+        """One buffer for all connections of the loop: its content is copied before the next read."""
         small = self._slow_reads > 0 or self._reading_paused or not self._inlet.has_room
         return self._listener.receive_buffer(small=small)
 
@@ -123,7 +123,7 @@ class Connection(asyncio.BufferedProtocol):
             self._pump_measured()
 
     def _is_stranger(self, data: memoryview) -> bool:
-        """Whether the client takes this port for another one; then it is turned away."""
+        """Reject a client that speaks another protocol than this port; returns True then."""
         first = (self._first_bytes or b"") + bytes(data[:HEAD_BYTES_MAX])
         speaks = stranger(first)
         self._first_bytes = first if speaks is None else None
@@ -201,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._listener.loop.call_soon(self.pump)
 
     def _follow_protocol(self) -> None:
-        """What the protocol has learned: who the peer says it is, and whether the connection can go on."""
+        """Take over the peer's name and a fatal error from the protocol."""
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
             self._inlet.source = self.source._replace(peer=identity)
@@ -244,24 +244,24 @@ class Connection(asyncio.BufferedProtocol):
     # --- called by the listener once a second ---
 
     def send_unasked(self) -> None:
-        """Write what the protocol sends of its own accord, such as heartbeats."""
+        """Write bytes that the protocol sends unasked, such as heartbeats."""
         data = self._protocol.data_to_send()
         if data and not self._writing_paused_at and not self.transport.is_closing():
             self.transport.write(data)
 
     def stalled_s(self, now: float) -> float:
-        """For how long the peer has not read its replies, seconds."""
+        """Time since the peer stopped reading its replies, seconds; 0 while it reads."""
         return now - self._writing_paused_at if self._writing_paused_at else 0.0
 
     def lacks_token(self, now: float) -> bool:
-        """Whether the token line that must come is overdue; `now` in seconds, of the loop's clock."""
+        """Return True when the required token line is overdue; `now` is the loop's time, seconds."""
         protocol = self._protocol
         if not isinstance(protocol, TokenLine) or protocol.is_open:
             return False
         return now - self.opened_at > TOKEN_LINE_S_MAX
 
     def token_trouble(self) -> str | None:
-        """Why the connection's token is not good any more; None: it is, or none is asked for."""
+        """Reason why the connection's token is no longer valid; None: it is valid, or none is required."""
         protocol = self._protocol
         return protocol.look_again() if isinstance(protocol, TokenLine) and protocol.is_open else None
 
