@@ -20,8 +20,8 @@ SMALL_READ_BYTES: Final = 4096
 """Bytes per read while the journal is behind: ten thousand connections then hold 40 MB."""
 
 TURN_S: Final = 0.005
-"""CPU time of one read after which the other connections get their turn: the kernel has more at hand, and libuv would go on
-with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
+"""CPU time of one read after which the other connections get their turn. The kernel has more at hand, and libuv
+would go on with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
 
 SLOW_S: Final = 0.012
 """A read that costs this much is no honest one, or the machine is very slow: then in small bites, one a turn."""
