@@ -34,7 +34,9 @@ from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
+from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
@@ -91,11 +93,13 @@ class App:
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
+            self._open_keys()
             self.monitor = Monitor(
                 self.settings,
                 self.journal,
                 self.listeners,
                 self.outputs,
+                deduplicator=self._deduplicator,
                 version=logboom.__version__,
                 clock=self._clock,
                 connections_left=lambda: self.open_files.left,
@@ -147,6 +151,14 @@ class App:
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
 
+    def _open_keys(self) -> None:
+        """Remember the keys of what is stored. Raises OSError."""
+        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        window_s = settings.deduplication_window_s
+        self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
+        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
+        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
+
     def _watch_over(self) -> None:
         """Who sends, and what is told to whom when something is wrong."""
         settings = alerts_settings(self.settings.alerts)
@@ -177,6 +189,7 @@ class App:
     async def _tick(self) -> None:
         while True:
             self.monitor.tick()
+            self._keylog.note(self.journal.answered)
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
@@ -211,7 +224,9 @@ class App:
         return ListenerContext(
             name=name,
             settings=settings,
-            intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
+            intake=Intake(
+                journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings), self._deduplicator
+            ),
             journal=self.journal,
             turns=self._turns,
             connections_left=lambda: self.open_files.left,
@@ -242,6 +257,13 @@ class App:
         waiting = ", ".join(differences(_typed(self.settings), wanted))
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
+    async def _finish_journal(self) -> None:
+        """Commit what was taken, and note its keys."""
+        await asyncio.to_thread(self.journal.finish)
+        await asyncio.sleep(0)  # the receipts of the last group
+        if hasattr(self, "_keylog"):
+            self._keylog.note(self.journal.answered)
+
     def is_alive(self) -> bool:
         """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
@@ -261,7 +283,7 @@ class App:
             await listener.drain(max(0.0, deadline - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
-            await asyncio.to_thread(self.journal.finish)
+            await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)

@@ -51,6 +51,18 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="New entries are refused when the disk has less left, bytes, so that it never fills up."
         ),
     ] = 128 << 20
+    deduplication_window_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How long the key of a stored entry is remembered, seconds: an entry that is sent again with "
+            "it within this time is stored once.",
+        ),
+    ] = 86400.0
+    deduplication_bytes_max: Annotated[
+        Natural,
+        Meta(description="Memory for remembered keys, bytes; the oldest are forgotten first."),
+    ] = 64 << 20
 
 
 class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -39,7 +39,6 @@ from logboom.web import access as access_module
 from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
-from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
@@ -585,42 +584,13 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
 # --- sending more than one may
 
 
-def sent_and_stored(app: AppThread, front: str) -> bool:
-    """Send an entry over a new connection; returns whether it was stored."""
-    if front == "http":
-        return status_of(post(app.port(front), b'{"a":1}')) == 200
-    with socket.create_connection(("127.0.0.1", app.port(front)), timeout=LIMIT_S) as one:
-        one.sendall(ENTRIES[front])
-        one.shutdown(socket.SHUT_WR)
-        while one.recv(100):
-            pass
-    return len(journal_lines(Path(app.app.settings.data_dir))) == 1
-
-
-@pytest.mark.parametrize("front", ["device", "gateway", "collector", "capnp", "http"])
-def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str
-) -> None:
-    """Over WebSocket and gRPC, a connection is held back for what it has sent itself."""
-    looks: list[str] = []
-
-    def debt_s(_: Intake, address: str) -> float:
-        looks.append(address)
-        return 0.01 if len(looks) < 5 else 0.0
-
-    monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, (front,)) as app:
-        assert sent_and_stored(app, front)
-        assert looks[:5] == ["127.0.0.1"] * 5
-
-
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
     intake = Intake(None, AckLevel.SYNCED, lambda *_: None, IntakeLimits(throttle=Throttle(10, 0)))
     batch = Batch(b"{}", bytes(1), size_bytes=1000)
     batch.source = NOWHERE._replace(peer="honest", address="192.0.2.66")
-    assert intake.pause_s(batch) > 0
-    assert intake.debt_s("192.0.2.66") > 0
-    assert intake.debt_s("honest") == 0
+    intake.submit(batch, lambda _receipt: None)
+    assert intake.debts.owes("192.0.2.66")
+    assert not intake.debts.owes("honest")
 
 
 def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ OWN_NAMES = {
     "ops/oplog.py": {"_paid_until"},  # kinds of lines
     "ops/sources.py": {"_deaf_until"},  # names of listeners
     "outputs/redis_layout.py": {"_last_seen"},  # of one transaction, whose records are counted
+    "pipeline/deduplicator.py": {"_counts"},  # entries of one request, which are counted
     "servers/grpc_gate.py": {"_methods", "_open"},  # what the server serves
 }
 """Tables that are only added to, and why they end."""

@@ -184,7 +184,6 @@ class TcpListener:
             return
         self._connections.discard(connection)
         self._door.leave(connection.address)
-        self.turns.leave(connection.pump)
         self.intake.counters.connections_open = len(self._connections)
         self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
 
