@@ -1,0 +1,105 @@
+"""The hashed lock files hold for every interpreter, not only for the one that made them."""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("run.txt", "test.txt")
+VERSIONS = ("3.11.0", "3.11.2", "3.11.9", "3.12.1", "3.13.0", "3.14.0")
+
+
+def locked(name: str) -> dict[str, Requirement]:
+    """The requirements of a lock file, by canonical name."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.partition("--hash")[0] for line in text.splitlines() if line[:1].isalnum()]
+    return {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+
+
+def environment(version: str) -> dict[str, str]:
+    """What markers are asked of, on this machine with another interpreter."""
+    minor = ".".join(version.split(".")[:2])
+    return {
+        **{name: str(value) for name, value in default_environment().items()},
+        "python_version": minor,
+        "python_full_version": version,
+        "implementation_version": version,
+    }
+
+
+def holds(requirement: Requirement, where: dict[str, str], extra: str = "") -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({**where, "extra": extra})
+
+
+def wanted_by(name: str, extras: set[str], where: dict[str, str]) -> Iterator[Requirement]:
+    """What a package that is installed here would want there."""
+    try:
+        texts = distribution(name).requires or []
+    except PackageNotFoundError:  # no part of this interpreter's environment
+        return
+    for requirement in map(Requirement, texts):
+        if any(holds(requirement, where, extra) for extra in ("", *extras)):
+            yield requirement
+
+
+def closure(roots: list[Requirement], where: dict[str, str]) -> dict[str, Requirement]:
+    """All packages that an installer would bring, by canonical name, with one of their wishes each."""
+    found: dict[str, Requirement] = {}
+    asked: set[tuple[str, frozenset[str]]] = set()
+    waiting = list(roots)
+    while waiting:
+        requirement = waiting.pop()
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        found.setdefault(name, requirement)
+        if (name, extras) not in asked:
+            asked.add((name, extras))
+            waiting += wanted_by(name, set(extras), where)
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_lock_has_whatever_the_server_wants_on_an_interpreter(version: str) -> None:
+    where = environment(version)
+    have = {name for name, one in locked("run.txt").items() if holds(one, where)}
+    wanted = closure([Requirement("logboom[all]")], where)
+    assert {"aiohttp", "redis", "grpcio"} <= wanted.keys()
+    assert wanted.keys() - have == {"logboom"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_locks_have_whatever_the_tests_want_on_an_interpreter(version: str) -> None:
+    where = environment(version)
+    have = {name for file in LOCKS for name, one in locked(file).items() if holds(one, where)}
+    text = (ROOT / "requirements" / "test.in").read_text(encoding="utf-8")
+    wanted = closure([Requirement(line) for line in text.split()], where)
+    assert {"pytest", "hypothesis", "schemathesis"} <= wanted.keys()
+    # No lock names the installer itself: each environment has its own.
+    assert wanted.keys() - have <= {"pip"}
+
+
+@pytest.mark.parametrize("file", LOCKS)
+def test_every_locked_package_has_one_version_and_hashes(file: str) -> None:
+    text = (ROOT / "requirements" / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line[:1].isalnum()]
+    assert len(lines) > 20
+    assert not [line for line in lines if not re.match(r"[\w.-]+(\[\w+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)]
+
+
+@pytest.mark.parametrize("file", LOCKS)
+def test_a_lock_names_no_index_and_no_path_of_a_machine(file: str) -> None:
+    text = (ROOT / "requirements" / file).read_text(encoding="utf-8")
+    assert not re.search(r"https?://|file:|--(extra-)?index|--find-links|(?:^|[\s\"'])/\w", text, re.MULTILINE)
+
+
+def test_both_locks_agree() -> None:
+    run, test = locked("run.txt"), locked("test.txt")
+    both = run.keys() & test.keys()
+    assert {name: str(run[name].specifier) for name in both} == {
+        name: str(test[name].specifier) for name in both
+    }
