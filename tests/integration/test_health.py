@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from logboom.cli import app as main_app
-from logboom.cli import health as health_command
+from logboom.cli import options
 from logboom.journal.journal import Journal
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
@@ -344,7 +344,7 @@ def test_http_is_asked_only_where_nobody_can_mean_another_server(
         return 1, f"❌ no server runs in {folder}; --data-dir or --url names another\n"
 
     with AppThread(tmp_path / "data", ("gateway", "http")) as app:
-        monkeypatch.setattr(health_command, "DEFAULT_URL", f"http://127.0.0.1:{app.port('http')}")
+        monkeypatch.setattr(options, "URL_DEFAULT", f"http://127.0.0.1:{app.port('http')}")
         assert asked() == (0, "ok\n")
         assert asked("--data-dir", "elsewhere") == none_in("elsewhere")
         assert asked("--config", "logboom.toml") == none_in("elsewhere")

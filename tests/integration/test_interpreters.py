@@ -12,11 +12,17 @@ from tests.kit.services import give_up
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [version for version in sorted(interpreters()) if version != platform.python_version()]
-OFFLINE = ("Failed to establish a new connection", "Temporary failure in name resolution", "Name or service not known")
+OFFLINE = (
+    "Failed to establish a new connection",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+)
 
 
 @pytest.mark.service
-@pytest.mark.parametrize("version", OTHERS or [pytest.param("", marks=pytest.mark.skip("there is no other one"))])
+@pytest.mark.parametrize(
+    "version", OTHERS or [pytest.param("", marks=pytest.mark.skip("there is no other one"))]
+)
 def test_the_lock_installs_on(version: str, tmp_path: Path) -> None:
     # All but the unpacking: versions, hashes, and a wheel for this interpreter.
     command = (

@@ -88,13 +88,17 @@ def test_every_locked_package_has_one_version_and_hashes(file: str) -> None:
     text = (ROOT / "requirements" / file).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line[:1].isalnum()]
     assert len(lines) > 20
-    assert not [line for line in lines if not re.match(r"[\w.-]+(\[\w+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)]
+    assert not [
+        line for line in lines if not re.match(r"[\w.-]+(\[\w+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ]
 
 
 @pytest.mark.parametrize("file", LOCKS)
 def test_a_lock_names_no_index_and_no_path_of_a_machine(file: str) -> None:
     text = (ROOT / "requirements" / file).read_text(encoding="utf-8")
-    assert not re.search(r"https?://|file:|--(extra-)?index|--find-links|(?:^|[\s\"'])/\w", text, re.MULTILINE)
+    assert not re.search(
+        r"https?://|file:|--(extra-)?index|--find-links|(?:^|[\s\"'])/\w", text, re.MULTILINE
+    )
 
 
 def test_both_locks_agree() -> None:
