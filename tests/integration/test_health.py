@@ -439,3 +439,32 @@ def test_a_stopped_database_is_a_warning_and_catches_up_when_it_is_back(
                 lambda found: found["status"] == "ok" and found["database"]["total_readings"] == 5
             )
             assert document["database"]["connected"] is True
+
+
+@pytest.mark.parametrize("options", ["", "--strict", "--json", "--data-dir={data}", "--data-dir {data}"])
+def test_the_health_of_a_container_costs_no_command_line(tmp_path: Path, options: str) -> None:
+    words = options.format(data=tmp_path).split()
+    code = (
+        "import sys; from logboom.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'asyncio', 'inspect', 'msgspec', 'pathlib', 'tomllib', 'typer', 'typing'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    with AppThread(tmp_path):
+        done = subprocess.run(
+            (sys.executable, "-S", "-c", code, "health", *words),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LOGBOOM_DATA_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.stderr == "[]\n"
+    assert '"ok"' in done.stdout if "--json" in words else done.stdout == "ok\n"
+
+
+def test_every_other_question_about_health_is_left_to_the_command(tmp_path: Path) -> None:
+    assert "Usage: " in command("--help").stdout
+    assert command("--nonsense").returncode == 2
+    assert command("--data-dir").returncode == 2
+    assert "--url" in command("--data-dir", str(tmp_path)).stderr
