@@ -171,6 +171,7 @@ class App:
     async def _tick(self) -> None:
         while True:
             self.monitor.tick()
+            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:

@@ -191,6 +191,7 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in lines[:-1]] == [
         "[+] storage",
         "[+] space",
+        "[+] listeners",
         "[+] outputs",
         "[+] draining",
     ]
@@ -200,9 +201,40 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
 def test_below_the_free_space_that_must_stay_it_is_not_ready(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",), settings={"journal": {"free_bytes_min": 1 << 60}}) as app:
         status, text, _ = get(app.port("http"), "/readyz")
-    assert status == 503
-    assert "[-] storage" in text
-    assert "free_bytes_min" in text
+        assert status == 503
+        assert "[-] storage" in text
+        assert "free_bytes_min" in text
+        # Every other voice agrees, though nothing was sent and refused yet.
+        status, document, _ = get(app.port("http"), "/api/health")
+        assert (status, document["status"], document["database"]["connected"]) == (503, "error", False)
+        assert "free_bytes_min" in document["errors"][0]
+        journal = get(app.port("http"), "/api/status")[1]["journal"]
+        assert journal["writable"] is False
+        assert "free_bytes_min" in journal["trouble"]
+        assert "\nlogboom_journal_writable 0" in get(app.port("http"), "/metrics")[1]
+        found = command("--data-dir", str(tmp_path))
+        assert (found.returncode, found.stdout.splitlines()[0]) == (1, "error")
+
+
+def test_a_disk_that_works_again_is_noticed_without_a_question(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, ("collector", "http"), disk) as app:
+        disk.failing = True
+        with socket.create_connection(("127.0.0.1", app.port("collector")), timeout=30) as connection:
+            connection.sendall(b'{"level":"INFO","message":"x"}\n')
+            assert b"storage unavailable" in connection.recv(1024)
+        assert get(app.port("http"), "/api/health")[0] == 503
+        disk.failing = False
+        while get(app.port("http"), "/api/health")[0] != 200:  # which tries nothing by itself
+            pass
+
+
+def test_a_listener_that_is_down_is_told_by_health_and_readiness_alike(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("device", "http")) as app:
+        app.app.listeners["device"].alive = False
+        assert get(app.port("http"), "/api/health")[1]["status"] == "error"
+        status, text, _ = get(app.port("http"), "/readyz")
+        assert (status, text.splitlines()[0]) == (503, "[-] listeners: device down")
 
 
 def test_an_output_in_trouble_is_a_warning_until_it_works_again(tmp_path: Path) -> None:
