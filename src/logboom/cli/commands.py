@@ -91,7 +91,9 @@ def run(words: list[str]) -> None:
     try:
         make_app(words[0] if words else "")()
     except LogboomError as error:
-        print(f"❌ {error}", file=sys.stderr)  # noqa: T201 - this is the command's answer
+        from logboom.ops import journald
+
+        print(journald.prefixed(f"❌ {error}", sys.stderr), file=sys.stderr)  # noqa: T201 - the command's answer
         sys.exit(1)
 
 

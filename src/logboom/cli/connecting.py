@@ -25,7 +25,9 @@ EXIT_NOT_CONNECTED: Final = 3
 
 def say(text: str) -> None:
     """Tell the user; standard output is for data."""
-    typer.echo(text, err=True)
+    from logboom.ops import journald
+
+    typer.echo(journald.prefixed(text, sys.stderr), err=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from logboom.cli import options, trust
+from logboom.cli.connecting import say
 from logboom.cli.health_report import TIMEOUT_S, document_of, report
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str,
     except (FileNotFoundError, NotADirectoryError):
         if not options.data_dir_is_named(data_dir, config) and not folder.exists():
             return None
-        typer.echo(f"❌ no server runs in {folder}; --data-dir or --url names another", err=True)
+        say(f"❌ no server runs in {folder}; --data-dir or --url names another")
         raise typer.Exit(1) from None
     except OSError as error:
         raise _no_answer(str(folder / NAME), error.strerror or error) from None
@@ -105,5 +106,5 @@ def _ask_url(url: str, given: "Trust") -> dict[str, Any]:
 
 
 def _no_answer(where: str, why: object) -> typer.Exit:
-    typer.echo(f"❌ no answer from {where}: {why}", err=True)
+    say(f"❌ no answer from {where}: {why}")
     return typer.Exit(1)

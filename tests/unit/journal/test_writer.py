@@ -90,7 +90,7 @@ def test_free_space_is_looked_at_now_and_then_only(
     store(writer)
     clock.now += module.FREE_CHECK_INTERVAL_S
     for _ in range(2):
-        with pytest.raises(StorageError, match="-1 bytes left .* free_bytes_min is 0"):
+        with pytest.raises(StorageError, match=r"-1 bytes left .* free_bytes_min is 0"):
             store(writer)
     disk.free = 0
     store(writer)
