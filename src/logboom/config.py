@@ -73,6 +73,11 @@ def load(
     return parse(table)
 
 
+def default_listeners() -> dict[str, ListenerSettings]:
+    """The listeners of a server that is told nothing."""
+    return parse(_read_profile("default")).listeners
+
+
 def parse(table: Table) -> Settings:
     """Check a whole configuration. Raises `ConfigError`."""
     listeners = _section(table, "listeners")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from logboom.errors import ConfigError
+from logboom.extras import require
 from logboom.model import Report
 from logboom.settings import ListenerSettings
 
@@ -146,6 +147,7 @@ def _read(name: str, setting: str, path: str) -> bytes:
 
 def _read_leaf(name: str, path: str, chain: bytes) -> tuple[datetime, int]:
     """When the server's own certificate expires, and its serial number."""
+    require("tls", f"listeners.{name}.tls_cert")
     from cryptography import x509  # noqa: PLC0415 - only listeners with TLS need it
 
     try:
