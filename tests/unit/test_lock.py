@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from tests.kit.packages import closure, environment, holds
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run.txt", "test.txt")
+LOCKS = ("plain.txt", "run.txt", "test.txt")
 VERSIONS = ("3.11.0", "3.11.2", "3.11.9", "3.12.1", "3.13.0", "3.14.0")
 
 
@@ -28,6 +28,10 @@ def test_the_lock_has_whatever_the_server_wants_on_an_interpreter(version: str) 
     wanted = closure([Requirement("logboom[all]")], where)
     assert {"aiohttp", "redis", "grpcio"} <= wanted.keys()
     assert wanted.keys() - have == {"logboom"}
+    have = {name for name, one in locked("plain.txt").items() if holds(one, where)}
+    wanted = closure([Requirement("logboom")], where)
+    assert wanted.keys() - have == {"logboom"}
+    assert not {"redis", "grpcio", "apprise", "pycapnp", "uvloop"} & have
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -59,9 +63,9 @@ def test_a_lock_names_no_index_and_no_path_of_a_machine(file: str) -> None:
     )
 
 
-def test_both_locks_agree() -> None:
-    run, test = locked("run.txt"), locked("test.txt")
-    both = run.keys() & test.keys()
-    assert {name: str(run[name].specifier) for name in both} == {
-        name: str(test[name].specifier) for name in both
+@pytest.mark.parametrize("file", LOCKS)
+def test_all_locks_have_the_same_versions(file: str) -> None:
+    run, other = locked("run.txt"), locked(file)
+    assert {name: str(run[name].specifier) for name in run.keys() & other.keys()} == {
+        name: str(other[name].specifier) for name in run.keys() & other.keys()
     }
