@@ -186,7 +186,7 @@ class App:
             await listener.start()
 
     def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
-        """Whether a listener that nobody asked for lacks its extra. Raises `ConfigError` for one that was asked for."""
+        """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
         extra = EXTRAS.get(settings.protocol, "")
         if not extra or not is_missing(extra):
             return False

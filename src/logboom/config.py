@@ -74,7 +74,7 @@ def load(
 
 
 def default_listeners() -> dict[str, ListenerSettings]:
-    """The listeners of a server that is told nothing."""
+    """The listeners of a server without any configuration."""
     return parse(_read_profile("default")).listeners
 
 

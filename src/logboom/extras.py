@@ -11,16 +11,16 @@ MODULES: Final = {
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
     "tls": ("cryptography",),
 }
-"""Of each extra, the modules that tell whether it is installed. Outputs look for theirs when they connect."""
+"""The modules that an extra must provide. Outputs check theirs when they connect."""
 
 
 def is_missing(extra: str) -> bool:
-    """Whether an extra is not installed, or only in part."""
+    """Return true if an extra is not installed, or only in part."""
     return not all(map(_is_there, MODULES[extra]))
 
 
 def advice(extra: str) -> str:
-    """What a user does about an extra that is missing."""
+    """The instruction for a user whose installation lacks an extra."""
     return f"it needs the extra `{extra}`: pip install 'logboom[{extra}]'"
 
 

@@ -10,7 +10,7 @@ from logboom.errors import LogboomError
 
 
 class Place(NamedTuple):
-    """Where a command is."""
+    """The module and function of a command."""
 
     module: str
     """In `logboom.cli`."""

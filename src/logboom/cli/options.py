@@ -161,7 +161,7 @@ def data_dir_of(data_dir: str | None, config: Path | None) -> Path:
 
 
 def data_dir_is_named(data_dir: str | None, config: Path | None) -> bool:
-    """Whether a data directory is named anywhere; else the one in the working directory is meant."""
+    """Return true if an option or the environment names a data directory; else the default one is meant."""
     return bool(data_dir or config or os.environ.get(DATA_DIR_VARIABLE))
 
 

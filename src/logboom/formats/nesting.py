@@ -12,7 +12,7 @@ NESTING_MAX: Final = 500
 """Levels of an entry: far more than entries have, and half of what the most careful decoder takes."""
 
 _BYTES_MIN: Final = 2 * (NESTING_MAX + 1)
-"""A shorter line has no room for so many brackets."""
+"""A shorter line is too short for so many brackets."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -20,7 +20,7 @@ _STEPS: Final = tuple(1 if code in b"[{" else -1 for code in range(256))
 
 
 def is_too_deep(chunk: bytes) -> bool:
-    """Whether a line is nested deeper than `NESTING_MAX`. Looks at long lines only, a step per kilobyte."""
+    """Return true if a line is nested deeper than `NESTING_MAX`. Examines long lines only, in steps of a kilobyte."""
     start, end = 0, len(chunk)
     while end - start >= _BYTES_MIN:
         stop = chunk.rfind(b"\n", start, start + _BYTES_MIN)
@@ -34,7 +34,7 @@ def is_too_deep(chunk: bytes) -> bool:
 
 
 def _is_deep(chunk: bytes, start: int, stop: int) -> bool:
-    """Whether one line is too deep: counted bracket by bracket only where there are enough of them."""
+    """Return true if one line is too deep: brackets are followed one by one only where there are enough of them."""
     if chunk.count(b"[", start, stop) + chunk.count(b"{", start, stop) <= NESTING_MAX:
         return False
     brackets = _STRING.sub(b"", chunk[start:stop]).translate(None, _OTHERS)

@@ -152,7 +152,7 @@ class Journal:
 
     @property
     def trouble(self) -> str | None:
-        """Why an entry would not be stored now; None when nothing is wrong. Asks the disk how much is free."""
+        """The reason why an entry would be refused now; None: it would be stored. Checks the free space of the disk."""
         if self.failing is not None:
             return self.failing
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 NAME = "health.sock"
 
 DOCUMENT_BYTES_MAX = 1 << 20
-"""How much of an answer is read; real ones have one or two kilobytes."""
+"""Bytes of an answer that are read at most; real ones have one or two kilobytes."""
 
 
 def ask(data_dir: str, timeout_s: float) -> bytes:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Final, TextIO
 
 SEVERITIES: Final = {"💥": "<2>", "❌": "<3>", "⚠️": "<4>", "🔄": "<4>"}
-"""Of lines that begin with one of these; journald gives all others 6, which is `info`."""
+"""The prefix for lines that begin with one of these; journald gives all others 6, which is `info`."""
 
 
 def reads(stream: TextIO, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether it is journald that reads a stream: systemd names its device and inode in `JOURNAL_STREAM`.
+    """Return true if journald reads a stream: systemd names its device and inode in `JOURNAL_STREAM`.
 
     A program that was started with its standard error elsewhere has the variable, too.
     """
