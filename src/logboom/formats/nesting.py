@@ -12,7 +12,7 @@ NESTING_MAX: Final = 500
 """Levels of an entry: far more than entries have, and half of what the most careful decoder takes."""
 
 _BYTES_MIN: Final = 2 * (NESTING_MAX + 1)
-"""A shorter line is too short for so many brackets."""
+"""A line needs two bytes per level."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
