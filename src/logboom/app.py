@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 import logboom
-from logboom.config import differences, take_over
+from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
+from logboom.extras import advice, is_missing, require
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
@@ -43,7 +44,7 @@ from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
-from logboom.servers.registry import make_listener
+from logboom.servers.registry import EXTRAS, make_listener
 from logboom.settings import ListenerSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
@@ -190,15 +191,28 @@ class App:
         while True:
             self.monitor.tick()
             self._keylog.note(self.journal.answered)
+            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
         for name, settings in self.settings.active_listeners.items():
+            if self._is_left_out(name, settings):
+                continue
             self._check_access(name, settings)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
+
+    def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
+        """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
+        extra = EXTRAS.get(settings.protocol, "")
+        if not extra or not is_missing(extra):
+            return False
+        if name in self.settings.only or settings != default_listeners().get(name):
+            require(extra, f"listener {name}")
+        self.log.event("info", f"listener {name} is left out: {advice(extra)}")
+        return True
 
     def _check_access(self, name: str, settings: ListenerSettings) -> None:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""

@@ -120,7 +120,7 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     settings = load(profile=profile, file=config)
     alerts = alerts_settings(settings.alerts)
     if not alerts.notify:
-        typer.echo("❌ there is no target: set alerts.notify", err=True)
+        say("❌ there is no target: set alerts.notify")
         raise typer.Exit(1)
     from logboom.ops.alerts.messages import trial_message
     from logboom.ops.alerts.targets import send

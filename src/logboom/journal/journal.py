@@ -21,7 +21,7 @@ from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
-from logboom.journal.probe import probe
+from logboom.journal.probe import check_free, probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
@@ -153,9 +153,20 @@ class Journal:
         return self._writer.committed
 
     @property
+    def trouble(self) -> str | None:
+        """The reason why an entry would be refused now; None: it would be stored. Checks the free space of the disk."""
+        if self.failing is not None:
+            return self.failing
+        try:
+            check_free(self.folder, self._disk, self._free_bytes_min)
+        except (OSError, StorageError) as error:
+            return str(error)
+        return None
+
+    @property
     def free_bytes(self) -> int:
-        """Free space of the disk when last looked at."""
-        return self._writer.free_bytes
+        """Free space of the disk now. Raises `OSError` when it does not answer."""
+        return self._disk.free_bytes(self.folder)
 
     @property
     def alive(self) -> bool:
@@ -175,7 +186,7 @@ class Journal:
             StorageError: less is free than must stay.
             OSError: a call failed.
         """
-        self._writer.free_bytes = probe(self.folder, self._disk, self._free_bytes_min)
+        probe(self.folder, self._disk, self._free_bytes_min)
         if self.failing is not None:
             self.failing = None
             self._report("info", "the journal can store again")

@@ -185,8 +185,8 @@ JOURNAL: Final = Group[JournalView](
         Metric(
             "logboom_journal_writable",
             "gauge",
-            "1 when the last write worked, 0 while entries are refused because none does.",
-            lambda view: view.monitor.journal.failing is None,
+            "1 while entries can be stored, 0 while they are refused: a write failed, or too little space is free.",
+            lambda view: view.monitor.journal.trouble is None,
         ),
         Metric(
             "logboom_journal_failed_groups_total",
