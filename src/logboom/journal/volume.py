@@ -16,7 +16,7 @@ from logboom.journal.reader import Block
 from logboom.journal.steps import Places, Step, step_data
 
 CELLS_MAX: Final = 100_000
-"""Counts that are kept, of one time and level each: 17 MB at most, and a day of a busy server."""
+"""Kept counts, of one bar and level each: 17 MB at most. One picture has 2,000 bars of 25 levels at most."""
 
 LEVELS_MAX: Final = 24
 """Levels that are counted by name; more are no help in a picture, and senders may invent any number."""
@@ -24,13 +24,18 @@ OTHERS: Final = "(OTHERS)"
 LEVEL_CHARS_MAX: Final = 32
 
 _MINUTE_US: Final = 60 * MICROSECONDS
-_TO_MINUTE, _TO_SECOND, _TO_MICROSECOND = (
-    slice(RECEIVED_AT.start, RECEIVED_AT.start + len(time))
-    for time in ("2025-01-01T00:00", "2025-01-01T00:00:00", "2025-01-01T00:00:00.000000")
+
+_UNITS: Final = (
+    (24 * 60 * _MINUTE_US, "2025-01-01", "T00:00+00:00"),
+    (60 * _MINUTE_US, "2025-01-01T00", ":00+00:00"),
+    (_MINUTE_US, "2025-01-01T00:00", "+00:00"),
+    (MICROSECONDS, "2025-01-01T00:00:00", "+00:00"),
+    (1, "2025-01-01T00:00:00.000000", "+00:00"),
 )
+"""Units of time in microseconds, the part of a receive time that identifies each, and what completes that to a time."""
 
 Cells = Counter[tuple[int, str]]
-"""Entries by time and level; the time counts cells of one resolution from the epoch."""
+"""Entries by bar and level; bars are numbered from the epoch."""
 
 
 class Volume(NamedTuple):
@@ -39,22 +44,56 @@ class Volume(NamedTuple):
     levels: dict[str, list[int]]
     """By level, one number a bucket."""
     total: int
-    complete: bool
-    """False: it was given up; the newest buckets are right, older ones have too few."""
+    progress: float
+    """Share of the entries that were looked at. Below 1 it was given up: older buckets have too few, or none."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all entries were looked at."""
+        return self.progress >= 1
 
 
 class _Counted:
-    """The counts of some entries."""
+    """The counts of some entries in a row."""
 
-    __slots__ = ("cells", "since", "until")
+    __slots__ = ("cells", "since", "until", "width")
 
-    def __init__(self, cells: Cells, resolution: int) -> None:
-        self.cells = cells
-        self.since = min((cell for cell, _ in cells), default=1 << 62) * resolution
-        self.until = (max((cell for cell, _ in cells), default=-1) + 1) * resolution
+    def __init__(self, cells: Cells, width: int) -> None:
+        self.cells = _with_levels_max(cells)
+        self.width = width
+        self.since = min((cell for cell, _ in cells), default=1 << 62) * width
+        self.until = (max((cell for cell, _ in cells), default=-1) + 1) * width
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def with_older(self, older: "list[_Counted]") -> "_Counted":
+        """The counts of both."""
+        cells = Cells(self.cells)
+        for one in older:
+            cells.update(one.cells)
+        return _Counted(cells, self.width)
+
+
+def _with_levels_max(cells: Cells) -> Cells:
+    """The cells with at most `LEVELS_MAX` levels by name."""
+    levels = {level for _, level in cells}
+    if len(levels) <= LEVELS_MAX:
+        return cells
+    named = _most_common(cells)
+    bounded = Cells()
+    for (cell, level), number in cells.items():
+        bounded[cell, level if level in named else OTHERS] += number
+    return bounded
+
+
+def _most_common(cells: Cells) -> set[str]:
+    """The levels of the most entries, `LEVELS_MAX` at most and `OTHERS` not among them."""
+    totals: Counter[str] = Counter()
+    for (_, level), number in cells.items():
+        totals[level] += number
+    totals.pop(OTHERS, None)
+    return {level for level, _ in totals.most_common(LEVELS_MAX)}
 
 
 _NOTHING: Final = _Counted(Cells(), 1)
@@ -79,14 +118,12 @@ class VolumeCounter:
             buckets: for the picture.
             give_up: asked after each step of about a megabyte; True ends the count.
         """
-        resolution = buckets.width if buckets.width % _MINUTE_US else _MINUTE_US
-        cells, complete = Cells(), True
-        for part, goes_on in self._kept.back(wanted, resolution, partial(self._read, resolution)):
+        cells, progress = Cells(), 1.0
+        for part, progress in self._kept.back(wanted, buckets.width, partial(self._read, buckets.width)):
             cells.update(part.cells)
-            if goes_on and give_up():
-                complete = False
+            if progress < 1 and give_up():
                 break
-        return _picture(cells, resolution, buckets, complete=complete)
+        return _picture(cells, buckets, progress)
 
     def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
         """Count what matches in a step."""
@@ -123,12 +160,29 @@ def _count_whole(step: Step, resolution: int) -> _Counted | None:
 
 
 def _count(data: bytes, found: Sequence[Any], resolution: int) -> Cells:
-    """Count some lines. Those of one minute, as most are, need not be looked at one by one."""
-    if not resolution % _MINUTE_US and data.count(b"\n" + data[: _TO_MINUTE.stop]) == len(found) - 1:
-        cell = _cell(data[_TO_MINUTE], resolution)
+    """Count some lines. Where all are of one unit of time, as most are, they need not be looked at one by one."""
+    unit = _unit_of(resolution)
+    if data.count(b"\n" + data[: unit.place.stop]) == len(found) - 1:
+        cell = _cell(data[unit.place], unit.rest, resolution)
         if cell is not None:
             return _cells_of(cell, count_levels(found))
     return _count_each(data, level_names(found), resolution)
+
+
+class _Unit(NamedTuple):
+    """A unit of time, as receive times show it."""
+
+    place: slice
+    """Where it stands in a journal line."""
+    rest: str
+    """What makes a time of it."""
+
+
+@lru_cache(maxsize=64)  # one per width that buckets may have
+def _unit_of(resolution: int) -> _Unit:
+    """The longest unit that is a divisor of a resolution."""
+    shown, rest = next((shown, rest) for size, shown, rest in _UNITS if not resolution % size)
+    return _Unit(slice(RECEIVED_AT.start, RECEIVED_AT.start + len(shown)), rest)
 
 
 def _cells_of(cell: int, counts: Counter[str]) -> Cells:
@@ -148,12 +202,11 @@ def _count_damaged(data: bytes, count: int, resolution: int) -> Cells:
 
 
 def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
-    part = _TO_SECOND if not resolution % MICROSECONDS else _TO_MICROSECOND
-    part = _TO_MINUTE if not resolution % _MINUTE_US else part
+    place, rest = _unit_of(resolution)
     cells, position = Cells(), 0
-    for key, same in groupby([line[part] for line in data.split(b"\n")[: len(levels)]]):
+    for key, same in groupby([line[place] for line in data.split(b"\n")[: len(levels)]]):
         end = position + sum(1 for _ in same)
-        cell = _cell(key, resolution)
+        cell = _cell(key, rest, resolution)
         if cell is not None:
             cells.update(_cells_of(cell, Counter(levels[position:end])))
         position = end
@@ -161,26 +214,23 @@ def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
 
 
 @lru_cache(maxsize=4096)  # the times of an hour of seconds: blocks come in order
-def _cell(moment: bytes, resolution: int) -> int | None:
+def _cell(shown: bytes, rest: str, resolution: int) -> int | None:
     """The cell of a receive time; None when it is damaged."""
     try:
-        return microseconds(f"{moment.decode('ascii')}+00:00") // resolution
+        return microseconds(shown.decode("ascii") + rest) // resolution
     except ValueError:
         return None
 
 
-def _picture(cells: Cells, resolution: int, buckets: Buckets, *, complete: bool) -> Volume:
+def _picture(cells: Cells, buckets: Buckets, progress: float) -> Volume:
     """The counts by level and bucket. What lies outside all buckets (a clock was set back) is left out."""
-    totals: Counter[str] = Counter()
-    for (_, level), number in cells.items():
-        totals[level] += number
-    named = {level for level, _ in totals.most_common(LEVELS_MAX)}
+    named = _most_common(cells)
     levels: dict[str, list[int]] = {}
     total, size, first = 0, buckets.size, buckets.first
     for (cell, level), number in cells.items():
-        place = cell * resolution // buckets.width - first
+        place = cell - first
         if 0 <= place < size:
             row = levels.setdefault(level if level in named else OTHERS, [0] * size)
             row[place] += number
             total += number
-    return Volume(levels, total, complete)
+    return Volume(levels, total, progress)

@@ -78,6 +78,7 @@ def _read(site: Site, reader: SeriesReader, query: SpanQuery) -> bytes:
             "boots": [{"time": boot.time / MICROSECONDS, "boot_seq": boot.boot_seq} for boot in found.boots],
             "gaps": [{"from": start / MICROSECONDS, "to": end / MICROSECONDS} for start, end in found.gaps],
             "complete": found.complete,
+            "progress": found.progress,
         }
     )
 

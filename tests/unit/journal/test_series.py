@@ -12,13 +12,14 @@ from logboom.formats.records import numeric_fields
 from logboom.formats.times import iso_from_ns
 from logboom.journal import numbers as numbers_module
 from logboom.journal import segments as segments_module
+from logboom.journal import series as series_module
 from logboom.journal.index import rebuild_index
 from logboom.journal.matching import Filter
 from logboom.journal.numbers import find_fields
 from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.journal.series import Series, SeriesReader
-from logboom.journal.steps import Places
+from logboom.journal.steps import Places, Step
 
 START_S = 1_762_974_480
 FIELDS = ("temp", "rh", "irradiance", "system.heap", "a.b", "n")
@@ -242,3 +243,34 @@ def test_fields_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_field_that_can_not_be_drawn_is_not_offered(tmp_path: Path) -> None:
     places = write(tmp_path / "j", [(1.0, {'a"b': 1, "a\\b": 2, "v": 3})])
     assert [field.name for field in find_fields(places, Filter()).fields] == ["v"]
+
+
+@pytest.mark.parametrize("points", [7, 200])
+def test_a_series_becomes_complete_however_little_room_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: int
+) -> None:
+    """As a page asks that is given up after a few steps each time."""
+    places = write(tmp_path / "j", [(number * 1.7, mixed(number)) for number in range(600)])
+    whole = read(places, 1100, points, *FIELDS)
+    monkeypatch.setattr(series_module, "VALUES_MAX", 700 + 6 * points)
+    reader, reads, progress = SeriesReader(places), list[Step](), 0.0
+    read_step = reader._read
+
+    def counted(*arguments: Any) -> Any:
+        reads.append(arguments[3])
+        return read_step(*arguments)
+
+    monkeypatch.setattr(reader, "_read", counted)
+    for _ in range(100):
+        reads.clear()
+        found = reader.read(Filter(), FIELDS, buckets(1100, points), give_up=lambda: len(reads) >= 3)
+        assert found.progress >= progress
+        progress = found.progress
+        if found.complete:
+            break
+    assert found.complete
+    assert (found.boots, found.gaps) == (whole.boots, whole.gaps)
+    for name, values in whole.values.items():
+        assert found.values[name].keys() == values.keys()
+        for place, point in values.items():
+            assert found.values[name][place] == pytest.approx(point)
