@@ -179,7 +179,7 @@ def test_levels_that_senders_invent_are_bounded(tmp_path: Path) -> None:
 
 def test_an_empty_journal_has_nothing(tmp_path: Path) -> None:
     found = VolumeCounter(Places(tmp_path)).count(Filter(), buckets_of(0, 1, 1))
-    assert found == ({}, 0, True)
+    assert found == ({}, 0, 1)
 
 
 def test_a_file_that_can_not_be_opened_for_a_while_is_counted_right_afterwards(
