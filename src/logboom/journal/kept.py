@@ -34,6 +34,9 @@ RUN_STEPS_MAX: Final = RUN_STEPS * RUN_STEPS_GROWTH**4
 ENOUGH_SHARE: Final = 0.75
 """Share of a picture's size that merging may leave. A picture is not merged again before it has grown by a third."""
 
+READS_MIN: Final = 4
+"""Steps that a query may read in vain before it is given up: those at the ends of its range are read each time."""
+
 _ALWAYS: Final = 1 << 62
 
 Q = TypeVar("Q")
@@ -191,7 +194,11 @@ class KeptSteps(Generic[P]):
         self._size = 0
 
     def back(
-        self, wanted: Filter, kind: Hashable, read: Callable[[Step, Matcher], P]
+        self,
+        wanted: Filter,
+        kind: Hashable,
+        read: Callable[[Step, Matcher], P],
+        give_up: Callable[[], bool] = lambda: False,
     ) -> Iterator[Taken[P]]:
         """Yield aggregates that cover all steps with possible matches, the newest first.
 
@@ -199,6 +206,8 @@ class KeptSteps(Generic[P]):
             wanted: which entries.
             kind: distinguishes different aggregates of the same entries.
             read: makes an aggregate of what matches in a step.
+            give_up: asked after a step was read; True ends the iteration, but not before the query has gained
+                something for the next one.
         """
         timeless = wanted._replace(since="", until="")
         key = (timeless, kind)
@@ -206,19 +215,24 @@ class KeptSteps(Generic[P]):
         until = microseconds(wanted.until) if wanted.until else _ALWAYS
         asked = _Range(since, until, *self._places.bounds(wanted.since, wanted.until))
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
-        reached = asked.end
+        reached, reads = asked.end, 0
         for step in self._places.steps_back(asked.start, asked.end):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
             if run is None and step.whole:
                 run = _Run(step.start, step.end, 1, read(step, everywhen))
+                reads += 1
                 if step.is_there:  # else it may hold less than the step
                     self._keep(key, run, asked)
+                    reads += READS_MIN
             if run is None or not asked.has_all_of(run.part):
                 run = _Run(step.start, step.end, 1, read(step, matcher))
+                reads += 1
             reached = run.start
             yield Taken(run.part, asked.progress_at(reached))
+            if reads > READS_MIN and give_up():
+                return
 
     def _get(self, key: Hashable, step: Step, asked: _Range) -> _Run[P] | None:
         """The kept run that ends with a step; None when there is none, or when steps of it are not asked for."""

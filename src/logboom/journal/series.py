@@ -120,10 +120,8 @@ class SeriesReader:
         names, width = tuple(dict.fromkeys(fields)), buckets.width
         read = partial(self._read, Measures(names), names, width)
         whole, progress = _Part(width), 1.0
-        for part, progress in self._kept.back(wanted, (names, width), read):
+        for part, progress in self._kept.back(wanted, (names, width), read, give_up):
             whole.add_older(part)
-            if progress < 1 and give_up():
-                break
         first, size = buckets.first, buckets.size
         values = {
             name: {

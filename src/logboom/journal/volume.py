@@ -34,6 +34,8 @@ _UNITS: Final = (
 )
 """Units of time in microseconds, the part of a receive time that identifies each, and what completes that to a time."""
 
+_ALWAYS: Final = 1 << 62
+
 Cells = Counter[tuple[int, str]]
 """Entries by bar and level; bars are numbered from the epoch."""
 
@@ -56,23 +58,30 @@ class Volume(NamedTuple):
 class _Counted:
     """The counts of some entries in a row."""
 
-    __slots__ = ("cells", "since", "until", "width")
+    __slots__ = ("cells", "since", "until")
 
-    def __init__(self, cells: Cells, width: int) -> None:
+    def __init__(self, cells: Cells, since: int, until: int) -> None:
         self.cells = _with_levels_max(cells)
-        self.width = width
-        self.since = min((cell for cell, _ in cells), default=1 << 62) * width
-        self.until = (max((cell for cell, _ in cells), default=-1) + 1) * width
+        self.since = since
+        self.until = until
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def with_older(self, older: "list[_Counted]") -> "_Counted":
-        """The counts of both."""
-        cells = Cells(self.cells)
-        for one in older:
-            cells.update(one.cells)
-        return _Counted(cells, self.width)
+        """The counts of all of them."""
+        return _together((self, *older))
+
+
+def _together(parts: "Sequence[_Counted]") -> _Counted:
+    cells = Cells()
+    for one in parts:
+        cells.update(one.cells)
+    return _Counted(
+        cells,
+        min((one.since for one in parts), default=_ALWAYS),
+        max((one.until for one in parts), default=0),
+    )
 
 
 def _with_levels_max(cells: Cells) -> Cells:
@@ -96,7 +105,7 @@ def _most_common(cells: Cells) -> set[str]:
     return {level for level, _ in totals.most_common(LEVELS_MAX)}
 
 
-_NOTHING: Final = _Counted(Cells(), 1)
+_NOTHING: Final = _together(())
 
 
 class VolumeCounter:
@@ -119,10 +128,9 @@ class VolumeCounter:
             give_up: asked after each step of about a megabyte; True ends the count.
         """
         cells, progress = Cells(), 1.0
-        for part, progress in self._kept.back(wanted, buckets.width, partial(self._read, buckets.width)):
+        read = partial(self._read, buckets.width)
+        for part, progress in self._kept.back(wanted, buckets.width, read, give_up):
             cells.update(part.cells)
-            if progress < 1 and give_up():
-                break
         return _picture(cells, buckets, progress)
 
     def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
@@ -130,7 +138,7 @@ class VolumeCounter:
         counted = _count_whole(step, resolution) if step.whole and matcher.takes_everything else None
         if counted is not None:
             return counted
-        cells = Cells()
+        parts = []
         for block in self._places.blocks_of(step):
             found = matcher.matching(block)
             if isinstance(found, Block):
@@ -139,50 +147,51 @@ class VolumeCounter:
                 data, count = b"".join([line + b"\n" for _, line in found]), len(found)
             if count:
                 levels = read_levels(data, count)
-                cells.update(
+                parts.append(
                     _count_damaged(data, count, resolution)
                     if levels is None
                     else _count(data, levels, resolution)
                 )
-        return _Counted(cells, resolution) if cells else _NOTHING  # of a rare match most steps hold nothing
+        return _together(parts) if parts else _NOTHING  # of a rare match most steps hold nothing
 
 
 def _count_whole(step: Step, resolution: int) -> _Counted | None:
     """Count all of a step; None when it holds anything but its lines, for the thorough reader to look at."""
-    cells, count = Cells(), 0
+    parts, count = [], 0
     for data in step_data(step):
         found = read_levels(data)
         if found is None:
             return None
-        cells.update(_count(data, found, resolution))
+        parts.append(_count(data, found, resolution))
         count += len(found)
-    return _Counted(cells, resolution) if count == step.end - step.start else None
+    return _together(parts) if count == step.end - step.start else None
 
 
-def _count(data: bytes, found: Sequence[Any], resolution: int) -> Cells:
-    """Count some lines. Where all are of one unit of time, as most are, they need not be looked at one by one."""
-    unit = _unit_of(resolution)
-    if data.count(b"\n" + data[: unit.place.stop]) == len(found) - 1:
-        cell = _cell(data[unit.place], unit.rest, resolution)
-        if cell is not None:
-            return _cells_of(cell, count_levels(found))
-    return _count_each(data, level_names(found), resolution)
+def _count(data: bytes, found: Sequence[Any], resolution: int) -> _Counted:
+    """Count some lines. Where all are of one bar, as most are, they need not be looked at one by one."""
+    moments = [line[RECEIVED_AT] for line in data.split(b"\n")[: len(found)]]
+    low, high = _moment(min(moments)), _moment(max(moments))
+    if low is None or high is None:
+        return _count_each(moments, level_names(found), resolution)
+    if low // resolution == high // resolution:
+        return _Counted(_cells_of(low // resolution, count_levels(found)), low, high + 1)
+    return _Counted(_cells_each(moments, level_names(found), resolution), low, high + 1)
 
 
 class _Unit(NamedTuple):
     """A unit of time, as receive times show it."""
 
-    place: slice
-    """Where it stands in a journal line."""
+    shown: int
+    """Characters of a receive time that identify it."""
     rest: str
-    """What makes a time of it."""
+    """What completes these to a time."""
 
 
 @lru_cache(maxsize=64)  # one per width that buckets may have
 def _unit_of(resolution: int) -> _Unit:
     """The longest unit that is a divisor of a resolution."""
     shown, rest = next((shown, rest) for size, shown, rest in _UNITS if not resolution % size)
-    return _Unit(slice(RECEIVED_AT.start, RECEIVED_AT.start + len(shown)), rest)
+    return _Unit(len(shown), rest)
 
 
 def _cells_of(cell: int, counts: Counter[str]) -> Cells:
@@ -193,18 +202,25 @@ def _cells_of(cell: int, counts: Counter[str]) -> Cells:
     return cells
 
 
-def _count_damaged(data: bytes, count: int, resolution: int) -> Cells:
-    """Count lines of which some are damaged; those that nobody can read are no entries."""
+def _count_damaged(data: bytes, count: int, resolution: int) -> _Counted:
+    """Count lines of which some are damaged; those that can't be read are no entries."""
     records = records_of(range(count), data, with_times=False)
     lines = data.split(b"\n")
-    good = b"".join([lines[record.sequence] + b"\n" for record in records])
-    return _count_each(good, [record.level for record in records], resolution)
+    moments = [lines[record.sequence][RECEIVED_AT] for record in records]
+    return _count_each(moments, [record.level for record in records], resolution)
 
 
-def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
-    place, rest = _unit_of(resolution)
+def _count_each(moments: Sequence[bytes], levels: Sequence[str], resolution: int) -> _Counted:
+    """Count lines of which some may have a damaged time: those are left out."""
+    known = [moment for text in set(moments) if (moment := _moment(text)) is not None]
+    cells = _cells_each(moments, levels, resolution)
+    return _Counted(cells, min(known, default=_ALWAYS), max(known, default=-1) + 1)
+
+
+def _cells_each(moments: Sequence[bytes], levels: Sequence[str], resolution: int) -> Cells:
+    shown, rest = _unit_of(resolution)
     cells, position = Cells(), 0
-    for key, same in groupby([line[place] for line in data.split(b"\n")[: len(levels)]]):
+    for key, same in groupby([moment[:shown] for moment in moments]):
         end = position + sum(1 for _ in same)
         cell = _cell(key, rest, resolution)
         if cell is not None:
@@ -213,13 +229,19 @@ def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
     return cells
 
 
+def _moment(text: bytes) -> int | None:
+    """A receive time in microseconds since the epoch; None when it is damaged."""
+    try:
+        return microseconds(text.decode("ascii"))
+    except (ValueError, TypeError):  # the second one for a time without a zone
+        return None
+
+
 @lru_cache(maxsize=4096)  # the times of an hour of seconds: blocks come in order
 def _cell(shown: bytes, rest: str, resolution: int) -> int | None:
-    """The cell of a receive time; None when it is damaged."""
-    try:
-        return microseconds(shown.decode("ascii") + rest) // resolution
-    except ValueError:
-        return None
+    """The bar of a receive time; None when it is damaged."""
+    moment = _moment(shown + rest.encode())
+    return None if moment is None else moment // resolution
 
 
 def _picture(cells: Cells, buckets: Buckets, progress: float) -> Volume:
