@@ -89,6 +89,7 @@ addEventListener("staleness", () => {
   const bar = document.getElementById("stale");
   const at = staleSince();
   bar.hidden = at === null;
+  if (at !== null) showHealth("unknown", "not reachable");
   if (at !== null) setText(bar, `The server does not answer since ${since(at)}. What is shown may have changed since then.`);
 });
 
