@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.service
 
 VIEWS = ("overview", "live", "search", "charts")
-STALE = re.compile(r"^The server does not answer since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$")
+STALE = re.compile(
+    r"^The server does not answer since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$"
+)
 
 
 def states(page: "Page") -> set[str]:

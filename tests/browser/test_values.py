@@ -41,7 +41,19 @@ VALUES: Final[tuple[Any, ...]] = (
 )
 """Values of other types than the fields of entries usually have."""
 
-NAMES: Final = ("type", "level", "msg", "message", "source", "device", "id", "time", "ts", "severity", "boot_seq")
+NAMES: Final = (
+    "type",
+    "level",
+    "msg",
+    "message",
+    "source",
+    "device",
+    "id",
+    "time",
+    "ts",
+    "severity",
+    "boot_seq",
+)
 
 
 def post_lines(server: ServerProcess, *lines: str) -> None:
@@ -85,9 +97,7 @@ def test_lists_and_entries_show_the_digits_that_were_sent(
     ]
 
 
-def test_what_is_copied_has_the_digits_that_were_sent(
-    page: "Page", site: str, server: ServerProcess
-) -> None:
+def test_what_is_copied_has_the_digits_that_were_sent(page: "Page", site: str, server: ServerProcess) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     post_lines(server, '{"message":"copied","source":"copy","id":1234567890123456789,"t":24.10}')
     visit(page, f"{site}/#/search?source=copy")

@@ -14,8 +14,8 @@ def entries_progress() -> Iterator[Callable[[int, int, int], object]]:
     if not sys.stderr.isatty():
         yield lambda _first, _reached, _end: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only terminals need it
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         Progress,
         TaskProgressColumn,

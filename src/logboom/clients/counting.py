@@ -148,9 +148,7 @@ class _Tally:
             line = self._last[kind]
             counts = self._source(sender(line.entry, line.source))
             first_seen = self._first[kind].received_at
-            counts.add(
-                _text(line.entry.type), level_of(line.entry), count, first_seen, line.received_at
-            )
+            counts.add(_text(line.entry.type), level_of(line.entry), count, first_seen, line.received_at)
         self._counts.clear()
         self._first.clear()
         self._last.clear()

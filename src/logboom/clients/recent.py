@@ -56,4 +56,3 @@ def row_of(record: Record) -> Row:
 def source_of(record: Record) -> str:
     """The name that a sender gave itself, else its address."""
     return sender(record.entry, record.source)
-

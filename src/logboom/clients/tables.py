@@ -29,7 +29,8 @@ def write_table(
         wraps: the columns that may take several lines where the terminal is narrow; None: the last one.
     """
     if stream.isatty():
-        _draw(stream, headers, rows, numbers, styles, frozenset({len(headers) - 1}) if wraps is None else wraps)
+        wraps = frozenset({len(headers) - 1}) if wraps is None else wraps
+        _draw(stream, headers, rows, numbers=numbers, styles=styles, wraps=wraps)
         return
     stream.writelines(f"{line}\n" for line in aligned(headers, rows, numbers))
 
@@ -52,6 +53,7 @@ def _draw(
     stream: IO[str],
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
+    *,
     numbers: frozenset[int],
     styles: Sequence[str],
     wraps: frozenset[int],

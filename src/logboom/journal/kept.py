@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
 from logboom.journal.matching import Filter, Matcher
@@ -20,7 +20,7 @@ PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
 
 PART_SIZE: Final = 5
-"""Size of an aggregate apart from its content, in the unit of its content. An empty one has the size 1: it is shared."""
+"""Size of an aggregate apart from its content, in the unit of its content. An empty one, which is shared, has the size 1."""
 
 RUN_STEPS: Final = 64
 """Steps that are merged at first. A query whose time range ends within them reads them again, once: about 64 MB."""
@@ -39,8 +39,6 @@ READS_MIN: Final = 4
 
 _ALWAYS: Final = 1 << 62
 
-Q = TypeVar("Q")
-
 
 class Part(Protocol):
     """An aggregate of some entries in a row."""
@@ -56,7 +54,7 @@ class Part(Protocol):
     def until(self) -> int:
         """All entries of it came before."""
 
-    def with_older(self: Q, older: list[Q]) -> Q:
+    def with_older(self, older: list[Self]) -> Self:
         """A new aggregate of this one and of older neighbours, the newest of them first."""
 
 

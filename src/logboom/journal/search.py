@@ -68,7 +68,9 @@ class Search:
             if page.full or self._give_up():
                 break
         else:
-            return Page(page.found, start, max(start, position), False, start, reached_at)
+            return Page(
+                page.found, start, max(start, position), more=False, start=start, reached_at=reached_at
+            )
         return Page(page.found, start, position, position < end, start, reached_at)
 
     def backward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:

@@ -120,8 +120,9 @@ class SeriesReader:
         names, width = tuple(dict.fromkeys(fields)), buckets.width
         read = partial(self._read, Measures(names), names, width)
         whole, progress = _Part(width), 1.0
-        for part, progress in self._kept.back(wanted, (names, width), read, give_up):
-            whole.add_older(part)
+        for taken in self._kept.back(wanted, (names, width), read, give_up):
+            whole.add_older(taken.part)
+            progress = taken.progress
         first, size = buckets.first, buckets.size
         values = {
             name: {

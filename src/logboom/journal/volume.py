@@ -129,8 +129,9 @@ class VolumeCounter:
         """
         cells, progress = Cells(), 1.0
         read = partial(self._read, buckets.width)
-        for part, progress in self._kept.back(wanted, buckets.width, read, give_up):
-            cells.update(part.cells)
+        for taken in self._kept.back(wanted, buckets.width, read, give_up):
+            cells.update(taken.part.cells)
+            progress = taken.progress
         return _picture(cells, buckets, progress)
 
     def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:

@@ -92,8 +92,8 @@ _ENTRIES: Final = {
     "`after` the oldest first",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
-    "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also where "
-    "none was found; ask again with `before` or `after`",
+    "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
+    "where none was found; ask again with `before` or `after`",
     "first": "The first sequence of the time range that is searched",
     "reached_at": "Receive time of the entry that was looked at last, or null",
 }

@@ -72,7 +72,12 @@ def test_counts_are_those_of_each_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: Filter, kinds_max: int
 ) -> None:
     monkeypatch.setattr(counting, "KINDS_MAX", kinds_max)
-    entries = [*sample_entries(400, seed=3), *ODD, *sample_entries(400, seed=4), b'{"long":"%b"}' % (b"x" * 5000)]
+    entries = [
+        *sample_entries(400, seed=3),
+        *ODD,
+        *sample_entries(400, seed=4),
+        b'{"long":"%b"}' % (b"x" * 5000),
+    ]
     write_journal(tmp_path, entries, segment_lines=150)
     assert counted(tmp_path / "journal", wanted) == expected(tmp_path / "journal", wanted)
 

@@ -67,11 +67,16 @@ class World:
         )
 
     def ask(
-        self, kept: KeptSteps[Sequences], text: str = "", steps_max: int = 10_000, **times: str
+        self,
+        kept: KeptSteps[Sequences],
+        text: str = "",
+        steps_max: int = 10_000,
+        since: str = "",
+        until: str = "",
     ) -> list[int]:
         """The sequences that were found; the steps that were read are in `reads`."""
         self.reads, found = [], list[int]()
-        for part, progress in kept.back(Filter(text=text, **times), "", self.read):
+        for part, progress in kept.back(Filter(text=text, since=since, until=until), "", self.read):
             found[:0] = part.found
             self.progress = progress
             if len(self.reads) >= steps_max:

@@ -167,7 +167,9 @@ class Rules:
             received = seen[-1].received - seen[0].received
             if refused >= settings.count_min and refused >= settings.share_min * received:
                 reasons = ", ".join(sorted(totals.refused))
-                text = f"listener {name} refused {refused:,} of {received:,} entries within a minute ({reasons})"
+                text = (
+                    f"listener {name} refused {refused:,} of {received:,} entries within a minute ({reasons})"
+                )
                 recovered = f"listener {name} refuses hardly any entries now"
                 yield _condition("refused", name, settings, text, recovered)
 
