@@ -20,7 +20,7 @@ PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
 
 PART_SIZE: Final = 5
-"""Size of an aggregate apart from its content, in the unit of its content. An empty one, which is shared, has the size 1."""
+"""Size of an aggregate apart from its content, in the unit of its content; 1 for an empty one, which is shared."""
 
 RUN_STEPS: Final = 64
 """Steps that are merged at first. A query whose time range ends within them reads them again, once: about 64 MB."""
