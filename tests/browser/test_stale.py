@@ -15,7 +15,7 @@ pytestmark = pytest.mark.service
 
 VIEWS = ("overview", "live", "search", "charts")
 STALE = re.compile(
-    r"^The server does not answer since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$"
+    r"^No answer from the server since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$"
 )
 
 

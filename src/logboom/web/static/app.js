@@ -90,7 +90,7 @@ addEventListener("staleness", () => {
   const at = staleSince();
   bar.hidden = at === null;
   if (at !== null) showHealth("unknown", "not reachable");
-  if (at !== null) setText(bar, `The server does not answer since ${since(at)}. What is shown may have changed since then.`);
+  if (at !== null) setText(bar, `No answer from the server since ${since(at)}. What is shown may have changed since then.`);
 });
 
 const themeButton = document.getElementById("theme");

@@ -189,7 +189,7 @@ class Overview {
   /** The server does not answer: what stands there is what was. */
   #stale(error) {
     const at = staleSince();
-    const about = at ? `${error.message}. What is shown is of ${sinceWhen(at)}.` : error.message;
+    const about = at ? `${error.message}; the state below is from then` : error.message;
     this.#banner("unknown", at ? `No answer since ${sinceWhen(at)}` : "No answer", about, []);
     if (this.status) this.#known(this.status, true);
   }

@@ -182,15 +182,15 @@ class SearchView {
     if (ended) return entries(shown);
     const some = all !== null && all > shown ? `${count(shown)} of ${entries(all)}` : entries(shown);
     if (running && !shown && !this.finder.reached_at) return "Searching …";
-    if (running) return `Searching … ${this.#reached()}${some} so far`;
-    if (stopped || trouble) return `${trouble ? `Broken off: ${trouble}. ` : "Stopped. "}${this.#reached()}${some} so far`;
+    if (running) return `Searching, ${this.#reached("back to")}: ${some} so far`;
+    if (trouble) return `Interrupted (${trouble}) ${this.#reached("at")}: ${some} so far`;
+    if (stopped) return `Stopped ${this.#reached("at")}: ${some} so far`;
     return all !== null && all >= shown ? `${entries(all)}, the newest ${count(shown)} shown` : `The newest ${entries(shown)}`;
   }
 
-  #reached() {
+  #reached(preposition) {
     const { reached_at, share } = this.finder;
-    if (!reached_at) return "";
-    return `back to ${instant(Date.parse(reached_at) / 1000, false)} (${percent(share)}): `;
+    return reached_at ? `${preposition} ${instant(Date.parse(reached_at) / 1000, false)} (${percent(share)})` : "at the beginning";
   }
 }
 
