@@ -346,6 +346,7 @@ def test_pages_lead_back_to_the_first_entry_and_forward_again(tmp_path: Path) ->
         found = [entry["sequence"] for entry in page["entries"]]
         assert found == list(range(249, 149, -1))
         assert (page["before"], page["after"], page["more"]) == (150, 249, True)
+        assert (page["first"], page["reached_at"]) == (0, page["entries"][-1]["received_at"])
         async with client.get("/api/entries?limit=100&q=line") as answer:
             onward = str(answer.links["next"]["url"])
         assert "before=150" in onward

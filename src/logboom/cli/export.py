@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -12,10 +11,11 @@ import typer
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.progress import entries_progress
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from logboom.clients.exporting import Exported, Progress
 
@@ -168,30 +168,10 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
 def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
     from logboom.clients.exporting import replaced_when_done
 
-    with _progress() as progress:
+    with entries_progress() as progress:
         if output is None or str(output) == "-":
             done = run(sys.stdout.buffer, progress)
             sys.stdout.buffer.flush()
             return done
         with replaced_when_done(output) as file:
             return run(file, progress)
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A bar on a terminal; it counts sequences, since a filter may leave few of them."""
-    if not sys.stderr.isatty():
-        yield lambda _first, _reached, _end: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("export", total=0)
-        yield lambda first, reached, end: bar.update(task, completed=reached - first, total=end - first)
