@@ -12,7 +12,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from logboom.formats.ndjson import mend_surrogates
+from logboom.formats.ndjson import repaired
 from logboom.model import Batch
 from logboom.pipeline.intake import Limit
 from logboom.protocols.jsonlines import JsonLines
@@ -275,7 +275,7 @@ def lines_of_document(document: bytes) -> bytes:
     if document[:1] != b"[":
         return one_line(document)
     try:
-        elements = _decode_array(mend_surrogates(document))
+        elements = _decode_array(repaired(document))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyError(400, f"the body is not a JSON array: {error}") from None
     return b"\n".join([one_line(bytes(raw)) for raw in elements])
