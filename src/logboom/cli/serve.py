@@ -5,6 +5,7 @@ from typing import Final
 
 from logboom.cli import options
 from logboom.config import load, set_path
+from logboom.durable import keep_private
 from logboom.errors import ConfigError
 from logboom.settings import Settings, Table
 
@@ -112,7 +113,7 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     from logboom.ops.oplog import OperationalLog
 
     settings = load_settings()
-    options.keep_private()
+    keep_private()
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logboom.cli.options import DATA_DIR_DEFAULT, ReadDataDir, keep_private
+from logboom.cli.options import DATA_DIR_DEFAULT, ReadDataDir
+from logboom.durable import keep_private
 
 if TYPE_CHECKING:
     from logboom.journal.audit import Audit
