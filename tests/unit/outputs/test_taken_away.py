@@ -5,45 +5,20 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from logboom.outputs.base import Output
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
-from logboom.outputs.runner import OutputRunner
 from logboom.outputs.text import TextOutput, TextSettings
+from tests.kit.watched import Watched
 
 KINDS: dict[str, tuple[Any, Any]] = {
     "jsonl": (JsonlOutput, JsonlSettings),
     "text": (TextOutput, TextSettings),
     "columns": (ColumnsOutput, ColumnsSettings),
 }
-
-
-class Watched:
-    """A running output to `logs/out`; what it reports can be waited for, and each of its flushes."""
-
-    def __init__(self, output: Output, feed: Any, **more: Any) -> None:
-        self.reports: SimpleQueue[str] = SimpleQueue()
-        self.feed = feed
-        flush, self._flushed = output.flush, SimpleQueue[int]()
-
-        def flush_and_tell() -> None:
-            flush()
-            self._flushed.put(output.position())
-
-        output.flush = flush_and_tell  # type: ignore[method-assign]
-        self.runner = OutputRunner("o", output, feed.journal, lambda _, text: self.reports.put(text), **more)
-        self.runner.start()
-
-    def append(self, count: int) -> None:
-        """Append entries, and wait until they are written."""
-        self.feed.append(count)
-        while self._flushed.get(timeout=10) < self.feed.next:
-            pass
 
 
 @pytest.fixture
