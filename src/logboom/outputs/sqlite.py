@@ -181,15 +181,14 @@ class SqliteOutput:
 
     def _stay_in_place(self) -> None:
         """Raises `TakenAwayError` when another program took the database away."""
+        has_logs = self._files.has_logs()  # first: they go with the folder
         place = self._files.look()
         if place is Place.CUT:
             raise self._set_aside("was cut")
         if place is not Place.HERE:
             self._let_go()
             raise TakenAwayError(f"{self._path} {_TAKEN_AWAY[place]}: {_ANEW}")
-        if (
-            not self._files.has_logs()
-        ):  # the library still has it, and copies it into the database when it closes
+        if not has_logs:  # the library still has them, and copies into the database what it can when it closes
             raise TakenAwayError(f"{self._path}: its write-ahead log was deleted; going on with a new one")
 
     def _let_go(self) -> None:
