@@ -188,7 +188,9 @@ class SqliteOutput:
         if place is not Place.HERE:
             self._let_go()
             raise TakenAwayError(f"{self._path} {_TAKEN_AWAY[place]}: {_ANEW}")
-        if not has_logs:  # the library still has them, and copies into the database what it can when it closes
+        if (
+            not has_logs
+        ):  # the library still has them, and copies into the database what it can when it closes
             raise TakenAwayError(f"{self._path}: its write-ahead log was deleted; going on with a new one")
 
     def _let_go(self) -> None:
