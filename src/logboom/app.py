@@ -37,7 +37,7 @@ from logboom.outputs.service import OutputService
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
 from logboom.settings import ListenerSettings, Settings
@@ -185,6 +185,9 @@ class App:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
+            if not len(self._tokens) and settings.health_open:
+                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
+                return
             if not len(self._tokens):
                 raise ConfigError(
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "

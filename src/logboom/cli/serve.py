@@ -82,7 +82,8 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
     names = settings.only
     if host is not None:
         for name in names:  # the page, where it is an extra, stays where it is: an open one needs a token
-            if name == names[0] or not settings.listeners[name].serves_entries:
+            listener = settings.listeners[name]
+            if name == names[0] or listener.health_open or not listener.serves_entries:
                 set_path(flags, ["listeners", name, "host"], host)
     if port is not None:
         set_path(flags, ["listeners", names[0], "port"], port)
