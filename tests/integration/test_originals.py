@@ -214,3 +214,37 @@ def test_the_page_of_the_gateway_profile_waits_for_a_token_and_health_does_not(t
 def test_on_loopback_the_page_of_the_gateway_profile_needs_no_token(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, ("gateway", "health"), ("--profile=gateway",)) as server:
         assert [ask(server, "health", "GET", path)[0] for path in ("/", "/api/export.csv")] == [200, 200]
+
+
+# --- clients that are limited
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["send", "--as", "collector", "--max-wait", "0"],
+        ["send", "--as", "collector"],
+        ["simulate", "app", "--count", "5", "--connections", "3", "--window", "2"],
+    ],
+)
+def test_a_client_that_is_limited_says_so_on_the_terminal(tmp_path: Path, command: list[str]) -> None:
+    prefix = "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_"
+    window_s = "3600" if "--max-wait" in command or "simulate" in command else "1"
+    limits = {f"{prefix}ENABLED": "yes", f"{prefix}REQUESTS_MAX": "2", f"{prefix}WINDOW_S": window_s}
+    with ServerProcess(tmp_path, ("collector",), environment=limits) as server:
+        url = f"tcp://127.0.0.1:{server.ports['collector']}"
+        done = subprocess.run(
+            [sys.executable, "-m", "logboom", *command, "--to", url],
+            input="one\ntwo\nthree\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    told = [
+        line for line in (done.stdout + done.stderr).splitlines() if "rate limit exceeded; the server" in line
+    ]
+    assert len(told) == 1
+    assert re.fullmatch(
+        rf"⚠️ {url}: rate limit exceeded; the server takes more lines in \d+ s",
+        told[0].removeprefix("logboom: "),
+    )
