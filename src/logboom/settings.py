@@ -59,6 +59,18 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="New entries are refused when the disk has less left, bytes, so that it never fills up."
         ),
     ] = 128 << 20
+    deduplication_window_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How long the key of a stored entry is remembered, seconds: an entry that is sent again with "
+            "it within this time is stored once.",
+        ),
+    ] = 86400.0
+    deduplication_bytes_max: Annotated[
+        Natural,
+        Meta(description="Memory for remembered keys, bytes; the oldest are forgotten first."),
+    ] = 64 << 20
 
 
 class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +129,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED_BUT_GRPC
+        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,
@@ -133,6 +145,15 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     ] = []
     deny: Annotated[
         list[str], Meta(description="Networks that may not connect, even where allowed."), RELOADED
+    ] = []
+    proxy_from: Annotated[
+        list[str],
+        Meta(
+            description="Networks of proxies that send a PROXY header, version 1 or 2, such as `10.0.0.5/32`: "
+            "from these it is required, and the client's address in it is the one that counts; from others it is "
+            "never read. Empty: none."
+        ),
+        RELOADED,
     ] = []
     bytes_per_s_max: Annotated[
         Natural,
@@ -203,7 +224,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
             raise ValueError(
                 f"`line_bytes_max` is {self.line_bytes_max}, expected 0 or at least {LINE_BYTES_LEAST}"
             )
-        for name in ("allow", "deny"):
+        for name in ("allow", "deny", "proxy_from"):
             for text in getattr(self, name):
                 _check_network(name, text)
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):

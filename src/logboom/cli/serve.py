@@ -90,7 +90,7 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
 
 
 def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_only: bool) -> None:
-    """`--grpc_port` and `--tcp_only`, as document 002's server has them."""
+    """`--grpc_port` and `--tcp_only`, as the ordered log server has them."""
     if grpc_port is None and not tcp_only:
         return
     names = load(profile=profile, environment={}).only
@@ -112,8 +112,10 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     from logboom import app
     from logboom.clients.running import loop_factory
     from logboom.ops.oplog import OperationalLog
+    from logboom.pipeline.open_files import raise_limit
 
     settings = load_settings()
+    raise_limit()  # the event loop opens files, too
     keep_private()
     sys.setswitchinterval(
         0.0005

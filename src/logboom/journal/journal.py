@@ -25,7 +25,7 @@ from logboom.journal.probe import probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
-from logboom.journal.segments import prefix, suffix
+from logboom.journal.segments import keyed_suffix, prefix, suffix
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report
 
@@ -120,6 +120,8 @@ class Journal:
         self.recovered = recovered
         self.failing: str | None = None
         """Why the last group could not be stored; None after a success."""
+        self.answered = self.committed.next_sequence
+        """The sequence up to which every receipt was handed out; kept by the submitting thread."""
         self.pending_bytes = 0
         """Wire bytes submitted and not answered yet; kept by the submitting thread."""
         self.failed_groups = 0
@@ -306,6 +308,8 @@ class Journal:
     def _finish(self, group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
         self.pending_bytes -= sum(submission.batch.size_bytes for submission in group)
         _answer(group, first, due)
+        if first is not None:
+            self.answered = first + sum(submission.batch.count for submission in group)
         for callback in self.on_commit:
             callback()
 
@@ -332,5 +336,9 @@ def _render(group: list[_Submission]) -> bytes:
             continue
         source = batch.source
         head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
-        parts += (head, batch.entries.replace(b"\n", tail + head), tail)
+        if batch.keys is None:
+            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
+        else:
+            pairs = zip(batch.entries.split(b"\n"), batch.keys, strict=True)
+            parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
     return b"".join(parts)
