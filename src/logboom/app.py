@@ -41,7 +41,7 @@ from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import EXTRAS, make_listener
@@ -218,6 +218,9 @@ class App:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
+            if not len(self._tokens) and settings.health_open:
+                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
+                return
             if not len(self._tokens):
                 raise ConfigError(
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "

@@ -51,7 +51,7 @@ def _judge_each(messages: list[bytes], bytes_max: int, *, wants_levels: bool) ->
     verdicts = bytearray()
     levels: list[object] = []
     reasons: list[str] = []
-    for message in map(ndjson.mend_surrogates, messages):
+    for message in map(ndjson.repaired, messages):
         verdict, detail = _judge_one(message, bytes_max)
         verdicts.append(verdict)
         if isinstance(detail, _Message):
