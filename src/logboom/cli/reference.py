@@ -100,10 +100,9 @@ def _spelled(option: Any) -> str:
 
 
 def _kind(option: Any) -> str:
-    kind = option.type_descriptor.annotation
-    if hasattr(kind, "__members__"):
-        return "|".join(kind)
-    return {int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT")
+    if choices := getattr(option.type, "choices", None):
+        return "|".join(map(str, choices))
+    return "NUMBER" if option.type.name.partition(" ")[0] in {"int", "float"} else "TEXT"
 
 
 def _help(parameter: Any) -> str:
