@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
 _POLL_S: Final = 0.005
@@ -64,10 +65,10 @@ class NativeThread:
         *,
         daemon: bool = True,
     ) -> None:
+        del daemon  # it is one in any case
         self._target = target
         self._args = args
         self.name = name
-        self.daemon = daemon
         self.ident: int | None = None
         self._ended = new_lock()
 
@@ -100,6 +101,14 @@ def new_thread(target: Callable[..., object], args: tuple[Any, ...] = (), name: 
     """A daemon thread of the system, not started yet: a `threading.Thread` where that is one."""
     kind: Any = NativeThread if patched_by() else threading.Thread
     return kind(target=target, args=args, name=name, daemon=True)
+
+
+def threading_module() -> ModuleType:
+    """A stand-in for `threading`, whose threads are those of the system, for a library that needs them."""
+    found = ModuleType("threading")
+    found.__dict__.update(vars(threading))
+    found.__dict__["Thread"] = NativeThread if patched_by() else threading.Thread
+    return found
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float | None) -> bool:

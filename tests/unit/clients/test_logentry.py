@@ -238,7 +238,7 @@ def _no_context() -> Iterator[None]:
 
 
 WRAP = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
-FORMATS = {
+FORMATS: dict[str, list[Processor]] = {
     "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
     "json without exceptions": [structlog.processors.JSONRenderer()],
     "keywords": [structlog.stdlib.render_to_log_kwargs],
