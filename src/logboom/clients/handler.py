@@ -5,9 +5,8 @@ import hashlib
 import logging
 import os
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logboom.clients.bearer import exposure, shown_url
 from logboom.clients.courier import Courier
@@ -16,6 +15,9 @@ from logboom.clients.logentry import Entries, Shape
 from logboom.clients.spool import MEMORY_BYTES_MAX, Spool
 from logboom.clients.tls import Trust
 from logboom.errors import ConfigError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 URL: Final = "http://127.0.0.1:8080"
 """A server of this machine with its default settings."""
@@ -42,26 +44,31 @@ TOKEN_VARIABLE: Final = "LOGBOOM_TOKEN"  # noqa: S105 - a name
 _FIXED_FIELDS: Final = frozenset({"grpc", "capnp"})
 """Protocols whose entries have no room for further fields."""
 
+_DELIVERING: Final = frozenset({"asyncio", "aiohttp", "grpc"})
+"""Loggers of libraries that delivery uses."""
+
 
 class LogboomHandler(logging.Handler):
     """Sends log records to a Logboom server, in the background, until it acknowledges them.
 
-    `emit` only puts the record into a queue. While the server is away, records wait in files, which outlive the
-    process: the next one sends them. A record may arrive twice, when an acknowledgement was lost.
+    `emit` writes the record to a file, the spool, and returns. What is in the spool outlives the process, however that
+    ends: the next process with the same URL and spool folder sends it. A record may arrive twice, when an
+    acknowledgement was lost.
 
-    A formatter, if one is set, makes the message; exceptions are sent as `stack_trace` in any case.
+    A formatter, if one is set, makes the message; the default one of `logging.basicConfig` is ignored. Exceptions are
+    sent as `stack_trace` in any case, values of `extra` as fields of their own.
 
     Args:
-        url: `grpc://HOST:PORT` or `tcp://HOST:PORT` (a `collector` listener), both acknowledged; or
-            `capnp://HOST:PORT`, which has no acknowledgements: a lost connection loses what was on its way.
-            With TLS: `grpcs://`, `tcps://`, `capnps://`.
+        url: `http://HOST:PORT`, `ws://HOST:PORT`, `grpc://HOST:PORT` or `tcp://HOST:PORT` (a `collector` listener), all
+            acknowledged; or `capnp://HOST:PORT`, which has no acknowledgements: a lost connection loses what was on
+            its way. With TLS: `https://`, `wss://`, `grpcs://`, `tcps://`, `capnps://`.
         level: of the records that are taken, as for any handler.
         service_name: of the application; sent with each record.
         spool_dir: folder for records that wait; may be shared by processes. None: `logboom/spool` in the user's
             folder for state, `$XDG_STATE_HOME` or `~/.local/state`.
         spool_bytes_max: room for records of this process that wait. When it is full, further ones are dropped and
             counted, and a warning goes to stderr. 0: no files, they wait in memory.
-        queue_max: records between the application and the background thread.
+        queue_max: has no meaning any more: records go straight to the spool.
         flush_timeout_s: how long `flush` and `close`, and so the end of the process, wait for acknowledgements.
             They do not wait while the server is away.
         ca: PEM file of the authority that signed the server's certificate. None: those of the system.
@@ -76,13 +83,13 @@ class LogboomHandler(logging.Handler):
 
     def __init__(
         self,
-        url: str,
+        url: str = URL,
         level: int | str = logging.NOTSET,
         *,
         service_name: str = "",
         spool_dir: str | os.PathLike[str] | None = None,
         spool_bytes_max: int = 64 << 20,
-        queue_max: int = 10_000,
+        queue_max: int = 10_000,  # noqa: ARG002 - configurations of earlier versions have it
         flush_timeout_s: float = 5.0,
         ca: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
@@ -93,7 +100,8 @@ class LogboomHandler(logging.Handler):
         scheme = url.partition("://")[0].lower()
         if scheme not in PROTOCOLS:
             raise ConfigError(
-                f"{shown_url(url)!r}: expected grpc://HOST:PORT, tcp://HOST:PORT or capnp://HOST:PORT"
+                f"{shown_url(url)!r}: expected http://HOST:PORT, ws://HOST:PORT, grpc://HOST:PORT, "
+                "tcp://HOST:PORT or capnp://HOST:PORT"
             )
         files = [os.fspath(path) if path is not None else "" for path in (ca, client_cert, client_key)]
         token = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
@@ -105,15 +113,15 @@ class LogboomHandler(logging.Handler):
         self._timeout_s = flush_timeout_s
         folder = _spool_folder(spool_dir) if spool_bytes_max else None
         key = hashlib.sha256(f"{dialect.name} {target}".encode()).hexdigest()[:16]
-        make_spool = partial(Spool, folder, key, spool_bytes_max or MEMORY_BYTES_MAX)
-        self._courier = Courier(dialect, target, make_spool, queue_max, _warn)
+        spool = Spool(folder, key, spool_bytes_max or MEMORY_BYTES_MAX)
+        self._courier = Courier(dialect, target, spool, _warn)
         super().__init__(
             level
         )  # last: from here on `logging` flushes and closes it at the end of the process
 
     @property
     def dropped(self) -> int:
-        """Records lost, because the queue and the spool were full, or they came after `close`."""
+        """Records lost, because the spool was full."""
         return self._courier.dropped
 
     @property
@@ -132,7 +140,7 @@ class LogboomHandler(logging.Handler):
 
         What delivering logs is left out: it would cause more of itself.
         """
-        if self._courier.in_own_thread:
+        if self._courier.in_own_thread and not _is_finalizing(record):
             return False
         found: bool | logging.LogRecord = self.filter(record)
         if isinstance(found, logging.LogRecord):  # Python 3.12: filters may replace it
@@ -142,7 +150,7 @@ class LogboomHandler(logging.Handler):
         return bool(found)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record. Never blocks, and raises nothing."""
+        """Write a record to the spool. Waits for no server, and raises nothing."""
         try:
             line = self._entries.line(record, self.formatter)
         except Exception:  # noqa: BLE001 - logging's rule: see Handler.handleError
@@ -163,6 +171,16 @@ class LogboomHandler(logging.Handler):
         """Flush, and stop the background thread. What is not acknowledged stays in the spool."""
         self._courier.close(self._timeout_s)
         super().close()
+
+
+def _is_finalizing(record: logging.LogRecord) -> bool:
+    """Find out if the application logs from a `__del__`: the interpreter calls it in any thread, also in the courier's."""
+    if record.name.partition(".")[0] in _DELIVERING:
+        return False
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - traceback.walk_stack() reads source files
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _is_basic(formatter: logging.Formatter | None) -> bool:
