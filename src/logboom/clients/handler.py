@@ -174,7 +174,7 @@ class LogboomHandler(logging.Handler):
 
 
 def _is_finalizing(record: logging.LogRecord) -> bool:
-    """Find out if the application logs from a `__del__`: the interpreter calls it in any thread, also in the courier's."""
+    """Find out if the application logs from a `__del__`, which the interpreter calls in any thread."""
     if record.name.partition(".")[0] in _DELIVERING:
         return False
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - traceback.walk_stack() reads source files

@@ -4,6 +4,7 @@ A background thread must not become a greenlet: its event loop would stop all ot
 grpcio does, and `asyncio.get_running_loop()` of the application would find it.
 """
 
+import contextlib
 import sys
 import threading
 import time
@@ -45,12 +46,6 @@ def new_rlock() -> Any:
     return original("_thread", "RLock")()
 
 
-def thread_id() -> int:
-    """The number of the system's thread that is running."""
-    found: int = original("_thread", "get_ident")()
-    return found
-
-
 class NativeThread:
     """A thread of the system where `threading.Thread` is a greenlet. Does not keep the process from ending.
 
@@ -82,10 +77,11 @@ class NativeThread:
             raise
 
     def _run(self) -> None:
-        self.ident = thread_id()
+        self.ident = original("_thread", "get_ident")()
         try:
             self._target(*self._args)
         finally:
+            _release_hub()
             self._ended.release()
 
     def is_alive(self) -> bool:
@@ -95,6 +91,15 @@ class NativeThread:
     def join(self, timeout: float | None = None) -> None:
         """See `threading.Thread`. Other greenlets run meanwhile."""
         wait_for(lambda: not self.is_alive(), timeout)
+
+
+def _release_hub() -> None:
+    """Give back what gevent has made for the running thread, when patched sockets were used in it."""
+    if (hub := sys.modules.get("gevent._hub_local")) is not None:
+        with contextlib.suppress(Exception):
+            found = hub.get_hub_if_exists()
+            if found is not None:
+                found.destroy(destroy_loop=True)
 
 
 def new_thread(target: Callable[..., object], args: tuple[Any, ...] = (), name: str = "") -> Any:
@@ -109,6 +114,26 @@ def threading_module() -> ModuleType:
     found.__dict__.update(vars(threading))
     found.__dict__["Thread"] = NativeThread if patched_by() else threading.Thread
     return found
+
+
+class News:
+    """A condition variable of threads, for which greenlets wait without stopping each other."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+
+    def notify_all(self) -> None:
+        """Let all that wait look again."""
+        if not patched_by():
+            with self._changed:
+                self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a condition is met; returns it."""
+        if patched_by():
+            return wait_for(condition, timeout_s)
+        with self._changed:
+            return self._changed.wait_for(condition, timeout_s)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float | None) -> bool:

@@ -7,7 +7,6 @@ ended: the next process with the same server takes it over, and so does a living
 import contextlib
 import itertools
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from weakref import WeakSet
 
 from logboom.clients import frames
 from logboom.clients.frames import Kind
+from logboom.clients.native import new_rlock
 from logboom.clients.oldspool import OldFilePart
 from logboom.clients.spoolfile import FilePart, create, take_over
 from logboom.clients.spoolparts import MemoryPart, Part, Pending
@@ -84,7 +84,8 @@ class Spool:
 
     def _reset(self) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = new_rlock()
+        self._aside: deque[tuple[bytes, int]] = deque()
         self._adopted: deque[FilePart | OldFilePart] = deque()
         self._own: deque[FilePart | MemoryPart] = deque()
         self._own_bytes = 0
@@ -140,12 +141,34 @@ class Spool:
         """
         if self._process != os.getpid():  # a fork that Python does not know of
             self.abandon()
+        nested = self._lock._is_owned()  # noqa: SLF001 - `threading.Condition` asks as well
         with self._lock:
             moment_us = max(self._last_us + 1, moment_us or time.time_ns() // 1000)
             self._last_us = moment_us + len(texts) - 1
-            return self._put(frames.pack(kind, moment_us, texts, fields, place), len(texts))
+            frame = frames.pack(kind, moment_us, texts, fields, place)
+            return self._put_aside(frame, len(texts)) if nested else self._put(frame, len(texts))
+
+    def _put_aside(self, frame: bytes, count: int) -> bool:
+        """Keep texts of a signal handler or a `__del__` that runs within another call: in a file of their own.
+
+        It is taken over like one of a process that has ended.
+        """
+        if self.folder is not None:
+            with contextlib.suppress(OSError):
+                part = self._create(self.folder)
+                part.append(frame, count)
+                part.abandon()
+                self.more_to_adopt = True
+                return True
+        self._aside.append((frame, count))
+        return True
 
     def _put(self, frame: bytes, count: int) -> bool:
+        while self._aside:
+            self._put_now(*self._aside.popleft())
+        return self._put_now(frame, count)
+
+    def _put_now(self, frame: bytes, count: int) -> bool:
         if self._own_bytes + len(frame) > self._bytes_max:
             return False
         try:
@@ -275,6 +298,8 @@ class Spool:
     def _head(self) -> Part | None:
         """The first part that holds texts."""
         with self._lock:
+            while self._aside:
+                self._put_now(*self._aside.popleft())
             return next((part for part in (*self._adopted, *self._own) if part.count), None)
 
     def _tidy(self) -> None:

@@ -19,6 +19,7 @@ from logboom.clients import handler as handler_module
 from logboom.clients.delivery import Policy
 from logboom.clients.dialect import Answers, Dialect, Outcome, Reply
 from logboom.clients.handler import LogboomHandler
+from logboom.clients.logentry import Entries, Shape
 from logboom.clients.target import Target
 from tests.kit.spool_kit import texts_in
 
@@ -206,7 +207,7 @@ def test_a_stack_is_sent_with_the_record(server: Server, make: Make) -> None:
 @pytest.mark.parametrize(("keeps_words", "shown"), [(True, "Level 25"), (False, "INFO")])
 def test_levels_of_ones_own(server: Server, make: Make, keeps_words: bool, shown: str) -> None:
     handler = make()
-    handler._keeps_words = keeps_words
+    handler._entries = Entries(Shape(has_fields=keeps_words))
     log(handler, "m", level=25)
     handler.flush()
     assert server.lines[0]["level"] == shown
@@ -216,7 +217,7 @@ def test_what_json_has_no_place_for_is_replaced(server: Server, make: Make) -> N
     handler = make()
     log(handler, "a\udcff\nb\x00", "")
     handler.flush()
-    assert server.messages() == ["a?\nb\x00", ""]
+    assert server.messages() == ["a\\udcff\nb\x00", ""]
 
 
 def test_order_is_kept_over_many_windows(server: Server, make: Make) -> None:
@@ -239,7 +240,7 @@ def test_nothing_escapes_into_the_application(
     assert "Logging error" in capsys.readouterr().err
     log(handler, "fine")
     handler.flush()
-    assert server.messages() == ["fine"]
+    assert server.messages() == ["%d ('no number',)", "fine"]
 
 
 def test_an_outage_loses_nothing(server: Server, make: Make, tmp_path: Path) -> None:
@@ -409,9 +410,18 @@ def test_a_thread_that_has_just_begun_can_be_stopped(server: Server, make: Make,
     assert len(server.lines) >= 21
 
 
-def test_after_the_end_records_are_only_counted(server: Server, make: Make) -> None:
+def test_after_the_end_records_stay_in_the_spool(server: Server, make: Make, tmp_path: Path) -> None:
     handler = make()
     handler.close()
+    handler.close()
+    log(handler, "late")
+    assert handler.dropped == 0
+    assert not server.lines
+    assert spooled(tmp_path) == ["late"]
+
+
+def test_after_the_end_records_without_a_spool_are_counted(server: Server, make: Make) -> None:
+    handler = make(spool_bytes_max=0)
     handler.close()
     log(handler, "late")
     assert handler.dropped == 1
@@ -459,14 +469,14 @@ def test_it_is_configured_by_a_dictionary(server: Server, tmp_path: Path) -> Non
     assert [(line["message"], line["service_name"]) for line in server.lines] == [("above", "shop")]
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:9000", "udp://x:1", "grpc://", "tcp://a:b"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:9000", "udp://x:1", "grpc://", "tcp://a:b"])
 def test_a_wrong_url_is_an_error_at_once(url: str, tmp_path: Path) -> None:
     with pytest.raises(logboom.errors.ConfigError, match=r"expected .*://HOST:PORT"):
         LogboomHandler(url, spool_dir=tmp_path)
 
 
 def test_a_wrong_url_is_told_once() -> None:
-    script = "from logboom import LogboomHandler; LogboomHandler('http://127.0.0.1')"
+    script = "from logboom import LogboomHandler; LogboomHandler('ftp://127.0.0.1')"
     outcome = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert outcome.returncode == 1
     assert outcome.stderr.count("Traceback") == 1  # none of `logging`, which closes its handlers at the end
