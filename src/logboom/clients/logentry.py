@@ -66,6 +66,10 @@ class _Fields(msgspec.Struct, omit_defaults=True, gc=False):
     stack_trace: str = ""
 
 
+_RESERVED: Final = frozenset(_Fields.__struct_fields__) | _TIMES | {"logger"}
+"""Names of fields that are looked at before they are added."""
+
+
 class Shape(NamedTuple):
     """The form that entries must have for one server."""
 
@@ -85,6 +89,7 @@ class Entries:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
+        self._names = _RESERVED.union(shape.own)
         self._hostname = os.uname().nodename
         self._second = (-1, "")
 
@@ -102,15 +107,16 @@ class Entries:
             return encode({"timestamp": moment, "level": "ERROR", "message": text[:_UNREADABLE_CHARS]})
 
     def _line(self, record: logging.LogRecord, content: Content) -> bytes:
-        own = self._own_fields(record, content)
+        own, fields = self._own_fields(record, content), content.fields
         try:
-            if not (content.fields or self._shape.own):  # as most are
-                line = encode(own)
-                if len(line) <= LINE_BYTES_MAX:
-                    return line
+            line = encode(own)
+            if self._shape.own or fields:
+                line = line[:-1] + b"," + encode({**self._shape.own, **fields})[1:]
+            if len(line) <= LINE_BYTES_MAX and self._names.isdisjoint(fields):  # as most are
+                return line
         except UnicodeEncodeError:  # half of a surrogate pair, as file names that are not UTF-8 bring them
             pass
-        return _line_of({**msgspec.structs.asdict(own), **self._shape.own}, content.fields, record)
+        return _line_of({**msgspec.structs.asdict(own), **self._shape.own}, fields, record)
 
     def _own_fields(self, record: logging.LogRecord, content: Content) -> _Fields:
         """The record in the fields of the Cap'n Proto and gRPC schemas."""
@@ -192,7 +198,11 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     attributes = record.__dict__
     if _NOT_EXTRA.issuperset(attributes):
         return {}
-    return {text_of(key): json_value(attributes[key]) for key in attributes if key not in _NOT_EXTRA}
+    return {
+        key if key.isascii() else text_of(key): json_value(attributes[key])
+        for key in attributes
+        if key not in _NOT_EXTRA
+    }
 
 
 def _line_of(own: dict[str, Any], fields: dict[str, Any], record: logging.LogRecord) -> bytes:

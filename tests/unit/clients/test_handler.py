@@ -482,7 +482,9 @@ def test_a_wrong_url_is_told_once() -> None:
     assert outcome.stderr.count("Traceback") == 1  # none of `logging`, which closes its handlers at the end
 
 
-@pytest.mark.parametrize("url", ["grpc://h", "tcp://h", "capnp://h", "tcp://[::1]:9000"])
+@pytest.mark.parametrize(
+    "url", ["http://h", "https://h/logs", "ws://h", "grpc://h", "tcp://h", "capnp://h", "tcp://[::1]:9000"]
+)
 def test_every_protocol_has_its_url(url: str, tmp_path: Path) -> None:
     LogboomHandler(url, spool_dir=tmp_path).close()
 
@@ -495,11 +497,35 @@ def test_the_usual_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert handler_module._spool_folder(None) == tmp_path / ".local" / "state" / "logboom" / "spool"
 
 
+HEAVY = ["grpc", "google.protobuf", "capnp", "uvloop", "typer", "rich"]
+LOGGED = """
+import logging, tempfile, logboom
+handler = logboom.LogboomHandler(%r, spool_dir=tempfile.mkdtemp(), flush_timeout_s=0)
+logging.basicConfig(handlers=[handler])
+logging.warning("m", extra={"a": {"b": [1]}})
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.exception("m")
+while not handler._courier.away:
+    pass
+handler.close()
+"""
+LOGGED_URLS = [
+    ("http://127.0.0.1:1", [*HEAVY, "aiohttp"]),
+    ("tcp://127.0.0.1:1", [*HEAVY, "aiohttp"]),
+    ("ws://127.0.0.1:1", HEAVY),
+    ("grpc://127.0.0.1:1", ["capnp", "uvloop", "aiohttp", "typer", "rich"]),
+]
+"""With what no URL but the one that needs it imports, also when records are on their way."""
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
         ("import logboom", ["msgspec", "asyncio", "grpc"]),
-        ("from logboom import LogboomHandler", ["grpc", "google"]),
+        ("from logboom import LogboomHandler", [*HEAVY, "aiohttp"]),
+        *((f"{LOGGED % url}", absent) for url, absent in LOGGED_URLS),
     ],
 )
 def test_imports_stay_light(statement: str, absent: list[str]) -> None:
