@@ -18,7 +18,7 @@ from logboom.clients import frames
 from logboom.clients.frames import Kind
 from logboom.clients.native import new_rlock
 from logboom.clients.oldspool import OldFilePart
-from logboom.clients.spoolfile import FilePart, create, take_over
+from logboom.clients.spoolfile import FilePart, create, places_in, take_over
 from logboom.clients.spoolparts import MemoryPart, Part, Pending
 
 FILE_BYTES_MAX: Final = 4 << 20
@@ -34,6 +34,9 @@ ADOPTED_MAX: Final = 16
 SIBLINGS: Final = 16
 """All files of a key may take this many times the room of one process: an application that ends and starts again and
 again while its server is away must not fill the disk."""
+
+NEWEST_FILES: Final = 2
+"""The newest may be one whose process ended before it had written anything."""
 
 _SUFFIX: Final = ".spool"
 _numbers: Final = itertools.count()
@@ -224,6 +227,10 @@ class Spool:
             if part is not None:
                 return part
 
+    def grow(self, size_bytes: int) -> None:
+        """Allow for so many bytes more."""
+        self._bytes_max += size_bytes
+
     def abandon(self) -> None:
         """Forget everything without touching it, in a forked child: it is the parent's."""
         for part in (*self._adopted, *self._own):
@@ -232,6 +239,16 @@ class Spool:
         self._reset()
 
     # --- the delivering thread ---
+
+    def newest_places(self) -> list[bytes]:
+        """The places in the newest files that earlier processes have left, in order.
+
+        Older files hold older places: a checkpoint is made before a file is begun.
+        """
+        if self.folder is None:
+            return []
+        files = sorted(self.folder.glob(f"{self._key}-*{_SUFFIX}"))
+        return [place for path in files[-NEWEST_FILES:] for place in places_in(path)]
 
     def adopt(self) -> list[FilePart | OldFilePart]:
         """Take over files of processes that have ended, oldest first; returns those that hold texts."""
@@ -346,6 +363,12 @@ def _bytes_in(folder: Path, key: str) -> int:
                 with contextlib.suppress(OSError):
                     size += entry.stat().st_size
     return size
+
+
+def state_folder() -> Path:
+    """The user's folder for spools: `$XDG_STATE_HOME/logboom/spool`. Raises RuntimeError: there is no home."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "logboom" / "spool"
 
 
 _spools: Final[WeakSet[Spool]] = WeakSet()

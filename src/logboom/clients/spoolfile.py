@@ -59,8 +59,6 @@ class FilePart:
         self._descriptor = descriptor
         self.damaged_bytes = 0
         """Bytes that belong to no whole frame: a crash of the machine, or of the process within a write, left them."""
-        self.places: list[bytes] = []
-        """Places of the frames that were there at the start, in order."""
         head = os.pread(descriptor, HEADER_BYTES, 0)
         if not head.startswith(_MAGIC):
             raise OSError(f"not a spool file: begins with {head[:16]!r}")
@@ -89,8 +87,6 @@ class FilePart:
             self.damaged_bytes += position - end
             if position >= self._offset:
                 self.count += len(found.frame.texts)
-            if found.frame.place:
-                self.places.append(found.frame.place)
             position = end = found.end
         self.count = max(0, self.count - self._queue.skip)
         if end < len(data):
@@ -220,6 +216,25 @@ def create(path: Path, source: str) -> FilePart | None:
         raise
     os.close(descriptor)
     return None
+
+
+def places_in(path: Path) -> list[bytes]:
+    """The places of all whole frames of a file, in order; none when it can't be read."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return []
+    found: list[bytes] = []
+    position = HEADER_BYTES
+    while 0 < position < len(data):
+        one = frames.read(data, position)
+        if one is None:
+            position = data.find(frames.MAGIC, position + 1)
+            continue
+        if one.frame.place:
+            found.append(one.frame.place)
+        position = one.end
+    return found
 
 
 def take_over(path: Path) -> FilePart | OldFilePart | None:

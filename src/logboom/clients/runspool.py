@@ -1,0 +1,38 @@
+"""The spool of `logboom run`: what one run could not deliver, the next one or `logboom send` to the server does."""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from logboom.clients.dialect import Dialect
+from logboom.clients.spool import MEMORY_BYTES_MAX, Spool, state_folder
+from logboom.clients.target import Target
+
+COMMANDS: Final = 4
+"""Commands whose output may fill the disk at the same time, each as far as its room allows."""
+
+
+def run_spool(
+    dialect: Dialect, target: Target, bytes_max: int, *, folder: str | None = None, source: str = ""
+) -> Spool:
+    """The spool for one server.
+
+    Args:
+        dialect: the protocol.
+        target: the server.
+        bytes_max: room for this run; 0: no files, but memory.
+        folder: where the files are; None: the user's folder for state.
+        source: the sender's name.
+    """
+    key = hashlib.sha256(f"{dialect.name} {target}".encode()).hexdigest()[:16]
+    try:
+        place = Path(folder) if folder else state_folder()
+    except RuntimeError:  # no home
+        place = None
+    return Spool(
+        place if bytes_max else None,
+        f"run-{key}",
+        bytes_max or MEMORY_BYTES_MAX,
+        source=source,
+        siblings=COMMANDS,
+    )
