@@ -133,7 +133,7 @@ os._exit(0)
 """
 
 DAEMON_THREADS = """
-import threading
+import threading, time
 
 def work():
     number = 0
@@ -141,10 +141,11 @@ def work():
         log(str(number))
         os.write(1, b"%d " % number)
         number += 1
+        time.sleep(0.0005)  # else the others hardly have a turn
 
 threading.Thread(target=work, daemon=True).start()
 while handler.acknowledged < 10:
-    pass
+    time.sleep(0.001)
 """
 
 AFTER_THE_END = """

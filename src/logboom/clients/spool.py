@@ -46,6 +46,10 @@ class _FullError(OSError):
     """There is no room for another file."""
 
 
+def no_checkpoint() -> None:
+    """The checkpoint where no reader keeps a position: an append never waits for the disk."""
+
+
 class Spool:
     """All texts of one process that are not delivered to one server, oldest first.
 
@@ -73,7 +77,7 @@ class Spool:
         source: str = "",
         memory_bytes_max: int = MEMORY_BYTES_MAX,
         siblings: int = SIBLINGS,
-        checkpoint: Callable[[], object] = lambda: None,
+        checkpoint: Callable[[], object] = no_checkpoint,
     ) -> None:
         self.folder = folder
         self._key = key
@@ -208,7 +212,7 @@ class Spool:
             raise OSError(self.trouble)  # memory is delivered first, then the disk is tried again
         if isinstance(tail, FilePart) and tail.file_bytes + size <= FILE_BYTES_MAX:
             return tail
-        if isinstance(tail, FilePart):
+        if isinstance(tail, FilePart) and self.checkpoint is not no_checkpoint:
             tail.sync()  # what the checkpoint says is behind must be on the disk before it
         part = self._create(self.folder)
         self.trouble = None
