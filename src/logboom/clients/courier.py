@@ -222,7 +222,7 @@ class Courier:
             try:
                 runner.run(self._main())
             finally:
-                self._loop = None
+                self._loop, self._woken = None, False
                 if self._closed:
                     self._spool.close()
 
@@ -264,6 +264,7 @@ class Courier:
                         "trouble", f"can't deliver to {self._target}: {type(error).__name__}: {error}"
                     )
                     await delivery.close()
+                    self._note(away=True)
                     await asyncio.sleep(RETRY_S)
         finally:
             await delivery.close()

@@ -5,6 +5,7 @@ ended: the next process with the same server takes it over, and so does a living
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import time
@@ -183,6 +184,9 @@ class Spool:
         except _FullError:
             return False
         except OSError as error:
+            if error.errno == errno.EBADF and self._own:  # the application has closed all files, as daemons do
+                self._own_bytes -= self._own.pop().size_bytes
+                return self._put_now(frame, count)
             self.trouble = error.strerror or str(error)
             return self._put_in_memory(frame, count)
         self._own_bytes += len(frame)

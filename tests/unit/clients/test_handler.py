@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 
@@ -227,6 +228,60 @@ def test_order_is_kept_over_many_windows(server: Server, make: Make) -> None:
     handler.flush()
     assert server.messages() == messages
     assert (handler.acknowledged, handler.dropped, handler.refused) == (2000, 0, 0)
+
+
+@pytest.mark.parametrize("style", ["%", "{", "$"])
+def test_the_format_that_nobody_chose_is_ignored(server: Server, make: Make, style: Any) -> None:
+    handler, root = make(), logging.Logger("root")  # noqa: LOG001 - not that of the tests
+    with mock.patch.object(logging, "root", root):
+        logging.basicConfig(level=logging.INFO, handlers=[handler], style=style)
+    root.info("pump started")
+    handler.setFormatter(logging.Formatter("<%(name)s> %(message)s"))
+    root.info("pump stopped")
+    handler.flush()
+    assert server.messages() == ["pump started", "<root> pump stopped"]
+
+
+def test_a_format_of_basic_config_is_used(server: Server, make: Make) -> None:
+    handler, root = make(), logging.Logger("root")  # noqa: LOG001 - not that of the tests
+    with mock.patch.object(logging, "root", root):
+        logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(levelname)s! %(message)s")
+    root.info("m")
+    handler.flush()
+    assert server.messages() == ["INFO! m"]
+
+
+def test_extras_are_sent_as_fields(server: Server, make: Make) -> None:
+    handler = make()
+    logger = logging.getLogger("app.part")
+    logger.addHandler(handler)
+    logger.warning("m", extra={"user": {"id": 5}, "when": None})
+    handler.flush()
+    [line] = server.lines
+    assert (line["user"], line["when"]) == ({"id": 5}, None)
+
+
+class Noisy:
+    """Logs when it is collected."""
+
+    def __init__(self, handler: LogboomHandler) -> None:
+        self.handler = handler
+
+    def __del__(self) -> None:
+        log(self.handler, "collected")
+
+
+def test_what_is_collected_while_sending_may_log(server: Server, make: Make) -> None:
+    handler = make()
+    kept = [Noisy(handler)]
+
+    def answer(_: dict[str, Any]) -> Reply:
+        kept.clear()
+        return Reply(Outcome.ACKNOWLEDGED)
+
+    server.answer = answer
+    log(handler, "a")
+    server.wait_for(lambda: server.messages() == ["a", "collected"])
 
 
 # what goes wrong
@@ -480,6 +535,12 @@ def test_a_wrong_url_is_told_once() -> None:
     outcome = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert outcome.returncode == 1
     assert outcome.stderr.count("Traceback") == 1  # none of `logging`, which closes its handlers at the end
+
+
+def test_the_default_is_this_machines_http_port(tmp_path: Path) -> None:
+    handler = LogboomHandler(spool_dir=tmp_path)
+    assert str(handler._courier._target) == "http://127.0.0.1:8080"
+    handler.close()
 
 
 @pytest.mark.parametrize(
