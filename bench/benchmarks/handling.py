@@ -1,4 +1,4 @@
-"""What `LogboomHandler` costs an application, a record: with the server there, and with the server away."""
+"""The cost of a record for an application that logs through `LogboomHandler`, with and without a server."""
 
 import json
 import subprocess

@@ -65,7 +65,7 @@ log("0")
 os.execv(sys.executable, [sys.executable, "-c", "pass"])
 """
 
-FORKS_BESIDE_THREADS = """
+FORKS_WITH_THREADS = """
 import threading
 
 def work(first):
@@ -239,7 +239,7 @@ PROGRAMS = {
     "killed": (KILLED, numbered(100)),
     "aborted": (ABORTED, numbered(2)),
     "replaced": (REPLACED, numbered(1)),
-    "forks beside threads": (FORKS_BESIDE_THREADS, numbered(160)),
+    "forks with threads": (FORKS_WITH_THREADS, numbered(160)),
     "a pool of processes": (POOL, numbered(60)),
     "prefork": (PREFORK, numbered(32)),
     "detached": (DETACHED, numbered(1)),

@@ -34,7 +34,7 @@ STOP_S: Final = 2.0
 ADOPT_INTERVAL_S: Final = 1.0
 """Interval of the search for records of processes that have ended: a child's are delivered soon after its end."""
 CHILD_DELAY_S: Final = 0.5
-"""How long a forked child waits before it delivers: its parent delivers for one that ends sooner."""
+"""Delay before a forked child delivers, seconds: its parent delivers for one that ends sooner."""
 RETRY_S: Final = 1.0
 """Pause after trouble that is not the network's."""
 TOKEN_RETRY_S: Final = 30.0
@@ -270,7 +270,7 @@ class Courier:
             await delivery.close()
 
     async def _give_the_parent_time(self) -> None:
-        """In a forked child: wait, unless something waits for the child itself."""
+        """Wait in a forked child, unless it flushes or ends."""
         ends_at = time.monotonic() + (CHILD_DELAY_S if self._forked else 0.0)
         while not (self._hurried or self._stopping.is_set()) and (left_s := ends_at - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):

@@ -230,7 +230,7 @@ def _use_native_threads() -> None:
 
     if not hasattr(cygrpc, "threading"):
         raise ConnectFailedError(
-            f"this version of grpcio can't be used beside {library}: use http:// instead"
+            f"this version of grpcio can't be used together with {library}: use http:// instead"
         )
     if cygrpc.threading is threading:
         cygrpc.threading = threading_module()

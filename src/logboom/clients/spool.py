@@ -184,7 +184,9 @@ class Spool:
         except _FullError:
             return False
         except OSError as error:
-            if error.errno == errno.EBADF and self._own:  # the application has closed all files, as daemons do
+            if (
+                error.errno == errno.EBADF and self._own
+            ):  # the application has closed all files, as daemons do
                 self._own_bytes -= self._own.pop().size_bytes
                 return self._put_now(frame, count)
             self.trouble = error.strerror or str(error)

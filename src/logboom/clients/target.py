@@ -1,4 +1,4 @@
-"""Where a client sends to: `tcp://host:port`, or `tcps://host:port` with TLS."""
+"""The address of a server: `tcp://host:port`, or `tcps://host:port` with TLS."""
 
 from collections.abc import Collection
 from typing import Final, NamedTuple
@@ -20,20 +20,20 @@ class Target(NamedTuple):
     """A name, an IPv4 or an IPv6 address, the latter without brackets."""
     port: int
     trust: Trust = SYSTEM
-    """What the server must show, and what this client shows."""
+    """Certificates that the server and this client must show, and the token."""
     name: str = ""
-    """What the server's certificate must be for; empty: the host."""
+    """Name in the server's certificate; empty: the host."""
     path: str = ""
     """Before the paths of the HTTP API, where a proxy wants one; without a slash at its end."""
 
     @property
     def secure(self) -> bool:
-        """Whether connections are encrypted."""
+        """True: connections are encrypted."""
         return self.scheme in SECURE_SCHEMES
 
     @property
     def certified_name(self) -> str:
-        """What the server's certificate must be for."""
+        """Name that the server's certificate must have."""
         return self.name or self.host
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Connecting from the background of somebody else's process, and noting whether the server is there."""
+"""Connections from the background of an application, with a note of the server's absence."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from logboom.clients.target import Target
 
 
 class WatchedConnecting:
-    """Connects to names that it resolves by itself, and tells whether the server is away.
+    """Connects to names that it resolves without asyncio's threads, and notes the server's absence.
 
     Args:
         dialect: the protocol.
