@@ -147,7 +147,8 @@ class Entries:
 
     def _timestamp(self, created: float) -> str:
         """Seconds since the epoch as ISO 8601, UTC, with microseconds."""
-        second, micros = divmod(int(created * 1e6), 1_000_000)
+        second = int(created // 1)
+        micros = int((created - second) * 1e6)
         known, text = self._second
         if known != second:
             text = iso_from_ns(second * 1_000_000_000)[:_SECOND_CHARS]
