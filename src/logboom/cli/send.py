@@ -115,6 +115,7 @@ def _send(file: str, server: "Server", policy: "Policy", *, raw: bool, progress:
     from logboom.clients.delivery import ConnectFailedError
     from logboom.clients.report import Report
     from logboom.clients.running import run
+    from logboom.clients.runspool import deliver_left
     from logboom.clients.sending import send_file
 
     dialect, target = server
@@ -123,6 +124,8 @@ def _send(file: str, server: "Server", policy: "Policy", *, raw: bool, progress:
     with _opened(file) as descriptor, _bar(descriptor, shown=progress) as on_window:
         read = partial(os.read, descriptor)
         try:
+            if left := run(deliver_left(dialect, target, policy, report)):
+                say(f"📦 {left} lines of earlier `logboom run` commands were delivered, too")
             run(send_file(read, target, dialect, policy=policy, report=report, raw=raw, on_window=on_window))
         except ConnectFailedError as error:
             report.stopped, code = str(error), EXIT_NOT_CONNECTED

@@ -91,10 +91,11 @@ class FollowedPath:
             if file is None and not place.finished:
                 self._say_lost(place)
         newest = next((file for file in reversed(found) if file is not None), None)
-        if newest is not None and newest is not self.current:
+        empty = any(not place.head_bytes and not place.finished for place in places)  # they all look alike
+        if self.looked_ns and (newest is None or empty):
+            self._add_missed(None, self._since_ns)
+        elif newest is not None and newest is not self.current:
             self._add_missed(newest.path, newest.mtime_ns)
-        elif newest is None and any(not place.finished for place in places) and self.looked_ns:
-            self._add_missed(None, self.looked_ns - CLOCK_MARGIN_NS)
         self.looked_ns = time.time_ns()
         self.refresh()
         return found

@@ -4,7 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from logboom.clients.delivery import Delivery, Policy
 from logboom.clients.dialect import Dialect
+from logboom.clients.outgoing import Outgoing
+from logboom.clients.report import Report
 from logboom.clients.spool import MEMORY_BYTES_MAX, Spool, state_folder
 from logboom.clients.target import Target
 
@@ -36,3 +39,29 @@ def run_spool(
         source=source,
         siblings=COMMANDS,
     )
+
+
+async def deliver_left(dialect: Dialect, target: Target, policy: Policy, report: Report) -> int:
+    """Deliver what earlier runs of commands could not; returns the number of lines.
+
+    Args:
+        dialect: the protocol.
+        target: the server.
+        policy: timeouts and tries.
+        report: is kept up to date.
+
+    Raises:
+        ConnectFailedError: the server can't be reached; the lines stay.
+        OSError: the spool can't be read.
+    """
+    spool = run_spool(dialect, target, 1)
+    delivery = Delivery(dialect, target, policy, report)
+    outgoing = Outgoing(spool, dialect, delivery, policy.window)
+    count = 0
+    try:
+        while spool.adopt() or spool.count:
+            count += await outgoing.deliver_some()
+    finally:
+        await delivery.close()
+        spool.close()
+    return count

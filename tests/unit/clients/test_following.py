@@ -477,6 +477,25 @@ def test_another_name_while_it_was_stopped(path: Path, name: str) -> None:
     assert Run(path).look() == [b"two", b"three"]
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_an_empty_file_that_was_written_and_copied_while_it_was_stopped(path: Path, *, renamed: bool) -> None:
+    path.touch()
+    run = Run(path)
+    assert run.look() == []
+    run.crash()
+    path.with_name("app.log.2").write_bytes(b"one\n")
+    path.with_name("app.log.1").write_bytes(b"two\n")
+    if renamed:
+        path.rename(path.with_name("app.log.0"))
+        path.touch()
+    run = Run(path)
+    assert run.look() == [b"one", b"two"]
+    append(path, b"three\n")
+    assert run.look() == [b"three"]
+    run.crash()
+    assert Run(path).look() == []
+
+
 def test_a_new_file_with_the_number_of_the_old_one(path: Path) -> None:
     path.write_bytes(b"one\n")
     run = Run(path)
