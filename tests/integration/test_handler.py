@@ -19,7 +19,7 @@ import pytest
 from logboom.testing.server_kit import ServerProcess, free_port
 
 WAIT_S = 60.0
-PROTOCOLS = {"grpc": "grpc", "tcp": "collector"}
+PROTOCOLS = {"grpc": "grpc", "http": "http", "tcp": "collector", "ws": "http"}
 UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
 
 
@@ -136,6 +136,7 @@ def spool_files(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "spool").glob("*"))
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_a_server_that_is_killed_and_started_under_it(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_server_that_is_killed_and_started_under_it(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_what_was_logged_while_the_server_was_away_comes_with_the_next_run(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_what_was_logged_while_the_server_was_away_comes_with_the_next_run(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_what_a_killed_application_has_left_comes_with_the_next_run(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -204,6 +207,7 @@ def test_an_application_that_ends_at_once_has_delivered(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_parent_and_child_both_log_after_a_fork(server: ServerProcess, start: Start, tmp_path: Path) -> None:
     server.start()
     with start() as app:

@@ -112,6 +112,11 @@ class Delivery:
         self._lost_lines = 0
         self._last_window = 0
 
+    @property
+    def connected(self) -> bool:
+        """True while there is a connection that is not known to be lost."""
+        return self._link is not None and not self._link.lost
+
     async def open(self) -> None:
         """Connect now rather than with the first line.
 

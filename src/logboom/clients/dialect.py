@@ -168,6 +168,16 @@ class Dialect(ABC):
         """As `encode_text`, but a list of lines where the protocol has lists, also of a single one."""
         return self.encode_text(text, moment_us, fields)
 
+    def encode_object(self, line: bytes) -> bytes:
+        """A JSON object from the spool of the logging handler. Encoded again, it must be the same where it `asks`.
+
+        Raises:
+            UnfitLineError: it is damaged, or the protocol has no form for it.
+        """
+        if not is_object(line):
+            raise UnfitLineError("damaged in the spool")
+        return self.encode(line)
+
     def doubt(self, payloads: Iterable[bytes]) -> None:  # noqa: B027 - most can't ask
         """Where it `asks`: these may be stored or not, so the next connection begins with asking for them."""
 

@@ -9,6 +9,7 @@ from logboom.clients.device import DeviceDialect
 from logboom.clients.dialect import Dialect
 from logboom.clients.gateway import GatewayDialect
 from logboom.clients.grpc import GrpcDialect
+from logboom.clients.http import HttpDialect
 from logboom.clients.target import Target, parse_target
 from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
@@ -22,6 +23,7 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
     CapnpDialect.name: CapnpDialect,
     GrpcDialect.name: GrpcDialect,
     WebSocketDialect.name: WebSocketDialect,
+    HttpDialect.name: HttpDialect,
 }
 """Every protocol that clients can speak, by its name."""
 
@@ -29,7 +31,7 @@ EXTRAS: Final = {CapnpDialect.name: "capnp", GrpcDialect.name: "grpc"}
 """The extra that a protocol needs."""
 
 _SHARED_SCHEMES: Final = ("tcp", "tcps", "tls")
-_PORTS: Final = {"wss": 443}
+_PORTS: Final = {"wss": 443, "https": 443}
 """Usual ports of schemes that are not their protocol's."""
 
 

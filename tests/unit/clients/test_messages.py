@@ -108,4 +108,4 @@ def test_tcp_must_be_named_and_the_unknown_is_answered_with_the_known() -> None:
     with pytest.raises(ConfigError, match="device, collector, gateway"):
         choose(None, "tcp://h:1")
     with pytest.raises(ConfigError, match="ws://"):
-        choose(None, "http://h:1")
+        choose(None, "ftp://h:1")

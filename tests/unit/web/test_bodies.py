@@ -64,6 +64,12 @@ def test_what_a_body_is_shows_in_its_first_line(name: str) -> None:
     assert set(verdicts) <= {Verdict.ACCEPTED}
 
 
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain"])
+def test_a_byte_order_mark_is_left_out(content_type: str) -> None:
+    body, lines = CASES["byte order mark"]
+    assert read([body], content_type) == (lines, [Verdict.ACCEPTED] * 2)
+
+
 @given(st.sampled_from(sorted(CASES)), st.lists(st.integers(0, 60), max_size=8))
 def test_any_split_of_a_body_gives_the_same_entries(name: str, cuts: list[int]) -> None:
     body, _ = CASES[name]
