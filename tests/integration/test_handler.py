@@ -20,7 +20,6 @@ from logboom.testing.server_kit import ServerProcess, free_port
 
 WAIT_S = 60.0
 PROTOCOLS = {"grpc": "grpc", "http": "http", "tcp": "collector", "ws": "http"}
-UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
 
 
 def application() -> None:
@@ -106,7 +105,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def server(tmp_path: Path, scheme: str) -> Iterator[ServerProcess]:
     """A server that is not started yet."""
-    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],), environment=UNLIMITED)
+    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],))
     yield found
     if found.process is not None:
         found.kill()
