@@ -117,7 +117,9 @@ def test_a_search_that_breaks_off_keeps_what_it_found_and_can_be_continued(page:
         lambda route: route.continue_() if next(answers, False) else route.abort(),
     )
     visit(page, f"{deep}/#/search?since=all&q=straw")
-    page.locator(".summary").filter(has_text="Interrupted (the server can't be reached) at Nov 12, ").wait_for()
+    page.locator(".summary").filter(
+        has_text="Interrupted (the server can't be reached) at Nov 12, "
+    ).wait_for()
     found = page.locator(".row:not([hidden])").count()
     assert found > 0
     page.unroute("**/api/entries?*straw*")

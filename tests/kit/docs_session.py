@@ -44,7 +44,9 @@ HOSTS: Final = {
     "10.0.0.2": "127.0.0.1",
 }
 
-_LOOKS: Final = re.compile(r"(?:cat|cut|grep|head|jq|ls|psql|redis-cli|sqlite3|tail|wc|curl -s|logboom alerts list)\b(?!.* -d )")
+_LOOKS: Final = re.compile(
+    r"(?:cat|cut|grep|head|jq|ls|psql|redis-cli|sqlite3|tail|wc|curl -s|logboom alerts list)\b(?!.* -d )"
+)
 """Commands that change nothing: they are tried again until they show what the page shows."""
 
 _SERVES: Final = re.compile(r"(?:\w+=\S+ )*(?:make run|logboom serve)\b")
