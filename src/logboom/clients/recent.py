@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from logboom.errors import StorageError
 from logboom.formats.records import sender
+from logboom.formats.sent import sent_message
 from logboom.journal.matching import Filter, Found
 from logboom.journal.search import Search
 from logboom.model import Record
@@ -37,7 +38,10 @@ def recent_rows(folder: Path, wanted: Filter, limit: int) -> list[Row]:
         page = search.backward(wanted, limit - len(found), end=end)
         found += page.found
         if len(found) >= limit or not page.more:
-            return [row_of(one.record) for one in reversed(found)]
+            return [
+                row_of(one.record._replace(message=sent_message(one.record, one.entry)))
+                for one in reversed(found)
+            ]
         end = page.first
 
 

@@ -10,16 +10,9 @@ import msgspec
 from logboom.formats.envelope import entry_of
 from logboom.formats.levels import severity
 from logboom.formats.partial import fields_struct, line_struct
-from logboom.formats.records import (
-    LEVEL_KEYS,
-    MESSAGE_KEYS,
-    SENDER_KEYS,
-    first_of,
-    level_of,
-    records_of,
-    sender,
-)
-from logboom.journal.facts import DAMAGE, FACT_KEYS, read_lines
+from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.formats.sent import sent_message
+from logboom.journal.facts import FACT_KEYS, read_lines
 from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.remembered import Remembered
@@ -111,26 +104,10 @@ def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
     records = records_of(list(keys), data, with_times=False)
     return {
         keys[one.sequence]: Last(
-            one.level[:LEVEL_CHARS_MAX], _message(one, lines[one.sequence])[:MESSAGE_CHARS_MAX]
+            one.level[:LEVEL_CHARS_MAX], sent_message(one, entry_of(lines[one.sequence]))[:MESSAGE_CHARS_MAX]
         )
         for one in records
     }
-
-
-def _message(record: Record, line: bytes) -> str:
-    """The message of an entry; where that is JSON, as it was sent: decoded numbers lose digits."""
-    own = first_of(record.entry, MESSAGE_KEYS)
-    if isinstance(own, str) or (own is None and not record.message.startswith("{")):
-        return record.message
-    if own is None:
-        return entry_of(line).decode(errors="replace")
-    if isinstance(own, list) and all(isinstance(one, str) for one in own):
-        return record.message
-    try:
-        fields = msgspec.json.decode(entry_of(line), type=dict[str, msgspec.Raw])
-        return next(bytes(fields[key]).decode() for key in MESSAGE_KEYS if record.entry.get(key) is not None)
-    except DAMAGE:
-        return record.message
 
 
 def _name_of(entry: Any, peer: str) -> str:
