@@ -23,6 +23,8 @@ FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
 PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+REPEATED: Final = frozenset({"field"})
+"""Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
 EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
 
@@ -242,10 +244,17 @@ def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -
 
 
 def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None:
-    """Refuse parameters that are not known: a misspelt filter would show everything. Raises `QueryError`."""
+    """Refuse parameters that are not known, or given twice: a misspelt filter would show everything.
+
+    Raises `QueryError`.
+    """
     unknown = next((name for name in parameters if name not in allowed), None)
     if unknown is not None:
         raise QueryError(unknown, f"unknown parameter, expected {', '.join(allowed) or 'none'}")
+    names = list(parameters)  # a name for each time that it is given
+    repeated = next((name for name in names if names.count(name) > 1 and name not in REPEATED), None)
+    if repeated is not None:
+        raise QueryError(repeated, f"found {names.count(repeated)} times, expected once")
 
 
 def _integer(parameters: Mapping[str, str], name: str) -> int | None:
