@@ -251,16 +251,16 @@ def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None
     unknown = next((name for name in parameters if name not in allowed), None)
     if unknown is not None:
         raise QueryError(unknown, f"unknown parameter, expected {', '.join(allowed) or 'none'}")
-    names = list(parameters)  # a name for each time that it is given
+    names = [name for name, _ in parameters.items()]
     repeated = next((name for name in names if names.count(name) > 1 and name not in REPEATED), None)
     if repeated is not None:
         raise QueryError(repeated, f"found {names.count(repeated)} times, expected once")
 
 
 def _integer(parameters: Mapping[str, str], name: str) -> int | None:
-    text = parameters.get(name, "").strip()
-    if not text:
+    if name not in parameters:
         return None
-    if not re.fullmatch(r"-?\d{1,18}", text):
+    text = parameters[name].strip()
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise QueryError(name, f"found {text[:40]!r}, expected a whole number")
     return int(text)
