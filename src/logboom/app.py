@@ -224,7 +224,7 @@ class App:
             if not len(self._tokens):
                 raise ConfigError(
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
-                    f"bind it to 127.0.0.1, or start with --insecure where you trust the network"
+                    f"{_instead_of_a_token(settings)}"
                 )
             if not (settings.tls_cert or settings.on_loopback):
                 self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
@@ -312,6 +312,15 @@ class App:
             self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
+
+
+def _instead_of_a_token(settings: ListenerSettings) -> str:
+    """What else lets a listener start that asks for a token, where there is none."""
+    if settings.auth == "auto":
+        return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
+    if settings.serves_entries and not settings.on_loopback:
+        return "or bind it to 127.0.0.1 and set its auth to `auto`"
+    return "or set its auth to `auto`, which asks for none here"
 
 
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:

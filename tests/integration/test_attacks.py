@@ -1,5 +1,6 @@
 """What somebody tried who wants in, wants it down, or wants to see what he must not; each stays tried."""
 
+import asyncio
 import gzip
 import io
 import json
@@ -17,6 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from logboom.app import App
+from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
@@ -686,3 +689,45 @@ def test_no_part_of_a_password_is_shown(url: str) -> None:
     assert "SECRET" not in redacted_url(url)
     assert "SECRET" not in place(url)
     assert "SECRET" not in place(url.replace("part", "[")), "it can't be read as an address"
+
+
+@pytest.mark.parametrize(
+    ("listener", "settings", "fits", "does_not"),
+    [
+        (
+            "http",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token", "host": "0.0.0.0"},
+            "set its auth to `auto`, which",
+            ("--insecure", "bind"),
+        ),
+        (
+            "http",
+            {"auth": "token", "host": "0.0.0.0"},
+            "bind it to 127.0.0.1 and set its auth",
+            ("--insecure",),
+        ),
+        ("http", {"host": "0.0.0.0"}, "bind it to 127.0.0.1, or start with --insecure", ("auth",)),
+    ],
+)
+def test_the_advice_of_a_start_without_tokens_fits(
+    tmp_path: Path, listener: str, settings: dict[str, str], fits: str, does_not: tuple[str, ...]
+) -> None:
+    section = {"port": 0, "host": "127.0.0.1", **settings}
+    table = {"data_dir": str(tmp_path), "only": [listener], "listeners": {listener: section}}
+    app = App(load(environment={}, flags=table), OperationalLog(stream=io.StringIO()))
+    with pytest.raises(ConfigError, match="logboom token add NAME") as caught:
+        asyncio.run(app.start())
+    assert fits in str(caught.value)
+    assert not [word for word in does_not if word in str(caught.value)]

@@ -15,6 +15,7 @@ from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
 from logboom.extras import require
+from logboom.formats.redaction import redacted_url
 
 DIALECTS: Final[dict[str, type[Dialect]]] = {
     DeviceDialect.name: DeviceDialect,
@@ -68,10 +69,12 @@ def _name_of(url: str) -> str:
     scheme = _scheme_of(url)
     names = [name for name, dialect in DIALECTS.items() if scheme in dialect.schemes]
     if scheme in _SHARED_SCHEMES:
-        raise ConfigError(f"{url!r} may be any of several protocols, name it: {', '.join(names)}")
+        raise ConfigError(
+            f"{redacted_url(url)!r} may be any of several protocols, name it: {', '.join(names)}"
+        )
     if not names:
         schemes = sorted({scheme for dialect in DIALECTS.values() for scheme in dialect.schemes})
         raise ConfigError(
-            f"{url!r}: expected a URL that begins with {', '.join(f'{one}://' for one in schemes)}"
+            f"{redacted_url(url)!r}: expected a URL that begins with {', '.join(f'{one}://' for one in schemes)}"
         )
     return names[0]

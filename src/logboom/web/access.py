@@ -7,7 +7,7 @@ Programs send `Authorization: Bearer <token>`, or put the token into the address
 import asyncio
 import base64
 import binascii
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -24,6 +24,8 @@ COOKIE_S: Final = 30 * 86400
 IDENTITY: Final = web.RequestKey("identity", Identity)
 """Where a request keeps who sent it."""
 
+TOKEN_CHARS_MAX: Final = 128
+"""No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
 LOGIN_S_MAX: Final = 10.0
 """Anybody may send a login: who does not get to its end in this time only holds a place."""
@@ -36,10 +38,10 @@ _OPEN: Final = frozenset(
 _ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-class _Login(msgspec.Struct):
+class _Login(msgspec.Struct, forbid_unknown_fields=True):
     """What the page's form sends."""
 
-    token: str
+    token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)]
 
 
 def admit(request: web.Request) -> Identity:
