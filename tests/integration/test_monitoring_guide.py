@@ -1,4 +1,4 @@
-"""Document 001's three scenarios, with its profile: normal operation, a sensor that is turned off, network trouble."""
+"""Three scenarios of monitoring, with its profile: normal operation, a sensor that is turned off, network trouble."""
 
 import asyncio
 import io
@@ -48,7 +48,7 @@ def _activity_is_stamped_by_the_shifted_clock(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Server:
-    """The profile `gateway` as document 001 runs it, on free ports, with a clock that can be set forward."""
+    """The profile `gateway` as it is deployed, on free ports, with a clock that can be set forward."""
 
     def __init__(self, data_dir: Path, **gateway: Any) -> None:
         here = {"host": "127.0.0.1", "port": 0}
@@ -115,7 +115,7 @@ def test_normal_operation(tmp_path: Path) -> None:
     for line in (
         f"🚀 Starting TCP server on port {port}",
         "✅ TCP server listening on 127.0.0.1:",
-        "🔌 gateway 127.0.0.1 connected",
+        "🔌 Gateway connected from ('127.0.0.1', ",
     ):
         assert line in log
     assert "💥" not in log
@@ -128,7 +128,7 @@ def test_a_sensor_is_turned_off_for_eleven_minutes(tmp_path: Path) -> None:
     async def scenario(server: Server) -> None:
         async with server.sensor() as (_, writer):
             await server.send(writer)
-        await server.until_told("📴 gateway 127.0.0.1 disconnected")
+        await server.until_told("📴 Gateway disconnected from ('127.0.0.1', ")
         server.clock.wait(590.0)
         assert (await server.health())[1]["status"] == "ok"
         server.clock.wait(70.0)  # the eleventh minute is over

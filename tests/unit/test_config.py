@@ -1,5 +1,6 @@
 """Layers of settings, and what is said about wrong ones."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def test_limits_of_the_wire_contracts() -> None:
     assert listeners["device"].idle_warn_s == 30.0
     assert listeners["device"].idle_close_s == 0.0
     assert listeners["gateway"].idle_close_s == 60.0
-    collector = listeners["collector"]
+    assert listeners["gateway"].line_bytes_max == 65536
+    assert listeners["collector"].line_bytes_max == listeners["http"].line_bytes_max == 1 << 20
+    assert not any(one.rate_limit_enabled for one in listeners.values())
+    collector = load_with(profile="collector").listeners["collector"]
     assert collector.rate_limit_enabled
     assert (collector.rate_limit_requests_max, collector.rate_limit_window_s) == (100, 60.0)
 
@@ -64,7 +68,7 @@ def test_a_profile_starts_its_own_listener_only(profile: str) -> None:
     assert list(load_with(profile=profile).active_listeners) == [profile]
 
 
-def test_the_gateway_profile_tells_its_health_to_the_network_and_nothing_else() -> None:
+def test_the_gateway_profile_shows_its_health_to_the_network() -> None:
     listeners = load_with(profile="gateway").active_listeners
     assert {name: one.port for name, one in listeners.items()} == {
         "gateway": 6000,
@@ -74,7 +78,8 @@ def test_the_gateway_profile_tells_its_health_to_the_network_and_nothing_else() 
     assert [
         name for name, one in listeners.items() if one.protocol == "http" and one.host != "127.0.0.1"
     ] == ["health"]
-    assert listeners["health"].health_only
+    assert listeners["health"].health_open
+    assert listeners["health"].host == "0.0.0.0"
 
 
 def test_environment_values_become_what_the_setting_is() -> None:
@@ -204,7 +209,7 @@ def test_our_names_win_over_the_collectors() -> None:
 def test_an_error_names_the_key_what_was_found_and_what_is_allowed(
     table: dict[str, Any], parts: list[str]
 ) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=re.escape(parts[0])) as caught:
         load_with(flags=table)
     for part in parts:
         assert part in str(caught.value), str(caught.value)

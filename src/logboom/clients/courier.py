@@ -7,15 +7,15 @@ changes nothing but the spool's size. What was taken is with the system: the end
 import asyncio
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from weakref import WeakSet
 
 from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.delivery import Delivery
 from logboom.clients.dialect import Dialect
+from logboom.clients.native import News, new_rlock, new_thread, original
 from logboom.clients.outgoing import Outgoing
 from logboom.clients.report import Report
 from logboom.clients.shipping import patient_policy
@@ -33,6 +33,8 @@ STOP_S: Final = 2.0
 """Time to wait for the thread itself."""
 ADOPT_INTERVAL_S: Final = 1.0
 """Interval of the search for records of processes that have ended: a child's are delivered soon after its end."""
+CHILD_DELAY_S: Final = 0.5
+"""Delay before a forked child delivers, seconds: its parent delivers for one that ends sooner."""
 RETRY_S: Final = 1.0
 """Pause after trouble that is not the network's."""
 TOKEN_RETRY_S: Final = 30.0
@@ -62,20 +64,22 @@ class Courier:
         self.report = Report()
         self.dropped = 0
         """Records lost because the spool was full."""
-        self._closed = False
+        self._closed = self._forked = False
         dialect.say = warn
         self._reset()
         _couriers.add(self)
 
     def _reset(self) -> None:
         """Start without a thread: at first, and in a forked child, where it is the parent's."""
-        self._lock = threading.RLock()  # held over a fork, in which hooks of others may log
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = new_rlock()  # held over a fork, in which hooks of others may log
+        self._changed = News()
         self._woken = self._delivering = self._paused = self._stop_wanted = False
+        self._starting = self._hurried = False
         self.away = False
         """True when the last try to connect has failed."""
         self._told: set[str] = set()
-        self._thread: threading.Thread | None = None
+        self._thread: Any = None
+        self._thread_id: Callable[[], int] = original("_thread", "get_ident")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt_at = 0.0
 
@@ -84,11 +88,15 @@ class Courier:
     @property
     def in_own_thread(self) -> bool:
         """True when the caller runs on the delivering thread."""
-        return self._thread is not None and self._thread.ident == threading.get_ident()
+        return self._thread is not None and self._thread.ident == self._thread_id()
 
     def put(self, line: bytes) -> None:
-        """Take a JSON object without newlines, or drop it when there is no room. Raises nothing."""
-        if self._closed or not self._spool.append((line,)):
+        """Take a JSON object without newlines, or drop it when there is no room. Raises nothing.
+
+        After `close`, it stays in the spool for the next process.
+        """
+        lost = self._closed and self._spool.folder is None
+        if lost or not self._spool.append((line,)):
             with self._lock:
                 self._drop(1, _FULL)
             return
@@ -108,11 +116,11 @@ class Courier:
         Returns:
             False: not all of it within `timeout_s`.
         """
-        if self._thread is None and not self._spool.count:
+        if self._thread is None and self._is_empty():
             return True
+        self._hurried = True
         self._wake()
-        with self._changed:
-            return self._changed.wait_for(self._settled, timeout_s)
+        return self._changed.wait_for(self._settled, timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """Flush, then stop. What is not delivered stays in the spool. Idempotent."""
@@ -129,12 +137,15 @@ class Courier:
     def _settled(self) -> bool:
         if self.away and self._spool.durable:
             return True
-        return not (self._spool.count or self._spool.more_to_adopt or self._delivering)
+        return self._is_empty() and not self._delivering
+
+    def _is_empty(self) -> bool:
+        return not (self._spool.count or self._spool.more_to_adopt)
 
     def _wake(self) -> None:
         """Let the thread look at the spool; start it when there is none."""
         with self._lock:
-            running = self._thread is not None and self._thread.is_alive()
+            running = self._starting or (self._thread is not None and self._thread.is_alive())
             if not (running or self._closed or self._paused):
                 self._start_thread()
             loop = self._loop
@@ -143,12 +154,16 @@ class Courier:
                 loop.call_soon_threadsafe(self._arrived.set)
 
     def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._run, name="logboom-courier", daemon=True)
+        self._starting = True  # a signal handler may log meanwhile
+        thread = new_thread(self._run, name="logboom-courier")
         self._thread, self._stop_wanted = thread, False
+        self._thread_id = original("_thread", "get_ident")
         try:
             thread.start()
         except RuntimeError:  # the interpreter is ending; the records are in the spool
             self._thread = None
+        finally:
+            self._starting = False
 
     def _stop_thread(self) -> None:
         with self._lock:
@@ -196,6 +211,7 @@ class Courier:
         """After a fork, in the child; the spool does the same of its own."""
         self.report = Report()
         self.dropped = 0
+        self._forked = True
         self._reset()
 
     # --- the delivering thread ---
@@ -206,7 +222,7 @@ class Courier:
             try:
                 runner.run(self._main())
             finally:
-                self._loop = None
+                self._loop, self._woken = None, False
                 if self._closed:
                     self._spool.close()
 
@@ -226,8 +242,7 @@ class Courier:
 
     def _notify(self) -> None:
         """Let those who flush look again."""
-        with self._changed:
-            self._changed.notify_all()
+        self._changed.notify_all()
 
     async def _deliver_always(self) -> None:
         connecting = WatchedConnecting(self._dialect, self._note)
@@ -235,6 +250,7 @@ class Courier:
         delivery = Delivery(self._dialect, self._target, policy, self.report, connect=connecting.connect)
         outgoing = Outgoing(self._spool, self._dialect, delivery, WINDOW)
         try:
+            await self._give_the_parent_time()
             while not self._stopping.is_set():
                 try:
                     await self._deliver_next(outgoing)
@@ -248,9 +264,19 @@ class Courier:
                         "trouble", f"can't deliver to {self._target}: {type(error).__name__}: {error}"
                     )
                     await delivery.close()
+                    self._note(away=True)
                     await asyncio.sleep(RETRY_S)
         finally:
             await delivery.close()
+
+    async def _give_the_parent_time(self) -> None:
+        """Wait in a forked child, unless it flushes or ends."""
+        ends_at = time.monotonic() + (CHILD_DELAY_S if self._forked else 0.0)
+        while not (self._hurried or self._stopping.is_set()) and (left_s := ends_at - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._arrived.wait()
+            self._arrived.clear()
 
     async def _deliver_next(self, outgoing: Outgoing) -> None:
         """Deliver one window; wait for records when there are none."""

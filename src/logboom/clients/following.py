@@ -35,7 +35,7 @@ class FollowOptions(NamedTuple):
     """Options of following."""
 
     interval_s: float = 2.0
-    """Document 004's: a look at the file, without an event."""
+    """Seconds between two looks at the file, when no event came."""
     grouping: Grouping = Grouping()
     strips_ansi: bool = False
     from_end: bool = False

@@ -1,9 +1,10 @@
-"""Document 004's logs as they stand in Redis. Contract: WIRE.md, "Redis layout"."""
+"""Entries in Redis, read back. Contract: docs/contracts/redis-layout.md."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from logboom.clients.recent import Row, SourceCounts
+from logboom.clients.counting import SourceCounts
+from logboom.clients.recent import Row
 from logboom.errors import ConfigError, OutputError
 from logboom.formats.levels import name, severity
 from logboom.formats.times import parse_time

@@ -5,9 +5,9 @@ ended: the next process with the same server takes it over, and so does a living
 """
 
 import contextlib
+import errno
 import itertools
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from logboom.clients import frames
 from logboom.clients.frames import Kind
+from logboom.clients.native import new_rlock
 from logboom.clients.oldspool import OldFilePart
 from logboom.clients.spoolfile import FilePart, create, places_in, take_over
 from logboom.clients.spoolparts import MemoryPart, Part, Pending
@@ -46,6 +47,10 @@ class _FullError(OSError):
     """There is no room for another file."""
 
 
+def no_checkpoint() -> None:
+    """The checkpoint where no reader keeps a position: an append never waits for the disk."""
+
+
 class Spool:
     """All texts of one process that are not delivered to one server, oldest first.
 
@@ -73,7 +78,7 @@ class Spool:
         source: str = "",
         memory_bytes_max: int = MEMORY_BYTES_MAX,
         siblings: int = SIBLINGS,
-        checkpoint: Callable[[], object] = lambda: None,
+        checkpoint: Callable[[], object] = no_checkpoint,
     ) -> None:
         self.folder = folder
         self._key = key
@@ -87,7 +92,8 @@ class Spool:
 
     def _reset(self) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = new_rlock()
+        self._aside: deque[tuple[bytes, int]] = deque()
         self._adopted: deque[FilePart | OldFilePart] = deque()
         self._own: deque[FilePart | MemoryPart] = deque()
         self._own_bytes = 0
@@ -143,12 +149,34 @@ class Spool:
         """
         if self._process != os.getpid():  # a fork that Python does not know of
             self.abandon()
+        nested = self._lock._is_owned()  # noqa: SLF001 - `threading.Condition` asks as well
         with self._lock:
             moment_us = max(self._last_us + 1, moment_us or time.time_ns() // 1000)
             self._last_us = moment_us + len(texts) - 1
-            return self._put(frames.pack(kind, moment_us, texts, fields, place), len(texts))
+            frame = frames.pack(kind, moment_us, texts, fields, place)
+            return self._put_aside(frame, len(texts)) if nested else self._put(frame, len(texts))
+
+    def _put_aside(self, frame: bytes, count: int) -> bool:
+        """Keep texts of a signal handler or a `__del__` that runs within another call: in a file of their own.
+
+        It is taken over like one of a process that has ended.
+        """
+        if self.folder is not None:
+            with contextlib.suppress(OSError):
+                part = self._create(self.folder)
+                part.append(frame, count)
+                part.abandon()
+                self.more_to_adopt = True
+                return True
+        self._aside.append((frame, count))
+        return True
 
     def _put(self, frame: bytes, count: int) -> bool:
+        while self._aside:
+            self._put_now(*self._aside.popleft())
+        return self._put_now(frame, count)
+
+    def _put_now(self, frame: bytes, count: int) -> bool:
         if self._own_bytes + len(frame) > self._bytes_max:
             return False
         try:
@@ -156,6 +184,11 @@ class Spool:
         except _FullError:
             return False
         except OSError as error:
+            if (
+                error.errno == errno.EBADF and self._own
+            ):  # the application has closed all files, as daemons do
+                self._own_bytes -= self._own.pop().size_bytes
+                return self._put_now(frame, count)
             self.trouble = error.strerror or str(error)
             return self._put_in_memory(frame, count)
         self._own_bytes += len(frame)
@@ -185,7 +218,7 @@ class Spool:
             raise OSError(self.trouble)  # memory is delivered first, then the disk is tried again
         if isinstance(tail, FilePart) and tail.file_bytes + size <= FILE_BYTES_MAX:
             return tail
-        if isinstance(tail, FilePart):
+        if isinstance(tail, FilePart) and self.checkpoint is not no_checkpoint:
             tail.sync()  # what the checkpoint says is behind must be on the disk before it
         part = self._create(self.folder)
         self.trouble = None
@@ -292,6 +325,8 @@ class Spool:
     def _head(self) -> Part | None:
         """The first part that holds texts."""
         with self._lock:
+            while self._aside:
+                self._put_now(*self._aside.popleft())
             return next((part for part in (*self._adopted, *self._own) if part.count), None)
 
     def _tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""`ws`, the client's side: document 004's messages over a WebSocket. Contract: WIRE.md, "http: WebSocket".
+"""`ws`, the client's side: messages over a WebSocket. Contract: docs/contracts/websocket.md.
 
 A server that is killed between storing and answering has messages that its client must take for lost. Sent
 again, they would be there twice. So each message has a timestamp of its own, and before anything is sent
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from logboom.clients import messages
 from logboom.clients.bearer import TokenRefusedError, http_refusal
-from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, now_us
+from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, json_object, now_us
 from logboom.clients.http_api import connection_errors, open_session
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse, TraceConfig, TraceRequestEndParams
 
 HEARTBEAT_S: Final = 30.0
-"""Document 004's interval."""
+"""Seconds between two heartbeats."""
 PING_S: Final = 30.0
 """How often a connection is probed: one whose peer has silently gone is known to be lost within 45 s."""
 INCOMING_BYTES_MAX: Final = 4 << 20
@@ -39,7 +39,7 @@ answered message can have come that much earlier, and a server's clock may be se
 
 
 class WebSocketDialect(Dialect):
-    """Speaks as document 004's sender does. Its messages are sent as they are; other lines become messages.
+    """Speaks as the original sender does. Its messages are sent as they are; other lines become messages.
 
     Args:
         source: the name in messages that are made here.
@@ -69,8 +69,9 @@ class WebSocketDialect(Dialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if messages.is_message(line):
-            return messages.checked(line.strip())
+        found = json_object(line)
+        if found is not None and messages.is_message(found):
+            return messages.checked(found.strip())
         return self.encode_text(line)
 
     def encode_text(

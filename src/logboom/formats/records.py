@@ -18,7 +18,7 @@ from logboom.model import Record
 LEVEL_KEYS: Final = ("level", "severity", "levelname", "lvl")
 MESSAGE_KEYS: Final = ("msg", "message")
 TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
-"""Synonyms (DESIGN.md, Types); the first that is there and not null counts."""
+"""Synonyms of one meaning; the first that is there and not null counts."""
 
 SENDER_KEYS: Final = (
     *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
@@ -36,7 +36,7 @@ _NUMBERED_MAX: Final = 1e18
 """Numbers up to here may be names; larger ones lose digits on their way through some decoders."""
 
 LUX_PER_IRRADIANCE: Final = 127.0
-"""Lux that are one W/m² of daylight (WIRE.md, gateway)."""
+"""Lux that are one W/m² of daylight (docs/contracts/gateway.md)."""
 
 _NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
 _NUMBER_CHARS_MAX: Final = 64
@@ -149,7 +149,7 @@ def is_canonical(text: str) -> bool:
 
 
 def level_of(entry: Fields) -> str:
-    """The level's name; for entries without one, a `type` that is a level's word (document 004's `error`)."""
+    """The level's name; for entries without one, a `type` that is a level's word (`error` of a WebSocket message)."""
     level = first_of(entry, LEVEL_KEYS)
     if isinstance(level, str):
         return CANONICAL.get(level) or name(level)  # as most spell it: no call
@@ -160,7 +160,7 @@ def level_of(entry: Fields) -> str:
 
 
 def _text(value: object) -> str:
-    """A message that is no string: lists of lines (document 004) joined, anything else as compact JSON."""
+    """A message that is no string: lists of lines (WebSocket) joined, anything else as compact JSON."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
     return msgspec.json.encode(value).decode()
@@ -193,7 +193,7 @@ def _name(value: object) -> str:
 def reading_of(entry: Fields) -> Reading | None:
     """An entry as a sensor's reading; None when it is none.
 
-    It is one when Python's `float()` takes its temperature, humidity and light (WIRE.md, gateway): `" 24.1"`, `"nan"`
+    It is one when Python's `float()` takes its temperature, humidity and light: `" 24.1"`, `"nan"`
     and `true` are numbers to it. Irradiance that was not sent, or is no number, is what the lux stand for.
     """
     get = entry.get
@@ -210,17 +210,20 @@ def reading_of(entry: Fields) -> Reading | None:
 
 
 def number_of(value: object) -> float | None:
-    """A finite number, also as a string; None for anything else, booleans included."""
+    """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
     if isinstance(value, str):
         if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
+        value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    return value if isinstance(value, int) else number
 
 
 def irradiance_of(entry: Fields) -> float | None:

@@ -9,7 +9,7 @@ _NUMBER_SCALES: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
 
 def iso_from_ns(moment_ns: int) -> str:
-    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (WIRE.md, `received_at`)."""
+    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (`received_at`)."""
     seconds, rest_ns = divmod(moment_ns, 1_000_000_000)
     return f"{_iso_second(seconds)}.{rest_ns // 1000:06d}+00:00"
 

@@ -1,6 +1,6 @@
 """The operational log: what the server itself has to say, on stderr; silent about received messages.
 
-Each line starts with one of WIRE.md's emoji. Writing happens on a thread of its own behind a bounded queue:
+Each line starts with an emoji of its kind. Writing happens on a thread of its own behind a bounded queue:
 a terminal that blocks must not block the server.
 """
 
@@ -12,6 +12,7 @@ from collections import deque
 from typing import Final, TextIO
 
 from logboom.formats.times import iso_from_ns
+from logboom.ops import journald
 
 EMOJI: Final = {
     "start": "🚀",
@@ -51,7 +52,7 @@ class OperationalLog:
     """Lines for a person, or JSON objects for a program.
 
     Args:
-        name: the server's, where several write to one place; stands before each text (document 002).
+        name: the server's, where several write to one place; stands before each text.
         json_lines: one JSON object a line instead of text.
         stream: where to; stderr by default.
     """
@@ -66,6 +67,7 @@ class OperationalLog:
         self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
+        self._has_severities = journald.reads(self._stream)
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
@@ -130,6 +132,7 @@ class OperationalLog:
 
     def _format(self, kind: str, text: str, moment_ns: int) -> str:
         moment = iso_from_ns(moment_ns)
+        severity = journald.prefix(EMOJI[kind]) if self._has_severities else ""
         if self._json_lines:
             named = {"name": self._name} if self._name else {}
             line = {
@@ -138,6 +141,6 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return json.dumps(line, ensure_ascii=False) + "\n"
+            return f"{severity}{json.dumps(line, ensure_ascii=False)}\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        return f"{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"
+        return f"{severity}{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"

@@ -658,7 +658,7 @@ def test_the_state_of_a_link_is_that_of_its_name(tmp_path: Path, monkeypatch: py
     assert states[0] == states[1]
 
 
-# document 004's mode
+# the original sender's mode
 
 
 def look(sender: LastLines, shipper: FakeShipper) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Texts that wait, on disk and in memory."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ from logboom.clients.frames import Kind
 from logboom.clients.oldspool import OldFilePart
 from logboom.clients.spool import Spool
 from logboom.clients.spoolfile import HEADER_BYTES, FilePart
-from logboom.clients.spoolparts import Pending
+from logboom.clients.spoolparts import MemoryPart, Pending
 
 MANY = 1 << 20
 ROOM = 1 << 30
@@ -367,6 +369,37 @@ def test_many_threads_append_at_once(tmp_path: Path) -> None:
 
 
 # processes
+
+
+def test_an_append_within_another_is_kept(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(folder, "k", ROOM)
+    kind = FilePart if folder is not None else MemoryPart
+    append, wanted = kind.append, iter([lines(1, 2), lines(3)])
+
+    def interrupted(part: Any, frame: bytes, count: int) -> None:
+        for more in wanted:  # as a signal handler, or a __del__, which log
+            assert spool.append(more)
+        append(part, frame, count)
+
+    monkeypatch.setattr(kind, "append", interrupted)
+    assert spool.append(lines(0))
+    assert spool.append(lines(4))
+    assert spool.more_to_adopt is (folder is not None)
+    spool.adopt()
+    assert sorted(drain(spool)) == lines(0, 1, 2, 3, 4)
+
+
+def test_files_that_the_application_has_closed_are_left_behind(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "k", ROOM)
+    assert spool.append(lines(0))
+    for link in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):  # the one that lists them
+            if tmp_path in link.readlink().parents:
+                os.close(int(link.name))
+    assert spool.append(lines(1))
+    assert spool.trouble is None
+    spool.adopt()
+    assert drain(spool) == lines(0, 1)
 
 
 def test_a_fork_has_a_file_of_its_own(tmp_path: Path) -> None:
