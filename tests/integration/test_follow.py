@@ -46,6 +46,8 @@ class FakeServer:
             "message_id": number,
         }
         self.arrived = asyncio.Condition()
+        self.busy_answers = 0
+        """Questions for stored messages that are answered with 503."""
         self._lists = lists
 
     @asynccontextmanager
@@ -85,6 +87,9 @@ class FakeServer:
         return stream
 
     async def _entries(self, request: web.Request) -> web.StreamResponse:
+        if self.busy_answers:
+            self.busy_answers -= 1
+            return web.Response(status=503)
         assert request.query["source"] == self.stored[0]["source"]
         assert request.query["since"]
         end = int(request.query.get("before", len(self.stored)))
@@ -149,6 +154,19 @@ def test_a_server_that_cannot_be_asked_gets_it_again() -> None:
     play(server, scene)
     assert server.messages().count(LINES[4]) == 2
     assert list(dict.fromkeys(server.messages())) == LINES
+
+
+def test_a_server_that_is_too_busy_to_be_asked_is_asked_again() -> None:
+    server = FakeServer()
+    server.dies_after = [5, 20]
+    server.busy_answers = 3
+
+    async def scene(url: str) -> None:
+        assert (await deliver(url)).ok
+
+    play(server, scene)
+    assert server.messages() == LINES
+    assert server.busy_answers == 0
 
 
 def test_refusals_and_limits() -> None:
@@ -319,8 +337,8 @@ def test_rotations_during_an_outage(tmp_path: Path) -> None:
         append(path, ["first"])
         assert journal.wait(1) == ["first"]
         server.kill()
-        for number in range(6):
-            fresh = [f"{number}.{line}" for line in range(3000)]
+        for number in range(4):
+            fresh = [f"{number}.{line}" for line in range(500)]
             append(path, fresh)
             written += fresh
             while texts_in(spool)[-1:] != [fresh[-1].encode()]:
@@ -334,6 +352,15 @@ def test_rotations_during_an_outage(tmp_path: Path) -> None:
             copy.unlink()
         server.start()
         assert journal.wait(1 + len(written))[1:] == written
+
+
+def test_what_waits_at_the_end_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    append(path, ["one", "two"])
+    command = logboom("send", str(path), "--follow", "--to", f"ws://127.0.0.1:{free_port()}")
+    options = [f"--state={tmp_path / 'st'}", "--max-reconnects=1"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert f"2 lines are not delivered yet; they are kept in {tmp_path / 'st.spool'}" in done.stderr
 
 
 def test_both_sides_are_killed(tmp_path: Path) -> None:

@@ -172,8 +172,8 @@ def test_what_a_started_program_goes_on_writing_does_not_hold_the_command_up() -
     assert done.returncode == 3
 
 
-PRINTS = "[print(f'{number:099}') for number in range(20_000)]"
-NUMBERS = [f"{number:099}" for number in range(20_000)]
+PRINTS = "[print(f'{number:099}') for number in range(5_000)]"
+NUMBERS = [f"{number:099}" for number in range(5_000)]
 
 
 def test_what_is_not_delivered_stays_for_the_next_run(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_what_is_not_delivered_stays_for_the_next_run(tmp_path: Path) -> None:
         options = ("--flush-timeout=0", "--source=first")
         done = finish(run(sys.executable, "-c", PRINTS, url=url, options=options))
         assert done.returncode == 0
-        assert b"20000 lines are not delivered yet. They are kept in" in done.stderr
+        assert b"5000 lines are not delivered yet. They are kept in" in done.stderr
         server.start()
         assert finish(run("echo", "last", url=url, options=("--source=second",))).stderr == b""
         assert [entry["message"] for entry in logs(server)] == [*NUMBERS, "last"]
@@ -207,7 +207,7 @@ def test_the_command_waits_while_the_spool_is_full(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data", ("http",)) as server:
         url = f"ws://127.0.0.1:{server.ports['http']}/"
         server.kill()
-        options = ("--flush-timeout=60", "--spool-bytes=300000")
+        options = ("--flush-timeout=60", "--spool-bytes=100000")
         with started(run(sys.executable, "-c", PRINTS, url=url, options=options)) as process:
             assert process.stdout is not None
             assert process.stderr is not None

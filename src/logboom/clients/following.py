@@ -89,6 +89,7 @@ class Follower:
 
     def close(self) -> None:
         """Save the position, and release all files."""
+        self._shipper.say_kept(self.spool)
         with suppress(OSError):
             self._save()
         self.spool.close()

@@ -148,6 +148,13 @@ class Shipper:
         why = f"can't write to {spool.folder}: {spool.trouble}" if spool.trouble else "the spool is full"
         self.say_once(f"⚠️ {why}; {consequence}")
 
+    def say_kept(self, spool: Spool) -> None:
+        """Report the lines that are left for the next start, if there are any."""
+        if count := spool.count:
+            self._say(
+                f"📦 {count} lines are not delivered yet; they are kept in {spool.folder} for the next start"
+            )
+
     async def close(self) -> None:
         """Drop the connection. Idempotent."""
         try:

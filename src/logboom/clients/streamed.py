@@ -46,6 +46,7 @@ class StreamFollower:
             self._spool.adopt()
             await self._dispatch.run(self._read_all())
         finally:
+            self._shipper.say_kept(self._spool)
             self._spool.close()
 
     async def _read_all(self) -> None:
