@@ -14,18 +14,16 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.entry_level import level_of, word_name
 from logboom.formats.envelope import ENTRY_AT, SOURCE_AT
-from logboom.formats.levels import name
-from logboom.formats.partial import fields_struct, line_struct
+from logboom.formats.levelled import WORD_CHARS_MAX, LevelledLines
 from logboom.formats.records import (
-    LEVEL_KEYS,
     MESSAGE_KEYS,
     READING_KEYS,
     SENDER_KEYS,
     TIME_KEYS,
     field_of,
     is_canonical,
-    level_of,
     reading_of,
     records_of,
     sender,
@@ -42,22 +40,16 @@ COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
 """Of a column's name."""
 
-_WORD_CHARS_MAX: Final = 64
-"""Of a level that is remembered: a line may hold a megabyte of one."""
-
 _SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
 
 _encode: Final = msgspec.json.Encoder().encode
 _SPECIAL: Final = re.compile('[",\r\n]')
-_DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-_KEYS: Final = (*LEVEL_KEYS, "type", *MESSAGE_KEYS, *TIME_KEYS, *SENDER_KEYS, "id", *READING_KEYS)
-"""What the usual columns need of an entry."""
-_decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
-    line_struct(fields_struct(_KEYS), "received_at", "source", "listener")
-)
+_KEYS: Final = (*MESSAGE_KEYS, *TIME_KEYS, *SENDER_KEYS, "id", *READING_KEYS)
+"""The fields that the usual columns need of an entry, besides its level."""
+_lines: Final = LevelledLines(_KEYS, "received_at", "source", "listener")
 _names: Final = attrgetter(*SENDER_KEYS, "id")
 """All that may tell an entry's sender, but for what makes it a reading."""
 _NAMELESS: Final = (None,) * (len(SENDER_KEYS) + 1)
@@ -112,11 +104,8 @@ def _written(rows: Iterable[Row]) -> bytes:
 
 def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> bytes | None:
     """The usual columns, of which but few fields need be decoded: twice as fast. None when a line is damaged."""
-    try:
-        lines = _decoder.decode_lines(data)
-    except _DAMAGE:
-        return None
-    if len(lines) != len(sequences):
+    lines = _lines.read(data, len(sequences))
+    if lines is None:
         return None
     rows = [
         f"{sequence},{_name(line.received_at)},{_time(line.entry) or _name(line.received_at)},{place},"
@@ -168,14 +157,13 @@ def _time(fields: Any) -> str | None:
 
 def _level(fields: Any) -> str:
     word = fields.level
-    if type(word) is str and len(word) <= _WORD_CHARS_MAX:
-        return _level_cell(word)
-    return _cell(level_of(fields))
+    known = _level_cell(word) if type(word) is str and len(word) <= WORD_CHARS_MAX else ""
+    return known or _cell(level_of(fields))
 
 
 @lru_cache(maxsize=1024)  # few are in use at any time
 def _level_cell(word: str) -> str:
-    return _cell(name(word))
+    return _cell(word_name(word))
 
 
 def _message(fields: Any, raw: str) -> str:
