@@ -23,6 +23,7 @@ from logboom.cli import (
     token,
     verify,
 )
+from logboom.cli.speaking import prepare_streams, say
 from logboom.errors import LogboomError
 
 app = typer.Typer(
@@ -73,8 +74,9 @@ app.command("docs", hidden=True)(docs.docs)
 
 def main() -> None:
     """Entry point of the `logboom` command. Errors of ours end with one line and exit code 1."""
+    prepare_streams()
     try:
         app()
     except LogboomError as error:
-        print(f"❌ {error}", file=sys.stderr)  # noqa: T201 - this is the command's answer
+        say(f"❌ {error}")
         sys.exit(1)

@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:

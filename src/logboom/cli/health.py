@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from logboom.cli import options, trust
+from logboom.cli.speaking import answer, answer_json, say
 
 if TYPE_CHECKING:
     from logboom.clients.tls import Trust
@@ -56,8 +57,6 @@ def health(
 
     Exit codes: 0 well (or a warning), 1 an error or no answer, 2 wrong usage.
     """
-    import json
-
     from logboom.errors import ConfigError
 
     document = None
@@ -70,7 +69,11 @@ def health(
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
     status = document.get("status", "error")
-    typer.echo(json.dumps(document, indent=2) if as_json else _summary(document))
+    if as_json:
+        answer_json(document, indent=2)
+    else:
+        for line in _summary(document):
+            answer(line)
     if status == "error" or (strict and status != "ok"):
         raise typer.Exit(1)
 
@@ -90,7 +93,7 @@ def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str,
         named = data_dir is not None or config is not None or DATA_DIR_VARIABLE in os.environ
         if not named and not folder.exists():
             return None
-        typer.echo(f"❌ no server runs in {folder}; --data-dir or --url names another", err=True)
+        say(f"❌ no server runs in {folder}; --data-dir or --url names another")
         raise typer.Exit(1) from None
     except OSError as error:
         raise _no_answer(str(folder / NAME), error.strerror or error) from None
@@ -120,7 +123,7 @@ def _ask_url(url: str, given: "Trust") -> dict[str, Any]:
 
 
 def _no_answer(where: str, why: object) -> typer.Exit:
-    typer.echo(f"❌ no answer from {where}: {why}", err=True)
+    say(f"❌ no answer from {where}: {why}")
     return typer.Exit(1)
 
 
@@ -137,9 +140,9 @@ def _document_of(body: bytes) -> dict[str, Any]:
     return {"status": "error", "errors": [f"the answer is no health document: {body[:80]!r}"]}
 
 
-def _summary(document: dict[str, Any]) -> str:
+def _summary(document: dict[str, Any]) -> list[str]:
     lines = [str(document.get("status", "error"))]
     for key in ("errors", "warnings"):
         found = document.get(key)
         lines += [f"- {text}" for text in found] if isinstance(found, list) else []
-    return "\n".join(lines)
+    return lines

@@ -8,6 +8,7 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import wrong_usage
+from logboom.cli.speaking import answer_json
 
 if TYPE_CHECKING:
     from logboom.clients.recent import Row
@@ -87,24 +88,21 @@ def filter_from(**words: str | None) -> "Filter":
 
 
 def write_json(objects: list[dict[str, Any]]) -> None:
-    """One JSON object a line."""
-    import msgspec
-
+    """Write one JSON object per line."""
     for one in objects:
-        typer.echo(msgspec.json.encode(one).decode())
+        answer_json(one)
 
 
 def _write(rows: "list[Row]") -> None:
-    from logboom.clients.ansi import strip_colours
     from logboom.clients.display import is_bad, is_dubious
     from logboom.clients.tables import write_table
 
     cells = [
         (
             row.time[:19].replace("T", " "),
-            strip_colours(row.source),
-            strip_colours(row.kind),
-            " ⏎ ".join(strip_colours(line) for line in row.message.split("\n")),
+            row.source,
+            row.kind,
+            row.message.replace("\n", " ⏎ "),
         )
         for row in rows
     ]

@@ -1,6 +1,5 @@
 """`logboom run`: a command whose output goes to a server, too."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,6 +8,7 @@ import typer
 from logboom.cli import options
 from logboom.cli.connecting import choose_server
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -119,4 +119,4 @@ def _run(
 
 def _say(text: str) -> None:
     """Beside the command's own standard error: so that it can be told apart."""
-    print(f"logboom: {text}", file=sys.stderr, flush=True)  # noqa: T201 - this is the command's answer
+    say(f"logboom: {text}")

@@ -78,15 +78,14 @@ def _as_json(name: str, counts: "SourceCounts") -> dict[str, object]:
 
 
 def _write(sources: "dict[str, SourceCounts]") -> None:
-    from logboom.clients.ansi import strip_colours
     from logboom.clients.tables import write_table
 
     rows = [
         (
-            strip_colours(name),
+            name,
             f"{counts.total:,}",
-            strip_colours(_listed(counts.types)),
-            strip_colours(_listed(counts.levels)),
+            _listed(counts.types),
+            _listed(counts.levels),
             "" if counts.per_minute is None else f"{counts.per_minute:,.1f}",
             counts.last_seen[:19].replace("T", " "),
         )

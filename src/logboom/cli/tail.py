@@ -1,6 +1,5 @@
 """`logboom tail`: a server's entries as they come."""
 
-import io
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -97,13 +97,15 @@ def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bo
 async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
     """Print what the reader brings."""
     from logboom.clients.display import Display, read_event
+    from logboom.formats.harmless import visible_json
 
     display = Display(colours=colours_wanted())
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # entries may hold what the terminal has no sign for
     async with aclosing(_portions(reader, limit, follows=follows)) as portions:
         async for portion in portions:
-            lines = [entry.decode() if as_json else display.format(read_event(entry)) for entry in portion]
+            lines = [
+                visible_json(entry.decode(errors="replace")) if as_json else display.format(read_event(entry))
+                for entry in portion
+            ]
             sys.stdout.write("\n".join([*lines, ""]))
             sys.stdout.flush()
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import IO, Final
 
+from logboom.formats.harmless import visible
+
 _GAP: Final = "  "
 
 
@@ -19,10 +21,11 @@ def write_table(
     Args:
         stream: where to; what it is decides how it looks.
         headers: one a column.
-        rows: cells without line ends or escape sequences.
+        rows: cells of any text; see `harmless.visible`.
         numbers: the columns that are aligned to the right.
         styles: one a row, for terminals: `red`, `yellow`, or nothing.
     """
+    rows = [[visible(cell).replace("\t", " ") for cell in row] for row in rows]
     if stream.isatty():
         _draw(stream, headers, rows, numbers, styles)
         return

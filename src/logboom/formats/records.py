@@ -96,11 +96,13 @@ def _read(raw: bytes) -> _Line | None:
         envelope = _envelope_decoder.decode(raw)
     except _DAMAGE:
         return None
-    return _Line(envelope.received_at, _entry(bytes(envelope.entry)), envelope.source, envelope.listener)
+    return _Line(
+        envelope.received_at, lenient_entry(bytes(envelope.entry)), envelope.source, envelope.listener
+    )
 
 
-def _entry(raw: bytes) -> Entry:
-    """The entry, by the lenient decoder: a 1e400 is valid JSON too. What it can't read is the message."""
+def lenient_entry(raw: bytes) -> Entry:
+    """An entry by the lenient decoder: a 1e400 is valid JSON, too. A text that it can't read becomes the message."""
     try:
         entry = json.loads(raw)
     except (ValueError, RecursionError):

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import Final, TextIO
 
+from logboom.formats.harmless import visible, visible_json
 from logboom.formats.times import iso_from_ns
 
 EMOJI: Final = {
@@ -25,14 +26,6 @@ EMOJI: Final = {
     "info": "💬",
 }
 _LEVELS: Final = {"warning": "WARNING", "error": "ERROR", "fatal": "CRITICAL", "restarting": "WARNING"}
-
-_ESCAPES: Final = {
-    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
-    ord("\n"): "\\n",
-    ord("\r"): "\\r",
-    ord("\t"): "\t",
-}
-"""A peer's bytes must neither forge lines nor steer the terminal."""
 
 QUEUE_LINES_MAX: Final = 10_000
 """Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
@@ -138,6 +131,6 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return json.dumps(line, ensure_ascii=False) + "\n"
+            return visible_json(json.dumps(line, ensure_ascii=False)) + "\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        return f"{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"
+        return f"{moment[:19]}Z {EMOJI[kind]} {visible(named_text)}\n"

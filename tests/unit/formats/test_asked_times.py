@@ -100,8 +100,9 @@ def test_a_moment_is_the_same_as_an_end(text: str, moment: datetime) -> None:
         "1" * 30,
         "h",
         "\ud800",
-    ]
-    + ["1h" * 5000, "yesterday " * 5000],
+        "1h" * 5000,
+        "yesterday " * 5000,
+    ],
     ids=lambda text: ascii(text[:20]),
 )
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:

@@ -112,11 +112,22 @@ def test_an_unknown_word_is_shown_as_sent() -> None:
 
 @pytest.mark.parametrize(
     ("number", "level"),
-    [(1, "TRACE"), (4, "TRACE"), (5, "DEBUG"), (9, "INFO"), (13, "WARNING"), (17, "ERROR"), (21, "CRITICAL")]
-    + [(24, "CRITICAL"), (0, ""), (25, "")],
+    [
+        (1, "TRACE"),
+        (4, "TRACE"),
+        (5, "DEBUG"),
+        (9, "INFO"),
+        (13, "WARNING"),
+        (17, "ERROR"),
+        (24, "CRITICAL"),
+        (0, ""),
+        (25, ""),
+    ],
 )
 def test_severity_numbers_have_names(number: int, level: str) -> None:
     assert from_severity(number) == level
+    assert not from_severity(0)
+    assert not from_severity(25)
 
 
 def test_every_word_has_a_canonical_name_that_is_a_word() -> None:
