@@ -24,6 +24,7 @@ from logboom.cli import (
     verify,
 )
 from logboom.cli.speaking import prepare_streams, say
+from logboom.cli.words import with_checked_words
 from logboom.errors import LogboomError
 
 app = typer.Typer(
@@ -70,6 +71,18 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(token.app, name="token")
 app.command("cert")(cert.cert)
 app.command("docs", hidden=True)(docs.docs)
+
+
+def _check_words(group: typer.Typer) -> None:
+    for command in group.registered_commands:
+        if command.callback is not None:
+            command.callback = with_checked_words(command.callback)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _check_words(inner.typer_instance)
+
+
+_check_words(app)
 
 
 def main() -> None:
