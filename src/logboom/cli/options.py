@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from logboom.cli import completion
 from logboom.config import set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
@@ -22,7 +23,9 @@ ConfigFile = Annotated[
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Be a drop-in for a source system: device, gateway, ordered, collector or live."
+        metavar="NAME",
+        help="Be a drop-in for a source system: device, gateway, ordered, collector or live.",
+        autocompletion=completion.profiles,
     ),
 ]
 DataDir = Annotated[
@@ -80,7 +83,10 @@ ReadRedisToken = Annotated[
     str | None,
     typer.Option(metavar="TOKEN", envvar="LOGBOOM_REDIS_TOKEN", help="For https:// of the hosted service."),
 ]
-Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
+Level = Annotated[
+    str | None,
+    typer.Option(metavar="LEVEL", help="Only this level and above.", autocompletion=completion.levels),
+]
 Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
 Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
 GREP: Final = "Only entries that hold this text, in any case, or this field: temp=19.75."
@@ -101,6 +107,7 @@ As = Annotated[
         "--as",
         metavar="PROTOCOL",
         help="ws, device, collector, gateway, capnp or grpc; needed where the URL's scheme does not tell.",
+        autocompletion=completion.protocols,
     ),
 ]
 Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]

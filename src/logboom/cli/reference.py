@@ -54,7 +54,7 @@ def _command_section(path: str, command: Any) -> str:
     options = [one for one in shown if one.param_type_name == "option"]
     words = [_argument_word(argument) for argument in arguments]
     lines = [f"## {path}\n", f"`{' '.join([path, *(['[OPTIONS]'] if options else []), *words])}`\n"]
-    lines.append(_prose(inspect.cleandoc(command.help or "")))
+    lines.append(_prose(inspect.getdoc(command.callback) or ""))
     if command.epilog:
         lines.append(f"{command.epilog}\n")
     if arguments:
