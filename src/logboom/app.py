@@ -39,6 +39,7 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.servers.listener import Listener, ListenerContext
+from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import make_listener
 from logboom.settings import ListenerSettings, Settings
 
@@ -180,6 +181,14 @@ class App:
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
+            if settings.serves_entries:
+                self._announce_page(name, listener.ports[0])
+
+    def _announce_page(self, name: str, port: int) -> None:
+        """Log where to find the page, and what it asks for."""
+        urls = " or ".join(page_urls(self.settings.listeners[name], port))
+        hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
+        self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
 
     def _check_access(self, name: str, settings: ListenerSettings) -> None:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""

@@ -115,7 +115,7 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     from logboom.ops.alerts.service import label_of
     from logboom.ops.alerts.settings import alerts_settings
 
-    settings = load(profile=profile, file=config)
+    settings = load(profile=profile, file=options.settings_file(config, options.warn))
     alerts = alerts_settings(settings.alerts)
     if not alerts.notify:
         say("❌ there is no target: set alerts.notify")

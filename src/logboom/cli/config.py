@@ -15,7 +15,7 @@ def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
     from logboom.ops.alerts.settings import alerts_settings, check_targets
     from logboom.outputs.registry import make_outputs
 
-    settings = load(profile=profile, file=config)
+    settings = load(profile=profile, file=options.settings_file(config, options.warn))
     make_outputs(settings.outputs, Path(settings.data_dir))
     check_targets(alerts_settings(settings.alerts))
     return settings

@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, until_nobody_reads
+from logboom.cli import options, reading
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import say
+from logboom.cli.times import From, To, Zone, exact
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-_From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="Received at or after: 15m, 2h, 7d, 2025-10-01, or a time."),
-]
-_To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="TIME", help="Received before; a date alone includes its day."),
-]
 _Format = Annotated[
     Format, typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte.")
 ]
@@ -55,21 +48,14 @@ _Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write this file, once all of it is there.", show_default="-"
     ),
 ]
-_Url = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help=f"Read from this server, for example {options.URL_DEFAULT}."),
-]
-_DataDir = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", help="Read this data directory.", show_default=options.DATA_DIR_DEFAULT),
-]
 
 
 @grouped
 def export(
     *,
-    from_: _From = None,
-    to: _To = None,
+    from_: From = None,
+    to: To = None,
+    tz: Zone = "",
     form: _Format = Format.CSV,
     source: options.Source = None,
     level: options.Level = None,
@@ -77,14 +63,14 @@ def export(
     text: _Text = None,
     columns: _Columns = None,
     output: _Output = None,
-    url: _Url = None,
-    data_dir: _DataDir = None,
+    url: reading.Url = None,
+    data_dir: reading.DataDir = None,
     connection: Connection,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
-    Reads ./logboom-data where it exists, else the server at http://127.0.0.1:8080. The server need not run, and
-    may. Standard output gets the data and nothing else. Times without a zone are UTC.
+    Reads the data directory, where the server need not run, and may; where there is none, asks the server at
+    http://127.0.0.1:8080. Standard output gets the data and nothing else.
 
     Examples:
       logboom export --from 2025-10-01 --to 2025-10-02 --output october.csv
@@ -96,9 +82,14 @@ def export(
     Exit codes: 0 done, 1 there is no journal, the server refuses, or the file can't be written, 2 wrong usage,
     3 the server can't be reached, or went away.
     """
-    if url and data_dir:
-        raise typer.BadParameter("--url and --data-dir: choose one")
-    words = {"from": from_, "to": to, "level": level, "source": source, "listener": listener, "q": text}
+    words = {
+        "from": exact("from", from_, tz),
+        "to": exact("to", to, tz, is_end=True),
+        "level": level,
+        "source": source,
+        "listener": listener,
+        "q": text,
+    }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
     run = _reading(parameters, form, url, data_dir, connection)
@@ -120,7 +111,6 @@ def _reading(
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """What writes the export into a file; wrong words end the command before it begins."""
     from logboom.clients import exporting
-    from logboom.clients.recent import journal_folder
     from logboom.journal.exporting import Export
     from logboom.journal.steps import Places
     from logboom.web.query import QueryError, export_query
@@ -131,15 +121,14 @@ def _reading(
         raise options.option_error(error) from None
     if form is Format.JSONL and "columns" in parameters:
         raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
-    if url is None and (data_dir or Path(options.DATA_DIR_DEFAULT, "journal").is_dir()):
-        folder = journal_folder(Path(data_dir or options.DATA_DIR_DEFAULT))
-        made = Export(Places(folder), query.wanted, form, columns=query.columns)
+    place = reading.place_of(url, data_dir, connection)
+    if isinstance(place, Path):
+        made = Export(Places(place), query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)
 
     import asyncio
 
-    api = api_of(url or options.URL_DEFAULT, connection)
-    # A time such as 15m is one moment for all requests.
+    api = place.api
     exact = {name: word for name, word in parameters.items() if name not in {"from", "to"}}
     exact |= {
         name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word

@@ -86,7 +86,8 @@ def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str,
     from logboom.config import load
     from logboom.ops.health_socket import NAME, ask
 
-    folder = Path(load(file=config, flags=options.flag_table(data_dir=data_dir)).data_dir)
+    file = options.settings_file(config, options.warn)
+    folder = Path(load(file=file, flags=options.flag_table(data_dir=data_dir)).data_dir)
     try:
         return _document_of(ask(folder, TIMEOUT_S))
     except (FileNotFoundError, NotADirectoryError):

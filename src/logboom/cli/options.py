@@ -1,13 +1,15 @@
 """Options that several commands share, and how they become settings."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from logboom.cli import completion
-from logboom.config import set_path
+from logboom.cli.speaking import say
+from logboom.config import LOCAL_FILE, local_file, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
 
@@ -18,7 +20,14 @@ DATA_DIR_DEFAULT: Final = "logboom-data"
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Read settings from this TOML file.",
+        show_default=f"./{LOCAL_FILE} where it is, and only its owner can write it",
+    ),
 ]
 Profile = Annotated[
     str | None,
@@ -94,10 +103,6 @@ Grep = Annotated[
     str | None,
     typer.Option("--grep", metavar="TEXT", help=GREP),
 ]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Only since then: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 # How lines are sent.
@@ -115,6 +120,26 @@ MaxWait = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long one line may wait for a rate limit.")
 ]
 MAX_RECONNECTS: Final = "Tries to connect again, with growing pauses; 0: for ever."
+
+
+def settings_file(config: Path | None, warn: Callable[[str], object]) -> Path | None:
+    """The file that settings are read from: the one that was named, else the working directory's own.
+
+    Args:
+        config: what was named.
+        warn: called with the reason when a file that is there is not read.
+    """
+    if config is not None:
+        return config
+    found, refused = local_file()
+    if refused:
+        warn(refused)
+    return found
+
+
+def warn(text: str) -> None:
+    """Write a warning to standard error."""
+    say(f"⚠️ {text}")
 
 
 def flag_table(

@@ -73,4 +73,5 @@ def revoke(
 
 
 def _path(config: Path | None, profile: str | None, data_dir: str | None) -> Path:
-    return load(profile=profile, file=config, flags=options.flag_table(data_dir=data_dir)).tokens_path
+    file = options.settings_file(config, options.warn)
+    return load(profile=profile, file=file, flags=options.flag_table(data_dir=data_dir)).tokens_path

@@ -8,6 +8,7 @@ import msgspec
 from logboom.formats.harmless import visible, visible_in_colour
 from logboom.formats.levels import severity
 from logboom.formats.records import lenient_entry, sender
+from logboom.model import Record
 
 RESET: Final = "\x1b[0m"
 GREEN: Final = "\x1b[32m"
@@ -39,6 +40,10 @@ class Event(msgspec.Struct):
     level: str
     message: str
     entry: Entry = {}
+
+    def record(self) -> Record:
+        """The same as a record."""
+        return Record(*(getattr(self, name) for name in Record._fields))
 
 
 class _RawEvent(Event):
