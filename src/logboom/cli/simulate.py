@@ -60,7 +60,8 @@ def device(
 ) -> None:
     """Devices: boot, entries without time, NTP sync, entries with time, heartbeats when idle.
 
-    One line at a time, each sent again until it is acknowledged, as the firmware does.
+    One line at a time, each sent again until it is acknowledged, as the firmware does. Several devices have their
+    serial in each line, as `device`, so that each is a source of its own.
     """
     from logboom.clients.delivery import Policy
     from logboom.clients.simulated_device import DeviceLife, simulate_devices

@@ -2,10 +2,9 @@
 
 import io
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
-import typer
 
 from logboom.formats.harmless import visible, visible_json
 
@@ -19,16 +18,27 @@ def prepare_streams() -> None:
 
 def say(text: str) -> None:
     """Write one line for the user to standard error; standard output is for data."""
-    typer.echo(visible(text), err=True)
+    _write(sys.stderr, visible(text))
 
 
 def answer(text: str) -> None:
     """Write one line to standard output."""
-    typer.echo(visible(text))
+    _write(sys.stdout, visible(text))
 
 
 def answer_json(value: Any, *, indent: int = 0) -> None:
     """Write a JSON value to standard output: on one line, or with an indent."""
     data = msgspec.json.encode(value)
     text = (msgspec.json.format(data, indent=indent) if indent else data).decode()
-    typer.echo("\n".join(map(visible_json, text.split("\n"))))
+    _write(sys.stdout, "\n".join(map(json_line, text.split("\n"))))
+
+
+def json_line(text: str) -> str:
+    """JSON for standard output, harmless, and of characters that its encoding has."""
+    return visible_json(text, ascii_only=not (sys.stdout.encoding or "").lower().startswith("utf"))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line at once. Not by typer's `echo`: to a stream of ASCII it writes UTF-8."""
+    stream.write(f"{text}\n")
+    stream.flush()

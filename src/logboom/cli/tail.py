@@ -11,7 +11,7 @@ import typer
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, until_nobody_reads
 from logboom.cli.groups import grouped
-from logboom.cli.speaking import say
+from logboom.cli.speaking import json_line, say
 from logboom.cli.times import TIME_HELP, Zone, exact
 from logboom.cli.trust import Connection
 
@@ -105,13 +105,12 @@ def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bo
 async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
     """Print what the reader brings."""
     from logboom.clients.display import Display, read_event
-    from logboom.formats.harmless import visible_json
 
     display = Display(colours=colours_wanted())
     async with aclosing(_portions(reader, limit, follows=follows)) as portions:
         async for portion in portions:
             lines = [
-                visible_json(entry.decode(errors="replace")) if as_json else display.format(read_event(entry))
+                json_line(entry.decode(errors="replace")) if as_json else display.format(read_event(entry))
                 for entry in portion
             ]
             sys.stdout.write("\n".join([*lines, ""]))

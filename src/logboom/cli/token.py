@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from logboom.cli import options
+from logboom.cli.speaking import answer
 from logboom.config import load
 from logboom.pipeline import tokens
 
@@ -40,7 +41,7 @@ def add(
     Exit codes: 0 made, 1 it could not be made, 2 wrong usage.
     """
     scopes = tuple(word.strip() for word in scope.split(",") if word.strip())
-    typer.echo(tokens.add_token(_path(config, profile, data_dir), name, scopes))
+    answer(tokens.add_token(_path(config, profile, data_dir), name, scopes))
 
 
 @app.command("list")

@@ -215,4 +215,4 @@ def _gap_text(data: bytes) -> str:
         gap = msgspec.json.decode(data, type=_GapEvent).gap
     except msgspec.DecodeError:
         return "⚠️ entries are missing here"
-    return f"⚠️ {gap.last - gap.first + 1} entries were deleted before they could be read"
+    return f"⚠️ {gap.last - gap.first + 1:,} entries were deleted before they could be read"

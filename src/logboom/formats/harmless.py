@@ -19,6 +19,7 @@ _LONE_JOINERS: Final = "(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-
 """Zero-width joiners beside ASCII; between other letters and emoji they are part of the writing."""
 
 _HARMFUL: Final = re.compile(f"[{_CONTROLS}{_INVISIBLE}\ud800-\udfff]|{_LONE_JOINERS}")
+_NOT_ASCII: Final = re.compile("[^\t\x20-\x7e]")
 _COLOURS: Final = re.compile(r"\x1b\[([0-9;:]{0,64})m")
 _RESET: Final = "\x1b[0m"
 _KEPT: Final = frozenset({0, 1, 3, 4, 22, 23, 24, *range(31, 37), 39, *range(91, 97)})
@@ -55,12 +56,16 @@ def visible_in_colour(text: str) -> str:
     return "".join(piece + colour for piece, colour in zip(shown, colours, strict=True)) + ends
 
 
-def visible_json(text: str) -> str:
+def visible_json(text: str, *, ascii_only: bool = False) -> str:
     r"""A JSON text, as harmless as `visible`, and the same to any program: JSON's own escapes stand in it.
 
-    The text may not have white space between its tokens, other than blanks.
+    Args:
+        text: has no white space between its tokens, other than blanks.
+        ascii_only: for streams of another encoding than UTF-8: escape every character that is not ASCII.
     """
-    return text if text.isascii() and text.isprintable() else _HARMFUL.sub(_escaped, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return (_NOT_ASCII if ascii_only else _HARMFUL).sub(_escaped, text)
 
 
 def _shown(found: re.Match[str]) -> str:

@@ -95,3 +95,6 @@ def test_json_is_the_same_to_a_program() -> None:
     assert json.loads(text) == value
     assert visible(text) == text
     assert "ü \U0001f493" in text
+    plain = visible_json(json.dumps(value, ensure_ascii=False), ascii_only=True)
+    assert plain.isascii()
+    assert json.loads(plain) == value
