@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.cli.speaking import answer, say
+from logboom.cli.speaking import answer_lines, say
 
 if TYPE_CHECKING:
     from logboom.ops.certificates import Pair, PairFiles
@@ -104,7 +104,7 @@ def _authority(files: "PairFiles") -> "Pair":
 
 def _explain_server(ca: "PairFiles", server: "PairFiles", hosts: list[str]) -> None:
     certificate, key = server.certificate.absolute(), server.key.absolute()
-    answer(
+    answer_lines(
         "\n# In the configuration, for each listener that shall speak TLS:\n"
         "[listeners.collector]\n"
         f'tls_cert = "{certificate}"\n'
@@ -116,7 +116,7 @@ def _explain_server(ca: "PairFiles", server: "PairFiles", hosts: list[str]) -> N
 
 
 def _explain_clients(ca: "PairFiles", client: "PairFiles", hosts: list[str]) -> None:
-    answer(
+    answer_lines(
         "\n# In the configuration, so that only clients with a certificate of this authority may connect:\n"
         f'tls_client_ca = "{ca.certificate.absolute()}"\n\n'
         "# Such a client:\n"

@@ -1,4 +1,4 @@
-"""Where commands read entries from: a data directory, or a running server where there is none."""
+"""The place that commands read entries from: a data directory, or a running server where there is none."""
 
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ class Server(NamedTuple):
 
     api: "HttpApi"
     is_guess: bool = False
-    """Whether it was not named, but is asked since there is no data directory."""
+    """True: it was not named, but is asked since there is no data directory."""
 
 
 def place_of(url: str | None, data_dir: str | None, connection: "Connection") -> Path | Server:

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from logboom.formats.harmless import visible, visible_json
+from logboom.formats.harmless import visible, visible_json, visible_lines
 
 
 def prepare_streams() -> None:
@@ -24,6 +24,11 @@ def say(text: str) -> None:
 def answer(text: str) -> None:
     """Write one line to standard output."""
     _write(sys.stdout, visible(text))
+
+
+def answer_lines(text: str) -> None:
+    """Write several lines of ours to standard output."""
+    _write(sys.stdout, visible_lines(text))
 
 
 def answer_json(value: Any, *, indent: int = 0) -> None:

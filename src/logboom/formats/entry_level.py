@@ -14,10 +14,10 @@ SEVERITY_NUMBER_KEYS: Final = ("severity_number", "severityNumber", "SeverityNum
 """OpenTelemetry's own scale, 1 to 24."""
 
 _OUTER: Final = "log"
-"""What ECS has `level` in, where it does not write `log.level`."""
+"""The object that ECS puts `level` into, where it does not write `log.level`."""
 
 _NAME_KEYS: Final = ("name", "level", "label")
-"""Where a level that is an object has its word (loguru, log4js, some encoders of enums)."""
+"""Keys of the word in a level that is an object (loguru, log4js, some encoders of enums)."""
 
 _PINO_PLACE: Final = ("pid", "hostname")
 _PINO_LINE: Final = ("msg", "time")
@@ -25,7 +25,7 @@ _PYTHON_KEYS: Final = ("levelno", "lineno", "funcName", "logger_name", "process"
 """A `logging.LogRecord`'s; an entry with one of them is no pino entry."""
 
 NUMBER_FIELDS: Final = (*_PINO_PLACE, *_PINO_LINE, *_PYTHON_KEYS)
-"""What tells one vocabulary of numbers from another."""
+"""Fields that distinguish the vocabularies of numbers."""
 
 LEVEL_FIELDS: Final = (*LEVEL_KEYS, *SEVERITY_NUMBER_KEYS, _OUTER, "type", *NUMBER_FIELDS)
 """All that `level_of` looks at."""
@@ -113,7 +113,7 @@ def _by_number(entry: Fields, level: object, number: int) -> str:
 
 
 def _is_pino(entry: Fields) -> bool:
-    """Whether an entry has the fields of pino, or of bunyan, and none that only Python's logging has."""
+    """Return whether an entry has the fields of pino, or of bunyan, and none that only Python's logging has."""
     if any(entry.get(key) is not None for key in _PYTHON_KEYS):
         return False
     return any(all(entry.get(key) is not None for key in keys) for keys in (_PINO_PLACE, _PINO_LINE))

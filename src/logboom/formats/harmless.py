@@ -41,12 +41,12 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """As `visible`, of a text of ours that has several lines."""
+    """Several lines of our own text, each as `visible` shows it."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def visible_in_colour(text: str) -> str:
-    """As `visible`, with those colours that can be seen, and a reset at the end."""
+    """One line as `visible` shows it, with those colours that can be seen, and a reset at the end."""
     if "\x1b" not in text:
         return visible(text)
     pieces = _COLOURS.split(text)

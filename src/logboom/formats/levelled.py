@@ -41,7 +41,7 @@ class LevelledLines:
         if not any(needle in data for needle in _NEEDLES):
             return read_lines(self._few, data, count)
         found = read_lines(self._few, data, count)
-        return found if found is None or _is_told(found) else read_lines(self._all, data, count)
+        return found if found is None or _is_complete(found) else read_lines(self._all, data, count)
 
 
 def _decoder(keys: Iterable[str], names: Iterable[str]) -> msgspec.json.Decoder[Any]:
@@ -57,8 +57,8 @@ def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | Non
     return found if count is None or len(found) == count else None
 
 
-def _is_told(found: Sequence[Any]) -> bool:
-    """Whether each line has its level as a word in `level`, so that no other field counts."""
+def _is_complete(found: Sequence[Any]) -> bool:
+    """Return whether each line has its level as a word in `level`, so that no other field counts."""
     try:
         words = set(map(_word, found))
     except TypeError:  # one that is a list or an object

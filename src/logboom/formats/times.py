@@ -51,7 +51,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def is_plausible(moment: datetime) -> bool:
-    """Whether a time that has a zone lies between `EARLIEST` and `LATEST`: others are no times of log entries."""
+    """Return whether a time that has a zone lies between `EARLIEST` and `LATEST`: others are no times of log entries."""
     return EARLIEST <= moment < LATEST
 
 

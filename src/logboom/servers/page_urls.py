@@ -1,4 +1,4 @@
-"""Where a browser finds the page of a listener: the addresses for the line at the start."""
+"""The addresses at which a browser finds the page of a listener, for the line at the start."""
 
 import socket
 from typing import Final
