@@ -1,8 +1,13 @@
 # Two commands are all the set-up: `make run` and `make test`.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-VENV   := .venv
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# One environment per interpreter: .venv is python3's, and `make test PYTHON=python3.12` has .venv-3.12.
+VENV   := .venv$(if $(filter-out file,$(origin PYTHON)),-$(VERSION))
 BIN    := $(VENV)/bin
+# The stamps lie where packages do, so that an environment of an older interpreter, before an upgrade of the system, has none.
+STAMPS := $(VENV)/lib/python$(VERSION)
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
 ARGS   ?=
@@ -15,15 +20,17 @@ WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && e
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-# The stamps name what they were made from: a second run finds them fresh and starts at once.
-$(VENV)/.run: requirements/run.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# A stamp names what it was made from: a second run finds it fresh and starts at once.
+$(STAMPS)/.run: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Logboom needs Python 3.11 or newer; $(PYTHON) is $(or $(VERSION),not there). Another one: make run PYTHON=python3.12"; exit 1; }
+	@test -d $(STAMPS) -a -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run requirements/test.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+$(STAMPS)/.test: $(STAMPS)/.run requirements/test.txt
+	@$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 
 # uPlot draws the page's charts. No failure here may keep the server from starting: without it the page has no charts.
@@ -41,13 +48,13 @@ $(UPLOT): web-assets/package-lock.json
 	  echo "charts are off: uPlot could not be copied to $(VENDOR)"; \
 	fi
 
-run: $(VENV)/.run $(UPLOT)  ## make the environment, then start the server (ARGS="--log-file all.jsonl")
+run: $(STAMPS)/.run $(UPLOT)  ## make the environment, then start the server (ARGS="--log-file all.jsonl")
 	@exec $(BIN)/logboom serve $(ARGS)
 
-test: $(VENV)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
+test: $(STAMPS)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.test  ## lint, types, layers, generated docs, vulnerabilities
+check: $(STAMPS)/.test  ## lint, types, layers, generated docs, vulnerabilities
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -56,35 +63,38 @@ check: $(VENV)/.test  ## lint, types, layers, generated docs, vulnerabilities
 	@$(MAKE) --no-print-directory audit
 
 # One exit code stands for a finding and for no network: the text tells them apart.
-audit: $(VENV)/.test  ## look for known vulnerabilities among the locked dependencies
+audit: $(STAMPS)/.test  ## look for known vulnerabilities among the locked dependencies
 	@found=$$($(BIN)/pip-audit --disable-pip --require-hashes -r requirements/run.txt --progress-spinner off --timeout 10 2>&1) \
 	  || case "$$found" in \
 	    *Found*vulnerabilit*) echo "$$found"; exit 1 ;; \
 	    *) echo "audit: the advisory database can't be reached; nothing was checked" ;; \
 	  esac
 
-format: $(VENV)/.test  ## put the code into its standard form
+format: $(STAMPS)/.test  ## put the code into its standard form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
 # atheris is no part of the test requirements: it has wheels for x86-64 only.
-fuzz: $(VENV)/.test  ## feed every door with what atheris makes up, some minutes long (RUNS=20000)
+fuzz: $(STAMPS)/.test  ## feed every door with what atheris makes up, some minutes long (RUNS=20000)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "fuzz: it wants atheris: $(BIN)/pip install atheris"; exit 1; }
 	@exec $(BIN)/python tests/property/fuzz.py all $(RUNS)
 
-bench: $(VENV)/.test  ## measure beside rsyslog and syslog-ng; writes bench/RESULTS.md
+bench: $(STAMPS)/.test  ## measure beside rsyslog and syslog-ng; writes bench/RESULTS.md
 	@exec $(BIN)/python -m bench $(ARGS)
 
-dist: $(VENV)/.test $(UPLOT)  ## build the wheel and the source archive
+dist: $(STAMPS)/.test $(UPLOT)  ## build the wheel and the source archive
 	@$(BIN)/python -m build --no-isolation --outdir dist
 
-docs: $(VENV)/.run  ## regenerate the reference pages
+docs: $(STAMPS)/.run  ## regenerate the reference pages
 	@$(BIN)/logboom docs docs
 
-lock: $(VENV)/.test  ## renew the hashed lock files
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
-	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
-	@$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --allow-unsafe --strip-extras -c requirements/run.txt --output-file requirements/test.txt requirements/test.in
+# Each file holds for every interpreter and system: what only some need has a marker.
+LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
+lock: $(STAMPS)/.test  ## renew the hashed lock files (ARGS=--upgrade)
+	@$(PIP) install uv
+	@$(LOCK) --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
+	@$(LOCK) --constraints requirements/run.txt --output-file requirements/test.txt requirements/test.in
 
 clean:  ## remove what was built (never data)
-	@rm -rf $(VENV) $(VENDOR) web-assets/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-* $(VENDOR) web-assets/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The measured line: document 000's log entry, compact, made unique by its number.
+"""The measured line: an ESP32's log entry, compact, made unique by its number.
 
 `seq` is a running number of nine digits over all connections of a trial; `msg` is shorter than in the
 document by as many bytes as the number is longer, so that the line keeps its 263 bytes and the newline.

@@ -41,7 +41,7 @@ _INTRODUCTION: Final = f"""\
 
 - **Figures** are the median of all accepted trials, with (lowest..highest) behind it.
 - **Alternating**: in each round every subject runs once, and each round starts with another subject.
-- **The line** is document 000's log entry: {LINE_BYTES - 1} bytes and a newline, each with its own number.
+- **The line** is an ESP32's log entry: {LINE_BYTES - 1} bytes and a newline, each with its own number.
 - **Load** comes from another process on the same machine over 127.0.0.1. CPU is the server's alone
   (utime + stime of all its threads and children), memory is its peak resident size.
 - **Delivery** is verified after the clock has stopped: each stored line is read back and compared. A

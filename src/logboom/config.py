@@ -41,7 +41,7 @@ _ORCHESTRATORS: Final = re.compile(
 """What Kubernetes and Docker set in containers that stand beside a service of the name `logboom`."""
 
 _SWITCHES: Final = frozenset({"enabled", "store", "rate_limit_enabled"})
-"""Settings that are on or off. Under their foreign names, all but true, 1 and yes means off (WIRE.md)."""
+"""Settings that are on or off. Under their foreign names, all but true, 1 and yes means off."""
 
 
 def load(

@@ -1,4 +1,4 @@
-"""Document 002's system under load: both protocols at once, one ordered columns file, also over SIGKILL."""
+"""Profile `ordered` under load: both protocols at once, one ordered columns file, also over SIGKILL."""
 
 import itertools
 import random

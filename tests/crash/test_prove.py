@@ -118,7 +118,7 @@ class Link:
 
     def exchange(self, _lines: object) -> Iterator[bool]:
         yield from self.answers
-        raise ConnectionError
+        raise ConnectionError("the link broke")
 
     def close(self) -> None:
         pass
@@ -127,10 +127,10 @@ class Link:
 def test_a_witness_sends_again_what_has_no_answer_and_what_was_refused() -> None:
     one = witness([], [], DEVICE, "device0")
     one.window = 4
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError, match="the link broke"):
         one._talk(Link([True, False]))
     assert (bytes(one.sends), bytes(one.acked)) == (b"\1\0\1\1", b"\1\0\0\0")
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError, match="the link broke"):
         one._talk(Link([True, True]))
     assert (bytes(one.sends), bytes(one.acked)) == (b"\1\1\2\2\1", b"\1\1\1\0\0")
     assert bytes(one.again) == b"\0\1\1\1\0"

@@ -17,7 +17,12 @@ from tests.kit.docs_session import ReaderSession
 from tests.kit.postgres_kit import PASSWORD
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+WALKED = set((ROOT / "docs" / "contributing").glob("add-*.md"))
+"""`test_contributing` follows them, in a copy of the repository."""
 BLOCKS = {page: list(blocks_of(page.read_text(encoding="utf-8"))) for page in PAGES}
 
 RUN = {"console", "python", "toml", "json", "sql"}
@@ -29,7 +34,9 @@ SHOWN = {
     "caddy",
     "capnp",
     "cpp",
+    "diff",
     "ini",
+    "javascript",
     "jsonl",
     "mermaid",
     "nginx",
@@ -45,6 +52,7 @@ NEVER = {
     "make test": "a test run can't hold itself",
     "make check": "it is what runs beside this",
     "make bench": "minutes",
+    ".venv/bin/python -m bench": "minutes",
     "logboom prove": "minutes; tests/crash runs shorter ones",
 }
 
@@ -109,7 +117,9 @@ def test_commands_stand_where_they_are_run(page: Path) -> None:
             json.loads(block.text.replace("…", "0") if block.text.count("\n") == 1 else block.text)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if text_of(page)], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if text_of(page) and page not in WALKED], ids=name_of
+)
 @pytest.mark.service
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = text_of(page)
@@ -163,7 +173,13 @@ def follow(session: ReaderSession, block: Block, page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "block"),
-    [(page, block) for page in PAGES for block in run_blocks(page) if block.language == "toml"],
+    [
+        (page, block)
+        for page in PAGES
+        if page not in WALKED
+        for block in run_blocks(page)
+        if block.language == "toml"
+    ],
     ids=lambda part: name_of(part) if isinstance(part, Path) else str(part.line),
 )
 def test_a_configuration_is_good(

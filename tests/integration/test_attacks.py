@@ -39,9 +39,17 @@ from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
+from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
+ENTRIES = {
+    "device": LINE,
+    "gateway": b'{"time":"t","temp":1,"rh":2,"lux":3}',
+    "collector": b'{"level":"ERROR","message":"m"}\n',
+    "capnp": bytes.fromhex("00000014 101250010f01030006111d3200061f68656c6c6f"),
+}
+"""One entry per protocol over TCP."""
 SECRET = b"only for those who may read"
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -261,9 +269,9 @@ def test_who_came_in_by_a_token_goes_with_it(tmp_path: Path, monkeypatch: pytest
             revoke_token(file, "leaves")
             assert is_ended(device)
             for one in (tail, live):
-                with pytest.raises(ConnectionClosed):
+                with pytest.raises(ConnectionClosed, match="close frame"):
                     read_all(one)
-            with pytest.raises(grpc.RpcError) as caught:
+            with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED") as caught:
                 next(stream)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
             hold.set()
@@ -544,9 +552,23 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
 # --- sending more than one may
 
 
+def sent_and_stored(app: AppThread, front: str) -> bool:
+    """Send an entry over a new connection; returns whether it was stored."""
+    if front == "http":
+        return status_of(post(app.port(front), b'{"a":1}')) == 200
+    with socket.create_connection(("127.0.0.1", app.port(front)), timeout=LIMIT_S) as one:
+        one.sendall(ENTRIES[front])
+        one.shutdown(socket.SHUT_WR)
+        while one.recv(100):
+            pass
+    return len(journal_lines(Path(app.app.settings.data_dir))) == 1
+
+
+@pytest.mark.parametrize("front", ["device", "gateway", "collector", "capnp", "http"])
 def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str
 ) -> None:
+    """Over WebSocket and gRPC, a connection is held back for what it has sent itself."""
     looks: list[str] = []
 
     def debt_s(_: Intake, address: str) -> float:
@@ -554,14 +576,9 @@ def test_a_limit_counts_for_all_connections_of_an_address(
         return 0.01 if len(looks) < 5 else 0.0
 
     monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, ("device", "http")) as app:
-        with socket.create_connection(("127.0.0.1", app.port("device")), timeout=LIMIT_S) as one:
-            one.sendall(LINE)
-            assert one.recv(100) == b'{"ack":1}\n'
+    with AppThread(tmp_path, (front,)) as app:
+        assert sent_and_stored(app, front)
         assert looks[:5] == ["127.0.0.1"] * 5
-        looks.clear()
-        assert status_of(post(app.port("http"), b'{"a":1}')) == 200
-        assert looks == ["127.0.0.1"] * 5
 
 
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
@@ -584,7 +601,7 @@ def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:
         settings = app.app.settings.listeners["grpc"]
         settings.deny = ["127.0.0.0/8"]
         app.call(app.app.listeners["grpc"].service.configure, settings)
-        with pytest.raises(grpc.RpcError) as caught:
+        with pytest.raises(grpc.RpcError, match="PERMISSION_DENIED") as caught:
             call(request, timeout=LIMIT_S)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 

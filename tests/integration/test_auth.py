@@ -122,9 +122,9 @@ def test_the_websocket_takes_the_token_in_its_address(world: World) -> None:
     def address(name: str) -> str:
         return f"ws://any:{world.tokens[name]}@127.0.0.1:{port}/"
 
-    with pytest.raises(InvalidStatus):
+    with pytest.raises(InvalidStatus, match="HTTP 401"):
         connect(f"ws://127.0.0.1:{port}/")
-    with pytest.raises(InvalidStatus):
+    with pytest.raises(InvalidStatus, match="HTTP 401"):
         connect(address("wrong"))
     with (
         connect(address("read")) as reader,
@@ -176,7 +176,7 @@ def test_grpc_wants_it_in_the_metadata(world: World, name: str, code: str | None
         if code is None:
             assert call(request, metadata=metadata, timeout=30) == b"\x08\x01"
             return
-        with pytest.raises(grpc.RpcError) as caught:
+        with pytest.raises(grpc.RpcError, match=f"StatusCode.{code}") as caught:
             call(request, metadata=metadata, timeout=30)
     assert caught.value.code().name == code
 

@@ -41,7 +41,7 @@ WAIT_S = 20.0
 
 
 class Client:
-    """Document 002's client: header and body written apart, nothing read."""
+    """A deployed client: header and body written apart, nothing read."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

@@ -1,4 +1,4 @@
-"""Clients against servers that behave, and misbehave, as WIRE.md says: real sockets, fake servers."""
+"""Clients against servers that behave, and misbehave: real sockets, fake servers."""
 
 import asyncio
 import contextlib

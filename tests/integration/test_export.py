@@ -155,7 +155,7 @@ def test_an_export_that_is_cut_off_is_not_taken_for_whole(tmp_path: Path) -> Non
         async with ClientSession() as client:
             async with running_app(tmp_path) as app:
                 answer = await client.get(f"http://127.0.0.1:{port_of(app)}/api/export.jsonl")
-            with pytest.raises(ClientError):
+            with pytest.raises(ClientError, match="payload is not completed"):
                 await answer.read()
             answer.close()
 

@@ -29,7 +29,7 @@ LINES = [f"line {number}" for number in range(40)]
 
 
 class FakeServer:
-    """Document 004's server, which misbehaves on demand.
+    """A WebSocket server that misbehaves on demand.
 
     Args:
         lists: also answers `GET /api/entries`, as Logboom does.

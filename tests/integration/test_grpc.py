@@ -156,7 +156,7 @@ def play(tmp_path: Path, stubs: SimpleNamespace) -> Play:
 
 async def failure(call: Any) -> tuple[Any, str]:
     """The status that a call ends with."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.aio.AioRpcError, match=r"status = StatusCode\.") as caught:
         await call
     return caught.value.code(), caught.value.details()
 
@@ -336,7 +336,7 @@ def test_a_rate_limit_says_when_it_ends(play: Play) -> None:
     async def scenario(world: World) -> None:
         request = world.request(message="m")
         assert (await world.service.LogMessage(request)).success
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED") as caught:
             await world.service.LogMessage(request)
         assert caught.value.code() is Code.RESOURCE_EXHAUSTED
         assert 0 < float(dict(caught.value.trailing_metadata())["retry-after-s"]) <= 3600

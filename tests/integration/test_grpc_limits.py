@@ -88,7 +88,7 @@ class World:
 
 def status(call: Callable[[], Any]) -> tuple[Any, str]:
     """How a call ends that does not end well."""
-    with pytest.raises(grpc.RpcError) as caught:
+    with pytest.raises(grpc.RpcError, match=r"status = StatusCode\.") as caught:
         call()
     return caught.value.code(), caught.value.details()
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,10 @@ def test_health_has_the_fields_of_both_generations_of_clients(tmp_path: Path) ->
     assert document["database"]["connected"] is True
     assert document["database"]["total_readings"] == 3
     assert document["memory_readings_count"] == document["memory"]["count"] == 3
-    assert document["uptime_seconds"] >= 0
+    up = datetime.fromisoformat(document["timestamp"]) - datetime.fromisoformat(document["start_time"])
+    assert up.total_seconds() == pytest.approx(
+        document["uptime_seconds"], abs=1.1
+    )  # moments have whole seconds
     assert "warnings" not in document
     assert "errors" not in document
 

@@ -69,7 +69,7 @@ def test_a_network_that_may_not_call(tmp_path: Path) -> None:
     with (
         limited(tmp_path, "grpc", deny=["127.0.0.0/8"]) as app,
         grpc.insecure_channel(f"127.0.0.1:{app.port('grpc')}") as channel,
-        pytest.raises(grpc.RpcError) as caught,
+        pytest.raises(grpc.RpcError, match="PERMISSION_DENIED") as caught,
     ):
         channel.unary_unary("/logservice.LogService/LogMessage")(b"", timeout=30)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
@@ -112,8 +112,7 @@ def test_connections_that_are_gone_count_no_more(tmp_path: Path, listener: str) 
             with connect(app, listener) as short:
                 short.sendall(greeting)
                 assert short.recv(1024).startswith(answer)
-            while app.call(lambda: counters.connections_open):
-                pass
+            app.until(lambda: not counters.connections_open)
         assert counters.connections_total == 10
         assert counters.connections_refused == 0
 

@@ -136,7 +136,7 @@ def export_it(app: AppThread, held: ExitStack) -> None:
 def send_a_large_message(app: AppThread, held: ExitStack) -> None:
     peer = held.enter_context(connect(f"ws://127.0.0.1:{app.port('http')}/"))
     peer.send("x" * 2000)
-    with pytest.raises(ConnectionClosed) as caught:
+    with pytest.raises(ConnectionClosed, match="1009") as caught:
         peer.recv(timeout=LIMIT_S)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1009

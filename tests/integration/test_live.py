@@ -1,4 +1,4 @@
-"""Profile `live`: document 004's server with its words and flags, looked at with a WebSocket and a Redis client."""
+"""Profile `live`: the WebSocket log server's words and flags, looked at with a WebSocket and a Redis client."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Document 001's three scenarios, with its profile: normal operation, a sensor that is turned off, network trouble."""
+"""Three scenarios of monitoring, with its profile: normal operation, a sensor that is turned off, network trouble."""
 
 import asyncio
 import io
@@ -48,7 +48,7 @@ def _activity_is_stamped_by_the_shifted_clock(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Server:
-    """The profile `gateway` as document 001 runs it, on free ports, with a clock that can be set forward."""
+    """The profile `gateway` as it is deployed, on free ports, with a clock that can be set forward."""
 
     def __init__(self, data_dir: Path, **gateway: Any) -> None:
         here = {"host": "127.0.0.1", "port": 0}

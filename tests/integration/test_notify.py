@@ -83,5 +83,5 @@ def test_a_start_that_fails_is_never_ready(tmp_path: Path, manager: socket.socke
         assert server.process is not None
         assert server.stop() != 0
     manager.settimeout(0)
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match="temporarily unavailable"):
         told_until(manager, "READY=1")

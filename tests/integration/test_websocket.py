@@ -1,4 +1,4 @@
-"""The WebSocket on `/`, with a client library that is not ours. Contract: WIRE.md, document 004."""
+"""The WebSocket on `/`, with a client library that is not ours. Contract: docs/contracts/websocket.md."""
 
 import asyncio
 import json
@@ -213,7 +213,7 @@ def test_a_message_may_have_a_mebibyte_and_not_more(tmp_path: Path) -> None:
             assert (await reply(alice))["status"] == "received"
             assert await bob.recv() == sized(1 << 20)
             await alice.send(sized((1 << 20) + 2))
-            with pytest.raises(ConnectionClosed) as caught:
+            with pytest.raises(ConnectionClosed, match="1009") as caught:
                 await alice.recv()
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1009
@@ -237,7 +237,7 @@ def test_compression_is_the_clients_choice(tmp_path: Path, compression: str | No
 
 def test_a_foreign_page_is_refused(tmp_path: Path) -> None:
     async def scenario(app: App) -> None:
-        with pytest.raises(InvalidStatus) as caught:
+        with pytest.raises(InvalidStatus, match="HTTP 403") as caught:
             await peer(app, origin="https://evil.example")
         assert caught.value.response.status_code == 403
         async with peer(app, origin=f"http://127.0.0.1:{port_of(app)}") as client:
@@ -269,7 +269,7 @@ def test_a_stopping_server_answers_what_has_come_and_says_goodbye(tmp_path: Path
             await client.send(text(0))
             assert (await reply(client))["status"] == "received"
             stopping = asyncio.create_task(app.stop())
-            with pytest.raises(ConnectionClosed) as caught:
+            with pytest.raises(ConnectionClosed, match="1001") as caught:
                 await client.recv()
             await stopping
             assert caught.value.rcvd is not None

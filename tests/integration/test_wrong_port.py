@@ -51,7 +51,7 @@ def test_what_a_page_lets_a_browser_send_is_not_stored(tmp_path: Path, *, tls: b
 
 
 def test_http_that_is_no_browsers_is_nonsense_like_any_other(tmp_path: Path) -> None:
-    """WIRE.md: the connection stays open; the rest of the stream is unharmed."""
+    """The connection stays open; the rest of the stream is unharmed."""
     with AppThread(tmp_path / "data", ("device", "collector")) as app:
         with socket.create_connection(("127.0.0.1", app.port("device")), timeout=30) as device:
             device.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + BODY)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from logboom.app import App
 from logboom.config import load
 from logboom.journal.disk import Disk
 from logboom.ops.oplog import OperationalLog
+from tests.kit.app_kit import until
 
 START_S_MAX = 30.0
 
@@ -72,6 +74,11 @@ class AppThread:
             return function(*arguments)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(START_S_MAX)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait until `done`, which is called on the server's loop. Raises `TimeoutError` after `START_S_MAX`."""
+        waiting = asyncio.wait_for(until(done), START_S_MAX)
+        asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
 
     def __enter__(self) -> Self:
         self._thread.start()

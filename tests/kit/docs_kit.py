@@ -10,10 +10,13 @@ An HTML comment right above a block tells what readers need not see:
     <!-- file: logboom.toml -->                  the page asks to save it under this name
     <!-- file: logboom.toml; profile: device -->  and to use it with this profile
     <!-- ready: listening -->                    it runs until it is stopped, and is ready once it prints this
+    <!-- change: src/… -->                       a ```` ```diff ````: its lines with `+` are added to this file, its
+                                                 lines with `-` removed; all others have to be there, once
 """
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 FENCE: Final = re.compile(r"^(```+)(\w*)\s*$")
@@ -64,6 +67,11 @@ class Block(NamedTuple):
         """The profile that a configuration belongs to; empty: it stands alone."""
         return self._noted("profile")
 
+    @property
+    def change(self) -> str:
+        """Path of the file that the block changes; empty: it changes none."""
+        return self._noted("change")
+
     def _noted(self, key: str) -> str:
         parts = (part.partition(":") for part in self.note.split(";"))
         return {name.strip(): value.strip() for name, _, value in parts}.get(key, "")
@@ -95,6 +103,19 @@ def blocks_of(page: str) -> Iterator[Block]:
         elif line.strip():
             note = _NOTE.match(line.strip())
             above = note[1] if note is not None else ""
+
+
+def apply_change(block: Block, folder: Path) -> None:
+    """Apply a block with a `change` to its file under `folder`. Raises `AssertionError` when it does not fit."""
+    lines = [(line[:1] or " ", line[1:]) for line in block.text.splitlines()]
+    before = "\n".join([text for sign, text in lines if sign in " -"]) + "\n"
+    after = "\n".join([text for sign, text in lines if sign in " +"]) + "\n"
+    path = folder / block.change
+    text = path.read_text(encoding="utf-8")
+    assert text.count(before) == 1, (
+        f"line {block.line}: {block.change} does not have these lines once:\n{before}"
+    )
+    path.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def commands_of(block: Block) -> list[Command]:

@@ -141,7 +141,7 @@ def make_output(url: str, data_dir: Path, **more: Any) -> PostgresOutput:
 
 
 def reading(number: int) -> bytes:
-    """A reading as document 001's gateways send it, one a minute."""
+    """A reading as gateways send it, one per minute."""
     moment = f"2025-10-02 {number // 60 % 24:02d}:{number % 60:02d}:37"
     text = f'{{"id":"e4643048d7292c2e","time":"{moment}","temp":{number % 40}.10,"rh":50.50,"lux":254.0}}'
     return text.encode()

@@ -1,4 +1,4 @@
-"""A redis-server for tests, and document 004's messages in it."""
+"""A redis-server for tests, and WebSocket messages in it."""
 
 import json
 import shutil
@@ -81,7 +81,7 @@ def make_output(url: str, data_dir: Path, **more: Any) -> RedisOutput:
 
 
 def message(number: int, source: str = "whaleon-1", **more: Any) -> bytes:
-    """A message as document 004's sender sends it."""
+    """A message as the original sender sends it."""
     entry = {"timestamp": "2024-01-01T12:00:00", "message": f"m{number}", "source": source, "type": "log"}
     return json.dumps({**entry, **more}).encode()
 

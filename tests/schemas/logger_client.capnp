@@ -1,4 +1,4 @@
-# A client's own copy: what document 002 prints, with the file id of its deployed clients.
+# A client's own copy: the documented schema, with the file id of deployed clients.
 @0xfc867d59c4f2e15c;
 
 struct LoggerMsg {

@@ -1,5 +1,6 @@
 """Layers of settings, and what is said about wrong ones."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_our_names_win_over_the_collectors() -> None:
 def test_an_error_names_the_key_what_was_found_and_what_is_allowed(
     table: dict[str, Any], parts: list[str]
 ) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=re.escape(parts[0])) as caught:
         load_with(flags=table)
     for part in parts:
         assert part in str(caught.value), str(caught.value)

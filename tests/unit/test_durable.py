@@ -78,7 +78,7 @@ def test_others_may_not_read_what_is_written(tmp_path: Path) -> None:
 
 def test_a_file_that_is_there_is_not_created_again(tmp_path: Path) -> None:
     create_file(tmp_path / "a", [b"first"])
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match="File exists"):
         create_file(tmp_path / "a", [b"second"])
     assert (tmp_path / "a").read_bytes() == b"first"
 

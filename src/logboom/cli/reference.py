@@ -18,8 +18,8 @@ What the `http` listener serves. [openapi.json](openapi.json) says the same to p
 - Errors under `/api` are `{"error": text}` with a status from 400 on; elsewhere plain text.
 - 🔑 marks what asks for a token where the listener does: `Authorization: Bearer TOKEN`, or the token as the password
   of the address. Reading takes the scope `read`, sending `write`. See [Tokens](../how-to/tokens.md).
-- Times are ISO 8601 in UTC. Where a time is asked for, `15m`, `2 hours ago`, `yesterday`, `2026-11-30 14:00` (UTC) and seconds since
-  the epoch will do: [Times](../how-to/search.md#times).
+- Times are ISO 8601 in UTC. Parameters also take `15m`, `2 hours ago`, `yesterday`, `2026-11-30 14:00` (UTC) and
+  seconds since the epoch: see [Times](../how-to/search.md#times).
 - On `/`, an upgrade to WebSocket speaks the live protocol: see
   [Replace a WebSocket log server](../how-to/replace-websocket-server.md).
 - An unknown parameter is refused with 400, so that a spelling mistake shows nothing that was not asked for.
@@ -101,10 +101,9 @@ def _spelled(option: Any) -> str:
 
 
 def _kind(option: Any) -> str:
-    kind = option.type_descriptor.annotation
-    if hasattr(kind, "__members__"):
-        return "|".join(kind)
-    return {int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT")
+    if choices := getattr(option.type, "choices", None):
+        return "|".join(map(str, choices))
+    return "NUMBER" if option.type.name.partition(" ")[0] in {"int", "float"} else "TEXT"
 
 
 def _help(parameter: Any) -> str:

@@ -95,7 +95,7 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
 
 
 def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_only: bool) -> None:
-    """`--grpc_port` and `--tcp_only`, as document 002's server has them."""
+    """`--grpc_port` and `--tcp_only`, as the ordered log server has them."""
     if grpc_port is None and not tcp_only:
         return
     names = load(profile=profile, environment={}).only

@@ -1,4 +1,4 @@
-"""`capnp`, the client's side: length-prefixed packed messages, never an answer. Contract: WIRE.md, "capnp"."""
+"""`capnp`, the client's side: length-prefixed packed messages, never an answer. Contract: docs/contracts/capnp.md."""
 
 import os
 import socket

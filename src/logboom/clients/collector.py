@@ -1,4 +1,4 @@
-"""`collector`, the client's side: NDJSON, one status reply a line. Contract: WIRE.md, "collector"."""
+"""`collector`, the client's side: NDJSON, one status reply per line. Contract: docs/contracts/collector.md."""
 
 from functools import lru_cache
 from typing import ClassVar, Final

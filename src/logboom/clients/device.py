@@ -1,4 +1,4 @@
-"""`device`, the client's side: JSON lines, answered by counted `{"ack":1}`. Contract: WIRE.md, "device"."""
+"""`device`, the client's side: JSON lines, answered by counted `{"ack":1}`. Contract: docs/contracts/device.md."""
 
 import time
 from functools import lru_cache

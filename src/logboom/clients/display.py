@@ -1,4 +1,4 @@
-"""Entries as lines for people: document 004's lines and colours. Pure. Contract: WIRE.md, "Reader's line"."""
+"""Entries as lines for people, with their colours. Pure. Contract: docs/contracts/websocket.md."""
 
 import re
 from typing import Any, Final
@@ -18,7 +18,7 @@ RED: Final = "\x1b[31m"
 DIM: Final = "\x1b[2m"
 
 KINDS: Final = {"log": GREEN, "status": YELLOW, "heartbeat": CYAN, "error": RED}
-"""Document 004's types and their colours."""
+"""Types of messages, and their colours."""
 _STDERR: Final = "stderr"
 _HEART: Final = "💓"
 _WARNING: Final = 13
@@ -73,7 +73,7 @@ def name_of(source: str) -> str:
 
 
 def is_message(entry: Entry) -> bool:
-    """Whether an entry is one of document 004's messages."""
+    """Whether an entry is a WebSocket message."""
     kind, message = entry.get("type"), entry.get("message")
     return (
         isinstance(kind, str)

@@ -22,7 +22,7 @@ class FollowOptions(NamedTuple):
     """How to follow."""
 
     interval_s: float = 2.0
-    """Document 004's: a look at the file, when no event has told."""
+    """Seconds between two looks at the file, when no event came."""
     grouping: Grouping = Grouping()
     strips_ansi: bool = False
     from_end: bool = False

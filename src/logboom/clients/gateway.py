@@ -1,4 +1,4 @@
-"""`gateway`, the client's side: sensor readings, never an answer. Contract: WIRE.md, "gateway"."""
+"""`gateway`, the client's side: sensor readings, never an answer. Contract: docs/contracts/gateway.md."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""`grpc`, the client's side: a stream of batches, each answered once it is stored. Contract: WIRE.md, "grpc".
+"""`grpc`, the client's side: a stream of batches, each answered once it is stored. Contract: docs/contracts/grpc.md.
 
 grpcio is imported when the first connection is made: it takes a quarter of a second.
 """

@@ -162,7 +162,7 @@ class LogboomHandler(logging.Handler):
             return _encode({key: value.encode(errors="replace").decode() for key, value in entry.items()})
 
     def _entry(self, record: logging.LogRecord) -> dict[str, str]:
-        """The record in the fields of document 002, without those that are empty."""
+        """The record in the fields of a `LogRequest`, without those that are empty."""
         fields = {
             "timestamp": iso_from_ns(int(record.created * 1e6) * 1000),
             "hostname": self._hostname,

@@ -1,4 +1,4 @@
-"""Document 004's sender: when a file changes, its last lines go out as one message."""
+"""Last-lines mode of `send`: when a file changes, its last lines are sent as one message."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Document 004's messages, from the client's side: made, and their answers read. Pure. Contract: WIRE.md."""
+"""WebSocket messages, the client's side: made, and their answers read. Contract: docs/contracts/websocket.md."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

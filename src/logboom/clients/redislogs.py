@@ -1,4 +1,4 @@
-"""Document 004's logs as they stand in Redis. Contract: WIRE.md, "Redis layout"."""
+"""Entries in Redis, read back. Contract: docs/contracts/redis-layout.md."""
 
 from collections.abc import Mapping
 from typing import Final

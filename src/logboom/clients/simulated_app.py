@@ -1,4 +1,4 @@
-"""Simulated applications. Source document 003 and its sibling client; over other protocols, the same entries."""
+"""Simulated applications: the entries of a `collector` client; over other protocols, the same."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Simulated devices: boot, NTP sync, log entries, heartbeats. Source document 000's mock device."""
+"""Simulated devices: boot, NTP sync, log entries, heartbeats. The same as a deployed device sends."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ _SPIFFS_BYTES: Final = 1_000_000
 
 
 class SimulatedDevice:
-    """Makes the lines of one device, with the fields and their order as in document 000.
+    """Makes the lines of one device, with the fields, and their order, of a deployed device.
 
     Args:
         boot_seq: counts the device's boots.

@@ -1,4 +1,4 @@
-"""Simulated sensor gateways: temperature, humidity and light that vary slowly. Source document 001."""
+"""Simulated sensor gateways: temperature, humidity and light that vary slowly."""
 
 import math
 import random

@@ -22,12 +22,12 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def earlier(moment: str, seconds: float) -> str:
-    """A time of document 004's form, moved back."""
+    """A message's time, moved back."""
     return (datetime.fromisoformat(moment) - timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def time_of_header(date: str | None) -> str:
-    """The `Date` of an HTTP answer in document 004's form; empty when there is none to be read."""
+    """The `Date` of an HTTP answer in the form of a message's time; empty when there is none to be read."""
     try:
         moment = parsedate_to_datetime(date or "")
     except ValueError:

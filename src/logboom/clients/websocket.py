@@ -1,4 +1,4 @@
-"""`ws`, the client's side: document 004's messages over a WebSocket. Contract: WIRE.md, "http: WebSocket".
+"""`ws`, the client's side: messages over a WebSocket. Contract: docs/contracts/websocket.md.
 
 A server that is killed between storing and answering has messages that its client must take for lost. Sent
 again, they would be there twice. So each message has a timestamp of its own, and before anything is sent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession, ClientWebSocketResponse, TraceConfig, TraceRequestEndParams
 
 HEARTBEAT_S: Final = 30.0
-"""Document 004's interval."""
+"""Seconds between two heartbeats."""
 PING_S: Final = 30.0
 """How often a connection is probed: one whose peer has silently gone is known to be lost within 45 s."""
 INCOMING_BYTES_MAX: Final = 4 << 20
@@ -37,7 +37,7 @@ answered message can have come that much earlier, and a server's clock may be se
 
 
 class WebSocketDialect(Dialect):
-    """Speaks as document 004's sender does. Its messages are sent as they are; other lines become messages.
+    """Speaks as the original sender does. Its messages are sent as they are; other lines become messages.
 
     Args:
         source: the name in messages that are made here.

@@ -1,4 +1,4 @@
-"""Packed `LoggerMsg` messages as JSON entries. Contract: WIRE.md, "capnp"; source document 002.
+"""Packed `LoggerMsg` messages as JSON entries. Contract: docs/contracts/capnp.md.
 
 A message of one segment that is sound goes through pycapnp, in some 3 µs. Any other, of several segments, with a
 text that is not UTF-8, or broken, is first unpacked here (`formats.packing` says why), and then read as bytes.
@@ -31,7 +31,7 @@ TEXTS: Final = (
     "serviceName",
     "stackTrace",
 )
-"""The fields of document 002 without `level`: the 15 pointers, in their order."""
+"""Fields of a `LoggerMsg` without `level`: the 15 pointers, in their order."""
 
 Entry: Final = msgspec.defstruct("Entry", [("level", str), *((name, str) for name in TEXTS)], gc=False)
 """What is stored: the names are the document's."""

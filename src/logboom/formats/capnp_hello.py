@@ -1,4 +1,4 @@
-"""`HelloMsg`, the unpacked message that newer Cap'n Proto clients start with. Contract: WIRE.md, "capnp"."""
+"""`HelloMsg`, the unpacked message that newer Cap'n Proto clients start with. Contract: docs/contracts/capnp.md."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""gRPC's `LogRequest`, in both layouts, as JSON entries. Contract: WIRE.md, "grpc"; source document 002."""
+"""gRPC's `LogRequest`, in both layouts, as JSON entries. Contract: docs/contracts/grpc.md."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache

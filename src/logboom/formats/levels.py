@@ -1,8 +1,8 @@
 """Every level vocabulary on one scale: OpenTelemetry's severity numbers (1 to 24).
 
 Source: the OpenTelemetry log data model, field SeverityNumber; syslog's words and numbers from RFC 5424; the twelve
-levels of source document 002 stand among them, in the document's order. The letters are those of ESP-IDF, Android
-and glog, the words of three letters those of Serilog and zerolog.
+levels of `LoggerMsg` (docs/contracts/capnp.md) stand among them, in that schema's order. The letters are those of
+ESP-IDF, Android and glog, the words of three letters those of Serilog and zerolog.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 # (severity, canonical name, aliases). Rows of one severity range keep their own names: TRADE stays TRADE.
-# OpenTelemetry has three numbers between INFO and WARNING, document 002 five levels: hence the halves.
+# OpenTelemetry has three numbers between INFO and WARNING, `LoggerMsg` five levels: hence the halves.
 _TABLE: Final = (
     (1, "NOTSET", ()),
     (1, "TRACE", ("TRC", "T", "VERBOSE", "VRB", "V", "FINEST", "FINER", "SILLY")),
@@ -53,7 +53,7 @@ WIRE_LEVELS: Final = (
     "ERROR",
     "CRITICAL",
 )
-"""Document 002's enum, of Cap'n Proto and gRPC alike: the index is the number on the wire."""
+"""Level enum of Cap'n Proto and gRPC alike: the index is the number on the wire."""
 
 WIRE_LEVEL_MAX: Final = 0xFFFF
 """Cap'n Proto enums have 16 bits."""
@@ -148,7 +148,7 @@ def _stepped(word: str) -> str:
 
 
 def wire_number(level: object) -> int | None:
-    """Document 002's number for a level of any vocabulary, or None when it is unknown.
+    """The wire number of a level of any vocabulary, or None when it is unknown.
 
     Levels that the document does not have take the nearest common one below, `LEVEL_<n>` its own number.
     """

@@ -16,14 +16,14 @@ from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, parse_time
 from logboom.model import Record
 
 MESSAGE_KEYS: Final = ("msg", "message")
-"""Synonyms; the first that is there and not null counts."""
+"""Synonyms of one meaning; the first that is there and not null counts."""
 
 TEXT_KEYS: Final = ("event", "short_message", "log", "text", "body", "MESSAGE", "@m", "@mt")
 """Where structlog, GELF, Docker, loguru, OpenTelemetry, journald and Serilog have the message. In other entries these
 keys mean something else: they count when there is no other message, and hold a text."""
 
 TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
-"""Synonyms; the first that can be read counts."""
+"""Synonyms of one meaning; the first that can be read counts."""
 
 SENDER_KEYS: Final = (
     *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
@@ -41,7 +41,7 @@ _NUMBERED_MAX: Final = 1e18
 """Numbers up to here may be names; larger ones lose digits on their way through some decoders."""
 
 LUX_PER_IRRADIANCE: Final = 127.0
-"""Lux that are one W/m² of daylight (WIRE.md, gateway)."""
+"""Lux that are one W/m² of daylight (docs/contracts/gateway.md)."""
 
 _NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
 _NUMBER_CHARS_MAX: Final = 64
@@ -163,7 +163,7 @@ def _text_of(entry: Entry) -> str:
 
 
 def _text(value: object) -> str:
-    """A message that is no string: lists of lines (document 004) joined, anything else as compact JSON."""
+    """A message that is no string: lists of lines (WebSocket) joined, anything else as compact JSON."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
     return msgspec.json.encode(value).decode()
@@ -196,7 +196,7 @@ def _name(value: object) -> str:
 def reading_of(entry: Fields) -> Reading | None:
     """An entry as a sensor's reading; None when it is none.
 
-    It is one when Python's `float()` takes its temperature, humidity and light (WIRE.md, gateway): `" 24.1"`, `"nan"`
+    It is one when Python's `float()` takes its temperature, humidity and light: `" 24.1"`, `"nan"`
     and `true` are numbers to it. Irradiance that was not sent, or is no number, is what the lux stand for.
     """
     get = entry.get

@@ -21,7 +21,7 @@ _COMPACT_FORMS: Final = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
 
 
 def iso_from_ns(moment_ns: int) -> str:
-    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00."""
+    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (`received_at`)."""
     seconds, rest_ns = divmod(moment_ns, 1_000_000_000)
     return f"{_iso_second(seconds)}.{rest_ns // 1000:06d}+00:00"
 
@@ -51,7 +51,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def is_plausible(moment: datetime) -> bool:
-    """Return whether a time that has a zone lies between `EARLIEST` and `LATEST`: others are no times of log entries."""
+    """Return whether a time, which has a zone, is one that log entries have: between `EARLIEST` and `LATEST`."""
     return EARLIEST <= moment < LATEST
 
 

@@ -1,4 +1,4 @@
-"""`/api/health` as document 001 has it, and the checks behind `/readyz`."""
+"""`/api/health`, and the checks behind `/readyz`. Contract: docs/contracts/health.md."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ HTTP: Final = "http"
 """Its connections are people and probes looking, too: no sign that a device lives."""
 
 MEMORY_READINGS_MAX: Final = 1000
-"""Document 001's server kept its last thousand readings in memory; here they are the journal's newest ones."""
+"""The original server kept its last thousand readings in memory; here they are the journal's newest ones."""
 
 PROBE_INTERVAL_S: Final = 1.0
 """How long the answer of a probe write counts: whoever asks more often must not wear out the disk."""
@@ -31,7 +31,7 @@ class Trouble(NamedTuple):
 
     @property
     def status(self) -> str:
-        """`ok`, `warning` or `error`, as document 001 has them."""
+        """Overall status: `ok`, `warning` or `error`."""
         return "error" if self.errors else "warning" if self.warnings else "ok"
 
 
@@ -63,7 +63,7 @@ def trouble_of(monitor: Monitor) -> Trouble:
 
 
 def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
-    """The HTTP status, and the document with both generations of its fields (WIRE.md, "http: health")."""
+    """The HTTP status, and the document with the fields of both generations of clients (docs/contracts/health.md)."""
     trouble = trouble_of(monitor)
     listeners = tcp_listeners(monitor)
     counters = [one.service.intake.counters for one in listeners]
@@ -106,7 +106,7 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
 
 
 def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
-    """What document 001 calls the TCP server: every listener that entries come in by; HTTP only where it is alone."""
+    """Listeners behind `tcp_server`: all that take entries; HTTP only if it is the only one."""
     settings = monitor.settings.listeners
     found = [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
     return found or [one for name, one in monitor.listeners.items() if settings[name].serves_entries]
@@ -148,7 +148,7 @@ def _database_document(
 
 
 def _naive(moment: datetime) -> str:
-    """ISO 8601 in UTC without an offset: document 001's clients expect it so."""
+    """ISO 8601 in UTC without an offset, as clients of `/api/health` expect it."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 

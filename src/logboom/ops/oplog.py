@@ -1,6 +1,6 @@
 """The operational log: what the server itself has to say, on stderr; silent about received messages.
 
-Each line starts with one of WIRE.md's emoji. Writing happens on a thread of its own behind a bounded queue:
+Each line starts with an emoji of its kind. Writing happens on a thread of its own behind a bounded queue:
 a terminal that blocks must not block the server.
 """
 
@@ -44,7 +44,7 @@ class OperationalLog:
     """Lines for a person, or JSON objects for a program.
 
     Args:
-        name: the server's, where several write to one place; stands before each text (document 002).
+        name: the server's, where several write to one place; stands before each text.
         json_lines: one JSON object a line instead of text.
         stream: where to; stderr by default.
     """

@@ -1,4 +1,4 @@
-"""Output `columns`: document 002's ordered file of fixed-width columns (WIRE.md, ordered columns file)."""
+"""Output `columns`: an ordered file of fixed-width columns. Contract: docs/contracts/columns-file.md."""
 
 from typing import ClassVar, Final
 

@@ -1,4 +1,4 @@
-"""Output `jsonl`: the entries byte for byte, one JSON object a line (WIRE.md, device, file format)."""
+"""Output `jsonl`: the entries byte for byte, one JSON object a line (docs/contracts/line-files.md)."""
 
 import re
 from typing import Final

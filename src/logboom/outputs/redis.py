@@ -1,4 +1,4 @@
-"""Output `redis`: document 004's keys (WIRE.md, Redis layout), each entry exactly once."""
+"""Output `redis`: the keys of docs/contracts/redis-layout.md, each entry exactly once."""
 
 import time
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from logboom.outputs.redis_clients import (
 from logboom.outputs.redis_layout import MOVED, REFUSED, SCRIPT, Limits, Transaction
 
 WEEK_S: Final = 604_800
-"""Document 004's expiration."""
+"""Seconds after which entries expire, as viewers of the layout expect."""
 
 RECENT_MAX: Final = 100
 GLOBAL_MAX: Final = 1000
-"""Document 004's lists."""
+"""Lengths of the lists of recent entries, as viewers of the layout expect."""
 
 ENTRIES_MAX: Final = 1000
 """Of a transaction: Redis, which does one thing at a time, is busy with it for about 5 ms."""

@@ -1,4 +1,4 @@
-"""Document 004's keys in Redis (WIRE.md, Redis layout): what each entry becomes, and one script to store many."""
+"""Keys in Redis (docs/contracts/redis-layout.md): the form of each entry, and one script to store many."""
 
 from collections import Counter, defaultdict
 from datetime import datetime
@@ -68,7 +68,7 @@ class Shown(NamedTuple):
 
 
 def shown(record: Record) -> Shown:
-    """What Redis gets of an entry: document 004's own fields as they are, other protocols' mapped to them."""
+    """Form of an entry in Redis: a WebSocket message's fields as they are, those of other protocols mapped."""
     entry = record.entry
     content = _content(record)
     count = entry.get("line_count")
@@ -106,7 +106,7 @@ def _type_by_level(level: str) -> str:
 
 
 def _naive(moment: str) -> str:
-    """UTC without its zone, as document 004 writes its times."""
+    """UTC without its zone, as the layout has its times."""
     return moment.removesuffix("+00:00")
 
 

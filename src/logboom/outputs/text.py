@@ -1,4 +1,4 @@
-"""Output `text`: `2025-01-01T00:00:00.123456Z [ERROR] message` (WIRE.md, collector, text file line)."""
+"""Output `text`: `2025-01-01T00:00:00.123456Z [ERROR] message` (docs/contracts/line-files.md)."""
 
 from logboom.formats.records import records_of
 from logboom.model import Record
@@ -7,7 +7,7 @@ from logboom.outputs.lines import Lines
 
 NO_LEVEL = "INFO"
 """Shown for entries without a level (heartbeats, sensor readings): the line always has one, and these are
-what a server of document 003 would call information."""
+information rather than trouble."""
 
 
 class TextSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):

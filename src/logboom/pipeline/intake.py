@@ -101,7 +101,7 @@ class Counters:
         """All that were turned away; `connections_turned_away` tells why."""
         self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)
         self.last_activity: float | None = None
-        """The last start, accept or receive (document 001); nothing else stamps it."""
+        """The last start, accept or receive (docs/contracts/health.md); nothing else stamps it."""
         self.last_connection: float | None = None
         self.last_data: float | None = None
         self.slow_closed = 0
@@ -157,7 +157,7 @@ class Intake:
     """Applies a listener's limits and filter to each batch, hands it to the journal, counts the outcome.
 
     Args:
-        journal: where accepted entries go; None: answer without storing (document 003's "persistence off").
+        journal: where accepted entries go; None: answer without storing (`store = false`).
         ack: when the listener's clients get their answer.
         report: told about refused lines.
         limits: see `IntakeLimits`.

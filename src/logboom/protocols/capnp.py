@@ -1,6 +1,6 @@
 """`capnp`: length-prefixed packed Cap'n Proto messages, never answered.
 
-Contract: WIRE.md, "capnp"; source document 002.
+Contract: docs/contracts/capnp.md.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """`collector`: NDJSON with one status reply a line; plain, or in gzip frames.
 
-Contract: WIRE.md, "collector"; source document 003 and its sibling client's compressed mode.
+Contract: docs/contracts/collector.md.
 """
 
 from typing import Final

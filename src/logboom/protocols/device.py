@@ -1,6 +1,6 @@
 """`device`: JSON lines from ESP32-like devices, answered with one `{"ack":1}` a stored line.
 
-Contract: WIRE.md, "device"; source document 000. Refused lines get no answer: the device sends them again.
+Contract: docs/contracts/device.md. Refused lines get no answer: the device sends them again.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """`gateway`: sensor readings as JSON objects, with or without newlines, never answered.
 
-Contract: WIRE.md, "gateway"; source document 001.
+Contract: docs/contracts/gateway.md.
 """
 
 from typing import Final

@@ -29,7 +29,7 @@ PAUSE_S: Final = 0.02
 """Between the windows of one witness: the point is that all protocols go on at once, not that one is fast."""
 
 ANSWER_S_MAX: Final = 2.0
-"""A device waits so long for an ack, then it connects and sends again (WIRE.md)."""
+"""A device waits so long for an ack, then it connects and sends again (docs/contracts/device.md)."""
 
 PATIENT_S_MAX: Final = 20.0
 """The other clients wait longer: they are told when something is not stored."""

@@ -86,7 +86,7 @@ def _says(entry: bytes, text: str) -> bool:
 
 
 _FIELDS: Final = 16
-"""Fields of document 002's messages: all of them are in an entry."""
+"""Fields of a `LoggerMsg`: all of them are in an entry."""
 
 _INFO: Final = 3
 
@@ -245,7 +245,7 @@ class WebSocketLink:
 
 @dataclass(frozen=True)
 class WebSocketDialect(LineDialect):
-    """Document 004's messages."""
+    """Messages of the WebSocket."""
 
     def open(self, connect: Connect) -> Link:
         """See `Dialect`."""

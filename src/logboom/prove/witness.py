@@ -1,7 +1,7 @@
 """Honest clients that remember what was acknowledged, for the crash oracle.
 
 Each `Witness` is one client: it sends lines that exist only once, keeps those without an answer, and sends
-them again after a reconnect, as WIRE.md's clients do. `oracle.judge` compares with the journal.
+them again after a reconnect, as deployed clients do. `oracle.judge` compares with the journal.
 
 A line is a function of its client's name and a number, so that the memory of millions of lines is three bytes each.
 """

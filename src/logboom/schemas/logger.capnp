@@ -1,4 +1,4 @@
-# The message of source document 002. Frames on the wire: u32 big-endian length, then this, packed.
+# The message of the capnp listener (docs/contracts/capnp.md). Frames on the wire: u32 big-endian length, then this, packed.
 # docs/how-to/capnp.md tells how to generate clients in other languages.
 @0xfc867d59c4f2e15c;
 

@@ -1,4 +1,4 @@
-"""The gRPC listener: the services of WIRE.md, "grpc", with health and reflection beside them.
+"""The gRPC listener: the services of docs/contracts/grpc.md, health and reflection.
 
 grpcio brings its own threads and sockets; of the event loop it only uses the wake-up, so uvloop does as well.
 """

@@ -1,4 +1,4 @@
-"""The services of a gRPC listener: those of WIRE.md, "grpc", with health and reflection beside them."""
+"""Services of a gRPC listener: those of docs/contracts/grpc.md, health and reflection."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 A web page can make its visitor's browser send HTTP to any port that the visitor reaches. The head of such a request is
 a few bad lines; its body may be a good entry. So the connection of a browser ends before that. Any other HTTP is
-nonsense like all nonsense: bad lines, which harm nothing behind them (WIRE.md).
+nonsense like all nonsense: bad lines, which harm nothing behind them.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The messages of the WebSocket on `/`, and the replies to them. Pure. Contract: WIRE.md, document 004."""
+"""The messages of the WebSocket on `/`, and the replies to them. Pure. Contract: docs/contracts/websocket.md."""
 
 import json
 from typing import Final

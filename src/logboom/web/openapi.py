@@ -68,7 +68,7 @@ _HEALTH: Final = {
     "status": "ok, warning or error",
     "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
     "database": "connected, total_readings, date_range: of the first database output, else of the journal",
-    "memory_readings_count": "Readings that document 001's server would hold",
+    "memory_readings_count": "Number of the newest readings, 1000 at most",
     "warnings": "What is odd; missing when nothing is",
     "errors": "What is broken; missing when nothing is",
     "start_time": "When the server started",
@@ -203,7 +203,7 @@ def openapi_document(application: web.Application, version: str) -> dict[str, An
             "title": "Logboom",
             "version": version,
             "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
-            "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
+            "On `/`, an upgrade to WebSocket is the live protocol.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),

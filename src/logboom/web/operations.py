@@ -44,7 +44,7 @@ OPERATIONS: Final = web.AppKey("operations", Operations)
 
 
 async def health(request: web.Request) -> web.Response:
-    """Document 001's health: 200 when all is well, else 503."""
+    """Health of the server: 200 when `status` is `ok`, else 503."""
     status, document = request.app[OPERATIONS].health()
     return web.json_response(document, status=status, headers=NO_STORE)
 

@@ -1,4 +1,4 @@
-"""The live WebSocket on `/`: any peer may send, or only listen. Contract: WIRE.md, document 004.
+"""The live WebSocket on `/`: any peer may send, or only listen. Contract: docs/contracts/websocket.md.
 
 Messages that have been received together become one batch, and their replies one write.
 """

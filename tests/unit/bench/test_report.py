@@ -95,7 +95,7 @@ def test_acks_are_counted_over_any_split() -> None:
 
 @pytest.mark.parametrize("reply", [b"", b'{"ack":2}\n'])
 def test_what_is_no_ack_is_an_error(reply: bytes) -> None:
-    with pytest.raises(LoadError):
+    with pytest.raises(LoadError, match="ack"):
         AckCounter().take(reply)
 
 

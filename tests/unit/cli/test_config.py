@@ -63,9 +63,8 @@ def test_a_mistake_is_one_line_and_exit_code_1(
     file = tmp_path / "x.toml"
     file.write_text(content)
     monkeypatch.setattr(sys, "argv", ["logboom", "config", "check", "-c", str(file)])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit, match=r"^1$"):
         main()
-    assert caught.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("❌ ")
     assert part in line

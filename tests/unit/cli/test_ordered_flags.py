@@ -1,4 +1,4 @@
-"""Document 002's flags on `logboom serve`."""
+"""The ordered log server's flags on `logboom serve`."""
 
 import io
 

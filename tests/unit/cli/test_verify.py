@@ -93,7 +93,7 @@ def test_a_fresh_journal_is_good(tmp_path: Path) -> None:
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     monkeypatch.setattr(sys, "argv", ["logboom", "verify", *arguments])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit, match=r"^\d*$") as caught:
         main()
     return caught.value.code
 

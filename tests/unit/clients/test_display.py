@@ -1,4 +1,4 @@
-"""How entries look: document 004's lines and colours."""
+"""How entries look: lines and colours."""
 
 import io
 import json
@@ -201,7 +201,7 @@ def test_servers_urls(url: str, base: str) -> None:
 
 @pytest.mark.parametrize("url", ["tcp://h:1", "http://", "http://h:x", "http://h?x=1", ""])
 def test_wrong_urls_are_refused(url: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"expected|not a URL"):
         base_url(url)
 
 

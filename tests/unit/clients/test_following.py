@@ -127,7 +127,7 @@ def test_only_settled_lines_count(path: Path) -> None:
     path.write_bytes(b"1\n2\n3\n4\n5\n")
     run = Run(path)
     run.shipper.fails_after = 3
-    with pytest.raises(ConnectFailedError):
+    with pytest.raises(ConnectFailedError, match="away"):
         run.look()
     run.end()
     assert Run(path).look() == [b"3", b"4", b"5"]  # the window of 3 and 4 was not settled
@@ -259,7 +259,7 @@ def test_after_a_crash_the_same_messages_are_made_again(path: Path) -> None:
     path.write_bytes(b"one\ntwo\n\nfour\n")
     run = Run(path, shipper=FakeShipper(WebSocketDialect("app"), window=10))
     run.shipper.fails_after = 2
-    with pytest.raises(ConnectFailedError):
+    with pytest.raises(ConnectFailedError, match="away"):
         run.look()
     run.end()
     state = StateFile(path.with_name("state.json"))
@@ -308,7 +308,7 @@ def test_each_server_has_its_own_state(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(path.is_relative_to(tmp_path / "logboom") for path in paths)
 
 
-# document 004's mode
+# the original sender's mode
 
 
 def look(sender: LastLines, shipper: FakeShipper) -> list[bytes]:

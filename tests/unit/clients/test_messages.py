@@ -1,4 +1,4 @@
-"""Document 004's messages from the client's side."""
+"""WebSocket messages from the client's side."""
 
 import json
 

@@ -48,9 +48,8 @@ def test_writes_what_it_read(url: str) -> None:
     ],
 )
 def test_names_what_is_wrong_and_what_is_expected(url: str, found: str) -> None:
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(ConfigError, match=found) as error:
         parse_target(url)
-    assert found in str(error.value)
     assert "expected tcp://HOST:PORT" in str(error.value)
 
 

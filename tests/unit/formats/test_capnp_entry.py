@@ -1,4 +1,4 @@
-"""Packed `LoggerMsg` messages as JSON entries: WIRE.md, "capnp", and document 002's schema."""
+"""Packed `LoggerMsg` messages as JSON entries: docs/contracts/capnp.md."""
 
 import json
 import subprocess

@@ -85,7 +85,7 @@ def test_a_readings_irradiance_is_derived_unless_it_was_sent() -> None:
 def test_a_reading_is_one_for_the_gateway_the_database_the_charts_and_the_senders_name(
     entry: dict[str, Any], reading: tuple[float, ...] | None
 ) -> None:
-    """WIRE.md, gateway: its values are what Python's `float()` takes."""
+    """docs/contracts/gateway.md: its values are what Python's `float()` takes."""
     assert reading_of(entry) == reading
     assert sender({**entry, "id": "e46"}, "10.0.0.1") == ("10.0.0.1" if reading is None else "e46")
     accepted = judge([json.dumps({**entry, "time": "t"}).encode()]).verdicts == bytes([Verdict.ACCEPTED])

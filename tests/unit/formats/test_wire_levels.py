@@ -1,4 +1,4 @@
-"""Document 002's twelve levels: their numbers on the wire, and their place among all others."""
+"""The twelve levels of `LoggerMsg`: their numbers on the wire, and their place among all others."""
 
 import pytest
 

@@ -168,5 +168,5 @@ def test_the_check_sees_what_nobody_submitted(tmp_path: Path) -> None:
 
 def test_a_crash_needs_a_folder_of_its_own(tmp_path: Path) -> None:
     history = live(tmp_path / "data", 1)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match="File exists"):
         crash_journal(history.disk.operations, 1, tmp_path / "data", seed=0)

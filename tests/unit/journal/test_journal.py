@@ -366,7 +366,7 @@ def test_a_retention_that_fails_refuses_no_entry(open_journal: Open) -> None:
 
 def test_a_second_journal_in_the_same_place_is_refused_by_name(open_journal: Open, data_dir: Path) -> None:
     open_journal()
-    with pytest.raises(DataDirLockedError) as caught:
+    with pytest.raises(DataDirLockedError, match=f"process {os.getpid()}") as caught:
         open_journal()
     for part in (str(os.getpid()), str(data_dir), "--data-dir"):
         assert part in str(caught.value)

@@ -222,7 +222,7 @@ def test_a_segment_that_can_not_be_deleted_is_noted_once(
         for _ in range(2):  # a server is started anew
             retention = Retention(age_max_s=None, bytes_max=1)
             for _ in range(3):
-                with pytest.raises(PermissionError):
+                with pytest.raises(PermissionError, match="Operation not permitted"):
                     retention.apply(folder, 8)
     assert len(read_manifest(folder).lines) == before + 3
     Retention(age_max_s=None, bytes_max=1).apply(folder, 8)

@@ -55,3 +55,21 @@ def test_a_group_after_a_pause_never_waits(pacer: Pacer, clock: Clock) -> None:
     groups(pacer, PROBE_FIRST + 2, 200)
     clock.now += LINGER_S * 2
     assert pacer.target() == 1
+
+
+@pytest.mark.parametrize(("later_s", "target"), [(LINGER_S, 200), (LINGER_S * 1.001, 1)])
+def test_a_pause_is_longer_than_the_longest_wait(later_s: float, target: int) -> None:
+    clock = Clock(0.0)
+    pacer = Pacer(clock)
+    groups(pacer, PROBE_FIRST + 2, 200)
+    clock.now += later_s
+    assert pacer.target() == target
+
+
+@pytest.mark.parametrize(("came", "target"), [(15, 10), (16, 16)])
+def test_a_try_has_paid_when_it_brought_half_as_much_again(pacer: Pacer, came: int, target: int) -> None:
+    groups(pacer, PROBE_FIRST, 1)
+    assert groups(pacer, 1, 10)[0] > 10  # the try
+    groups(pacer, PROBE_FIRST - 1, 10)
+    assert groups(pacer, 1, came)[0] > came  # the next one
+    assert pacer.target() == target

@@ -8,6 +8,7 @@ import pytest
 from logboom.ops.alerts.engine import (
     FLAP_CALM_S,
     FLAP_WINDOW_S,
+    FLAPS_MAX,
     HISTORY_MAX,
     Alert,
     Change,
@@ -167,9 +168,41 @@ def test_what_recovered_while_the_server_was_away_is_told(world: World) -> None:
 
 
 def test_something_else_in_the_file_is_refused(world: World) -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(msgspec.ValidationError, match=r"`rule`|`str`"):
         world.engine.restore([{"rule": 1}], 0.0)
 
 
 def test_an_alert_knows_what_tells_it_apart() -> None:
     assert Alert("rule", "subject", "warning", "firing", 0.0, "text").key == ("rule", "subject")
+
+
+def test_what_resolved_again_is_the_newest(world: World) -> None:
+    for subject in ("a", "b", "a"):
+        world.see(down(subject))
+        world.see()
+    assert world.states() == ["resolved a", "resolved b"]
+
+
+def test_what_fires_again_is_kept_once(world: World) -> None:
+    world.see(down())
+    world.see()
+    world.see(down())
+    assert [alert["state"] for alert in world.engine.kept()] == ["firing"]
+
+
+@pytest.mark.parametrize(
+    ("between_s", "kind"), [(FLAP_WINDOW_S / 2, "firing"), (FLAP_WINDOW_S / 2 - 1, "flapping")]
+)
+def test_only_what_fired_within_the_window_is_flapping(world: World, between_s: float, kind: str) -> None:
+    for _ in range(FLAPS_MAX - 1):
+        world.see(down())
+        world.see(after=between_s - 1.0)
+    assert world.see(down()) == [f"{kind} device"]
+
+
+def test_no_more_moments_are_kept_than_flapping_takes(world: World) -> None:
+    for _ in range(10 * FLAPS_MAX):
+        world.see(down())
+        world.see()
+    [timing] = world.engine._timings.values()
+    assert len(timing.fired) == FLAPS_MAX

@@ -152,7 +152,7 @@ def test_nothing_is_sent_after_closing(manager: socket.socket, environment: dict
     notifier.close()
     notifier.ready()
     manager.settimeout(0)
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match="temporarily unavailable"):
         manager.recv(1)
 
 

@@ -1,11 +1,12 @@
 """Silence is judged by each source's own rhythm; a burst, a week-end or one outage must not fool it."""
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
 
-from logboom.ops.rhythm import DAY_S, DAYS_MAX, NEVER, STEADY_HEARD_FACTOR, Rhythm
+from logboom.ops.rhythm import DAY_S, DAYS_MAX, LATE_S_MIN, NEVER, STEADY_HEARD_FACTOR, Exceptional, Rhythm
 
 FACTOR = 1.5
 SILENT_S_MIN = 60.0
@@ -154,3 +155,73 @@ def test_it_survives_being_written_down_and_stays_small() -> None:
     data = msgspec.json.encode(rhythm)
     assert len(data) < 2000
     assert msgspec.json.decode(data, type=Rhythm) == rhythm
+
+
+# --- the edges of each condition ---
+
+
+def steady(**changed: Any) -> Rhythm:
+    """A source with an entry per minute, heard for ten times the silence that would be called, and no longer."""
+    usual = {"entries": 30, "observed_s": 1800.0, "pauses": 29, "paused_s": 1800.0, "recent_s": [60.0] * 5}
+    return Rhythm(**{**usual, "longest_s": [60.0], **changed})
+
+
+def uneven(**changed: Any) -> Rhythm:
+    """A source that has been heard just long enough for one that pauses as it likes."""
+    return steady(**{"pauses": 20, "observed_s": 3600.0, "paused_s": 3600.0, "longest_s": [181.0], **changed})
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "after_s"),
+    [
+        pytest.param(steady(), 180.0, id="steady"),
+        pytest.param(steady(entries=10), 180.0, id="ten entries"),
+        pytest.param(steady(entries=9), NEVER, id="nine entries"),
+        pytest.param(steady(observed_s=1799.0), NEVER, id="heard for too short a time"),
+        pytest.param(steady(observed_s=1801.0, silent_s=1.0), 180.0, id="silence is not listening"),
+        pytest.param(steady(observed_s=1800.0, silent_s=1.0), NEVER, id="silence taken off"),
+        pytest.param(steady(observed_s=2700.0, longest_s=[180.0]), 270.0, id="longest pause just regular"),
+        pytest.param(steady(observed_s=2700.0, longest_s=[181.0]), NEVER, id="longest pause just irregular"),
+        pytest.param(uneven(), 3 * 181.0, id="uneven"),
+        pytest.param(uneven(pauses=19), NEVER, id="nineteen pauses"),
+        pytest.param(uneven(observed_s=3599.0), NEVER, id="heard for less than an hour"),
+        pytest.param(
+            steady(observed_s=3600.0, paused_s=3600.0, recent_s=[2.0] * 5, longest_s=[10.0], pauses=19),
+            NEVER,
+            id="ten seconds are long for one that pauses",
+        ),
+    ],
+)
+def test_when_silence_is_judged(rhythm: Rhythm, after_s: float) -> None:
+    assert limit(rhythm) == after_s
+
+
+@pytest.mark.parametrize(("longest_s", "after_s"), [(10.0, 60.0), (10.5, NEVER)])
+def test_a_stream_may_pause_for_ten_seconds(longest_s: float, after_s: float) -> None:
+    stream = Rhythm(
+        entries=9000, observed_s=900.0, pauses=2, paused_s=20.0, recent_s=[2.0], longest_s=[longest_s]
+    )
+    assert limit(stream) == after_s
+
+
+def test_the_shortest_silence_and_three_intervals_hold_for_uneven_sources_as_well() -> None:
+    assert uneven().silent_after_s(FACTOR, 5000.0) == 5000.0
+    assert uneven().silent_after_s(0.1, 1.0) == 180.0
+    assert steady(observed_s=5e4, paused_s=5e4).silent_after_s(FACTOR, 5000.0) == 5000.0
+
+
+def test_late_is_later_than_any_recent_pause() -> None:
+    assert steady().late_after_s() == 180.0
+    assert steady(recent_s=[60.0, 60.0, 200.0]).late_after_s() == 200.0
+    assert steady(recent_s=[2.0] * 5).late_after_s() == LATE_S_MIN
+    assert Rhythm(entries=9).late_after_s() == NEVER
+
+
+@pytest.mark.parametrize(("age_s", "longest_s"), [(0.0, 300.0), (1.0, 100.0)])
+def test_the_second_longest_silence_of_a_fortnight_is_usual(age_s: float, longest_s: float) -> None:
+    fortnight = DAYS_MAX * DAY_S
+    silences = [Exceptional(300.0, 1000.0), Exceptional(100.0, 2000.0), Exceptional(500.0, 3000.0)]
+    rhythm = steady(observed_s=1000.0 + fortnight + age_s, exceptional=silences)
+    assert rhythm.longest_usual_s == longest_s
+    assert steady(exceptional=silences[:1]).longest_usual_s == 60.0
+    assert Rhythm().longest_usual_s == 0.0

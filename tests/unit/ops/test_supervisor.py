@@ -72,7 +72,7 @@ def run(
     async def main() -> None:
         await supervise(supervised, lambda kind, text: reports.append((kind, text)), sleep or pause, clock)
 
-    with pytest.raises(Enough):
+    with pytest.raises(Enough, match=r"^$"):
         asyncio.run(main())
     return listener, supervised, reports, pauses
 
@@ -131,7 +131,7 @@ def test_being_cancelled_is_not_dying() -> None:
     async def main() -> None:
         await supervise(Supervised(listener), lambda kind, text: reports.append((kind, text)))
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError, match=r"^$"):
         asyncio.run(main())
     assert reports == []
     assert listener.calls == ["run"]

@@ -1,4 +1,4 @@
-"""Document 002's columns: widths, cuts, sequence and rotation."""
+"""The ordered columns file (docs/contracts/columns-file.md): widths, cuts, sequence and rotation."""
 
 from pathlib import Path
 from typing import Any

@@ -37,3 +37,15 @@ def test_no_address_takes_every_place_and_leaving_makes_room() -> None:
     for address in ("a", "a", "b"):
         door.leave(address)
     assert not door.open_now  # nothing is kept of who has gone
+
+
+def test_the_room_of_an_address_is_what_its_connections_leave() -> None:
+    door = Door([], [], 3)
+    assert door.room_of("a") == 3
+    door.enter("a")
+    door.enter("b")
+    door.enter("a")
+    assert door.room_of("a") == 1
+    assert door.room_of("b") == 2
+    door.enter("a")
+    assert door.room_of("a") == 0

@@ -46,3 +46,16 @@ def test_the_table_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         limit.take(str(number), 1, 1)
     assert len(limit) == 10
+
+
+def test_a_debt_counts_for_its_address_and_ends_with_time() -> None:
+    clock = Clock()
+    limit = Throttle(1000, 0, clock)
+    assert limit.debt_s("a") == 0.0
+    limit.take("a", int(1000 * BURST_S) + 500, 1)
+    assert limit.debt_s("a") == pytest.approx(0.5)
+    assert limit.debt_s("b") == 0.0
+    clock.now += 0.2
+    assert limit.debt_s("a") == pytest.approx(0.3)
+    clock.now += 0.3
+    assert limit.debt_s("a") == pytest.approx(0.0)

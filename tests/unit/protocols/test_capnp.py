@@ -1,4 +1,4 @@
-"""WIRE.md, "capnp": packed messages in frames, heartbeats, hellos, and never an answer to a message."""
+"""docs/contracts/capnp.md: packed messages in frames, heartbeats, hellos, and never an answer to a message."""
 
 import json
 import pickle

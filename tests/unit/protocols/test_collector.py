@@ -1,4 +1,4 @@
-"""WIRE.md, "collector": one status reply a line, in input order."""
+"""docs/contracts/collector.md: one status reply per line, in input order."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""WIRE.md, "device": one `{"ack":1}` a stored line, silence for all else."""
+"""docs/contracts/device.md: one `{"ack":1}` per stored line, silence for all else."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""WIRE.md, "gateway": readings with or without newlines, never a byte back."""
+"""docs/contracts/gateway.md: readings with or without newlines, never a byte back."""
 
 import json
 

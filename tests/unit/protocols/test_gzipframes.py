@@ -1,4 +1,4 @@
-"""WIRE.md, "collector": the sibling client's compressed mode."""
+"""docs/contracts/collector.md: compressed mode."""
 
 import gzip
 import zlib

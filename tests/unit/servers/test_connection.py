@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logboom.servers import connection as connection_module
 from logboom.servers.connection import (
     BUFFERED_BYTES_MAX,
     CHEAP_READS,
@@ -81,17 +82,19 @@ def test_a_sender_that_is_too_fast_is_not_read_until_the_journal_has_caught_up(m
     assert transport.written == ACK * sent
 
 
-def test_what_waits_to_be_judged_is_bounded(make_bench: MakeBench) -> None:
+def test_what_waits_to_be_judged_is_bounded(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "TURN_S", float("inf"))  # so that only the size stops its reading
+    monkeypatch.setattr(connection_module, "SLOW_S", float("inf"))
     bench = make_bench()
     connection, transport = bench.connect()
-    for _ in range(100):
-        if not transport.is_reading():
-            break
-        bench.receive(connection, b"x\n" * 10_000)  # and the loop does not turn
-    held = 100 * 20_000
-    assert not transport.is_reading()
-    assert held > BUFFERED_BYTES_MAX
+    piece = b"x\n" * 10_000
+    while transport.is_reading():
+        bench.receive(connection, piece)  # and the loop does not turn
+        held = connection._protocol.buffered_bytes()
+        assert held <= BUFFERED_BYTES_MAX + len(piece)
+    assert held >= BUFFERED_BYTES_MAX
     bench.settle()
+    assert connection._protocol.buffered_bytes() == 0
     assert transport.is_reading()
     assert transport.written == b""
 

@@ -30,7 +30,7 @@ def test_where_there_is_no_ipv6_hosts_are_those_of_ipv4(monkeypatch: pytest.Monk
 def test_a_taken_port_is_a_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ListenerError) as caught:
+        with pytest.raises(ListenerError, match="listener device") as caught:
             bind("device", "127.0.0.1", port)
     for part in ("listener device", f"127.0.0.1:{port}", "in use", "--listen device=HOST:PORT", "--only"):
         assert part in str(caught.value)

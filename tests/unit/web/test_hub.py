@@ -21,6 +21,7 @@ class Wire:
         self.writes = 0
         self.blocked = False
         self.aborted = False
+        self.looks = 0
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         data = b"".join(pieces)
@@ -30,6 +31,7 @@ class Wire:
             self.unsent += len(data)
 
     def get_write_buffer_size(self) -> int:
+        self.looks += 1
         return self.unsent
 
     def is_closing(self) -> bool:
@@ -234,3 +236,49 @@ def test_a_reader_that_does_not_drain_delays_nobody(bench: Bench) -> None:
     bench.run(turns=2)
     assert numbers(fast) == [1, 2]
     assert bench.now == before
+
+
+def test_the_ring_holds_what_just_fits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "RING_BYTES_MAX", 3 * (len(frame(0)) + hub_module._ITEM_BYTES))
+    (sender, _), (_, wire) = bench.peer(), bench.peer()
+    for number in range(3):
+        bench.hub.publish(sender, frame(number), 1)
+    bench.run()
+    assert numbers(wire) == [0, 1, 2]
+    assert bench.hub.dropped == 0
+    for number in range(4):
+        bench.hub.publish(sender, frame(number), 1)
+    bench.run()
+    assert [message["dropped"] for message in messages(wire) if "dropped" in message] == [1]
+    assert numbers(wire) == [0, 1, 2, 1, 2, 3]
+
+
+def test_a_message_replaces_the_retry_of_readers_that_do_not_drain(bench: Bench) -> None:
+    (sender, _), (_, stuck) = bench.peer(), bench.peer()
+    stuck.blocked, stuck.unsent = True, UNSENT_BYTES_MAX + 1
+    bench.hub.publish(sender, frame(1), 1)
+    bench.run(turns=10)
+    bench.hub.publish(sender, frame(2), 1)
+    assert [timer.at for timer in bench.timers if not timer.cancelled] == [bench.now]
+
+
+def test_a_reader_that_left_before_its_turn_is_not_written_to(bench: Bench) -> None:
+    sender, _ = bench.peer()
+    peers = [bench.peer() for _ in range(1000)]
+    bench.hub.publish(sender, frame(1), 1)
+    bench.run(turns=1)
+    reader, wire = peers[-1]
+    assert wire.data == b""
+    bench.hub.leave(reader)
+    bench.run()
+    assert wire.data == b""
+    assert all(numbers(other) == [1] for _, other in peers[:-1])
+
+
+def test_a_reader_that_has_everything_is_not_looked_at(bench: Bench) -> None:
+    (sender, to_sender), (_, wire) = bench.peer(), bench.peer()
+    bench.hub.publish(sender, frame(1), 1)
+    bench.run()
+    to_sender.looks = wire.looks = 0
+    assert bench.hub._serve(next(iter(bench.hub._readers))) == hub_module._LOOK_COST_S
+    assert to_sender.looks == wire.looks == 0
