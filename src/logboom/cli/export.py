@@ -5,14 +5,14 @@ import time
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from logboom.cli import options, reading
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
 from logboom.cli.groups import grouped
-from logboom.cli.speaking import say
+from logboom.cli.speaking import TerminalBytes, say
 from logboom.cli.times import From, To, Zone, exact
 from logboom.cli.trust import Connection
 
@@ -154,8 +154,11 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
 def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
     from logboom.clients.exporting import replaced_when_done
 
+    to_stdout = output is None or str(output) == "-"
+    if to_stdout and sys.stdout.isatty():
+        return run(cast("IO[bytes]", TerminalBytes()), _no_progress)
     with _progress() as progress:
-        if output is None or str(output) == "-":
+        if output is None or to_stdout:
             done = run(sys.stdout.buffer, progress)
             sys.stdout.buffer.flush()
             return done
@@ -163,11 +166,15 @@ def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]"
             return run(file, progress)
 
 
+def _no_progress(_first: int, _reached: int, _end: int) -> None:
+    """Show nothing: on a terminal, a bar would stand between the rows."""
+
+
 @contextmanager
 def _progress() -> "Iterator[Progress]":
     """A bar on a terminal; it counts sequences, since a filter may leave few of them."""
     if not sys.stderr.isatty():
-        yield lambda _first, _reached, _end: None
+        yield _no_progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -1,5 +1,6 @@
 """The commands' texts on standard output and standard error: harmless to a terminal, whatever a sender wrote."""
 
+import codecs
 import io
 import sys
 from typing import Any, TextIO
@@ -41,6 +42,22 @@ def answer_json(value: Any, *, indent: int = 0) -> None:
 def json_line(text: str) -> str:
     """JSON for standard output, harmless, and of characters that its encoding has."""
     return visible_json(text, ascii_only=not (sys.stdout.encoding or "").lower().startswith("utf"))
+
+
+class TerminalBytes:
+    """Takes the bytes of a file that is shown on a terminal: UTF-8, in any pieces."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+
+    def write(self, data: bytes) -> int:
+        """Show some bytes."""
+        sys.stdout.write(visible_lines(self._decode(data).replace("\r\n", "\n")))
+        return len(data)
+
+    def flush(self) -> None:
+        """Let the terminal have it all."""
+        sys.stdout.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -78,9 +78,11 @@ def asked_time(text: str, now: datetime, zone: tzinfo | None, *, is_end: bool = 
 
 
 def shown_time(moment: str, zone: tzinfo | None) -> str:
-    """A time of the journal as people read it, to the second; as it is where it can't be read."""
+    """A time of the journal as people read it, to the second; as it is where it can't be read. Without a zone: UTC."""
     try:
-        return datetime.fromisoformat(moment).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+        read = datetime.fromisoformat(moment)
+        read = read if read.tzinfo else read.replace(tzinfo=UTC)
+        return read.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):
         return moment[:19].replace("T", " ")
 

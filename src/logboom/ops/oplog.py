@@ -59,6 +59,8 @@ class OperationalLog:
         self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._ascii_only = not encoding.lower().startswith("utf")
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
@@ -131,6 +133,6 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return visible_json(json.dumps(line, ensure_ascii=False)) + "\n"
+            return visible_json(json.dumps(line, ensure_ascii=False), ascii_only=self._ascii_only) + "\n"
         named_text = f"{self._name} : {text}" if self._name else text
         return f"{moment[:19]}Z {EMOJI[kind]} {visible(named_text)}\n"

@@ -149,4 +149,5 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
 
 def test_times_are_shown_in_a_zone_and_damage_as_it_is() -> None:
     assert shown_time("2026-11-30T14:00:00.123456+00:00", BERLIN) == "2026-11-30 15:00:00"
+    assert shown_time("2026-11-30T14:00:00", BERLIN) == "2026-11-30 15:00:00"
     assert shown_time("2026-11-3xT14:00:00.123456+00:00", BERLIN) == "2026-11-3x 14:00:00"
