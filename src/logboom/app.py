@@ -1,8 +1,8 @@
 """The composition root: builds every part from the settings, wires them, runs them, stops them in order."""
 
 import asyncio
+import errno
 import gc
-import resource
 import signal
 import time
 import traceback
@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 import logboom
-from logboom.config import differences, take_over
+from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
+from logboom.extras import advice, is_missing, require
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
@@ -34,13 +35,17 @@ from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
+from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
-from logboom.servers.registry import make_listener
+from logboom.servers.registry import EXTRAS, make_listener
 from logboom.settings import ListenerSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
@@ -51,9 +56,6 @@ STUCK_S_MAX: Final = 20.0
 
 LAST_LOOK_S: Final = 1.0
 """What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
-
-SPARE_DESCRIPTORS: Final = 100
-"""File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
 
 
 class App:
@@ -81,7 +83,7 @@ class App:
         self._disk = disk
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
-        self._descriptors = raise_descriptor_limit()
+        self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
         """Open the journal, start the outputs, then the listeners: downstream first.
@@ -93,13 +95,16 @@ class App:
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
+            self._open_keys()
             self.monitor = Monitor(
                 self.settings,
                 self.journal,
                 self.listeners,
                 self.outputs,
+                deduplicator=self._deduplicator,
                 version=logboom.__version__,
                 clock=self._clock,
+                connections_left=lambda: self.open_files.left,
             )
             self._health_socket = HealthSocket(
                 Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
@@ -110,8 +115,12 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
-        except BaseException:
+            if few := self.open_files.started():
+                self.log.warning(few)
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, OSError) and error.errno == errno.EMFILE:
+                raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
@@ -139,8 +148,18 @@ class App:
             report=self.log.event,
             disk=self._disk,
         )
+        self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
+        self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
+
+    def _open_keys(self) -> None:
+        """Remember the keys of what is stored. Raises OSError."""
+        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        window_s = settings.deduplication_window_s
+        self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
+        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
+        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
 
     def _watch_over(self) -> None:
         """Who sends, and what is told to whom when something is wrong."""
@@ -172,10 +191,14 @@ class App:
     async def _tick(self) -> None:
         while True:
             self.monitor.tick()
+            self._keylog.note(self.journal.answered)
+            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
         for name, settings in self.settings.active_listeners.items():
+            if self._is_left_out(name, settings):
+                continue
             self._check_access(name, settings)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
@@ -189,6 +212,16 @@ class App:
         urls = " or ".join(page_urls(self.settings.listeners[name], port))
         hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
         self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
+
+    def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
+        """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
+        extra = EXTRAS.get(settings.protocol, "")
+        if not extra or not is_missing(extra):
+            return False
+        if name in self.settings.only or settings != default_listeners().get(name):
+            require(extra, f"listener {name}")
+        self.log.event("info", f"listener {name} is left out: {advice(extra)}")
+        return True
 
     def _check_access(self, name: str, settings: ListenerSettings) -> None:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
@@ -214,20 +247,16 @@ class App:
         return ListenerContext(
             name=name,
             settings=settings,
-            intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
+            intake=Intake(
+                journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings), self._deduplicator
+            ),
             journal=self.journal,
-            journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
-            connections_left=self._connections_left,
+            turns=self._turns,
+            connections_left=lambda: self.open_files.left,
             report=self.log.event,
             tokens=self._tokens if self.settings.needs_token(name) else None,
             operations=self._operations,
         )
-
-    def _connections_left(self) -> int:
-        """How many connections all listeners together may still take, so that the journal can open its files."""
-        counters = [one.service.intake.counters for one in self.listeners.values()]
-        taken = sum(one.put_by or one.connections_open + one.shaking for one in counters)
-        return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
         """Take over what `settings` marks as `RELOADED`; outputs open their files anew.
@@ -251,6 +280,13 @@ class App:
         waiting = ", ".join(differences(_typed(self.settings), wanted))
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
+    async def _finish_journal(self) -> None:
+        """Commit what was taken, and note its keys."""
+        await asyncio.to_thread(self.journal.finish)
+        await asyncio.sleep(0)  # the receipts of the last group
+        if hasattr(self, "_keylog"):
+            self._keylog.note(self.journal.answered)
+
     def is_alive(self) -> bool:
         """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
@@ -270,7 +306,7 @@ class App:
             await listener.drain(max(0.0, deadline - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
-            await asyncio.to_thread(self.journal.finish)
+            await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
@@ -282,14 +318,6 @@ class App:
             self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the limit of open files as far as it goes; returns it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:

@@ -51,6 +51,18 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="New entries are refused when the disk has less left, bytes, so that it never fills up."
         ),
     ] = 128 << 20
+    deduplication_window_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How long the key of a stored entry is remembered, seconds: an entry that is sent again with "
+            "it within this time is stored once.",
+        ),
+    ] = 86400.0
+    deduplication_bytes_max: Annotated[
+        Natural,
+        Meta(description="Memory for remembered keys, bytes; the oldest are forgotten first."),
+    ] = 64 << 20
 
 
 class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +109,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         Meta(description="`http`: serve health and metrics only; no page, no entries."),
     ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED_BUT_GRPC
+        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,
@@ -113,6 +125,15 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     ] = []
     deny: Annotated[
         list[str], Meta(description="Networks that may not connect, even where allowed."), RELOADED
+    ] = []
+    proxy_from: Annotated[
+        list[str],
+        Meta(
+            description="Networks of proxies that send a PROXY header, version 1 or 2, such as `10.0.0.5/32`: "
+            "from these it is required, and the client's address in it is the one that counts; from others it is "
+            "never read. Empty: none."
+        ),
+        RELOADED,
     ] = []
     bytes_per_s_max: Annotated[
         Natural,
@@ -178,7 +199,7 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         return self.protocol == "http" and not self.health_only
 
     def __post_init__(self) -> None:
-        for name in ("allow", "deny"):
+        for name in ("allow", "deny", "proxy_from"):
             for text in getattr(self, name):
                 _check_network(name, text)
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):

@@ -17,7 +17,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from logboom import app as app_module
 from logboom.errors import ConfigError
 from logboom.formats import levelled
 from logboom.formats.grpc_entry import REAL
@@ -37,9 +36,9 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
+from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
-from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
@@ -195,6 +194,39 @@ def test_a_token_in_a_request_that_can_not_be_read_stays_out_of_the_log(
     assert made["read"] not in app.log.getvalue()
 
 
+def chunked(body: bytes, size: int = 7) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]) + b"0\r\n\r\n"
+
+
+LOGIN = b'{"token":"x"}'
+LONG = LOGIN + b" " * access_module.LOGIN_BYTES_MAX
+IN_CHUNKS = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (f"Content-Length: {len(LOGIN)}\r\n", LOGIN, 200),
+        (f"Content-Length: {len(LONG)}\r\n", LONG, 413),
+        ("Content-Length: 9999999999\r\n", b"", 413),
+        ("Content-Length: 0\r\n", b"", 400),
+        ("", b"", 400),
+        (IN_CHUNKS, chunked(LOGIN), 200),
+        (IN_CHUNKS, chunked(LOGIN, 1), 200),
+        (IN_CHUNKS, chunked(b""), 400),
+        (IN_CHUNKS, chunked(LOGIN + b"}"), 400),
+        (IN_CHUNKS, chunked(LONG, 100), 413),
+        (IN_CHUNKS, b"d\r\n" + LOGIN + b"\r\nzz\r\n", 400),
+    ],
+)
+def test_a_login_is_answered_by_what_it_is(tmp_path: Path, headers: str, body: bytes, status: int) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        head = f"POST /api/login\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}"
+        assert status_of(ask(app.port("http"), head, body)) == status
+        assert "💥" not in app.log.getvalue()
+
+
 def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), b'{"token":"a\\r\\nSet-Cookie: b"}', path="/api/login")
@@ -319,7 +351,7 @@ def test_who_brings_no_token_does_not_hold_a_place(tmp_path: Path, monkeypatch: 
 
 def test_all_listeners_share_the_open_files(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("device", "gateway", "http")) as app:
-        app.app._descriptors = app_module.SPARE_DESCRIPTORS + 3
+        app.app.open_files.limit = app.app.open_files.spare + 3
         ports = [app.port(name) for name in ("device", "gateway", "http", "device", "http")]
         connections: list[socket.socket] = []
         for port in ports:
@@ -469,7 +501,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = 500_000
-    monkeypatch.setattr(entries_module, "INVALID_MAX", lines)
+    monkeypatch.setattr(bodies, "INVALID_MAX", lines)
     with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as sender:
         port, counters = app.port("http"), app.app.listeners["http"].service.intake.counters
         head = b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * lines)
@@ -482,7 +514,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
 
 
 def test_a_bomb_of_bad_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "INVALID_MAX", 1000)
+    monkeypatch.setattr(bodies, "INVALID_MAX", 1000)
     bomb = gzip.compress(b'{"good":1}\n' + b"0\n" * 2_000_000)
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), bomb, "Content-Encoding: gzip\r\n")
@@ -538,7 +570,7 @@ def test_no_number_is_too_long_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
-    before = levelled._short.cache_info().currsize
+    levelled.LEVEL_OF_WORD.clear()
     entries = b"".join(b'{"level":"%d%b"}\n' % (number, b"x" * 100_000) for number in range(5))
     with AppThread(tmp_path, ("http",)) as app:
         port = app.port("http")
@@ -546,48 +578,19 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
         told = json.loads(get(port, "/api/volume").partition(b"\r\n\r\n")[2])
         assert sorted(told["levels"]) == [f"{number}{'X' * 31}" for number in range(5)]
         assert len(get(port, "/api/export.csv")) > 500_000
-    assert levelled._short.cache_info().currsize == before
+    assert sum(map(len, levelled.LEVEL_OF_WORD)) <= levelled.WORDS_BYTES_MAX
 
 
 # --- sending more than one may
-
-
-def sent_and_stored(app: AppThread, front: str) -> bool:
-    """Send an entry over a new connection; returns whether it was stored."""
-    if front == "http":
-        return status_of(post(app.port(front), b'{"a":1}')) == 200
-    with socket.create_connection(("127.0.0.1", app.port(front)), timeout=LIMIT_S) as one:
-        one.sendall(ENTRIES[front])
-        one.shutdown(socket.SHUT_WR)
-        while one.recv(100):
-            pass
-    return len(journal_lines(Path(app.app.settings.data_dir))) == 1
-
-
-@pytest.mark.parametrize("front", ["device", "gateway", "collector", "capnp", "http"])
-def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str
-) -> None:
-    """Over WebSocket and gRPC, a connection is held back for what it has sent itself."""
-    looks: list[str] = []
-
-    def debt_s(_: Intake, address: str) -> float:
-        looks.append(address)
-        return 0.01 if len(looks) < 5 else 0.0
-
-    monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, (front,)) as app:
-        assert sent_and_stored(app, front)
-        assert looks[:5] == ["127.0.0.1"] * 5
 
 
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
     intake = Intake(None, AckLevel.SYNCED, lambda *_: None, IntakeLimits(throttle=Throttle(10, 0)))
     batch = Batch(b"{}", bytes(1), size_bytes=1000)
     batch.source = NOWHERE._replace(peer="honest", address="192.0.2.66")
-    assert intake.pause_s(batch) > 0
-    assert intake.debt_s("192.0.2.66") > 0
-    assert intake.debt_s("honest") == 0
+    intake.submit(batch, lambda _receipt: None)
+    assert intake.debts.owes("192.0.2.66")
+    assert not intake.debts.owes("honest")
 
 
 def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:

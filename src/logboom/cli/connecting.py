@@ -28,10 +28,12 @@ EXIT_NOT_CONNECTED: Final = 3
 @contextmanager
 def wrong_usage() -> Iterator[None]:
     """A `ConfigError` in here is about the command line, and ends the command."""
-    from logboom.errors import ConfigError
+    from logboom.errors import ConfigError, ExtraMissingError
 
     try:
         yield
+    except ExtraMissingError:
+        raise
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from logboom.clients.exporting import Exported, Progress
+    from logboom.web.query import ExportQuery
 
 
 class Format(StrEnum):
@@ -64,13 +65,15 @@ def export(
     columns: _Columns = None,
     output: _Output = None,
     url: reading.Url = None,
-    data_dir: reading.DataDir = None,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     connection: Connection,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
-    Reads the data directory, where the server need not run, and may; where there is none, asks the server at
-    http://127.0.0.1:8080. Standard output gets the data and nothing else.
+    Reads the data directory of --data-dir, --config or LOGBOOM_DATA_DIR, where the server need not run, and may; where
+    none is named and there is no ./logboom-data, asks the server at http://127.0.0.1:8080. Standard output gets the
+    data and nothing else.
 
     Examples:
       logboom export --from 2025-10-01 --to 2025-10-02 --output october.csv
@@ -92,7 +95,11 @@ def export(
     }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
-    run = _reading(parameters, form, url, data_dir, connection)
+    if form is Format.JSONL and columns:
+        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
+    query = _query(parameters)
+    place = reading.place_of(url, data_dir, config, connection)
+    run = _reading(place, query, form, parameters)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
     seconds = max(1e-9, time.monotonic() - started)
@@ -102,26 +109,24 @@ def export(
     )
 
 
-def _reading(
-    parameters: dict[str, str],
-    form: Format,
-    url: str | None,
-    data_dir: str | None,
-    connection: Connection,
-) -> "Callable[[IO[bytes], Progress], Exported]":
-    """What writes the export into a file; wrong words end the command before it begins."""
-    from logboom.clients import exporting
-    from logboom.journal.exporting import Export
-    from logboom.journal.steps import Places
+def _query(parameters: dict[str, str]) -> "ExportQuery":
+    """The query of the command line's words; wrong ones end the command."""
     from logboom.web.query import QueryError, export_query
 
     try:
-        query = export_query(parameters)
+        return export_query(parameters)
     except QueryError as error:
         raise options.option_error(error) from None
-    if form is Format.JSONL and "columns" in parameters:
-        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
-    place = reading.place_of(url, data_dir, connection)
+
+
+def _reading(
+    place: "Path | reading.Server", query: "ExportQuery", form: Format, parameters: dict[str, str]
+) -> "Callable[[IO[bytes], Progress], Exported]":
+    """Return the function that writes the export into a file."""
+    from logboom.clients import exporting
+    from logboom.journal.exporting import Export
+    from logboom.journal.steps import Places
+
     if isinstance(place, Path):
         made = Export(Places(place), query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)

@@ -29,7 +29,8 @@ _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `l
 @grouped
 def logs(
     *,
-    data_dir: reading.DataDir = None,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     url: reading.Url = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
@@ -67,11 +68,16 @@ def logs(
         from logboom.cli.stats import show_stats
 
         show_stats(
-            Wanted(data_dir, url, redis, redis_token), connection, source, level, span, as_json=as_json
+            Wanted(data_dir, config, url, redis, redis_token),
+            connection,
+            source,
+            level,
+            span,
+            as_json=as_json,
         )
         return
     words = {"level": level, "source": source, "q": grep, **span.words()}
-    rows = _rows(Wanted(data_dir, url, redis, redis_token), connection, words, limit)
+    rows = _rows(Wanted(data_dir, config, url, redis, redis_token), connection, words, limit)
     if as_json:
         write_json([row.data for row in rows])
     else:
@@ -79,9 +85,10 @@ def logs(
 
 
 class Wanted(NamedTuple):
-    """Where to read, as the options have it."""
+    """The place to read from, as the options have it."""
 
     data_dir: str | None
+    config: Path | None
     url: str | None
     redis: str | None
     redis_token: str | None
@@ -95,7 +102,7 @@ def _rows(where: Wanted, connection: Connection, words: dict[str, str | None], l
         with wrong_usage():
             asked = redislogs.connect(where.redis, where.redis_token)
         return redislogs.recent_rows(asked, wanted, limit)
-    place = reading.place_of(where.url, where.data_dir, connection)
+    place = reading.place_of(where.url, where.data_dir, where.config, connection)
     if isinstance(place, Path):
         return recent.recent_rows(place, wanted, limit)
     return list(map(recent.row_of, reading.records_of_server(place, words, limit)))

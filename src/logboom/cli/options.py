@@ -9,7 +9,7 @@ import typer
 
 from logboom.cli import completion
 from logboom.cli.speaking import say
-from logboom.config import LOCAL_FILE, local_file, set_path
+from logboom.config import LOCAL_FILE, load, local_file, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from logboom.web.query import QueryError
 
 DATA_DIR_DEFAULT: Final = "logboom-data"
+DATA_DIR_VARIABLE: Final = "LOGBOOM_DATA_DIR"
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 ConfigFile = Annotated[
@@ -83,7 +84,15 @@ Insecure = Annotated[
 TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
 # What is read: entries of a journal, of a server, of Redis.
-ReadDataDir = Annotated[str, typer.Option("--data-dir", metavar="DIR", help="The data directory.")]
+ReadDataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="The data directory.",
+        show_default=f"that of --config or {DATA_DIR_VARIABLE}, else {DATA_DIR_DEFAULT}",
+    ),
+]
 ReadRedis = Annotated[
     str | None,
     typer.Option("--redis", metavar="URL", help="Read from Redis: redis://, rediss://, unix:// or https://."),
@@ -126,7 +135,7 @@ def settings_file(config: Path | None, warn: Callable[[str], object]) -> Path | 
     """The file that settings are read from: the one that was named, else the working directory's own.
 
     Args:
-        config: what was named.
+        config: the file that was named.
         warn: called with the reason when a file that is there is not read.
     """
     if config is not None:
@@ -169,6 +178,25 @@ def flag_table(
     if redis:
         set_path(table, ["outputs", "redis"], {"type": "redis", **redis})
     return table
+
+
+def data_dir_of(data_dir: str | None, config: Path | None) -> Path:
+    """The data directory that a command means, as the server would find it. Raises `ConfigError`.
+
+    Args:
+        data_dir: of `--data-dir`.
+        config: of `--config`.
+    """
+    if data_dir is None:
+        file = settings_file(config, warn)
+        if file is not None:
+            return Path(load(file=file).data_dir)
+    return Path(data_dir or os.environ.get(DATA_DIR_VARIABLE) or DATA_DIR_DEFAULT)
+
+
+def data_dir_is_named(data_dir: str | None, config: Path | None) -> bool:
+    """Return true if an option or the environment names a data directory; else the default one is meant."""
+    return bool(data_dir or config or os.environ.get(DATA_DIR_VARIABLE))
 
 
 def parse_listen(text: str) -> tuple[str, str, int]:

@@ -25,10 +25,6 @@ Url = Annotated[
         show_default=f"{options.URL_DEFAULT} where there is no data directory",
     ),
 ]
-DataDir = Annotated[
-    str | None,
-    typer.Option("--data-dir", metavar="DIR", help="Read this data directory.", show_default="that of serve"),
-]
 EXIT_NOTHING_TO_READ: Final = 1
 """There is neither a data directory nor a server."""
 
@@ -41,7 +37,9 @@ class Server(NamedTuple):
     """True: it was not named, but is asked since there is no data directory."""
 
 
-def place_of(url: str | None, data_dir: str | None, connection: "Connection") -> Path | Server:
+def place_of(
+    url: str | None, data_dir: str | None, config: Path | None, connection: "Connection"
+) -> Path | Server:
     """Find where to read: the folder of a journal, or a server. Wrong words end the command.
 
     Raises:
@@ -49,17 +47,14 @@ def place_of(url: str | None, data_dir: str | None, connection: "Connection") ->
         ConfigError: the settings that name it are wrong.
     """
     from logboom.clients.recent import journal_folder
-    from logboom.config import load
 
-    if url and data_dir:
-        raise typer.BadParameter("--url and --data-dir: choose one")
+    if url and (data_dir or config):
+        raise typer.BadParameter("--url and --data-dir or --config: choose one")
     if url:
         return Server(api_of(url, connection))
-    if data_dir:
-        return journal_folder(Path(data_dir))
-    folder = Path(load(file=options.settings_file(None, options.warn)).data_dir)
-    if (folder / "journal").is_dir():
-        return folder / "journal"
+    folder = options.data_dir_of(data_dir, config)
+    if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir():
+        return journal_folder(folder)
     say(f"💬 there is no journal in {folder}: asking the server at {options.URL_DEFAULT}")
     return Server(api_of(options.URL_DEFAULT, connection), is_guess=True)
 

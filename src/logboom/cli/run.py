@@ -1,7 +1,7 @@
 """`logboom run`: a command whose output goes to a server, too."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
-
-SETTINGS: Final = {"allow_interspersed_args": False}
-"""For typer: what stands after the command's name is the command's."""
 
 _Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
 _To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]

@@ -122,8 +122,10 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
     from logboom import app
     from logboom.clients.running import loop_factory
     from logboom.ops.oplog import OperationalLog
+    from logboom.pipeline.open_files import raise_limit
 
     settings = load_settings()
+    raise_limit()  # the event loop opens files, too
     options.keep_private()
     sys.setswitchinterval(
         0.0005

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import msgspec
 
 from logboom.formats.harmless import visible, visible_json, visible_lines
+from logboom.ops import journald
 
 
 def prepare_streams() -> None:
@@ -19,7 +20,7 @@ def prepare_streams() -> None:
 
 def say(text: str) -> None:
     """Write one line for the user to standard error; standard output is for data."""
-    _write(sys.stderr, visible(text))
+    _write(sys.stderr, journald.prefixed(visible(text), sys.stderr))
 
 
 def answer(text: str) -> None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @grouped
 def stats(
     *,
-    data_dir: reading.DataDir = None,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     url: reading.Url = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
@@ -51,7 +52,9 @@ def stats(
     Exit codes: 0 done, 1 there is nothing to read, or Redis or the server has trouble, 2 wrong usage,
     3 the server of --url can't be reached.
     """
-    show_stats(Wanted(data_dir, url, redis, redis_token), connection, source, level, span, as_json=as_json)
+    show_stats(
+        Wanted(data_dir, config, url, redis, redis_token), connection, source, level, span, as_json=as_json
+    )
 
 
 def show_stats(
@@ -82,7 +85,7 @@ def _counted(
     from logboom.clients import recent
 
     wanted = filter_from(**words)
-    place = reading.place_of(where.url, where.data_dir, connection)
+    place = reading.place_of(where.url, where.data_dir, where.config, connection)
     if isinstance(place, Path):
         return recent.count_sources(recent.all_records(place, wanted))
     return recent.count_sources(reading.records_of_server(place, words))

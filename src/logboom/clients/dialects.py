@@ -13,6 +13,7 @@ from logboom.clients.target import Target, parse_target
 from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
+from logboom.extras import require
 
 DIALECTS: Final[dict[str, type[Dialect]]] = {
     DeviceDialect.name: DeviceDialect,
@@ -24,6 +25,8 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
 }
 """Every protocol that clients can speak, by its name."""
 
+EXTRAS: Final = {CapnpDialect.name: "capnp", GrpcDialect.name: "grpc"}
+"""The extra that a protocol needs."""
 
 _SHARED_SCHEMES: Final = ("tcp", "tcps", "tls")
 _PORTS: Final = {"wss": 443}
@@ -45,6 +48,8 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")
+    if name in EXTRAS:
+        require(EXTRAS[name], f"protocol {name}")
     dialect = DIALECTS[name]()
     port = _PORTS.get(_scheme_of(url), dialect.port_default)
     target = parse_target(url, schemes=dialect.schemes, port_default=port)

@@ -1,7 +1,6 @@
 """Decoding journal lines for their levels: few fields of most blocks, more only where a level needs them."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -9,9 +8,10 @@ import msgspec
 
 from logboom.formats.entry_level import LEVEL_FIELDS, LEVEL_KEYS, word_name
 from logboom.formats.partial import fields_struct, line_struct
+from logboom.remembered import Remembered
 
-WORD_CHARS_MAX: Final = 64
-"""Length of a level that is remembered: a line may hold a megabyte of one, and a thousand of them a gigabyte."""
+WORDS_BYTES_MAX: Final = 256 << 10
+"""Levels as they were sent, and their names: few are in use at any time, and senders may invent any number."""
 
 DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors that decoders raise for lines that they can't read."""
@@ -63,14 +63,8 @@ def _is_complete(found: Sequence[Any]) -> bool:
         words = set(map(_word, found))
     except TypeError:  # one that is a list or an object
         return False
-    return all(type(word) is str and level_of_word(word) for word in words)
+    return all(type(word) is str and LEVEL_OF_WORD[word] for word in words)
 
 
-def level_of_word(word: str) -> str:
-    """The level of entries whose `level` is this word; empty when their other fields count."""
-    return _short(word) if len(word) <= WORD_CHARS_MAX else ""
-
-
-@lru_cache(maxsize=1024)  # few words are in use at any time; each has 64 characters at most
-def _short(word: str) -> str:
-    return word_name(word)
+LEVEL_OF_WORD: Final = Remembered[str, str](word_name, WORDS_BYTES_MAX)
+"""The level of entries whose `level` is a word; empty when their other fields count."""

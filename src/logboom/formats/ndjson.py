@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from logboom.formats.nesting import NESTING_MAX, is_too_deep
 from logboom.model import REASONS_MAX, Batch, Verdict
 
 _MARK: Final = b"\nnull null\n"
@@ -60,6 +61,8 @@ def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
     marked = chunk.replace(b"\n", _MARK)
     gaps = (len(marked) - len(chunk)) // _MARK_GROWTH
     if not chunk.isascii() and not is_utf8(chunk):  # decoders skip unknown fields without a look
+        return None
+    if is_too_deep(chunk):
         return None
     try:
         found = decoder.decode_lines(marked)
@@ -138,6 +141,8 @@ def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:
     """One line's verdict, with the decoded entry or the reason why it was refused."""
     if not line.isascii() and not is_utf8(line):
         return Verdict.NOT_JSON, "not UTF-8"
+    if is_too_deep(line):
+        return Verdict.NOT_JSON, f"not JSON: nested deeper than {NESTING_MAX} levels"
     try:
         entry = decoder.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from logboom.formats.entry_level import level_of
-from logboom.formats.levelled import LevelledLines, level_of_word
+from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
 
 FACT_KEYS: Final = (*SENDER_KEYS, *READING_KEYS, "id")
@@ -62,7 +62,7 @@ def level_names(found: Sequence[Any]) -> list[str]:
     """The level of each line, as records have it."""
     words = [line.entry.level for line in found]
     return [
-        (level_of_word(word) if type(word) is str else "") or level_of(line.entry)
+        (LEVEL_OF_WORD[word] if type(word) is str else "") or level_of(line.entry)
         for word, line in zip(words, found, strict=True)
     ]
 
@@ -75,7 +75,7 @@ def count_levels(found: Sequence[Any]) -> Counter[str]:
         return Counter(level_names(found))
     counts: Counter[str] = Counter()
     for word, number in words.items():
-        known = level_of_word(word) if type(word) is str else ""
+        known = LEVEL_OF_WORD[word] if type(word) is str else ""
         if not known:
             return Counter(level_names(found))
         counts[known] += number

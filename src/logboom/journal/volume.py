@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from logboom.journal.kept import KeptSteps
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
 from logboom.journal.steps import Places, Step, step_data
+from logboom.remembered import Remembered
 
 CELLS_MAX: Final = 100_000
 """Counts that are kept, of one time and level each: 17 MB at most, and a day of a busy server."""
@@ -21,6 +22,8 @@ CELLS_MAX: Final = 100_000
 LEVELS_MAX: Final = 24
 """Levels that are counted by name; more are no help in a picture, and senders may invent any number."""
 OTHERS: Final = "(OTHERS)"
+TIMES_BYTES_MAX: Final = 1 << 20
+"""Receive times and their cells: those of an hour of seconds, since blocks come in order."""
 LEVEL_CHARS_MAX: Final = 32
 
 _MINUTE_US: Final = 60 * MICROSECONDS
@@ -125,7 +128,7 @@ def _count_whole(step: Step, resolution: int) -> _Counted | None:
 def _count(data: bytes, found: Sequence[Any], resolution: int) -> Cells:
     """Count some lines. Those of one minute, as most are, need not be looked at one by one."""
     if not resolution % _MINUTE_US and data.count(b"\n" + data[: _TO_MINUTE.stop]) == len(found) - 1:
-        cell = _cell(data[_TO_MINUTE], resolution)
+        cell = _cell[data[_TO_MINUTE], resolution]
         if cell is not None:
             return _cells_of(cell, count_levels(found))
     return _count_each(data, level_names(found), resolution)
@@ -153,20 +156,23 @@ def _count_each(data: bytes, levels: Sequence[str], resolution: int) -> Cells:
     cells, position = Cells(), 0
     for key, same in groupby([line[part] for line in data.split(b"\n")[: len(levels)]]):
         end = position + sum(1 for _ in same)
-        cell = _cell(key, resolution)
+        cell = _cell[key, resolution]
         if cell is not None:
             cells.update(_cells_of(cell, Counter(levels[position:end])))
         position = end
     return cells
 
 
-@lru_cache(maxsize=4096)  # the times of an hour of seconds: blocks come in order
-def _cell(moment: bytes, resolution: int) -> int | None:
+def _make_cell(moment_and_resolution: tuple[bytes, int]) -> int | None:
     """The cell of a receive time; None when it is damaged."""
+    moment, resolution = moment_and_resolution
     try:
         return microseconds(f"{moment.decode('ascii')}+00:00") // resolution
     except ValueError:
         return None
+
+
+_cell: Final = Remembered(_make_cell, TIMES_BYTES_MAX)
 
 
 def _picture(cells: Cells, resolution: int, buckets: Buckets, *, complete: bool) -> Volume:

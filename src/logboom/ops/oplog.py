@@ -13,6 +13,7 @@ from typing import Final, TextIO
 
 from logboom.formats.harmless import visible, visible_json
 from logboom.formats.times import iso_from_ns
+from logboom.ops import journald
 
 EMOJI: Final = {
     "start": "🚀",
@@ -61,6 +62,7 @@ class OperationalLog:
         self._stream = stream or sys.stderr
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._ascii_only = not encoding.lower().startswith("utf")
+        self._has_severities = journald.reads(self._stream)
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
@@ -125,6 +127,7 @@ class OperationalLog:
 
     def _format(self, kind: str, text: str, moment_ns: int) -> str:
         moment = iso_from_ns(moment_ns)
+        severity = journald.prefix(EMOJI[kind]) if self._has_severities else ""
         if self._json_lines:
             named = {"name": self._name} if self._name else {}
             line = {
@@ -133,6 +136,7 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return visible_json(json.dumps(line, ensure_ascii=False), ascii_only=self._ascii_only) + "\n"
+            text = visible_json(json.dumps(line, ensure_ascii=False), ascii_only=self._ascii_only)
+            return f"{severity}{text}\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        return f"{moment[:19]}Z {EMOJI[kind]} {visible(named_text)}\n"
+        return f"{severity}{moment[:19]}Z {EMOJI[kind]} {visible(named_text)}\n"

@@ -10,7 +10,9 @@ from logboom.outputs.file_output import FileOutput, FileSettings
 from logboom.outputs.lines import Lines
 
 _STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
-_TAIL: Final = re.compile(rb',"source":' + _STRING + rb',"listener":' + _STRING + rb"\}\n")
+_TAIL: Final = re.compile(
+    rb',"source":' + _STRING + rb'(?:,"key":' + _STRING + rb')?+,"listener":' + _STRING + rb"\}\n"
+)
 """What a journal line has after the entry. It can't match inside an entry, look-alikes included: an entry
 has no newline, and ends with a brace of its own."""
 

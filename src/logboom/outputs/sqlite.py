@@ -253,7 +253,7 @@ class SqliteOutput:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Open the database, with tables of today."""
-    connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         migrate(connection)
         connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for us, nor we for them

@@ -14,6 +14,7 @@ from logboom.protocols.jsonlines import JsonLines
 
 REPLIES: Final = {
     Verdict.ACCEPTED: b'{"status":"ok","message":"received"}\n',
+    Verdict.DUPLICATE: b'{"status":"ok","message":"received"}\n',
     Verdict.FILTERED: b'{"status":"ok","message":"filtered"}\n',
     Verdict.NOT_JSON: b'{"status":"error","message":"invalid JSON"}\n',
     Verdict.NOT_OBJECT: b'{"status":"error","message":"expected JSON object"}\n',

@@ -33,7 +33,8 @@ _DECODER: Final = ndjson.entry_decoder(_Entry)
 
 def acknowledge(receipt: Receipt) -> bytes:
     """One ack a stored line, in order; silence for all others."""
-    return ACK * receipt.verdicts.count(Verdict.ACCEPTED)
+    verdicts = receipt.verdicts
+    return ACK * (verdicts.count(Verdict.ACCEPTED) + verdicts.count(Verdict.DUPLICATE))
 
 
 class _Answer:

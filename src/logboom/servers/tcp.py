@@ -9,6 +9,7 @@ from logboom.model import Source, WireProtocol
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
+from logboom.pipeline.unread import Unread
 from logboom.protocols.tokenline import TokenLine
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
@@ -19,9 +20,6 @@ from logboom.settings import ListenerSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
-
-WRITE_STALL_S_MAX: Final = 60.0
-"""A peer that leaves its replies unread for this long is disconnected: they take memory."""
 
 HELD_BYTES_MAX: Final = 256 << 20
 """Bytes of unfinished lines and frames, over all connections of a listener: a frame may have a megabyte, and an address
@@ -60,7 +58,7 @@ class TcpListener:
     ) -> None:
         self.name = context.name
         self.intake = context.intake
-        self.journal_behind = context.journal_behind
+        self.turns = context.turns
         self._sockets = Sockets(context)
         self.ports = self._sockets.ports
         self._context = context
@@ -77,7 +75,7 @@ class TcpListener:
             period_s=0,
         )
         self._connections: set[Connection] = set()
-        self._waiting: set[Connection] = set()
+        self._unread = Unread(lambda: self._connections, self._end_unread, self._now)
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
         self._generation = 0
@@ -186,7 +184,6 @@ class TcpListener:
             return
         self._connections.discard(connection)
         self._door.leave(connection.address)
-        self._waiting.discard(connection)
         self.intake.counters.connections_open = len(self._connections)
         self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
 
@@ -199,16 +196,8 @@ class TcpListener:
         self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
 
-    def wait_for_journal(self, connection: Connection) -> None:
-        """Wake `connection` when the journal has caught up."""
-        self._waiting.add(connection)
-
     def journal_advanced(self) -> None:
-        """The journal has committed: let those go on who waited for it alone."""
-        if self._waiting and not self.journal_behind():
-            waiting, self._waiting = self._waiting, set()
-            for connection in waiting:
-                connection.pump()
+        """See `Listener`: connections that wait for the journal have their turns."""
 
     # --- once a second ---
 
@@ -230,14 +219,13 @@ class TcpListener:
             connection.send_unasked()
             if door_changed and not self._door.welcomes(connection.address):
                 self._cut_off(connection, "its network may not connect any more")
-            elif connection.stalled_s(now) > WRITE_STALL_S_MAX:
-                self._cut_off(connection, f"replies unread for {WRITE_STALL_S_MAX:.0f} s", Limit.UNREAD)
             elif connection.lacks_token(now):
                 self._cut_off(connection, "no token line came", Limit.FIRST_LINE)
             elif tokens_changed and (trouble := connection.token_trouble()):
                 self._cut_off(connection, trouble)
             else:
                 self._look_at_idle(connection, now - connection.last_data)
+        self._unread.sweep()
         self._free_held(held)
         self._comings.flush_due(now)
 
@@ -262,9 +250,16 @@ class TcpListener:
         self._tell("warning", connection, f"{why}; closed")
         connection.transport.abort()
 
+    def _now(self) -> float:
+        return self.loop.time()  # there is none before the start
+
+    def _end_unread(self, connection: Connection, why: str) -> None:
+        """End a connection that does not take its replies."""
+        self._cut_off(connection, why, Limit.UNREAD)
+
     def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
-        if held.total() <= HELD_BYTES_MAX or self.journal_behind():
+        if held.total() <= HELD_BYTES_MAX or self.turns.behind():
             return  # if it is behind, what they hold is whole, and nobody is read
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):

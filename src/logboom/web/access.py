@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY, Identity
@@ -99,8 +100,6 @@ def _count_failure(site: Site, peer: str) -> None:
 async def login(request: web.Request) -> web.Response:
     """Take a token from the page's form, and keep it in a cookie that no script can read."""
     site = request.app[SITE]
-    if (request.content_length or LOGIN_BYTES_MAX + 1) > LOGIN_BYTES_MAX:
-        raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
     try:
         text = msgspec.json.decode(await _read(request), type=_Login).token
     except (
@@ -123,14 +122,26 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> bytes:
+    """The body, of a known length or in chunks. Raises what answers to one that is too long, or does not come."""
+    body = bytearray()
+    size = request.content_length or 0
     try:
         async with asyncio.timeout(LOGIN_S_MAX):
-            return await request.read()
+            while size <= LOGIN_BYTES_MAX and (data := await request.content.readany()):
+                body += data
+                size = max(size, len(body))
     except TimeoutError:
         counters = request.app[SITE].intake.counters
         counters.slow_closed += 1
         counters.limit_reached(Limit.BODY_TIME)
         raise web.HTTPRequestTimeout(text=f"the body did not come within {LOGIN_S_MAX:.0f} s") from None
+    except HttpProcessingError:
+        raise web.HTTPBadRequest(text="the body can't be read") from None
+    if size > LOGIN_BYTES_MAX:
+        raise web.HTTPRequestEntityTooLarge(
+            LOGIN_BYTES_MAX, size, text=f"found more than {LOGIN_BYTES_MAX} bytes, expected a token"
+        )
+    return bytes(body)
 
 
 async def logout(_request: web.Request) -> web.Response:

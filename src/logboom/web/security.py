@@ -91,7 +91,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         site.silent.pop(transport, None)
         identity = request[IDENTITY] = admit(request)
         with site.guest(transport, identity):
-            return await handler(request)
+            await site.answers_taken(request)
+            response = await handler(request)
+            site.check_room(response)
+            return response
     except web.HTTPException as error:
         kept = {
             name: error.headers[name]
