@@ -41,7 +41,7 @@ from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
@@ -227,10 +227,13 @@ class App:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
+            if not len(self._tokens) and settings.health_open:
+                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
+                return
             if not len(self._tokens):
                 raise ConfigError(
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
-                    f"bind it to 127.0.0.1, or start with --insecure where you trust the network"
+                    f"{_instead_of_a_token(settings)}"
                 )
             if not (settings.tls_cert or settings.on_loopback):
                 self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
@@ -318,6 +321,15 @@ class App:
             self.journal.close()  # only now: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
+
+
+def _instead_of_a_token(settings: ListenerSettings) -> str:
+    """What else lets a listener start that asks for a token, where there is none."""
+    if settings.auth == "auto":
+        return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
+    if settings.serves_entries and not settings.on_loopback:
+        return "or bind it to 127.0.0.1 and set its auth to `auto`"
+    return "or set its auth to `auto`, which asks for none here"
 
 
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:

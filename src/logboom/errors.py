@@ -33,5 +33,9 @@ class OutputError(LogboomError):
     """An output could not take records now; its runner keeps the position and tries again."""
 
 
+class TakenAwayError(OutputError):
+    """Another program moved, deleted, cut or emptied a file or table; its output goes on with a new one at once."""
+
+
 class DeliveryError(LogboomError):
     """A client could not hand over everything it was given."""

@@ -1,5 +1,6 @@
 """What somebody tried who wants in, wants it down, or wants to see what he must not; each stays tried."""
 
+import asyncio
 import gzip
 import io
 import json
@@ -17,6 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from logboom.app import App
+from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.formats import levelled
 from logboom.formats.grpc_entry import REAL
@@ -243,7 +246,12 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("evil.example:8080", "Accept-Language: en\r\n", 403),
         ("evil.example", "Accept-Language:\r\n", 403),
         ("evil.example", "Accept-Language: en\r\nOrigin: http://evil.example\r\n", 403),
-        ("evil.example", "Accept-Language: en\r\n" + UPGRADE, 403),
+        ("evil.example", "Accept-Language: en\r\nOrigin: null\r\n" + UPGRADE, 403),
+        (
+            "evil.example",
+            "Accept-Language: *\r\nUser-Agent: node\r\n",
+            403,
+        ),  # some browsers let a page write this
         ("evil.example", "Origin: http://evil.example\r\n", 403),
         ("evil.example", "Origin: http://evil.example\r\n" + UPGRADE, 403),
         ("127.0.0.1:8080", "Accept-Language: en\r\n", 200),
@@ -252,6 +260,8 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("logs.localhost", "Accept-Language: en\r\n", 200),
         ("logboom:8080", "Accept-Language: en\r\n", 200),
         ("logs.example", "", 200),  # a program; through a proxy, perhaps
+        ("logs.example", "Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("logs.example", "Origin: file://\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nSec-Fetch-Site: same-origin\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nOrigin: https://logs.example\r\n", 200),
     ],
@@ -262,6 +272,44 @@ def test_a_foreign_name_that_leads_here_reads_nothing(
     with AppThread(tmp_path_factory.mktemp("rebound"), ("http",)) as app:
         answer = ask(app.port("http"), f"GET /api/entries\nHost: {host}\r\nConnection: close\r\n{headers}")
         assert status_of(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 200),
+        ("Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("Accept-Language: *\r\nUser-Agent: Deno/2.1\r\n", 200),
+        ("Accept-Language: en;q=1\r\nUser-Agent: App/1 CFNetwork/1 Darwin/2\r\n", 200),
+        ("Origin: file://\r\nUser-Agent: ESP32HTTPClient\r\n", 200),
+        ("Origin: http://logs.example\r\nUser-Agent: x\r\n", 403),  # some browsers let a page write this
+        ("Origin: null\r\nUser-Agent: x\r\n", 403),
+        ("Origin: http://logs.example\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Origin: file://\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\n", 403),
+    ],
+)
+def test_programs_may_write_by_a_name_that_leads_here(
+    tmp_path_factory: pytest.TempPathFactory, headers: str, status: int
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("named"), ("http",)) as app:
+        head = (
+            f"POST /api/entries\nHost: logs.example\r\nConnection: close\r\nContent-Length: 12\r\n{headers}"
+        )
+        assert status_of(ask(app.port("http"), head, b'{"msg":"hi"}')) == status
+
+
+@pytest.mark.parametrize("origin", ["file://", "https://github.com/gilmaimon/TinyWebsockets"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "logs.lan", "192.168.1.9:8080"])
+def test_websocket_libraries_of_devices_have_an_origin_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory, host: str, origin: str
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("device"), ("http",)) as app:
+        for headers, status in (("", 101), ("User-Agent: Mozilla/5.0\r\n", 403)):
+            head = f"GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{headers}{UPGRADE}\r\n"
+            with socket.create_connection(("127.0.0.1", app.port("http")), timeout=LIMIT_S) as connection:
+                connection.sendall(head.encode())
+                assert status_of(connection.recv(1 << 16)) == status
 
 
 # --- what was revoked
@@ -641,3 +689,45 @@ def test_no_part_of_a_password_is_shown(url: str) -> None:
     assert "SECRET" not in redacted_url(url)
     assert "SECRET" not in place(url)
     assert "SECRET" not in place(url.replace("part", "[")), "it can't be read as an address"
+
+
+@pytest.mark.parametrize(
+    ("listener", "settings", "fits", "does_not"),
+    [
+        (
+            "http",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token", "host": "0.0.0.0"},
+            "set its auth to `auto`, which",
+            ("--insecure", "bind"),
+        ),
+        (
+            "http",
+            {"auth": "token", "host": "0.0.0.0"},
+            "bind it to 127.0.0.1 and set its auth",
+            ("--insecure",),
+        ),
+        ("http", {"host": "0.0.0.0"}, "bind it to 127.0.0.1, or start with --insecure", ("auth",)),
+    ],
+)
+def test_the_advice_of_a_start_without_tokens_fits(
+    tmp_path: Path, listener: str, settings: dict[str, str], fits: str, does_not: tuple[str, ...]
+) -> None:
+    section = {"port": 0, "host": "127.0.0.1", **settings}
+    table = {"data_dir": str(tmp_path), "only": [listener], "listeners": {listener: section}}
+    app = App(load(environment={}, flags=table), OperationalLog(stream=io.StringIO()))
+    with pytest.raises(ConfigError, match="logboom token add NAME") as caught:
+        asyncio.run(app.start())
+    assert fits in str(caught.value)
+    assert not [word for word in does_not if word in str(caught.value)]

@@ -101,16 +101,25 @@ def test_http_alone_is_the_server_and_asking_is_no_sign_of_life(tmp_path: Path) 
         post(port, '{"level":"info","message":"x"}')
         after = get(port, "/api/health")[1]["tcp_server"]
     assert after["messages_parsed"] == 1
+    assert after["heartbeat_age"] == after["seconds_since_activity"]
     assert after["seconds_since_last_data"] is not None
     assert after["last_activity"] >= first["last_activity"]
 
 
-def test_http_alone_that_nobody_sends_to_is_a_warning_however_often_it_is_asked(tmp_path: Path) -> None:
-    with AppThread(tmp_path, ("http",), settings={"health": {"idle_warn_s": 1e-6}}) as app:
-        for _ in range(2):
-            status, document, _ = get(app.port("http"), "/api/health")
-            assert (status, document["status"]) == (503, "warning")
-            assert document["warnings"] == ["No TCP activity for 0s"]
+def test_a_server_without_tcp_log_listeners_has_no_idle_warning(tmp_path: Path) -> None:
+    idle = {"health": {"idle_warn_s": 1e-6}}
+    with AppThread(tmp_path / "http", ("http",), settings=idle) as app:
+        port = app.port("http")
+        status, document, _ = get(port, "/api/health")
+        assert (status, document["status"]) == (200, "ok")
+        assert "warnings" not in document
+        shown = get(port, "/api/status")[1]
+        assert (shown["status"], shown["problems"], shown["alerts"]["firing"]) == ("ok", [], 0)
+        assert get(port, "/api/alerts")[1]["alerts"] == []
+    with AppThread(tmp_path / "both", ("http", "device"), settings=idle) as app:
+        status, document, _ = get(app.port("http"), "/api/health")
+        assert (status, document["status"]) == (503, "warning")
+        assert document["warnings"] == ["No TCP activity for 0s"]
 
 
 def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) -> None:
@@ -121,7 +130,7 @@ def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) 
         )
         return dict(found["database"])
 
-    nothing = {"connected": True, "total_readings": 0, "date_range": {"start": None, "end": None}}
+    nothing = {"connected": True, "total_readings": 0, "date_range": None}
     with AppThread(tmp_path, ("gateway", "http")) as app:
         assert database(app.port("http")) == nothing
         send(app.port("gateway"), READING * 3)
@@ -130,7 +139,8 @@ def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) 
         assert database(app.port("http")) == one
     times = [json.loads(line)["received_at"] for line in journal_lines(tmp_path)]
     assert one["total_readings"] == len(times) == 3
-    assert one["date_range"] == {"start": times[0][:19], "end": times[-1][:19]}
+    start, end = times[0][:19], times[-1][:19]
+    assert one["date_range"] == {"start": start, "end": end, "min_date": start, "max_date": end}
 
 
 def test_what_retention_deleted_is_not_counted(tmp_path: Path) -> None:
@@ -144,7 +154,8 @@ def test_what_retention_deleted_is_not_counted(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("gateway", "http")) as app:
         found = get(app.port("http"), "/api/health")[1]["database"]
     assert found["total_readings"] == 4
-    assert found["date_range"] == {"start": "2025-01-01T00:00:00", "end": "2025-02-01T00:00:00"}
+    start, end = "2025-01-01T00:00:00", "2025-02-01T00:00:00"
+    assert found["date_range"] == {"start": start, "end": end, "min_date": start, "max_date": end}
 
 
 def test_a_reload_takes_over_what_health_calls_well(tmp_path: Path) -> None:

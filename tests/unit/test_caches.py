@@ -21,6 +21,7 @@ OWN_KEYS = {
 
 OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
+    "clients/counting.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
     "journal/series.py": {"earliest", "intervals", "latest", "values"},  # `KeptSteps` counts a part's length

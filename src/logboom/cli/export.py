@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, cast
@@ -12,12 +11,13 @@ import typer
 from logboom.cli import options, reading
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.progress import entries_progress
 from logboom.cli.speaking import TerminalBytes, say
 from logboom.cli.times import From, To, Zone, exact
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from logboom.clients.exporting import Exported, Progress
     from logboom.web.query import ExportQuery
@@ -160,36 +160,12 @@ def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]"
     from logboom.clients.exporting import replaced_when_done
 
     to_stdout = output is None or str(output) == "-"
-    if to_stdout and sys.stdout.isatty():
-        return run(cast("IO[bytes]", TerminalBytes()), _no_progress)
-    with _progress() as progress:
+    if to_stdout and sys.stdout.isatty():  # a bar would stand between the rows
+        return run(cast("IO[bytes]", TerminalBytes()), lambda _first, _reached, _end: None)
+    with entries_progress() as progress:
         if output is None or to_stdout:
             done = run(sys.stdout.buffer, progress)
             sys.stdout.buffer.flush()
             return done
         with replaced_when_done(output) as file:
             return run(file, progress)
-
-
-def _no_progress(_first: int, _reached: int, _end: int) -> None:
-    """Show nothing: on a terminal, a bar would stand between the rows."""
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A bar on a terminal; it counts sequences, since a filter may leave few of them."""
-    if not sys.stderr.isatty():
-        yield _no_progress
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("export", total=0)
-        yield lambda first, reached, end: bar.update(task, completed=reached - first, total=end - first)

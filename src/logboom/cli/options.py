@@ -211,8 +211,3 @@ def parse_listen(text: str) -> tuple[str, str, int]:
 def option_error(error: "QueryError") -> typer.BadParameter:
     """A wrong parameter of the API, by the name that the command line has for it."""
     return typer.BadParameter(f"--{'grep' if error.name == 'q' else error.name}: {error.text}")
-
-
-def keep_private() -> None:
-    """What this process makes from now on is for its user and group: logs are nobody else's business."""
-    os.umask(os.umask(0o077) | 0o027)

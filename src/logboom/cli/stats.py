@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +10,7 @@ from logboom.cli import options, reading
 from logboom.cli.connecting import wrong_usage
 from logboom.cli.groups import grouped
 from logboom.cli.logs import Wanted, filter_from, write_json
+from logboom.cli.progress import entries_progress
 from logboom.cli.times import Span
 from logboom.cli.trust import Connection
 from logboom.formats.asked_times import shown_time
@@ -18,7 +18,7 @@ from logboom.formats.asked_times import shown_time
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from logboom.clients.recent import SourceCounts
+    from logboom.clients.counting import SourceCounts
 
 
 @grouped
@@ -37,8 +37,9 @@ def stats(
 ) -> None:
     """Show what each source sent: how much, of which types and levels, how fast, and when last.
 
-    From the journal, all of it or a span of time; from a server where there is no data directory, which reads every
-    entry over the network; or what stands in Redis, which has no rates.
+    From the journal, all of it or a span of time; from a server where there is no data directory, which sends every
+    entry for it; or what stands in Redis, which has no rates. PER MINUTE is the mean from a source's first entry to
+    its last; of entries that all came within a minute, their number.
 
     Examples:
       logboom stats
@@ -82,13 +83,14 @@ def show_stats(
 def _counted(
     where: Wanted, connection: Connection, words: dict[str, str | None]
 ) -> "dict[str, SourceCounts]":
-    from logboom.clients import recent
+    from logboom.clients import counting
 
     wanted = filter_from(**words)
     place = reading.place_of(where.url, where.data_dir, where.config, connection)
-    if isinstance(place, Path):
-        return recent.count_sources(recent.all_records(place, wanted))
-    return recent.count_sources(reading.records_of_server(place, words))
+    if isinstance(place, reading.Server):
+        return counting.count_records(reading.records_of_server(place, words))
+    with entries_progress() as progress:
+        return counting.count_sources(place, wanted, progress)
 
 
 def _counted_in_redis(url: str, token: str | None, source: str) -> "dict[str, SourceCounts]":
@@ -126,7 +128,7 @@ def _write(sources: "dict[str, SourceCounts]", zone: "tzinfo | None") -> None:
         for name, counts in sorted(sources.items(), key=lambda pair: -pair[1].total)
     ]
     headers = ("SOURCE", "TOTAL", "TYPES", "LEVELS", "PER MINUTE", "LAST SEEN")
-    write_table(sys.stdout, headers, rows, numbers=frozenset({1, 4}))
+    write_table(sys.stdout, headers, rows, numbers=frozenset({1, 4}), wraps=frozenset({0, 2, 3}))
 
 
 def _listed(counter: Counter[str]) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logboom.cli.options import ConfigFile, ReadDataDir, data_dir_of, keep_private
+from logboom.cli.options import ConfigFile, ReadDataDir, data_dir_of
 from logboom.cli.speaking import answer
+from logboom.durable import keep_private
 
 if TYPE_CHECKING:
     from logboom.journal.audit import Audit

@@ -115,7 +115,7 @@ def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     time = (with_time and time_of(entry)) or received_at
     message = first_of(entry, MESSAGE_KEYS)
     if not isinstance(message, str):
-        message = _text_of(entry) if message is None else _text(message)
+        message = (text_of(entry) or _text(entry)) if message is None else _text(message)
     return Record(sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry)
 
 
@@ -153,13 +153,13 @@ def is_canonical(text: str) -> bool:
     return EARLIEST_YEAR <= text[:4] < LATEST_YEAR
 
 
-def _text_of(entry: Entry) -> str:
-    """The message of an entry that has none of `MESSAGE_KEYS`: another logger's text, else the whole entry."""
+def text_of(entry: Fields) -> str:
+    """The text of an entry that has none of `MESSAGE_KEYS`, where another logger puts it; empty for none."""
     for key in TEXT_KEYS:
         value = entry.get(key)
         if isinstance(value, str) and value:
             return value
-    return _text(entry)
+    return ""
 
 
 def _text(value: object) -> str:
@@ -213,17 +213,20 @@ def reading_of(entry: Fields) -> Reading | None:
 
 
 def number_of(value: object) -> float | None:
-    """A finite number, also as a string; None for anything else, booleans included."""
+    """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
     if isinstance(value, str):
         if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
+        value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    return value if isinstance(value, int) else number
 
 
 def irradiance_of(entry: Fields) -> float | None:

@@ -6,9 +6,11 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from logboom.formats.entry_level import LEVEL_KEYS, level_of
+from logboom.formats.envelope import entry_of
 from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_KEYS, records_of, sender
+from logboom.formats.sent import sent_message
 from logboom.journal.facts import FACT_KEYS
 from logboom.journal.reader import Block
 from logboom.model import Record
@@ -98,7 +100,9 @@ def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
     data = b"".join([lines[number] + b"\n" for number in keys])
     records = records_of(list(keys), data, with_times=False)
     return {
-        keys[one.sequence]: Last(one.level[:LEVEL_CHARS_MAX], one.message[:MESSAGE_CHARS_MAX])
+        keys[one.sequence]: Last(
+            one.level[:LEVEL_CHARS_MAX], sent_message(one, entry_of(lines[one.sequence]))[:MESSAGE_CHARS_MAX]
+        )
         for one in records
     }
 

@@ -29,7 +29,7 @@ class _Entry(msgspec.Struct, gc=False):
     """The required fields, of any type: nothing is lost over a number where a word was expected."""
 
     level: object
-    message: object
+    message: msgspec.Raw
 
 
 _DECODER: Final = ndjson.entry_decoder(_Entry)

@@ -22,10 +22,10 @@ that was acked at once gets another ack whenever it comes."""
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """The required fields; all others are kept as sent, unread."""
+    """The required fields, of any type and value: a device whose line is never acknowledged sends nothing after it."""
 
-    boot_seq: int
-    uptime_ms: int
+    boot_seq: msgspec.Raw
+    uptime_ms: msgspec.Raw
 
 
 _DECODER: Final = ndjson.entry_decoder(_Entry)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from logboom.formats.ndjson import mend_surrogates
+from logboom.formats.ndjson import repaired
 
 RUN_BYTES: Final = 64 << 10
 """The usual size of a run: a millisecond of the event loop for entries, some ten for an array of numbers."""
@@ -50,7 +50,7 @@ class Run:
 
     def __init__(self, text: bytes) -> None:
         whole = b"[%b]" % text
-        self._text = mend_surrogates(whole) if len(whole) <= REPAIRED_BYTES_MAX else whole
+        self._text = repaired(whole) if len(whole) <= REPAIRED_BYTES_MAX else whole
 
     def elements(self) -> list[bytes]:
         """The JSON of each element. Raises `ArrayError`."""

@@ -201,7 +201,13 @@ def _page(request: web.Request, site: Site, query: PageQuery) -> web.Response:
     page = read(query.wanted, query.limit, start=start, end=query.before)
     goes_on = page.more
     before = page.first if (goes_on or reads_forward) and page.first > 0 else None
-    cursors: dict[str, Any] = {"before": before, "after": page.next - 1, "more": goes_on}
+    cursors: dict[str, Any] = {
+        "before": before,
+        "after": page.next - 1,
+        "more": goes_on,
+        "first": page.start,
+        "reached_at": page.reached_at or None,
+    }
     onward = {"after": page.next - 1} if reads_forward else {"before": page.first}
     headers = {"Cache-Control": "no-store"}
     if goes_on:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logboom.web import arrays
@@ -23,6 +23,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=100)
 @given(st.lists(VALUES, max_size=12), st.integers(1, 80), st.sampled_from([None, 1]))
 def test_the_elements_are_those_of_a_decoder_whatever_the_size_of_a_run(
     values: list[object], run_bytes: int, indent: int | None
