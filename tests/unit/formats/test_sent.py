@@ -48,5 +48,7 @@ def test_other_values_are_as_before() -> None:
     entry = '{"msg":["a","b"],"t":"caf\\u00e9","n":null,"o": {"x": 1},"lux":127,"temp":1,"rh":2}'
     [record] = records_of([0], line_of(entry))
     assert sent_message(record, entry.encode()) == "a\nb"
-    values = [sent_value(record, entry.encode(), name) for name in ("t", "n", "o", "irradiance", "none", "o.x")]
+    values = [
+        sent_value(record, entry.encode(), name) for name in ("t", "n", "o", "irradiance", "none", "o.x")
+    ]
     assert values == ["café", None, '{"x":1}', "1.0", None, "1"]
