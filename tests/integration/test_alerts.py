@@ -228,7 +228,9 @@ def test_a_source_is_forgotten_and_its_alert_ends_without_a_word(tmp_path: Path,
         server.clock.wait(60.0)
         await asyncio.to_thread(hook.next)
         path = "/api/sources?listener=device&name=pump%201"
-        assert await server.delete(path, Origin="http://evil.example") == (
+        assert await server.delete(
+            path, **{"Origin": "http://evil.example", "User-Agent": "Mozilla/5.0"}
+        ) == (
             403,
             {"error": "cross-origin requests are refused"},
         )

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from logboom.cli import app as main_app
-from logboom.cli import health as health_command
+from logboom.cli import options
 from logboom.journal.journal import Journal
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
@@ -206,6 +206,7 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in lines[:-1]] == [
         "[+] storage",
         "[+] space",
+        "[+] listeners",
         "[+] outputs",
         "[+] draining",
     ]
@@ -215,9 +216,40 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
 def test_below_the_free_space_that_must_stay_it_is_not_ready(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",), settings={"journal": {"free_bytes_min": 1 << 60}}) as app:
         status, text, _ = get(app.port("http"), "/readyz")
-    assert status == 503
-    assert "[-] storage" in text
-    assert "free_bytes_min" in text
+        assert status == 503
+        assert "[-] storage" in text
+        assert "free_bytes_min" in text
+        # Every other voice agrees, though nothing was sent and refused yet.
+        status, document, _ = get(app.port("http"), "/api/health")
+        assert (status, document["status"], document["database"]["connected"]) == (503, "error", False)
+        assert "free_bytes_min" in document["errors"][0]
+        journal = get(app.port("http"), "/api/status")[1]["journal"]
+        assert journal["writable"] is False
+        assert "free_bytes_min" in journal["trouble"]
+        assert "\nlogboom_journal_writable 0" in get(app.port("http"), "/metrics")[1]
+        found = command("--data-dir", str(tmp_path))
+        assert (found.returncode, found.stdout.splitlines()[0]) == (1, "error")
+
+
+def test_a_disk_that_works_again_is_noticed_without_a_question(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, ("collector", "http"), disk) as app:
+        disk.failing = True
+        with socket.create_connection(("127.0.0.1", app.port("collector")), timeout=30) as connection:
+            connection.sendall(b'{"level":"INFO","message":"x"}\n')
+            assert b"storage unavailable" in connection.recv(1024)
+        assert get(app.port("http"), "/api/health")[0] == 503
+        disk.failing = False
+        while get(app.port("http"), "/api/health")[0] != 200:  # which tries nothing by itself
+            pass
+
+
+def test_a_listener_that_is_down_is_told_by_health_and_readiness_alike(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("device", "http")) as app:
+        app.app.listeners["device"].alive = False
+        assert get(app.port("http"), "/api/health")[1]["status"] == "error"
+        status, text, _ = get(app.port("http"), "/readyz")
+        assert (status, text.splitlines()[0]) == (503, "[-] listeners: device down")
 
 
 def test_an_output_in_trouble_is_a_warning_until_it_works_again(tmp_path: Path) -> None:
@@ -359,7 +391,7 @@ def test_http_is_asked_only_where_nobody_can_mean_another_server(
         return 1, f"❌ no server runs in {folder}; --data-dir or --url names another\n"
 
     with AppThread(tmp_path / "data", ("gateway", "http")) as app:
-        monkeypatch.setattr(health_command, "DEFAULT_URL", f"http://127.0.0.1:{app.port('http')}")
+        monkeypatch.setattr(options, "URL_DEFAULT", f"http://127.0.0.1:{app.port('http')}")
         assert asked() == (0, "ok\n")
         assert asked("--data-dir", "elsewhere") == none_in("elsewhere")
         assert asked("--config", "logboom.toml") == none_in("elsewhere")
@@ -454,3 +486,32 @@ def test_a_stopped_database_is_a_warning_and_catches_up_when_it_is_back(
                 lambda found: found["status"] == "ok" and found["database"]["total_readings"] == 5
             )
             assert document["database"]["connected"] is True
+
+
+@pytest.mark.parametrize("options", ["", "--strict", "--json", "--data-dir={data}", "--data-dir {data}"])
+def test_the_health_of_a_container_costs_no_command_line(tmp_path: Path, options: str) -> None:
+    words = options.format(data=tmp_path).split()
+    code = (
+        "import sys; from logboom.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'asyncio', 'inspect', 'msgspec', 'pathlib', 'tomllib', 'typer', 'typing'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    with AppThread(tmp_path):
+        done = subprocess.run(
+            (sys.executable, "-S", "-c", code, "health", *words),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LOGBOOM_DATA_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.stderr == "[]\n"
+    assert '"ok"' in done.stdout if "--json" in words else done.stdout == "ok\n"
+
+
+def test_every_other_question_about_health_is_left_to_the_command(tmp_path: Path) -> None:
+    assert "Usage: " in command("--help").stdout
+    assert command("--nonsense").returncode == 2
+    assert command("--data-dir").returncode == 2
+    assert "--url" in command("--data-dir", str(tmp_path)).stderr

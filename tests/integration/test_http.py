@@ -302,7 +302,7 @@ def test_entries_below_the_listeners_level_are_no_refusal(tmp_path: Path) -> Non
 
 def test_a_foreign_page_may_not_post(tmp_path: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
-        assert (await post(client, b"{}", Origin="https://evil.example"))[0] == 403
+        assert (await post(client, b"{}", Origin="https://evil.example", User_Agent="Mozilla/5.0"))[0] == 403
         own = str(client._base_url).rstrip("/")
         assert (await post(client, b"{}", Origin=own))[0] == 200
 
@@ -619,7 +619,12 @@ def test_a_foreign_page_may_not_tail_over_websocket(tmp_path: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
         async with client.get(
             "/api/tail",
-            headers={"Origin": "https://evil.example", "Upgrade": "websocket", "Connection": "Upgrade"},
+            headers={
+                "Origin": "https://evil.example",
+                "User-Agent": "Mozilla/5.0",
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+            },
         ) as answer:
             assert answer.status == 403
 

@@ -47,8 +47,7 @@ def infos(start: int, count: int) -> list[dict[str, object]]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    unlimited = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
-    with ServerProcess(tmp_path / "data", ("http", "collector"), environment=unlimited) as server:
+    with ServerProcess(tmp_path / "data", ("http", "collector")) as server:
         yield server
 
 

@@ -359,6 +359,7 @@ def _as_installed(text: str, repository: Path) -> str:
         check=True,
         capture_output=True,
         text=True,
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHON")},
     )
     recipe = next(line for line in told.stdout.splitlines() if line.startswith("exec .venv/bin/logboom"))
     return recipe.removeprefix("exec .venv/bin/") + found[3]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def stats(
     *,
-    data_dir: options.ReadDataDir = options.DATA_DIR_DEFAULT,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
     source: options.Source = None,
@@ -46,7 +47,9 @@ def stats(
             raise typer.BadParameter("the statistics in Redis can't be narrowed by --level or --since")
         sources = _counted_in_redis(redis, redis_token, source or "")
     else:
-        sources = _counted(Path(data_dir), filter_from(level=level, source=source, since=since))
+        sources = _counted(
+            options.data_dir_of(data_dir, config), filter_from(level=level, source=source, since=since)
+        )
     if as_json:
         write_json([_as_json(name, counts) for name, counts in sorted(sources.items())])
     else:

@@ -14,6 +14,8 @@ from logboom.clients.tls import explain, open_stream
 _READ_BYTES: Final = 64 << 10
 REPLY_BYTES_MAX: Final = 16 << 10
 """The longest reply line; the longest known one has 70 bytes. Above it the peer is no log server."""
+REPLIES_BYTES_MAX: Final = 128 << 10
+"""Reply lines that are remembered with what they mean: few differ, and a server may send anything."""
 _SHOWN_BYTES: Final = 80
 _CLOSED: Final = "the server closed the connection"
 TOKEN_DOUBT_S: Final = 0.25

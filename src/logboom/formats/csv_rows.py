@@ -8,7 +8,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from logboom.formats.records import (
 )
 from logboom.formats.sent import sent_message, sent_value
 from logboom.model import Record
+from logboom.remembered import Remembered
 
 COLUMNS: Final = (
     *("sequence", "received_at", "time", "source", "sender", "listener", "level", "message", "entry"),
@@ -42,8 +42,8 @@ COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
 """Of a column's name."""
 
-_WORD_CHARS_MAX: Final = 64
-"""Of a level that is remembered: a line may hold a megabyte of one."""
+CELLS_BYTES_MAX: Final = 256 << 10
+"""Times and levels that are remembered as cells, of each: few are in use at any time."""
 
 _SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
@@ -118,7 +118,7 @@ def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> by
     if len(lines) != len(sequences):
         return None
     rows = [
-        f"{sequence},{_name(line.received_at)},{_time(line.entry) or _name(line.received_at)},{place},"
+        f"{sequence},{_name[line.received_at]},{_time(line.entry) or _name[line.received_at]},{place},"
         f"{_level(line.entry)},{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
         for sequence, line, place, raw in zip(sequences, lines, _places(lines), entries, strict=True)
     ]
@@ -155,9 +155,7 @@ def _entry(raw: str) -> str:
     return '"' + raw.replace('"', '""') + '"' if '"' in raw else _cell(raw)
 
 
-@lru_cache(maxsize=1024)  # few are in use at any time
-def _name(text: str) -> str:
-    return _cell(text)
+_name: Final = Remembered[str, str](_cell, CELLS_BYTES_MAX)
 
 
 def _time(fields: Any) -> str | None:
@@ -167,14 +165,10 @@ def _time(fields: Any) -> str | None:
 
 def _level(fields: Any) -> str:
     word = fields.level
-    if type(word) is str and len(word) <= _WORD_CHARS_MAX:
-        return _level_cell(word)
-    return _cell(level_of(fields))
+    return _level_cell[word] if type(word) is str else _cell(level_of(fields))
 
 
-@lru_cache(maxsize=1024)  # few are in use at any time
-def _level_cell(word: str) -> str:
-    return _cell(name(word))
+_level_cell: Final = Remembered[str, str](lambda word: _cell(name(word)), CELLS_BYTES_MAX)
 
 
 def _message(fields: Any, raw: str) -> str:

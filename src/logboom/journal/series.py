@@ -28,6 +28,8 @@ BOOTS_MAX: Final = 500
 SENDERS_MAX: Final = 10_000
 """Senders whose boots are told apart; others are left out."""
 
+BOOT_BITS_MAX: Final = 64
+"""Of a `boot_seq` that is kept: a number in JSON may have thousands of digits."""
 GAPS_MAX: Final = 1000
 """Silences that are remembered, the longest and newest: two buckets are the least, so a picture has no more."""
 
@@ -269,7 +271,7 @@ def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[
     part.add_times(times)
     for moment, line in _boot_lines(measures, times, lines):
         boot_seq = measures.boot_seq(line)
-        if type(boot_seq) is int:
+        if type(boot_seq) is int and boot_seq.bit_length() <= BOOT_BITS_MAX:
             part.add_counted(sender(line.entry, line.source), Boot(moment, boot_seq))
     cells = [moment // width for moment in times]
     for name in fields:

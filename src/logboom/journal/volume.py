@@ -14,6 +14,7 @@ from logboom.journal.kept import KeptSteps
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
 from logboom.journal.steps import Places, Step, step_data
+from logboom.remembered import Remembered
 
 CELLS_MAX: Final = 100_000
 """Kept counts, of one bar and level each: 17 MB at most. One picture has 2,000 bars of 25 levels at most."""
@@ -21,6 +22,8 @@ CELLS_MAX: Final = 100_000
 LEVELS_MAX: Final = 24
 """Levels that are counted by name; more are no help in a picture, and senders may invent any number."""
 OTHERS: Final = "(OTHERS)"
+TIMES_BYTES_MAX: Final = 1 << 20
+"""Receive times and their cells: those of an hour of seconds, since blocks come in order."""
 LEVEL_CHARS_MAX: Final = 32
 
 _MINUTE_US: Final = 60 * MICROSECONDS
@@ -223,7 +226,7 @@ def _cells_each(moments: Sequence[bytes], levels: Sequence[str], resolution: int
     cells, position = Cells(), 0
     for key, same in groupby([moment[:shown] for moment in moments]):
         end = position + sum(1 for _ in same)
-        cell = _cell(key, rest, resolution)
+        cell = _cell[key, rest, resolution]
         if cell is not None:
             cells.update(_cells_of(cell, Counter(levels[position:end])))
         position = end
@@ -238,11 +241,14 @@ def _moment(text: bytes) -> int | None:
         return None
 
 
-@lru_cache(maxsize=4096)  # the times of an hour of seconds: blocks come in order
-def _cell(shown: bytes, rest: str, resolution: int) -> int | None:
+def _make_cell(key: tuple[bytes, str, int]) -> int | None:
     """The bar of a receive time; None when it is damaged."""
+    shown, rest, resolution = key
     moment = _moment(shown + rest.encode())
     return None if moment is None else moment // resolution
+
+
+_cell: Final = Remembered(_make_cell, TIMES_BYTES_MAX)
 
 
 def _picture(cells: Cells, buckets: Buckets, progress: float) -> Volume:
