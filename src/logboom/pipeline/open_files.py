@@ -1,4 +1,4 @@
-"""How many files the process may open, and how many connections that leaves to all listeners together."""
+"""The limit of open files, and how many connections it leaves to all listeners together."""
 
 import resource
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ AMPLE_FILES: Final = 4 * SPARE_FILES
 """With fewer, the spare ones are counted out: those that are open after the start, and `WORKING_FILES`."""
 
 WORKING_FILES: Final = 16
-"""What a running server opens besides: the next segment, its index, a message to an alert's target."""
+"""Files that a running server opens besides: the next segment, its index, a message to an alert's target."""
 
 CONNECTIONS_MIN: Final = 8
 """A server that can take fewer is of no use, and would turn away clients that wait for an answer."""
@@ -24,7 +24,7 @@ OPEN_FOLDER: Final = "/proc/self/fd"
 
 
 class OpenFiles:
-    """What the limit of open files leaves. Belongs to the event loop.
+    """The files that the limit leaves for connections. Belongs to the event loop.
 
     Args:
         counters: those of all listeners.
@@ -41,7 +41,7 @@ class OpenFiles:
 
     @property
     def left(self) -> int:
-        """How many more files there are for connections; below 0 when the server opened more than was expected."""
+        """The number of files that are left for connections; below 0 when the server opened more than was expected."""
         taken = sum(one.connections_open * one.files_each + one.shaking for one in self._counters())
         return self.limit - self.spare - taken
 

@@ -19,9 +19,9 @@ class Turns:
 
     def __init__(self, behind: Callable[[], bool]) -> None:
         self.behind = behind
-        """Whether a sender has to wait."""
+        """True: a sender has to wait."""
         self._waiting: dict[Callable[[], None], bool] = {}
-        """What wakes each of them, in their order, and whether it takes until the loop's next turn to act."""
+        """The function that wakes each of them, in their order; True: it acts in the loop's next turn only."""
         self._goes_on = False
 
     def __len__(self) -> int:
