@@ -15,6 +15,7 @@ from bench import procfs, report, results
 from bench.benchmarks import (
     attacks,
     churn,
+    handling,
     many,
     page,
     postgres,
@@ -42,6 +43,7 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     protocols.NAME: protocols.run,
     web.NAME: web.run,
     postgres.NAME: postgres.run,
+    handling.NAME: handling.run,
     scraping.NAME: scraping.run,
     reading.NAME: reading.run,
     page.NAME: page.run,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.benchmarks import (
+    handling,
     many,
     page,
     postgres,
@@ -113,6 +114,7 @@ GOALS: Final = [
             (web.REDIS, "Redis output, entries/s", 20_000),
         )
     ),
+    Goal(handling.NAME, "p50_us", "Python handler: p50 of a record, µs", 15, labels={"what": handling.THERE}),
     Goal(
         postgres.NAME,
         "per_s",

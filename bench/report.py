@@ -7,6 +7,7 @@ from bench import report_hardship, report_page
 from bench.benchmarks import (
     attacks,
     churn,
+    handling,
     many,
     page,
     postgres,
@@ -98,6 +99,14 @@ memory are the output's.
 
 """
 
+_HANDLER: Final = """\
+## Python's `logging` through `LogboomHandler`
+
+An application logs one record after the other, each with a field of its own, while the handler's thread delivers over
+HTTP on the same two cores. The time is that of `emit`: the record is with the operating system when it returns.
+
+"""
+
 _SCRAPING: Final = """\
 ## Metrics and health while senders send flat out
 
@@ -145,6 +154,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (protocols.NAME, partial(_messages, _PROTOCOLS)),
         (web.NAME, partial(_messages, _WEB)),
         (postgres.NAME, partial(_messages, _POSTGRES)),
+        (handling.NAME, _handler),
         (scraping.NAME, _scraping),
         (reading.NAME, _reading),
         (page.NAME, report_page.page),
@@ -354,6 +364,18 @@ def _messages(introduction: str, run: Run, _titles: dict[str, Subject]) -> str:
         rows.append([subject, what, counted, per_s, cpu, _figure(trials, "peak_rss_mib", 0)])
     head = ["subject", "what", "trials", "k a second", "CPU s per 1 M", "peak RSS MiB"]
     return introduction + table(head, rows)
+
+
+def _handler(run: Run, _titles: dict[str, Subject]) -> str:
+    rows = []
+    for what in (handling.THERE, handling.AWAY):
+        trials, every = run.accepted(OURS, what=what), run.all(OURS, what=what)
+        figures = [_figure(trials, key, digits, scale) for key, digits, scale in _HANDLER_COLUMNS]
+        rows.append([what, f"{len(trials)} of {len(every)}", *figures])
+    return _HANDLER + table(["", "trials", "p50 µs", "p99 µs", "k records a second", "dropped"], rows)
+
+
+_HANDLER_COLUMNS: Final = (("p50_us", 1, 1.0), ("p99_us", 1, 1.0), ("per_s", 1, 1e3), ("dropped", 0, 1.0))
 
 
 def _scraping(run: Run, _titles: dict[str, Subject]) -> str:

@@ -73,6 +73,11 @@ def load(
     return parse(table)
 
 
+def default_listeners() -> dict[str, ListenerSettings]:
+    """The listeners of a server without any configuration."""
+    return parse(_read_profile("default")).listeners
+
+
 def parse(table: Table) -> Settings:
     """Check a whole configuration. Raises `ConfigError`."""
     listeners = _section(table, "listeners")

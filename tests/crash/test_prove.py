@@ -15,6 +15,7 @@ from logboom.cli import app
 from logboom.formats.capnp_entry import decode
 from logboom.prove import server
 from logboom.prove.dialects import CAPNP, DIALECTS, GATEWAY
+from logboom.prove.follow import FollowTally
 from logboom.prove.oracle import COLLECTOR, DEVICE, Judgement, Tally, Witness, judge
 from logboom.prove.plan import Plan, Proof
 from logboom.prove.witness import Connect, Dialect
@@ -142,6 +143,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
+@pytest.mark.timeout(400)  # more than a followed file may take on a very busy machine
 def test_all_protocols_keep_the_promise(tmp_path: Path) -> None:
     code, output = run("--json", "--seed", "5", "--dir", str(tmp_path))
     found = json.loads(output)
@@ -153,7 +155,18 @@ def test_all_protocols_keep_the_promise(tmp_path: Path) -> None:
         assert bool(found["protocols"][name]["acked"]) == dialect.answers
     assert found["disasters"]["kills"] >= 1
     assert found["disasters"]["recovery_s_max"] > 0
+    assert (found["followed"]["ws"]["lost"], found["followed"]["ws"]["doubled"]) == (0, 0)
+    assert found["followed"]["ws"]["stored"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_followed_line_that_is_lost_is_found_out() -> None:
+    proof = Proof(Plan(1, 1, kinds=()), follows={"ws": FollowTally(lost=1)})
+    assert not proof.kept
+    proof.follows = {"ws": FollowTally(doubled=1)}
+    assert not proof.kept
+    proof.follows = {"device": FollowTally(doubled=1)}
+    assert proof.kept
 
 
 def test_a_server_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,6 @@ from logboom.web import access as access_module
 from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
-from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
@@ -247,7 +246,12 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("evil.example:8080", "Accept-Language: en\r\n", 403),
         ("evil.example", "Accept-Language:\r\n", 403),
         ("evil.example", "Accept-Language: en\r\nOrigin: http://evil.example\r\n", 403),
-        ("evil.example", "Accept-Language: en\r\n" + UPGRADE, 403),
+        ("evil.example", "Accept-Language: en\r\nOrigin: null\r\n" + UPGRADE, 403),
+        (
+            "evil.example",
+            "Accept-Language: *\r\nUser-Agent: node\r\n",
+            403,
+        ),  # some browsers let a page write this
         ("evil.example", "Origin: http://evil.example\r\n", 403),
         ("evil.example", "Origin: http://evil.example\r\n" + UPGRADE, 403),
         ("127.0.0.1:8080", "Accept-Language: en\r\n", 200),
@@ -256,6 +260,8 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("logs.localhost", "Accept-Language: en\r\n", 200),
         ("logboom:8080", "Accept-Language: en\r\n", 200),
         ("logs.example", "", 200),  # a program; through a proxy, perhaps
+        ("logs.example", "Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("logs.example", "Origin: file://\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nSec-Fetch-Site: same-origin\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nOrigin: https://logs.example\r\n", 200),
     ],
@@ -266,6 +272,44 @@ def test_a_foreign_name_that_leads_here_reads_nothing(
     with AppThread(tmp_path_factory.mktemp("rebound"), ("http",)) as app:
         answer = ask(app.port("http"), f"GET /api/entries\nHost: {host}\r\nConnection: close\r\n{headers}")
         assert status_of(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 200),
+        ("Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("Accept-Language: *\r\nUser-Agent: Deno/2.1\r\n", 200),
+        ("Accept-Language: en;q=1\r\nUser-Agent: App/1 CFNetwork/1 Darwin/2\r\n", 200),
+        ("Origin: file://\r\nUser-Agent: ESP32HTTPClient\r\n", 200),
+        ("Origin: http://logs.example\r\nUser-Agent: x\r\n", 403),  # some browsers let a page write this
+        ("Origin: null\r\nUser-Agent: x\r\n", 403),
+        ("Origin: http://logs.example\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Origin: file://\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\n", 403),
+    ],
+)
+def test_programs_may_write_by_a_name_that_leads_here(
+    tmp_path_factory: pytest.TempPathFactory, headers: str, status: int
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("named"), ("http",)) as app:
+        head = (
+            f"POST /api/entries\nHost: logs.example\r\nConnection: close\r\nContent-Length: 12\r\n{headers}"
+        )
+        assert status_of(ask(app.port("http"), head, b'{"msg":"hi"}')) == status
+
+
+@pytest.mark.parametrize("origin", ["file://", "https://github.com/gilmaimon/TinyWebsockets"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "logs.lan", "192.168.1.9:8080"])
+def test_websocket_libraries_of_devices_have_an_origin_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory, host: str, origin: str
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("device"), ("http",)) as app:
+        for headers, status in (("", 101), ("User-Agent: Mozilla/5.0\r\n", 403)):
+            head = f"GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{headers}{UPGRADE}\r\n"
+            with socket.create_connection(("127.0.0.1", app.port("http")), timeout=LIMIT_S) as connection:
+                connection.sendall(head.encode())
+                assert status_of(connection.recv(1 << 16)) == status
 
 
 # --- what was revoked
@@ -588,42 +632,13 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
 # --- sending more than one may
 
 
-def sent_and_stored(app: AppThread, front: str) -> bool:
-    """Send an entry over a new connection; returns whether it was stored."""
-    if front == "http":
-        return status_of(post(app.port(front), b'{"a":1}')) == 200
-    with socket.create_connection(("127.0.0.1", app.port(front)), timeout=LIMIT_S) as one:
-        one.sendall(ENTRIES[front])
-        one.shutdown(socket.SHUT_WR)
-        while one.recv(100):
-            pass
-    return len(journal_lines(Path(app.app.settings.data_dir))) == 1
-
-
-@pytest.mark.parametrize("front", ["device", "gateway", "collector", "capnp", "http"])
-def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str
-) -> None:
-    """Over WebSocket and gRPC, a connection is held back for what it has sent itself."""
-    looks: list[str] = []
-
-    def debt_s(_: Intake, address: str) -> float:
-        looks.append(address)
-        return 0.01 if len(looks) < 5 else 0.0
-
-    monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, (front,)) as app:
-        assert sent_and_stored(app, front)
-        assert looks[:5] == ["127.0.0.1"] * 5
-
-
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
     intake = Intake(None, AckLevel.SYNCED, lambda *_: None, IntakeLimits(throttle=Throttle(10, 0)))
     batch = Batch(b"{}", bytes(1), size_bytes=1000)
     batch.source = NOWHERE._replace(peer="honest", address="192.0.2.66")
-    assert intake.pause_s(batch) > 0
-    assert intake.debt_s("192.0.2.66") > 0
-    assert intake.debt_s("honest") == 0
+    intake.submit(batch, lambda _receipt: None)
+    assert intake.debts.owes("192.0.2.66")
+    assert not intake.debts.owes("honest")
 
 
 def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:

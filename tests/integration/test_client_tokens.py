@@ -30,10 +30,11 @@ SCHEMES = {
     "capnp": "capnp",
     "grpc": "grpc",
     "ws": "ws",
+    "http": "http",
 }
 """The URL scheme of each protocol that clients speak."""
 LISTENERS = ("device", "collector", "gateway", "capnp", "grpc", "http")
-DEFINITE = {"grpc", "ws"}
+DEFINITE = {"grpc", "http", "ws"}
 """Protocols whose servers can say that it is the token."""
 READING = '{"temp":1.5}'
 IMPATIENT = Policy(tries=2, delays_s=(0.0,))
@@ -92,7 +93,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("tokens")
     tokens = {name: add_token(folder / "tokens.json", name, (name,)) for name in ("write", "read")}
     tokens["wrong"] = "lb_wrong-by-all-means"
-    settings = {"listeners": {name: {"auth": "token", "rate_limit_enabled": False} for name in LISTENERS}}
+    settings = {"listeners": {name: {"auth": "token"} for name in LISTENERS}}
     with AppThread(folder, LISTENERS, settings=settings) as app:
         yield World(app, tokens)
 
@@ -286,7 +287,7 @@ def handle(url: str, folder: Path, **options: str) -> int:
         handler.close()
 
 
-@pytest.mark.parametrize("name", ["grpc", "collector"])
+@pytest.mark.parametrize("name", ["grpc", "collector", "http", "ws"])
 def test_the_handler_delivers(
     world: World,
     name: str,
@@ -301,14 +302,15 @@ def test_the_handler_delivers(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("name", ["grpc", "http"])
 def test_records_that_a_wrong_token_kept_back_go_with_the_right_one(
-    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    world: World, name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert handle(world.url("grpc"), tmp_path, token=world.tokens["wrong"]) == 0
+    assert handle(world.url(name), tmp_path, token=world.tokens["wrong"]) == 0
     said = capfd.readouterr().err
     assert said.count("does not know the token") == 1
     assert world.tokens["wrong"] not in said
-    assert handle(world.url("grpc"), tmp_path, token=world.tokens["write"]) == 2
+    assert handle(world.url(name), tmp_path, token=world.tokens["write"]) == 2
 
 
 # --- what is shown and what is not ---

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from logboom.ops.health_socket import ask
+from logboom.ops.health_asking import ask
 from logboom.pipeline import open_files
 from tests.kit.app_thread import AppThread
 
@@ -66,7 +66,7 @@ def test_health_is_not_well_when_no_file_is_left(tmp_path: Path) -> None:
 
 
 def _health(data_dir: Path) -> dict[str, object]:
-    document: dict[str, object] = json.loads(ask(data_dir, LIMIT_S))
+    document: dict[str, object] = json.loads(ask(str(data_dir), LIMIT_S))
     return document
 
 

@@ -22,6 +22,7 @@ from logboom.clients.report import Report
 from logboom.clients.sending import send_lines
 from logboom.clients.shipping import Shipper, patient_policy
 from logboom.testing.server_kit import ServerProcess, free_port
+from tests.kit.spool_kit import texts_in
 
 LIMIT_S = 30.0
 QUICK = Policy(delays_s=(0.0,) * 50, ack_timeout_s=LIMIT_S)
@@ -307,9 +308,135 @@ def test_rotation_while_it_runs(tmp_path: Path) -> None:
         assert journal.wait(4)[3:] == ["four"]
 
 
+def test_rotations_during_an_outage(tmp_path: Path) -> None:
+    """By rename and by copying; each file that was moved away is deleted at once."""
+    path = tmp_path / "app.log"
+    spool = tmp_path / "state.json.spool"
+    pause = threading.Event()
+    written: list[str] = []
+    with ServerProcess(tmp_path / "data", ("http",)) as server, following(path, server):
+        journal = JournalWatch(server)
+        append(path, ["first"])
+        assert journal.wait(1) == ["first"]
+        server.kill()
+        for number in range(6):
+            fresh = [f"{number}.{line}" for line in range(3000)]
+            append(path, fresh)
+            written += fresh
+            while texts_in(spool)[-1:] != [fresh[-1].encode()]:
+                pause.wait(0.02)
+            copy = tmp_path / "app.log.1"
+            if number % 2:
+                copy.write_bytes(path.read_bytes())
+                os.truncate(path, 0)
+            else:
+                path.rename(copy)
+            copy.unlink()
+        server.start()
+        assert journal.wait(1 + len(written))[1:] == written
+
+
+def test_both_sides_are_killed(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    written: list[str] = []
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        journal = JournalWatch(server)
+        for number in range(2):
+            fresh = [f"{number}.{line}" for line in range(400)]
+            append(path, fresh)
+            with following(path, server, "--window=16"):
+                journal.wait(len(written) + 100)
+                server.kill()
+            written += fresh
+            path.rename(tmp_path / f"app.log.{9 - number}")
+            server.start()
+        with following(path, server):
+            assert journal.wait(len(written)) == written
+
+
+@contextmanager
+def sending(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        logboom("send", *arguments), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_named_pipe_is_followed_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}"
+        with sending(str(pipe), "--follow", "--to", url, "--state", str(tmp_path / "st")) as process:
+            journal = JournalWatch(server)
+            for text in ("one", "two"):  # two writers, one after the other
+                pipe.write_text(f"{text}\n")
+            assert journal.wait(2) == ["one", "two"]
+            process.send_signal(number)
+            _, said = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, said
+    assert "2 acknowledged" in said
+
+
+def test_a_pipe_on_standard_input_is_followed_to_its_end(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}"
+        with sending("/dev/stdin", "--follow", "--to", url, "--state", str(tmp_path / "st")) as process:
+            _, said = process.communicate("one\ntwo", timeout=LIMIT_S)
+        assert (process.returncode, JournalWatch(server).logs()) == (0, ["one", "two"]), said
+
+
+@pytest.mark.parametrize("options", [(), ("--trim",)])
+def test_the_last_lines_once(tmp_path: Path, options: tuple[str, ...]) -> None:
+    path = tmp_path / "app.log"
+    append(path, [str(number) for number in range(9)])
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}"
+        with sending(str(path), "--last", "3", "--to", url, *options) as process:
+            _, said = process.communicate(timeout=LIMIT_S)
+        assert (process.returncode, JournalWatch(server).logs()) == (0, [["6", "7", "8"]]), said
+    assert path.read_text() == ("6\n7\n8\n" if options else "".join(f"{number}\n" for number in range(9)))
+
+
+@pytest.mark.parametrize("follows", [False, True])
+@pytest.mark.parametrize("protocol", ["ws", "grpc", "capnp"])
+def test_lines_of_any_encoding_arrive(tmp_path: Path, protocol: str, *, follows: bool) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(b'\xef\xbb\xbf{"level":"error","message":"one"}\n{"message":"caf\xe9"}\nlast\n')
+    names = {"ws": "http", "grpc": "grpc", "capnp": "capnp"}
+    with ServerProcess(tmp_path / "data", (names[protocol],)) as server:
+        [port] = server.ports.values()
+        options = ["--follow", "--state", str(tmp_path / "st")] if follows else []
+        with sending(str(path), "--to", f"{protocol}://127.0.0.1:{port}", *options) as process:
+            pause = threading.Event()
+            while len(server.journal_lines()) < 3 + (follows and protocol == "ws"):
+                assert process.poll() in (None, 0)
+                pause.wait(0.02)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=LIMIT_S)
+        assert "Traceback" not in said
+        entries = [json.loads(line)["entry"] for line in server.journal_lines()]
+        entries = [entry for entry in entries if entry.get("type") != "status"]
+        assert [entry["message"].removeprefix('{"message":"').removesuffix('"}') for entry in entries][
+            1:
+        ] == [
+            "caf\ufffd",
+            "last",
+        ]
+        assert "one" in entries[0]["message"]
+        assert "\ufeff" not in entries[0]["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("send", "FOLDER", "--follow", "--to", "ws://127.0.0.1:1"), "is a directory"),
+        (("send", "PIPE", "--follow", "--from-end", "--to", "ws://127.0.0.1:1"), "is a pipe"),
         (("send", "-", "--follow", "--to", "ws://127.0.0.1:1"), "needs a file"),
         (("send", "FILE", "--multiline", "--to", "ws://127.0.0.1:1"), "need --follow"),
         (("send", "FILE", "--follow", "--to", "tcp://127.0.0.1:1"), "name it"),
@@ -317,7 +444,9 @@ def test_rotation_while_it_runs(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_exits_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    words = [word.replace("FILE", str(tmp_path / "x")) for word in arguments]
+    os.mkfifo(tmp_path / "pipe")
+    names = {"FILE": tmp_path / "x", "FOLDER": tmp_path, "PIPE": tmp_path / "pipe"}
+    words = [str(names.get(word, word)) for word in arguments]
     done = subprocess.run(
         logboom(*words),
         capture_output=True,
@@ -339,4 +468,4 @@ def test_without_a_server_it_gives_up_and_keeps_the_position(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "connection refused" in done.stderr
-    assert json.loads(Path(f"{path}.state").read_bytes())["files"][0]["offset"] == 0
+    assert texts_in(tmp_path / "app.log.state.spool") == [b"one"]

@@ -19,8 +19,7 @@ import pytest
 from logboom.testing.server_kit import ServerProcess, free_port
 
 WAIT_S = 60.0
-PROTOCOLS = {"grpc": "grpc", "tcp": "collector"}
-UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
+PROTOCOLS = {"grpc": "grpc", "http": "http", "tcp": "collector", "ws": "http"}
 
 
 def application() -> None:
@@ -106,7 +105,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def server(tmp_path: Path, scheme: str) -> Iterator[ServerProcess]:
     """A server that is not started yet."""
-    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],), environment=UNLIMITED)
+    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],))
     yield found
     if found.process is not None:
         found.kill()
@@ -136,6 +135,7 @@ def spool_files(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "spool").glob("*"))
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_a_server_that_is_killed_and_started_under_it(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -161,6 +161,7 @@ def test_a_server_that_is_killed_and_started_under_it(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_what_was_logged_while_the_server_was_away_comes_with_the_next_run(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_what_was_logged_while_the_server_was_away_comes_with_the_next_run(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_what_a_killed_application_has_left_comes_with_the_next_run(
     server: ServerProcess, start: Start, tmp_path: Path
 ) -> None:
@@ -204,6 +206,7 @@ def test_an_application_that_ends_at_once_has_delivered(
     assert not spool_files(tmp_path)
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_parent_and_child_both_log_after_a_fork(server: ServerProcess, start: Start, tmp_path: Path) -> None:
     server.start()
     with start() as app:
@@ -222,12 +225,12 @@ def test_parent_and_child_both_log_after_a_fork(server: ServerProcess, start: St
 
 def test_a_collectors_rate_limit_is_kept_to(tmp_path: Path) -> None:
     prefix = "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_"
-    limits = {f"{prefix}REQUESTS_MAX": "20", f"{prefix}WINDOW_S": "0.3"}
+    limits = {f"{prefix}ENABLED": "yes", f"{prefix}REQUESTS_MAX": "20", f"{prefix}WINDOW_S": "0.3"}
     with ServerProcess(tmp_path / "data", ("collector",), environment=limits) as server:
         url = f"tcp://127.0.0.1:{server.ports['collector']}"
         with Application(url, tmp_path / "spool", flush_timeout_s=WAIT_S) as app:
             app.tell("log 0 70", "flush")
-            assert app.end() == ""
+            assert app.end().count(f"⚠️ {url}: rate limit exceeded; the server takes more lines in") == 1
         server.stop()
         assert messages(server) == numbered(*range(70))
 

@@ -18,6 +18,12 @@ import pytest
 from logboom.testing.server_kit import ServerProcess, free_port
 
 LIMIT_S = 60.0
+UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def run(
@@ -166,25 +172,103 @@ def test_what_a_started_program_goes_on_writing_does_not_hold_the_command_up() -
     assert done.returncode == 3
 
 
-def test_a_server_that_never_answers_does_not_hold_the_command_up() -> None:
-    script = "[print('x' * 99) for _ in range(200_000)]"
-    with silent_server() as url:
-        options = ("--flush-timeout=0", "--as=collector", "--spool-bytes=1000000")
-        done = finish(run(sys.executable, "-c", script, url=url, options=options))
-    assert done.returncode == 0
-    assert done.stdout.count(b"\n") == 200_000
-    assert b"lines were dropped" in done.stderr
-    assert b"lines were not delivered" in done.stderr
+PRINTS = "[print(f'{number:099}') for number in range(20_000)]"
+NUMBERS = [f"{number:099}" for number in range(20_000)]
 
 
-def test_what_waits_longer_than_memory_goes_to_the_disk() -> None:
-    script = "[print('x' * 99) for _ in range(200_000)]"
+def test_what_is_not_delivered_stays_for_the_next_run(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}/"
+        server.kill()
+        options = ("--flush-timeout=0", "--source=first")
+        done = finish(run(sys.executable, "-c", PRINTS, url=url, options=options))
+        assert done.returncode == 0
+        assert b"20000 lines are not delivered yet. They are kept in" in done.stderr
+        server.start()
+        assert finish(run("echo", "last", url=url, options=("--source=second",))).stderr == b""
+        assert [entry["message"] for entry in logs(server)] == [*NUMBERS, "last"]
+        assert [logs(server)[index]["source"] for index in (0, -1)] == ["first", "second"]
+
+
+def test_what_is_not_delivered_goes_out_with_send(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("collector",), environment=UNLIMITED) as server:
+        url = f"tcp://127.0.0.1:{server.ports['collector']}"
+        server.kill()
+        finish(run("echo", "one", url=url, options=("--flush-timeout=0", "--as=collector")))
+        server.start()
+        command = [sys.executable, "-m", "logboom", "send", "/dev/null", "--to", url, "--as", "collector"]
+        done = finish(command)
+        assert (done.returncode, b"1 lines of earlier" in done.stderr) == (0, True)
+        [entry] = [json.loads(line)["entry"] for line in server.journal_lines()]
+        assert (entry["message"], entry["source"]) == ("one", "echo")
+
+
+def test_the_command_waits_while_the_spool_is_full(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}/"
+        server.kill()
+        options = ("--flush-timeout=60", "--spool-bytes=300000")
+        with started(run(sys.executable, "-c", PRINTS, url=url, options=options)) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            reading = threading.Thread(target=process.stdout.read)
+            reading.start()
+            while b"the spool is full; the command waits" not in process.stderr.readline():
+                pass
+            server.start()
+            reading.join(LIMIT_S)
+            assert process.wait(LIMIT_S) == 0
+        assert [entry["message"] for entry in logs(server)] == NUMBERS
+
+
+def test_a_full_spool_at_the_end_takes_what_the_command_has_written() -> None:
     with silent_server() as url:
+        options = ("--flush-timeout=0", "--as=collector", "--spool-bytes=1000")
         done = finish(
-            run(sys.executable, "-c", script, url=url, options=("--flush-timeout=0", "--as=collector"))
+            run("sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do echo $n; done", url=url, options=options)
         )
-    assert b"dropped" not in done.stderr
-    assert b"200000 lines were not delivered" in done.stderr
+    assert (done.returncode, done.stdout) == (0, b"1\n2\n3\n4\n5\n6\n7\n8\n9\n")
+    assert b"9 lines are not delivered yet" in done.stderr
+
+
+def test_a_kill_loses_nothing_that_was_shown(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}/"
+        with started(run("sh", "-c", "n=0; while :; do echo line $n; n=$((n+1)); done", url=url)) as process:
+            assert process.stdout is not None
+            for _ in range(500):
+                process.stdout.readline()
+            process.kill()
+            shown = 500 + process.stdout.read().count(b"\n")
+        assert finish(run("echo", "last", url=url, options=("--source=x",))).returncode == 0
+        found = [entry["message"] for entry in logs(server)]
+        assert found[:-1] == [f"line {number}" for number in range(len(found) - 1)]
+        assert len(found) > shown
+
+
+def test_output_of_a_background_process_is_sent_until_it_ends(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data", ("http",)) as server:
+        url = f"ws://127.0.0.1:{server.ports['http']}/"
+        script = "exec 3<&0; (read line; echo got $line) <&3 & echo at once; exit 3"
+        source, sink = os.pipe()
+        with started(
+            run("sh", "-c", script, url=url, options=("--flush-timeout=inf",)), stdin=source
+        ) as process:
+            os.close(source)
+            while not [entry for entry in logs(server) if entry["message"] == "at once"]:
+                threading.Event().wait(0.02)
+            os.write(sink, b"it\n")
+            os.close(sink)
+            assert process.wait(LIMIT_S) == 3
+        assert [entry["message"] for entry in logs(server)] == ["at once", "got it"]
+
+
+def test_a_background_process_does_not_hold_the_end_up() -> None:
+    options = ("--flush-timeout=0",)
+    done = finish(run("sh", "-c", "sleep 3600 & echo $!; exit 3", options=options))
+    os.kill(int(done.stdout), signal.SIGKILL)
+    assert done.returncode == 3
+    assert b"a process that the command has started still runs" in done.stderr
 
 
 def test_a_signal_after_the_end_ends_the_flush() -> None:

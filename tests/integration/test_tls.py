@@ -40,6 +40,7 @@ SECURE = {
     "capnp": "capnps",
     "grpc": "grpcs",
     "ws": "wss",
+    "http": "https",
 }
 """The URL scheme of each protocol that clients speak."""
 INFO = b'{"level":"INFO","message":"hello","id":"a","temp":1.5}\n'
@@ -458,7 +459,7 @@ def test_the_commands_say_what_is_wrong(server: ServerProcess, folder: Path) -> 
     assert "not encrypted" in plain.stderr
 
 
-@pytest.mark.parametrize("name", ["grpc", "collector", "capnp"])
+@pytest.mark.parametrize("name", ["grpc", "collector", "capnp", "ws", "http"])
 def test_the_logging_handler_speaks_tls(
     server: ServerProcess, folder: Path, tmp_path: Path, name: str
 ) -> None:

@@ -35,6 +35,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "listeners": {"listeners": ["collector"]},
     "used_share_max": {"used_share_max": 0.5},
     "share_min": {"share_min": 0.5},
+    "line_bytes_max": {"line_bytes_max": 999},
+    "file_mode": {"file_mode": "0600"},
 }
 """Where one more, or another word, would be no good value."""
 

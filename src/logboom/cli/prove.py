@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 """The exit code of a program that Ctrl-C has ended, as shells have it."""
 
+FOLLOWS_PER_MINUTE: Final = 2
+"""Followed files for each minute of load; each takes some ten seconds."""
+
 Minutes = Annotated[float, typer.Option(min=0.01, help="How long the load lasts; judging comes on top.")]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Of all choices. Without: a new one, which a failure prints.")
@@ -43,6 +46,9 @@ def prove(
     killed (SIGKILL), stopped, told to reload, and its disk is full now and then. Afterwards every entry of the journal
     is held against what the clients know.
 
+    Then files are followed by `logboom send --follow`, while they are rotated, and both sides are killed: no line may
+    be lost, and over a WebSocket none may come twice.
+
     Takes up to 0.6 GB of disk and two cores. A server that runs already, and its data, are not touched.
 
     Examples:
@@ -58,10 +64,15 @@ def prove(
     import random
 
     from logboom.errors import ConfigError
+    from logboom.extras import require
+
+    for extra in ("capnp", "grpc"):  # its clients speak every protocol
+        require(extra, "logboom prove")
     from logboom.prove.engine import prove as run
     from logboom.prove.plan import Plan
 
-    plan = Plan(minutes * 60, random.SystemRandom().randrange(1 << 31) if seed is None else seed)
+    seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
+    plan = Plan(minutes * 60, seed, follows=max(1, round(minutes * FOLLOWS_PER_MINUTE)))
     try:
         place = Path(tempfile.mkdtemp(prefix="logboom-prove-", dir=folder))
     except OSError as error:
@@ -132,6 +143,13 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
             cells[1] = cells[3] = "-"  # nothing is acknowledged there
         table.add_row(kind, *cells)
     Console(width=max(100, Console().width)).print(table)
+    for protocol, followed in proof.follows.items():
+        rotations = followed.renames + followed.copies + followed.truncations
+        typer.echo(
+            f"{f'followed file, {protocol}':<24} {followed.written:,} lines, {followed.lost:,} lost, "
+            f"{followed.doubled:,} doubled; {rotations} rotations, {followed.server_kills} and "
+            f"{followed.follower_kills} kills of server and follower"
+        )
     typer.echo(f"torn or foreign entries  {judgement.torn}")
     typer.echo(
         f"disasters                {hurt.kills} kills ({hurt.kills_at_start} during recovery), "
@@ -171,6 +189,7 @@ def _print_json(proof: "Proof", kept: Path | None) -> None:
         **asdict(judgement.total),
         "torn": judgement.torn,
         "protocols": {kind: asdict(tally) for kind, tally in judgement.kinds.items()},
+        "followed": {protocol: asdict(tally) for protocol, tally in proof.follows.items()},
         "disasters": {**asdict(proof.hurt), "strangers": proof.strangers, "not_tried": proof.without},
         "problems": proof.problems,
         "examples": [example.decode(errors="replace") for example in judgement.examples],

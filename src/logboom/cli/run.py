@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,7 @@ from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
-
-SETTINGS: Final = {"allow_interspersed_args": False}
-"""For typer: what stands after the command's name is the command's."""
+    from logboom.clients.spool import Spool
 
 _Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
 _To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]
@@ -30,17 +28,22 @@ _Source = Annotated[
 _MaxReconnects = Annotated[int, typer.Option(min=0, help=options.MAX_RECONNECTS)]
 _FlushTimeout = Annotated[
     float,
-    typer.Option(min=0, metavar="SECONDS", help="How long to go on sending after the command has ended."),
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Time after the command's end to send the rest, and what its background processes write; inf: until"
+        " they end, too.",
+    ),
 ]
 _SpoolBytes = Annotated[
     int,
-    typer.Option(min=0, metavar="BYTES", help="Room on disk for what waits, when 8 MiB of memory are full."),
+    typer.Option(
+        min=0, metavar="BYTES", help="Room on disk for what is not delivered. 0: 16 MiB of memory instead."
+    ),
 ]
 _SpoolDir = Annotated[
     str | None,
-    typer.Option(
-        metavar="DIR", help="Where that is.", show_default="the system's folder for temporary files"
-    ),
+    typer.Option(metavar="DIR", help="Where that is.", show_default="$XDG_STATE_HOME/logboom/spool"),
 ]
 _StripAnsi = Annotated[bool, typer.Option("--strip-ansi", help="Leave colours out of what is sent.")]
 
@@ -55,17 +58,19 @@ def run(
     window: options.Window = 256,
     max_reconnects: _MaxReconnects = 0,
     flush_timeout: _FlushTimeout = 10.0,
-    spool_bytes: _SpoolBytes = 256 << 20,
+    spool_bytes: _SpoolBytes = 1 << 30,
     spool_dir: _SpoolDir = None,
     strip_ansi: _StripAnsi = False,
     connection: Connection,
 ) -> None:
     """Run a command, and send what it writes to a server, line by line.
 
-    Its output also appears here, unchanged and at once; signals go to it; its exit code is returned. It never
-    waits for the server: what can't be sent yet waits in memory, then on disk. When that is full, too, new
-    lines are left out, counted, and a message in their place says how many. Lines of standard error have a
-    field "stream":"stderr". Over a WebSocket, a status is sent on connect, and a heartbeat every 30 seconds.
+    Its output also appears here, unchanged and at once; signals go to it; its exit code is returned. What is not
+    delivered yet is in a spool on disk, and survives a crash. The command waits only when that is full. What is
+    not delivered when the flush time-out is over stays there: the next `logboom run` or `logboom send` to this
+    server delivers it. Background processes of the command may hold its output open: what they write after the
+    flush time-out is not read any more. Lines of standard error have a field "stream":"stderr". Over a WebSocket,
+    a status is sent on connect, and a heartbeat every 30 seconds.
 
     The command writes to a pipe: many programs then write in larger pieces, unless told otherwise
     (PYTHONUNBUFFERED=1, stdbuf -oL).
@@ -79,37 +84,27 @@ def run(
     127 not found.
     """
     from logboom.clients.report import Report
+    from logboom.clients.runspool import run_spool
     from logboom.clients.shipping import Shipper, patient_policy
 
     dialect, target = choose_server(as_, to, connection, _say)
     policy = patient_policy(reconnects_max=max_reconnects, window=window)
     name = (source or Path(command[0]).name).encode(errors="replace").decode()
     shipper = Shipper(dialect, target, policy, report=Report(), source=name, say=_say)
-    spool = (spool_bytes, Path(spool_dir) if spool_dir else None)
+    spool = run_spool(dialect, target, spool_bytes, folder=spool_dir, source=name)
     raise typer.Exit(_run(command, shipper, spool, flush_timeout_s=flush_timeout, strips_ansi=strip_ansi))
 
 
 def _run(
-    command: list[str],
-    shipper: "Shipper",
-    spool: tuple[int, Path | None],
-    *,
-    flush_timeout_s: float,
-    strips_ansi: bool,
+    command: list[str], shipper: "Shipper", spool: "Spool", *, flush_timeout_s: float, strips_ansi: bool
 ) -> int:
-    from logboom.clients.backlog import Backlog
     from logboom.clients.child import NOT_EXECUTABLE, NOT_FOUND
     from logboom.clients.running import run as run_client
     from logboom.clients.wrapping import Wrapper
 
     try:
         wrapper = Wrapper(
-            command,
-            shipper,
-            Backlog(*spool),
-            flush_timeout_s=flush_timeout_s,
-            strips_ansi=strips_ansi,
-            say=_say,
+            command, shipper, spool, flush_timeout_s=flush_timeout_s, strips_ansi=strips_ansi, say=_say
         )
     except OSError as error:
         _say(f"❌ {command[0]}: {error.strerror}")
@@ -118,5 +113,5 @@ def _run(
 
 
 def _say(text: str) -> None:
-    """Beside the command's own standard error: so that it can be told apart."""
+    """Write to standard error, marked, since the command's own goes there, too."""
     print(f"logboom: {text}", file=sys.stderr, flush=True)  # noqa: T201 - this is the command's answer

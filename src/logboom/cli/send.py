@@ -65,9 +65,12 @@ def send(
     Over capnp, which has no answers either, and grpc, an object's keys become the fields of the message.
     Lines that are not acknowledged are sent again, so a server may see a line twice.
 
-    With --follow, every line that is written goes out once, whatever happens to the file (renamed, copied and
-    truncated), to the server or to this command: the position in the file is kept, and advances only when the
-    server has the line. Over a WebSocket, nothing comes twice, since the server is asked before sending again.
+    With --follow, every line that is written goes out once, whatever happens to the file (renamed, deleted, copied
+    and truncated), to the server or to this command: what the file has is read at once into a spool on disk (1 GiB
+    at most, then the file is read later), together with the position. Over a WebSocket, nothing comes twice, since
+    the server is asked before sending again. Lines that are written and truncated, or deleted, between two looks at
+    the file and are in no copy beside it are lost; what is known to be lost is reported.
+    A named pipe is read until Ctrl-C.
 
     Exit codes:
     0 everything was acknowledged, also after Ctrl-C with --follow,
@@ -87,13 +90,13 @@ def send(
     from logboom.clients.delivery import Policy, exponential
     from logboom.clients.shipping import patient_policy
 
+    following.check()
     server = choose_server(as_, to, connection)
-    if following.wanted:
+    if following.follow:
         policy = patient_policy(
             reconnects_max=following.max_reconnects, window=window, ack_timeout_s=ack_timeout
         )
         raise typer.Exit(follow_file(file, server, policy, following))
-    following.check_unused()
     policy = Policy(
         window=window,
         ack_timeout_s=ack_timeout,
@@ -101,6 +104,8 @@ def send(
         delays_s=exponential(0.25, connect_tries),
         wait_s_max=max_wait,
     )
+    if following.last:
+        raise typer.Exit(follow_file(file, server, policy, following))
     server[0].source = following.source or source_of(file)
     raise typer.Exit(_send(file, server, policy, raw=raw, progress=progress))
 
@@ -110,6 +115,7 @@ def _send(file: str, server: "Server", policy: "Policy", *, raw: bool, progress:
     from logboom.clients.delivery import ConnectFailedError
     from logboom.clients.report import Report
     from logboom.clients.running import run
+    from logboom.clients.runspool import deliver_left
     from logboom.clients.sending import send_file
 
     dialect, target = server
@@ -118,6 +124,8 @@ def _send(file: str, server: "Server", policy: "Policy", *, raw: bool, progress:
     with _opened(file) as descriptor, _bar(descriptor, shown=progress) as on_window:
         read = partial(os.read, descriptor)
         try:
+            if left := run(deliver_left(dialect, target, policy, report)):
+                say(f"📦 {left} lines of earlier `logboom run` commands were delivered, too")
             run(send_file(read, target, dialect, policy=policy, report=report, raw=raw, on_window=on_window))
         except ConnectFailedError as error:
             report.stopped, code = str(error), EXIT_NOT_CONNECTED

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ READ_BYTES: Final = 64 << 10
 """What a Linux pipe holds."""
 
 PIPES_BYTES_MAX: Final = 2 << 20
-"""The most that two pipes hold on Linux, unless root made them larger: what comes after so much is somebody else's."""
+"""The most that two pipes hold on Linux, unless root made them larger: what comes later is of another process."""
 
 LOOK_S: Final = 0.02
 """Between two looks whether the last output is passed on."""
@@ -93,13 +94,20 @@ class Child:
         return 128 - code if code < 0 else code
 
     def drain(self, timeout_s: float) -> bool:
-        """Until all output was seen; False when somebody it started holds the pipes open for longer.
+        """Wait until all output was seen; False when a process that it has started holds the pipes open for longer.
 
         What the command has written is passed on however long that takes, unless a signal comes: a pager reads slowly.
+
+        Args:
+            timeout_s: for both outputs together; may be infinite.
         """
         enough = sum(self._passed_bytes.values()) + PIPES_BYTES_MAX
-        for thread in self._pumps:
-            thread.join(timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        while any(thread.is_alive() for thread in self._pumps) and time.monotonic() < deadline_s:
+            for thread in self._pumps:
+                thread.join(LOOK_S)
+            if self._hurried.is_set():
+                break
         while not self._has_passed_on() and sum(self._passed_bytes.values()) < enough:
             if self._hurried.wait(LOOK_S):
                 break

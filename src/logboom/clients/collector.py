@@ -4,7 +4,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Outcome, Reply, as_text, is_object
+from logboom.clients.dialect import Answers, Outcome, Reply, as_text, json_object
 from logboom.clients.lines import REPLIES_BYTES_MAX, LineDialect, one_line
 from logboom.remembered import Remembered
 
@@ -29,8 +29,9 @@ class CollectorDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if is_object(line):
-            return one_line(line)
+        found = json_object(line)
+        if found is not None:
+            return one_line(found)
         return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
 
     @staticmethod

@@ -9,10 +9,12 @@ from logboom.clients.device import DeviceDialect
 from logboom.clients.dialect import Dialect
 from logboom.clients.gateway import GatewayDialect
 from logboom.clients.grpc import GrpcDialect
+from logboom.clients.http import HttpDialect
 from logboom.clients.target import Target, parse_target
 from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
+from logboom.extras import require
 from logboom.formats.redaction import redacted_url
 
 DIALECTS: Final[dict[str, type[Dialect]]] = {
@@ -22,12 +24,15 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
     CapnpDialect.name: CapnpDialect,
     GrpcDialect.name: GrpcDialect,
     WebSocketDialect.name: WebSocketDialect,
+    HttpDialect.name: HttpDialect,
 }
 """Every protocol that clients can speak, by its name."""
 
+EXTRAS: Final = {CapnpDialect.name: "capnp", GrpcDialect.name: "grpc"}
+"""The extra that a protocol needs."""
 
 _SHARED_SCHEMES: Final = ("tcp", "tcps", "tls")
-_PORTS: Final = {"wss": 443}
+_PORTS: Final = {"wss": 443, "https": 443}
 """Usual ports of schemes that are not their protocol's."""
 
 
@@ -46,6 +51,8 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")
+    if name in EXTRAS:
+        require(EXTRAS[name], f"protocol {name}")
     dialect = DIALECTS[name]()
     port = _PORTS.get(_scheme_of(url), dialect.port_default)
     target = parse_target(url, schemes=dialect.schemes, port_default=port)

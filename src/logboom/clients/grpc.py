@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from logboom.clients.bearer import TokenRefusedError, grpc_refusal, metadata
 from logboom.clients.capnp import fields_of, snake
-from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, is_object
+from logboom.clients.delivery import ConnectFailedError
+from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, json_object
+from logboom.clients.native import patched_by, threading_module
 from logboom.clients.target import Target
 from logboom.clients.tls import Trust, grpc_credentials, open_stream
 from logboom.errors import ConfigError
@@ -68,8 +71,9 @@ class GrpcDialect(Dialect):
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`. The outcome is one entry of a `LogBatch`: joined, they are the batch."""
         fields: dict[str, Any] = {"level": _INFO, "message": as_text(line)}
-        if is_object(line):
-            fields = {_NAMES[name]: value for name, value in fields_of(line).items()}
+        found = json_object(line)
+        if found is not None:
+            fields = {_NAMES[name]: value for name, value in fields_of(found).items()}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
         fields = {**self._own, "service_name": self.source, **fields}
@@ -85,6 +89,7 @@ class GrpcDialect(Dialect):
         """See `dialect.Dialect`."""
         from grpc import ChannelConnectivity  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
 
+        _use_native_threads()
         host = f"[{target.host}]" if ":" in target.host else target.host
         channel = _channel(f"{host}:{target.port}", target)
         try:
@@ -211,6 +216,25 @@ class GrpcLink:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._channel.close()
+
+
+def _use_native_threads() -> None:
+    """Give grpcio a thread of the system where gevent or eventlet has replaced them: it waits in C code.
+
+    Raises:
+        ConnectFailedError: this version of grpcio has no place for that.
+    """
+    library = patched_by()
+    if not library:
+        return
+    from grpc._cython import cygrpc  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+
+    if not hasattr(cygrpc, "threading"):
+        raise ConnectFailedError(
+            f"this version of grpcio can't be used together with {library}: use http:// instead"
+        )
+    if cygrpc.threading is threading:
+        cygrpc.threading = threading_module()
 
 
 def _channel(address: str, target: Target) -> Any:

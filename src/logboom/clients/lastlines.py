@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.clients.ansi import strip_ansi
+from logboom.clients.encodings import GUESS_BYTES, UTF_8, Encoding, as_utf8, detect
 from logboom.clients.shipping import Shipper, Text
 from logboom.clients.wakeup import FileWatch
 
@@ -26,6 +27,7 @@ class LastLines:
         interval_s: a look at the file, when no event has told.
         trims: after sending, rewrite the file to those lines. What is written in that very moment is lost.
         strips_ansi: leave escape sequences out.
+        follows: go on with what comes later; False: send the lines that are there, once.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class LastLines:
         interval_s: float = 2.0,
         trims: bool = False,
         strips_ansi: bool = False,
+        follows: bool = True,
     ) -> None:
+        self._follows = follows
         self._path = path
         self._count = count
         self._shipper = shipper
@@ -47,9 +51,12 @@ class LastLines:
         self._sent: list[bytes] = []
 
     async def run(self) -> None:
-        """Until cancelled. Raises `ConnectFailedError`."""
+        """Until cancelled, or until the lines are sent, if that is all. Raises `ConnectFailedError`."""
         try:
             await self._shipper.open()
+            if not self._follows:
+                await self.send_changes()
+                return
             async with FileWatch(self._path, self._interval_s) as watch:
                 while True:
                     await self.send_changes()
@@ -71,26 +78,41 @@ class LastLines:
 
 
 def last_lines(path: Path, count: int) -> list[bytes]:
-    """The last `count` lines that are not empty; none when the file is not there."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = file.seek(max(0, size - READ_BYTES))
-            data = file.read(READ_BYTES)
-    except OSError:
-        return []
-    lines = data.split(b"\n")[1 if start else 0 :]
+    """The last `count` lines that are not empty, as UTF-8; none when the file is not there."""
+    encoding, data = _end_of(path)
+    lines = as_utf8(data, encoding).split(b"\n")
     clean = [line.rstrip(b"\r").lstrip(_HOLE) for line in lines]
     return [line for line in clean if line.strip()][-count:]
 
 
+def _end_of(path: Path) -> tuple[Encoding, bytes]:
+    """The encoding of a file, and the whole lines at its end, `READ_BYTES` at most."""
+    try:
+        with path.open("rb") as file:
+            encoding = detect(file.read(GUESS_BYTES))
+            size = file.seek(0, os.SEEK_END)
+            # a multiple of the code unit
+            start = file.seek(max(len(encoding.mark), size - READ_BYTES & -4))
+            data = file.read(READ_BYTES + 4)
+    except OSError:
+        return UTF_8, b""
+    if start > len(encoding.mark):
+        data = data[data.find(encoding.newline) + encoding.unit :]
+    return encoding, data
+
+
 def trim(path: Path, count: int) -> None:
-    """Rewrite a file, in place, to its last lines. It stays the same file: its writer, appending, goes on."""
+    """Rewrite a file, in place, to its last lines. It stays the same file: its writer, appending, goes on.
+
+    Files of UTF-16 and UTF-32 are left alone.
+    """
     with suppress(OSError), path.open("r+b") as file:
         for _ in range(TRIM_TRIES):
             size = file.seek(0, os.SEEK_END)
-            data = b"".join(line + b"\n" for line in last_lines(path, count))
-            if len(data) >= size:
+            encoding, tail = _end_of(path)
+            lines = [line.lstrip(_HOLE) for line in tail.split(b"\n") if line.strip(_HOLE + b" \t\r")]
+            data = encoding.mark + b"".join(line.rstrip(b"\r") + b"\n" for line in lines[-count:])
+            if len(data) >= size or encoding.unit > 1:
                 return
             if file.seek(0, os.SEEK_END) == size:
                 file.seek(0)

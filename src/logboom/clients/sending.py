@@ -63,7 +63,7 @@ async def send_file(
         OSError: the input can't be read.
     """
     report = report or Report()
-    async with aclosing(read_lines(read, report)) as batches:
+    async with aclosing(read_lines(read, report, raw=raw)) as batches:
         return await send_batches(
             batches, target, dialect, policy=policy, report=report, raw=raw, on_window=on_window
         )

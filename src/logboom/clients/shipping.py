@@ -1,13 +1,14 @@
-"""Texts into payloads, and payloads to the server: what following a file and running a command share."""
+"""Deliveries of the commands that go on: following a file, and running a command."""
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from logboom.clients.delivery import Delivery, Policy, exponential, windows
-from logboom.clients.dialect import NO_FIELDS, Dialect, Link, Say, UnfitLineError
+from logboom.clients.delivery import Delivery, Policy, exponential
+from logboom.clients.dialect import Dialect, Link, Say, UnfitLineError
+from logboom.clients.outgoing import Outgoing
 from logboom.clients.report import Report
+from logboom.clients.spool import Spool
 from logboom.clients.target import Target
 
 FIRST_DELAY_S: Final = 0.25
@@ -37,9 +38,7 @@ class Text(NamedTuple):
 
     data: bytes
     moment_us: int
-    """When it was read (`Dialect.stamp_us`)."""
-    fields: Mapping[str, str] = NO_FIELDS
-    """Further fields of the message, where the protocol has room for them."""
+    """Time at which it was read (`Dialect.stamp_us`)."""
 
 
 class ToldConnecting:
@@ -87,8 +86,11 @@ class Shipper:
     ) -> None:
         self.dialect = dialect
         self.report = report
+        self.source = source
+        self.target = target
         self._policy = policy
         self._say = say
+        self._said = ""
         self._refused = 0
         dialect.source, dialect.announces = source, True
         connecting = ToldConnecting(dialect, say)
@@ -99,27 +101,52 @@ class Shipper:
         """Lines sent before their answers are awaited."""
         return self._policy.window
 
+    @property
+    def connected(self) -> bool:
+        """True while there is a connection to the server."""
+        return self._delivery.connected
+
+    def outgoing(self, spool: Spool) -> Outgoing:
+        """Deliveries of what a spool holds."""
+        return Outgoing(spool, self.dialect, self._delivery, self._policy.window)
+
     async def open(self) -> None:
         """Connect. Raises `ConnectFailedError`."""
         await self._delivery.open()
 
-    async def ship(self, texts: Sequence[Text]) -> None:
-        """Send texts; returns when each of them is settled. Raises `ConnectFailedError`."""
-        await self.ship_payloads(self._encode(texts, self.dialect.encode_text))
-
     async def ship_list(self, text: Text) -> None:
-        """Send several lines as one message; see `Dialect.encode_list` and `ship`."""
-        await self.ship_payloads(self._encode([text], self.dialect.encode_list))
+        """Send several lines as one message, and return when it is settled; see `Dialect.encode_list`.
 
-    async def ship_payloads(self, payloads: Sequence[bytes]) -> None:
-        """Send what is encoded already; see `ship`."""
-        for window in windows(payloads, self._policy.window):
-            await self._delivery.deliver(window)
+        Raises:
+            ConnectFailedError: the server can't be reached.
+        """
+        if text.data and not text.data.isspace():
+            try:
+                payload = self.dialect.encode_list(text.data, text.moment_us)
+            except UnfitLineError as error:
+                self.report.refuse_unsent(str(error))
+            else:
+                await self._delivery.deliver([payload])
+        self.say_refusals()
+
+    def say_refusals(self) -> None:
+        """Report lines that were refused since the last call."""
         refused = self.report.refused.total()
         if refused > self._refused:
             reason = self.report.refused.most_common(1)[0][0]
             self._say(f"⚠️ {refused - self._refused} lines refused, most often: {reason}")
             self._refused = refused
+
+    def say_once(self, text: str) -> None:
+        """Report something, unless it was the last thing that was reported here."""
+        if text != self._said:
+            self._said = text
+            self._say(text)
+
+    def say_full(self, spool: Spool, consequence: str = "reading pauses until there is room") -> None:
+        """Report, once, that the spool takes no more."""
+        why = f"can't write to {spool.folder}: {spool.trouble}" if spool.trouble else "the spool is full"
+        self.say_once(f"⚠️ {why}; {consequence}")
 
     async def close(self) -> None:
         """Drop the connection. Idempotent."""
@@ -127,14 +154,3 @@ class Shipper:
             await self._delivery.finish()
         finally:
             await self._delivery.close()
-
-    def _encode(self, texts: Sequence[Text], encode: Callable[..., bytes]) -> list[bytes]:
-        payloads = []
-        for text in texts:
-            if not text.data or text.data.isspace():
-                continue
-            try:
-                payloads.append(encode(text.data, text.moment_us, text.fields))
-            except UnfitLineError as error:
-                self.report.refuse_unsent(str(error))
-        return payloads

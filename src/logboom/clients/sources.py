@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
+from logboom.clients.encodings import Transcoder, as_utf8
 from logboom.clients.report import Report
 from logboom.protocols.framing import LineFramer, TooLong
 
@@ -19,36 +20,41 @@ Read = Callable[[int], bytes]
 
 
 async def read_lines(
-    read: Read, report: Report, *, line_bytes_max: int = LINE_BYTES_MAX
+    read: Read, report: Report, *, line_bytes_max: int = LINE_BYTES_MAX, raw: bool = False
 ) -> AsyncGenerator[list[bytes]]:
     """Yield what each read brings as a list of lines without line ends, so that `tail -f` flows at once.
+
+    The lines are UTF-8: UTF-16 is decoded, a byte order mark left out, and what is invalid replaced.
 
     Args:
         read: brings the bytes.
         report: gets the bytes read, and the lines that are too long.
         line_bytes_max: the longest line, in bytes.
+        raw: yield the bytes as they are.
 
     Raises:
         OSError: the file can't be read.
     """
-    framer = LineFramer(line_bytes_max)
+    framer, transcoder = LineFramer(line_bytes_max), Transcoder()
     while data := await _in_thread(read, READ_BYTES):
         report.bytes_read += len(data)
-        framer.feed(data)
-        for lines in _take(framer, report, line_bytes_max):
+        framer.feed(data if raw else transcoder.feed(data))
+        for lines in _take(framer, report, line_bytes_max, raw=raw):
             yield lines
+    framer.feed(b"" if raw else transcoder.feed(b"", last=True))
     framer.end()
-    for lines in _take(framer, report, line_bytes_max):
+    for lines in _take(framer, report, line_bytes_max, raw=raw):
         yield lines
 
 
-def _take(framer: LineFramer, report: Report, line_bytes_max: int) -> list[list[bytes]]:
+def _take(framer: LineFramer, report: Report, line_bytes_max: int, *, raw: bool) -> list[list[bytes]]:
     chunks = []
     while (chunk := framer.take()) is not None:
         if isinstance(chunk, TooLong):
             report.refuse_unsent(f"line longer than {line_bytes_max} bytes")
         else:
-            chunks.append([line.removesuffix(b"\r") for line in chunk.split(b"\n")])
+            text = chunk if raw else as_utf8(chunk)
+            chunks.append([line.removesuffix(b"\r") for line in text.split(b"\n")])
     return chunks
 
 

@@ -12,11 +12,15 @@ from logboom.clients.position import Place
 from logboom.durable import replace_file
 from logboom.errors import DeliveryError
 
-VERSION: Final = 1
+VERSION: Final = 2
+OLD_VERSION: Final = 1
+"""Of states whose lines went out without a spool: the first of them may be on their way (`State.window`)."""
+SPOOL_KEY: Final = "follow"
+"""Begins the names of the spool's files; their folder belongs to one state file."""
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What is on its way: enough to make the same messages again, and to ask for them."""
+    """Messages that an earlier version may have sent: enough to make them again, and to ask for them."""
 
     file: int
     """Index of its file in `State.files`; it begins at that file's place."""
@@ -29,12 +33,17 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """How far a path was sent."""
+    """The positions up to which a path was read."""
 
     path: str
     files: list[Place]
     """Oldest first."""
     window: Window | None = None
+    """Only in states of earlier versions."""
+    looked_ns: int = 0
+    """Time of the last look at the path, nanoseconds since the epoch."""
+    number: int = 0
+    """Generations so far; the newest has this number."""
     version: int = VERSION
 
 
@@ -43,16 +52,26 @@ class StateInUseError(DeliveryError):
 
 
 def default_path(path: Path, url: str) -> Path:
-    """`$XDG_STATE_HOME/logboom/…`: one file for each pair of a path and a server."""
+    """`$XDG_STATE_HOME/logboom/…`: one file for each pair of a path and a server; the name of a link counts."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    digest = hashlib.blake2b(f"{path.resolve()}\n{url}".encode(errors="replace"), digest_size=8).hexdigest()
-    return Path(home) / "logboom" / f"{path.name}-{digest}.json"
+    folder = Path(home) / "logboom"
+    state = folder / _name(path.parent.resolve() / path.name, url)
+    earlier = folder / _name(path.resolve(), url, path.name)  # before, a link's target counted
+    if earlier != state and earlier.exists() and not state.exists():
+        earlier.rename(state)
+    return state
+
+
+def _name(path: Path, url: str, name: str = "") -> str:
+    digest = hashlib.blake2b(f"{path}\n{url}".encode(errors="replace"), digest_size=8).hexdigest()
+    return f"{name or path.name}-{digest}.json"
 
 
 class StateFile:
     """A state on disk; replaced as a whole, so that a crash leaves the old or the new one.
 
-    It is not synced: a crash of the machine may bring back an older one, whose lines are sent again.
+    It is not synced: a crash of the machine may bring back an older one, whose lines are sent again. The positions in
+    the spool are newer (`Place` of each frame); the state is saved before those are deleted.
 
     Args:
         path: the file; its folder is made.
@@ -76,13 +95,18 @@ class StateFile:
                 f"another process uses the state file {path}; give this one --state"
             ) from None
 
+    @property
+    def spool_folder(self) -> Path:
+        """The folder of lines that were read and are not delivered."""
+        return self.path.with_name(f"{self.path.name}.spool")
+
     def load(self) -> State | None:
         """The state of the last run; None when there is none that can be read."""
         try:
             state = msgspec.json.decode(self.path.read_bytes(), type=State)
         except (OSError, msgspec.DecodeError):
             return None
-        return state if state.version == VERSION else None
+        return state if state.version in (OLD_VERSION, VERSION) else None
 
     def save(self, state: State) -> None:
         """Replace the state. Raises OSError."""

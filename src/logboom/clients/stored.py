@@ -13,10 +13,13 @@ from logboom.clients.target import Target
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-ASK_S_MAX: Final = 5.0
-"""Beyond, messages are sent again on the chance that they come twice: better than never."""
-PAGES_MAX: Final = 8
+ASK_S_MAX: Final = 8.0
+"""Beyond, the server is too busy: connecting fails, and is tried again. Less than the time for connecting."""
+PAGES_MAX: Final = 64
+"""Bound of the search. What other senders of the same name have sent since is in the pages, too. Beyond, messages are
+sent again on the chance that they come twice: better than never."""
 PAGE_ENTRIES: Final = 1000
+_TOO_MANY: Final = 429
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -36,40 +39,54 @@ def time_of_header(date: str | None) -> str:
 
 
 async def find_stored(
-    session: "ClientSession", target: Target, source: str, since: str, payloads: Sequence[bytes]
+    session: "ClientSession", target: Target, since: str, payloads: Sequence[bytes]
 ) -> set[bytes]:
     """Those of the messages that the server has.
 
     Args:
         session: to ask over.
         target: the WebSocket server; its API is at the same address.
-        source: of the messages.
         since: the server's time before the first of them was sent.
         payloads: the messages, each with a timestamp of its own.
 
     Raises:
-        OSError: the server can't be reached.
+        OSError: the server can't be reached, or does not answer in time.
     """
-    wanted = {_key(_decode(payload)): payload for payload in payloads}
+    wanted: dict[str, dict[bytes, bytes]] = {}
+    for payload in payloads:
+        message = _decode(payload)
+        wanted.setdefault(str(message.get("source", "")), {})[_key(message)] = payload
+    found: set[bytes] = set()
+    async with asyncio.timeout(ASK_S_MAX):
+        for source, messages in wanted.items():
+            found |= await _find_of(session, target, source, since, messages)
+    return found
+
+
+async def _find_of(
+    session: "ClientSession", target: Target, source: str, since: str, wanted: dict[bytes, bytes]
+) -> set[bytes]:
+    """Those of one source."""
     found: set[bytes] = set()
     parameters = {"source": source, "since": since, "limit": str(PAGE_ENTRIES)}
     try:
-        async with asyncio.timeout(ASK_S_MAX):
-            for _ in range(PAGES_MAX):
-                page = await _page(session, target, parameters)
-                entries = [entry["entry"] for entry in page.get("entries", [])]
-                found |= {wanted[key] for key in map(_key, entries) if key in wanted}
-                if len(found) == len(wanted) or not page.get("more"):
-                    break
-                parameters["before"] = str(page["before"])
-    except (TimeoutError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # no Logboom, or a very busy one
+        for _ in range(PAGES_MAX):
+            page = await _page(session, target, parameters)
+            entries = [entry["entry"] for entry in page.get("entries", [])]
+            found |= {wanted[key] for key in map(_key, entries) if key in wanted}
+            if len(found) == len(wanted) or not page.get("more"):
+                break
+            parameters["before"] = str(page["before"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # no Logboom
     return found
 
 
 async def _page(session: "ClientSession", target: Target, parameters: dict[str, str]) -> dict[str, Any]:
     url = str(target._replace(scheme=target.scheme.replace("ws", "http"))) + "/api/entries"
     async with session.get(url, params=parameters) as response:
+        if response.status >= 500 or response.status == _TOO_MANY:
+            raise ConnectionError(f"it answers {response.status} when asked for what it has stored")
         return _decode(await response.read()) if response.status == 200 else {}
 
 

@@ -1,12 +1,16 @@
-"""Where a client sends to: `tcp://host:port`, or `tcps://host:port` with TLS."""
+"""The address of a server: `tcp://host:port`, or `tcps://host:port` with TLS."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from logboom.clients.tls import SECURE_SCHEMES, SYSTEM, Trust
 from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted_url
+
+HTTP_SCHEMES: Final = frozenset({"http", "https"})
+API_PATH: Final = "/api/entries"
+"""The resource that entries are posted to."""
 
 
 class Target(NamedTuple):
@@ -17,24 +21,26 @@ class Target(NamedTuple):
     """A name, an IPv4 or an IPv6 address, the latter without brackets."""
     port: int
     trust: Trust = SYSTEM
-    """What the server must show, and what this client shows."""
+    """Certificates that the server and this client must show, and the token."""
     name: str = ""
-    """What the server's certificate must be for; empty: the host."""
+    """Name in the server's certificate; empty: the host."""
+    path: str = ""
+    """Before the paths of the HTTP API, where a proxy wants one; without a slash at its end."""
 
     @property
     def secure(self) -> bool:
-        """Whether connections are encrypted."""
+        """True: connections are encrypted."""
         return self.scheme in SECURE_SCHEMES
 
     @property
     def certified_name(self) -> str:
-        """What the server's certificate must be for."""
+        """Name that the server's certificate must have."""
         return self.name or self.host
 
     def __str__(self) -> str:
         """The URL, as a user would write it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 def parse_target(url: str, *, schemes: Collection[str] = ("tcp",), port_default: int | None = None) -> Target:
@@ -59,10 +65,16 @@ def parse_target(url: str, *, schemes: Collection[str] = ("tcp",), port_default:
         raise ConfigError(f"{redacted_url(url)!r} has no scheme; {expected}")
     if parts.scheme not in schemes:
         raise ConfigError(f"{redacted_url(url)!r} has the scheme {parts.scheme!r}; {expected}")
-    extras = parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None
-    if not parts.hostname or extras:
+    path = _path_of(parts.path) if parts.scheme in HTTP_SCHEMES else ""
+    extras = parts.path.rstrip("/") not in ("", path, path + API_PATH)
+    if not parts.hostname or extras or parts.query or parts.fragment or parts.username is not None:
         raise ConfigError(f"{redacted_url(url)!r} must hold a host and a port, nothing else; {expected}")
     port = port_default if port is None else port
     if not port:
         raise ConfigError(f"{redacted_url(url)!r} has no port, or port 0; {expected}")
-    return Target(parts.scheme, parts.hostname, port)
+    return Target(parts.scheme, parts.hostname, port, path=path)
+
+
+def _path_of(path: str) -> str:
+    """A proxy's path; that of the API itself may stand behind it."""
+    return path.rstrip("/").removesuffix(API_PATH)

@@ -1,20 +1,20 @@
-"""Connecting from the background of somebody else's process, and noting whether the server is there."""
+"""Connections from the background of an application, with a note of the server's absence."""
 
 import asyncio
 import contextlib
 import ipaddress
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.dialect import Dialect, Link
+from logboom.clients.native import new_thread, original
 from logboom.clients.target import Target
 
 
 class WatchedConnecting:
-    """Connects to names that it resolves by itself, and tells whether the server is away.
+    """Connects to names that it resolves without asyncio's threads, and notes the server's absence.
 
     Args:
         dialect: the protocol.
@@ -67,11 +67,11 @@ async def resolve(target: Target) -> list[str]:
         found: list[Any] = []
         failure = None
         try:
-            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            found = original("socket", "getaddrinfo")(target.host, target.port, type=socket.SOCK_STREAM)
         except OSError as error:
             failure = error
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle, [address[4][0] for address in found], failure)
 
-    threading.Thread(target=look_up, name="logboom-resolver", daemon=True).start()
+    new_thread(look_up, name="logboom-resolver").start()
     return await future

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from logboom.clients import messages
 from logboom.clients.bearer import TokenRefusedError, http_refusal
-from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, now_us
+from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, json_object, now_us
 from logboom.clients.http_api import connection_errors, open_session
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
@@ -31,6 +31,8 @@ INCOMING_BYTES_MAX: Final = 4 << 20
 CLOSE_S_MAX: Final = 1.0
 _NO_WRITER: Final = "this token may not write"
 """What the server answers, for ever, to whoever may only read: no fault of the messages, which would be lost."""
+ASKS_MAX: Final = 5
+"""Tries to ask a busy server. After those, messages are sent again, and may come twice: better than never."""
 ANCHOR_MARGIN_S: Final = 60.0
 """Messages are looked for from this long before the server's last sign on: what was sent together with an
 answered message can have come that much earlier, and a server's clock may be set back."""
@@ -58,6 +60,7 @@ class WebSocketDialect(Dialect):
         self._last_us = 0
         self._doubtful: dict[bytes, None] = {}
         self._stored: set[bytes] = set()
+        self._unanswered_asks = 0
 
     def stamp_us(self, moment_us: int | None = None) -> int:
         """A time for one message: the given one or now, but never one that was given out already."""
@@ -66,8 +69,9 @@ class WebSocketDialect(Dialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if messages.is_message(line):
-            return messages.checked(line.strip())
+        found = json_object(line)
+        if found is not None and messages.is_message(found):
+            return messages.checked(found.strip())
         return self.encode_text(line)
 
     def encode_text(
@@ -100,6 +104,11 @@ class WebSocketDialect(Dialect):
         moment_us = self.stamp_us() if moment_us is None else moment_us
         return messages.make_message(lines, moment_us, self.source, kind, fields)
 
+    def encode_object(self, line: bytes) -> bytes:
+        """See `dialect.Dialect`. A message is told from all others by what it holds."""
+        message = super().encode_object(line)
+        return message if isinstance(message, StampedMessage) else StampedMessage(message)
+
     def doubt(self, payloads: Iterable[bytes]) -> None:
         """See `dialect.Dialect`."""
         self._doubtful |= {payload: None for payload in payloads if isinstance(payload, StampedMessage)}
@@ -120,14 +129,22 @@ class WebSocketDialect(Dialect):
             with connection_errors(str(target)):
                 socket = await _upgrade(session, target)
                 if self._doubtful and self.anchor:
-                    since = earlier(self.anchor, ANCHOR_MARGIN_S)
-                    self._stored |= await find_stored(
-                        session, target, self.source, since, list(self._doubtful)
-                    )
+                    await self._ask(session, target)
         except BaseException:
             await session.close()
             raise
         return WebSocketLink(self, session, socket)
+
+    async def _ask(self, session: "ClientSession", target: Target) -> None:
+        """Ask for messages that may be stored. Raises OSError when the server is too busy."""
+        since = earlier(self.anchor, ANCHOR_MARGIN_S)
+        try:
+            self._stored |= await find_stored(session, target, since, list(self._doubtful))
+        except TimeoutError:
+            self._unanswered_asks += 1
+            if self._unanswered_asks < ASKS_MAX:
+                raise
+        self._unanswered_asks = 0
 
     def _watch_clock(self) -> "TraceConfig":
         """Learn the server's time from its first answer."""

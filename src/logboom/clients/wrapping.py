@@ -1,62 +1,108 @@
-"""Running a command and shipping its output. The command never waits for the server."""
+"""Running a command and delivering its output, by way of a spool on disk."""
 
 import asyncio
+import math
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from logboom.clients.ansi import strip_ansi
-from logboom.clients.backlog import Backlog, Chunk
-from logboom.clients.child import Child
+from logboom.clients.child import PIPES_BYTES_MAX, Child
 from logboom.clients.delivery import ConnectFailedError
 from logboom.clients.dialect import Say, now_us
-from logboom.clients.shipping import Shipper, Text
+from logboom.clients.dispatch import Dispatch
+from logboom.clients.encodings import Transcoder, as_utf8
+from logboom.clients.frames import Kind
+from logboom.clients.shipping import Shipper
 from logboom.clients.sources import LINE_BYTES_MAX
+from logboom.clients.spool import Spool
 from logboom.protocols.framing import LineFramer, TooLong
 
-_FIELDS: Final = {1: {}, 2: {"stream": "stderr"}}
-_MARKER: Final = {"type": "error"}
+_FIELDS: Final = {1: b"", 2: b'{"stream":"stderr"}'}
+ROOM_S: Final = 0.1
+"""Interval of looks for room in a full spool."""
+RESERVE_BYTES: Final = 2 * PIPES_BYTES_MAX
+"""Further room at the command's end, for what is in the pipes: frames are larger than their lines."""
 
 
 class OutputLines:
-    """Cuts the two outputs into lines, and puts them into the backlog."""
+    """Cuts the two outputs into lines, and appends them to the spool. When that is full, the output waits.
 
-    def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-        self._framers = {1: LineFramer(LINE_BYTES_MAX), 2: LineFramer(LINE_BYTES_MAX)}
+    Args:
+        spool: takes the lines.
+        strips_ansi: leave escape sequences out.
+        on_full: called when the output has to wait; on a thread.
+    """
+
+    def __init__(self, spool: Spool, *, strips_ansi: bool, on_full: Callable[[], object]) -> None:
+        self._spool = spool
+        self._strips_ansi = strips_ansi
+        self._on_full = on_full
+        self._framers = {stream: LineFramer(LINE_BYTES_MAX) for stream in _FIELDS}
+        self._transcoders = {stream: Transcoder() for stream in _FIELDS}
+        self._locks = {stream: threading.Lock() for stream in _FIELDS}
+        self._ended = False
+        self._gives_up = threading.Event()
+        self.dropped = 0
+        """Lines without room after `give_up`."""
+        self.too_long = 0
+        """Lines longer than `sources.LINE_BYTES_MAX`."""
 
     def feed(self, stream: int, data: bytes) -> None:
-        """Take what one output brought; one thread a stream."""
-        framer = self._framers[stream]
-        framer.feed(data)
-        self._put(stream, framer)
+        """Take what one output brought; one thread per stream."""
+        with self._locks[stream]:
+            if not self._ended:
+                framer = self._framers[stream]
+                framer.feed(self._transcoders[stream].feed(data))
+                self._put(stream, framer)
+
+    def give_up(self) -> None:
+        """From now on, lines without room are dropped and counted."""
+        self._gives_up.set()
 
     def end(self) -> None:
-        """No more will come: an unfinished line counts."""
+        """No more will be taken: an unfinished line counts."""
         for stream, framer in self._framers.items():
-            framer.end()
-            self._put(stream, framer)
+            with self._locks[stream]:
+                framer.feed(self._transcoders[stream].feed(b"", last=True))
+                framer.end()
+                self._put(stream, framer)
+        self._ended = True
 
     def _put(self, stream: int, framer: LineFramer) -> None:
         while (chunk := framer.take()) is not None:
             if isinstance(chunk, TooLong):
-                self._backlog.count_dropped(1)
-            else:
-                self._backlog.put(stream, now_us(), chunk)
+                self.too_long += 1
+                continue
+            data = as_utf8(strip_ansi(chunk) if self._strips_ansi else chunk)
+            lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+            lines = [line for line in lines if line and not line.isspace()]
+            if lines:
+                self._append(stream, lines)
+
+    def _append(self, stream: int, lines: list[bytes]) -> None:
+        moment_us = now_us()
+        while not self._spool.append(lines, Kind.TEXT, fields=_FIELDS[stream], moment_us=moment_us):
+            if self._gives_up.is_set():
+                self.dropped += len(lines)
+                return
+            self._on_full()
+            self._gives_up.wait(ROOM_S)
 
 
 class Wrapper:
-    """Ships the output of one command.
+    """Delivers the output of one command.
 
     Args:
         argv: the command.
-        shipper: sends.
-        backlog: holds what was not sent yet.
-        flush_timeout_s: how long to go on sending after the command has ended.
-        strips_ansi: leave escape sequences out of what is shipped.
-        say: told what a user should know.
+        shipper: delivers.
+        spool: holds what is not delivered.
+        flush_timeout_s: time after the command's end for the output of what it has started, and for the delivery.
+        strips_ansi: leave escape sequences out of what is delivered.
+        say: reports to the user.
 
     Raises:
         OSError: the command can't be started.
@@ -66,121 +112,103 @@ class Wrapper:
         self,
         argv: Sequence[str],
         shipper: Shipper,
-        backlog: Backlog,
+        spool: Spool,
         *,
         flush_timeout_s: float,
         strips_ansi: bool = False,
         say: Say,
     ) -> None:
         self._shipper = shipper
-        self._backlog = backlog
+        self._spool = spool
         self._flush_timeout_s = flush_timeout_s
-        self._strips_ansi = strips_ansi
         self._say = say
-        self._lines = OutputLines(backlog)
+        self._lines = OutputLines(spool, strips_ansi=strips_ansi, on_full=self._say_full)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._news: asyncio.Event | None = None
-        self._over = False
+        self._dispatch: Dispatch | None = None
+        self._ended_at = 0.0
         self._code = 0
         self._child = Child(argv, self._take)
 
     def _take(self, stream: int, data: bytes) -> None:
         """Output of the child, on a pump's thread."""
         self._lines.feed(stream, data)
-        self._wake()
+        if self._dispatch is not None:
+            self._in_loop(self._dispatch.wake)
 
-    def _wake(self) -> None:
-        if self._loop is not None and self._news is not None:
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._news.set)
+                self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _say_full(self) -> None:
+        self._shipper.say_full(self._spool, "the command waits until there is room")
 
     async def run(self) -> int:
-        """Until the command has ended and its output is sent; returns its exit code."""
-        self._news = asyncio.Event()
+        """Until the command has ended and its output is delivered or spooled; returns its exit code."""
         self._loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        threading.Thread(target=self._await_end, args=(ended,), daemon=True).start()
-        shipping = asyncio.create_task(self._ship())
-        shipping_failed = asyncio.create_task(self._say_why_it_ended(shipping))
-        await ended.wait()
-        self._child.on_late_signal = partial(self._hurry, shipping)
-        self._over = True
-        self._news.set()
-        await asyncio.wait([shipping], timeout=self._flush_timeout_s)
-        shipping.cancel()
-        await asyncio.gather(shipping, shipping_failed, return_exceptions=True)
-        self._tell()
+        self._dispatch = Dispatch(self._spool, self._shipper, self._say)
+        drained = asyncio.Event()
+        self._spool.adopt()
+        dispatching = asyncio.create_task(self._dispatch.run(_wait(drained)))
+        failing = asyncio.create_task(self._say_why_it_ended(dispatching))
+        threading.Thread(target=self._await_end, args=(drained,), daemon=True).start()
+        await drained.wait()
+        self._child.on_late_signal = partial(self._hurry, dispatching)
+        left_s = self._ended_at + self._flush_timeout_s - time.monotonic()
+        await asyncio.wait([dispatching], timeout=max(0.0, left_s) if math.isfinite(left_s) else None)
+        dispatching.cancel()
+        await asyncio.gather(dispatching, failing, return_exceptions=True)
+        self._report()
+        self._spool.close()
         return self._code
 
-    def _await_end(self, ended: asyncio.Event) -> None:
+    def _await_end(self, drained: asyncio.Event) -> None:
         """On a thread: wait for the child, then for its output."""
         self._code = self._child.wait()
-        if self._child.drain(self._flush_timeout_s):
-            self._lines.end()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(ended.set)
+        self._ended_at = time.monotonic()
+        self._spool.grow(RESERVE_BYTES)  # what the command has written is in the pipes, and must have room
+        if not self._child.drain(self._flush_timeout_s):
+            self._say(
+                "⚠️ a process that the command has started still runs; what it writes is not sent any more"
+            )
+        self._lines.give_up()
+        self._lines.end()
+        self._in_loop(drained.set)
 
-    def _hurry(self, shipping: "asyncio.Task[None]", _signal: int) -> None:
-        """A signal after the command's end: leave what is not sent yet."""
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(shipping.cancel)
+    def _hurry(self, dispatching: "asyncio.Task[None]", _signal: int) -> None:
+        """Leave what is not delivered yet in the spool: a signal came after the command's end."""
+        self._in_loop(dispatching.cancel)
 
-    async def _ship(self) -> None:
-        """Send what waits, until the command is over and it is empty."""
-        news = self._news
-        if news is None:
-            return
+    async def _say_why_it_ended(self, dispatching: "asyncio.Task[None]") -> None:
+        """Delivering can end before the command, when the server stays away: the command goes on."""
         try:
-            while True:
-                news.clear()
-                over = self._over
-                if await self._ship_some():
-                    continue
-                if over:
-                    return
-                await news.wait()
-        finally:
-            with suppress(OSError):
-                await self._shipper.close()
-
-    async def _ship_some(self) -> bool:
-        chunks = self._backlog.take()
-        texts: list[Text] = []
-        for chunk in chunks:
-            texts += self._texts(chunk)
-        if not chunks and (dropped := self._backlog.take_untold()):
-            texts.append(self._marker(dropped, now_us()))
-        for start in range(0, len(texts), self._shipper.window):
-            window = texts[start : start + self._shipper.window]
-            await self._shipper.ship(window)
-            self._backlog.settle(sum(text.fields is not _MARKER for text in window))
-        return bool(texts)
-
-    def _texts(self, chunk: Chunk) -> list[Text]:
-        stamp_us, fields = self._shipper.dialect.stamp_us, _FIELDS[chunk.stream]
-        marker = [self._marker(chunk.dropped, chunk.moment_us)] if chunk.dropped else []
-        data = strip_ansi(chunk.data) if self._strips_ansi else chunk.data
-        lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-        return [*marker, *[Text(line, stamp_us(chunk.moment_us), fields) for line in lines]]
-
-    def _marker(self, dropped: int, moment_us: int) -> Text:
-        text = f"⚠️ logboom run: {dropped} lines are missing here, too many waited for the server"
-        return Text(text.encode(), self._shipper.dialect.stamp_us(moment_us), _MARKER)
-
-    async def _say_why_it_ended(self, shipping: "asyncio.Task[None]") -> None:
-        """Sending can end before the command, when the server stays away: the command goes on."""
-        try:
-            await asyncio.wait([shipping])
-            if not shipping.cancelled():
-                shipping.result()
+            await asyncio.wait([dispatching])
+            if not dispatching.cancelled():
+                dispatching.result()
         except (ConnectFailedError, OSError) as error:
-            self._say(f"❌ {error}; the command goes on, its output is not sent any more")
+            self._say(
+                f"❌ {error}; the command goes on, its output is kept for the next run while there is room"
+            )
+            self._lines.give_up()
 
-    def _tell(self) -> None:
-        """What the user must know at the end; nothing when all is well."""
-        if self._backlog.lines:
-            self._say(f"❌ {self._backlog.lines} lines were not delivered")
-        if self._backlog.dropped:
-            self._say(f"⚠️ {self._backlog.dropped} lines were dropped: too many waited, or they were too long")
-        self._backlog.close()
+    def _report(self) -> None:
+        """Report what the user must know at the end; nothing when all is delivered."""
+        if count := self._spool.count:
+            where = self._spool.folder if self._spool.durable else None
+            if where is None:
+                self._say(
+                    f"❌ {count} lines were not delivered and are lost: {self._spool.trouble or 'no spool'}"
+                )
+            else:
+                self._say(
+                    f"⚠️ {count} lines are not delivered yet. They are kept in {where}, and go out with the next "
+                    f"`logboom run` or `logboom send` to {self._shipper.target}"
+                )
+        if self._lines.dropped:
+            self._say(f"❌ {self._lines.dropped} lines were dropped, since there was no room for them")
+        if self._lines.too_long:
+            self._say(f"⚠️ {self._lines.too_long} lines were left out: longer than {LINE_BYTES_MAX} bytes")
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -22,7 +22,6 @@ from logboom.formats.records import (
     READING_KEYS,
     SENDER_KEYS,
     TIME_KEYS,
-    field_of,
     is_canonical,
     level_of,
     reading_of,
@@ -30,6 +29,7 @@ from logboom.formats.records import (
     sender,
     time_of,
 )
+from logboom.formats.sent import sent_message, sent_value
 from logboom.model import Record
 from logboom.remembered import Remembered
 
@@ -48,7 +48,6 @@ CELLS_BYTES_MAX: Final = 256 << 10
 _SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
 
-_encode: Final = msgspec.json.Encoder().encode
 _SPECIAL: Final = re.compile('[",\r\n]')
 _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -177,7 +176,9 @@ def _message(fields: Any, raw: str) -> str:
     if type(message) is str:
         return message
     line = b'{"received_at":"","entry":%b,"source":"","listener":""}\n' % raw.encode(errors="replace")
-    return next((record.message for record in records_of([0], line, with_times=False)), raw)
+    return next(
+        (sent_message(record, raw.encode()) for record in records_of([0], line, with_times=False)), raw
+    )
 
 
 def _column(column: str, records: Sequence[Record], entries: Sequence[str]) -> Iterable[object]:
@@ -185,14 +186,9 @@ def _column(column: str, records: Sequence[Record], entries: Sequence[str]) -> I
         return entries
     if column == "sender":
         return [sender(record.entry, record.source) for record in records]
+    pairs = zip(records, entries, strict=True)
+    if column == "message":
+        return [sent_message(record, entry.encode()) for record, entry in pairs]
     if column in _OWN:
         return map(attrgetter(column), records)
-    return [_value(record, column) for record in records]
-
-
-def _value(record: Record, field: str) -> object:
-    """A field as a cell: text as it is, nothing for null, all else as JSON."""
-    value = field_of(record.entry, field)
-    if value is None or isinstance(value, str):
-        return value
-    return _encode(value).decode()
+    return [sent_value(record, entry.encode(), column) for record, entry in pairs]

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import KEY_AT, LISTENER_AT
 from logboom.formats.times import iso_from_ns
 from logboom.remembered import Remembered
 
@@ -139,3 +140,9 @@ _suffixes: Final = Remembered[tuple[str, str], bytes](
     ),
     SUFFIXES_BYTES_MAX,
 )
+
+
+def keyed_suffix(suffix: bytes, key: bytes) -> bytes:
+    """The suffix of an entry that has a key; `key` is a JSON string. The line's end stays as it is without one."""
+    source, listener = suffix.rsplit(LISTENER_AT, 1)
+    return source + KEY_AT + key + LISTENER_AT + listener

@@ -84,8 +84,13 @@ class Series(NamedTuple):
     """By field and bucket; the bucket counts from the first."""
     boots: list[Boot]
     gaps: list[tuple[int, int]]
-    complete: bool
-    """False: it was given up; older buckets have too few values, or none."""
+    progress: float
+    """Share of the entries that were looked at. Below 1 it was given up: older buckets have too few values, or none."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all entries were looked at."""
+        return self.progress >= 1
 
 
 class SeriesReader:
@@ -116,12 +121,10 @@ class SeriesReader:
         """
         names, width = tuple(dict.fromkeys(fields)), buckets.width
         read = partial(self._read, Measures(names), names, width)
-        whole, complete = _Part(width), True
-        for part, goes_on in self._kept.back(wanted, (names, width), read):
-            whole.add_older(part)
-            if goes_on and give_up():
-                complete = False
-                break
+        whole, progress = _Part(width), 1.0
+        for taken in self._kept.back(wanted, (names, width), read, give_up):
+            whole.add_older(taken.part)
+            progress = taken.progress
         first, size = buckets.first, buckets.size
         values = {
             name: {
@@ -131,7 +134,7 @@ class SeriesReader:
             }
             for name in names
         }
-        return Series(values, sorted(whole.boots), whole.gaps(), complete)
+        return Series(values, sorted(whole.boots), whole.gaps(), progress)
 
     def _read(
         self, measures: Measures, fields: Sequence[str], width: int, step: Step, matcher: Matcher
@@ -144,14 +147,11 @@ class SeriesReader:
         ]
         if not parts:
             return _NOTHING
-        whole = _Part(width)
-        for part in reversed(parts):
-            whole.add_older(part)
-        return whole
+        return _NOTHING.with_older(parts[::-1])
 
 
 class _Part:
-    """What some entries in a row tell. All times are microseconds since the epoch."""
+    """The series of some entries in a row. All times are microseconds since the epoch."""
 
     __slots__ = (
         "_silence_least",
@@ -164,9 +164,11 @@ class _Part:
         "since",
         "until",
         "values",
+        "width",
     )
 
     def __init__(self, width: int) -> None:
+        self.width = width
         self._silence_least = SILENCE_BUCKETS * width
         self.since, self.until = 1 << 62, 0
         self.values: dict[str, dict[int, Point]] = {}
@@ -184,6 +186,13 @@ class _Part:
         points = sum(map(len, self.values.values()))
         boots = len(self.boots) + len(self.earliest) + len(self.latest)
         return points + boots + len(self.intervals) + len(self.silences)
+
+    def with_older(self, older: "list[_Part]") -> "_Part":
+        """The series of all of them, the newest of the older ones first."""
+        whole = _Part(next((part.width for part in (self, *older) if part.width), 0))
+        for part in (self, *older):
+            whole.add_older(part)
+        return whole
 
     def add_older(self, older: "_Part") -> None:
         """Add what came before all of it."""

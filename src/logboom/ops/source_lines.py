@@ -7,9 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import entry_of
 from logboom.formats.levels import severity
 from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.formats.sent import sent_message
 from logboom.journal.facts import FACT_KEYS, read_lines
 from logboom.journal.reader import Block
 from logboom.model import Record
@@ -101,7 +103,9 @@ def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
     data = b"".join([lines[number] + b"\n" for number in keys])
     records = records_of(list(keys), data, with_times=False)
     return {
-        keys[one.sequence]: Last(one.level[:LEVEL_CHARS_MAX], one.message[:MESSAGE_CHARS_MAX])
+        keys[one.sequence]: Last(
+            one.level[:LEVEL_CHARS_MAX], sent_message(one, entry_of(lines[one.sequence]))[:MESSAGE_CHARS_MAX]
+        )
         for one in records
     }
 

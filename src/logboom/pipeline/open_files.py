@@ -1,4 +1,4 @@
-"""The limit of open files, and how many connections it leaves to all listeners together."""
+"""The limit of open files, and the number of connections that it leaves for all listeners together."""
 
 import resource
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ AMPLE_FILES: Final = 4 * SPARE_FILES
 """With fewer, the spare ones are counted out: those that are open after the start, and `WORKING_FILES`."""
 
 WORKING_FILES: Final = 16
-"""Files that a running server opens besides: the next segment, its index, a message to an alert's target."""
+"""Files that a running server opens later: the next segment, its index, a message to an alert's target."""
 
 CONNECTIONS_MIN: Final = 8
 """A server that can take fewer is of no use, and would turn away clients that wait for an answer."""
@@ -24,7 +24,7 @@ OPEN_FOLDER: Final = "/proc/self/fd"
 
 
 class OpenFiles:
-    """The files that the limit leaves for connections. Belongs to the event loop.
+    """Budget of open files for connections. Belongs to the event loop.
 
     Args:
         counters: those of all listeners.
@@ -41,7 +41,7 @@ class OpenFiles:
 
     @property
     def left(self) -> int:
-        """The number of files that are left for connections; below 0 when the server opened more than was expected."""
+        """Number of files left for connections; below 0 when the server opened more files than expected."""
         taken = sum(one.connections_open * one.files_each + one.shaking for one in self._counters())
         return self.limit - self.spare - taken
 

@@ -19,9 +19,9 @@ class Turns:
 
     def __init__(self, behind: Callable[[], bool]) -> None:
         self.behind = behind
-        """True: a sender has to wait."""
+        """Return True while a sender has to wait."""
         self._waiting: dict[Callable[[], None], bool] = {}
-        """The function that wakes each of them, in their order; True: it acts in the loop's next turn only."""
+        """Callback per waiting sender, in order; True where it acts only in the loop's next turn."""
         self._goes_on = False
 
     def __len__(self) -> int:

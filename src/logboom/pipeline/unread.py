@@ -78,7 +78,7 @@ class Unread(Generic[C]):
         self._make_room(0)
 
     def has_room(self, size: int) -> bool:
-        """Return whether an answer of `size` bytes may be written; slow clients are cut off for it where they must be."""
+        """Return whether an answer of `size` bytes may be written; slow clients are cut off for it if necessary."""
         self._look()
         return self._make_room(size)
 

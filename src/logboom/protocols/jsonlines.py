@@ -11,6 +11,7 @@ PIECE_BYTES: Final = 16 << 10
 """A chunk that is not all good is judged in pieces of about this size, a batch each: one bad line then
 costs its neighbours the fast way only within its piece, and a stream of garbage (two bytes a line, 2 µs
 each) holds the event loop for some 16 ms a batch."""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class JsonLines:
@@ -22,7 +23,7 @@ class JsonLines:
         wants_levels: whether batches carry the levels of their entries.
     """
 
-    __slots__ = ("_decoder", "_framer", "_line_bytes_max", "_pieces", "_wants_levels")
+    __slots__ = ("_begun", "_decoder", "_framer", "_line_bytes_max", "_pieces", "_wants_levels")
 
     def __init__(
         self, decoder: ndjson.EntryDecoder, line_bytes_max: int, *, wants_levels: bool = False
@@ -32,6 +33,7 @@ class JsonLines:
         self._line_bytes_max = line_bytes_max
         self._pieces: deque[bytes] = deque()
         self._wants_levels = wants_levels
+        self._begun = False
 
     def __len__(self) -> int:
         """Bytes held."""
@@ -58,7 +60,12 @@ class JsonLines:
                 return batch
 
     def _judge(self, chunk: bytes) -> Batch | None:
-        if chunk.isspace():  # a megabyte of blank lines would take a tenth of a second below, to no avail
+        if not self._begun:  # files of Windows begin with a mark, and are sent as they are
+            self._begun = True
+            chunk = chunk.removeprefix(_BYTE_ORDER_MARK)
+        if (
+            not chunk or chunk.isspace()
+        ):  # a megabyte of blank lines would take a tenth of a second below, to no avail
             return None
         batch = ndjson.judge_all(chunk, self._decoder, wants_levels=self._wants_levels)
         if batch is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from logboom.prove.dialects import DIALECTS
+from logboom.prove.follow import FollowTally
 from logboom.prove.oracle import Judgement, Tally
 from logboom.prove.server import Hurt
 
@@ -22,6 +23,8 @@ class Plan:
     """Each chapter goes on until there were so many."""
     kinds: tuple[str, ...] = tuple(DIALECTS)
     """What the honest clients speak."""
+    follows: int = 1
+    """Schedules of a followed file, after the chapters; their time comes on top."""
 
 
 class Progress(NamedTuple):
@@ -47,13 +50,19 @@ class Proof:
     """What went wrong apart from entries."""
     load_s: float = 0.0
     chapters: int = 0
+    follows: dict[str, FollowTally] = field(default_factory=dict)
+    """Lines of followed files, per protocol."""
     without: list[str] = field(default_factory=list)
     """Disasters that this system does not allow."""
 
     @property
     def kept(self) -> bool:
         """No promise was broken so far."""
-        return self.judgement.good and not self.problems
+        followed = all(
+            not tally.lost and not (tally.doubled and protocol == "ws")
+            for protocol, tally in self.follows.items()
+        )
+        return self.judgement.good and not self.problems and followed
 
     @property
     def silent(self) -> list[str]:

@@ -119,7 +119,7 @@ class GrpcListener:
         raise ListenerError(f"{self.name} stopped accepting")
 
     async def _tell_health(self, served: _Served) -> None:
-        await served.asides.tell(serving=self._context.journal.failing is None)
+        await served.asides.tell(serving=self._context.journal.trouble is None)
 
     def stop(self) -> None:
         """Accept no more calls; those that are open get their answers. Idempotent."""

@@ -10,7 +10,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """The first bytes of each client."""
 
 HEAD_BYTES_MAX: Final = 64 << 10
-"""Bytes of one head, as it is sent: four times what the core takes of metadata, and answers with a status where it is more.
+"""Bytes of one head, as it is sent: four times what the core accepts of metadata; up to here, it answers with a status.
 No client of ours needs a kilobyte."""
 
 HEAD_FRAMES_MAX: Final = 64

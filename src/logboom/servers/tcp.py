@@ -174,9 +174,7 @@ class TcpListener:
         self._connections.add(connection)
         counters.accepted(len(self._connections))
         client = client_name(connection.transport)
-        self._tell(
-            "connected", connection, f"connected, by its certificate {client}" if client else "connected"
-        )
+        self._tell_of("connected", connection, f", by its certificate {client}" if client else "")
 
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
@@ -184,9 +182,8 @@ class TcpListener:
             return
         self._connections.discard(connection)
         self._door.leave(connection.address)
-        self.turns.leave(connection.pump)
         self.intake.counters.connections_open = len(self._connections)
-        self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
+        self._tell_of("disconnected", connection, f": {error}" if error else "")
 
     def gave_up(self, connection: Connection, reason: str) -> None:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
@@ -275,6 +272,15 @@ class TcpListener:
 
     def _name_of(self, connection: Connection) -> str:
         return f"{self.name} {connection.source.peer}"
+
+    def _tell_of(self, kind: str, connection: Connection, detail: str) -> None:
+        """A connection came or went; of sensor gateways, in the words of the service that they come from."""
+        if self._settings.protocol != "gateway":
+            self._tell(kind, connection, f"{kind}{detail}")
+            return
+        address = connection.transport.get_extra_info("peername")
+        place = (connection.source.peer, address[1] if address else 0)
+        self._comings.tell(f"Gateway {kind} from {place}{detail}", kind, named=False)
 
     def _tell(self, kind: str, connection: Connection, text: str) -> None:
         self._comings.tell(f"{connection.source.peer} {text}", kind)

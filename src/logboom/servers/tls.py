@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.errors import ConfigError
+from logboom.extras import require
 from logboom.model import Report
 from logboom.settings import ListenerSettings
 
@@ -123,6 +124,7 @@ def _read(name: str, setting: str, path: str) -> bytes:
 
 def _read_leaf(name: str, path: str, chain: bytes) -> tuple[datetime, int]:
     """When the server's own certificate expires, and its serial number."""
+    require("tls", f"listeners.{name}.tls_cert")
     from cryptography import x509  # noqa: PLC0415 - only listeners with TLS need it
 
     try:

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.pipeline.intake import Limit
-from logboom.pipeline.tokens import EVERYBODY, Identity
+from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
 from logboom.web.site import SITE, Site
 
 COOKIE: Final = "logboom_token"
@@ -52,24 +52,32 @@ def admit(request: web.Request) -> Identity:
         web.HTTPForbidden: the token is good, but not for this.
     """
     site = request.app[SITE]
-    if site.tokens is None or _is_open(request):
+    if site.tokens is None or _is_open(request, site):
         return EVERYBODY
+    if not len(site.tokens):
+        raise _unauthorized(f"a token is needed, and there is none yet: {ADVICE}")
     text = _shown(request)
     identity = site.tokens.identify(text) if text else None
     if identity is None:
         if text:
             _count_failure(site, request.remote or "unknown")
-        raise web.HTTPUnauthorized(
-            text="a wrong token" if text else "a token is needed", headers={"WWW-Authenticate": "Bearer"}
-        )
+        raise _unauthorized("a wrong token" if text else "a token is needed")
     scope = "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
     if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
         raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
     return identity
 
 
-def _is_open(request: web.Request) -> bool:
-    """The page's own files are open: they hold no entry, and one of them asks for the token."""
+def _unauthorized(text: str) -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_open(request: web.Request, site: Site) -> bool:
+    """The page's own files are open: they hold no entry, and one of them asks for the token, once there is any."""
+    if site.settings.health_open and request.path == "/metrics":
+        return True
+    if site.tokens is not None and not len(site.tokens):
+        return request.path in _OPEN
     if request.path == "/":
         return not _upgrades(request)
     return request.path in _OPEN or request.path.startswith("/static/")

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from logboom.formats.ndjson import mend_surrogates
+from logboom.formats.ndjson import repaired
 
 RUN_BYTES: Final = 64 << 10
 """The usual size of a run: a millisecond of the event loop for entries, some ten for an array of numbers."""
@@ -18,7 +18,7 @@ REPAIRED_BYTES_MAX: Final = 1 << 20
 """A longer run has one element, which is longer than any line may be: it is refused as it is."""
 
 _ENDS: Final = (b"},{", b"},")
-"""The usual ends of objects in arrays; where the first of a run's last ones is none of its own, each token is looked at."""
+"""The usual ends of objects in arrays; where the last one in a run is that of an inner object, each token is read."""
 
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
 _OPENING: Final = b"[{"
@@ -50,7 +50,7 @@ class Run:
 
     def __init__(self, text: bytes) -> None:
         whole = b"[%b]" % text
-        self._text = mend_surrogates(whole) if len(whole) <= REPAIRED_BYTES_MAX else whole
+        self._text = repaired(whole) if len(whole) <= REPAIRED_BYTES_MAX else whole
 
     def elements(self) -> list[bytes]:
         """The JSON of each element. Raises `ArrayError`."""
@@ -107,7 +107,7 @@ def _end_of_run(document: bytes, start: int, end: int) -> int:
 
 
 def _is_whole(text: bytes) -> bool:
-    """Return whether a text holds whole elements: what can be read from the first byte on ends where a reader would be."""
+    """Return whether a text holds whole elements: if it can be read from its first byte on, no element is cut."""
     try:
         Run(text).others()
     except ArrayError:

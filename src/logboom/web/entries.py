@@ -11,7 +11,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
 from logboom.journal.search import Page, Search
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
+from logboom.pipeline.keylog import encoded_key
 from logboom.protocols.jsonlines import JsonLines
 from logboom.web.bodies import BodyError, EntryLines, Unpacking, check_bad
 from logboom.web.query import PageQuery, page_query
@@ -31,6 +33,8 @@ HELD_FREE_BYTES: Final = 64 << 10
 HELD_S_MAX: Final = 60.0
 """A body that holds more must get there in this time: 4 MiB over a slow line. Else a few who dribble would take
 the memory that there is for all."""
+
+KEY_HEADER: Final = "Idempotency-Key"
 
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""
@@ -53,7 +57,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 async def post(request: web.Request) -> web.Response:
     """Store what the body holds; one verdict an entry."""
     site = request.app[SITE]
-    upload = Upload(site, site.source(request.remote))
+    upload = Upload(site, site.source(request.remote), _key_of(request))
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
@@ -65,6 +69,18 @@ async def post(request: web.Request) -> web.Response:
         return _refusal(BodyError(400, "the body holds no entry"), account)
     headers = {"Retry-After": str(account.retry_after)} if account.retry_after else None
     return web.json_response(account.as_json(), status=account.status, headers=headers)
+
+
+def _key_of(request: web.Request) -> RequestKey | None:
+    """The request's `Idempotency-Key`. Raises `web.HTTPBadRequest` for one that can't be kept."""
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return None
+    if not (0 < len(key) <= KEY_BYTES_MAX and key.isascii() and key.isprintable()):
+        raise web.HTTPBadRequest(
+            text=f"{KEY_HEADER}: expected 1 to {KEY_BYTES_MAX} printable ASCII characters"
+        )
+    return RequestKey(encoded_key("http", key))
 
 
 async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
@@ -116,6 +132,9 @@ async def _submit(entries: EntryLines, upload: Upload) -> None:
     """
     while (batch := entries.take()) is not None:
         await upload.put(batch)
+        if upload.keyed_entries > REQUEST_ENTRIES_MAX:
+            text = f"more than {REQUEST_ENTRIES_MAX} entries under one {KEY_HEADER}: send smaller bodies"
+            raise BodyError(413, text)
         check_bad(upload.account.invalid)
         await asyncio.sleep(0)
     await asyncio.sleep(0)  # blank lines and packed ones bring nothing, and take time as well
@@ -182,7 +201,13 @@ def _page(request: web.Request, site: Site, query: PageQuery) -> web.Response:
     page = read(query.wanted, query.limit, start=start, end=query.before)
     goes_on = page.more
     before = page.first if (goes_on or reads_forward) and page.first > 0 else None
-    cursors: dict[str, Any] = {"before": before, "after": page.next - 1, "more": goes_on}
+    cursors: dict[str, Any] = {
+        "before": before,
+        "after": page.next - 1,
+        "more": goes_on,
+        "first": page.start,
+        "reached_at": page.reached_at or None,
+    }
     onward = {"after": page.next - 1} if reads_forward else {"before": page.first}
     headers = {"Cache-Control": "no-store"}
     if goes_on:

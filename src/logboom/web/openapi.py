@@ -99,7 +99,10 @@ _ENTRIES: Final = {
     "`after` the oldest first",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
-    "more": "Whether there is more",
+    "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
+    "where none was found; ask again with `before` or `after`",
+    "first": "The first sequence of the time range that is searched",
+    "reached_at": "Receive time of the entry that was looked at last, or null",
 }
 _VOLUME: Final = {
     "since": "Begin, seconds since the epoch",
@@ -110,6 +113,7 @@ _VOLUME: Final = {
     "total": "Of all buckets",
     "complete": "False: there was no time to read everything; the newest buckets are right, and the next request goes "
     "on from there",
+    "progress": "Share of the entries that were looked at, 0 to 1",
 }
 _SERIES: Final = {
     "since": "Begin, seconds since the epoch",
@@ -120,6 +124,7 @@ _SERIES: Final = {
     "boots": "Where a device's boot_seq changed: time, boot_seq",
     "gaps": "Silence longer than three usual intervals: from, to",
     "complete": "As of `/api/volume`",
+    "progress": "As of `/api/volume`",
 }
 _SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
@@ -205,10 +210,12 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ),
     ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME, refusals=_BUSY),
     ("get", "/api/fields"): _Route(
-        q.SPAN_PARAMETERS,
+        q.FIELDS_PARAMETERS,
         keys={
             "fields": "name, count, min, max, last; the most frequent first",
             "complete": "False: only the newest entries were looked at",
+            "before": "Give this as `before` to look at older ones; null: there are none",
+            "reached_at": "Receive time of the oldest entry that was looked at, or null",
         },
         refusals=_BUSY,
     ),

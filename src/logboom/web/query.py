@@ -23,6 +23,7 @@ FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
 PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
@@ -107,10 +108,10 @@ def volume_query(parameters: Mapping[str, str]) -> SpanQuery:
     return _span(parameters, _within(parameters, "buckets", BUCKETS_DEFAULT, BUCKETS_MAX))
 
 
-def fields_query(parameters: Mapping[str, str]) -> Filter:
-    """Read the query of `/api/fields`. Raises `QueryError`."""
-    check_names(parameters, SPAN_PARAMETERS)
-    return _span(parameters, 1).wanted
+def fields_query(parameters: Mapping[str, str]) -> tuple[Filter, int | None]:
+    """Read the query of `/api/fields`: the filter, and the sequence to look before. Raises `QueryError`."""
+    check_names(parameters, FIELDS_PARAMETERS)
+    return _span(parameters, 1).wanted, _integer(parameters, "before")
 
 
 def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQuery:

@@ -1,7 +1,6 @@
 """What the handlers of one `http` listener share."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from aiohttp import web
 
 from logboom.journal.journal import Journal
-from logboom.model import Batch, Receipt, Report, Source
+from logboom.model import Report, Source
+from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Intake, Limit
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
@@ -132,13 +132,9 @@ class Site:
                 self.report("warning", f"{self.name}: the token {identity.name} was revoked; disconnected")
                 transport.abort()
 
-    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
-        """Hand a batch over, stamped; returns for how long its sender is not to be read, seconds."""
-        batch.source = source
-        batch.received_ns = time.time_ns()
-        self.intake.counters.received(self.loop.time())
-        self.intake.submit(batch, done)
-        return self.intake.pause_s(batch)
+    def inlet(self, source: Source) -> AwaitedInlet:
+        """The inlet of a request."""
+        return AwaitedInlet(self.intake, self.turns, source)
 
     def journal_advanced(self) -> None:
         """The journal has committed something: wake who waits."""
@@ -153,11 +149,6 @@ class Site:
                     await self._advanced.wait()
         except TimeoutError:
             pass
-
-    async def wait_for_debt(self, address: str) -> None:
-        """Until an address that has sent too fast may be read again."""
-        while debt_s := self.intake.debt_s(address):  # noqa: ASYNC110 - time alone pays it
-            await asyncio.sleep(debt_s)
 
     async def answers_taken(self, request: web.Request) -> None:
         """Wait for a client that asks for more than it takes. Raises `ConnectionError` when it is gone."""

@@ -2,77 +2,91 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from logboom.clients import followed
+from logboom.clients import spool as spool_module
 from logboom.clients.collector import CollectorDialect
-from logboom.clients.delivery import ConnectFailedError
+from logboom.clients.delivery import Policy
 from logboom.clients.dialect import Dialect
-from logboom.clients.followed import OLD_FILES_MAX
 from logboom.clients.following import Follower, FollowOptions
 from logboom.clients.lastlines import LastLines, last_lines, trim
 from logboom.clients.multiline import Grouping
+from logboom.clients.position import Place, digest
 from logboom.clients.report import Report
-from logboom.clients.shipping import Text
+from logboom.clients.shipping import Shipper, Text
 from logboom.clients.statefile import State, StateFile, StateInUseError, Window, default_path
+from logboom.clients.target import Target
 from logboom.clients.websocket import WebSocketDialect
 
 NOW = FollowOptions(interval_s=0.0, old_file_quiet_s=0.0)
-
-
-class FakeShipper:
-    """Remembers what it was given; can lose its server in the middle of a window."""
-
-    def __init__(self, dialect: Dialect | None = None, window: int = 2) -> None:
-        self.dialect = dialect or CollectorDialect()
-        self.window = window
-        self.report = Report()
-        self.sent: list[bytes] = []
-        self.payloads: list[bytes] = []
-        self.fails_after: int | None = None
-
-    async def open(self) -> None:
-        pass
-
-    async def ship(self, texts: Sequence[Text]) -> None:
-        assert len(texts) <= self.window
-        for text in texts:
-            if self.fails_after is not None and len(self.sent) >= self.fails_after:
-                raise ConnectFailedError("away")
-            self.sent.append(text.data)
-
-    async def ship_list(self, text: Text) -> None:
-        await self.ship([text])
-
-    async def ship_payloads(self, payloads: Sequence[bytes]) -> None:
-        self.payloads += payloads
-
-    async def close(self) -> None:
-        pass
+LATE = NOW._replace(old_file_quiet_s=3600.0)
 
 
 class Run:
     """One run of a follower, up to its end or to a crash."""
 
-    def __init__(self, path: Path, options: FollowOptions = NOW, shipper: FakeShipper | None = None) -> None:
-        self.shipper = shipper or FakeShipper()
+    def __init__(self, path: Path, options: FollowOptions = NOW, dialect: Dialect | None = None) -> None:
         self.said: list[str] = []
+        target = Target("tcp", "127.0.0.1", 9)
+        self.shipper = Shipper(
+            dialect or CollectorDialect(),
+            target,
+            Policy(),
+            report=Report(),
+            source="app",
+            say=self.said.append,
+        )
         self.state_file = StateFile(path.with_name("state.json"))
-        self._follower = Follower(path, self.state_file, self.shipper, options, self.said.append)  # type: ignore[arg-type]
-        asyncio.run(self._follower._resume())
+
+        async def make() -> Follower:
+            return Follower(path, self.state_file, self.shipper, options, self.said.append)
+
+        self.follower = asyncio.run(make())
+        self.follower.resume()
+
+    def read(self) -> None:
+        """Look at the file, as when the server is away: what was read stays in the spool."""
+        asyncio.run(self.follower.read_all())
+
+    def take(self) -> list[bytes]:
+        """Deliver what is in the spool."""
+        spool, found = self.follower.spool, []
+        while one := spool.peek(100, 1 << 20):
+            found += [pending.text for pending in one]
+            spool.drop(len(one))
+            spool.adopt()
+        return found
 
     def look(self) -> list[bytes]:
-        """Look at the file; returns what went out."""
-        seen = len(self.shipper.sent)
-        asyncio.run(self._follower.send_all())
-        return self.shipper.sent[seen:]
+        """Look at the file, and deliver; returns what went out."""
+        self.read()
+        return self.take()
+
+    def crash(self) -> None:
+        """End as by a kill: nothing is saved."""
+        self.follower._followed.close()
+        self.follower.spool.abandon()
+        self.state_file.close()
 
     def end(self) -> None:
-        """As a crash: nothing is saved."""
-        self._follower._followed.close()
+        """End as by a signal."""
+        self.follower.close()
         self.state_file.close()
+
+
+class FakeShipper:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.dialect = CollectorDialect()
+        self.sent: list[bytes] = []
+
+    async def ship_list(self, text: Text) -> None:
+        self.sent.append(text.data)
 
 
 @pytest.fixture
@@ -123,19 +137,87 @@ def test_a_restart_goes_on_where_the_last_run_was(path: Path) -> None:
     assert Run(path).look() == [b"three"]
 
 
-def test_only_settled_lines_count(path: Path) -> None:
+def test_what_was_read_and_not_delivered_outlives_a_crash(path: Path) -> None:
     path.write_bytes(b"1\n2\n3\n4\n5\n")
     run = Run(path)
-    run.shipper.fails_after = 3
-    with pytest.raises(ConnectFailedError, match="away"):
-        run.look()
-    run.end()
-    assert Run(path).look() == [b"3", b"4", b"5"]  # the window of 3 and 4 was not settled
+    run.read()
+    run.follower.spool.drop(len(run.follower.spool.peek(2, 1 << 20)))
+    run.crash()
+    append(path, b"6\n")
+    run = Run(path)
+    assert run.take() == [b"3", b"4", b"5"]
+    assert run.look() == [b"6"]
+
+
+def test_a_crash_between_two_reads_loses_and_doubles_nothing(path: Path) -> None:
+    found = []
+    for number in range(6):
+        append(path, b"%d\n" % number)
+        run = Run(path)
+        run.read()
+        append(path, b"%d again\n" % number)
+        run.read()
+        if number % 2:
+            found += run.take()
+        run.crash()
+    assert found + Run(path).look() == [b"%d%s" % (n, rest) for n in range(6) for rest in (b"", b" again")]
+
+
+def test_files_of_the_spool_come_and_go_without_a_loss(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "FILE_BYTES_MAX", 1500)
+    found = []
+    for number in range(12):
+        append(path, b"%d\n" % number)
+        run = Run(path)
+        run.read()
+        append(path, b"%d again\n" % number)
+        run.read()
+        if number % 3 == 2:
+            found += run.take()
+        run.crash()
+    assert found + Run(path).look() == [b"%d%s" % (n, rest) for n in range(12) for rest in (b"", b" again")]
+
+
+def test_a_full_spool_leaves_the_lines_in_the_file(path: Path) -> None:
+    run = Run(path, NOW._replace(spool_bytes_max=600))
+    written = []
+    for number in range(20):
+        append(path, b"line %d\n" % number)
+        run.read()
+        written.append(b"line %d" % number)
+    found = run.take()
+    assert 0 < len(found) < 20
+    assert "the spool is full" in run.said[0]
+    while more := run.look():
+        found += more
+    assert found == written
+
+
+def test_rotations_while_the_spool_is_full(path: Path) -> None:
+    """By rename and by copying: the unread files are held open, and read when there is room."""
+    run = Run(path, LATE._replace(spool_bytes_max=500))
+    written = []
+    for number in range(30):
+        append(path, b"line %d\n" % number)
+        run.read()
+        written.append(b"line %d" % number)
+        if number % 3 == 1:
+            moved = path.rename(path.with_name(f"app.log.{number}"))
+            if number % 2:
+                moved.unlink()
+        if number % 3 == 2:
+            path.with_name(f"app.log.{number}").write_bytes(path.read_bytes())
+            os.truncate(path, 0)
+    found = run.take()
+    assert len(found) < 20
+    while more := run.look():
+        found += more
+    assert found == written
 
 
 def test_rotation_by_rename(path: Path) -> None:
     path.write_bytes(b"one\n")
-    run = Run(path, NOW._replace(old_file_quiet_s=3600.0))
+    run = Run(path, LATE)
     run.look()
     append(path, b"two\n")
     moved = path.rename(path.with_name("app.log.1"))
@@ -178,31 +260,275 @@ def test_copy_and_truncate(path: Path) -> None:
     assert run.look() == []
 
 
-def test_truncation_without_a_copy_is_told(path: Path) -> None:
+def test_copies_that_were_read_are_not_read_again(path: Path) -> None:
+    run = Run(path)
+    written, found = [], []
+    for number in range(5):
+        append(path, b"%d one\n" % number)
+        found += run.look()
+        append(path, b"%d two\n" % number)
+        path.with_name("app.log.1").write_bytes(path.read_bytes())  # always into the same file
+        os.truncate(path, 0)
+        written += [b"%d one" % number, b"%d two" % number]
+        found += run.look() + run.look()
+    assert found == written
+    assert not run.said
+
+
+def test_a_copy_that_is_not_followed_by_a_truncation(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    path.with_name("app.log.1").write_bytes(b"one\n")
+    append(path, b"two\n")
+    assert run.look() == [b"two"]
+    path.rename(path.with_name("app.log.2"))
+    path.write_bytes(b"three\n")
+    assert run.look() == [b"three"]
+
+
+def test_truncation_without_a_copy(path: Path) -> None:
     path.write_bytes(b"one\n")
     run = Run(path)
     run.look()
     os.truncate(path, 0)
     append(path, b"2\n")
     assert run.look() == [b"2"]
-    assert "was truncated" in run.said[0]
+    assert run.said == [f"⚠️ {path} was truncated at byte 4; all that had been seen of it was read"]
 
 
-def test_rotations_while_nobody_looked(path: Path) -> None:
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_file_that_is_truncated_and_then_moved_away(path: Path, *, stops: bool) -> None:
+    path.write_bytes(b"one, and the file is quite long\n")
+    run = Run(path)
+    assert run.look() == [b"one, and the file is quite long"]
+    if stops:
+        run.crash()
+    path.write_bytes(b"two\n")
+    path.rename(path.with_name("app.log.1"))
+    path.write_bytes(b"three\n")
+    if stops:
+        run = Run(path)
+    assert run.look() + run.look() == [b"two", b"three"]
+    run.crash()
+    run = Run(path)
+    assert run.look() == []
+    assert not any("gone" in text for text in run.said)
+
+
+def test_lines_that_are_truncated_unread_are_reported(path: Path) -> None:
+    run = Run(path, NOW._replace(spool_bytes_max=10))
+    path.write_bytes(b"one\ntwo\n")
+    run.read()
+    path.write_bytes(b"new\n")
+    run.read()
+    assert "8 bytes from byte 0 on are lost" in run.said[-1]
+
+
+def test_a_compressed_copy_is_named(path: Path) -> None:
     path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    path.with_name("app.log.1.gz").write_bytes(b"compressed")
+    path.write_bytes(b"2\n")
+    assert run.look() == [b"2"]
+    assert f"unless {path}.1.gz has them: decompress it, and send what follows byte 4" in run.said[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_renames_faster_than_a_look(path: Path, count: int) -> None:
+    path.write_bytes(b"0\n")
+    run = Run(path)
+    assert run.look() == [b"0"]
+    for number in range(1, count + 1):
+        for age in range(number, 0, -1):
+            if (old := path.with_name(f"app.log.{age}")).exists():
+                old.rename(path.with_name(f"app.log.{age + 1}"))
+        path.rename(path.with_name("app.log.1"))
+        path.write_bytes(b"%d\n" % number)
+    assert run.look() == [b"%d" % number for number in range(1, count + 1)]
+    assert run.look() == []
+    assert not run.said
+
+
+def test_copies_faster_than_a_look(path: Path) -> None:
+    path.write_bytes(b"0\n")
+    run = Run(path)
+    assert run.look() == [b"0"]
+    append(path, b"0 more\n")
+    for number in range(1, 4):
+        for age in range(number, 0, -1):
+            if (old := path.with_name(f"app.log.{age}")).exists():
+                old.rename(path.with_name(f"app.log.{age + 1}"))
+        path.with_name("app.log.1").write_bytes(path.read_bytes())
+        path.write_bytes(b"%d\n" % number)
+    assert run.look() == [b"0 more", b"1", b"2", b"3"]
+
+
+def test_a_file_that_was_written_and_copied_between_two_looks(path: Path) -> None:
+    path.touch()
+    run = Run(path)
+    assert run.look() == []
+    path.with_name("app.log.1").write_bytes(b"one\n")
+    path.write_bytes(b"one\n")
+    os.truncate(path, 0)
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))  # clocks of file systems are coarse
+    assert run.look() == [b"one"]
+
+
+def test_rotated_files_of_before_are_none_of_ours(path: Path) -> None:
+    path.with_name("app.log.1").write_bytes(b"old\n")
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    assert run.look() == [b"one"]
+    path.with_name("app.log.1").rename(path.with_name("app.log.2"))
+    path.rename(path.with_name("app.log.1"))
+    path.write_bytes(b"two\n")
+    assert run.look() == [b"two"]
+
+
+def test_logs_of_others_are_left_alone(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    for name in ("app-1.log", "app-errors.log", "other.log.1", "app.log.1.gz"):
+        path.with_name(name).write_bytes(b"not ours\n")
+    path.rename(path.with_name("app.log.1"))
+    path.with_name("app-2.log").write_bytes(b"not ours\n")
+    path.write_bytes(b"two\n")
+    assert run.look() == [b"two"]
+
+
+def test_late_lines_in_a_file_that_was_done_with(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    moved = path.rename(path.with_name("app.log.1"))
+    path.write_bytes(b"two\n")
+    assert run.look() + run.look() == [b"two"]
+    assert not run.follower._followed.old
+    append(moved, b"late\n")
+    moved.rename(path.with_name("app.log.2"))
+    run.follower._late_lines_at = 0.0
+    assert run.look() == [b"late"]
+
+
+def test_a_deleted_file_is_read_to_its_end(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    with path.open("ab", buffering=0) as writer:
+        path.unlink()
+        writer.write(b"two\n")
+        assert run.look() == [b"two"]
+        path.write_bytes(b"three\n")
+        writer.write(b"four\n")
+        assert run.look() == [b"four", b"three"]
+
+
+def test_a_link_whose_target_rotates(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    link = tmp_path / "current"
+
+    def turn(day: int) -> Path:
+        target = tmp_path / "logs" / f"app-2025-01-{day:02}.log"
+        target.write_bytes(b"day %d\n" % day)
+        fresh = tmp_path / "fresh"
+        fresh.symlink_to(target)
+        fresh.rename(link)
+        return target
+
+    first = turn(1)
+    run = Run(link)
+    assert run.look() == [b"day 1"]
+    append(first, b"day 1 late\n")
+    turn(2)
+    third = turn(3)
+    assert run.look() == [b"day 1 late", b"day 2", b"day 3"]
+    run.end()
+    append(third, b"day 3 late\n")
+    turn(4)
+    turn(5)
+    run = Run(link)
+    assert run.look() == [b"day 3 late", b"day 4", b"day 5"]
+    assert not run.said
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("app.log.2", "app.log.1"),
+        ("app.log-20250101", "app.log-20250102"),
+        ("app-20250101.log", "app-20250102.log"),
+        ("app.2.log", "app.1.log"),
+        ("app.log.old.2", "app.log.old"),
+    ],
+)
+@pytest.mark.parametrize("crashes", [False, True])
+def test_rotations_while_it_was_stopped(path: Path, first: str, second: str, crashes: bool) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    (run.crash if crashes else run.end)()
+    append(path, b"two\n")
+    path.rename(path.with_name(first))
+    path.with_name(second).write_bytes(b"three\n")
+    path.write_bytes(b"four\n")
+    for age, name in enumerate([second, first]):
+        moment_ns = path.stat().st_mtime_ns - 1000 * (age + 1)
+        os.utime(path.with_name(name), ns=(moment_ns, moment_ns))
+    run = Run(path)
+    assert run.look() == [b"two", b"three", b"four"]
+    assert not run.said
+
+
+@pytest.mark.parametrize("name", ["kept.txt", "archive/app.log.1", "app.log.old"])
+def test_another_name_while_it_was_stopped(path: Path, name: str) -> None:
+    text = b"a line that is long enough to tell its file from all the others\n"
+    path.write_bytes(text)
     run = Run(path)
     run.look()
     run.end()
     append(path, b"two\n")
-    path.rename(path.with_name("app.log.2"))
-    path.with_name("app.log.1").write_bytes(b"three\n")
-    path.write_bytes(b"four\n")
-    for age, name in enumerate(["app.log", "app.log.1", "app.log.2"]):
-        os.utime(path.with_name(name), (1000 - age, 1000 - age))
-    assert Run(path).look() == [b"two", b"three", b"four"]
+    path.with_name("archive").mkdir()
+    path.rename(path.parent / name)
+    path.write_bytes(b"three\n")
+    assert Run(path).look() == [b"two", b"three"]
 
 
-def test_copy_and_truncate_while_nobody_looked(path: Path) -> None:
+@pytest.mark.parametrize("renamed", [False, True])
+def test_an_empty_file_that_was_written_and_copied_while_it_was_stopped(path: Path, *, renamed: bool) -> None:
+    path.touch()
+    run = Run(path)
+    assert run.look() == []
+    run.crash()
+    path.with_name("app.log.2").write_bytes(b"one\n")
+    path.with_name("app.log.1").write_bytes(b"two\n")
+    if renamed:
+        path.rename(path.with_name("app.log.0"))
+        path.touch()
+    run = Run(path)
+    assert run.look() == [b"one", b"two"]
+    append(path, b"three\n")
+    assert run.look() == [b"three"]
+    run.crash()
+    assert Run(path).look() == []
+
+
+def test_a_new_file_with_the_number_of_the_old_one(path: Path) -> None:
+    path.write_bytes(b"one\n")
+    run = Run(path)
+    run.look()
+    run.end()
+    copy = path.with_name("app.log.1")
+    copy.write_bytes(b"one\ntwo\n")
+    path.write_bytes(b"another file, whose inode is the same\n")  # as after an unlink
+    run = Run(path)
+    assert run.look() == [b"two", b"another file, whose inode is the same"]
+    assert not run.said
+
+
+def test_copy_and_truncate_while_it_was_stopped(path: Path) -> None:
     path.write_bytes(b"one\n")
     run = Run(path)
     run.look()
@@ -212,7 +538,7 @@ def test_copy_and_truncate_while_nobody_looked(path: Path) -> None:
     assert Run(path).look() == [b"two", b"a new beginning"]
 
 
-def test_a_file_that_is_gone_is_told(path: Path) -> None:
+def test_a_file_that_is_gone_is_reported(path: Path) -> None:
     path.write_bytes(b"one\n")
     run = Run(path)
     run.look()
@@ -221,19 +547,22 @@ def test_a_file_that_is_gone_is_told(path: Path) -> None:
     path.write_bytes(b"another\n")
     run = Run(path)
     assert run.look() == [b"another"]
-    assert "is gone" in run.said[0]
+    assert "what was written to it after byte 4 is lost" in run.said[0]
 
 
-def test_many_rotations_are_bounded(path: Path) -> None:
-    run = Run(path, NOW._replace(old_file_quiet_s=3600.0))
-    count = OLD_FILES_MAX + 3
-    for number in range(count):
+def test_many_rotations_are_bounded_and_none_is_lost(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed, "OPEN_FILES_MAX", 4)
+    run = Run(path, NOW._replace(spool_bytes_max=10))
+    for number in range(12):
         path.write_bytes(b"%d\n" % number)
-        assert run.look() == [b"%d" % number]
-        path.rename(path.with_name(f"app.log.{number}"))
+        run.read()
+        path.rename(path.with_name(f"app.log.{100 - number}"))
     path.write_bytes(b"last\n")
-    assert run.look() == [b"last"]
-    assert any("rotated faster" in text for text in run.said)
+    run.read()
+    assert len(run.follower._followed.files) <= 5
+    assert any("4 rotated files are not read yet" in text for text in run.said)
+    run.follower.spool.grow(1 << 20)
+    assert run.look() + run.look() + run.look() == [*(b"%d" % number for number in range(12)), b"last"]
 
 
 def test_stack_traces_and_colours(path: Path) -> None:
@@ -254,33 +583,37 @@ def test_lines_that_are_too_long_are_counted(path: Path) -> None:
     assert run.shipper.report.refused == {"line too long": 1}
 
 
-def test_after_a_crash_the_same_messages_are_made_again(path: Path) -> None:
-    """With the same timestamps, so that the server can be asked for them."""
-    path.write_bytes(b"one\ntwo\n\nfour\n")
-    run = Run(path, shipper=FakeShipper(WebSocketDialect("app"), window=10))
-    run.shipper.fails_after = 2
-    with pytest.raises(ConnectFailedError, match="away"):
-        run.look()
-    run.end()
-    state = StateFile(path.with_name("state.json"))
-    saved = state.load()
-    state.close()
-    assert saved is not None
-    assert saved.window is not None
-    moments_us = saved.window.moments_us
-    assert moments_us == sorted(set(moments_us))
-    assert saved.window == Window(0, [4, 8, 9, 14], moments_us)
-    append(path, b"five\n")
-    dialect = WebSocketDialect("app")
-    again = Run(path, shipper=FakeShipper(dialect, window=10))
-    first, second, _, fourth = moments_us
-    expected = [
-        dialect.encode_text(text, moment)
-        for text, moment in [(b"one", first), (b"two", second), (b"four", fourth)]
-    ]
-    assert again.shipper.payloads == expected
-    assert list(dialect._doubtful) == expected
-    assert again.look() == [b"five"]
+def old_place(path: Path, offset: int) -> Place:
+    """As the first version wrote them."""
+    data, status = path.read_bytes()[:offset], path.stat()
+    return Place(status.st_dev, status.st_ino, offset, offset, offset, digest(data, data))
+
+
+def save_old(path: Path, state: State) -> None:
+    state.version = 1
+    path.with_name("state.json").write_bytes(msgspec.json.encode(state))
+
+
+def test_a_state_of_the_first_version_is_resumed(path: Path) -> None:
+    path.write_bytes(b"one\ntwo\n")
+    rotated = path.with_name("app.log.1")
+    rotated.write_bytes(b"zero\nzero and a half\n")
+    save_old(path, State(str(path), [old_place(rotated, 5), old_place(path, 4)]))
+    assert Run(path).look() == [b"zero and a half", b"two"]
+
+
+def test_what_the_first_version_may_have_sent_is_asked_for(path: Path) -> None:
+    """The same messages are made again, with the same timestamps, so that the server can be asked for them."""
+    path.write_bytes(b"one\ntwo\n\nfour\nfive\n")
+    window = Window(0, [4, 8, 9, 14], [10, 20, 30, 40], "2025-01-01T00:00:00")
+    save_old(path, State(str(path), [old_place(path, 0)], window))
+    run = Run(path, dialect=WebSocketDialect("app"))
+    part = run.follower.spool.head
+    assert part is not None
+    assert (part.in_doubt, part.anchor) == (3, "2025-01-01T00:00:00")
+    pending = part.peek(10, 1 << 20)
+    assert [(one.text, one.moment_us) for one in pending] == [(b"one", 10), (b"two", 20), (b"four", 40)]
+    assert run.look() == [b"one", b"two", b"four", b"five"]
 
 
 def test_a_state_file_has_one_user(path: Path) -> None:
@@ -306,6 +639,18 @@ def test_each_server_has_its_own_state(tmp_path: Path, monkeypatch: pytest.Monke
     paths = {default_path(Path(file), url) for file in ("a.log", "b.log") for url in ("ws://x:1", "ws://y:1")}
     assert len(paths) == 4
     assert all(path.is_relative_to(tmp_path / "logboom") for path in paths)
+
+
+def test_the_state_of_a_link_is_that_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    link = tmp_path / "current"
+    states = []
+    for name in ("one", "two"):
+        link.unlink(missing_ok=True)
+        (tmp_path / name).touch()
+        link.symlink_to(tmp_path / name)
+        states.append(default_path(link, "ws://x:1"))
+    assert states[0] == states[1]
 
 
 # the original sender's mode

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 
@@ -19,7 +20,9 @@ from logboom.clients import handler as handler_module
 from logboom.clients.delivery import Policy
 from logboom.clients.dialect import Answers, Dialect, Outcome, Reply
 from logboom.clients.handler import LogboomHandler
+from logboom.clients.logentry import Entries, Shape
 from logboom.clients.target import Target
+from tests.kit.spool_kit import texts_in
 
 LIMIT_S = 30.0
 """Longer than anything here takes: a test that waits for this has failed."""
@@ -148,8 +151,7 @@ def log(handler: LogboomHandler, *messages: str, level: int = logging.INFO) -> N
 
 
 def spooled(folder: Path) -> list[str]:
-    paths = sorted((folder / "spool").glob("*.spool"))
-    return [json.loads(line)["message"] for path in paths for line in path.read_bytes().splitlines()[1:]]
+    return [json.loads(text)["message"] for text in texts_in(folder / "spool")]
 
 
 # what is sent
@@ -206,7 +208,7 @@ def test_a_stack_is_sent_with_the_record(server: Server, make: Make) -> None:
 @pytest.mark.parametrize(("keeps_words", "shown"), [(True, "Level 25"), (False, "INFO")])
 def test_levels_of_ones_own(server: Server, make: Make, keeps_words: bool, shown: str) -> None:
     handler = make()
-    handler._keeps_words = keeps_words
+    handler._entries = Entries(Shape(has_fields=keeps_words))
     log(handler, "m", level=25)
     handler.flush()
     assert server.lines[0]["level"] == shown
@@ -216,7 +218,7 @@ def test_what_json_has_no_place_for_is_replaced(server: Server, make: Make) -> N
     handler = make()
     log(handler, "a\udcff\nb\x00", "")
     handler.flush()
-    assert server.messages() == ["a?\nb\x00", ""]
+    assert server.messages() == ["a\\udcff\nb\x00", ""]
 
 
 def test_order_is_kept_over_many_windows(server: Server, make: Make) -> None:
@@ -226,6 +228,60 @@ def test_order_is_kept_over_many_windows(server: Server, make: Make) -> None:
     handler.flush()
     assert server.messages() == messages
     assert (handler.acknowledged, handler.dropped, handler.refused) == (2000, 0, 0)
+
+
+@pytest.mark.parametrize("style", ["%", "{", "$"])
+def test_the_format_that_nobody_chose_is_ignored(server: Server, make: Make, style: Any) -> None:
+    handler, root = make(), logging.Logger("root")  # noqa: LOG001 - not that of the tests
+    with mock.patch.object(logging, "root", root):
+        logging.basicConfig(level=logging.INFO, handlers=[handler], style=style)
+    root.info("pump started")
+    handler.setFormatter(logging.Formatter("<%(name)s> %(message)s"))
+    root.info("pump stopped")
+    handler.flush()
+    assert server.messages() == ["pump started", "<root> pump stopped"]
+
+
+def test_a_format_of_basic_config_is_used(server: Server, make: Make) -> None:
+    handler, root = make(), logging.Logger("root")  # noqa: LOG001 - not that of the tests
+    with mock.patch.object(logging, "root", root):
+        logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(levelname)s! %(message)s")
+    root.info("m")
+    handler.flush()
+    assert server.messages() == ["INFO! m"]
+
+
+def test_extras_are_sent_as_fields(server: Server, make: Make) -> None:
+    handler = make()
+    logger = logging.getLogger("app.part")
+    logger.addHandler(handler)
+    logger.warning("m", extra={"user": {"id": 5}, "when": None})
+    handler.flush()
+    [line] = server.lines
+    assert (line["user"], line["when"]) == ({"id": 5}, None)
+
+
+class Noisy:
+    """Logs when it is collected."""
+
+    def __init__(self, handler: LogboomHandler) -> None:
+        self.handler = handler
+
+    def __del__(self) -> None:
+        log(self.handler, "collected")
+
+
+def test_what_is_collected_while_sending_may_log(server: Server, make: Make) -> None:
+    handler = make()
+    kept = [Noisy(handler)]
+
+    def answer(_: dict[str, Any]) -> Reply:
+        kept.clear()
+        return Reply(Outcome.ACKNOWLEDGED)
+
+    server.answer = answer
+    log(handler, "a")
+    server.wait_for(lambda: server.messages() == ["a", "collected"])
 
 
 # what goes wrong
@@ -239,7 +295,7 @@ def test_nothing_escapes_into_the_application(
     assert "Logging error" in capsys.readouterr().err
     log(handler, "fine")
     handler.flush()
-    assert server.messages() == ["fine"]
+    assert server.messages() == ["%d ('no number',)", "fine"]
 
 
 def test_an_outage_loses_nothing(server: Server, make: Make, tmp_path: Path) -> None:
@@ -309,26 +365,12 @@ def test_a_full_spool_drops_and_says_so_once(
     server.away = False
     server.wait_for(lambda: len(server.lines) == 20 - handler.dropped)
     assert server.messages()[0] == "message 0"
+    handler.flush()
     server.away = True
     for number in range(20):
         log(handler, f"message {number}")
         handler.flush()
     assert capsys.readouterr().err.count("log entries are dropped") == 1
-
-
-def test_a_full_queue_drops_and_never_blocks(
-    server: Server, make: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handler = make(queue_max=3)
-    handler._courier._paused = True  # no thread
-    log(handler, "a", "b", "c", "d", "e")
-    assert handler.dropped == 2
-    assert (
-        capsys.readouterr().err == "logboom: the queue is full: log entries are dropped until there is room\n"
-    )
-    handler._courier._paused = False
-    handler.flush()
-    assert server.messages() == ["a", "b", "c"]
 
 
 def test_refused_records_are_counted(server: Server, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -366,7 +408,9 @@ def test_a_spool_that_cant_be_written_is_told(
     assert capsys.readouterr().err.count("can't write the spool") == 1
 
 
-def test_damaged_lines_of_the_spool_are_left_out(server: Server, make: Make, tmp_path: Path) -> None:
+def test_damaged_records_of_the_spool_are_left_out_and_reported(
+    server: Server, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.away = True
     first = make()
     log(first, "a", "b")
@@ -378,7 +422,7 @@ def test_damaged_lines_of_the_spool_are_left_out(server: Server, make: Make, tmp
     log(second, "c")
     second.flush()
     assert server.messages() == ["b", "c"]
-    assert second.refused == 1
+    assert "of the spool are damaged" in capsys.readouterr().err
 
 
 def test_what_sending_logs_is_not_sent(server: Server, make: Make) -> None:
@@ -421,9 +465,18 @@ def test_a_thread_that_has_just_begun_can_be_stopped(server: Server, make: Make,
     assert len(server.lines) >= 21
 
 
-def test_after_the_end_records_are_only_counted(server: Server, make: Make) -> None:
+def test_after_the_end_records_stay_in_the_spool(server: Server, make: Make, tmp_path: Path) -> None:
     handler = make()
     handler.close()
+    handler.close()
+    log(handler, "late")
+    assert handler.dropped == 0
+    assert not server.lines
+    assert spooled(tmp_path) == ["late"]
+
+
+def test_after_the_end_records_without_a_spool_are_counted(server: Server, make: Make) -> None:
+    handler = make(spool_bytes_max=0)
     handler.close()
     log(handler, "late")
     assert handler.dropped == 1
@@ -471,20 +524,28 @@ def test_it_is_configured_by_a_dictionary(server: Server, tmp_path: Path) -> Non
     assert [(line["message"], line["service_name"]) for line in server.lines] == [("above", "shop")]
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:9000", "udp://x:1", "grpc://", "tcp://a:b"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:9000", "udp://x:1", "grpc://", "tcp://a:b"])
 def test_a_wrong_url_is_an_error_at_once(url: str, tmp_path: Path) -> None:
     with pytest.raises(logboom.errors.ConfigError, match=r"expected .*://HOST:PORT"):
         LogboomHandler(url, spool_dir=tmp_path)
 
 
 def test_a_wrong_url_is_told_once() -> None:
-    script = "from logboom import LogboomHandler; LogboomHandler('http://127.0.0.1')"
+    script = "from logboom import LogboomHandler; LogboomHandler('ftp://127.0.0.1')"
     outcome = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert outcome.returncode == 1
     assert outcome.stderr.count("Traceback") == 1  # none of `logging`, which closes its handlers at the end
 
 
-@pytest.mark.parametrize("url", ["grpc://h", "tcp://h", "capnp://h", "tcp://[::1]:9000"])
+def test_the_default_is_this_machines_http_port(tmp_path: Path) -> None:
+    handler = LogboomHandler(spool_dir=tmp_path)
+    assert str(handler._courier._target) == "http://127.0.0.1:8080"
+    handler.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h", "https://h/logs", "ws://h", "grpc://h", "tcp://h", "capnp://h", "tcp://[::1]:9000"]
+)
 def test_every_protocol_has_its_url(url: str, tmp_path: Path) -> None:
     LogboomHandler(url, spool_dir=tmp_path).close()
 
@@ -497,11 +558,35 @@ def test_the_usual_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert handler_module._spool_folder(None) == tmp_path / ".local" / "state" / "logboom" / "spool"
 
 
+HEAVY = ["grpc", "google.protobuf", "capnp", "uvloop", "typer", "rich"]
+LOGGED = """
+import logging, tempfile, logboom
+handler = logboom.LogboomHandler(%r, spool_dir=tempfile.mkdtemp(), flush_timeout_s=0)
+logging.basicConfig(handlers=[handler])
+logging.warning("m", extra={"a": {"b": [1]}})
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.exception("m")
+while not handler._courier.away:
+    pass
+handler.close()
+"""
+LOGGED_URLS = [
+    ("http://127.0.0.1:1", [*HEAVY, "aiohttp"]),
+    ("tcp://127.0.0.1:1", [*HEAVY, "aiohttp"]),
+    ("ws://127.0.0.1:1", HEAVY),
+    ("grpc://127.0.0.1:1", ["capnp", "uvloop", "aiohttp", "typer", "rich"]),
+]
+"""With what no URL but the one that needs it imports, also when records are on their way."""
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
         ("import logboom", ["msgspec", "asyncio", "grpc"]),
-        ("from logboom import LogboomHandler", ["grpc", "google"]),
+        ("from logboom import LogboomHandler", [*HEAVY, "aiohttp"]),
+        *((f"{LOGGED % url}", absent) for url, absent in LOGGED_URLS),
     ],
 )
 def test_imports_stay_light(statement: str, absent: list[str]) -> None:

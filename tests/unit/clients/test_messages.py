@@ -59,6 +59,7 @@ def test_the_servers_answers_are_understood(verdict: Verdict) -> None:
     expected = {
         Verdict.ACCEPTED: Outcome.ACKNOWLEDGED,
         Verdict.FILTERED: Outcome.FILTERED,
+        Verdict.DUPLICATE: Outcome.ACKNOWLEDGED,
         Verdict.LIMITED: Outcome.LIMITED,
         Verdict.FAILED: Outcome.BUSY,
     }
@@ -107,4 +108,4 @@ def test_tcp_must_be_named_and_the_unknown_is_answered_with_the_known() -> None:
     with pytest.raises(ConfigError, match="device, collector, gateway"):
         choose(None, "tcp://h:1")
     with pytest.raises(ConfigError, match="ws://"):
-        choose(None, "http://h:1")
+        choose(None, "ftp://h:1")

@@ -11,9 +11,12 @@ from logboom.clients.report import Report
 from logboom.clients.sources import Read, read_lines
 
 
-def read_all(read: Read, report: Report | None = None, **limits: int) -> list[bytes]:
+def read_all(
+    read: Read, report: Report | None = None, *, raw: bool = False, line_bytes_max: int = 1000
+) -> list[bytes]:
     async def gather() -> list[bytes]:
-        return [line async for lines in read_lines(read, report or Report(), **limits) for line in lines]
+        batches = read_lines(read, report or Report(), raw=raw, line_bytes_max=line_bytes_max)
+        return [line async for lines in batches for line in lines]
 
     return asyncio.run(gather())
 
@@ -21,7 +24,19 @@ def read_all(read: Read, report: Report | None = None, **limits: int) -> list[by
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))))
 def test_any_cut_gives_the_same_lines(lines: list[bytes]) -> None:
     stream = io.BytesIO(b"".join(line + b"\n" for line in lines))
-    assert read_all(lambda _size: stream.read(3)) == lines
+    assert read_all(lambda _size: stream.read(3), raw=True) == lines
+
+
+@given(st.lists(st.text(max_size=20).filter(lambda line: not {*"\n\r\0\ufeff"} & {*line})), st.integers(1, 5))
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_any_cut_of_any_encoding_gives_the_same_lines(codec: str, lines: list[str], size: int) -> None:
+    stream = io.BytesIO("".join(line + "\n" for line in lines).encode(codec, "replace"))
+    found = read_all(lambda _size: stream.read(size))
+    assert found == [line.encode(errors="replace") for line in lines]
+
+
+def test_what_is_not_utf8_is_replaced() -> None:
+    assert read_all(io.BytesIO(b"a\xff\xffb\n").read) == ["a\ufffd\ufffdb".encode()]
 
 
 def test_an_unterminated_last_line_counts() -> None:

@@ -1,6 +1,5 @@
 """Lines of one file, whatever is done to it."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import pytest
 
 from logboom.clients import tailed
 from logboom.clients.multiline import GROUP_LINES_MAX, Grouping, Line, group
-from logboom.clients.position import find, place_at, rotated
+from logboom.clients.position import Identity, is_there
+from logboom.clients.rotation import Candidate, Names, in_order
 from logboom.clients.tailed import TailedFile
 
 PLAIN = Grouping()
@@ -134,6 +134,7 @@ def test_a_pattern_begins_groups() -> None:
 def test_a_file_is_the_same_as_long_as_it_only_grows(path: Path) -> None:
     path.write_bytes(b"one\ntwo\n")
     file = TailedFile(path)
+    file.read(PLAIN)
     file.move(8)
     append(path, b"three\n")
     states = [file.is_intact]
@@ -143,32 +144,106 @@ def test_a_file_is_the_same_as_long_as_it_only_grows(path: Path) -> None:
     assert states == [True, False, False]
 
 
-def test_a_place_is_found_after_a_rename_and_in_a_copy(path: Path) -> None:
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_become_utf8(path: Path, codec: str) -> None:
+    text = "one ünd more\r\nzwei \U0001f600\n\u0a00\u000a\nlast\n"
+    path.write_bytes(text.encode(codec) + "u".encode(codec))
+    file = TailedFile(path)
+    lines = file.read(PLAIN)
+    assert texts(lines) == [line.removesuffix("\r").encode() for line in text.split("\n")[:-1]]
+    file.move(lines[1].end)
+    assert texts(file.read(PLAIN)) == texts(lines)[2:]
+
+
+def test_utf16_that_grows_in_the_middle_of_a_unit(path: Path) -> None:
+    data = "one\ntwo\nthree\n".encode("utf-16")
+    path.write_bytes(data[:11])
+    file = TailedFile(path)
+    found = []
+    for cut in range(11, len(data) + 1):
+        path.write_bytes(data[:cut])
+        lines = file.read(PLAIN)
+        found += texts(lines)
+        if lines:
+            file.move(lines[-1].end)
+    assert found == [b"one", b"two", b"three"]
+
+
+def test_bytes_that_are_not_utf8_are_replaced(path: Path) -> None:
+    path.write_bytes(b'{"message":"caf\xe9"}\nfine \xc3\xbc\nto\xe2\x82\n')
+    file = TailedFile(path)
+    lines = file.read(PLAIN)
+    assert texts(lines) == ['{"message":"caf\ufffd"}'.encode(), "fine ü".encode(), "to\ufffd".encode()]
+    assert lines[-1].end == path.stat().st_size
+
+
+def test_what_was_read_is_the_place_even_when_the_file_is_another_by_then(path: Path) -> None:
     path.write_bytes(b"one\ntwo\n")
-    with path.open("rb") as file:
-        place = place_at(file.fileno(), 4)
-    assert find(path, place) == path
-    moved = path.rename(path.with_name("app.log.1"))
-    path.write_bytes(b"one\ntwo\n")  # the same bytes, but another file
-    assert find(path, place) == moved
-    moved.unlink()
-    path.rename(path.with_name("app.log-20250101"))
-    assert find(path, place) == path.with_name("app.log-20250101")
-    path.with_name("app.log-20250101").unlink()
-    assert find(path, place) is None
+    file = TailedFile(path)
+    lines = file.read(PLAIN)
+    path.write_bytes(b"other bytes, and more of them than before\n")
+    place = file.place_at(lines[-1].end)
+    path.write_bytes(b"one\ntwo\nthree\n")
+    assert is_there(path, place, renamed=True)
 
 
-def test_only_what_rotation_makes_is_looked_at(path: Path) -> None:
-    names = [
-        "app.log.1",
-        "app.log-20250101",
-        "app.log.2025-01-01",
-        "app.log.2",
-        "app.log.1.gz",
-        "app.log.bak",
-        "x.1",
-    ]
-    for age, name in enumerate(names):
-        path.with_name(name).write_bytes(b"")
-        os.utime(path.with_name(name), (1000 - age, 1000 - age))
-    assert [found.name for found in rotated(path)] == names[:4]
+def test_a_copy_is_recognised(path: Path) -> None:
+    path.write_bytes(b"one\ntwo\n")
+    file = TailedFile(path)
+    file.read(PLAIN)
+    file.move(4)
+    copy = path.with_name("copy")
+    copy.write_bytes(b"one\ntwo\nthree\n")
+    assert TailedFile(copy).holds(file)
+    assert not TailedFile(copy).begins(file)
+    copy.write_bytes(b"one\ntw")
+    assert TailedFile(copy).begins(file)
+    copy.write_bytes(b"two\none\n")
+    assert not TailedFile(copy).holds(file)
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("app.log.1", "app.log-20250101", "app.log.2025-01-01", "app.log.2", "app.log.old", "app.log.bak"),
+        *("app.log_20250101-120000", "app.log.1.old", "app.log~", "app-20250101.log", "app.2025-01-01.log"),
+        *("app.old.log", "app.log.2025-01-01T10:00:00Z"),
+    ],
+)
+def test_names_that_rotation_gives(path: Path, name: str) -> None:
+    assert Names(path).match(name)
+    assert Names(path).match_compressed(f"{name}.gz")
+    assert not Names(path).match(f"{name}.gz")
+
+
+@pytest.mark.parametrize(
+    "name", ["app.log", "app-2.log", "x.1", "app.logs.1", "app-errors.log", "app.log.lock"]
+)
+def test_names_of_other_files(path: Path, name: str) -> None:
+    assert not Names(path).match(name)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "name", "matches"),
+    [
+        ("app.log.2", "app.log.1", True),
+        ("app.log.2", "app-20250101.log", False),
+        ("app-1.log", "app-2.log", True),
+        ("app_2025-01-01.txt", "app_2025-01-02.txt", True),
+        ("app_2025-01-01.txt", "other_2025-01-02.txt", False),
+    ],
+)
+def test_files_are_named_as_the_one_before(path: Path, earlier: str, name: str, matches: bool) -> None:
+    assert Names(path, path.with_name(earlier)).match(name) == matches
+
+
+def test_the_order_of_files_of_one_moment(path: Path) -> None:
+    def order(*names: str) -> list[str]:
+        found = [Candidate(path.with_name(name), Identity(1, 1), 1, 1) for name in names]
+        return [one.path.name for one in in_order(found)]
+
+    assert order("app.log.1", "app.log.10", "app.log.2") == ["app.log.10", "app.log.2", "app.log.1"]
+    assert order("app-20250102.log", "app-20250101.log") == ["app-20250101.log", "app-20250102.log"]

@@ -69,6 +69,12 @@ def test_a_blank_line_gets_no_reply() -> None:
     assert check(b"\n\r\n  \n" + GOOD + b"\n\n").replies == RECEIVED
 
 
+def test_a_byte_order_mark_before_the_first_line_is_left_out() -> None:
+    outcome = check(b"\xef\xbb\xbf" + GOOD + b"\n" + GOOD + b"\n")
+    assert (outcome.replies, outcome.entries) == (RECEIVED * 2, [GOOD] * 2)
+    assert check(b"\xef\xbb\xbf\n" + GOOD).replies == RECEIVED
+
+
 def test_an_unterminated_last_line_is_a_line() -> None:
     assert check(GOOD + b"\nnope").replies == RECEIVED + INVALID
 

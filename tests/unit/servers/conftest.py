@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from logboom.model import Batch, Receipt
+from logboom.pipeline.debts import Debts
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.pipeline.turns import Turns
 from logboom.protocols.registry import PROTOCOLS
@@ -100,6 +101,7 @@ class FakeIntake(Intake):
         self.entries: list[bytes] = []
         self.counters = Counters()
         self.limits = IntakeLimits()
+        self.debts = Debts(lambda: self.limits.throttle)
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         self.batches.append(batch)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from logboom.pipeline.inlet import IN_FLIGHT_BYTES_MAX
 from logboom.servers import connection as connection_module
 from logboom.servers.connection import (
     BUFFERED_BYTES_MAX,
     CHEAP_READS,
-    IN_FLIGHT_BYTES_MAX,
     SLOW_S,
     SMALL_READ_BYTES,
     TURN_S,

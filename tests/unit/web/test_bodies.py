@@ -64,6 +64,12 @@ def test_what_a_body_is_shows_in_its_first_line(name: str) -> None:
     assert set(verdicts) <= {Verdict.ACCEPTED}
 
 
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain"])
+def test_a_byte_order_mark_is_left_out(content_type: str) -> None:
+    body, lines = CASES["byte order mark"]
+    assert read([body], content_type) == (lines, [Verdict.ACCEPTED] * 2)
+
+
 @given(st.sampled_from(sorted(CASES)), st.lists(st.integers(0, 60), max_size=8))
 def test_any_split_of_a_body_gives_the_same_entries(name: str, cuts: list[int]) -> None:
     body, _ = CASES[name]
@@ -93,10 +99,17 @@ def test_a_broken_array_is_refused_as_a_whole() -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("body", [b"[%b,%b]", b"%b\n%b\n", b"[\n%b\n,%b]"])
+def test_numbers_that_json_does_not_have_are_kept_as_text(body: bytes) -> None:
+    good, verdicts = read([body % (b'{"a":[NaN,-Infinity]}', b'{"b":2}')])
+    assert good == [b'{"a":["NaN","-Infinity"]}', b'{"b":2}']
+    assert verdicts == [Verdict.ACCEPTED] * 2
+
+
 @pytest.mark.parametrize("body", [rb'[{"a":"\ud83d"},{"b":2}]', b'{"a":"\\ud83d"}\n{"b":2}\n'])
 def test_half_an_emoji_costs_itself(body: bytes) -> None:
     good, verdicts = read([body])
-    assert good == [rb'{"a":"\ufffd"}', b'{"b":2}']
+    assert good == [rb'{"a":"\\ud83d"}', b'{"b":2}']
     assert verdicts == [Verdict.ACCEPTED] * 2
 
 
