@@ -324,7 +324,7 @@ class App:
 
 
 def _instead_of_a_token(settings: ListenerSettings) -> str:
-    """What else lets a listener start that asks for a token, where there is none."""
+    """The alternatives to a token for a listener that requires one, where there is none."""
     if settings.auth == "auto":
         return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
     if settings.serves_entries and not settings.on_loopback:

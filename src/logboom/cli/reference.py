@@ -168,7 +168,7 @@ def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    """What a parameter is held to, in words."""
+    """The bounds of a parameter, in words."""
     bounds = []
     if schema.get("minimum") == 1:
         bounds.append(f"1 to {schema['maximum']}")

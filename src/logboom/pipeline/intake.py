@@ -111,7 +111,7 @@ class Counters:
         self.slow_closed = 0
         """Connections that were closed since their first request, or the TLS handshake, did not come."""
         self.handshakes_failed = 0
-        """TLS handshakes that came to nothing; those of gRPC are not known."""
+        """TLS handshakes that failed."""
         self.throttled_s = 0.0
         """For how long addresses that sent too fast were not read, all together, seconds."""
         self.auth_failed = 0
