@@ -88,12 +88,14 @@ dist: $(STAMPS)/.test $(UPLOT)  ## build the wheel and the source archive
 docs: $(STAMPS)/.run  ## regenerate the reference pages
 	@$(BIN)/logboom docs docs
 
-# Each file holds for every interpreter and system: what only some need has a marker.
+# Each file holds for every interpreter and system: what only some need has a marker. pip is left out: one that replaces
+# itself while it installs others can fail half-way.
 LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
+  --no-emit-index-url --no-emit-find-links --no-emit-package pip --custom-compile-command 'make lock' $(ARGS)
 lock: $(STAMPS)/.test  ## renew the hashed lock files (ARGS=--upgrade)
 	@$(PIP) install uv
 	@$(LOCK) --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
+	@$(LOCK) --constraints requirements/run.txt --output-file requirements/plain.txt pyproject.toml requirements/build.in
 	@$(LOCK) --constraints requirements/run.txt --output-file requirements/test.txt requirements/test.in
 
 clean:  ## remove what was built (never data)

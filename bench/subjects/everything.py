@@ -48,7 +48,6 @@ class Everything(Logboom):
         write_pair(files, make_server(make_ca(), [], 1))
         listen = [f"--listen={name}={HOST}:{number}" for name, number in self.ports.items()]
         environment = {
-            "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false",
             "LOGBOOM_LISTENERS__GUARDED__PROTOCOL": "http",
             "LOGBOOM_LISTENERS__GUARDED__AUTH": "token",
             "LOGBOOM_LISTENERS__SECURED__PROTOCOL": "device",

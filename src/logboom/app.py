@@ -1,8 +1,8 @@
 """The composition root: builds every part from the settings, wires them, runs them, stops them in order."""
 
 import asyncio
+import errno
 import gc
-import resource
 import signal
 import time
 import traceback
@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 import logboom
-from logboom.config import differences, take_over
+from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
+from logboom.extras import advice, is_missing, require
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
@@ -34,12 +35,16 @@ from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.service import OutputService
+from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.tokens import ADVICE, TokenStore
+from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
-from logboom.servers.registry import make_listener
+from logboom.servers.registry import EXTRAS, make_listener
 from logboom.settings import ListenerSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
@@ -50,9 +55,6 @@ STUCK_S_MAX: Final = 20.0
 
 LAST_LOOK_S: Final = 1.0
 """What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
-
-SPARE_DESCRIPTORS: Final = 100
-"""File descriptors kept free of connections, for the journal, outputs and whatever else must be opened."""
 
 
 class App:
@@ -80,7 +82,7 @@ class App:
         self._disk = disk
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
-        self._descriptors = raise_descriptor_limit()
+        self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
         """Open the journal, start the outputs, then the listeners: downstream first.
@@ -92,13 +94,16 @@ class App:
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
         try:
             self._open_journal()
+            self._open_keys()
             self.monitor = Monitor(
                 self.settings,
                 self.journal,
                 self.listeners,
                 self.outputs,
+                deduplicator=self._deduplicator,
                 version=logboom.__version__,
                 clock=self._clock,
+                connections_left=lambda: self.open_files.left,
             )
             self._health_socket = HealthSocket(
                 Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
@@ -109,8 +114,12 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
-        except BaseException:
+            if few := self.open_files.started():
+                self.log.warning(few)
+        except BaseException as error:
             await self.stop()
+            if isinstance(error, OSError) and error.errno == errno.EMFILE:
+                raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
@@ -138,8 +147,18 @@ class App:
             report=self.log.event,
             disk=self._disk,
         )
+        self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
+        self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
+
+    def _open_keys(self) -> None:
+        """Remember the keys of what is stored. Raises OSError."""
+        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        window_s = settings.deduplication_window_s
+        self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
+        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
+        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
 
     def _watch_over(self) -> None:
         """Who sends, and what is told to whom when something is wrong."""
@@ -171,24 +190,41 @@ class App:
     async def _tick(self) -> None:
         while True:
             self.monitor.tick()
+            self._keylog.note(self.journal.answered)
+            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
         for name, settings in self.settings.active_listeners.items():
+            if self._is_left_out(name, settings):
+                continue
             self._check_access(name, settings)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
 
+    def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
+        """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
+        extra = EXTRAS.get(settings.protocol, "")
+        if not extra or not is_missing(extra):
+            return False
+        if name in self.settings.only or settings != default_listeners().get(name):
+            require(extra, f"listener {name}")
+        self.log.event("info", f"listener {name} is left out: {advice(extra)}")
+        return True
+
     def _check_access(self, name: str, settings: ListenerSettings) -> None:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
+            if not len(self._tokens) and settings.health_open:
+                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
+                return
             if not len(self._tokens):
                 raise ConfigError(
                     f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
-                    f"bind it to 127.0.0.1, or start with --insecure where you trust the network"
+                    f"{_instead_of_a_token(settings)}"
                 )
             if not (settings.tls_cert or settings.on_loopback):
                 self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
@@ -205,20 +241,16 @@ class App:
         return ListenerContext(
             name=name,
             settings=settings,
-            intake=Intake(journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings)),
+            intake=Intake(
+                journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings), self._deduplicator
+            ),
             journal=self.journal,
-            journal_behind=lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX,
-            connections_left=self._connections_left,
+            turns=self._turns,
+            connections_left=lambda: self.open_files.left,
             report=self.log.event,
             tokens=self._tokens if self.settings.needs_token(name) else None,
             operations=self._operations,
         )
-
-    def _connections_left(self) -> int:
-        """How many connections all listeners together may still take, so that the journal can open its files."""
-        counters = [one.service.intake.counters for one in self.listeners.values()]
-        taken = sum(one.put_by or one.connections_open + one.shaking for one in counters)
-        return self._descriptors - SPARE_DESCRIPTORS - taken
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
         """Take over what `settings` marks as `RELOADED`; outputs open their files anew.
@@ -242,6 +274,13 @@ class App:
         waiting = ", ".join(differences(_typed(self.settings), wanted))
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
+    async def _finish_journal(self) -> None:
+        """Commit what was taken, and note its keys."""
+        await asyncio.to_thread(self.journal.finish)
+        await asyncio.sleep(0)  # the receipts of the last group
+        if hasattr(self, "_keylog"):
+            self._keylog.note(self.journal.answered)
+
     def is_alive(self) -> bool:
         """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
@@ -261,7 +300,7 @@ class App:
             await listener.drain(max(0.0, deadline - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
-            await asyncio.to_thread(self.journal.finish)
+            await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
@@ -275,12 +314,13 @@ class App:
         self.log.close()
 
 
-def raise_descriptor_limit() -> int:
-    """Raise the limit of open files as far as it goes; returns it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+def _instead_of_a_token(settings: ListenerSettings) -> str:
+    """What else lets a listener start that asks for a token, where there is none."""
+    if settings.auth == "auto":
+        return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
+    if settings.serves_entries and not settings.on_loopback:
+        return "or bind it to 127.0.0.1 and set its auth to `auto`"
+    return "or set its auth to `auto`, which asks for none here"
 
 
 def _intake_limits(settings: ListenerSettings) -> IntakeLimits:

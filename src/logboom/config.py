@@ -73,6 +73,11 @@ def load(
     return parse(table)
 
 
+def default_listeners() -> dict[str, ListenerSettings]:
+    """The listeners of a server without any configuration."""
+    return parse(_read_profile("default")).listeners
+
+
 def parse(table: Table) -> Settings:
     """Check a whole configuration. Raises `ConfigError`."""
     listeners = _section(table, "listeners")
@@ -236,10 +241,8 @@ def take_over(running: Settings, fresh: Settings) -> None:
 
 def _switched(listener: ListenerSettings, wanted: ListenerSettings) -> frozenset[str]:
     """The settings of TLS that wait for a restart: they switch something on or off."""
-    if bool(listener.tls_cert) != bool(wanted.tls_cert):
-        return frozenset({"tls_cert", "tls_key", "tls_client_ca"})
-    asks_others = bool(listener.tls_client_ca) != bool(wanted.tls_client_ca)
-    return frozenset({"tls_client_ca"} if asks_others and listener.protocol == "grpc" else ())
+    switched = bool(listener.tls_cert) != bool(wanted.tls_cert)
+    return frozenset({"tls_cert", "tls_key", "tls_client_ca"} if switched else ())
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:

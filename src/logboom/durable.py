@@ -14,6 +14,8 @@ FILE_MODE: Final = 0o640
 
 _COPY_BYTES: Final = 1 << 20
 
+_umasks: Final[list[int]] = []  # the process's before `keep_private`; empty while it still has that one
+
 Sync = Callable[[int], None]
 """Makes the content of an open file durable; tests put a failing one here."""
 
@@ -27,12 +29,38 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` and what is missing above it, durably. Raises OSError."""
+def keep_private() -> None:
+    """Let this process make files for its user and group only, but for those that get `shared` permissions."""
+    before = os.umask(0o077)
+    os.umask(before | 0o027)
+    _umasks.append(before)
+
+
+def shared(mode: int) -> int:
+    """The permissions `mode` less the umask that the process was started with."""
+    if _umasks:
+        return mode & ~_umasks[0]
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return mode & ~umask
+
+
+def make_folder(folder: Path, mode: int | None = None) -> None:
+    """Make `folder` and what is missing above it, durably.
+
+    Args:
+        folder: may be there already.
+        mode: permissions of what is made, whatever the umask; None: as the umask has it.
+
+    Raises:
+        OSError: it can't be made.
+    """
     if folder.is_dir():
         return
-    make_folder(folder.parent)
+    make_folder(folder.parent, mode)
     folder.mkdir(exist_ok=True)
+    if mode is not None:
+        folder.chmod(mode)
     sync_folder(folder.parent)
 
 

@@ -13,6 +13,10 @@ class ConfigError(LogboomError):
     """A setting is wrong. The text names the key, what was found and what is allowed."""
 
 
+class ExtraMissingError(ConfigError):
+    """A part is asked for whose packages are not installed. The text says how to install them."""
+
+
 class ListenerError(LogboomError):
     """A listener could not be started, for example because its port is taken."""
 
@@ -27,6 +31,10 @@ class DataDirLockedError(StorageError):
 
 class OutputError(LogboomError):
     """An output could not take records now; its runner keeps the position and tries again."""
+
+
+class TakenAwayError(OutputError):
+    """Another program moved, deleted, cut or emptied a file or table; its output goes on with a new one at once."""
 
 
 class DeliveryError(LogboomError):

@@ -30,6 +30,8 @@ class Verdict(IntEnum):
     """Above the listener's `line_bytes_max`; discarded unread."""
     FAILED = 7
     """Good, but the journal could not store it: the sender should send it again."""
+    DUPLICATE = 8
+    """Stored before under the same key, with the same content; answered as stored."""
 
 
 INVALID = frozenset({Verdict.NOT_JSON, Verdict.NOT_OBJECT, Verdict.MISSING_FIELD, Verdict.TOO_LONG})
@@ -72,7 +74,10 @@ class Batch:
     """
 
     __slots__ = (
+        "digests",
+        "duplicates",
         "entries",
+        "keys",
         "levels",
         "reasons",
         "received_ns",
@@ -107,6 +112,12 @@ class Batch:
         """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
         self.retry_after_s = 0.0
+        self.keys: list[bytes] | None = None
+        """One key per entry, each a JSON string; None where the protocol has no keys."""
+        self.digests: list[bytes] = []
+        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`)."""
+        self.duplicates: list[bytes] = []
+        """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 
     @property
     def count(self) -> int:
@@ -129,6 +140,9 @@ class Batch:
         self.entries = b"\n".join([entries[i] for i in kept])
         if self.levels is not None:
             self.levels = [self.levels[i] for i in kept]
+        if self.keys is not None:
+            self.keys = [self.keys[i] for i in kept]
+            self.digests = [self.digests[i] for i in kept]
         self.verdicts = bytes(verdicts)
 
     def receipt(self, first_sequence: int | None) -> Receipt:

@@ -27,6 +27,14 @@ RELOADED_BUT_GRPC: Final = Meta(extra={"reloaded": "but grpc"})
 """As above; but gRPC's core is told at the start only."""
 
 
+LINE_BYTES_USUAL: Final = 16384
+LINE_BYTES_MAX: Final = {"gateway": 65536, "collector": 1 << 20, "http": 1 << 20}
+"""What the clients of the source systems send, by protocol; of the others `LINE_BYTES_USUAL`."""
+
+LINE_BYTES_LEAST: Final = 64
+"""Shorter ones could not even say hello."""
+
+
 class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[journal]`: the durable log itself."""
 
@@ -51,6 +59,18 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             description="New entries are refused when the disk has less left, bytes, so that it never fills up."
         ),
     ] = 128 << 20
+    deduplication_window_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="How long the key of a stored entry is remembered, seconds: an entry that is sent again with "
+            "it within this time is stored once.",
+        ),
+    ] = 86400.0
+    deduplication_bytes_max: Annotated[
+        Natural,
+        Meta(description="Memory for remembered keys, bytes; the oldest are forgotten first."),
+    ] = 64 << 20
 
 
 class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -75,9 +95,14 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     store: Annotated[bool, Meta(description="Keep what comes in. Off: check and answer only.")] = True
     line_bytes_max: Annotated[
         int,
-        Meta(ge=64, le=1 << 20, description="Longest line or object, bytes; longer ones are refused."),
+        Meta(
+            ge=0,
+            le=1 << 20,
+            description="Longest line or object, bytes, at least 64; longer ones are refused. 0: as long as the source "
+            "system's: `device` 16384, `gateway` 65536, `collector` and `http` 1048576.",
+        ),
         RELOADED,
-    ] = 16384
+    ] = 0
     frame_bytes_max: Annotated[
         int,
         Meta(
@@ -96,8 +121,15 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         bool,
         Meta(description="`http`: serve health and metrics only; no page, no entries."),
     ] = False
+    health_open: Annotated[
+        bool,
+        Meta(
+            description="`http`: health and metrics need no token, and the listener starts also while there is none; "
+            "until one is made, it serves nothing else."
+        ),
+    ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED_BUT_GRPC
+        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,
@@ -113,6 +145,15 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     ] = []
     deny: Annotated[
         list[str], Meta(description="Networks that may not connect, even where allowed."), RELOADED
+    ] = []
+    proxy_from: Annotated[
+        list[str],
+        Meta(
+            description="Networks of proxies that send a PROXY header, version 1 or 2, such as `10.0.0.5/32`: "
+            "from these it is required, and the client's address in it is the one that counts; from others it is "
+            "never read. Empty: none."
+        ),
+        RELOADED,
     ] = []
     bytes_per_s_max: Annotated[
         Natural,
@@ -178,7 +219,12 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         return self.protocol == "http" and not self.health_only
 
     def __post_init__(self) -> None:
-        for name in ("allow", "deny"):
+        self.line_bytes_max = self.line_bytes_max or LINE_BYTES_MAX.get(self.protocol, LINE_BYTES_USUAL)
+        if self.line_bytes_max < LINE_BYTES_LEAST:
+            raise ValueError(
+                f"`line_bytes_max` is {self.line_bytes_max}, expected 0 or at least {LINE_BYTES_LEAST}"
+            )
+        for name in ("allow", "deny", "proxy_from"):
             for text in getattr(self, name):
                 _check_network(name, text)
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):

@@ -16,8 +16,6 @@ from logboom.prove.oracle import COLLECTOR, DEVICE, Witness, judge
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_thread import AppThread
 
-LIMITS_OFF = {"listeners": {"collector": {"rate_limit_enabled": False}}}
-
 
 class FaultyDisk(Disk):
     """Fails when told to: writes get stuck half-way with ENOSPC, syncs report EIO."""
@@ -56,7 +54,7 @@ def wait(heard: threading.Semaphore, count: int) -> None:
 def test_faults_come_and_go_under_load(tmp_path: Path, fault: str) -> None:
     disk = FaultyDisk()
     heard, told_no = threading.Semaphore(0), threading.Semaphore(0)
-    with AppThread(tmp_path, ("collector",), disk, LIMITS_OFF) as server:
+    with AppThread(tmp_path, ("collector",), disk) as server:
 
         def connect(listener: str) -> socket.socket:
             return socket.create_connection(("127.0.0.1", server.port(listener)), timeout=30)
@@ -153,7 +151,6 @@ def test_a_real_disk_fills_up_and_gets_room_again(small_disk: Path) -> None:
     ballast.write_bytes(bytes(3 << 20))
     environment = {
         "LOGBOOM_JOURNAL__FREE_BYTES_MIN": "0",  # so that the write itself meets the full disk
-        "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false",
     }
     with ServerProcess(small_disk / "data", ("collector",), environment=environment) as server:
         heard = threading.Semaphore(0)

@@ -7,6 +7,7 @@ import pytest
 from logboom.prove.follow import follow_once
 
 
+@pytest.mark.timeout(400)  # more than a schedule may take on a very busy machine
 @pytest.mark.parametrize(("protocol", "seed"), [("ws", 5), ("collector", 1002)])
 def test_no_line_is_lost(tmp_path: Path, protocol: str, seed: int) -> None:
     tally, said = follow_once(tmp_path, protocol, seed)

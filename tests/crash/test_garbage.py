@@ -46,8 +46,7 @@ def flood(connection: socket.socket, seed: int) -> None:
 
 @pytest.mark.parametrize("listener", ["device", "collector", "gateway"])
 def test_a_flood_of_garbage_harms_nobody_else(tmp_path: Path, listener: str) -> None:
-    environment = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
-    with ServerProcess(tmp_path, ("device", listener), environment=environment) as server:
+    with ServerProcess(tmp_path, ("device", listener)) as server:
         strangers = [server.connect(listener) for _ in range(3)]
         threads = [
             threading.Thread(target=flood, args=(stranger, number), daemon=True)

@@ -143,6 +143,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
+@pytest.mark.timeout(400)  # more than a followed file may take on a very busy machine
 def test_all_protocols_keep_the_promise(tmp_path: Path) -> None:
     code, output = run("--json", "--seed", "5", "--dir", str(tmp_path))
     found = json.loads(output)

@@ -35,6 +35,7 @@ SHOWN = {
     "capnp",
     "cpp",
     "diff",
+    "haproxy",
     "ini",
     "javascript",
     "jsonl",

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from logboom.cli import app
 from logboom.cli.reference import command_line_page
+from logboom.web import operations
 from logboom.web.openapi import openapi_document
 from logboom.web.routes import api_document
 from tests.kit.app_kit import port_of, run_scenario, running_app
@@ -103,3 +104,38 @@ def test_every_command_and_option_is_in_the_reference() -> None:
         for parameter in command.params:
             assert parameter.param_type_name == "argument" or f"`{parameter.opts[0]}`" in page
     assert page.count("Exit codes") >= 12
+
+
+def test_tokens_are_described_where_they_are_asked_for() -> None:
+    def secured(*, asks_for_tokens: bool | None) -> list[object]:
+        application = web.Application()
+        application.router.add_get("/api/status", operations.status)
+        document = openapi_document(application, "1", asks_for_tokens=asks_for_tokens)
+        found: list[object] = document["paths"]["/api/status"]["get"].get("security", [])
+        return found
+
+    ways: list[object] = [{"token": []}, {"password": []}, {"cookie": []}]
+    assert secured(asks_for_tokens=True) == ways
+    assert secured(asks_for_tokens=False) == []
+    assert secured(asks_for_tokens=None) == [*ways, {}]
+
+
+def test_bounds_are_those_of_the_queries() -> None:
+    paths = api_document("1")["paths"]
+
+    def schema(path: str, name: str) -> dict[str, object]:
+        parameters = paths[path]["get"]["parameters"]
+        found: dict[str, object] = next(one["schema"] for one in parameters if one["name"] == name)
+        return found
+
+    assert schema("/api/entries", "limit") == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10_000,
+        "default": 100,
+    }
+    assert schema("/api/sources", "limit")["maximum"] == 1000
+    assert schema("/api/entries", "format")["enum"] == ["json", "jsonl", "csv"]
+    assert schema("/api/series", "field")["maxItems"] == 8
+    refused = paths["/api/entries"]["post"]["responses"].keys()
+    assert {"200", "207", "400", "401", "403", "408", "413", "415", "429", "500", "503"} == set(refused)

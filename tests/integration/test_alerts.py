@@ -228,7 +228,9 @@ def test_a_source_is_forgotten_and_its_alert_ends_without_a_word(tmp_path: Path,
         server.clock.wait(60.0)
         await asyncio.to_thread(hook.next)
         path = "/api/sources?listener=device&name=pump%201"
-        assert await server.delete(path, Origin="http://evil.example") == (
+        assert await server.delete(
+            path, **{"Origin": "http://evil.example", "User-Agent": "Mozilla/5.0"}
+        ) == (
             403,
             {"error": "cross-origin requests are refused"},
         )
@@ -301,17 +303,21 @@ def call(*arguments: str, **environment: str) -> tuple[int, str]:
 def test_alerts_test_sends_to_every_target_and_tells_each_result(tmp_path: Path, hook: Webhook) -> None:
     config = tmp_path / "logboom.toml"
     config.write_text(f'name = "boom"\n[alerts]\nnotify = ["{hook.url}"]\n')
-    assert call("alerts", "test", "--config", str(config)) == (0, f"✅ json://127.0.0.1:{hook.port}\n")
+    assert call("alerts", "test", "--config", str(config)) == (
+        0,
+        f"✅ json://127.0.0.1:{hook.port}: accepted\n",
+    )
     message = hook.next()
     assert message["title"] == "💬 boom: test message"
-    assert message["message"] == "Alerts of this Logboom server come here."
+    assert message["message"] == "This is a test. Alerts of this Logboom server are sent to this target."
 
     away = f"json://127.0.0.1:{free_port()}/hook-of-mine"
     notify = json.dumps([hook.url, away, "nosuch://hook-of-mine/hunter2secret"])
     code, output = call("alerts", "test", "--config", str(config), LOGBOOM_ALERTS__NOTIFY=notify)
     assert code == 1
-    assert [line[:1] for line in output.splitlines()] == ["✅", "❌", "❌"]
-    assert "nosuch://…: Apprise knows no such target" in output
+    assert [line.split(": ")[0][:1] for line in output.splitlines()] == ["✅", "❌", "❌", "❌"]
+    assert "2 of 3 targets did not accept the test message" in output
+    assert "nosuch://…: not accepted: Apprise knows no such target" in output
     assert not [secret for secret in SECRETS if secret in output]
     hook.next()
 
@@ -326,7 +332,15 @@ def test_alerts_test_sends_to_every_target_and_tells_each_result(tmp_path: Path,
 def test_alerts_test_without_a_target_says_so() -> None:
     code, output = call("alerts", "test")
     assert code == 1
-    assert "there is no target: set alerts.notify" in output
+    assert "no target is configured: set alerts.notify" in output
+
+
+def test_alerts_test_warns_where_alerts_are_off(tmp_path: Path, hook: Webhook) -> None:
+    config = tmp_path / "logboom.toml"
+    config.write_text(f'[alerts]\nenabled = false\nnotify = ["{hook.url}"]\n')
+    code, output = call("alerts", "test", "--config", str(config))
+    assert (code, "alerts.enabled is false: the server sends no alerts" in output) == (0, True)
+    hook.next()
 
 
 def test_config_check_knows_the_alerts(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What somebody tried who wants in, wants it down, or wants to see what he must not; each stays tried."""
 
+import asyncio
 import gzip
 import io
 import json
@@ -17,7 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from logboom import app as app_module
+from logboom.app import App
+from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
@@ -37,9 +39,9 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
+from logboom.web import bodies
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
-from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
@@ -195,6 +197,39 @@ def test_a_token_in_a_request_that_can_not_be_read_stays_out_of_the_log(
     assert made["read"] not in app.log.getvalue()
 
 
+def chunked(body: bytes, size: int = 7) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]) + b"0\r\n\r\n"
+
+
+LOGIN = b'{"token":"x"}'
+LONG = LOGIN + b" " * access_module.LOGIN_BYTES_MAX
+IN_CHUNKS = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (f"Content-Length: {len(LOGIN)}\r\n", LOGIN, 200),
+        (f"Content-Length: {len(LONG)}\r\n", LONG, 413),
+        ("Content-Length: 9999999999\r\n", b"", 413),
+        ("Content-Length: 0\r\n", b"", 400),
+        ("", b"", 400),
+        (IN_CHUNKS, chunked(LOGIN), 200),
+        (IN_CHUNKS, chunked(LOGIN, 1), 200),
+        (IN_CHUNKS, chunked(b""), 400),
+        (IN_CHUNKS, chunked(LOGIN + b"}"), 400),
+        (IN_CHUNKS, chunked(LONG, 100), 413),
+        (IN_CHUNKS, b"d\r\n" + LOGIN + b"\r\nzz\r\n", 400),
+    ],
+)
+def test_a_login_is_answered_by_what_it_is(tmp_path: Path, headers: str, body: bytes, status: int) -> None:
+    with AppThread(tmp_path, ("http",)) as app:
+        head = f"POST /api/login\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}"
+        assert status_of(ask(app.port("http"), head, body)) == status
+        assert "💥" not in app.log.getvalue()
+
+
 def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), b'{"token":"a\\r\\nSet-Cookie: b"}', path="/api/login")
@@ -211,7 +246,12 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("evil.example:8080", "Accept-Language: en\r\n", 403),
         ("evil.example", "Accept-Language:\r\n", 403),
         ("evil.example", "Accept-Language: en\r\nOrigin: http://evil.example\r\n", 403),
-        ("evil.example", "Accept-Language: en\r\n" + UPGRADE, 403),
+        ("evil.example", "Accept-Language: en\r\nOrigin: null\r\n" + UPGRADE, 403),
+        (
+            "evil.example",
+            "Accept-Language: *\r\nUser-Agent: node\r\n",
+            403,
+        ),  # some browsers let a page write this
         ("evil.example", "Origin: http://evil.example\r\n", 403),
         ("evil.example", "Origin: http://evil.example\r\n" + UPGRADE, 403),
         ("127.0.0.1:8080", "Accept-Language: en\r\n", 200),
@@ -220,6 +260,8 @@ def test_without_tokens_a_login_sets_no_cookie(tmp_path: Path) -> None:
         ("logs.localhost", "Accept-Language: en\r\n", 200),
         ("logboom:8080", "Accept-Language: en\r\n", 200),
         ("logs.example", "", 200),  # a program; through a proxy, perhaps
+        ("logs.example", "Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("logs.example", "Origin: file://\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nSec-Fetch-Site: same-origin\r\n", 200),
         ("logs.example", "Accept-Language: en\r\nOrigin: https://logs.example\r\n", 200),
     ],
@@ -230,6 +272,44 @@ def test_a_foreign_name_that_leads_here_reads_nothing(
     with AppThread(tmp_path_factory.mktemp("rebound"), ("http",)) as app:
         answer = ask(app.port("http"), f"GET /api/entries\nHost: {host}\r\nConnection: close\r\n{headers}")
         assert status_of(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 200),
+        ("Accept-Language: *\r\nSec-Fetch-Mode: cors\r\nUser-Agent: node\r\n", 200),
+        ("Accept-Language: *\r\nUser-Agent: Deno/2.1\r\n", 200),
+        ("Accept-Language: en;q=1\r\nUser-Agent: App/1 CFNetwork/1 Darwin/2\r\n", 200),
+        ("Origin: file://\r\nUser-Agent: ESP32HTTPClient\r\n", 200),
+        ("Origin: http://logs.example\r\nUser-Agent: x\r\n", 403),  # some browsers let a page write this
+        ("Origin: null\r\nUser-Agent: x\r\n", 403),
+        ("Origin: http://logs.example\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Origin: file://\r\nUser-Agent: Mozilla/5.0\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\n", 403),
+    ],
+)
+def test_programs_may_write_by_a_name_that_leads_here(
+    tmp_path_factory: pytest.TempPathFactory, headers: str, status: int
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("named"), ("http",)) as app:
+        head = (
+            f"POST /api/entries\nHost: logs.example\r\nConnection: close\r\nContent-Length: 12\r\n{headers}"
+        )
+        assert status_of(ask(app.port("http"), head, b'{"msg":"hi"}')) == status
+
+
+@pytest.mark.parametrize("origin", ["file://", "https://github.com/gilmaimon/TinyWebsockets"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "logs.lan", "192.168.1.9:8080"])
+def test_websocket_libraries_of_devices_have_an_origin_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory, host: str, origin: str
+) -> None:
+    with AppThread(tmp_path_factory.mktemp("device"), ("http",)) as app:
+        for headers, status in (("", 101), ("User-Agent: Mozilla/5.0\r\n", 403)):
+            head = f"GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n{headers}{UPGRADE}\r\n"
+            with socket.create_connection(("127.0.0.1", app.port("http")), timeout=LIMIT_S) as connection:
+                connection.sendall(head.encode())
+                assert status_of(connection.recv(1 << 16)) == status
 
 
 # --- what was revoked
@@ -319,7 +399,7 @@ def test_who_brings_no_token_does_not_hold_a_place(tmp_path: Path, monkeypatch: 
 
 def test_all_listeners_share_the_open_files(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("device", "gateway", "http")) as app:
-        app.app._descriptors = app_module.SPARE_DESCRIPTORS + 3
+        app.app.open_files.limit = app.app.open_files.spare + 3
         ports = [app.port(name) for name in ("device", "gateway", "http", "device", "http")]
         connections: list[socket.socket] = []
         for port in ports:
@@ -469,7 +549,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = 500_000
-    monkeypatch.setattr(entries_module, "INVALID_MAX", lines)
+    monkeypatch.setattr(bodies, "INVALID_MAX", lines)
     with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as sender:
         port, counters = app.port("http"), app.app.listeners["http"].service.intake.counters
         head = b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * lines)
@@ -482,7 +562,7 @@ def test_others_have_their_turn_while_bad_lines_are_judged(
 
 
 def test_a_bomb_of_bad_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "INVALID_MAX", 1000)
+    monkeypatch.setattr(bodies, "INVALID_MAX", 1000)
     bomb = gzip.compress(b'{"good":1}\n' + b"0\n" * 2_000_000)
     with AppThread(tmp_path, ("http",)) as app:
         answer = post(app.port("http"), bomb, "Content-Encoding: gzip\r\n")
@@ -538,7 +618,7 @@ def test_no_number_is_too_long_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
-    before = facts._short_name.cache_info().currsize
+    facts._word_name.clear()
     entries = b"".join(b'{"level":"%d%b"}\n' % (number, b"x" * 100_000) for number in range(5))
     with AppThread(tmp_path, ("http",)) as app:
         port = app.port("http")
@@ -546,48 +626,19 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
         told = json.loads(get(port, "/api/volume").partition(b"\r\n\r\n")[2])
         assert sorted(told["levels"]) == [f"{number}{'X' * 31}" for number in range(5)]
         assert len(get(port, "/api/export.csv")) > 500_000
-    assert facts._short_name.cache_info().currsize == before
+    assert sum(map(len, facts._word_name)) <= facts.WORDS_BYTES_MAX
 
 
 # --- sending more than one may
-
-
-def sent_and_stored(app: AppThread, front: str) -> bool:
-    """Send an entry over a new connection; returns whether it was stored."""
-    if front == "http":
-        return status_of(post(app.port(front), b'{"a":1}')) == 200
-    with socket.create_connection(("127.0.0.1", app.port(front)), timeout=LIMIT_S) as one:
-        one.sendall(ENTRIES[front])
-        one.shutdown(socket.SHUT_WR)
-        while one.recv(100):
-            pass
-    return len(journal_lines(Path(app.app.settings.data_dir))) == 1
-
-
-@pytest.mark.parametrize("front", ["device", "gateway", "collector", "capnp", "http"])
-def test_a_limit_counts_for_all_connections_of_an_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str
-) -> None:
-    """Over WebSocket and gRPC, a connection is held back for what it has sent itself."""
-    looks: list[str] = []
-
-    def debt_s(_: Intake, address: str) -> float:
-        looks.append(address)
-        return 0.01 if len(looks) < 5 else 0.0
-
-    monkeypatch.setattr(Intake, "debt_s", debt_s)
-    with AppThread(tmp_path, (front,)) as app:
-        assert sent_and_stored(app, front)
-        assert looks[:5] == ["127.0.0.1"] * 5
 
 
 def test_no_name_that_a_peer_takes_counts_for_its_limits() -> None:
     intake = Intake(None, AckLevel.SYNCED, lambda *_: None, IntakeLimits(throttle=Throttle(10, 0)))
     batch = Batch(b"{}", bytes(1), size_bytes=1000)
     batch.source = NOWHERE._replace(peer="honest", address="192.0.2.66")
-    assert intake.pause_s(batch) > 0
-    assert intake.debt_s("192.0.2.66") > 0
-    assert intake.debt_s("honest") == 0
+    intake.submit(batch, lambda _receipt: None)
+    assert intake.debts.owes("192.0.2.66")
+    assert not intake.debts.owes("honest")
 
 
 def test_a_reload_tells_grpc_whom_to_turn_away(tmp_path: Path) -> None:
@@ -638,3 +689,45 @@ def test_no_part_of_a_password_is_shown(url: str) -> None:
     assert "SECRET" not in redacted_url(url)
     assert "SECRET" not in place(url)
     assert "SECRET" not in place(url.replace("part", "[")), "it can't be read as an address"
+
+
+@pytest.mark.parametrize(
+    ("listener", "settings", "fits", "does_not"),
+    [
+        (
+            "http",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token"},
+            "set its auth to `auto`, which asks for none here",
+            ("--insecure", "bind"),
+        ),
+        (
+            "device",
+            {"auth": "token", "host": "0.0.0.0"},
+            "set its auth to `auto`, which",
+            ("--insecure", "bind"),
+        ),
+        (
+            "http",
+            {"auth": "token", "host": "0.0.0.0"},
+            "bind it to 127.0.0.1 and set its auth",
+            ("--insecure",),
+        ),
+        ("http", {"host": "0.0.0.0"}, "bind it to 127.0.0.1, or start with --insecure", ("auth",)),
+    ],
+)
+def test_the_advice_of_a_start_without_tokens_fits(
+    tmp_path: Path, listener: str, settings: dict[str, str], fits: str, does_not: tuple[str, ...]
+) -> None:
+    section = {"port": 0, "host": "127.0.0.1", **settings}
+    table = {"data_dir": str(tmp_path), "only": [listener], "listeners": {listener: section}}
+    app = App(load(environment={}, flags=table), OperationalLog(stream=io.StringIO()))
+    with pytest.raises(ConfigError, match="logboom token add NAME") as caught:
+        asyncio.run(app.start())
+    assert fits in str(caught.value)
+    assert not [word for word in does_not if word in str(caught.value)]

@@ -112,7 +112,7 @@ def test_a_wrong_login_sets_no_cookie(world: World, body: bytes) -> None:
 
 
 def test_another_site_can_not_log_a_browser_in(world: World) -> None:
-    shown = {"Origin": "http://evil.example"}
+    shown = {"Origin": "http://evil.example", "User-Agent": "Mozilla/5.0"}
     assert world.ask("POST", "/api/login", json={"token": world.tokens["read"]}, headers=shown)[0] == 403
 
 

@@ -93,7 +93,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("tokens")
     tokens = {name: add_token(folder / "tokens.json", name, (name,)) for name in ("write", "read")}
     tokens["wrong"] = "lb_wrong-by-all-means"
-    settings = {"listeners": {name: {"auth": "token", "rate_limit_enabled": False} for name in LISTENERS}}
+    settings = {"listeners": {name: {"auth": "token"} for name in LISTENERS}}
     with AppThread(folder, LISTENERS, settings=settings) as app:
         yield World(app, tokens)
 

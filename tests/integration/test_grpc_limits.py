@@ -1,5 +1,7 @@
 """Who may call over gRPC, and how much at once: attackers with gRPC's own client, and by hand."""
 
+import contextlib
+import json
 import socket
 import struct
 import threading
@@ -22,9 +24,10 @@ from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import add_token
 from logboom.servers import grpc as grpc_listener
-from logboom.servers import grpc_calls, grpc_gate, grpc_options, grpc_services
+from logboom.servers import grpc_calls, grpc_gate, grpc_options, grpc_relay, grpc_services
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
+from tests.kit.proxy_kit import v1, v2
 
 LIMIT_S = 30.0
 STORED = b"\x08\x01"
@@ -263,20 +266,141 @@ def test_an_idle_connection_is_closed_and_nobody_notices(
 # --- connections
 
 
-def test_a_denied_network_gets_nothing(serve: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grpc_listener, "HEALTH_INTERVAL_S", 3600.0)  # its connection stays so long
+def test_a_denied_network_gets_nothing(serve: Callable[..., World]) -> None:
     world = serve(deny=["127.0.0.0/8"])
     ask = health_pb2_grpc.HealthStub(world.channel).Check
     list_services = reflection_pb2.ServerReflectionRequest(list_services="")
     reflect = reflection_pb2_grpc.ServerReflectionStub(world.channel).ServerReflectionInfo
     for call in (
-        world.send,
         lambda: ask(health_pb2.HealthCheckRequest(), timeout=LIMIT_S),
         lambda: next(reflect(iter([list_services]), timeout=LIMIT_S)),
+        lambda: next(world.open(MESSAGE, brings=request("m"))),
         lambda: next(world.open(STREAM)),
         lambda: next(world.open(WATCH)),
     ):
-        assert status(call)[0] is Code.PERMISSION_DENIED
+        assert status(call)[0] is Code.UNAVAILABLE
+    assert world.counters.connections_turned_away[Refused.NETWORK] > 0
+
+
+HEAD = b"".join(
+    b"\0%c%b%c%b" % (len(name), name, len(value), value)
+    for name, value in (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", MESSAGE.encode()),
+        (b":authority", b"localhost"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+    )
+)
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def frame(kind: int, flags: int, stream: int, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + data
+
+
+HEADERS, SETTINGS, CONTINUATION, END_HEADERS = 1, 4, 9, 4
+BEGIN = PREFACE + frame(SETTINGS, 0, 0)
+
+
+def read_to_end(one: socket.socket) -> None:
+    try:
+        while one.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        BEGIN + frame(HEADERS, 0, 1, HEAD) + frame(CONTINUATION, 0, 1, b"\0\4aaaa\x7f\0" + b"b" * 127) * 2000,
+        BEGIN + frame(HEADERS, 0, 1, HEAD) + frame(CONTINUATION, 0, 1) * 100,
+        BEGIN + frame(HEADERS, END_HEADERS, 1, bytes(100_000)),
+        BEGIN + frame(HEADERS, 0, 1, HEAD) + frame(SETTINGS, 0, 0),
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"PRI * HTTP/1.0\r\n\r\n",
+    ],
+    ids=["fields", "empty frames", "one frame", "another frame within", "HTTP/1", "TLS", "no preface"],
+)
+def test_what_the_core_would_keep_ends_the_connection(serve: Callable[..., World], sent: bytes) -> None:
+    world = serve()
+    with socket.create_connection(("127.0.0.1", world.app.port("grpc")), timeout=LIMIT_S) as one:
+        with contextlib.suppress(ConnectionError):
+            one.sendall(sent)
+        read_to_end(one)
+    until(lambda: world.counters.connections_open == 0)
+    until(lambda: "closed" in world.app.log.getvalue())
+    assert world.send() == STORED
+
+
+@pytest.mark.parametrize(
+    "sent", [BEGIN + frame(HEADERS, 0, 1, HEAD), BEGIN + frame(HEADERS, 4, 1, HEAD)[:-9], PREFACE[:9]]
+)
+def test_a_head_that_does_not_come_to_its_end_is_waited_for_so_long(
+    serve: Callable[..., World], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(grpc_relay, "HEAD_S_MAX", 0.0)
+    monkeypatch.setattr(grpc_listener, "HEALTH_INTERVAL_S", 0.01)
+    world = serve()
+    with socket.create_connection(("127.0.0.1", world.app.port("grpc")), timeout=LIMIT_S) as one:
+        one.sendall(sent)
+        read_to_end(one)
+    until(lambda: world.counters.limits_reached[Limit.HEAD_BYTES] + world.counters.slow_closed == 1)
+
+
+def test_a_head_in_pieces_is_a_head(serve: Callable[..., World]) -> None:
+    world = serve()
+    pieces = [
+        frame(HEADERS, 0, 1, HEAD[:20]),
+        frame(CONTINUATION, 0, 1, HEAD[20:40]),
+        frame(CONTINUATION, 4, 1, HEAD[40:]),
+    ]
+    body = request("in pieces")
+    data = frame(0, 1, 1, b"\0" + struct.pack(">I", len(body)) + body)
+    with socket.create_connection(("127.0.0.1", world.app.port("grpc")), timeout=LIMIT_S) as one:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in BEGIN + b"".join(pieces) + data:
+            one.sendall(bytes([byte]))
+        received = b""
+        while STORED not in received:
+            received += one.recv(4096)
+    assert len(journal_lines(world.data_dir)) == 1
+
+
+def test_nobody_calls_past_the_relay(serve: Callable[..., World]) -> None:
+    world = serve()
+    path = world.data_dir / "grpc" / "grpc.sock"
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        assert status(lambda: world.send(channel=channel))[0] is Code.PERMISSION_DENIED
+    assert world.send() == STORED
+
+
+def test_grpc_reads_proxy_headers(serve: Callable[..., World]) -> None:
+    world = serve(proxy_from=["127.0.0.1/32"], allow=["192.0.2.0/24"])
+    body = request("through a proxy")
+    call = frame(HEADERS, 4, 1, HEAD) + frame(0, 1, 1, b"\0" + struct.pack(">I", len(body)) + body)
+    for header, stored in (
+        (v1("192.0.2.7"), True),
+        (v2("192.0.2.8"), True),
+        (v2("198.51.100.1"), False),
+        (b"", False),
+    ):
+        with socket.create_connection(("127.0.0.1", world.app.port("grpc")), timeout=LIMIT_S) as one:
+            with contextlib.suppress(ConnectionError):
+                one.sendall(header + BEGIN + call)
+            received = b""
+            with contextlib.suppress(ConnectionError):
+                while STORED not in received and (data := one.recv(4096)):
+                    received += data
+            assert (STORED in received) == stored
+    assert [json.loads(line)["source"] for line in journal_lines(world.data_dir)] == [
+        "192.0.2.7",
+        "192.0.2.8",
+    ]
 
 
 def test_connections_are_counted_and_an_address_has_only_so_many(

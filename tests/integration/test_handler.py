@@ -20,7 +20,6 @@ from logboom.testing.server_kit import ServerProcess, free_port
 
 WAIT_S = 60.0
 PROTOCOLS = {"grpc": "grpc", "http": "http", "tcp": "collector", "ws": "http"}
-UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
 
 
 def application() -> None:
@@ -106,7 +105,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def server(tmp_path: Path, scheme: str) -> Iterator[ServerProcess]:
     """A server that is not started yet."""
-    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],), environment=UNLIMITED)
+    found = ServerProcess(tmp_path / "data", (PROTOCOLS[scheme],))
     yield found
     if found.process is not None:
         found.kill()
@@ -226,12 +225,12 @@ def test_parent_and_child_both_log_after_a_fork(server: ServerProcess, start: St
 
 def test_a_collectors_rate_limit_is_kept_to(tmp_path: Path) -> None:
     prefix = "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_"
-    limits = {f"{prefix}REQUESTS_MAX": "20", f"{prefix}WINDOW_S": "0.3"}
+    limits = {f"{prefix}ENABLED": "yes", f"{prefix}REQUESTS_MAX": "20", f"{prefix}WINDOW_S": "0.3"}
     with ServerProcess(tmp_path / "data", ("collector",), environment=limits) as server:
         url = f"tcp://127.0.0.1:{server.ports['collector']}"
         with Application(url, tmp_path / "spool", flush_timeout_s=WAIT_S) as app:
             app.tell("log 0 70", "flush")
-            assert app.end() == ""
+            assert app.end().count(f"⚠️ {url}: rate limit exceeded; the server takes more lines in") == 1
         server.stop()
         assert messages(server) == numbered(*range(70))
 

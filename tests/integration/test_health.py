@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from logboom.cli import app as main_app
-from logboom.cli import health as health_command
+from logboom.cli import options
 from logboom.journal.journal import Journal
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
@@ -101,16 +101,25 @@ def test_http_alone_is_the_server_and_asking_is_no_sign_of_life(tmp_path: Path) 
         post(port, '{"level":"info","message":"x"}')
         after = get(port, "/api/health")[1]["tcp_server"]
     assert after["messages_parsed"] == 1
+    assert after["heartbeat_age"] == after["seconds_since_activity"]
     assert after["seconds_since_last_data"] is not None
     assert after["last_activity"] >= first["last_activity"]
 
 
-def test_http_alone_that_nobody_sends_to_is_a_warning_however_often_it_is_asked(tmp_path: Path) -> None:
-    with AppThread(tmp_path, ("http",), settings={"health": {"idle_warn_s": 1e-6}}) as app:
-        for _ in range(2):
-            status, document, _ = get(app.port("http"), "/api/health")
-            assert (status, document["status"]) == (503, "warning")
-            assert document["warnings"] == ["No TCP activity for 0s"]
+def test_a_server_without_tcp_log_listeners_has_no_idle_warning(tmp_path: Path) -> None:
+    idle = {"health": {"idle_warn_s": 1e-6}}
+    with AppThread(tmp_path / "http", ("http",), settings=idle) as app:
+        port = app.port("http")
+        status, document, _ = get(port, "/api/health")
+        assert (status, document["status"]) == (200, "ok")
+        assert "warnings" not in document
+        shown = get(port, "/api/status")[1]
+        assert (shown["status"], shown["problems"], shown["alerts"]["firing"]) == ("ok", [], 0)
+        assert get(port, "/api/alerts")[1]["alerts"] == []
+    with AppThread(tmp_path / "both", ("http", "device"), settings=idle) as app:
+        status, document, _ = get(app.port("http"), "/api/health")
+        assert (status, document["status"]) == (503, "warning")
+        assert document["warnings"] == ["No TCP activity for 0s"]
 
 
 def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) -> None:
@@ -121,7 +130,7 @@ def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) 
         )
         return dict(found["database"])
 
-    nothing = {"connected": True, "total_readings": 0, "date_range": {"start": None, "end": None}}
+    nothing = {"connected": True, "total_readings": 0, "date_range": None}
     with AppThread(tmp_path, ("gateway", "http")) as app:
         assert database(app.port("http")) == nothing
         send(app.port("gateway"), READING * 3)
@@ -130,7 +139,8 @@ def test_without_a_database_the_journal_tells_what_it_still_has(tmp_path: Path) 
         assert database(app.port("http")) == one
     times = [json.loads(line)["received_at"] for line in journal_lines(tmp_path)]
     assert one["total_readings"] == len(times) == 3
-    assert one["date_range"] == {"start": times[0][:19], "end": times[-1][:19]}
+    start, end = times[0][:19], times[-1][:19]
+    assert one["date_range"] == {"start": start, "end": end, "min_date": start, "max_date": end}
 
 
 def test_what_retention_deleted_is_not_counted(tmp_path: Path) -> None:
@@ -144,7 +154,8 @@ def test_what_retention_deleted_is_not_counted(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("gateway", "http")) as app:
         found = get(app.port("http"), "/api/health")[1]["database"]
     assert found["total_readings"] == 4
-    assert found["date_range"] == {"start": "2025-01-01T00:00:00", "end": "2025-02-01T00:00:00"}
+    start, end = "2025-01-01T00:00:00", "2025-02-01T00:00:00"
+    assert found["date_range"] == {"start": start, "end": end, "min_date": start, "max_date": end}
 
 
 def test_a_reload_takes_over_what_health_calls_well(tmp_path: Path) -> None:
@@ -195,6 +206,7 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in lines[:-1]] == [
         "[+] storage",
         "[+] space",
+        "[+] listeners",
         "[+] outputs",
         "[+] draining",
     ]
@@ -204,9 +216,40 @@ def test_readiness_lists_its_checks_when_asked(tmp_path: Path) -> None:
 def test_below_the_free_space_that_must_stay_it_is_not_ready(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("http",), settings={"journal": {"free_bytes_min": 1 << 60}}) as app:
         status, text, _ = get(app.port("http"), "/readyz")
-    assert status == 503
-    assert "[-] storage" in text
-    assert "free_bytes_min" in text
+        assert status == 503
+        assert "[-] storage" in text
+        assert "free_bytes_min" in text
+        # Every other voice agrees, though nothing was sent and refused yet.
+        status, document, _ = get(app.port("http"), "/api/health")
+        assert (status, document["status"], document["database"]["connected"]) == (503, "error", False)
+        assert "free_bytes_min" in document["errors"][0]
+        journal = get(app.port("http"), "/api/status")[1]["journal"]
+        assert journal["writable"] is False
+        assert "free_bytes_min" in journal["trouble"]
+        assert "\nlogboom_journal_writable 0" in get(app.port("http"), "/metrics")[1]
+        found = command("--data-dir", str(tmp_path))
+        assert (found.returncode, found.stdout.splitlines()[0]) == (1, "error")
+
+
+def test_a_disk_that_works_again_is_noticed_without_a_question(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, ("collector", "http"), disk) as app:
+        disk.failing = True
+        with socket.create_connection(("127.0.0.1", app.port("collector")), timeout=30) as connection:
+            connection.sendall(b'{"level":"INFO","message":"x"}\n')
+            assert b"storage unavailable" in connection.recv(1024)
+        assert get(app.port("http"), "/api/health")[0] == 503
+        disk.failing = False
+        while get(app.port("http"), "/api/health")[0] != 200:  # which tries nothing by itself
+            pass
+
+
+def test_a_listener_that_is_down_is_told_by_health_and_readiness_alike(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("device", "http")) as app:
+        app.app.listeners["device"].alive = False
+        assert get(app.port("http"), "/api/health")[1]["status"] == "error"
+        status, text, _ = get(app.port("http"), "/readyz")
+        assert (status, text.splitlines()[0]) == (503, "[-] listeners: device down")
 
 
 def test_an_output_in_trouble_is_a_warning_until_it_works_again(tmp_path: Path) -> None:
@@ -348,7 +391,7 @@ def test_http_is_asked_only_where_nobody_can_mean_another_server(
         return 1, f"❌ no server runs in {folder}; --data-dir or --url names another\n"
 
     with AppThread(tmp_path / "data", ("gateway", "http")) as app:
-        monkeypatch.setattr(health_command, "DEFAULT_URL", f"http://127.0.0.1:{app.port('http')}")
+        monkeypatch.setattr(options, "URL_DEFAULT", f"http://127.0.0.1:{app.port('http')}")
         assert asked() == (0, "ok\n")
         assert asked("--data-dir", "elsewhere") == none_in("elsewhere")
         assert asked("--config", "logboom.toml") == none_in("elsewhere")
@@ -443,3 +486,32 @@ def test_a_stopped_database_is_a_warning_and_catches_up_when_it_is_back(
                 lambda found: found["status"] == "ok" and found["database"]["total_readings"] == 5
             )
             assert document["database"]["connected"] is True
+
+
+@pytest.mark.parametrize("options", ["", "--strict", "--json", "--data-dir={data}", "--data-dir {data}"])
+def test_the_health_of_a_container_costs_no_command_line(tmp_path: Path, options: str) -> None:
+    words = options.format(data=tmp_path).split()
+    code = (
+        "import sys; from logboom.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'asyncio', 'inspect', 'msgspec', 'pathlib', 'tomllib', 'typer', 'typing'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    with AppThread(tmp_path):
+        done = subprocess.run(
+            (sys.executable, "-S", "-c", code, "health", *words),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LOGBOOM_DATA_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.stderr == "[]\n"
+    assert '"ok"' in done.stdout if "--json" in words else done.stdout == "ok\n"
+
+
+def test_every_other_question_about_health_is_left_to_the_command(tmp_path: Path) -> None:
+    assert "Usage: " in command("--help").stdout
+    assert command("--nonsense").returncode == 2
+    assert command("--data-dir").returncode == 2
+    assert "--url" in command("--data-dir", str(tmp_path)).stderr

@@ -302,7 +302,7 @@ def test_entries_below_the_listeners_level_are_no_refusal(tmp_path: Path) -> Non
 
 def test_a_foreign_page_may_not_post(tmp_path: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
-        assert (await post(client, b"{}", Origin="https://evil.example"))[0] == 403
+        assert (await post(client, b"{}", Origin="https://evil.example", User_Agent="Mozilla/5.0"))[0] == 403
         own = str(client._base_url).rstrip("/")
         assert (await post(client, b"{}", Origin=own))[0] == 200
 
@@ -346,6 +346,7 @@ def test_pages_lead_back_to_the_first_entry_and_forward_again(tmp_path: Path) ->
         found = [entry["sequence"] for entry in page["entries"]]
         assert found == list(range(249, 149, -1))
         assert (page["before"], page["after"], page["more"]) == (150, 249, True)
+        assert (page["first"], page["reached_at"]) == (0, page["entries"][-1]["received_at"])
         async with client.get("/api/entries?limit=100&q=line") as answer:
             onward = str(answer.links["next"]["url"])
         assert "before=150" in onward
@@ -618,7 +619,12 @@ def test_a_foreign_page_may_not_tail_over_websocket(tmp_path: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
         async with client.get(
             "/api/tail",
-            headers={"Origin": "https://evil.example", "Upgrade": "websocket", "Connection": "Upgrade"},
+            headers={
+                "Origin": "https://evil.example",
+                "User-Agent": "Mozilla/5.0",
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+            },
         ) as answer:
             assert answer.status == 403
 

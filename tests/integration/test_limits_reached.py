@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from logboom.pipeline import unread
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import add_token
 from logboom.servers import connection as connection_module
@@ -152,7 +153,7 @@ ATTACKS = {
     Limit.UNREAD: Attack(
         "collector",
         leave_replies_unread,
-        ((tcp_module, "WRITE_STALL_S_MAX", 0.0),),
+        ((unread, "UNREAD_S_MAX", 0.0),),
         {"rate_limit_enabled": False},
     ),
     Limit.FIRST_LINE: Attack(
@@ -167,7 +168,7 @@ ATTACKS = {
     Limit.UNPACKED_RATIO: Attack(
         "http", send_a_bomb, ((bodies, "RATIO_MAX", 10), (bodies, "RATIO_FREE_BYTES", 1))
     ),
-    Limit.BAD_ENTRIES: Attack("http", send_bad_entries, ((entries, "INVALID_MAX", 10),)),
+    Limit.BAD_ENTRIES: Attack("http", send_bad_entries, ((bodies, "INVALID_MAX", 10),)),
     Limit.SEARCHES: Attack("http", search, ((site, "SEARCHES_MAX", 0),)),
     Limit.TAILS: Attack("http", tail_it, ((tail, "TAILS_MAX", 0),)),
     Limit.EXPORTS: Attack("http", export_it, ((export, "EXPORTS_MAX", 0),)),
@@ -188,18 +189,3 @@ def test_whoever_comes_up_against_a_limit_is_counted(
         attack.act(app, held)
     counters = app.app.monitor.counters(attack.listener)  # now that all is settled
     assert {one for one, count in counters.limits_reached.items() if count} == {limit}
-
-
-@pytest.mark.parametrize(("module", "path"), [(tail, "/api/tail"), (export, "/api/export.csv")])
-def test_readers_that_take_nothing_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, path: str
-) -> None:
-    async def never_taken(*_: object) -> None:
-        raise TimeoutError
-
-    monkeypatch.setattr(module, "_write", never_taken)
-    with AppThread(tmp_path, ("http",)) as app, ExitStack() as held:
-        reader = open_socket(app, held)
-        reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        wait_for_end(reader)
-    assert app.app.monitor.counters("http").limits_reached[Limit.UNREAD] == 1

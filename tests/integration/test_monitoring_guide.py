@@ -115,7 +115,7 @@ def test_normal_operation(tmp_path: Path) -> None:
     for line in (
         f"🚀 Starting TCP server on port {port}",
         "✅ TCP server listening on 127.0.0.1:",
-        "🔌 gateway 127.0.0.1 connected",
+        "🔌 Gateway connected from ('127.0.0.1', ",
     ):
         assert line in log
     assert "💥" not in log
@@ -128,7 +128,7 @@ def test_a_sensor_is_turned_off_for_eleven_minutes(tmp_path: Path) -> None:
     async def scenario(server: Server) -> None:
         async with server.sensor() as (_, writer):
             await server.send(writer)
-        await server.until_told("📴 gateway 127.0.0.1 disconnected")
+        await server.until_told("📴 Gateway disconnected from ('127.0.0.1', ")
         server.clock.wait(590.0)
         assert (await server.health())[1]["status"] == "ok"
         server.clock.wait(70.0)  # the eleventh minute is over

@@ -218,8 +218,7 @@ def test_the_gateways_host_is_not_the_pages(tmp_path: Path) -> None:
 
 
 def test_simulated_clients_of_all_three_kinds_get_through(tmp_path: Path) -> None:
-    environment = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}
-    with ServerProcess(tmp_path, ("device", "gateway", "collector"), environment=environment) as server:
+    with ServerProcess(tmp_path, ("device", "gateway", "collector")) as server:
         for kind, listener in (("device", "device"), ("sensor", "gateway"), ("app", "collector")):
             url = f"tcp://127.0.0.1:{server.ports[listener]}"
             result = logboom("simulate", kind, "--to", url, "--count", "20", "--rate", "0")

@@ -238,8 +238,10 @@ def test_compression_is_the_clients_choice(tmp_path: Path, compression: str | No
 def test_a_foreign_page_is_refused(tmp_path: Path) -> None:
     async def scenario(app: App) -> None:
         with pytest.raises(InvalidStatus, match="HTTP 403") as caught:
-            await peer(app, origin="https://evil.example")
+            await peer(app, origin="https://evil.example", user_agent_header="Mozilla/5.0")
         assert caught.value.response.status_code == 403
+        async with peer(app, origin="https://evil.example"):
+            pass  # a program: it says what it likes
         async with peer(app, origin=f"http://127.0.0.1:{port_of(app)}") as client:
             await client.send(MESSAGE)
             assert (await reply(client))["status"] == "received"

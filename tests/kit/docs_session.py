@@ -44,7 +44,9 @@ HOSTS: Final = {
     "10.0.0.2": "127.0.0.1",
 }
 
-_LOOKS: Final = re.compile(r"(?:cat|cut|grep|head|jq|ls|psql|redis-cli|sqlite3|tail|wc|curl -s)\b(?!.* -d )")
+_LOOKS: Final = re.compile(
+    r"(?:cat|cut|grep|head|jq|ls|psql|redis-cli|sqlite3|tail|wc|curl -s|logboom alerts list)\b(?!.* -d )"
+)
 """Commands that change nothing: they are tried again until they show what the page shows."""
 
 _SERVES: Final = re.compile(r"(?:\w+=\S+ )*(?:make run|logboom serve)\b")
@@ -54,6 +56,7 @@ _DEFAULTS: Final = (
     (re.compile(r"(logboom tail\b)(?![^|;]*\b(?:http|ws)s?://)"), r"\1 http://127.0.0.1:8080"),
     (re.compile(r"(logboom simulate device\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:5000"),
     (re.compile(r"(logboom simulate sensor\b)(?![^|;]*--to)"), r"\1 --to tcp://127.0.0.1:6000"),
+    (re.compile(r"(logboom alerts list\b)(?![^|;]*--url)"), r"\1 --url http://127.0.0.1:8080"),
     (
         re.compile(r"(logboom simulate app\b)(?=[^|;]*--as capnp)(?![^|;]*--to)"),
         r"\1 --to capnp://127.0.0.1:9020",
@@ -356,6 +359,7 @@ def _as_installed(text: str, repository: Path) -> str:
         check=True,
         capture_output=True,
         text=True,
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHON")},
     )
     recipe = next(line for line in told.stdout.splitlines() if line.startswith("exec .venv/bin/logboom"))
     return recipe.removeprefix("exec .venv/bin/") + found[3]

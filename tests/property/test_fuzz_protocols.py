@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from logboom.formats.capnp_hello import BadHelloError, identity
 from logboom.formats.grpc_entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
-from logboom.formats.ndjson import mend_surrogates
+from logboom.formats.ndjson import repaired
 from logboom.model import Verdict, WireProtocol
 from logboom.protocols.capnp import CapnpProtocol
 from logboom.protocols.collector import CollectorProtocol
@@ -139,7 +139,7 @@ def check_message(data: bytes) -> None:
     stored = among.entries.split(b"\n")
     assert stored[0] == stored[-1] == good
     if alone.verdicts[0] == Verdict.ACCEPTED:
-        assert stored[1:-1] == [one_line(mend_surrogates(data))]
+        assert stored[1:-1] == [one_line(repaired(data))]
         assert "message" in json.loads(stored[1])
 
 

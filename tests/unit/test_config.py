@@ -39,7 +39,10 @@ def test_limits_of_the_wire_contracts() -> None:
     assert listeners["device"].idle_warn_s == 30.0
     assert listeners["device"].idle_close_s == 0.0
     assert listeners["gateway"].idle_close_s == 60.0
-    collector = listeners["collector"]
+    assert listeners["gateway"].line_bytes_max == 65536
+    assert listeners["collector"].line_bytes_max == listeners["http"].line_bytes_max == 1 << 20
+    assert not any(one.rate_limit_enabled for one in listeners.values())
+    collector = load_with(profile="collector").listeners["collector"]
     assert collector.rate_limit_enabled
     assert (collector.rate_limit_requests_max, collector.rate_limit_window_s) == (100, 60.0)
 
@@ -65,7 +68,7 @@ def test_a_profile_starts_its_own_listener_only(profile: str) -> None:
     assert list(load_with(profile=profile).active_listeners) == [profile]
 
 
-def test_the_gateway_profile_tells_its_health_to_the_network_and_nothing_else() -> None:
+def test_the_gateway_profile_shows_its_health_to_the_network() -> None:
     listeners = load_with(profile="gateway").active_listeners
     assert {name: one.port for name, one in listeners.items()} == {
         "gateway": 6000,
@@ -75,7 +78,8 @@ def test_the_gateway_profile_tells_its_health_to_the_network_and_nothing_else() 
     assert [
         name for name, one in listeners.items() if one.protocol == "http" and one.host != "127.0.0.1"
     ] == ["health"]
-    assert listeners["health"].health_only
+    assert listeners["health"].health_open
+    assert listeners["health"].host == "0.0.0.0"
 
 
 def test_environment_values_become_what_the_setting_is() -> None:

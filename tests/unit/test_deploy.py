@@ -1,18 +1,27 @@
 """`deploy/`: what is handed to container engines and systemd fits the server, and is as closed as it says."""
 
+import asyncio
 import json
 import os
+import platform
 import re
 import shutil
+import socket
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from logboom.config import load
 from logboom.outputs.registry import output_settings
 from logboom.settings import Settings
+from tests.kit.packages import closure, environment
+from tests.kit.services import give_up
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -104,6 +113,49 @@ def test_the_image_holds_no_secret_and_nothing_unhashed() -> None:
     hashed, ours = "--require-hashes", "--no-deps --no-build-isolation ."
     assert all(hashed in rest or rest.endswith(ours) for rest in installs)
     assert [rest for word, rest in found if word == "RUN" and "npm ci --ignore-scripts" in rest]
+
+
+def test_the_image_can_be_made_of_each_lock_that_it_copies() -> None:
+    copies = [rest.split() for word, rest in instructions(DEPLOY / "Dockerfile") if word == "COPY"]
+    locks = {
+        source
+        for words in copies
+        for source in words
+        if source.startswith("requirements/") and source[-1] != "/"
+    }
+    assert locks == {"requirements/plain.txt", "requirements/run.txt"}
+    assert "ARG REQUIREMENTS=run" in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_the_image_has_the_bytecode_of_the_standard_library() -> None:
+    runs = [rest for word, rest in instructions(DEPLOY / "Dockerfile") if word == "RUN"]
+    [compiling] = [rest for rest in runs if "compileall" in rest]
+    pattern = re.search(r"-x '([^']*)'", compiling)
+    assert pattern
+    used = (json.__file__, asyncio.__file__, socket.__file__, tomllib.__file__)
+    assert not [path for path in used if re.search(pattern[1], path)]
+
+
+def test_libraries_run_without_their_symbols(tmp_path: Path) -> None:
+    # As the image is built: each is stripped, and has to load then.
+    strip = shutil.which("strip") or give_up("there is no strip; Debian has it in the package binutils")
+    wanted = closure([Requirement("logboom[all]")], environment(platform.python_version()))
+    paths = {
+        Path(str(found.locate_file(path)))
+        for found in map(distribution, wanted)
+        for path in found.files or []
+        if ".so" in path.suffixes
+    }
+    assert len(paths) > 20
+    for number, path in enumerate(sorted(paths)):
+        shutil.copy(path, tmp_path / f"{number:03}-{path.name}")
+    libraries = sorted(str(path) for path in tmp_path.iterdir())
+    subprocess.run((strip, "--strip-unneeded", *libraries), check=True)
+    code = "import ctypes, sys; [ctypes.PyDLL(path) for path in sys.argv[1:]]"
+    subprocess.run((sys.executable, "-c", code, *libraries), check=True)
+    assert (
+        sum(Path(path).stat().st_size for path in libraries) < sum(path.stat().st_size for path in paths) / 2
+    )
 
 
 def test_no_file_names_a_registry(compose: dict[str, Any]) -> None:

@@ -1,80 +1,30 @@
-"""The command line: one file a command or group of them. Heavy imports wait until a command runs."""
+"""The command line: one file per command or group of them. Nothing is imported before it is known what for."""
 
 import sys
-from typing import Annotated
 
-import typer
+TYPE_CHECKING = False  # as in `typing`, whose import takes longer than `logboom health` otherwise does
+if TYPE_CHECKING:
+    from logboom.cli.commands import app
 
-from logboom.cli import (
-    alerts,
-    cert,
-    config,
-    docs,
-    export,
-    health,
-    logs,
-    prove,
-    run,
-    send,
-    serve,
-    simulate,
-    stats,
-    tail,
-    token,
-    verify,
-)
-from logboom.errors import LogboomError
-
-app = typer.Typer(
-    name="logboom",
-    help="One log-collection server: it answers only when an entry is safe on disk.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        import logboom
-
-        typer.echo(f"logboom {logboom.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    *,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-app.command("serve")(serve.serve)
-app.command("send")(send.send)
-app.command("run", context_settings=run.SETTINGS)(run.run)
-app.command("tail")(tail.tail)
-app.command("logs")(logs.logs)
-app.command("export")(export.export)
-app.command("stats")(stats.stats)
-app.add_typer(simulate.app, name="simulate")
-app.command("health")(health.health)
-app.command("verify")(verify.verify)
-app.command("prove")(prove.prove)
-app.add_typer(config.app, name="config")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(token.app, name="token")
-app.command("cert")(cert.cert)
-app.command("docs", hidden=True)(docs.docs)
+__all__ = ["app", "main"]
 
 
 def main() -> None:
     """Entry point of the `logboom` command. Errors of ours end with one line and exit code 1."""
-    try:
-        app()
-    except LogboomError as error:
-        print(f"❌ {error}", file=sys.stderr)  # noqa: T201 - this is the command's answer
-        sys.exit(1)
+    words = sys.argv[1:]
+    if words[:1] == ["health"]:
+        from logboom.cli.quick_health import answer
+
+        if (code := answer(words[1:])) is not None:
+            sys.exit(code)
+    from logboom.cli.commands import run
+
+    run(words)
+
+
+def __getattr__(name: str) -> object:
+    if name != "app":
+        raise AttributeError(f"module 'logboom.cli' has no attribute {name!r}")
+    from logboom.cli.commands import app
+
+    return app

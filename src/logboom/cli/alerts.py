@@ -101,16 +101,17 @@ def _write(document: dict[str, Any]) -> None:
 
 @app.command("test")
 def try_targets(config: options.ConfigFile = None, profile: options.Profile = None) -> None:
-    """Send a test message to every target of `alerts.notify`, and tell how it went.
+    """Send a test message to every target of `alerts.notify`, and report for each whether it accepted it.
 
-    Works without a running server, with the same settings.
+    Works without a running server, with the same settings. It shows that messages arrive; which alerts fire on a
+    running server, `logboom alerts list` shows.
 
     Examples:
       logboom alerts test --config logboom.toml
 
       LOGBOOM_ALERTS__NOTIFY=json://127.0.0.1:8000/hook logboom alerts test
 
-    Exit codes: 0 all took it, 1 one did not, or there is none.
+    Exit codes: 0 all accepted it, 1 one did not, or there is none, 2 wrong usage.
     """
     from logboom.config import load
     from logboom.ops.alerts.names import target_names
@@ -120,16 +121,19 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     settings = load(profile=profile, file=config)
     alerts = alerts_settings(settings.alerts)
     if not alerts.notify:
-        typer.echo("❌ there is no target: set alerts.notify", err=True)
+        say("❌ no target is configured: set alerts.notify, for example to ['json://127.0.0.1:8000/hook']")
         raise typer.Exit(1)
     from logboom.ops.alerts.messages import trial_message
     from logboom.ops.alerts.targets import send
 
     message = trial_message(label_of(alerts, settings.name))
-    failed = False
+    failed = 0
     for name, url in zip(target_names(alerts.notify), alerts.notify, strict=True):
         reason = send(url, message)
-        failed = failed or reason is not None
-        typer.echo(f"✅ {name}" if reason is None else f"❌ {name}: {reason}")
+        failed += reason is not None
+        typer.echo(f"✅ {name}: accepted" if reason is None else f"❌ {name}: not accepted: {reason}")
+    if not alerts.enabled:
+        say("⚠️ alerts.enabled is false: the server sends no alerts")
     if failed:
+        say(f"❌ {failed} of {len(alerts.notify)} targets did not accept the test message")
         raise typer.Exit(1)

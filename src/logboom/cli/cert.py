@@ -52,6 +52,9 @@ def cert(
     Exit codes: 0 made, 1 it could not be made, or is there already, 2 wrong usage.
     """
     from logboom.errors import ConfigError
+    from logboom.extras import require
+
+    require("tls", "logboom cert")
     from logboom.ops import certificates
 
     hosts, clients = host or [], client or []

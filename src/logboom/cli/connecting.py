@@ -25,16 +25,20 @@ EXIT_NOT_CONNECTED: Final = 3
 
 def say(text: str) -> None:
     """Tell the user; standard output is for data."""
-    typer.echo(text, err=True)
+    from logboom.ops import journald
+
+    typer.echo(journald.prefixed(text, sys.stderr), err=True)
 
 
 @contextmanager
 def wrong_usage() -> Iterator[None]:
     """A `ConfigError` in here is about the command line, and ends the command."""
-    from logboom.errors import ConfigError
+    from logboom.errors import ConfigError, ExtraMissingError
 
     try:
         yield
+    except ExtraMissingError:
+        raise
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
 

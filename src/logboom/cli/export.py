@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -12,10 +11,11 @@ import typer
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.progress import entries_progress
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from logboom.clients.exporting import Exported, Progress
 
@@ -58,10 +58,6 @@ _Url = Annotated[
     str | None,
     typer.Option(metavar="URL", help=f"Read from this server, for example {options.URL_DEFAULT}."),
 ]
-_DataDir = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", help="Read this data directory.", show_default=options.DATA_DIR_DEFAULT),
-]
 
 
 @grouped
@@ -77,13 +73,15 @@ def export(
     columns: _Columns = None,
     output: _Output = None,
     url: _Url = None,
-    data_dir: _DataDir = None,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     connection: Connection,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
-    Reads ./logboom-data where it exists, else the server at http://127.0.0.1:8080. The server need not run, and
-    may. Standard output gets the data and nothing else. Times without a zone are UTC.
+    Reads the data directory of --data-dir, --config or LOGBOOM_DATA_DIR, else ./logboom-data where it exists, else
+    the server at http://127.0.0.1:8080. The server need not run, and may. Standard output gets the data and nothing
+    else. Times without a zone are UTC.
 
     Examples:
       logboom export --from 2025-10-01 --to 2025-10-02 --output october.csv
@@ -95,12 +93,12 @@ def export(
     Exit codes: 0 done, 1 there is no journal, the server refuses, or the file can't be written, 2 wrong usage,
     3 the server can't be reached, or went away.
     """
-    if url and data_dir:
-        raise typer.BadParameter("--url and --data-dir: choose one")
+    if url and (data_dir or config):
+        raise typer.BadParameter("--url and --data-dir or --config: choose one")
     words = {"from": from_, "to": to, "level": level, "source": source, "listener": listener, "q": text}
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
-    run = _reading(parameters, form, url, data_dir, connection)
+    run = _reading(parameters, form, url, None if url else _folder(data_dir, config), connection)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
     seconds = max(1e-9, time.monotonic() - started)
@@ -110,11 +108,17 @@ def export(
     )
 
 
+def _folder(data_dir: str | None, config: Path | None) -> Path | None:
+    """The data directory to read; None: no journal is there, and none was named. Raises `ConfigError`."""
+    folder = options.data_dir_of(data_dir, config)
+    return folder if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir() else None
+
+
 def _reading(
     parameters: dict[str, str],
     form: Format,
     url: str | None,
-    data_dir: str | None,
+    data_dir: Path | None,
     connection: Connection,
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """What writes the export into a file; wrong words end the command before it begins."""
@@ -130,8 +134,8 @@ def _reading(
         raise options.option_error(error) from None
     if form is Format.JSONL and "columns" in parameters:
         raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
-    if url is None and (data_dir or Path(options.DATA_DIR_DEFAULT, "journal").is_dir()):
-        folder = journal_folder(Path(data_dir or options.DATA_DIR_DEFAULT))
+    if data_dir is not None:
+        folder = journal_folder(data_dir)
         made = Export(Places(folder), query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)
 
@@ -164,30 +168,10 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
 def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
     from logboom.clients.exporting import replaced_when_done
 
-    with _progress() as progress:
+    with entries_progress() as progress:
         if output is None or str(output) == "-":
             done = run(sys.stdout.buffer, progress)
             sys.stdout.buffer.flush()
             return done
         with replaced_when_done(output) as file:
             return run(file, progress)
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A bar on a terminal; it counts sequences, since a filter may leave few of them."""
-    if not sys.stderr.isatty():
-        yield lambda _first, _reached, _end: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("export", total=0)
-        yield lambda first, reached, end: bar.update(task, completed=reached - first, total=end - first)

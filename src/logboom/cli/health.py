@@ -1,19 +1,15 @@
 """`logboom health`."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from logboom.cli import options, trust
+from logboom.cli.connecting import say
+from logboom.cli.health_report import TIMEOUT_S, document_of, report
 
 if TYPE_CHECKING:
     from logboom.clients.tls import Trust
-
-TIMEOUT_S: Final = 5.0
-"""A server that answers later than this is not well, whatever the answer is."""
-
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
-DATA_DIR_VARIABLE: Final = "LOGBOOM_DATA_DIR"
 
 Url = Annotated[
     str | None,
@@ -56,8 +52,6 @@ def health(
 
     Exit codes: 0 well (or a warning), 1 an error or no answer, 2 wrong usage.
     """
-    import json
-
     from logboom.errors import ConfigError
 
     document = None
@@ -66,31 +60,23 @@ def health(
     if document is None:
         try:
             given = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
-            document = _ask_url(url or DEFAULT_URL, given)
+            document = _ask_url(url or options.URL_DEFAULT, given)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
-    status = document.get("status", "error")
-    typer.echo(json.dumps(document, indent=2) if as_json else _summary(document))
-    if status == "error" or (strict and status != "ok"):
-        raise typer.Exit(1)
+    raise typer.Exit(report(document, as_json=as_json, strict=strict))
 
 
 def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str, Any] | None:
     """The document of the server of the data directory; None when there is no such directory and none was named."""
-    import os
-    from pathlib import Path
+    from logboom.ops.health_asking import NAME, ask
 
-    from logboom.config import load
-    from logboom.ops.health_socket import NAME, ask
-
-    folder = Path(load(file=config, flags=options.flag_table(data_dir=data_dir)).data_dir)
+    folder = options.data_dir_of(data_dir, config)
     try:
-        return _document_of(ask(folder, TIMEOUT_S))
+        return document_of(ask(str(folder), TIMEOUT_S))
     except (FileNotFoundError, NotADirectoryError):
-        named = data_dir is not None or config is not None or DATA_DIR_VARIABLE in os.environ
-        if not named and not folder.exists():
+        if not options.data_dir_is_named(data_dir, config) and not folder.exists():
             return None
-        typer.echo(f"❌ no server runs in {folder}; --data-dir or --url names another", err=True)
+        say(f"❌ no server runs in {folder}; --data-dir or --url names another")
         raise typer.Exit(1) from None
     except OSError as error:
         raise _no_answer(str(folder / NAME), error.strerror or error) from None
@@ -110,36 +96,15 @@ def _ask_url(url: str, given: "Trust") -> dict[str, Any]:
     try:
         address = f"{url.rstrip('/')}/api/health"
         with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=context) as answer:  # noqa: S310 - the user's own address
-            return _document_of(answer.read())
+            return document_of(answer.read())
     except urllib.error.HTTPError as error:
         with error:
-            return _document_of(error.read())
+            return document_of(error.read())
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise _no_answer(url, explain_connecting(reason) if isinstance(reason, OSError) else reason) from None
 
 
 def _no_answer(where: str, why: object) -> typer.Exit:
-    typer.echo(f"❌ no answer from {where}: {why}", err=True)
+    say(f"❌ no answer from {where}: {why}")
     return typer.Exit(1)
-
-
-def _document_of(body: bytes) -> dict[str, Any]:
-    """What was answered, well or not; anything else is an error."""
-    import json
-
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if isinstance(document, dict) and "status" in document:
-        return document
-    return {"status": "error", "errors": [f"the answer is no health document: {body[:80]!r}"]}
-
-
-def _summary(document: dict[str, Any]) -> str:
-    lines = [str(document.get("status", "error"))]
-    for key in ("errors", "warnings"):
-        found = document.get(key)
-        lines += [f"- {text}" for text in found] if isinstance(found, list) else []
-    return "\n".join(lines)

@@ -1,6 +1,7 @@
 """`logboom logs`: recent entries, from the journal or from Redis."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,7 +22,8 @@ _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `l
 
 def logs(
     *,
-    data_dir: options.ReadDataDir = options.DATA_DIR_DEFAULT,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
     source: options.Source = None,
@@ -50,6 +52,7 @@ def logs(
 
         show_stats(
             data_dir=data_dir,
+            config=config,
             redis=redis,
             redis_token=redis_token,
             source=source,
@@ -59,21 +62,23 @@ def logs(
         )
         return
     wanted = filter_from(level=level, source=source, since=since, q=grep)
-    rows = _rows(data_dir, redis, redis_token, wanted, limit)
+    rows = _rows(lambda: options.data_dir_of(data_dir, config), redis, redis_token, wanted, limit)
     if as_json:
         write_json([row.data for row in rows])
     else:
         _write(rows)
 
 
-def _rows(data_dir: str, redis: str | None, token: str | None, wanted: "Filter", limit: int) -> "list[Row]":
+def _rows(
+    data_dir: Callable[[], Path], redis: str | None, token: str | None, wanted: "Filter", limit: int
+) -> "list[Row]":
     from logboom.clients import recent, redislogs
 
     if redis:
         with wrong_usage():
             asked = redislogs.connect(redis, token)
         return redislogs.recent_rows(asked, wanted, limit)
-    return recent.recent_rows(recent.journal_folder(Path(data_dir)), wanted, limit)
+    return recent.recent_rows(recent.journal_folder(data_dir()), wanted, limit)
 
 
 def filter_from(**words: str | None) -> "Filter":

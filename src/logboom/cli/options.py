@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.config import set_path
+from logboom.config import load, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from logboom.web.query import QueryError
 
 DATA_DIR_DEFAULT: Final = "logboom-data"
+DATA_DIR_VARIABLE: Final = "LOGBOOM_DATA_DIR"
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 ConfigFile = Annotated[
@@ -71,7 +72,15 @@ Insecure = Annotated[
 TcpOnly = Annotated[bool, typer.Option("--tcp_only", "--tcp-only", help="Profile ordered: leave gRPC out.")]
 
 # What is read: entries of a journal, of a server, of Redis.
-ReadDataDir = Annotated[str, typer.Option("--data-dir", metavar="DIR", help="The data directory.")]
+ReadDataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="The data directory.",
+        show_default=f"that of --config or {DATA_DIR_VARIABLE}, else {DATA_DIR_DEFAULT}",
+    ),
+]
 ReadRedis = Annotated[
     str | None,
     typer.Option("--redis", metavar="URL", help="Read from Redis: redis://, rediss://, unix:// or https://."),
@@ -139,6 +148,23 @@ def flag_table(
     return table
 
 
+def data_dir_of(data_dir: str | None, config: Path | None) -> Path:
+    """The data directory that a command means, as the server would find it. Raises `ConfigError`.
+
+    Args:
+        data_dir: of `--data-dir`.
+        config: of `--config`.
+    """
+    if data_dir is None and config is not None:
+        return Path(load(file=config).data_dir)
+    return Path(data_dir or os.environ.get(DATA_DIR_VARIABLE) or DATA_DIR_DEFAULT)
+
+
+def data_dir_is_named(data_dir: str | None, config: Path | None) -> bool:
+    """Return true if an option or the environment names a data directory; else the default one is meant."""
+    return bool(data_dir or config or os.environ.get(DATA_DIR_VARIABLE))
+
+
 def parse_listen(text: str) -> tuple[str, str, int]:
     """`NAME=HOST:PORT` in parts; an IPv6 host stands in brackets. Raises `ConfigError`."""
     name, equals, address = text.partition("=")
@@ -151,8 +177,3 @@ def parse_listen(text: str) -> tuple[str, str, int]:
 def option_error(error: "QueryError") -> typer.BadParameter:
     """A wrong parameter of the API, by the name that the command line has for it."""
     return typer.BadParameter(f"--{'grep' if error.name == 'q' else error.name}: {error.text}")
-
-
-def keep_private() -> None:
-    """What this process makes from now on is for its user and group: logs are nobody else's business."""
-    os.umask(os.umask(0o077) | 0o027)

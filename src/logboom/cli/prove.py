@@ -64,6 +64,10 @@ def prove(
     import random
 
     from logboom.errors import ConfigError
+    from logboom.extras import require
+
+    for extra in ("capnp", "grpc"):  # its clients speak every protocol
+        require(extra, "logboom prove")
     from logboom.prove.engine import prove as run
     from logboom.prove.plan import Plan
 

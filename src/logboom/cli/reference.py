@@ -155,7 +155,10 @@ def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str
         lines.append(f"{_escaped(operation['description'])}\n")
     if operation["parameters"]:
         lines += ["| parameter | |", "|---|---|"]
-        lines += [f"| `{one['name']}` | {_escaped(one['description'])} |" for one in operation["parameters"]]
+        lines += [
+            f"| `{one['name']}` | {_escaped(one['description'])}{_bounds(one['schema'])} |"
+            for one in operation["parameters"]
+        ]
         lines.append("")
     if "requestBody" in operation:
         lines.append(f"Takes {_types(operation['requestBody'])}.\n")
@@ -163,12 +166,28 @@ def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str
     return "\n".join(lines)
 
 
+def _bounds(schema: dict[str, Any]) -> str:
+    """What a parameter is held to, in words."""
+    bounds = []
+    if schema.get("minimum") == 1:
+        bounds.append(f"1 to {schema['maximum']}")
+    if "maxLength" in schema:
+        bounds.append(f"up to {schema['maxLength']} characters")
+    if "maxItems" in schema:
+        bounds.append(
+            f"{schema['maxItems']} at most, each of up to {schema['items']['maxLength']} characters"
+        )
+    if "default" in schema:
+        bounds.append(f"default {schema['default']}")
+    return f" ({'; '.join(bounds)})" if bounds else ""
+
+
 def _answer_lines(responses: dict[str, Any]) -> list[str]:
-    good = next(iter(responses.values()))
+    good = next(answer for status, answer in responses.items() if status.startswith("2"))
     lines = []
     if "content" in good:
         lines.append(f"Answers {_types(good)}.\n")
-        schema = next(iter(good["content"].values()))["schema"]
+        schema = next(iter(good["content"].values())).get("schema", {})
         if "properties" in schema:
             lines += ["| key | |", "|---|---|"]
             lines += [

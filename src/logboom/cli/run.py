@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from logboom.cli.trust import Connection
 if TYPE_CHECKING:
     from logboom.clients.shipping import Shipper
     from logboom.clients.spool import Spool
-
-SETTINGS: Final = {"allow_interspersed_args": False}
-"""For typer: what stands after the command's name is the command's."""
 
 _Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
 _To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]

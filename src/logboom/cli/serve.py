@@ -5,6 +5,7 @@ from typing import Final
 
 from logboom.cli import options
 from logboom.config import load, set_path
+from logboom.durable import keep_private
 from logboom.errors import ConfigError
 from logboom.settings import Settings, Table
 
@@ -81,7 +82,8 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
     names = settings.only
     if host is not None:
         for name in names:  # the page, where it is an extra, stays where it is: an open one needs a token
-            if name == names[0] or not settings.listeners[name].serves_entries:
+            listener = settings.listeners[name]
+            if name == names[0] or listener.health_open or not listener.serves_entries:
                 set_path(flags, ["listeners", name, "host"], host)
     if port is not None:
         set_path(flags, ["listeners", names[0], "port"], port)
@@ -110,9 +112,11 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
     from logboom import app
     from logboom.clients.running import loop_factory
     from logboom.ops.oplog import OperationalLog
+    from logboom.pipeline.open_files import raise_limit
 
     settings = load_settings()
-    options.keep_private()
+    raise_limit()  # the event loop opens files, too
+    keep_private()
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon

@@ -10,15 +10,17 @@ import typer
 from logboom.cli import options
 from logboom.cli.connecting import wrong_usage
 from logboom.cli.logs import filter_from, write_json
+from logboom.cli.progress import entries_progress
 
 if TYPE_CHECKING:
-    from logboom.clients.recent import SourceCounts
+    from logboom.clients.counting import SourceCounts
     from logboom.journal.matching import Filter
 
 
 def stats(
     *,
-    data_dir: options.ReadDataDir = options.DATA_DIR_DEFAULT,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
     source: options.Source = None,
@@ -28,7 +30,8 @@ def stats(
 ) -> None:
     """Show what each source sent: how much, of which types and levels, how fast, and when last.
 
-    From the journal, all of it or since a time; or what stands in Redis, which has no rates.
+    From the journal, all of it or since a time; or what stands in Redis, which has no rates. PER MINUTE is the mean
+    from a source's first entry to its last; of entries that all came within a minute, their number.
 
     Examples:
       logboom stats
@@ -44,7 +47,9 @@ def stats(
             raise typer.BadParameter("the statistics in Redis can't be narrowed by --level or --since")
         sources = _counted_in_redis(redis, redis_token, source or "")
     else:
-        sources = _counted(Path(data_dir), filter_from(level=level, source=source, since=since))
+        sources = _counted(
+            options.data_dir_of(data_dir, config), filter_from(level=level, source=source, since=since)
+        )
     if as_json:
         write_json([_as_json(name, counts) for name, counts in sorted(sources.items())])
     else:
@@ -52,9 +57,11 @@ def stats(
 
 
 def _counted(data_dir: Path, wanted: "Filter") -> "dict[str, SourceCounts]":
-    from logboom.clients import recent
+    from logboom.clients import counting, recent
 
-    return recent.count_sources(recent.all_records(recent.journal_folder(data_dir), wanted))
+    folder = recent.journal_folder(data_dir)
+    with entries_progress() as progress:
+        return counting.count_sources(folder, wanted, progress)
 
 
 def _counted_in_redis(url: str, token: str | None, source: str) -> "dict[str, SourceCounts]":
@@ -93,7 +100,7 @@ def _write(sources: "dict[str, SourceCounts]") -> None:
         for name, counts in sorted(sources.items(), key=lambda pair: -pair[1].total)
     ]
     headers = ("SOURCE", "TOTAL", "TYPES", "LEVELS", "PER MINUTE", "LAST SEEN")
-    write_table(sys.stdout, headers, rows, numbers=frozenset({1, 4}))
+    write_table(sys.stdout, headers, rows, numbers=frozenset({1, 4}), wraps=frozenset({0, 2, 3}))
 
 
 def _listed(counter: Counter[str]) -> str:

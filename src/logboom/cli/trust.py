@@ -65,7 +65,9 @@ def trust_of(
         "GRPC_VERBOSITY", "NONE"
     )  # its core writes failures to stderr, in words for developers
     if skip_verify:
-        typer.echo("⚠️ --insecure-skip-verify: the server's certificate is not looked at", err=True)
+        from logboom.cli.connecting import say
+
+        say("⚠️ --insecure-skip-verify: the server's certificate is not looked at")
     return Trust(ca or "", client_cert or "", client_key or "", verify=not skip_verify, token=token or "")
 
 

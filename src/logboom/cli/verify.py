@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logboom.cli.options import DATA_DIR_DEFAULT, ReadDataDir, keep_private
+from logboom.cli.options import ConfigFile, ReadDataDir, data_dir_of
+from logboom.durable import keep_private
 
 if TYPE_CHECKING:
     from logboom.journal.audit import Audit
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def verify(
-    data_dir: ReadDataDir = DATA_DIR_DEFAULT,
+    data_dir: ReadDataDir = None,
     *,
+    config: ConfigFile = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Set aside what is broken; the good lines keep their sequences.")
     ] = False,
@@ -54,7 +56,7 @@ def verify(
     if head is not None and re.fullmatch("[0-9a-fA-F]{64}", head := head.strip()) is None:
         raise typer.BadParameter(f"{head!r} is no head: it has 64 hexadecimal digits", param_hint="--head")
     keep_private()
-    root = Path(data_dir)
+    root = data_dir_of(data_dir, config)
     folder = root / "journal"
     if not folder.is_dir():
         raise StorageError(f"there is no journal in {root}: name the data directory with --data-dir")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Reply, as_text, is_object
+from logboom.clients.dialect import Answers, Reply, as_text, json_object
 from logboom.clients.lines import LineDialect, LineLink
 from logboom.clients.target import Target
 from logboom.formats.capnp_entry import TEXTS
@@ -67,7 +67,8 @@ class CapnpDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        fields = fields_of(line) if is_object(line) else {"level": _INFO, "message": as_text(line)}
+        found = json_object(line)
+        fields = fields_of(found) if found is not None else {"level": _INFO, "message": as_text(line)}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
         return self.encode_fields({**self._own, "serviceName": self.source, **fields})

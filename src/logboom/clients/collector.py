@@ -1,12 +1,12 @@
 """`collector`, the client's side: NDJSON, one status reply per line. Contract: docs/contracts/collector.md."""
 
-from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Outcome, Reply, as_text, is_object
-from logboom.clients.lines import LineDialect, one_line
+from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.lines import REPLIES_BYTES_MAX, LineDialect, entry_line
+from logboom.remembered import Remembered
 
 
 class _Status(msgspec.Struct):
@@ -29,20 +29,22 @@ class CollectorDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if is_object(line):
-            return one_line(line)
-        return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
+        return entry_line(line)
 
     @staticmethod
-    @lru_cache(maxsize=64)
     def parse(line: bytes) -> Reply | None:
         """See `lines.LineDialect`."""
-        try:
-            reply = _decode_status(line)
-        except msgspec.DecodeError:
-            return None
-        if reply.status == "ok":
-            return Reply(Outcome.FILTERED if reply.message == "filtered" else Outcome.ACKNOWLEDGED)
-        return Reply(
-            _ERRORS.get(reply.message, Outcome.REFUSED), reply.message, max(0.0, reply.retry_after_s)
-        )
+        return _replies[line]
+
+
+def _parse(line: bytes) -> Reply | None:
+    try:
+        reply = _decode_status(line)
+    except msgspec.DecodeError:
+        return None
+    if reply.status == "ok":
+        return Reply(Outcome.FILTERED if reply.message == "filtered" else Outcome.ACKNOWLEDGED)
+    return Reply(_ERRORS.get(reply.message, Outcome.REFUSED), reply.message, max(0.0, reply.retry_after_s))
+
+
+_replies: Final = Remembered(_parse, REPLIES_BYTES_MAX)

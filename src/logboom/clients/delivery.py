@@ -15,6 +15,9 @@ WINDOW_BYTES_MAX: Final = 1 << 20
 LOST_LINES_MAX: Final = 5
 """Lines in a row given up because the connection was lost each time, after which the server is taken
 for broken rather than the lines."""
+LIMIT_REPORTED_S: Final = 60.0
+"""The least time between two messages of a rate limit to the user: pauses may be short, and many."""
+
 LIMIT_PAUSE_S_MIN: Final = 0.01
 """Even a server that limits and names no time is not asked in a busy loop."""
 _SETBACKS: Final = frozenset({Outcome.BUSY, Outcome.LOST})
@@ -97,6 +100,7 @@ class Delivery:
         connect: Connect | None = None,
     ) -> None:
         self._dialect = dialect
+        self._say = dialect.say  # a dialect drops its own after the first message
         self._open_link = connect or dialect.connect
         self._target = target
         self._policy = policy
@@ -187,12 +191,22 @@ class Delivery:
         if Outcome.LIMITED in outcomes:
             wait_s = max(reply.retry_after_s for reply in replies)
             self._pause_until = now + max(wait_s, self._policy.delay_s(1), LIMIT_PAUSE_S_MIN)
+            self._tell_limit(now)
         elif outcomes & _SETBACKS:
             self._setbacks += 1
             self._pause_until = now + self._policy.delay_s(self._setbacks)
         else:
             self._setbacks = 0
         return replies
+
+    def _tell_limit(self, now: float) -> None:
+        """Let the user know of a rate limit: once per pause of all connections, at most once per minute."""
+        if self._say is not None and now >= self.report.limited_until:
+            pause_s = self._pause_until - now
+            self._say(
+                f"⚠️ {self._target}: rate limit exceeded; the server takes more lines in {pause_s:.0f} s"
+            )
+            self.report.limited_until = max(self._pause_until, now + LIMIT_REPORTED_S)
 
     async def _try_exchange(self, payloads: Sequence[bytes]) -> list[Reply]:
         link = await self._connected()

@@ -1,13 +1,13 @@
 """`device`, the client's side: JSON lines, answered by counted `{"ack":1}`. Contract: docs/contracts/device.md."""
 
 import time
-from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Outcome, Reply, as_text, is_object
-from logboom.clients.lines import LineDialect, one_line
+from logboom.clients.dialect import Answers, Outcome, Reply, as_text, json_object
+from logboom.clients.lines import REPLIES_BYTES_MAX, LineDialect, one_line
+from logboom.remembered import Remembered
 
 
 class _Ack(msgspec.Struct):
@@ -38,8 +38,9 @@ class DeviceDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if is_object(line):
-            return one_line(line)
+        found = json_object(line)
+        if found is not None:
+            return one_line(found)
         self._seq += 1
         entry = {
             "boot_seq": self._boot_seq,
@@ -51,10 +52,16 @@ class DeviceDialect(LineDialect):
         return msgspec.json.encode(entry) + b"\n"
 
     @staticmethod
-    @lru_cache(maxsize=8)
     def parse(line: bytes) -> Reply | None:
         """See `lines.LineDialect`."""
-        try:
-            return _ACKNOWLEDGED if _decode_ack(line).ack == 1 else None
-        except msgspec.DecodeError:
-            return None
+        return _replies[line]
+
+
+def _parse(line: bytes) -> Reply | None:
+    try:
+        return _ACKNOWLEDGED if _decode_ack(line).ack == 1 else None
+    except msgspec.DecodeError:
+        return None
+
+
+_replies: Final = Remembered(_parse, REPLIES_BYTES_MAX)

@@ -15,6 +15,7 @@ import msgspec
 from logboom.clients.target import Target
 from logboom.clients.tls import Trust
 from logboom.errors import DeliveryError
+from logboom.formats.ndjson import repaired
 
 Say = Callable[[str], object]
 """Tells the user something."""
@@ -152,7 +153,7 @@ class Dialect(ABC):
         """
         del moment_us  # the server's own will do
         payload = self.encode(text)
-        if is_object(text):
+        if json_object(text) is not None:
             return payload
         fields = {"source": self.source, **fields}
         if payload.startswith(b"{") and payload.endswith(b"}\n"):
@@ -195,11 +196,28 @@ _decode_object: Final = msgspec.json.Decoder(_Object).decode
 
 def is_object(line: bytes) -> bool:
     """Whether a line is one JSON object."""
+    if (
+        line[:1] != b"{" and line.lstrip()[:1] != b"{"
+    ):  # most plain lines: an exception takes ten times as long
+        return False
     try:
         _decode_object(line)
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def json_object(line: bytes) -> bytes | None:
+    """A line as the JSON object that it is, in valid JSON; None: it is none, but text.
+
+    Bytes that are not UTF-8 are replaced; what is beyond JSON's grammar is written as `ndjson.repaired` does.
+    """
+    if not line.isascii():
+        line = as_text(line).encode()
+    if is_object(line):
+        return line
+    fixed = repaired(line)
+    return fixed if fixed is not line and is_object(fixed) else None
 
 
 def as_text(line: bytes) -> str:

@@ -14,6 +14,8 @@ from logboom.clients.target import Target, parse_target
 from logboom.clients.tls import SYSTEM, Trust, trust_for
 from logboom.clients.websocket import WebSocketDialect
 from logboom.errors import ConfigError
+from logboom.extras import require
+from logboom.formats.redaction import redacted_url
 
 DIALECTS: Final[dict[str, type[Dialect]]] = {
     DeviceDialect.name: DeviceDialect,
@@ -26,6 +28,8 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
 }
 """Every protocol that clients can speak, by its name."""
 
+EXTRAS: Final = {CapnpDialect.name: "capnp", GrpcDialect.name: "grpc"}
+"""The extra that a protocol needs."""
 
 _SHARED_SCHEMES: Final = ("tcp", "tcps", "tls")
 _PORTS: Final = {"wss": 443, "https": 443}
@@ -47,6 +51,8 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     name = _name_of(url) if name is None else name
     if name not in DIALECTS:
         raise ConfigError(f"unknown protocol {name!r}, expected one of {', '.join(DIALECTS)}")
+    if name in EXTRAS:
+        require(EXTRAS[name], f"protocol {name}")
     dialect = DIALECTS[name]()
     port = _PORTS.get(_scheme_of(url), dialect.port_default)
     target = parse_target(url, schemes=dialect.schemes, port_default=port)
@@ -63,10 +69,12 @@ def _name_of(url: str) -> str:
     scheme = _scheme_of(url)
     names = [name for name, dialect in DIALECTS.items() if scheme in dialect.schemes]
     if scheme in _SHARED_SCHEMES:
-        raise ConfigError(f"{url!r} may be any of several protocols, name it: {', '.join(names)}")
+        raise ConfigError(
+            f"{redacted_url(url)!r} may be any of several protocols, name it: {', '.join(names)}"
+        )
     if not names:
         schemes = sorted({scheme for dialect in DIALECTS.values() for scheme in dialect.schemes})
         raise ConfigError(
-            f"{url!r}: expected a URL that begins with {', '.join(f'{one}://' for one in schemes)}"
+            f"{redacted_url(url)!r}: expected a URL that begins with {', '.join(f'{one}://' for one in schemes)}"
         )
     return names[0]

@@ -50,7 +50,8 @@ class FollowedPath:
         self.changed = False
         """True when generations came or went since this was set to False."""
         self._say = say
-        self._number = 0
+        self.number = 0
+        """Generations so far; the newest has this number."""
         self._crowded = False
         self._trouble = ""
         self._ignored: dict[Identity, Candidate] = {}
@@ -73,26 +74,28 @@ class FollowedPath:
         if at_end and self.current is not None:
             self.current.move_to_end()
 
-    def resume(self, places: list[Place], looked_ns: int) -> list[TailedFile | None]:
+    def resume(self, places: list[Place], looked_ns: int, number: int = 0) -> list[TailedFile | None]:
         """Go on where an earlier run was: find its files again, and those that rotation has made since.
 
         Args:
             places: as `places` gave them.
             looked_ns: the same of `looked_ns`; 0: not known.
+            number: the same of `number`.
 
         Returns:
             The file of each place; None where it is gone, or was finished.
         """
         self.looked_ns = looked_ns
-        self._number = max((place.number for place in places), default=0)
+        self.number = max([number, *(place.number for place in places)])
         self.finished = [place for place in places if place.finished]
         found = [None if place.finished else self._find(place) for place in places]
         for place, file in zip(places, found, strict=True):
             if file is None and not place.finished:
                 self._say_lost(place)
         newest = next((file for file in reversed(found) if file is not None), None)
-        empty = any(not place.head_bytes and not place.finished for place in places)  # they all look alike
-        if self.looked_ns and (newest is None or empty):
+        open_places = [(place, file) for place, file in zip(places, found, strict=True) if not place.finished]
+        # a file that is not found may have been written anew; and all empty ones look alike
+        if self.looked_ns and not all(place.head_bytes and file for place, file in open_places):
             self._add_missed(None, self._since_ns)
         elif newest is not None and newest is not self.current:
             self._add_missed(newest.path, newest.mtime_ns)
@@ -115,6 +118,8 @@ class FollowedPath:
         self._trouble = ""
         current, earlier = self.current, self.current
         if current is not None and identity != current.identity:
+            if not current.look():  # it was truncated before it was moved away
+                self._truncated(current)
             self._retire(current)
         elif current is not None and not current.look():
             self._truncated(current)
@@ -154,15 +159,16 @@ class FollowedPath:
         self.changed = True
         file.close()
 
-    def give_up(self, file: TailedFile) -> None:
-        """A moved file was written anew: what was not read of it is gone."""
-        self._say(
-            f"❌ {file.path} was written anew before it was read: {max(0, file.size_seen - file.offset)} bytes or "
-            f"more from byte {file.offset} on are lost"
-        )
-        self.old.remove(file)
+    def rewritten(self, file: TailedFile) -> None:
+        """A moved file is not what it was: it was truncated, or a new copy was written into it."""
+        others = [other for other in self.files if other is not file]
+        if any(self._is_copy(file, other) for other in others):
+            self._say_truncated(file)
+            self.old.remove(file)
+            file.close()
+        else:
+            self._truncated(file)
         self.changed = True
-        file.close()
 
     def close(self) -> None:
         """Close all files. Idempotent."""
@@ -182,8 +188,8 @@ class FollowedPath:
 
     def _add(self, path: Path, offset: int, number: int = 0) -> TailedFile | None:
         if not number:
-            self._number += 1
-            number = self._number
+            self.number += 1
+            number = self.number
         try:
             file = TailedFile(path, offset, number)
         except OSError as error:
@@ -213,8 +219,8 @@ class FollowedPath:
             copy.close()
         else:
             self._say_truncated(file)
-        self._number += 1
-        file.begin_again(self._number)
+        self.number += 1
+        file.begin_again(self.number)
         self.changed = True
 
     def _candidates(self) -> list[Candidate]:
@@ -264,8 +270,8 @@ class FollowedPath:
             if any(self._is_copy(file, other) for other in self.files) or self._is_finished(one.path):
                 file.close()
                 continue
-            self._number += 1
-            file.number = self._number
+            self.number += 1
+            file.number = self.number
             self.old.append(file)
             self.changed = True
 
@@ -312,12 +318,12 @@ class FollowedPath:
         unread = file.size_seen - file.offset
         if unread > 0:
             self._say(
-                f"❌ {self.path} was truncated, and there is no copy of it in its folder: {unread} bytes from "
+                f"❌ {file.path} was truncated, and there is no copy of it in its folder: {unread} bytes from "
                 f"byte {file.offset} on are lost{self._compressed_hint(file.offset)}"
             )
         elif file.offset:
             self._say(
-                f"⚠️ {self.path} was truncated at byte {file.offset}; all that had been seen of it was read"
+                f"⚠️ {file.path} was truncated at byte {file.offset}; all that had been seen of it was read"
                 f"{self._compressed_hint(file.offset)}"
             )
 

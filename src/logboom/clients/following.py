@@ -17,7 +17,7 @@ from logboom.clients.dialect import Say
 from logboom.clients.dispatch import Dispatch
 from logboom.clients.followed import FollowedPath
 from logboom.clients.frames import Kind
-from logboom.clients.multiline import Grouping, Line
+from logboom.clients.multiline import Grouping
 from logboom.clients.position import Place
 from logboom.clients.shipping import Shipper
 from logboom.clients.spool import DISK_BYTES_MAX, Spool
@@ -112,7 +112,7 @@ class Follower:
             self._followed.start(at_end=self._options.from_end)
             files: list[TailedFile | None] = []
         else:
-            files = self._followed.resume(_newest(state, self.spool), state.looked_ns)
+            files = self._followed.resume(_newest(state, self.spool), state.looked_ns, state.number)
         self._save()
         self.spool.adopt()
         self._say_damage()
@@ -132,7 +132,7 @@ class Follower:
             return
         count = 0
         for line, moment_us in zip(file.read_to(window.ends), window.moments_us, strict=True):
-            text = self._clean(line)
+            text = strip_ansi(line.data) if self._options.strips_ansi else line.data
             if text.strip():
                 place = msgspec.json.encode(file.place_at(line.end))
                 count += self.spool.append([text], Kind.TEXT, place=place, moment_us=moment_us)
@@ -170,7 +170,7 @@ class Follower:
     def _finish(self, file: TailedFile) -> None:
         """Be done with a file that was moved away, once it is quiet."""
         if not file.is_intact:
-            self._followed.give_up(file)
+            self._followed.rewritten(file)
         elif file.quiet_s() >= self._options.old_file_quiet_s and not self._blocked:
             self._read_some(file, last=True)
             if not self._blocked:
@@ -184,7 +184,9 @@ class Follower:
         if not lines or not file.is_intact:  # truncated since `refresh`: what was read may be no lines
             return False
         end = lines[-1].end
-        texts = [text for text in map(self._clean, lines) if text and not text.isspace()]
+        texts = [line.data for line in lines if line.data and not line.data.isspace()]
+        if self._options.strips_ansi:
+            texts = [text for text in map(strip_ansi, texts) if text and not text.isspace()]
         place = msgspec.json.encode(file.place_at(end))
         if texts and not self.spool.append(texts, Kind.TEXT, place=place):
             self._blocked = True
@@ -195,15 +197,14 @@ class Follower:
         self._dispatch.wake()
         return True
 
-    def _clean(self, line: Line) -> bytes:
-        return strip_ansi(line.data) if self._options.strips_ansi else line.data
-
     @property
     def _name(self) -> str:
         return printable(self._path.absolute())
 
     def _save(self) -> None:
-        self._state_file.save(State(self._name, self._followed.places(), looked_ns=self._followed.looked_ns))
+        followed = self._followed
+        state = State(self._name, followed.places(), looked_ns=followed.looked_ns, number=followed.number)
+        self._state_file.save(state)
 
     def _report_skipped(self, file: TailedFile) -> None:
         for _ in range(file.skipped):
@@ -218,6 +219,8 @@ def _newest(state: State, spool: Spool) -> list[Place]:
     places = {place.number: place for place in state.files}
     for data in spool.newest_places():
         place = msgspec.json.decode(data, type=Place)
-        if place.number not in places or place.offset > places[place.number].offset:
+        known = places.get(place.number)
+        # a number that the state has given out and does not hold is done with
+        if place.number > state.number if known is None else place.offset > known.offset:
             places[place.number] = place
     return [places[number] for number in sorted(places)]

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from logboom.clients.dialect import Answers, Reply, UnfitLineError, is_object
+from logboom.clients.dialect import Answers, Reply, UnfitLineError, json_object
 from logboom.clients.lines import LineDialect, one_line
 
 
@@ -16,9 +16,10 @@ class GatewayDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if not is_object(line):
+        found = json_object(line)
+        if found is None:
             raise UnfitLineError("not a JSON object")
-        return one_line(line)
+        return one_line(found)
 
     @staticmethod
     def parse(line: bytes) -> Reply | None:  # noqa: ARG004 - whatever it is, it is not expected

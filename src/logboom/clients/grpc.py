@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from logboom.clients.bearer import TokenRefusedError, grpc_refusal, metadata
 from logboom.clients.capnp import fields_of, snake
 from logboom.clients.delivery import ConnectFailedError
-from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, is_object
+from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, json_object
 from logboom.clients.native import patched_by, socket_module, threading_module
 from logboom.clients.target import Target
 from logboom.clients.tls import Trust, grpc_credentials, open_stream
@@ -71,8 +71,9 @@ class GrpcDialect(Dialect):
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`. The outcome is one entry of a `LogBatch`: joined, they are the batch."""
         fields: dict[str, Any] = {"level": _INFO, "message": as_text(line)}
-        if is_object(line):
-            fields = {_NAMES[name]: value for name, value in fields_of(line).items()}
+        found = json_object(line)
+        if found is not None:
+            fields = {_NAMES[name]: value for name, value in fields_of(found).items()}
         if not fields.get("timestamp"):
             fields["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
         fields = {**self._own, "service_name": self.source, **fields}

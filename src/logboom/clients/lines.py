@@ -6,14 +6,18 @@ import ssl
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import msgspec
+
 from logboom.clients.bearer import ASKED, DOUBTED, opening_line
-from logboom.clients.dialect import Answers, Dialect, Reply
+from logboom.clients.dialect import Answers, Dialect, Reply, as_text, json_object
 from logboom.clients.target import Target
 from logboom.clients.tls import explain, open_stream
 
 _READ_BYTES: Final = 64 << 10
 REPLY_BYTES_MAX: Final = 16 << 10
 """The longest reply line; the longest known one has 70 bytes. Above it the peer is no log server."""
+REPLIES_BYTES_MAX: Final = 128 << 10
+"""Reply lines that are remembered with what they mean: few differ, and a server may send anything."""
 _SHOWN_BYTES: Final = 80
 _CLOSED: Final = "the server closed the connection"
 TOKEN_DOUBT_S: Final = 0.25
@@ -26,6 +30,14 @@ def one_line(json_object: bytes) -> bytes:
     if b"\n" in json_object:
         json_object = json_object.replace(b"\n", b" ")
     return json_object + b"\n"
+
+
+def entry_line(line: bytes) -> bytes:
+    """A JSON object as a wire line; any other line as the message of an INFO entry."""
+    found = json_object(line)
+    if found is not None:
+        return one_line(found)
+    return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
 
 
 class LineLink:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from logboom.clients.recent import Row, SourceCounts
+from logboom.clients.counting import SourceCounts
+from logboom.clients.recent import Row
 from logboom.errors import ConfigError, OutputError
 from logboom.formats.levels import name, severity
 from logboom.formats.times import parse_time

@@ -30,6 +30,8 @@ class Report:
     bytes_read: int = 0
     """Bytes of input taken, where the client reads a file."""
     seconds: float = 0.0
+    limited_until: float = 0.0
+    """Loop time until which the user is told no more of the server's rate limit."""
     stopped: str = ""
     """Why the client ended before its time; empty when it did not."""
 

@@ -1,7 +1,9 @@
 """Parts of a spool: queues of frames, and the one in memory."""
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from logboom.clients import frames
@@ -74,23 +76,16 @@ class Queue:
     def pending(self, count_max: int, bytes_max: int) -> list[Pending]:
         """The first texts, at least one of those that there are."""
         found: list[Pending] = []
-        size = 0
-        for one in self._all(count_max):
-            size += len(one.text) + 1
-            if found and size > bytes_max:
-                break
-            found.append(one)
-        return found
-
-    def _all(self, count_max: int) -> Iterator[Pending]:
         skip = self.skip
         for (kind, moment_us, texts, fields, _), _ in self.frames:
-            for index in range(skip, min(len(texts), skip + count_max)):
-                yield Pending(kind, texts[index], moment_us + index, fields)
-            count_max -= len(texts) - skip
+            chosen = texts[skip : skip + count_max - len(found)] if skip or len(texts) > count_max else texts
+            found += [
+                Pending(kind, text, moment, fields) for moment, text in enumerate(chosen, moment_us + skip)
+            ]
             skip = 0
-            if count_max <= 0:
-                return
+            if len(found) >= count_max:
+                break
+        return _up_to(found[:count_max], bytes_max)
 
     def advance(self, count: int) -> int:
         """Forget texts; returns the bytes of the frames that are done with."""
@@ -107,6 +102,12 @@ class Queue:
     def count(self) -> int:
         """Number of texts."""
         return self._texts - self.skip
+
+
+def _up_to(found: list[Pending], bytes_max: int) -> list[Pending]:
+    """As many of the texts as have so many bytes with their newlines, at least one."""
+    sizes = list(accumulate(len(one.text) + 1 for one in found))
+    return found if not sizes or sizes[-1] <= bytes_max else found[: max(1, bisect_right(sizes, bytes_max))]
 
 
 class MemoryPart:

@@ -42,6 +42,8 @@ class State(msgspec.Struct):
     """Only in states of earlier versions."""
     looked_ns: int = 0
     """Time of the last look at the path, nanoseconds since the epoch."""
+    number: int = 0
+    """Generations so far; the newest has this number."""
     version: int = VERSION
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import IO, Final
 
+WRAPPED_WIDTH_MIN: Final = 10
+"""Columns that wrap are no narrower than this, and no wider than they need."""
+
 _GAP: Final = "  "
 
 
@@ -13,8 +16,9 @@ def write_table(
     *,
     numbers: frozenset[int] = frozenset(),
     styles: Sequence[str] = (),
+    wraps: frozenset[int] | None = None,
 ) -> None:
-    """Write a table.
+    """Write a table. Nothing of it is cut, however narrow the terminal is.
 
     Args:
         stream: where to; what it is decides how it looks.
@@ -22,9 +26,11 @@ def write_table(
         rows: cells without line ends or escape sequences.
         numbers: the columns that are aligned to the right.
         styles: one a row, for terminals: `red`, `yellow`, or nothing.
+        wraps: the columns that may take several lines where the terminal is narrow; None: the last one.
     """
     if stream.isatty():
-        _draw(stream, headers, rows, numbers, styles)
+        wraps = frozenset({len(headers) - 1}) if wraps is None else wraps
+        _draw(stream, headers, rows, numbers=numbers, styles=styles, wraps=wraps)
         return
     stream.writelines(f"{line}\n" for line in aligned(headers, rows, numbers))
 
@@ -47,19 +53,33 @@ def _draw(
     stream: IO[str],
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
+    *,
     numbers: frozenset[int],
     styles: Sequence[str],
+    wraps: frozenset[int],
 ) -> None:
     from rich.console import Console  # noqa: PLC0415 - only terminals need it
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    last = len(headers) - 1
     for column, header in enumerate(headers):
         table.add_column(
-            header, justify="right" if column in numbers else "left", no_wrap=column != last, overflow="fold"
+            header,
+            justify="right" if column in numbers else "left",
+            no_wrap=column not in wraps,
+            overflow="fold",
+            min_width=_width_min([header, *(row[column] for row in rows)], can_wrap=column in wraps),
         )
     for number, row in enumerate(rows):
         table.add_row(*map(Text, row), style=styles[number] if styles else "")
-    Console(file=stream).print(table)
+    least = sum(column.min_width or 0 for column in table.columns) + 2 * len(headers)
+    Console(file=stream, width=max(Console(file=stream).width, least)).print(table)
+
+
+def _width_min(cells: Sequence[str], *, can_wrap: bool) -> int:
+    """The least width of a column in characters of a terminal."""
+    from rich.cells import cell_len  # noqa: PLC0415 - only terminals need it
+
+    width = max(map(cell_len, cells))
+    return min(width, WRAPPED_WIDTH_MIN) if can_wrap else width

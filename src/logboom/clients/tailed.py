@@ -2,6 +2,7 @@
 
 import os
 import time
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -282,11 +283,10 @@ def _split(data: bytes, offset: int, encoding: Encoding) -> list[Line]:
         return lines
     raw = data.split(b"\n")[:-1]
     texts = raw if data.isascii() else as_utf8(data, UTF_8).split(b"\n")[:-1]
-    clean = b"\r" in data or b"\0" in data
-    for before, text in zip(raw, texts, strict=True):
-        offset += len(before) + 1
-        lines.append(Line(_clean(text) if clean else text, offset))
-    return lines
+    if b"\r" in data or b"\0" in data:
+        texts = [_clean(text) for text in texts]
+    ends = accumulate(map(len, raw), lambda end, size: end + size + 1, initial=offset)
+    return list(map(Line, texts, islice(ends, 1, None)))
 
 
 def _end_of_lines(data: bytes, offset: int, encoding: Encoding) -> int:

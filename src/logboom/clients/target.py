@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from logboom.clients.tls import SECURE_SCHEMES, SYSTEM, Trust
 from logboom.errors import ConfigError
+from logboom.formats.redaction import redacted_url
 
 HTTP_SCHEMES: Final = frozenset({"http", "https"})
 API_PATH: Final = "/api/entries"
@@ -59,18 +60,18 @@ def parse_target(url: str, *, schemes: Collection[str] = ("tcp",), port_default:
         port = parts.port
         (parts.hostname or "").encode("idna")  # as the resolver will do, which raises an error of its own
     except ValueError as error:
-        raise ConfigError(f"{url!r} is not a URL: {error}; {expected}") from None
+        raise ConfigError(f"{redacted_url(url)!r} is not a URL: {error}; {expected}") from None
     if "://" not in url:
-        raise ConfigError(f"{url!r} has no scheme; {expected}")
+        raise ConfigError(f"{redacted_url(url)!r} has no scheme; {expected}")
     if parts.scheme not in schemes:
-        raise ConfigError(f"{url!r} has the scheme {parts.scheme!r}; {expected}")
+        raise ConfigError(f"{redacted_url(url)!r} has the scheme {parts.scheme!r}; {expected}")
     path = _path_of(parts.path) if parts.scheme in HTTP_SCHEMES else ""
     extras = parts.path.rstrip("/") not in ("", path, path + API_PATH)
     if not parts.hostname or extras or parts.query or parts.fragment or parts.username is not None:
-        raise ConfigError(f"{url!r} must hold a host and a port, nothing else; {expected}")
+        raise ConfigError(f"{redacted_url(url)!r} must hold a host and a port, nothing else; {expected}")
     port = port_default if port is None else port
     if not port:
-        raise ConfigError(f"{url!r} has no port, or port 0; {expected}")
+        raise ConfigError(f"{redacted_url(url)!r} has no port, or port 0; {expected}")
     return Target(parts.scheme, parts.hostname, port, path=path)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logboom.clients.native import connection_to
 from logboom.errors import ConfigError
+from logboom.formats.redaction import redacted_url
 
 if TYPE_CHECKING:
     from logboom.clients.target import Target
@@ -91,7 +92,7 @@ def trust_for(trust: Trust, url: str) -> Trust:
     secure = url.partition("://")[0].lower() in SECURE_SCHEMES
     if replace(trust, token="", user="") != SYSTEM and not secure:
         raise ConfigError(
-            f"{url!r} is not encrypted, so certificates mean nothing; "
+            f"{redacted_url(url)!r} is not encrypted, so certificates mean nothing; "
             "encrypted are tcps://, capnps://, grpcs://, wss:// and https://"
         )
     if secure:

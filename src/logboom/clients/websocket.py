@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from logboom.clients import messages
 from logboom.clients.bearer import TokenRefusedError, http_refusal
-from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, now_us
+from logboom.clients.dialect import NO_FIELDS, Answers, Dialect, Outcome, Reply, as_text, json_object, now_us
 from logboom.clients.http_api import connection_errors, open_session
 from logboom.clients.messages import StampedMessage
 from logboom.clients.stored import earlier, find_stored, time_of_header
@@ -69,8 +69,9 @@ class WebSocketDialect(Dialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if messages.is_message(line):
-            return messages.checked(line.strip())
+        found = json_object(line)
+        if found is not None and messages.is_message(found):
+            return messages.checked(found.strip())
         return self.encode_text(line)
 
     def encode_text(

@@ -8,7 +8,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -23,7 +22,6 @@ from logboom.formats.records import (
     READING_KEYS,
     SENDER_KEYS,
     TIME_KEYS,
-    field_of,
     is_canonical,
     level_of,
     reading_of,
@@ -31,7 +29,9 @@ from logboom.formats.records import (
     sender,
     time_of,
 )
+from logboom.formats.sent import sent_message, sent_value
 from logboom.model import Record
+from logboom.remembered import Remembered
 
 COLUMNS: Final = (
     *("sequence", "received_at", "time", "source", "sender", "listener", "level", "message", "entry"),
@@ -42,13 +42,12 @@ COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
 """Of a column's name."""
 
-_WORD_CHARS_MAX: Final = 64
-"""Of a level that is remembered: a line may hold a megabyte of one."""
+CELLS_BYTES_MAX: Final = 256 << 10
+"""Times and levels that are remembered as cells, of each: few are in use at any time."""
 
 _SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
 
-_encode: Final = msgspec.json.Encoder().encode
 _SPECIAL: Final = re.compile('[",\r\n]')
 _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -119,7 +118,7 @@ def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> by
     if len(lines) != len(sequences):
         return None
     rows = [
-        f"{sequence},{_name(line.received_at)},{_time(line.entry) or _name(line.received_at)},{place},"
+        f"{sequence},{_name[line.received_at]},{_time(line.entry) or _name[line.received_at]},{place},"
         f"{_level(line.entry)},{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
         for sequence, line, place, raw in zip(sequences, lines, _places(lines), entries, strict=True)
     ]
@@ -156,9 +155,7 @@ def _entry(raw: str) -> str:
     return '"' + raw.replace('"', '""') + '"' if '"' in raw else _cell(raw)
 
 
-@lru_cache(maxsize=1024)  # few are in use at any time
-def _name(text: str) -> str:
-    return _cell(text)
+_name: Final = Remembered[str, str](_cell, CELLS_BYTES_MAX)
 
 
 def _time(fields: Any) -> str | None:
@@ -168,14 +165,10 @@ def _time(fields: Any) -> str | None:
 
 def _level(fields: Any) -> str:
     word = fields.level
-    if type(word) is str and len(word) <= _WORD_CHARS_MAX:
-        return _level_cell(word)
-    return _cell(level_of(fields))
+    return _level_cell[word] if type(word) is str else _cell(level_of(fields))
 
 
-@lru_cache(maxsize=1024)  # few are in use at any time
-def _level_cell(word: str) -> str:
-    return _cell(name(word))
+_level_cell: Final = Remembered[str, str](lambda word: _cell(name(word)), CELLS_BYTES_MAX)
 
 
 def _message(fields: Any, raw: str) -> str:
@@ -183,7 +176,9 @@ def _message(fields: Any, raw: str) -> str:
     if type(message) is str:
         return message
     line = b'{"received_at":"","entry":%b,"source":"","listener":""}\n' % raw.encode(errors="replace")
-    return next((record.message for record in records_of([0], line, with_times=False)), raw)
+    return next(
+        (sent_message(record, raw.encode()) for record in records_of([0], line, with_times=False)), raw
+    )
 
 
 def _column(column: str, records: Sequence[Record], entries: Sequence[str]) -> Iterable[object]:
@@ -191,14 +186,9 @@ def _column(column: str, records: Sequence[Record], entries: Sequence[str]) -> I
         return entries
     if column == "sender":
         return [sender(record.entry, record.source) for record in records]
+    pairs = zip(records, entries, strict=True)
+    if column == "message":
+        return [sent_message(record, entry.encode()) for record, entry in pairs]
     if column in _OWN:
         return map(attrgetter(column), records)
-    return [_value(record, column) for record in records]
-
-
-def _value(record: Record, field: str) -> object:
-    """A field as a cell: text as it is, nothing for null, all else as JSON."""
-    value = field_of(record.entry, field)
-    if value is None or isinstance(value, str):
-        return value
-    return _encode(value).decode()
+    return [sent_value(record, entry.encode(), column) for record, entry in pairs]

@@ -10,6 +10,10 @@ ENTRY_AT: Final = RECEIVED_AT.stop + len(b'","entry":')
 """Where the entry begins in each line."""
 SOURCE_AT: Final = b',"source":"'
 """What stands after the entry. No JSON string holds it: it has bare quotes."""
+KEY_AT: Final = b',"key":'
+"""What stands before the key of an entry that has one, between its source and its listener."""
+LISTENER_AT: Final = b',"listener":'
+"""What stands before the listener, the last field."""
 
 
 class Envelope(msgspec.Struct, gc=False):

@@ -20,6 +20,14 @@ DOCUMENT: Final = "logservice_document.proto"
 ENTRIES_MAX: Final = 10_000
 """Entries of one `LogBatch`: two bytes can stand for an entry, which takes 300 in the journal."""
 
+_ENTRY_TAG: Final = b"\x0a"
+"""What each entry of a `LogBatch` begins with: field 1, with a length."""
+_LENGTH: Final = 2
+_FIXED: Final = {1: 8, 5: 4}
+"""Kinds of fields on the wire: one with a length, and those of a fixed size in bytes."""
+_VARINT_BITS_MAX: Final = 70
+_TOO_MANY: Final = f"more than {ENTRIES_MAX} entries in a batch"
+
 _LEVEL: Final = "level"
 _MOVED: Final = frozenset({4, 5})
 """Fields that hold a text in one layout and a number in the other: in the wrong one they are unknown."""
@@ -94,13 +102,43 @@ def _parse(
     message: bytes, parse: Callable[[bytes], Sequence[Any]], what: str
 ) -> tuple[Sequence[Any], str | None]:
     """The requests of a message, or what is wrong with it."""
+    if message.count(_ENTRY_TAG) > ENTRIES_MAX and what == "LogBatch" and _has_too_many(message):
+        return (), _TOO_MANY
     try:
         requests = parse(message)
     except DecodeError:  # its texts name places in protobuf's own source, or nothing
         return (), f"{len(message)} bytes that are no {what}, or hold text that is not UTF-8"
     if len(requests) > ENTRIES_MAX:
-        return (), f"{len(requests)} entries in a batch, the limit is {ENTRIES_MAX}"
+        return (), _TOO_MANY
     return requests, None
+
+
+def _has_too_many(message: bytes) -> bool:
+    """Whether a `LogBatch` has more entries than it may, before each becomes an object: it may have millions."""
+    entries, position, end = 0, 0, len(message)
+    while position < end and entries <= ENTRIES_MAX:
+        tag, position = _varint(message, position)
+        entries += tag == _ENTRY_TAG[0]
+        if tag & 7 == _LENGTH:
+            size, position = _varint(message, position)
+            position += size
+        elif tag & 7 == 0:
+            _, position = _varint(message, position)
+        else:
+            position += _FIXED.get(tag & 7, end)
+    return entries > ENTRIES_MAX
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    """A number of Protocol Buffers, and where it ends; one that is cut off ends with the message."""
+    number = 0
+    for shift in range(0, _VARINT_BITS_MAX, 7):
+        byte = message[position] if position < len(message) else 0
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    return number, position
 
 
 def _mixed_up(request: Any, layout: str) -> str | None:

@@ -6,18 +6,27 @@ from typing import Final
 
 import msgspec
 
+from logboom.formats.nesting import NESTING_MAX, is_too_deep
 from logboom.model import REASONS_MAX, Batch, Verdict
 
 _MARK: Final = b"\nnull null\n"
 _MARK_GROWTH: Final = len(_MARK) - 1
 
-_SURROGATE: Final = re.compile(
-    rb"\\(?:\\|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2}))"
+_NUMBER: Final = rb"(?:NaN|-?Infinity)(?![ \t\r]*+:)"
+_BEYOND_JSON: Final = re.compile(
+    rb'((?:[^"NI\-]++|"(?:[^"\\\n]++|\\.)*+"?|(?!' + _NUMBER + rb")[NI\-])*+)(" + _NUMBER + rb"|\Z)"
 )
-"""An escaped backslash, a surrogate pair, or, as group 1, half of one without the other half."""
+"""What stands before one of Python's numbers that JSON does not have, strings included; then the number, or the end.
 
-MENDED_BYTES_MAX: Final = 64 << 10
-"""Texts are mended up to here, in a few milliseconds at worst: the event loop waits for it."""
+Each match begins where the one before ends, so that the time grows with the length, whatever is sent.
+"""
+
+_HALF: Final = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_PAIR: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR: Final = re.compile(
+    rb"(?:[^\\]++|\\(?!" + _HALF + rb")[^\n]?|" + _PAIR + rb")*+(?:\\(?=" + _HALF + rb")|\Z)"
+)
+"""What stands before a half of a surrogate pair without its other half, with the half's backslash; or the rest."""
 
 EntryDecoder = msgspec.json.Decoder[object]
 """A decoder of one Struct that names only the required fields, or None (`NULL | Struct`)."""
@@ -61,6 +70,8 @@ def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
     gaps = (len(marked) - len(chunk)) // _MARK_GROWTH
     if not chunk.isascii() and not is_utf8(chunk):  # decoders skip unknown fields without a look
         return None
+    if is_too_deep(chunk):
+        return None
     try:
         found = decoder.decode_lines(marked)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -96,11 +107,17 @@ def judge_each(
         wants_levels: as for `judge_all`.
         rescue: asked about objects that the decoder refuses; True accepts them all the same.
     """
+    fixed = repaired(chunk)
+    if fixed is not chunk:
+        batch = judge_all(fixed, decoder, wants_levels=wants_levels)
+        if batch is not None:
+            batch.size_bytes = len(chunk) + 1
+            return batch
     good: list[bytes] = []
     verdicts = bytearray()
     levels: list[object] = []
     reasons: list[str] = []
-    for raw in mend_surrogates(chunk).split(b"\n"):
+    for raw in fixed.split(b"\n"):
         line = raw.removesuffix(b"\r")
         if not line or line.isspace():
             continue
@@ -123,21 +140,40 @@ def judge_each(
     )
 
 
-def mend_surrogates(data: bytes) -> bytes:
-    r"""JSON in which no half of a surrogate pair stands alone: each becomes `\ufffd`, the replacement character.
+def repaired(data: bytes) -> bytes:
+    r"""JSON of what some libraries write beyond JSON; the same object when there is nothing to repair.
 
-    JSON's grammar allows them, and what cuts a text in the middle of an emoji sends them; there is no such character,
-    and most readers refuse the whole document.
+    Python's `NaN`, `Infinity` and `-Infinity` become strings, as in protobuf's JSON. Half of a surrogate pair, which
+    programs send that cut a text in the middle of an emoji, becomes the six characters that were sent, such as
+    `\ud83d`: there is no such character, and most readers refuse the whole document. Takes up to 0.15 µs per byte.
     """
-    if len(data) > MENDED_BYTES_MAX or (b"\\ud" not in data and b"\\uD" not in data):
-        return data
-    return _SURROGATE.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
+    if b"NaN" in data or b"Infinity" in data:
+        data = _with_quoted_numbers(data)
+    if b"\\ud" in data or b"\\uD" in data:
+        data = _with_escaped_halves(data)
+    return data
+
+
+def _with_quoted_numbers(data: bytes) -> bytes:
+    parts = _BEYOND_JSON.split(data)
+    del parts[::3]  # between the matches, where nothing is
+    numbers = sum(map(bool, parts[1::2]))
+    return b'"'.join(parts[: 2 * numbers + 1]) if numbers else data
+
+
+def _with_escaped_halves(data: bytes) -> bytes:
+    parts = _HALF_PAIR.findall(data)
+    while parts and not parts[-1]:
+        parts.pop()
+    return b"\\".join(parts) if len(parts) > 1 else data
 
 
 def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:
     """One line's verdict, with the decoded entry or the reason why it was refused."""
     if not line.isascii() and not is_utf8(line):
         return Verdict.NOT_JSON, "not UTF-8"
+    if is_too_deep(line):
+        return Verdict.NOT_JSON, f"not JSON: nested deeper than {NESTING_MAX} levels"
     try:
         entry = decoder.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -210,17 +210,20 @@ def reading_of(entry: Fields) -> Reading | None:
 
 
 def number_of(value: object) -> float | None:
-    """A finite number, also as a string; None for anything else, booleans included."""
+    """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
     if isinstance(value, str):
         if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
+        value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    return value if isinstance(value, int) else number
 
 
 def irradiance_of(entry: Fields) -> float | None:

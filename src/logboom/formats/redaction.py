@@ -12,8 +12,15 @@ NOTIFY_KEYS: Final = frozenset({"notify"})
 _USERINFO: Final = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.-]*://).*@", re.DOTALL)
 """Up to the last @: a password that was not escaped may hold anything, also what ends a host."""
 _SECRET_PARAMETER: Final = re.compile(
-    r"([?&][^=&]*(?:password|token|secret|api_?key|signature)=)[^&]*", re.IGNORECASE
+    r"([?&#;][^=&#;]*(?:pass|token|secret|key|sig|auth|credential|pwd)[^=&#;]*=)[^&#;]*", re.IGNORECASE
 )
+_PATH_SCHEMES: Final = frozenset({"file", "postgres", "postgresql", "redis", "rediss", "unix"})
+"""Schemes whose paths name a database, a number or a file. Elsewhere a path may be all that gives access: webhooks."""
+_HOST_SCHEMES: Final = _PATH_SCHEMES | {
+    *("http", "https", "ws", "wss", "tcp", "tcps", "tls", "grpc", "grpcs", "capnp", "capnps"),
+}
+"""Schemes where a host stands behind the `//`. Elsewhere it may be a token, as with services that take messages."""
+_BEHIND_HOST: Final = re.compile(r"^(\s*([A-Za-z][A-Za-z0-9+.-]*)://[^/?#]*)([/?#].*)?$", re.DOTALL)
 
 
 def redacted(value: Any, key: str = "") -> Any:
@@ -32,18 +39,26 @@ def redacted(value: Any, key: str = "") -> Any:
 
 
 def place(url: str) -> str:
-    """Where `url` leads to, for texts that people see: without user, password, token and query."""
+    """Where `url` leads to, for texts that people see: without user, password, token, query, and secret paths."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "the server of `url`"
     if "@" in parts.path + parts.query + parts.fragment:  # a password that was not escaped may end anywhere
         return "the server of `url`"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    path = parts.path if parts.scheme in _PATH_SCHEMES else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def redacted_url(text: str) -> str:
-    """A URL without its user, password and secret parameters; other texts as they are."""
+    """A URL without its user, password, secret parameters, and a path that may be a secret; other texts as they are."""
     if "://" not in text:
         return text
-    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", text))
+    bare = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+    parts = _BEHIND_HOST.match(bare)
+    scheme = parts[2].lower() if parts is not None else ""
+    if parts is not None and scheme not in _HOST_SCHEMES:
+        return f"{parts[2]}://{HIDDEN}"
+    if parts is not None and scheme not in _PATH_SCHEMES:
+        return bare if parts[3] in (None, "/") else f"{parts[1]}/{HIDDEN}"
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", bare)

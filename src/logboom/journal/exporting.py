@@ -1,5 +1,6 @@
 """A journal's entries as a file: blocks of CSV rows or of the journal's own lines, oldest first."""
 
+import re
 from collections.abc import Generator, Sequence
 from typing import Final, NamedTuple
 
@@ -9,6 +10,8 @@ from logboom.journal.reader import Block
 from logboom.journal.steps import Places
 
 FORMATS: Final = ("csv", "jsonl")
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 BLOCK_BYTES: Final = 64 << 10
 """Journal bytes that are read at once. Making rows of them holds the interpreter for a millisecond."""
@@ -83,11 +86,11 @@ def columns_of(text: str) -> tuple[str, ...]:
         return COLUMNS
     names = tuple(name.strip() for name in text.split(","))
     bad = next(
-        (name for name in names if not name.isprintable() or not 0 < len(name) <= COLUMN_CHARS_MAX), None
+        (name for name in names if _CONTROL.search(name) or not 0 < len(name) <= COLUMN_CHARS_MAX), None
     )
     if bad is not None:
         raise ValueError(
-            f"found {bad[:40]!r}, expected names of 1 to {COLUMN_CHARS_MAX} printable characters"
+            f"found {bad[:40]!r}, expected names of 1 to {COLUMN_CHARS_MAX} characters, without control characters"
         )
     if len(names) > COLUMNS_MAX:
         raise ValueError(f"found {len(names)} columns, expected {COLUMNS_MAX} at most")

@@ -5,7 +5,6 @@ It costs a sixth of making records. Lines that it can't read are left to `format
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,9 +13,10 @@ import msgspec
 from logboom.formats.levels import CANONICAL, name
 from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, sender
+from logboom.remembered import Remembered
 
-WORD_CHARS_MAX: Final = 64
-"""Of a level that is remembered: a line may hold a megabyte of one, and a thousand of them a gigabyte."""
+WORDS_BYTES_MAX: Final = 256 << 10
+"""Levels as they were sent, and their names: few are in use at any time, and senders may invent any number."""
 
 DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise for lines that they can't read."""
@@ -85,7 +85,7 @@ def level_names(found: Sequence[Any]) -> list[str]:
     """The level of each line, as records have it."""
     words = [line.entry.level for line in found]
     return [
-        _word_name(word) if type(word) is str else level_of(line.entry)
+        _word_name[word] if type(word) is str else level_of(line.entry)
         for word, line in zip(words, found, strict=True)
     ]
 
@@ -100,14 +100,8 @@ def count_levels(found: Sequence[Any]) -> Counter[str]:
     for word, number in words.items():
         if type(word) is not str:
             return Counter(level_names(found))
-        counts[_word_name(word)] += number
+        counts[_word_name[word]] += number
     return counts
 
 
-def _word_name(word: str) -> str:
-    return _short_name(word) if len(word) <= WORD_CHARS_MAX else name(word)
-
-
-@lru_cache(maxsize=1024)  # few words are in use at any time; senders may invent any number of them
-def _short_name(word: str) -> str:
-    return CANONICAL.get(word) or name(word)
+_word_name: Final = Remembered[str, str](lambda word: CANONICAL.get(word) or name(word), WORDS_BYTES_MAX)

@@ -21,11 +21,11 @@ from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
-from logboom.journal.probe import probe
+from logboom.journal.probe import check_free, probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
-from logboom.journal.segments import prefix, suffix
+from logboom.journal.segments import keyed_suffix, prefix, suffix
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report
 
@@ -120,6 +120,8 @@ class Journal:
         self.recovered = recovered
         self.failing: str | None = None
         """Why the last group could not be stored; None after a success."""
+        self.answered = self.committed.next_sequence
+        """The sequence up to which every receipt was handed out; kept by the submitting thread."""
         self.pending_bytes = 0
         """Wire bytes submitted and not answered yet; kept by the submitting thread."""
         self.failed_groups = 0
@@ -151,9 +153,20 @@ class Journal:
         return self._writer.committed
 
     @property
+    def trouble(self) -> str | None:
+        """The reason why an entry would be refused now; None: it would be stored. Checks the free space of the disk."""
+        if self.failing is not None:
+            return self.failing
+        try:
+            check_free(self.folder, self._disk, self._free_bytes_min)
+        except (OSError, StorageError) as error:
+            return str(error)
+        return None
+
+    @property
     def free_bytes(self) -> int:
-        """Free space of the disk when last looked at."""
-        return self._writer.free_bytes
+        """Free space of the disk now. Raises `OSError` when it does not answer."""
+        return self._disk.free_bytes(self.folder)
 
     @property
     def alive(self) -> bool:
@@ -173,7 +186,7 @@ class Journal:
             StorageError: less is free than must stay.
             OSError: a call failed.
         """
-        self._writer.free_bytes = probe(self.folder, self._disk, self._free_bytes_min)
+        probe(self.folder, self._disk, self._free_bytes_min)
         if self.failing is not None:
             self.failing = None
             self._report("info", "the journal can store again")
@@ -306,6 +319,8 @@ class Journal:
     def _finish(self, group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
         self.pending_bytes -= sum(submission.batch.size_bytes for submission in group)
         _answer(group, first, due)
+        if first is not None:
+            self.answered = first + sum(submission.batch.count for submission in group)
         for callback in self.on_commit:
             callback()
 
@@ -332,5 +347,9 @@ def _render(group: list[_Submission]) -> bytes:
             continue
         source = batch.source
         head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
-        parts += (head, batch.entries.replace(b"\n", tail + head), tail)
+        if batch.keys is None:
+            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
+        else:
+            pairs = zip(batch.entries.split(b"\n"), batch.keys, strict=True)
+            parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
     return b"".join(parts)

@@ -1,4 +1,4 @@
-"""Which numbers the entries of a journal hold: what there is to be drawn."""
+"""Discovery of the numeric fields of a journal's entries: what there is to be drawn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
 from logboom.journal.matching import Filter, Matcher
-from logboom.journal.reader import Block
+from logboom.journal.reader import Block, moment_of
 from logboom.journal.steps import Places
 
 FIELDS_MAX: Final = 100
@@ -42,40 +42,43 @@ class Fields(NamedTuple):
     """What was found, the most frequent first."""
 
     fields: list[Field]
-    complete: bool
-    """All matching entries were looked at; else only the newest."""
+    before: int | None
+    """The entries before this sequence were not looked at; None: all matching entries were."""
+    reached_at: str
+    """Receive time of the oldest entry that was looked at, as the journal has it; empty: none."""
 
 
 def find_fields(
     places: Places,
     wanted: Filter,
     give_up: Callable[[], bool] = lambda: False,
+    end: int | None = None,
 ) -> Fields:
     """The numeric fields of the entries that match, newest entries first.
 
     Args:
         places: of the journal.
         wanted: which entries.
-        give_up: asked after each block; True ends the search.
+        give_up: asked after each step of about a megabyte; True ends the search.
+        end: no sequence from this one on; `before` of an earlier answer continues it.
     """
     matcher = Matcher(wanted)
-    start, end = places.bounds(wanted.since, wanted.until)
+    start, end = places.bounds(wanted.since, wanted.until, 0, end)
     fields: dict[str, Field] = {}
-    bytes_left, complete = READ_BYTES_MAX, True
+    bytes_left, before, reached_at = READ_BYTES_MAX, None, ""
     for step in places.steps_back(start, end):
-        newer = fields
+        newer, moments = fields, list[str]()
         fields = {}
         for block in places.blocks_of(step, BLOCK_BYTES):
+            moments.append(moment_of(block.data))
             bytes_left -= _look(block, matcher, fields)
-            if give_up():
-                complete = False
-                break
+        reached_at = next(iter(moments), reached_at)
         _merge(fields, newer)
-        if not complete or (bytes_left <= 0 and step.start > start):
-            complete = False
+        if step.start > start and (bytes_left <= 0 or give_up()):
+            before = step.start
             break
     ordered = sorted(fields.values(), key=lambda field: (-field.count, field.name))
-    return Fields(ordered[:FIELDS_MAX], complete)
+    return Fields(ordered[:FIELDS_MAX], before, reached_at)
 
 
 def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:

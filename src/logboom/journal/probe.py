@@ -10,22 +10,32 @@ from logboom.journal.disk import Disk
 NAME: Final = ".probe"
 
 
-def probe(folder: Path, disk: Disk, free_bytes_min: int) -> int:
-    """Write a few bytes into a file of its own, and sync them; returns how many bytes are free.
+def probe(folder: Path, disk: Disk, free_bytes_min: int) -> None:
+    """Write a few bytes into a file of its own, and sync them.
 
     Raises:
         StorageError: less than `free_bytes_min` is free.
         OSError: a call failed.
     """
-    free = disk.free_bytes(folder)
-    if free < free_bytes_min:
-        raise StorageError(
-            f"{free} bytes left on the disk of {folder}, journal.free_bytes_min is {free_bytes_min}"
-        )
+    check_free(folder, disk, free_bytes_min)
     descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
         disk.write(descriptor, b"ready?\n")
         disk.sync(descriptor)
     finally:
         os.close(descriptor)
-    return free
+
+
+def check_free(folder: Path, disk: Disk, free_bytes_min: int) -> None:
+    """Ask the disk whether enough is free.
+
+    Raises:
+        StorageError: less than `free_bytes_min`.
+        OSError: the disk does not answer.
+    """
+    free = disk.free_bytes(folder)
+    if free < free_bytes_min:
+        raise StorageError(
+            f"{free} bytes left on the disk of {folder}, "
+            f"free_bytes_min is {free_bytes_min}: make room, or lower journal.free_bytes_min"
+        )

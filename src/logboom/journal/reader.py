@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from logboom.formats.envelope import RECEIVED_AT
+from logboom.formats.records import is_canonical
 from logboom.journal.index import rebuild_index
 from logboom.journal.segments import Segment, find_segment, list_segments, seek
 from logboom.journal.writer import Committed
@@ -165,6 +167,12 @@ class JournalReader:
         self.close()
         self.position = max(self.position, following)
         return True
+
+
+def moment_of(data: bytes) -> str:
+    """The receive time of the first of some lines, as the journal has it; empty when it is damaged."""
+    text = data[RECEIVED_AT].decode("ascii", "replace")
+    return text if is_canonical(text) else ""
 
 
 def nth_line_end(data: bytes, number: int) -> int:

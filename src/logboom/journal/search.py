@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.journal.matching import Filter, Found, Matcher
+from logboom.journal.reader import moment_of
 from logboom.journal.steps import Places
 from logboom.journal.writer import Committed
 
@@ -26,7 +27,11 @@ class Page(NamedTuple):
     next: int
     """The sequence after the newest that was looked at; a search from it on goes on towards the present."""
     more: bool
-    """The search ended before its end: by its limits, or because it was told to."""
+    """The search was ended before its end, by its limits or by `give_up`: there may be more matches."""
+    start: int
+    """The first sequence of the range that is searched, over all pages."""
+    reached_at: str
+    """Receive time of the entry that was looked at last, as the journal has it; empty: none, or it is damaged."""
 
 
 class Search:
@@ -55,33 +60,43 @@ class Search:
         """The first matches of the sequences from `start` to before `end`, oldest first."""
         start, end = self._places.bounds(wanted.since, wanted.until, start, end)
         page = _Collector(limit)
-        matcher, position = Matcher(wanted), start
+        matcher, position, reached_at = Matcher(wanted), start, ""
         for block in self._places.blocks(start, end):
             found = page.add(matcher.first(block, page.left))
             position = found[-1].record.sequence + 1 if page.full else block.next_sequence
+            reached_at = found[-1].record.received_at if page.full else _last_moment(block.data)
             if page.full or self._give_up():
                 break
         else:
-            return Page(page.found, start, max(start, position), more=False)
-        return Page(page.found, start, position, more=position < end)
+            return Page(
+                page.found, start, max(start, position), more=False, start=start, reached_at=reached_at
+            )
+        return Page(page.found, start, position, position < end, start, reached_at)
 
     def backward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:
         """The last matches of the sequences from `start` to before `end`, newest first."""
         start, end = self._places.bounds(wanted.since, wanted.until, start, end)
         page = _Collector(limit)
-        matcher, position = Matcher(wanted), end
+        matcher, position, reached_at = Matcher(wanted), end, ""
         for step in self._places.steps_back(start, end):
-            newest_first: list[Found] = []
+            newest_first, moments = list[Found](), list[str]()
             for block in self._places.blocks_of(step):
+                moments.append(moment_of(block.data))
                 newest_first[:0] = matcher.last(block, page.left)
                 del newest_first[page.left :]
             found = page.add(newest_first)
             position = found[-1].record.sequence if page.full else step.start
+            reached_at = found[-1].record.received_at if page.full else next(iter(moments), reached_at)
             if page.full or self._give_up():
                 break
         else:
             position = start
-        return Page(page.found, position, end, more=position > start)
+        return Page(page.found, position, end, position > start, start, reached_at)
+
+
+def _last_moment(data: bytes) -> str:
+    """The receive time of the last of some lines; empty when it is damaged."""
+    return moment_of(data[data.rfind(b"\n", 0, -1) + 1 :])
 
 
 class _Collector:

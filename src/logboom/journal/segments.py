@@ -3,13 +3,14 @@
 import re
 import struct
 from bisect import bisect_right
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import KEY_AT, LISTENER_AT
 from logboom.formats.times import iso_from_ns
+from logboom.remembered import Remembered
 
 SUFFIX: Final = ".jsonl"
 INDEX_SUFFIX: Final = ".index"
@@ -22,6 +23,9 @@ SEQUENCE_MAX: Final = 1 << 62
 """No journal gets there; a name that says so is no segment's, and would leave no room for sequences."""
 
 _NAME: Final = re.compile("[0-9]{20}")
+
+SUFFIXES_BYTES_MAX: Final = 2 << 20
+"""Ends of lines, one per peer and listener that is active: 5,000. A larger fleet costs 1 µs per batch."""
 
 LINE_BYTES_MIN: Final = 32
 """No journal line is as short; an index that says so is damaged, and would make the sequence jump."""
@@ -125,7 +129,20 @@ def prefix(received_ns: int) -> bytes:
     return b'{"received_at":"%b","entry":' % iso_from_ns(received_ns).encode()
 
 
-@lru_cache(maxsize=4096)  # one a peer and listener that is active; a fleet larger than this pays 1 µs a batch
 def suffix(peer: str, listener: str) -> bytes:
     """What stands after the entry on its line, newline included."""
-    return b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(peer), msgspec.json.encode(listener))
+    return _suffixes[peer, listener]
+
+
+_suffixes: Final = Remembered[tuple[str, str], bytes](
+    lambda names: (
+        b',"source":%b,"listener":%b}\n' % (msgspec.json.encode(names[0]), msgspec.json.encode(names[1]))
+    ),
+    SUFFIXES_BYTES_MAX,
+)
+
+
+def keyed_suffix(suffix: bytes, key: bytes) -> bytes:
+    """The suffix of an entry that has a key; `key` is a JSON string. The line's end stays as it is without one."""
+    source, listener = suffix.rsplit(LISTENER_AT, 1)
+    return source + KEY_AT + key + LISTENER_AT + listener

@@ -28,6 +28,8 @@ BOOTS_MAX: Final = 500
 SENDERS_MAX: Final = 10_000
 """Senders whose boots are told apart; others are left out."""
 
+BOOT_BITS_MAX: Final = 64
+"""Of a `boot_seq` that is kept: a number in JSON may have thousands of digits."""
 GAPS_MAX: Final = 1000
 """Silences that are remembered, the longest and newest: two buckets are the least, so a picture has no more."""
 
@@ -82,8 +84,13 @@ class Series(NamedTuple):
     """By field and bucket; the bucket counts from the first."""
     boots: list[Boot]
     gaps: list[tuple[int, int]]
-    complete: bool
-    """False: it was given up; older buckets have too few values, or none."""
+    progress: float
+    """Share of the entries that were looked at. Below 1 it was given up: older buckets have too few values, or none."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all entries were looked at."""
+        return self.progress >= 1
 
 
 class SeriesReader:
@@ -114,12 +121,10 @@ class SeriesReader:
         """
         names, width = tuple(dict.fromkeys(fields)), buckets.width
         read = partial(self._read, Measures(names), names, width)
-        whole, complete = _Part(width), True
-        for part, goes_on in self._kept.back(wanted, (names, width), read):
-            whole.add_older(part)
-            if goes_on and give_up():
-                complete = False
-                break
+        whole, progress = _Part(width), 1.0
+        for taken in self._kept.back(wanted, (names, width), read, give_up):
+            whole.add_older(taken.part)
+            progress = taken.progress
         first, size = buckets.first, buckets.size
         values = {
             name: {
@@ -129,7 +134,7 @@ class SeriesReader:
             }
             for name in names
         }
-        return Series(values, sorted(whole.boots), whole.gaps(), complete)
+        return Series(values, sorted(whole.boots), whole.gaps(), progress)
 
     def _read(
         self, measures: Measures, fields: Sequence[str], width: int, step: Step, matcher: Matcher
@@ -142,14 +147,11 @@ class SeriesReader:
         ]
         if not parts:
             return _NOTHING
-        whole = _Part(width)
-        for part in reversed(parts):
-            whole.add_older(part)
-        return whole
+        return _NOTHING.with_older(parts[::-1])
 
 
 class _Part:
-    """What some entries in a row tell. All times are microseconds since the epoch."""
+    """The series of some entries in a row. All times are microseconds since the epoch."""
 
     __slots__ = (
         "_silence_least",
@@ -162,9 +164,11 @@ class _Part:
         "since",
         "until",
         "values",
+        "width",
     )
 
     def __init__(self, width: int) -> None:
+        self.width = width
         self._silence_least = SILENCE_BUCKETS * width
         self.since, self.until = 1 << 62, 0
         self.values: dict[str, dict[int, Point]] = {}
@@ -182,6 +186,13 @@ class _Part:
         points = sum(map(len, self.values.values()))
         boots = len(self.boots) + len(self.earliest) + len(self.latest)
         return points + boots + len(self.intervals) + len(self.silences)
+
+    def with_older(self, older: "list[_Part]") -> "_Part":
+        """The series of all of them, the newest of the older ones first."""
+        whole = _Part(next((part.width for part in (self, *older) if part.width), 0))
+        for part in (self, *older):
+            whole.add_older(part)
+        return whole
 
     def add_older(self, older: "_Part") -> None:
         """Add what came before all of it."""
@@ -260,7 +271,7 @@ def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[
     part.add_times(times)
     for moment, line in _boot_lines(measures, times, lines):
         boot_seq = measures.boot_seq(line)
-        if type(boot_seq) is int:
+        if type(boot_seq) is int and boot_seq.bit_length() <= BOOT_BITS_MAX:
             part.add_counted(sender(line.entry, line.source), Boot(moment, boot_seq))
     cells = [moment // width for moment in times]
     for name in fields:

@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """It has an index point at both ends, and nothing of it is left out: it will never change."""
+        """It ends at an index point or with a segment that is not the newest, and is complete: it will never change."""
         return self.size > 0
 
     @property
@@ -94,8 +94,10 @@ class Places:
 
     def steps_back(self, start: int, end: int) -> Iterator[Step]:
         """The steps from the one before `end` back to the one that holds `start`."""
+        newer: Segment | None = None
         for segment in reversed(list_segments(self.folder)):
-            following: IndexPoint | None = None
+            following = _end_point(segment, newer)
+            newer = segment
             for point in reversed(points_of(segment)):
                 if point.sequence < end:
                     is_whole = following is not None and following.sequence == end and point.sequence >= start
@@ -128,6 +130,16 @@ class Places:
             block = Block(position, data.count(b"\n"), data)
             yield block if block.next_sequence <= step.end else _cut(block, step.end - position)
             position = min(block.next_sequence, step.end)
+
+
+def _end_point(segment: Segment, newer: Segment | None) -> IndexPoint | None:
+    """The place behind the last line of a segment; None while lines may still be added, or when it was deleted."""
+    if newer is None:
+        return None
+    try:
+        return IndexPoint(newer.first, segment.path.stat().st_size, 0)
+    except FileNotFoundError:
+        return None
 
 
 def _cut(block: Block, count: int) -> Block:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logboom.durable import sync_folder
-from logboom.errors import StorageError
 from logboom.journal.disk import Disk
+from logboom.journal.probe import check_free
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
     IndexPoint,
@@ -79,7 +79,6 @@ class SegmentWriter:
         self._free_checked_at = -1e9
         self._indexed_to = 0
         self._forgotten_to = 0
-        self.free_bytes = 0
         self.committed = Committed(next_sequence, next_sequence, 0)
 
     def resume(self, segment: Segment, size: int, indexed_to: int, *, age_s: float = 0.0) -> None:
@@ -160,13 +159,8 @@ class SegmentWriter:
     def _check_free(self) -> None:
         now = self._clock()
         if now - self._free_checked_at >= FREE_CHECK_INTERVAL_S:
-            self.free_bytes = self._disk.free_bytes(self._folder)
+            check_free(self._folder, self._disk, self._free_bytes_min)
             self._free_checked_at = now
-        if self.free_bytes < self._free_bytes_min:
-            raise StorageError(
-                f"{self.free_bytes} bytes left on the disk of {self._folder}, "
-                f"free_bytes_min is {self._free_bytes_min}: make room, or lower journal.free_bytes_min"
-            )
 
     def _open(self, segment: Segment, mode: int, size: int = 0) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode

@@ -49,16 +49,20 @@ def trouble_of(monitor: Monitor) -> Trouble:
     for name, listener in monitor.listeners.items():
         if not listener.alive:
             errors.append(f"listener {name} is down: {listener.trouble or 'not started'}")
-    if monitor.journal.failing is not None:
-        errors.append(f"the journal can't store: {monitor.journal.failing}")
-    idle_s = monitor.since(latest_activity(monitor))
-    if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
+    if (refusal := monitor.journal.trouble) is not None:
+        errors.append(f"the journal can't store: {refusal}")
+    idle_s = idle_too_long_s(monitor)
+    if idle_s is not None:
         warnings.append(f"No TCP activity for {idle_s:.0f}s")
+    if monitor.listeners and monitor.connections_left() <= 0:
+        warnings.append("no open file is left for another connection: raise `ulimit -n`")
     for name, output in monitor.outputs.items():
         runner = output.service.runner
         trouble = runner.failing or output.trouble
         if trouble is not None:
-            warnings.append(f"output {name}: {trouble}; {runner.lag} entries behind")
+            warnings.append(f"output {name}: {trouble}; {runner.lag:,} entries behind")
+        elif 0 < monitor.settings.health.output_lag_max < runner.lag:
+            warnings.append(f"output {name}: {runner.lag:,} entries behind")
     return Trouble(errors, warnings)
 
 
@@ -83,6 +87,7 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
             "thread_alive": bool(listeners) and all(one.alive for one in listeners),
             "last_activity": activity and _naive(monitor.utc(activity)),
             "seconds_since_activity": _rounded(monitor.since(activity)),
+            "heartbeat_age": _rounded(monitor.since(activity)),
             "listening": bool(listeners) and all(one.alive and one.service.ports for one in listeners),
             "port": ports[0] if ports else None,
             "last_connection_time": connection and _naive(monitor.utc(connection)),
@@ -105,11 +110,28 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
     return 200 if trouble.status == "ok" else 503, document
 
 
+def idle_too_long_s(monitor: Monitor) -> float | None:
+    """Seconds without TCP activity, once they reach `health.idle_warn_s`.
+
+    None before that, and always on a server whose only way in is HTTP: it has no TCP server that could be idle.
+    """
+    if not _tcp_log_listeners(monitor):
+        return None
+    idle_s = monitor.since(latest_activity(monitor))
+    return idle_s if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s else None
+
+
+def _tcp_log_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
+    """The listeners of all protocols but HTTP."""
+    settings = monitor.settings.listeners
+    return [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
+
+
 def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
     """Listeners behind `tcp_server`: all that take entries; HTTP only if it is the only one."""
     settings = monitor.settings.listeners
-    found = [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
-    return found or [one for name, one in monitor.listeners.items() if settings[name].serves_entries]
+    http = [one for name, one in monitor.listeners.items() if settings[name].serves_entries]
+    return _tcp_log_listeners(monitor) or http
 
 
 def latest_activity(monitor: Monitor) -> float | None:
@@ -137,13 +159,17 @@ def _database(monitor: Monitor, kept: Kept) -> dict[str, Any]:
             connected = found.connected and runner.failing is None and output.alive
             dates = [datetime.fromisoformat(text) for text in found.date_range or ()]
             return _database_document(connected, found.total_readings, *dates)
-    return _database_document(monitor.journal.failing is None, kept.entries, kept.first, kept.last)
+    return _database_document(monitor.journal.trouble is None, kept.entries, kept.first, kept.last)
 
 
 def _database_document(
     connected: bool, readings: int | None, first: datetime | None = None, last: datetime | None = None
 ) -> dict[str, Any]:
-    dates = {"start": first and _naive(first), "end": last and _naive(last)}
+    """The block `database`. Each end of the range stands under both names that the document's clients read."""
+    dates = None
+    if first is not None and last is not None:
+        start, end = _naive(first), _naive(last)
+        dates = {"start": start, "end": end, "min_date": start, "max_date": end}
     return {"connected": connected, "total_readings": readings, "date_range": dates}
 
 
@@ -154,6 +180,14 @@ def _naive(moment: datetime) -> str:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
+
+
+def _free_bytes(monitor: Monitor) -> int:
+    """Free space of the journal's disk; 0 when it does not answer."""
+    try:
+        return monitor.journal.free_bytes
+    except OSError:
+        return 0
 
 
 class Readiness:
@@ -169,16 +203,22 @@ class Readiness:
         """Every check and its outcome; the server is ready when all are fine."""
         monitor = self._monitor
         stored = await self._durable_write()
-        floor = monitor.settings.journal.free_bytes_min
-        free = monitor.journal.free_bytes
+        free, floor = _free_bytes(monitor), monitor.settings.journal.free_bytes_min
+        down = [name for name, one in monitor.listeners.items() if not one.alive]
         lag = max((one.service.runner.lag for one in monitor.outputs.values()), default=0)
         lag_max = monitor.settings.health.output_lag_max
         return [
             Check("storage", stored is None, stored or "a durable write worked"),
             Check("space", free >= floor, f"{free} bytes free, {floor} are kept"),
+            Check("listeners", not down, f"{', '.join(down)} down" if down else "all are up"),
             Check("outputs", not lag_max or lag <= lag_max, f"the slowest is {lag} entries behind"),
             Check("draining", not monitor.draining, "stopping" if monitor.draining else "no"),
         ]
+
+    def look_again(self) -> None:
+        """After a failure, try the disk without being asked: senders may wait for health to be good again."""
+        if self._monitor.journal.failing is not None and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe())
 
     async def _durable_write(self) -> str | None:
         """Why the disk does not take a write and a sync; None when it does."""

@@ -5,22 +5,16 @@ Who connects gets one JSON document, and the end. It needs no port, token or cer
 
 import asyncio
 import json
-import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from logboom.model import Report
-
-NAME: Final = "health.sock"
+from logboom.ops.health_asking import NAME, short_address
 
 MODE: Final = 0o660
 """Whoever may read the journal may ask; connecting takes the right to write."""
-
-DOCUMENT_BYTES_MAX: Final = 1 << 20
-"""What is read of an answer; real ones have one or two kilobytes."""
 
 
 class HealthSocket:
@@ -70,28 +64,10 @@ class _Answer(asyncio.Protocol):
             answering.close()
 
 
-def ask(data_dir: Path, timeout_s: float) -> bytes:
-    """The health document of the server of a data directory.
-
-    Raises:
-        FileNotFoundError: none has been started there, or it was stopped as it should.
-        OSError: none answers.
-    """
-    pieces, size = [], 0
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.settimeout(timeout_s)
-        with _address(data_dir / NAME) as address:
-            asking.connect(address)
-        while size < DOCUMENT_BYTES_MAX and (piece := asking.recv(1 << 16)):
-            pieces.append(piece)
-            size += len(piece)
-    return b"".join(pieces)
-
-
 def _bound(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _address(path) as address:
+        with short_address(str(path)) as address:
             listening.bind(address)
         path.chmod(MODE)
     except OSError:
@@ -99,13 +75,3 @@ def _bound(path: Path) -> socket.socket:
         path.unlink(missing_ok=True)  # who finds it would ask here, and nowhere else
         raise
     return listening
-
-
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """A short name of a socket: the kernel takes 107 bytes, and data directories may lie deep."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

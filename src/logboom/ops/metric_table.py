@@ -149,6 +149,12 @@ LISTENERS: Final = Group[ListenerView](
             lambda view: view.verdicts(Verdict.FILTERED),
         ),
         Metric(
+            "logboom_duplicate_entries_total",
+            "counter",
+            "Entries sent again under the same key with the same content: stored once, answered as stored.",
+            lambda view: view.verdicts(Verdict.DUPLICATE),
+        ),
+        Metric(
             "logboom_refused_entries_total",
             "counter",
             "Entries that were refused: over the rate limit (`limited`), or wrong (the other reasons).",
@@ -179,8 +185,8 @@ JOURNAL: Final = Group[JournalView](
         Metric(
             "logboom_journal_writable",
             "gauge",
-            "1 when the last write worked, 0 while entries are refused because none does.",
-            lambda view: view.monitor.journal.failing is None,
+            "1 while entries can be stored, 0 while they are refused: a write failed, or too little space is free.",
+            lambda view: view.monitor.journal.trouble is None,
         ),
         Metric(
             "logboom_journal_failed_groups_total",
@@ -233,6 +239,19 @@ JOURNAL: Final = Group[JournalView](
             "gauge",
             "Sequence that the next entry will have: how many there ever were.",
             lambda view: view.next_sequence,
+        ),
+        Metric(
+            "logboom_deduplication_keys",
+            "gauge",
+            "Keys of stored entries that are remembered.",
+            lambda view: len(view.monitor.deduplicator),
+        ),
+        Metric(
+            "logboom_deduplication_reach_seconds",
+            "gauge",
+            "Age of the oldest key that is remembered: an entry that is sent again later is stored again.",
+            lambda view: view.monitor.deduplicator.reach_s,
+            "seconds",
         ),
         Metric(
             "logboom_disk_free_bytes",

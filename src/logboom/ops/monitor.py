@@ -11,6 +11,7 @@ from logboom.model import Verdict
 from logboom.ops.kept import KeptEntries
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
+from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
 from logboom.settings import Settings
 
@@ -23,7 +24,12 @@ RATE_WINDOW_S: Final = 10
 HOUR_S: Final = 3600
 MINUTE_S: Final = 60
 
-REFUSED: Final = frozenset(Verdict) - {Verdict.ACCEPTED, Verdict.FILTERED, Verdict.FAILED}
+REFUSED: Final = frozenset(Verdict) - {
+    Verdict.ACCEPTED,
+    Verdict.FILTERED,
+    Verdict.DUPLICATE,
+    Verdict.FAILED,
+}
 """What the sender was told to be wrong, or too much."""
 
 
@@ -65,9 +71,11 @@ class Monitor:
         journal: the server's.
         listeners: by name.
         outputs: by name.
+        deduplicator: the server's; None: one that remembers nothing.
         version: Logboom's.
         clock: seconds, monotonic: the clock that activity is stamped with.
         wall: seconds since the epoch.
+        connections_left: how many more the process's open files allow.
     """
 
     def __init__(
@@ -77,17 +85,21 @@ class Monitor:
         listeners: Mapping[str, Supervised[Watched]],
         outputs: Mapping[str, Supervised[OutputService]],
         *,
+        deduplicator: Deduplicator | None = None,
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        connections_left: Callable[[], int] = lambda: 1,
     ) -> None:
         self.settings = settings
         self.journal = journal
         self.listeners = listeners
         self.outputs = outputs
+        self.deduplicator = deduplicator or Deduplicator(1.0, 0)
         self.version = version
         self.clock = clock
         self.wall = wall
+        self.connections_left = connections_left
         self.kept = KeptEntries(journal, clock)
         self.started = clock()
         self.draining = False

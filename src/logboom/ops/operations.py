@@ -38,6 +38,10 @@ class Operations:
         """Name, outcome and detail of each check of `/readyz`."""
         return [(check.name, check.ok, check.detail) for check in await self._readiness.checks()]
 
+    def look_again(self) -> None:
+        """Find out whether a disk that failed works again; call it every second."""
+        self._readiness.look_again()
+
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The body and the content type of `/metrics`, for a client's `Accept`."""
         return await asyncio.to_thread(self._render_metrics, accept)

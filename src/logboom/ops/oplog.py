@@ -12,6 +12,7 @@ from collections import deque
 from typing import Final, TextIO
 
 from logboom.formats.times import iso_from_ns
+from logboom.ops import journald
 
 EMOJI: Final = {
     "start": "🚀",
@@ -66,6 +67,7 @@ class OperationalLog:
         self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
+        self._has_severities = journald.reads(self._stream)
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
@@ -130,6 +132,7 @@ class OperationalLog:
 
     def _format(self, kind: str, text: str, moment_ns: int) -> str:
         moment = iso_from_ns(moment_ns)
+        severity = journald.prefix(EMOJI[kind]) if self._has_severities else ""
         if self._json_lines:
             named = {"name": self._name} if self._name else {}
             line = {
@@ -138,6 +141,6 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return json.dumps(line, ensure_ascii=False) + "\n"
+            return f"{severity}{json.dumps(line, ensure_ascii=False)}\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        return f"{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"
+        return f"{severity}{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"

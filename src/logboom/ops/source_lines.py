@@ -2,18 +2,20 @@
 
 from collections import Counter
 from datetime import datetime
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.envelope import entry_of
 from logboom.formats.levels import severity
 from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.formats.sent import sent_message
 from logboom.journal.facts import FACT_KEYS, read_lines
 from logboom.journal.reader import Block
 from logboom.model import Record
+from logboom.remembered import Remembered
 
 MESSAGE_CHARS_MAX: Final = 200
 """A line of a table shows no more, and ten thousand of them stay in memory."""
@@ -21,8 +23,17 @@ MESSAGE_CHARS_MAX: Final = 200
 ERROR_SEVERITY: Final = 17
 """ERROR, on the scale of `formats.levels`."""
 
-NAMES_MAX: Final = 16_384
-"""What entries say of themselves, and the name that it makes; about 5 MB when so many senders are active."""
+LEVEL_CHARS_MAX: Final = 64
+"""As for a message; no level's name is longer."""
+
+NAMES_BYTES_MAX: Final = 8 << 20
+"""The fields by which entries name their sender, and the name: enough for 16,000 senders that are active."""
+
+WORDS_BYTES_MAX: Final = 64 << 10
+"""Levels as they were sent: few are in use, and senders may invent any number."""
+
+TIMES_BYTES_MAX: Final = 16 << 10
+"""Receive times: one serves a batch, and a thousandth of a second serves many."""
 
 Key = tuple[str, str]
 """Listener and name of a source."""
@@ -91,7 +102,12 @@ def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
     keys = {number: key for key, number in numbers.items()}
     data = b"".join([lines[number] + b"\n" for number in keys])
     records = records_of(list(keys), data, with_times=False)
-    return {keys[one.sequence]: Last(one.level, one.message[:MESSAGE_CHARS_MAX]) for one in records}
+    return {
+        keys[one.sequence]: Last(
+            one.level[:LEVEL_CHARS_MAX], sent_message(one, entry_of(lines[one.sequence]))[:MESSAGE_CHARS_MAX]
+        )
+        for one in records
+    }
 
 
 def _name_of(entry: Any, peer: str) -> str:
@@ -100,35 +116,43 @@ def _name_of(entry: Any, peer: str) -> str:
     if own == _NAMELESS and _number(entry) is None:
         return peer
     try:
-        name = _known_name(own)
+        name = _own_name[own]
     except TypeError:  # a list or an object can't be remembered
         name = ""
     return name or sender(entry, peer)
 
 
-@lru_cache(maxsize=NAMES_MAX, typed=True)
-def _known_name(own: tuple[Any, ...]) -> str:
+def _make_name(own: tuple[Any, ...]) -> str:
     """The name that an entry gives itself in `SENDER_KEYS`; empty: in none of them."""
     return sender(dict(zip(SENDER_KEYS, own, strict=True)), "")
+
+
+_own_name: Final = Remembered(_make_name, NAMES_BYTES_MAX)
 
 
 def _has_error(line: Any) -> bool:
     """Whether a line, or a record of one, is of level ERROR or above."""
     if isinstance(line, Record):
-        return _is_error(line.level)
+        return _is_error[line.level]
     word = _level(line.entry)
-    return _is_error(word if type(word) is str else level_of(line.entry))
+    return _is_error[word if type(word) is str else level_of(line.entry)]
 
 
-@lru_cache(maxsize=256)  # few words are in use; senders may invent any number
-def _is_error(level: str) -> bool:
-    return (severity(level) or 0) >= ERROR_SEVERITY
+_is_error: Final = Remembered[str, bool](
+    lambda level: (severity(level) or 0) >= ERROR_SEVERITY, WORDS_BYTES_MAX
+)
 
 
-@lru_cache(maxsize=16)
 def epoch_s(received_at: str) -> float | None:
     """A receive time as seconds since the epoch; None for one that is damaged."""
+    return _moment[received_at]
+
+
+def _make_moment(received_at: str) -> float | None:
     try:
         return datetime.fromisoformat(received_at).timestamp()
     except ValueError:
         return None
+
+
+_moment: Final = Remembered(_make_moment, TIMES_BYTES_MAX)

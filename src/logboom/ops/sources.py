@@ -26,6 +26,9 @@ SETTLE_WINDOWS: Final = 2
 """So many windows after a start, errors are judged of sources that were known before, and of all together: senders
 come back within the first, with what they have kept meanwhile."""
 
+CALM_SHARE: Final = 0.1
+"""Share of the errors of a burst. A source with no more than that in the window is calm: too few to start another."""
+
 GIVE_UP_S: Final = FORGET_S - 3600.0
 """A silence this long is as good as forgotten: from here on, its end is told as what it is."""
 
@@ -33,7 +36,7 @@ GIVE_UP_S: Final = FORGET_S - 3600.0
 class Source:
     """One source, as it is known to this process."""
 
-    __slots__ = ("errors", "heard_at", "kept", "met_here", "silent_after_s")
+    __slots__ = ("errors", "has_burst", "heard_at", "kept", "met_here", "silent_after_s")
 
     def __init__(self, kept: Kept, heard_at: float, *, met_here: bool) -> None:
         self.kept = kept
@@ -42,6 +45,8 @@ class Source:
         self.met_here = met_here
         """It was not known before this process."""
         self.errors: Burst | None = None
+        self.has_burst = False
+        """A burst of its errors was reported, and it is not calm since: see `SourceBook.error_bursts`."""
         self.silent_after_s: float | None = None
         """See `Rhythm`; None: to be asked anew."""
 
@@ -110,6 +115,7 @@ class SourceBook:
         self._deaf_until: dict[str, float] = {}  # by listener
         self._errors = Burst(burst_window_s, self._blind_until)
         self._settled_at = self._blind_until
+        self._sum_burst_until = self._blind_until
         self._failing = False
         self.position = self._load()
         """The next sequence to be read."""
@@ -162,21 +168,33 @@ class SourceBook:
         return quiet_s > source.silent_after_s
 
     def error_bursts(self, count_min: int, factor: float) -> list[ErrorBurst]:
-        """Who sends so many errors, and so many times as many as usual; all together when nobody does alone."""
+        """Sources with at least `count_min` errors in the window and `factor` times their usual number; else the sum.
+
+        Each error counts for one burst only. The errors of a source that has its own burst are left out of the sum
+        until the source is calm again, and while the sum is a burst, and for a window after that, no single source
+        is one.
+        """
         with self._lock:
             now = self._clock()
             settled = now >= self._settled_at
-            found = []
+            found, own_errors = list[ErrorBurst](), 0
             for source in self._sources.values():
                 if source.errors is None:
                     continue
                 recent, usual = source.errors.recent(now), source.errors.usual
-                if recent >= max(count_min, factor * usual) and (settled or source.met_here):
+                is_burst = recent >= max(count_min, factor * usual) and (settled or source.met_here)
+                if is_burst and now >= self._sum_burst_until:
+                    source.has_burst = True
                     found.append(ErrorBurst(source.kept.listener, source.kept.name, recent, usual))
+                elif recent <= CALM_SHARE * count_min:
+                    source.has_burst = False
+                if source.has_burst:
+                    own_errors += recent
                 elif not recent and usual < 0.1:
                     source.errors = None
-            recent, usual = self._errors.recent(now), self._errors.usual
+            recent, usual = self._errors.recent(now) - own_errors, self._errors.usual
             if not found and recent >= max(count_min, factor * usual) and settled:
+                self._sum_burst_until = now + self._burst_window_s
                 found.append(ErrorBurst("", "all sources", recent, usual))
             return found
 

@@ -56,14 +56,15 @@ def journal_size(monitor: Monitor) -> tuple[int, int, int]:
 def _journal(monitor: Monitor) -> dict[str, Any]:
     journal = monitor.journal
     oldest, size, segments = journal_size(monitor)
+    trouble = journal.trouble
     return {
         "entries": journal.committed.next_sequence,
         "oldest_sequence": oldest,
         "bytes": size,
         "segments": segments,
         "free_bytes": _free_bytes(journal.folder),
-        "writable": journal.failing is None,
-        "trouble": journal.failing,
+        "writable": trouble is None,
+        "trouble": trouble,
         "last_commit_s": journal.last_commit_s or None,  # there was none yet
     }
 

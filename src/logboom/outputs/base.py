@@ -43,9 +43,10 @@ class Output(Protocol):
     """A view of the journal. Runs on a thread of its own, so blocking calls are fine.
 
     Any call may raise `OutputError` or `OSError`: the runner reports it, waits, opens the output anew and
-    goes on from `position()`. A line that can't be shown as it is gets a substitute; only a journal line
-    that is damaged is left out, and counted. `logboom.testing.output_kit.check_output` holds every output
-    to this contract.
+    goes on from `position()`; after a `TakenAwayError` it does so at once.
+
+    A line that can't be shown as it is gets a substitute; only a journal line that is damaged is left out, and
+    counted. `logboom.testing.output_kit.check_output` holds every output to this contract.
 
     An output with a database may have one more method, `database_state() -> DatabaseState`, for health. It
     never waits for the database.
@@ -61,7 +62,7 @@ class Output(Protocol):
         """Take journal lines, in order. Idempotent by sequence; need not be durable yet."""
 
     def flush(self) -> None:
-        """Make everything written durable, and the position with it. Free when nothing was written."""
+        """Make everything written durable, and the position with it. Called once per second while nothing comes."""
 
     def position(self) -> int:
         """The next sequence to be written, as of the last durable state; 0 before anything was."""

@@ -1,20 +1,22 @@
 """What all outputs to files share: positions, crash recovery, rotation. A format adds `render`."""
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 
-from logboom.errors import OutputError
+from logboom.durable import FILE_MODE, shared
+from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.disk import Disk
 from logboom.journal.reader import Block
 from logboom.outputs.backups import Backups
 from logboom.outputs.base import PathSettings, position_path
-from logboom.outputs.files import RotatingFile
+from logboom.outputs.files import Modes, Place, RotatingFile
 from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.positions import Position, PositionFile
 
@@ -38,6 +40,21 @@ class FileSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
         Meta(ge=0, le=9999, description="Rotated files that are kept. 0: none, a full file is deleted."),
     ] = 5
     compress: Annotated[bool, Meta(description="Gzip rotated files.")] = False
+    file_mode: Annotated[
+        str,
+        Meta(
+            pattern="^(0?[0-7]{3})?$",
+            description="Permissions of the file, octal, such as `0640`; a new folder gets the same, and may be "
+            "searched by who may read it. Empty: 0666 less the umask, inside of `data_dir` 0640 less the umask.",
+        ),
+    ] = ""
+
+
+_TAKEN_AWAY: Final = {
+    Place.MOVED: "was moved away with all its lines; going on with a file of that name",
+    Place.DELETED: "was deleted; going on with a new file and every line since it was last seen",
+    Place.CUT: "was cut; going on at its end",
+}
 
 
 class FileOutput(ABC):
@@ -46,6 +63,10 @@ class FileOutput(ABC):
     The position file tells how large the file was when a sequence was reached. Lines past that size are
     ours but not accounted for: they are cut off at the next start, and written again from the journal.
     Before a file is rotated, everything in it is made durable and accounted for.
+
+    Other programs may move, delete or cut the file at any time. It is looked at before each write, and after each sync
+    before its lines count as written: lines that went to a deleted file are written again to the new one, and a file
+    that was moved keeps its lines.
 
     Args:
         settings: checked already.
@@ -79,10 +100,11 @@ class FileOutput(ABC):
             rotate_interval_s=settings.rotate_interval_s,
             disk=disk,
             clock=clock,
+            modes=_modes(settings.file_mode, path, data_dir),
         )
         self._saved: Position | None = None
         self._next = 0
-        self._dirty = False  # something was written since the last save
+        self._unsaved = 0  # bytes written since the last save
         self._is_open = False
 
     @abstractmethod
@@ -96,8 +118,7 @@ class FileOutput(ABC):
         self._file.open()
         if saved is not None and not saved.clean and self._is_ours(saved):
             self._file.truncate(saved.size)
-        else:
-            self._file.end_line()
+        self._file.end_line()
         self._next = 0 if saved is None else saved.next_sequence
         self._save()
         self._is_open = True
@@ -112,10 +133,11 @@ class FileOutput(ABC):
         self._next = max(self._next, block.next_sequence)
 
     def flush(self) -> None:
-        """See `Output.flush`. Raises `OSError`."""
-        if self._dirty:
+        """See `Output.flush`. Raises `OSError`, `OutputError`."""
+        if self._unsaved:
             self._file.sync()
-        if self._dirty or self._next != self.position():
+        self._stay_in_place()
+        if self._unsaved or self._next != self.position():
             self._save()
 
     def position(self) -> int:
@@ -129,7 +151,7 @@ class FileOutput(ABC):
 
     def close(self) -> None:
         """See `Output.close`."""
-        if self._is_open and not self._dirty:
+        if self._is_open and not self._unsaved:
             with suppress(OSError, OutputError):  # then what follows counts as ours, as after a crash
                 self._save(clean=True)
         self._is_open = False
@@ -143,7 +165,7 @@ class FileOutput(ABC):
         return same and saved.tail == file.tail_check(saved.size)
 
     def _append(self, lines: Lines) -> None:
-        self._keep_to_path()
+        self._stay_in_place()
         if self._file.is_due():
             self._rotate()
         data, start, done = lines.data, 0, 0
@@ -153,19 +175,21 @@ class FileOutput(ABC):
                 self._next = lines.sequences[done]
                 self._rotate()
                 continue
-            self._dirty = True
+            self._unsaved += end - start
             self._file.write(data[start:end])
             if end < len(data):
                 done += data.count(b"\n", start, end)
             start = end
 
-    def _keep_to_path(self) -> None:
-        """Somebody moved or deleted the file: account for what it has, and go on in a new one."""
-        if not self._file.is_current():
-            self.flush()
-            self._file.open()
-            self._file.end_line()
+    def _stay_in_place(self) -> None:
+        """Account for what is left where another program took the file away. Raises `TakenAwayError`: open it anew."""
+        place = self._file.look()
+        if place is Place.HERE:
+            return
+        if place is Place.MOVED or (place is Place.CUT and self._file.still_has(self._unsaved)):
+            self._file.sync()
             self._save()
+        raise TakenAwayError(f"{self._file.path} {_TAKEN_AWAY[place]}")
 
     def _rotate(self) -> None:
         self.flush()
@@ -181,4 +205,19 @@ class FileOutput(ABC):
         )
         if position != self._saved:
             self._positions.save(position)
-        self._saved, self._dirty = position, False
+        self._saved, self._unsaved = position, 0
+
+
+def _modes(file_mode: str, path: Path, data_dir: Path) -> Modes:
+    """The permissions of what is made: those that are asked for, else such that others may read what lies outside."""
+    if file_mode:
+        mode = int(file_mode, 8)
+        return Modes(mode, _searchable(mode), strict=True)
+    private = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(data_dir))
+    mode = shared(FILE_MODE if private else 0o666)
+    return Modes(mode, _searchable(mode))
+
+
+def _searchable(mode: int) -> int:
+    """The permissions of a folder whose files have `mode`."""
+    return mode | (mode & 0o444) >> 2

@@ -4,8 +4,9 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from logboom.durable import make_folder, sync_folder, unfinished
@@ -15,6 +16,28 @@ from logboom.outputs.backups import Backups
 
 TAIL_BYTES: Final = 64
 """How much of a file's end is compared to know it again; a timestamp with microseconds fits."""
+
+
+class Place(Enum):
+    """The state in which an open file is found."""
+
+    HERE = auto()
+    """Its path names it, and nothing is missing."""
+    MOVED = auto()
+    """It has another name now, with all that was written."""
+    DELETED = auto()
+    """It has no name any more: what is written to it is lost."""
+    CUT = auto()
+    """It is shorter than it was."""
+
+
+class Modes(NamedTuple):
+    """Permissions of what is made, whatever the umask."""
+
+    file: int = 0o640
+    folder: int = 0o750
+    strict: bool = False
+    """An existing file gets them, too."""
 
 
 class RotatingFile:
@@ -27,6 +50,7 @@ class RotatingFile:
         rotate_interval_s: rotated when the clock passes a multiple of this, UTC, at the next line. 0: never.
         disk: does writes, syncs and truncations.
         clock: seconds since the epoch.
+        modes: permissions of a new file; a rotated file hands on its own.
     """
 
     def __init__(
@@ -38,11 +62,16 @@ class RotatingFile:
         rotate_interval_s: float = 0.0,
         disk: Disk,
         clock: Callable[[], float] = time.time,
+        modes: Modes = Modes(),  # noqa: B008 - immutable
     ) -> None:
         self.path = path
         self.inode = 0
         self.size = 0
-        """Bytes; kept by `write`, and looked up by `sync` since others may have cut the file."""
+        """Bytes; kept by `write`, and looked up by `look` since others may have cut the file."""
+        self._device = 0
+        self._is_watched = False
+        self._tail = b""  # of the last write
+        self._modes = modes
         self._backups = backups
         self._file_bytes_max = file_bytes_max
         self._rotate_interval_s = rotate_interval_s
@@ -58,30 +87,45 @@ class RotatingFile:
             OutputError: it is something else, such as a pipe, that can't be synced.
         """
         self.close()
-        make_folder(self.path.parent)
-        if not os.path.lexists(self.path) and (backups := self._backups.files()):
-            self._create(stat.S_IMODE(backups[0].stat().st_mode))
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self.path, flags, 0o640)
+        make_folder(self.path.parent, self._modes.folder)
+        if not os.path.lexists(self.path):
+            backups = self._backups.files()
+            self._create(stat.S_IMODE(backups[0].stat().st_mode) if backups else self._modes.file)
+        self._descriptor = self._open()
         status = os.fstat(self._descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OutputError(f"{self.path} is not a regular file")
+        if self._modes.strict and status.st_uid == os.geteuid():
+            os.fchmod(self._descriptor, self._modes.file)
         sync_folder(self.path.parent)
         self._backups.settle()
-        self.inode, self.size = status.st_ino, status.st_size
+        self.inode, self._device, self.size = status.st_ino, status.st_dev, status.st_size
+        self._is_watched = self._is_this(
+            self.path.stat()
+        )  # not where a file system makes up numbers at each look
         self._period = self._period_of(status.st_mtime)
+
+    def _open(self) -> int:
+        """Open the file; the one that a link leads to may be missing yet."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags)
+        except FileNotFoundError:
+            descriptor = os.open(self.path, flags | os.O_CREAT, 0o600)
+            os.fchmod(descriptor, self._modes.file)
+            return descriptor
 
     def write(self, data: bytes) -> None:
         """Append whole lines; see `room_end` for how many."""
         if not self.size:
             self._period = self._period_of(self._clock())
+        self._tail = data[-TAIL_BYTES:]
         self._disk.write(self._descriptor, data)
         self.size += len(data)
 
     def sync(self) -> None:
         """Make the content durable."""
         self._disk.sync(self._descriptor)
-        self.size = os.fstat(self._descriptor).st_size
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
@@ -115,12 +159,26 @@ class RotatingFile:
         """Whether the time has come to rotate. A clock that is set back rotates nothing."""
         return bool(self._rotate_interval_s and self.size) and self._period_of(self._clock()) > self._period
 
-    def is_current(self) -> bool:
-        """Whether the path still names this file; somebody else may have moved or deleted it."""
+    def look(self) -> Place:
+        """Find out what other programs did to the file, and learn its size, where the path still names it."""
         try:
-            return self.path.stat().st_ino == self.inode
-        except FileNotFoundError:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        if found is None or (self._is_watched and not self._is_this(found)):
+            return Place.MOVED if os.fstat(self._descriptor).st_nlink else Place.DELETED
+        before, self.size = self.size, found.st_size
+        return Place.CUT if self.size < before else Place.HERE
+
+    def _is_this(self, status: os.stat_result) -> bool:
+        return (status.st_ino, status.st_dev) == (self.inode, self._device)
+
+    def still_has(self, size: int) -> bool:
+        """Whether a file that was cut still has the last `size` bytes that were written to it."""
+        if size > self.size:
             return False
+        start = self.size - len(self._tail)
+        return not size or os.pread(self._descriptor, len(self._tail), start) == self._tail
 
     def rotate(self) -> None:
         """Make the file a backup and start an empty one with the same mode, durably. Compresses nothing yet."""
@@ -141,12 +199,18 @@ class RotatingFile:
         self._descriptor = -1
 
     def _create(self, mode: int) -> None:
-        """Make an empty file. It has its mode, whatever the umask, before it has its name."""
+        """Make an empty file, unless another program does so now. It has its mode before it has its name."""
         fresh = unfinished(self.path)
         fresh.unlink(missing_ok=True)
         fresh.touch(mode & 0o600, exist_ok=False)
         fresh.chmod(mode)
-        fresh.rename(self.path)
+        try:
+            self.path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        except OSError:  # the file system has no links
+            fresh.rename(self.path)
+        fresh.unlink(missing_ok=True)
 
     def _period_of(self, moment_s: float) -> int:
         return int(moment_s // self._rotate_interval_s) if self._rotate_interval_s else 0

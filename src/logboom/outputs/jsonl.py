@@ -1,33 +1,56 @@
-"""Output `jsonl`: the entries byte for byte, one JSON object a line (docs/contracts/line-files.md)."""
+"""Output `jsonl`: the entries, one JSON object per line (docs/contracts/line-files.md)."""
 
 import re
-from typing import Final
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from logboom.formats.envelope import Envelope
 from logboom.outputs.file_output import FileOutput, FileSettings
 from logboom.outputs.lines import Lines
 
 _STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
-_TAIL: Final = re.compile(rb',"source":' + _STRING + rb',"listener":' + _STRING + rb"\}\n")
+_TAIL: Final = re.compile(
+    rb',"source":' + _STRING + rb'(?:,"key":' + _STRING + rb')?+,"listener":' + _STRING + rb"\}\n"
+)
 """What a journal line has after the entry. It can't match inside an entry, look-alikes included: an entry
 has no newline, and ends with a brace of its own."""
+
+_BETWEEN: Final = b',"%b",' % secrets.token_hex(16).encode()
+"""Stands for a line's end in an array of lines. No sender can know it."""
+
+_BLANKS: Final = (b" ", b"\t", b"\r")
 
 _decoder: Final = msgspec.json.Decoder(Envelope)
 
 
 class JsonlSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):
-    """`type = "jsonl"`: one line `{"received_at":…,"entry":…}` an entry."""
+    """`type = "jsonl"`: one line `{"received_at":…,"entry":…}` per entry."""
+
+    compact: Annotated[
+        bool,
+        Meta(
+            description='Leave out blanks between the tokens of an entry, so that `grep \'"level":"error"\'` finds '
+            "what any sender wrote. Off: each entry byte for byte as it was sent."
+        ),
+    ] = True
 
 
 class JsonlOutput(FileOutput):
-    """Each journal line, less `source` and `listener`."""
+    """Each journal line, less `source` and `listener`; see `FileOutput` for the arguments."""
+
+    def __init__(self, settings: JsonlSettings, name: str, data_dir: Path, **more: Any) -> None:
+        super().__init__(settings, name, data_dir, **more)
+        self._compact = settings.compact
 
     def render(self, lines: Lines) -> Lines:
         """See `FileOutput.render`."""
         data = strip_tails(lines.data, len(lines.sequences))
-        return _one_by_one(lines) if data is None else Lines(lines.sequences, data)
+        rendered = _one_by_one(lines) if data is None else Lines(lines.sequences, data)
+        return rendered._replace(data=compacted(rendered.data)) if self._compact else rendered
 
 
 def strip_tails(data: bytes, count: int) -> bytes | None:
@@ -45,6 +68,25 @@ def strip_tails(data: bytes, count: int) -> bytes | None:
         stripped, found = _TAIL.subn(b"}\n", stripped)
         rest -= found
     return None if rest else stripped
+
+
+def compacted(data: bytes) -> bytes:
+    """Lines of JSON without blanks between tokens; texts and the digits of numbers stay as they are."""
+    if not any(blank in data for blank in _BLANKS):
+        return data
+    try:
+        whole = msgspec.json.format(b"[%b]" % data[:-1].replace(b"\n", _BETWEEN), indent=-1)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b"".join([_compacted_line(line) for line in data.split(b"\n")[:-1]])
+    return whole[1:-1].replace(_BETWEEN, b"\n") + b"\n"
+
+
+def _compacted_line(line: bytes) -> bytes:
+    """One of them; as it is where it is nested too deep."""
+    try:
+        return msgspec.json.format(line, indent=-1) + b"\n"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return line + b"\n"
 
 
 def _one_by_one(lines: Lines) -> Lines:

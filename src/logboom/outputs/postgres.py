@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta
 
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.reader import Block
 from logboom.outputs.base import DatabaseState, OutputSettings
 from logboom.outputs.journal_id import journal_id
@@ -43,6 +43,14 @@ CHECK_INTERVAL_S: Final = 10.0
 
 _FIND: Final = "SELECT id, next_sequence FROM {schema}.journals WHERE name = $1 ORDER BY id DESC LIMIT 1"
 _REGISTER: Final = "INSERT INTO {schema}.journals (name, next_sequence) VALUES ($1, $2) RETURNING id"
+_RESTORE: Final = """
+INSERT INTO {schema}.journals (id, name, next_sequence, readings) OVERRIDING SYSTEM VALUE
+VALUES ($1, $2, $3, (SELECT count(*) FROM {schema}.readings WHERE journal = $1))
+"""
+_NUMBER_ON: Final = """
+SELECT setval(pg_get_serial_sequence('{schema}.journals', 'id'), max(id)) FROM {schema}.journals
+"""
+_EXISTS: Final = "SELECT EXISTS (SELECT FROM {schema}.journals WHERE id = $1)"
 _BEGIN: Final = """
 BEGIN; SELECT 1 FROM {schema}.journals WHERE id = {journal} AND next_sequence = {saved} FOR UPDATE
 """
@@ -52,9 +60,12 @@ _END: Final = """
 UPDATE {schema}.journals SET next_sequence = {end}, readings = readings + {readings} WHERE id = {journal}; COMMIT
 """
 _STATE: Final = """
-SELECT sum(readings)::bigint, (SELECT min(time) FROM {schema}.readings), (SELECT max(time) FROM {schema}.readings)
+SELECT sum(readings)::bigint, (SELECT min(time) FROM {schema}.readings), (SELECT max(time) FROM {schema}.readings),
+  bool_or(id = $1), (SELECT sequence FROM {schema}.entries LIMIT 0)
 FROM {schema}.journals
 """
+"""The last two find out whether the position and the table of entries are still there."""
+_NO_POSITION: Final = "its position was deleted from the table of journals; going on with a new one"
 _OLDEST: Final = "SELECT min(received_at) FROM {schema}.entries"
 _DELETE: Final = """
 WITH gone AS (
@@ -99,6 +110,9 @@ class PostgresSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True)
 class PostgresOutput:
     """Writes a transaction a flush, which holds the rows and the position: both are there, or none.
 
+    A table that another program drops is made anew, and what comes next goes there; where the position is dropped with
+    the entries, it begins with the oldest entry that the journal has.
+
     Nothing is open in the database between calls. What `jsonb` or `text` can't hold is replaced in its row,
     and kept as it was sent in `entry_text`.
 
@@ -141,12 +155,16 @@ class PostgresOutput:
         self.close()
         self._journal_name = journal_id(self._data_dir)
         connection = self._connection = PostgresConnection(self._settings.url)
-        connection.run(lambda server: migrate(server, self._settings.schema))
+        missing = connection.run(lambda server: migrate(server, self._settings.schema))
         found = connection.run(lambda server: server.fetchrow(self._sql(_FIND), self._journal_name))
-        if found is None:
-            self._register(0)
-        else:
+        if found is not None:
             self._journal, self._saved = found
+        elif self._journal and "entries" not in missing:
+            values = (self._journal, self._journal_name, self._saved)
+            connection.run(lambda server: server.execute(self._sql(_RESTORE), *values))
+            connection.run(lambda server: server.execute(self._sql(_NUMBER_ON)))
+        else:
+            self._register(0)
         self._next = self._saved
         self._forget()
         self._oldest = None
@@ -209,8 +227,10 @@ class PostgresOutput:
 
     def _look(self) -> None:
         """Learn what `database_state` tells."""
-        row = self._server().run(lambda server: server.fetchrow(self._sql(_STATE)))
-        count, first, last = row if row is not None else (0, None, None)
+        row = self._server().run(lambda server: server.fetchrow(self._sql(_STATE), self._journal))
+        count, first, last, is_known, _ = row
+        if not is_known:
+            raise TakenAwayError(_NO_POSITION)
         dates = (first.isoformat(), last.isoformat()) if first is not None and last is not None else None
         self._state = DatabaseState(connected=True, total_readings=count or 0, date_range=dates)
         self._checked_at = self._timer()
@@ -270,6 +290,8 @@ class PostgresOutput:
         begin = self._sql(_BEGIN, journal=self._journal, saved=self._saved)
         if await connection.execute(begin) != "SELECT 1":
             await connection.execute("ROLLBACK")
+            if not await connection.fetchval(self._sql(_EXISTS), self._journal):
+                raise TakenAwayError(_NO_POSITION)
             raise OutputError(
                 f"its position in the database is not {self._saved} any more: another output writes to the same "
                 "schema, or a copy of this data directory is served by another process"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.redaction import place
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class PostgresConnection:
 
         Raises:
             RefusedDataError: the server does not take a value that was sent.
+            TakenAwayError: a table or the schema is not there.
             OutputError: any other trouble; without the password.
         """
         if self._connection is None:
@@ -104,6 +105,8 @@ class PostgresConnection:
             raise OutputError(f"{self._place}: no answer within {timeout_s:g} s") from None
         except (library.DataError, library.ProgramLimitExceededError) as error:
             raise RefusedDataError(f"{self._place}: {_line(error)}") from None
+        except (library.UndefinedTableError, library.InvalidSchemaNameError) as error:
+            raise TakenAwayError(f"{self._place}: {_line(error)}: going on with a new one") from None
         except (library.PostgresError, library.InternalClientError, OSError) as error:
             raise OutputError(f"{self._place}: {_line(error)}") from None
         except (library.ClientConfigurationError, ValueError):  # whose text may have a part of the password

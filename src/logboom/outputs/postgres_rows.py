@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from logboom.formats.times import parse_time
 from logboom.model import Record
 from logboom.outputs.lines import Lines
 from logboom.outputs.sent import between, encoded, line_texts, sent_text, tail_of
+from logboom.remembered import Remembered
 
 DELIMITER: Final = "\x1f"
 """Between columns. JSON can't hold it but as an escape, so that entries need no look at each character."""
@@ -22,7 +22,11 @@ NAME_CHARS_MAX: Final = 500
 """Of a source's, sensor's or level's name: an index takes 2704 bytes, and a character may need four."""
 
 TIME_CHARS_MAX: Final = 64
-"""No time is written longer; what is remembered has to be bounded."""
+"""No time is written longer."""
+
+REMEMBERED_BYTES_MAX: Final = 1 << 20
+"""Of times, names and levels each, as they stand in a row: 4,000 that are in use at once. Sensors send whole seconds,
+so that hundreds of readings have the same."""
 
 NUMBER_CHARS_MAX: Final = 4000
 """Digits of a number: PostgreSQL's `numeric` has 131072 before the point and 16383 after it."""
@@ -102,13 +106,13 @@ def last_resort(journal: int, lines: Lines, sequence: int) -> Row:
 
 def _row(journal: int, record: Record, entry: str, entry_text: str) -> Row:
     sequence, received_at, _, source, listener, level, message, fields = record
-    received = _received(received_at)
+    received = _received[received_at]
     time = _time(fields) or received
     if not message.isprintable() or "\\" in message:  # perhaps a control character
         message = _escaped(message)
     text = (
-        f"{journal}\x1f{sequence}\x1f{received}\x1f{time}\x1f{_name(source[:NAME_CHARS_MAX])}\x1f{_name(listener)}\x1f"
-        f"{_level(level[:NAME_CHARS_MAX])}\x1f{message}\x1f{entry}\x1f{entry_text}\n"
+        f"{journal}\x1f{sequence}\x1f{received}\x1f{time}\x1f{_name[source[:NAME_CHARS_MAX]]}\x1f{_name[listener]}\x1f"
+        f"{_level[level[:NAME_CHARS_MAX]]}\x1f{message}\x1f{entry}\x1f{entry_text}\n"
     )
     return Row(sequence, text, Candidate(sequence, time, entry, fields) if "temp" in fields else None)
 
@@ -129,18 +133,17 @@ def _time(fields: dict[str, Any]) -> str | None:
         if value is not None:
             if not isinstance(value, str):
                 return _iso(value)
-            return _time_text(value) if len(value) <= TIME_CHARS_MAX else None
+            return _time_text[value] if len(value) <= TIME_CHARS_MAX else None
     return None
-
-
-@lru_cache(maxsize=4096)  # sensors tell whole seconds: hundreds of readings have the same
-def _time_text(text: str) -> str | None:
-    return _iso(text)
 
 
 def _iso(value: object) -> str | None:
     moment = parse_time(value)
     return None if moment is None else moment.isoformat()
+
+
+_time_text: Final = Remembered[str, str | None](_iso, REMEMBERED_BYTES_MAX)
+_received: Final = Remembered[str, str](lambda text: _iso(text) or _NO_TIME, REMEMBERED_BYTES_MAX)
 
 
 def _values(fields: dict[str, Any]) -> str | None:
@@ -156,18 +159,8 @@ def _values(fields: dict[str, Any]) -> str | None:
 
 def _sensor(name: object) -> str:
     if isinstance(name, str):
-        return _name(name[:NAME_CHARS_MAX])
-    return "unknown" if name is None else _name(msgspec.json.encode(name).decode()[:NAME_CHARS_MAX])
-
-
-@lru_cache(maxsize=4096)  # one a sensor, peer or listener that is active
-def _name(text: str) -> str:
-    return _escaped(text)
-
-
-@lru_cache(maxsize=256)  # senders have few
-def _level(level: str) -> str:
-    return f"{_escaped(level)}\x1f{SEVERITY.get(level, _NULL)}"
+        return _name[name[:NAME_CHARS_MAX]]
+    return "unknown" if name is None else _name[msgspec.json.encode(name).decode()[:NAME_CHARS_MAX]]
 
 
 def _escaped_tail(source: str, listener: str) -> str:
@@ -175,13 +168,14 @@ def _escaped_tail(source: str, listener: str) -> str:
     return tail_of(source, listener).replace("\\", r"\\")
 
 
-@lru_cache(maxsize=256)  # one serves a batch
-def _received(text: str) -> str:
-    return _iso(text) or _NO_TIME
-
-
 def _escaped(text: str) -> str:
     return _SPECIAL.sub(_escape, text)
+
+
+_name: Final = Remembered[str, str](_escaped, REMEMBERED_BYTES_MAX)
+_level: Final = Remembered[str, str](
+    lambda level: f"{_escaped(level)}\x1f{SEVERITY.get(level, _NULL)}", REMEMBERED_BYTES_MAX
+)
 
 
 def _escape(found: re.Match[str]) -> str:

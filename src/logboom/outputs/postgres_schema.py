@@ -1,5 +1,6 @@
 """The tables of the `postgres` output, and how those of an older version become today's."""
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from logboom.errors import OutputError
@@ -32,9 +33,8 @@ READING_COLUMNS: Final = (
     "entry",
 )
 
-MIGRATIONS: Final = (
-    # version 1
-    """
+TABLES: Final = {
+    "journals": """
     CREATE TABLE {schema}.journals (
       id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       name text NOT NULL,
@@ -42,6 +42,8 @@ MIGRATIONS: Final = (
       readings bigint NOT NULL DEFAULT 0
     );
     COMMENT ON TABLE {schema}.journals IS 'Which journals were read, how far, and how many readings each has here';
+    """,
+    "entries": """
     CREATE TABLE {schema}.entries (
       journal integer NOT NULL,
       sequence bigint NOT NULL,
@@ -62,11 +64,13 @@ MIGRATIONS: Final = (
     COMMENT ON COLUMN {schema}.entries.level IS 'Empty: none';
     COMMENT ON COLUMN {schema}.entries.severity IS 'OpenTelemetry''s 1 to 24; NULL: unknown';
     COMMENT ON COLUMN {schema}.entries.entry_text IS 'As it was sent, where jsonb can''t hold it; else NULL';
-    CREATE INDEX entries_received_at ON {schema}.entries (received_at);
-    CREATE INDEX entries_time ON {schema}.entries (time);
-    CREATE INDEX entries_source ON {schema}.entries (source, time);
-    CREATE INDEX entries_level ON {schema}.entries (level, time) WHERE level <> '';
-    CREATE INDEX entries_severe ON {schema}.entries (time) WHERE severity >= 17;
+    CREATE INDEX ON {schema}.entries (received_at);
+    CREATE INDEX ON {schema}.entries (time);
+    CREATE INDEX ON {schema}.entries (source, time);
+    CREATE INDEX ON {schema}.entries (level, time) WHERE level <> '';
+    CREATE INDEX ON {schema}.entries (time) WHERE severity >= 17;
+    """,
+    "readings": """
     CREATE TABLE {schema}.readings (
       journal integer NOT NULL,
       sequence bigint NOT NULL,
@@ -83,9 +87,9 @@ MIGRATIONS: Final = (
     COMMENT ON COLUMN {schema}.readings.temp IS '°C; NULL, as in its neighbours: sent, but not finite';
     COMMENT ON COLUMN {schema}.readings.rh IS '%';
     COMMENT ON COLUMN {schema}.readings.irradiance IS 'W/m²: sent, else lux / 127';
-    CREATE INDEX readings_time ON {schema}.readings (time);
-    CREATE INDEX readings_sensor ON {schema}.readings (sensor, time);
-    CREATE FUNCTION {schema}.count_deleted() RETURNS trigger LANGUAGE plpgsql
+    CREATE INDEX ON {schema}.readings (time);
+    CREATE INDEX ON {schema}.readings (sensor, time);
+    CREATE OR REPLACE FUNCTION {schema}.count_deleted() RETURNS trigger LANGUAGE plpgsql
       SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     BEGIN
       IF TG_OP = 'TRUNCATE' THEN
@@ -100,26 +104,48 @@ MIGRATIONS: Final = (
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.count_deleted();
     CREATE TRIGGER count_truncated AFTER TRUNCATE ON {schema}.readings
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.count_deleted();
+    UPDATE {schema}.journals SET readings = 0;
     """,
-)
-"""The statements that make version n + 1 of version n.
+}
+"""The statements that make each table in today's form, also beside others that were renamed: indexes have no names.
 
 How many readings there are is kept beside the position, in the same transaction: counting a large table
 takes minutes. Triggers keep it right whoever deletes; they cost a new row nothing. An index on levels leaves
 out what has none, and severe entries have one of their own: readings and heartbeats cost neither.
 """
 
+MIGRATIONS: Final = (
+    # version 1
+    "".join(TABLES.values()),
+)
+"""The statements that make version n + 1 of version n."""
 
-async def migrate(connection: "asyncpg.Connection[Any]", schema: str) -> None:
+_NUMBER_ON: Final = """
+SELECT setval(pg_get_serial_sequence('{schema}.journals', 'id'), used)
+FROM (SELECT max(journal) AS used FROM {schema}.entries) entries WHERE used IS NOT NULL
+"""
+"""A new table of journals gives no number that rows have already."""
+
+_OURS: Final = """
+SELECT bool_and(coalesce(obj_description(to_regclass(name), 'pg_class') = ANY ($2::text[]), false))
+FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL
+"""
+_DESCRIPTION: Final = re.compile(r"COMMENT ON TABLE \S+ IS '([^']*)'")
+
+
+async def migrate(connection: "asyncpg.Connection[Any]", schema: str) -> frozenset[str]:
     """Make or renew the tables, in one transaction; of several servers, one at a time.
 
     Args:
         connection: a fresh one.
         schema: name of the database schema, not quoted.
 
+    Returns:
+        The tables that were not there, and are empty now.
+
     Raises:
         OutputError: the schema is of a newer Logboom or of another program, or the database can't hold any text.
-        asyncpg.PostgresError: whatever the server says.
+        asyncpg.PostgresError: an error of the server.
     """
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
@@ -127,25 +153,40 @@ async def migrate(connection: "asyncpg.Connection[Any]", schema: str) -> None:
             f"the database's encoding is {encoding}, expected UTF8: "
             "make one with CREATE DATABASE logboom ENCODING 'UTF8' TEMPLATE template0"
         )
-    if await _version(connection, schema) == len(MIGRATIONS):
-        return
+    missing = await _missing(connection, schema)
+    if not missing and await _version(connection, schema) == len(MIGRATIONS):
+        return missing
     async with connection.transaction():
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('logboom ' || $1, 0))", schema
         )
-        version = await _version(connection, schema)
-        if version > len(MIGRATIONS):
-            raise OutputError(
-                f"schema {schema} has version {version}, this Logboom knows up to {len(MIGRATIONS)}: "
-                "it was written by a newer one"
-            )
-        if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", quoted(schema)):
-            await connection.execute(f"CREATE SCHEMA {quoted(schema)}")
-        elif version == 0 and await _is_taken(connection, schema):
-            raise OutputError(f"schema {schema} has tables of another program: choose another `schema`")
-        for statements in MIGRATIONS[version:]:
-            await connection.execute(statements.replace("{schema}", quoted(schema)))
+        missing = await _missing(connection, schema)
+        await _bring_up_to_date(connection, schema, missing)
         await _save_version(connection, quoted(schema))
+    return missing
+
+
+async def _bring_up_to_date(
+    connection: "asyncpg.Connection[Any]", schema: str, missing: frozenset[str]
+) -> None:
+    version = await _version(connection, schema)
+    if version > len(MIGRATIONS):
+        raise OutputError(
+            f"schema {schema} has version {version}, this Logboom knows up to {len(MIGRATIONS)}: "
+            "it was written by a newer one"
+        )
+    if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", quoted(schema)):
+        await connection.execute(f"CREATE SCHEMA {quoted(schema)}")
+    if version == 0 and len(missing) < len(TABLES):
+        if not await _are_ours(connection, schema):
+            raise OutputError(f"schema {schema} has tables of another program: choose another `schema`")
+        version = len(MIGRATIONS)  # only the version was lost
+    steps = MIGRATIONS[version:]
+    if version:
+        steps += tuple(text for name, text in TABLES.items() if name in missing)
+        steps += (_NUMBER_ON,) if "journals" in missing else ()
+    for statements in steps:
+        await connection.execute(statements.replace("{schema}", quoted(schema)))
 
 
 def quoted(name: str) -> str:
@@ -161,12 +202,23 @@ async def _version(connection: "asyncpg.Connection[Any]", schema: str) -> int:
     return int(await connection.fetchval(f"SELECT version FROM {table}"))  # noqa: S608 - quoted
 
 
-async def _is_taken(connection: "asyncpg.Connection[Any]", schema: str) -> bool:
-    names = [f"{quoted(schema)}.{table}" for table in ("journals", "entries", "readings")]
-    found = await connection.fetchval(
-        "SELECT count(*) FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", names
+def _names(schema: str) -> list[str]:
+    return [f"{quoted(schema)}.{table}" for table in TABLES]
+
+
+async def _missing(connection: "asyncpg.Connection[Any]", schema: str) -> frozenset[str]:
+    """Those of our tables that are not there."""
+    rows = await connection.fetch(
+        "SELECT to_regclass(name) IS NULL FROM unnest($1::text[]) WITH ORDINALITY AS one (name, place) ORDER BY place",
+        _names(schema),
     )
-    return bool(found)
+    return frozenset(table for table, (missing,) in zip(TABLES, rows, strict=True) if missing)
+
+
+async def _are_ours(connection: "asyncpg.Connection[Any]", schema: str) -> bool:
+    """Whether the tables of our names, where the version is missing, were made by us."""
+    descriptions = [found for text in TABLES.values() for found in _DESCRIPTION.findall(text)]
+    return bool(await connection.fetchval(_OURS, _names(schema), descriptions))
 
 
 async def _save_version(connection: "asyncpg.Connection[Any]", schema: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.records import records_of
 from logboom.formats.redaction import place
 from logboom.journal.reader import Block
@@ -40,6 +40,10 @@ NATIVE_CHARS_MAX: Final = 4 << 20
 
 REST_CHARS_MAX: Final = 64 << 10
 """The hosted service takes requests of 1 MB, and a character may need 12 bytes in JSON."""
+
+
+CHECK_INTERVAL_S: Final = 10.0
+"""When nothing comes, Redis is asked this often whether it still has the position. Not by REST: its answers cost."""
 
 
 class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +99,7 @@ class RedisOutput:
         name: of the output in the configuration.
         data_dir: of the journal; its name is kept there.
         clock: seconds since the epoch.
+        timer: seconds, monotonic.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class RedisOutput:
         data_dir: Path,
         *,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.damaged = 0
         self._settings = settings
@@ -116,16 +122,16 @@ class RedisOutput:
         self._journal = ""
         self._saved = 0
         self._next = 0
+        self._timer = timer
+        self._checked_at = 0.0
 
     def open(self) -> None:
         """See `Output.open`. Raises `OSError`, `OutputError`."""
         self.close()
         self._journal = journal_id(self._data_dir)
         self._client = make_client(self._settings.url, self._settings.token)
-        found = self._client.hget(self._position_key, self._journal) or "0"
-        if not found.isdecimal():
-            raise OutputError(f"{self._position_key} in Redis holds {found[:40]!r}, expected a number")
-        self._saved = self._next = int(found)
+        self._saved = self._next = self._find_position()
+        self._checked_at = self._timer()
 
     def write(self, block: Block) -> None:
         """See `Output.write`: each transaction is as durable as Redis is, at once. Raises `OutputError`."""
@@ -140,6 +146,9 @@ class RedisOutput:
         """See `Output.flush`. Raises `OutputError`."""
         if self._next != self._saved:  # only entries that are not wanted here came
             self._run(Transaction(self._limits, self._clock()), self._next)
+        elif not is_rest(self._settings.url) and self._timer() - self._checked_at >= CHECK_INTERVAL_S:
+            self._checked_at = self._timer()
+            self._check_position()
 
     def position(self) -> int:
         """See `Output.position`."""
@@ -156,6 +165,20 @@ class RedisOutput:
             self._client.close()
         self._client = None
 
+    def _find_position(self) -> int:
+        found = self._connected().hget(self._position_key, self._journal) or "0"
+        if not found.isdecimal():
+            raise OutputError(f"{self._position_key} in Redis holds {found[:40]!r}, expected a number")
+        return int(found)
+
+    def _check_position(self) -> None:
+        """Raises `TakenAwayError` when Redis has forgotten entries: the position is beside them."""
+        if self._find_position() < self._saved:
+            raise TakenAwayError(
+                f"{place(self._settings.url)} was emptied, or is as it was some time ago: "
+                "it gets again what the journal still has"
+            )
+
     def _store(self, records: list[Record], end: int) -> None:
         """Write `records` in as many transactions as needed; the last one moves the position to `end`."""
         now_s = self._clock()
@@ -171,9 +194,10 @@ class RedisOutput:
         arguments = transaction.arguments(self._position_key, self._journal, self._saved, after)
         answer = self._connected().run(SCRIPT, *arguments)
         if answer == MOVED:
+            self._check_position()
             raise OutputError(
                 f"its position in Redis is not {self._saved} any more: an earlier request was carried out late, "
-                "Redis lost it, or a copy of this data directory is served by another process"
+                "or a copy of this data directory is served by another process"
             )
         if answer and not answer.startswith(REFUSED):
             raise OutputError(

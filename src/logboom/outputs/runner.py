@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.reader import Block, JournalReader, Readable
 from logboom.model import Report
 from logboom.outputs.base import Output
@@ -129,6 +129,8 @@ class OutputRunner:
             last_try = self._stopping.is_set()
             try:
                 ended = self._follow_journal()
+            except TakenAwayError as error:
+                ended = self._taken_away(error) and last_try
             except (OutputError, OSError) as error:
                 self._failed(error)
                 ended = last_try
@@ -211,6 +213,15 @@ class OutputRunner:
         if trouble != self.failing:
             self._report("error", f"output {self.name} can't write: {trouble}; it will be tried again")
         self.failing = trouble
+
+    def _taken_away(self, error: TakenAwayError) -> bool:
+        """Report it; True when it comes again and again, with nothing written in between."""
+        self._report("warning", f"output {self.name}: {error}")
+        self._failures += 1
+        again = self._failures >= FAILURES_TOLD
+        if again:
+            self._back_off()
+        return again
 
     def _back_off(self) -> None:
         self._pause(self._retry_s)

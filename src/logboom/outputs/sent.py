@@ -1,6 +1,5 @@
 """An entry as it was sent, cut out of its journal line: numbers keep their digits."""
 
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -9,6 +8,10 @@ from logboom.formats.envelope import ENTRY_AT
 from logboom.journal.segments import suffix
 from logboom.model import Record
 from logboom.outputs.lines import Lines
+from logboom.remembered import Remembered
+
+TAILS_BYTES_MAX: Final = 2 << 20
+"""Ends of lines, one per peer and listener: enough for a fleet of 4,000 that sends at once."""
 
 _ENTRY_KEY: Final = ',"entry":'
 
@@ -41,10 +44,12 @@ def between(line: str, tail: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=4096)  # a fleet of so many sends at once; about 1 MB
 def tail_of(source: str, listener: str) -> str:
     """What stands after the entry, without the newline."""
-    return suffix(source, listener)[:-1].decode()
+    return _tails[source, listener]
+
+
+_tails: Final = Remembered[tuple[str, str], str](lambda names: suffix(*names)[:-1].decode(), TAILS_BYTES_MAX)
 
 
 def encoded(record: Record) -> str:

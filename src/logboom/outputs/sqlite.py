@@ -1,6 +1,5 @@
 """Output `sqlite`: one table of normalised entries, with a full-text index, in one file."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -11,17 +10,18 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from logboom.durable import make_folder
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.outputs.base import PathSettings
+from logboom.outputs.files import Place
 from logboom.outputs.journal_id import journal_id
 from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.sent import line_texts, sent_text
+from logboom.outputs.sqlite_files import DatabaseFiles
 from logboom.outputs.sqlite_schema import migrate
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -66,6 +66,11 @@ DELETE FROM entries WHERE sequence IN (
 _ANY_TIME: Final = "~"
 """Sorts after every time."""
 
+_TAKEN_AWAY: Final = {Place.MOVED: "was moved away", Place.DELETED: "was deleted"}
+_ANEW: Final = "a new one is made of what the journal still has"
+
+_NO_TABLE: Final = "no such table"
+
 _OLDEST: Final = "SELECT received_at FROM entries ORDER BY sequence LIMIT 1"
 
 Row = tuple[int, str, str, str, str, str, float | None, str, str]
@@ -85,7 +90,10 @@ class SqliteSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
 
 
 class SqliteOutput:
-    """Writes a transaction a flush, which holds the rows and the position: both are there, or none.
+    """Writes a transaction per flush, which holds the rows and the position: both are there, or none.
+
+    A database that is moved, deleted or cut by another program has its position with it: a new one begins with the
+    oldest entry that the journal has.
 
     Args:
         settings: checked already.
@@ -105,6 +113,7 @@ class SqliteOutput:
         self.damaged = 0
         self._settings = settings
         self._path = settings.file_path()
+        self._files = DatabaseFiles(self._path)
         self._data_dir = data_dir
         self._clock = clock
         self._selection = Selection(settings.listeners)
@@ -120,11 +129,11 @@ class SqliteOutput:
         """See `Output.open`. Raises `OSError`, `OutputError`."""
         self.close()
         self._journal = journal_id(self._data_dir)
-        make_folder(self._path.parent)
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640))  # who may read logs
+        self._files.open()
         with self._trouble():
             self._connection = _connect(self._path)
             self._load()
+        self._files.remember_logs()
 
     def write(self, block: Block) -> None:
         """See `Output.write`. Raises `OutputError`, `OSError`."""
@@ -139,14 +148,16 @@ class SqliteOutput:
 
     def flush(self) -> None:
         """See `Output.flush`. Raises `OutputError`, `OSError`."""
+        connection = self._opened()
+        self._stay_in_place()  # a checkpoint fills a file that was cut with zeros
         with self._trouble():
-            connection = self._opened()
             if self._next != self._saved:
                 self._begin().execute(_INDEX, (self._saved,))
                 connection.execute(_SAVE, (self._journal, self._next))
             self._trim()
             if connection.in_transaction:
                 connection.execute("COMMIT")
+                self._stay_in_place()
                 self._saved = self._next
             if self._has_spare:
                 self._give_back()
@@ -166,6 +177,30 @@ class SqliteOutput:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+        self._files.close()
+
+    def _stay_in_place(self) -> None:
+        """Raises `TakenAwayError` when another program took the database away."""
+        has_logs = self._files.has_logs()  # first: they go with the folder
+        place = self._files.look()
+        if place is Place.CUT:
+            raise self._set_aside("was cut")
+        if place is not Place.HERE:
+            self._let_go()
+            raise TakenAwayError(f"{self._path} {_TAKEN_AWAY[place]}: {_ANEW}")
+        if (
+            not has_logs
+        ):  # the library still has them, and copies into the database what it can when it closes
+            raise TakenAwayError(f"{self._path}: its write-ahead log was deleted; going on with a new one")
+
+    def _let_go(self) -> None:
+        """Close a database that has no name, or another one; the latter gets all its rows."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
+        self._files.delete_logs()
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -233,11 +268,15 @@ class SqliteOutput:
         try:
             yield
         except sqlite3.Error as error:
+            if self._connection is not None:
+                self._stay_in_place()
             if _is_damage(error):
-                raise self._set_aside(error) from error
+                raise self._set_aside(f"is damaged ({error})") from error
+            if _NO_TABLE in str(error):
+                raise TakenAwayError(f"{self._path}: {error}: the table is made anew") from error
             raise OutputError(f"{self._path}: {error}") from error
 
-    def _set_aside(self, error: sqlite3.Error) -> OutputError:
+    def _set_aside(self, trouble: str) -> TakenAwayError:
         self.close()
         names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
         aside = next(name for name in names if not name.exists())
@@ -245,15 +284,12 @@ class SqliteOutput:
             part = self._path.with_name(self._path.name + ending)
             if part.exists():
                 part.rename(aside.with_name(aside.name + ending))
-        return OutputError(
-            f"{self._path} is damaged ({error}), and was set aside as {aside}: "
-            "a new one is made of what the journal still has"
-        )
+        return TakenAwayError(f"{self._path} {trouble}, and was set aside as {aside}: {_ANEW}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Open the database, with tables of today."""
-    connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         migrate(connection)
         connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for us, nor we for them

@@ -9,9 +9,20 @@ from logboom.errors import OutputError
 APPLICATION_ID: Final = 0x4C6F6742
 """`LogB`, in the file's header: `file` and we know our own files by it."""
 
+_POSITION: Final = """
+    CREATE TABLE position (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      journal TEXT NOT NULL,         -- which one was read
+      next_sequence INTEGER NOT NULL
+    ) STRICT;
+"""
+_MESSAGES: Final = """
+    CREATE VIRTUAL TABLE messages USING fts5 (message, content = 'entries', content_rowid = 'sequence');
+"""
+
 MIGRATIONS: Final = (
     # version 1
-    """
+    f"""
     CREATE TABLE entries (
       sequence INTEGER PRIMARY KEY,  -- below 0: of an earlier journal
       received_at TEXT NOT NULL,     -- ISO 8601, UTC, as is time; both sort as text
@@ -27,12 +38,8 @@ MIGRATIONS: Final = (
     CREATE INDEX entries_source ON entries (source, time);
     CREATE INDEX entries_level ON entries (level, time);
     CREATE INDEX entries_severity ON entries (severity);
-    CREATE TABLE position (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      journal TEXT NOT NULL,         -- which one was read
-      next_sequence INTEGER NOT NULL
-    ) STRICT;
-    CREATE VIRTUAL TABLE messages USING fts5 (message, content = 'entries', content_rowid = 'sequence');
+    {_POSITION}
+    {_MESSAGES}
     CREATE TRIGGER entries_deleted AFTER DELETE ON entries BEGIN
       INSERT INTO messages (messages, rowid, message) VALUES ('delete', old.sequence, old.message);
     END;
@@ -40,7 +47,7 @@ MIGRATIONS: Final = (
       INSERT INTO messages (messages, rowid, message) VALUES ('delete', old.sequence, old.message);
       INSERT INTO messages (rowid, message) VALUES (new.sequence, new.message);
     END;
-    """,
+    """,  # noqa: S608 - of constants
 )
 """The statements that make version n + 1 of version n; a file's version is its `user_version`.
 
@@ -66,11 +73,28 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise OutputError("the database is of another program: choose another path")
     if version == 0:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
+    elif version == len(MIGRATIONS):
+        version = _restore(connection)
     for number, statements in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE; {statements} PRAGMA application_id = {APPLICATION_ID}; "
             f"PRAGMA user_version = {number}; COMMIT;"
         )
+
+
+def _restore(connection: sqlite3.Connection) -> int:
+    """Make anew what another program dropped, in today's form; returns the version from which to go on."""
+    with closing(connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")) as rows:
+        tables = {name for (name,) in rows}
+    if "entries" not in tables:  # the position would stand behind entries that are not there
+        connection.executescript("DROP TABLE IF EXISTS position; DROP TABLE IF EXISTS messages;")
+        return 0
+    if "messages" not in tables:
+        rebuild = "INSERT INTO messages (messages) VALUES ('rebuild');"
+        connection.executescript(f"BEGIN IMMEDIATE; {_MESSAGES} {rebuild} COMMIT;")
+    if "position" not in tables:
+        connection.executescript(_POSITION)
+    return len(MIGRATIONS)
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

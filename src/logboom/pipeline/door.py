@@ -4,11 +4,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
-ADDRESSES_KNOWN_MAX: Final = 4096
-"""Addresses whose answer is remembered: parsing one takes ten times as long as a look."""
+from logboom.remembered import Remembered
+
+ADDRESSES_BYTES_MAX: Final = 1 << 20
+"""Addresses whose answer is remembered, some 4,000: parsing one takes ten times as long as a look."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -22,6 +23,37 @@ class Refused(StrEnum):
     """Its address has as many connections as one may have."""
     FULL = "full"
     """The listener has as many as it may have."""
+
+
+class Networks:
+    """Networks of addresses.
+
+    Args:
+        texts: such as `192.168.0.0/16`.
+
+    Raises:
+        ValueError: one can't be read; the configuration was checked for that.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks: list[Network] = [ipaddress.ip_network(text, strict=False) for text in texts]
+        self._answers = Remembered(self._look, ADDRESSES_BYTES_MAX)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._networks)
+
+    def have(self, address: str) -> bool:
+        """Whether an address is in one of them; what is no address is in none."""
+        return bool(self._networks) and self._answers[address]
+
+    def _look(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+        return any(mapped in network for network in self._networks)
 
 
 class Door:
@@ -43,24 +75,14 @@ class Door:
 
     def configure(self, allow: Iterable[str], deny: Iterable[str], per_address_max: int) -> None:
         """Take over other limits. Who is in stays in: their listener asks `welcomes` anew."""
-        allowed, denied = _networks(allow), _networks(deny)
         self.per_address_max = per_address_max
+        allowed, self._denied = list(allow), Networks(deny)
+        self._allowed = Networks(allowed) if allowed else Networks(("0.0.0.0/0", "::/0"))
+        self._is_open = not allowed and not self._denied
 
-        @lru_cache(ADDRESSES_KNOWN_MAX)
-        def welcomes(address: str) -> bool:
-            if not allowed and not denied:
-                return True
-            try:
-                parsed = ipaddress.ip_address(address)
-            except ValueError:
-                return False
-            mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-            if any(mapped in network for network in denied):
-                return False
-            return not allowed or any(mapped in network for network in allowed)
-
-        self.welcomes = welcomes
+    def welcomes(self, address: str) -> bool:
         """Whether an address may come in at all."""
+        return self._is_open or (not self._denied.have(address) and self._allowed.have(address))
 
     def enter(self, address: str) -> Refused | None:
         """Count a connection in; None: it may stay."""
@@ -82,7 +104,3 @@ class Door:
             self.open_now[address] = left
         else:
             del self.open_now[address]
-
-
-def _networks(texts: Iterable[str]) -> list[Network]:
-    return [ipaddress.ip_network(text, strict=False) for text in texts]

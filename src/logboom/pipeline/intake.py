@@ -11,6 +11,8 @@ from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.lines import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
+from logboom.pipeline.debts import Debts
+from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
@@ -44,6 +46,8 @@ class Limit(StrEnum):
     """What a packed body unpacks to."""
     BAD_ENTRIES = "bad_entries"
     """Of one body."""
+    PROXY_HEADER = "proxy_header"
+    """What a connection from a proxy begins with; it was wrong, or did not come in time."""
     SEARCHES = "searches"
     """At once; `tails` and `exports`, too."""
     TAILS = "tails"
@@ -70,12 +74,12 @@ class Counters:
         "connections_refused",
         "connections_total",
         "connections_turned_away",
+        "files_each",
         "handshakes_failed",
         "last_activity",
         "last_connection",
         "last_data",
         "limits_reached",
-        "put_by",
         "shaking",
         "slow_closed",
         "throttled_s",
@@ -87,10 +91,10 @@ class Counters:
         self.batches = 0
         self.connections_total = 0
         self.connections_open = 0
-        self.put_by = 0
-        """Connections whose open files are put by, since nobody says how many there are (gRPC)."""
+        self.files_each = 1
+        """Open files that each connection takes."""
         self.shaking = 0
-        """TLS handshakes that are not done yet; they are no connections so far, and take an open file each."""
+        """TLS handshakes and PROXY headers that are not done yet: no connections so far, but an open file each."""
         self.connections_refused = 0
         """All that were turned away; `connections_turned_away` tells why."""
         self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)
@@ -155,11 +159,22 @@ class Intake:
         ack: when the listener's clients get their answer.
         report: told about refused lines.
         limits: see `IntakeLimits`.
+        deduplicator: drops entries that are sent again under the same key; None: they are stored again.
     """
 
-    def __init__(self, journal: Journal | None, ack: AckLevel, report: Report, limits: IntakeLimits) -> None:
+    def __init__(
+        self,
+        journal: Journal | None,
+        ack: AckLevel,
+        report: Report,
+        limits: IntakeLimits,
+        deduplicator: Deduplicator | None = None,
+    ) -> None:
         self.counters = Counters()
+        self._deduplicator = deduplicator
         self.limits = limits
+        self.debts = Debts(lambda: self.limits.throttle)
+        """Senders that wait since their address has sent too fast."""
         self._journal = journal
         self._ack = ack
         self._report = report
@@ -176,30 +191,49 @@ class Intake:
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         settle = partial(self._settle, done, batch)
+        if batch.digests and self._deduplicator is not None and self._journal is not None:
+            self._drop_duplicates(batch, self._deduplicator)
+            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
         if self._journal is None:
             settle(batch.receipt(None))
         else:
             self._journal.submit(batch, self._ack, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
-
-    def pause_s(self, batch: Batch) -> float:
-        """For how long the batch's sender is not to be read, since it sends too fast; seconds."""
         throttle = self.limits.throttle
-        if throttle is None:
-            return 0.0
-        source = batch.source
-        pause_s = throttle.take(source.address or source.peer, batch.size_bytes, len(batch.verdicts))
-        self.counters.throttled_s += pause_s
-        return pause_s
+        if throttle is not None:
+            source = batch.source
+            self.counters.throttled_s += throttle.take(
+                source.address or source.peer, batch.size_bytes, len(batch.verdicts)
+            )
 
-    def debt_s(self, address: str) -> float:
-        """For how long nothing is to be read from an address, since it has sent too much; seconds, and look again then.
+    @staticmethod
+    def _drop_duplicates(batch: Batch, deduplicator: Deduplicator) -> None:
+        """Give the entries that are stored already, or on their way in another batch, the verdict DUPLICATE."""
+        digests = batch.digests
+        new = deduplicator.claim(digests)
+        if all(new):
+            return
+        batch.duplicates = [one for one, is_new in zip(digests, new, strict=True) if not is_new]
+        accepted = (index for index, verdict in enumerate(batch.verdicts) if verdict == Verdict.ACCEPTED)
+        batch.refuse(
+            [index for index, is_new in zip(accepted, new, strict=True) if not is_new], Verdict.DUPLICATE
+        )
 
-        Asked before anything is read as well: else who connects anew, or many times, has no limit.
-        """
-        throttle = self.limits.throttle
-        return 0.0 if throttle is None else throttle.debt_s(address)
+    @staticmethod
+    def _settle_keys(
+        settle: Callable[[Receipt], None], batch: Batch, deduplicator: Deduplicator, receipt: Receipt
+    ) -> None:
+        """Remember what was stored. A duplicate of an entry that could not be stored has failed with it."""
+        deduplicator.settle(batch.digests, stored=Verdict.FAILED not in receipt.verdicts)
+        if not all(map(deduplicator.holds, batch.duplicates)):
+            held = iter(map(deduplicator.holds, batch.duplicates))
+            verdicts = bytes(
+                Verdict.FAILED if verdict == Verdict.DUPLICATE and not next(held) else verdict
+                for verdict in receipt.verdicts
+            )
+            receipt = receipt._replace(verdicts=verdicts)
+        settle(receipt)
 
     def _settle(self, done: Callable[[Receipt], None], batch: Batch, receipt: Receipt) -> None:
         batch.settled_ns = time.time_ns()

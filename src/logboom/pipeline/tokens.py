@@ -60,6 +60,9 @@ class Identity(NamedTuple):
         return scope in self.scopes or "admin" in self.scopes
 
 
+ADVICE: Final = "make one on the server's machine with `logboom token add NAME --scope read --data-dir DIR`"
+"""Text for those who find that there is none yet."""
+
 EVERYBODY: Final = Identity("", frozenset(SCOPES))
 """Where no token is asked for."""
 

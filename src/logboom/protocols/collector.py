@@ -14,6 +14,7 @@ from logboom.protocols.jsonlines import JsonLines
 
 REPLIES: Final = {
     Verdict.ACCEPTED: b'{"status":"ok","message":"received"}\n',
+    Verdict.DUPLICATE: b'{"status":"ok","message":"received"}\n',
     Verdict.FILTERED: b'{"status":"ok","message":"filtered"}\n',
     Verdict.NOT_JSON: b'{"status":"error","message":"invalid JSON"}\n',
     Verdict.NOT_OBJECT: b'{"status":"error","message":"expected JSON object"}\n',
@@ -28,7 +29,7 @@ class _Entry(msgspec.Struct, gc=False):
     """The required fields, of any type: nothing is lost over a number where a word was expected."""
 
     level: object
-    message: object
+    message: msgspec.Raw
 
 
 _DECODER: Final = ndjson.entry_decoder(_Entry)

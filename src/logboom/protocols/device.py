@@ -22,10 +22,10 @@ that was acked at once gets another ack whenever it comes."""
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """The required fields; all others are kept as sent, unread."""
+    """The required fields, of any type and value: a device whose line is never acknowledged sends nothing after it."""
 
-    boot_seq: int
-    uptime_ms: int
+    boot_seq: msgspec.Raw
+    uptime_ms: msgspec.Raw
 
 
 _DECODER: Final = ndjson.entry_decoder(_Entry)
@@ -33,7 +33,8 @@ _DECODER: Final = ndjson.entry_decoder(_Entry)
 
 def acknowledge(receipt: Receipt) -> bytes:
     """One ack a stored line, in order; silence for all others."""
-    return ACK * receipt.verdicts.count(Verdict.ACCEPTED)
+    verdicts = receipt.verdicts
+    return ACK * (verdicts.count(Verdict.ACCEPTED) + verdicts.count(Verdict.DUPLICATE))
 
 
 class _Answer:

@@ -16,7 +16,7 @@ from logboom.protocols.objects import ObjectScanner, Refusal
 class _Reading(msgspec.Struct, gc=False):
     """The required fields; `id` and `irradiance` are optional."""
 
-    time: object
+    time: msgspec.Raw
     temp: float
     rh: float
     lux: float
@@ -74,7 +74,7 @@ def judge(found: list[bytes | Refusal]) -> Batch:
     else:
         chunk = b"\n".join([piece for piece in found if isinstance(piece, bytes)])
         good = ndjson.judge_all(chunk, _DECODER)
-        batch = good if good is not None else ndjson.judge_each(chunk, _DECODER, rescue=_is_reading)
+        batch = good if good is not None else _judge_each(chunk)
     if refusals:
         judged = iter(batch.verdicts)
         batch.verdicts = bytes(
@@ -83,6 +83,13 @@ def judge(found: list[bytes | Refusal]) -> Batch:
         batch.size_bytes += sum(refusal.size_bytes for refusal in refusals)
         batch.reasons += tuple(refusal.reason for refusal in refusals[: REASONS_MAX - len(batch.reasons)])
     return batch
+
+
+def _judge_each(chunk: bytes) -> Batch:
+    """Judge objects one by one; bytes that are not UTF-8 are replaced first, so that the reading is kept."""
+    if not ndjson.is_utf8(chunk):
+        chunk = chunk.decode(errors="replace").encode()
+    return ndjson.judge_each(chunk, _DECODER, rescue=_is_reading)
 
 
 def _is_reading(line: bytes) -> bool:

@@ -53,7 +53,6 @@ def prove(plan: Plan, folder: Path, watch: Callable[[Progress], None] = _nobody)
 
     Interrupted, it leaves no process.
 
-
     Args:
         plan: what is to be done.
         folder: an empty directory; in the end it holds the last chapter's data, named `chapter`, and the last

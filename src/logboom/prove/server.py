@@ -17,7 +17,6 @@ from logboom.journal.verify import verify
 from logboom.testing.server_kit import ServerProcess
 
 ENVIRONMENT: Final = {
-    "LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false",
     "LOGBOOM_JOURNAL__SEGMENT_BYTES_MAX": str(1 << 20),  # so that crashes meet changes of segments
     "LOGBOOM_SHUTDOWN_S": "5",  # clients that go on sending must not hold up a stop for long
 }

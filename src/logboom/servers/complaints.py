@@ -43,13 +43,13 @@ class Complaints:
         self._told = self._hushed = 0
         self._ends_at: float | None = None
 
-    def tell(self, text: str, kind: str = "warning") -> None:
-        """Tell it, unless there were too many lately."""
+    def tell(self, text: str, kind: str = "warning", *, named: bool = True) -> None:
+        """Report it, unless there were too many lately; with the listener's name in front."""
         if self._told >= self._told_max:
             self._hushed += 1
             return
         self._told += 1
-        self._report(kind, f"{self._name} {text}")
+        self._report(kind, f"{self._name} {text}" if named else text)
 
     def flush_due(self, now: float) -> None:
         """Begin anew if the time is over; called about once a second, `now` in seconds, monotonic."""

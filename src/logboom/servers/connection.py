@@ -2,39 +2,55 @@
 
 import asyncio
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from logboom.model import Acker, Receipt
+from logboom.model import Acker, Receipt, Source
+from logboom.pipeline.inlet import Inlet
 from logboom.protocols.tokenline import TokenLine
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
 
 if TYPE_CHECKING:
     from logboom.servers.tcp import TcpListener
 
-IN_FLIGHT_BYTES_MAX: Final = 2 << 20
-"""Wire bytes of one connection that wait for the journal; beyond, it is not read. Enough to keep the writer
-busy while the next chunk is parsed, so that one fast sender reaches the same rate as four."""
-
 BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
 
 SMALL_READ_BYTES: Final = 4096
-"""What a connection may still read at once when the journal is behind: ten thousand of them then hold 40 MB."""
+"""Bytes per read while the journal is behind: ten thousand connections then hold 40 MB."""
 
 TURN_S: Final = 0.005
-"""What one read may cost before the others get their turn; the kernel has more at hand, and libuv would go on
-with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
+"""CPU time of one read after which the other connections get their turn. The kernel has more at hand, and libuv
+would go on with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
 
 SLOW_S: Final = 0.012
 """A read that costs this much is no honest one, or the machine is very slow: then in small bites, one a turn."""
 
 CHEAP_READS: Final = 16
 CHEAP_S: Final = 0.0002
-"""So many bites in a row that cost no more each, and a connection reads in full again: hiccups happen."""
+"""After this many small reads in a row, none of them more expensive, a connection reads in full again."""
 
 TOKEN_LINE_S_MAX: Final = 20.0
-"""Where a token is asked for, it must come by then: who has none is not to hold a place."""
+"""Time for the token line where a token is required: a client without one must not hold a place."""
+
+
+class State(NamedTuple):
+    """One phase in the life of a connection, and what it allows."""
+
+    name: str
+    reads: bool
+    """Bytes are taken from the peer."""
+    replies: bool
+    """Replies are written."""
+    closes: bool
+    """It is closed once everything is answered."""
+
+
+OPEN: Final = State("open", reads=True, replies=True, closes=False)
+ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
+GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
+LOST: Final = State("lost", reads=False, replies=False, closes=False)
+"""States in the order in which a connection may go through them; each but the first and the last may be left out."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -45,36 +61,29 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_ackers",
-        "_eof",
         "_first_bytes",
-        "_given_up",
-        "_in_flight_bytes",
+        "_inlet",
         "_listener",
-        "_lost",
         "_protocol",
         "_pump_scheduled",
         "_reading_paused",
         "_slow_reads",
-        "_throttled",
-        "_writing_paused_at",
+        "_writing_paused",
         "address",
         "last_data",
         "opened_at",
-        "source",
+        "state",
         "transport",
         "warned_for",
     )
 
     def __init__(self, listener: "TcpListener") -> None:
         self._listener = listener
-        self._ackers: deque[tuple[Acker, int]] = deque()
-        self._in_flight_bytes = 0
-        self._eof = self._lost = self._given_up = False
+        self.state = OPEN
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
-        self._pump_scheduled = self._reading_paused = self._throttled = False
+        self._pump_scheduled = self._reading_paused = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
-        self._writing_paused_at = 0.0
+        self._writing_paused = False
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -87,14 +96,14 @@ class Connection(asyncio.BufferedProtocol):
         address = transport.get_extra_info("peername")
         peer = address[0] if address else "unknown"
         self.address = peer
-        self.source = self._listener.source_of(peer)
-        self._protocol = self._listener.make_protocol()
-        self._listener.opened(self)
-        self._wait_for_debt()
+        listener = self._listener
+        self._inlet = Inlet(listener.intake, listener.turns, listener.source_of(peer), self._on_room)
+        self._protocol = listener.make_protocol()
+        listener.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """One buffer for all connections of the loop: it is copied out before anybody else reads."""
-        small = self._slow_reads > 0 or self._reading_paused or self._blocked()
+        """One buffer for all connections of the loop: its content is copied before the next read."""
+        small = self._slow_reads > 0 or self._reading_paused or not self._inlet.has_room
         return self._listener.receive_buffer(small=small)
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -107,14 +116,14 @@ class Connection(asyncio.BufferedProtocol):
         self._protocol.receive_data(data)
         if self._pump_scheduled:
             if self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
-                self._pause()
+                self._stop_reading()
         elif nbytes <= SMALL_READ_BYTES and not self._slow_reads:
             self.pump()
         else:
             self._pump_measured()
 
     def _is_stranger(self, data: memoryview) -> bool:
-        """Whether the client takes this port for another one; then it is turned away."""
+        """Reject a client that speaks another protocol than this port; returns True then."""
         first = (self._first_bytes or b"") + bytes(data[:HEAD_BYTES_MAX])
         speaks = stranger(first)
         self._first_bytes = first if speaks is None else None
@@ -124,7 +133,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer sends no more, but may still read: its replies are written before the close."""
-        self._eof = True
+        if self.state is OPEN:
+            self.state = ENDED
         self._protocol.receive_eof()
         if not self._pump_scheduled:
             self.pump()
@@ -132,18 +142,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer does not read its replies: nothing more is taken from it."""
-        self._writing_paused_at = self._listener.loop.time()
+        self._writing_paused = True
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._writing_paused_at = 0.0
+        self._writing_paused = False
         self.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; complete lines that it has sent are stored all the same."""
-        self._lost = True
-        self._writing_paused_at = 0.0  # there is nobody to wait for
-        self._throttled = False  # or memory would hold what thousands brought and left
+        self.state = LOST
+        self._writing_paused = False  # nothing is left to wait for
+        self._inlet.leave()
         self._listener.closed(self, exc)
         self.pump()
 
@@ -155,8 +165,10 @@ class Connection(asyncio.BufferedProtocol):
         One a turn: a connection with much to judge does not keep the others waiting.
         """
         self._pump_scheduled = False
-        if self._blocked():
-            self._pause()
+        if self._writing_paused or not self._inlet.has_room:
+            self._stop_reading()
+            if not self._writing_paused:
+                self._inlet.wait()
             return
         item = self._protocol.next_batch()
         self._follow_protocol()
@@ -165,38 +177,13 @@ class Connection(asyncio.BufferedProtocol):
             self._finish_if_done()
             return
         batch, acker = item
-        batch.source = self.source
-        batch.received_ns = time.time_ns()
-        self._ackers.append((acker, batch.size_bytes))
-        self._in_flight_bytes += batch.size_bytes
         self._pump_scheduled = True  # an answer that comes at once must neither pump nor close
-        self._listener.intake.submit(batch, self._answer)
-        pause_s = self._listener.intake.pause_s(batch)
-        if pause_s:
-            self._throttled = True
-            self._listener.loop.call_later(pause_s, self._go_on)
-        if self._eof or self._given_up or self._protocol.buffered_bytes():
+        self._inlet.put(batch, partial(self._answer, acker))
+        if not self.state.reads or self._protocol.buffered_bytes():
             self._listener.loop.call_soon(self.pump)
         else:
             self._pump_scheduled = False
             self._resume()
-
-    def _go_on(self) -> None:
-        """The time is over for which a sender that is too fast was not read."""
-        self._throttled = False
-        self._wait_for_debt()
-        if not (self._throttled or self._pump_scheduled):
-            self.pump()
-
-    def _wait_for_debt(self) -> None:
-        """Read no more as long as the address has sent too much, be it over other connections.
-
-        A new connection's first bytes stop its reading: uvloop starts it only after `connection_made`.
-        """
-        debt_s = 0.0 if self._lost else self._listener.intake.debt_s(self.address)
-        if debt_s:
-            self._throttled = True
-            self._listener.loop.call_later(debt_s, self._go_on)
 
     def _pump_measured(self) -> None:
         """Pump, and leave the loop to others when it was expensive."""
@@ -209,80 +196,68 @@ class Connection(asyncio.BufferedProtocol):
             self._slow_reads -= 1
         if cost_s > TURN_S or self._slow_reads:
             self._stop_reading()
-            if not (self._pump_scheduled or self._lost):
+            if not self._pump_scheduled and self.state is not LOST:
                 self._pump_scheduled = True
                 self._listener.loop.call_soon(self.pump)
 
     def _follow_protocol(self) -> None:
-        """What the protocol has learned: who the peer says it is, and whether the connection can go on."""
+        """Take over the peer's name and a fatal error from the protocol."""
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
-            self.source = self.source._replace(peer=identity)
+            self._inlet.source = self.source._replace(peer=identity)
         fatal = self._protocol.fatal
-        if fatal is not None and not self._given_up:
-            self._given_up = True
+        if fatal is not None and self.state in (OPEN, ENDED):
             self._stop_reading()
+            self.state = GIVEN_UP
             self._listener.gave_up(self, fatal)
 
-    def _answer(self, receipt: Receipt) -> None:
-        """A batch is settled: write its replies."""
-        acker, size = self._ackers.popleft()
-        self._in_flight_bytes -= size
+    def _answer(self, acker: Acker, receipt: Receipt) -> None:
+        """Write the replies of a batch."""
         replies = acker(receipt)
-        if replies and not (self._lost or self.transport.is_closing()):
+        if replies and self.state.replies and not self.transport.is_closing():
             self.transport.write(replies)
-        if (self._reading_paused or self._lost) and not self._pump_scheduled:
+
+    def _on_room(self) -> None:
+        """Go on after a receipt, or when the inlet has room again."""
+        if self._pump_scheduled:
+            return
+        if self._reading_paused or self.state is LOST:
             self.pump()
-        elif self._eof:
+        else:
             self._finish_if_done()
 
-    def _blocked(self) -> bool:
-        if self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX or self._writing_paused_at or self._throttled:
-            return True
-        return self._listener.journal_behind()
-
-    def _pause(self) -> None:
-        self._stop_reading()
-        if not (self._ackers or self._writing_paused_at or self._throttled):
-            self._listener.wait_for_journal(self)  # nobody else will wake this one
-
     def _stop_reading(self) -> None:
-        if not self._reading_paused and not self._lost:
+        if not self._reading_paused and self.state is not LOST:
             self._reading_paused = True
             self.transport.pause_reading()
 
     def _resume(self) -> None:
-        if self._reading_paused and not (self._lost or self._given_up or self.transport.is_closing()):
+        if self._reading_paused and self.state in (OPEN, ENDED) and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
 
     def _finish_if_done(self) -> None:
         """Close once everything is answered: after the peer's end, or when the protocol can't go on."""
-        ended = self._eof or self._protocol.fatal is not None
-        if ended and not self._ackers and not self._pump_scheduled and not self._lost:
+        if self.state.closes and self.idle:
             self.transport.close()
 
     # --- called by the listener once a second ---
 
     def send_unasked(self) -> None:
-        """Write what the protocol sends of its own accord, such as heartbeats."""
+        """Write bytes that the protocol sends unasked, such as heartbeats."""
         data = self._protocol.data_to_send()
-        if data and not self._writing_paused_at and not self.transport.is_closing():
+        if data and not self._writing_paused and not self.transport.is_closing():
             self.transport.write(data)
 
-    def stalled_s(self, now: float) -> float:
-        """For how long the peer has not read its replies, seconds."""
-        return now - self._writing_paused_at if self._writing_paused_at else 0.0
-
     def lacks_token(self, now: float) -> bool:
-        """Whether the token line that must come is overdue; `now` in seconds, of the loop's clock."""
+        """Return True when the required token line is overdue; `now` is the loop's time, seconds."""
         protocol = self._protocol
         if not isinstance(protocol, TokenLine) or protocol.is_open:
             return False
         return now - self.opened_at > TOKEN_LINE_S_MAX
 
     def token_trouble(self) -> str | None:
-        """Why the connection's token is not good any more; None: it is, or none is asked for."""
+        """Reason why the connection's token is no longer valid; None: it is valid, or none is required."""
         protocol = self._protocol
         return protocol.look_again() if isinstance(protocol, TokenLine) and protocol.is_open else None
 
@@ -292,5 +267,10 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def idle(self) -> bool:
-        """Nothing of this connection is on its way to the journal."""
-        return not self._ackers and not self._pump_scheduled
+        """True while nothing of this connection is on its way to the journal."""
+        return not self._inlet.batches_in_flight and not self._pump_scheduled
+
+    @property
+    def source(self) -> Source:
+        """The peer."""
+        return self._inlet.source

@@ -10,15 +10,14 @@ from typing import Any, Final, NamedTuple
 import grpc  # type: ignore[import-untyped]
 
 from logboom.errors import ListenerError
-from logboom.pipeline.door import Door
 from logboom.servers.grpc_calls import Calls
-from logboom.servers.grpc_connections import Connections
 from logboom.servers.grpc_gate import Gate
-from logboom.servers.grpc_options import CONNECTIONS_SHARE, DRAIN_S, server_options
+from logboom.servers.grpc_inner import InnerSocket
+from logboom.servers.grpc_options import DRAIN_S, server_options
+from logboom.servers.grpc_relay import FILES_EACH, Relays
 from logboom.servers.grpc_services import Asides, add_log_services
 from logboom.servers.listener import ListenerContext
-from logboom.servers.sockets import bind, expand_hosts, format_address
-from logboom.servers.tls import Tls, make_tls
+from logboom.servers.sockets import Sockets
 from logboom.settings import ListenerSettings
 
 HEALTH_INTERVAL_S: Final = 1.0
@@ -43,26 +42,23 @@ class GrpcListener:
     def __init__(self, context: ListenerContext) -> None:
         self.name = context.name
         self.intake = context.intake
-        self.ports: list[int] = []
-        """The ports that are bound; tells the real one when 0 was asked for."""
         self._context = context
         self._settings = context.settings
-        self._tls: Tls | None = None
-        self._door = Door(
-            context.settings.allow, context.settings.deny, context.settings.connections_per_address_max
-        )
-        self._connections = Connections(context.name, self._door, self.intake.counters, context.report)
+        self._sockets = Sockets(context)
+        self.ports = self._sockets.ports
+        self._inner = InnerSocket(context.journal.folder.parent, context.name)
+        self._relays: Relays | None = None
         self._server: Any = None
         self._served: _Served | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self.intake.counters.files_each = FILES_EACH
 
     def configure(self, settings: ListenerSettings) -> None:
-        """Take over what can change while running: networks and certificates; all else is the intake's."""
+        """Take over what can change while running; the length of messages counts from the next start."""
         self._settings = settings
-        self._door.configure(settings.allow, settings.deny, settings.connections_per_address_max)
-        self._connections.door_changed = True
-        if self._tls is not None:
-            self._tls.reload(settings)
+        self._sockets.configure(settings)
+        if self._relays is not None:
+            self._relays.door_changed = True
 
     async def start(self) -> None:
         """Bind and serve.
@@ -71,57 +67,38 @@ class GrpcListener:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
             ConfigError: a certificate can't be used.
         """
-        if self._tls is None:
-            self._tls = make_tls(self.name, self._context.settings, self._context.report)
         if self._stopping is not None:  # it has died before: `stop` must end this life, too
             await self._stopping
             self._stopping = None
-        served = self._served = self._serve()
+        relays = self._relays = Relays(
+            self._context, self._sockets.door, lambda: self._sockets.connections_max, self._inner
+        )
+        served = self._served = self._serve(relays)
         await self._tell_health(served)
-        self._server = grpc.aio.server(options=server_options(self._settings.frame_bytes_max, self._put_by()))
+        self._server = grpc.aio.server(options=server_options(self._settings.frame_bytes_max))
         self._server.add_generic_rpc_handlers((served.gate,))
-        self._bind()
+        self._bind_inner()
         await self._server.start()
-        self.intake.counters.started()
-        for host, port in zip(_hosts(self._context.settings.host), self.ports, strict=True):
-            self._context.report(
-                "listening", f"gRPC server listening on {format_address(host, port)} ({self.name})"
-            )
+        for address in await self._sockets.open(relays):
+            self._context.report("listening", f"gRPC server listening on {address} ({self.name})")
 
-    def _serve(self) -> _Served:
-        gate = Gate(self._context, self._door)
+    def _serve(self, relays: Relays) -> _Served:
+        gate = Gate(self._context, relays.source_of)
         calls = Calls(self._context, gate)
         add_log_services(gate, calls)
         return _Served(gate, calls, Asides(gate, self.intake.counters))
 
-    def _put_by(self) -> int:
-        """How many connections there may be; their open files are put by."""
-        counters = self.intake.counters
-        if not counters.put_by:
-            left = self._context.connections_left() // CONNECTIONS_SHARE
-            counters.put_by = max(1, min(self._settings.connections_max, left))
-        return counters.put_by
-
-    def _bind(self) -> None:
-        port = self._context.settings.port
-        self._connections.bound.clear()
-        for host in _hosts(self._context.settings.host):
-            wanted = port or next(iter(self.ports), 0)
-            with bind(self.name, host, wanted) as probe:  # it says what is wrong; gRPC only that something is
-                resolved = probe.getsockname()[0]
-            address = format_address(host, wanted)
+    def _bind_inner(self) -> None:
+        """Let the core listen where only relays reach it."""
+        try:
+            self._server.add_insecure_port(self._inner.prepare())
+        except (OSError, RuntimeError):
             try:
-                self.ports.append(self._add_port(address))
+                self._server.add_insecure_port(self._inner.prepare_without_file())
             except RuntimeError as error:
-                raise ListenerError(f"listener {self.name}: can't listen on {address}: {error}") from error
-            self._connections.bound.add((resolved, self.ports[-1]))
-
-    def _add_port(self, address: str) -> int:
-        if self._tls is None:
-            added: int = self._server.add_insecure_port(address)
-        else:
-            added = self._server.add_secure_port(address, self._tls.grpc_credentials())
-        return added
+                raise ListenerError(
+                    f"listener {self.name}: gRPC gets no socket of its own: {error}"
+                ) from error
 
     async def run(self) -> None:
         """Look after health, tokens and connections until the server dies.
@@ -135,19 +112,21 @@ class GrpcListener:
                 await self._tell_health(self._served)
                 self._served.calls.look_again()
                 self._served.gate.complaints.flush_due(loop.time())
-            for _ in self._connections.sweep(loop.time()):
-                await asyncio.sleep(0)
+            if self._relays is not None:
+                for _ in self._relays.sweep(loop.time()):
+                    await asyncio.sleep(0)
+            self._sockets.look_after(loop.time())
         raise ListenerError(f"{self.name} stopped accepting")
 
     async def _tell_health(self, served: _Served) -> None:
-        await served.asides.tell(serving=self._context.journal.failing is None)
+        await served.asides.tell(serving=self._context.journal.trouble is None)
 
     def stop(self) -> None:
         """Accept no more calls; those that are open get their answers. Idempotent."""
+        self._sockets.stop()
         if self._served is not None and self._stopping is None:
             self._served.calls.stop()
             self._stopping = asyncio.create_task(self._stop(self._served, self._server))
-        self.ports.clear()
 
     @staticmethod
     async def _stop(served: _Served, server: Any) -> None:
@@ -163,14 +142,9 @@ class GrpcListener:
                 await self._served.gate.calls.empty.wait()
         await self._server.stop(None)
         await self._stopping
+        if self._relays is not None:
+            self._relays.close()
+        self._inner.close()
 
     def journal_advanced(self) -> None:
-        """The journal has committed something."""
-        if self._served is not None:
-            self._served.calls.journal_advanced()
-
-
-def _hosts(host: str) -> list[str]:
-    """The addresses to bind. gRPC's IPv6 wildcard takes IPv4 as well."""
-    hosts = expand_hosts(host)
-    return hosts[-1:] if host == "*" else hosts
+        """See `Listener`: calls that wait for the journal have their turns."""

@@ -1,7 +1,6 @@
 """What the calls of the log services do: messages to batches, receipts to responses and status codes."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -11,6 +10,7 @@ from grpc.aio import EOF  # type: ignore[import-untyped]
 
 from logboom.formats.grpc_entry import Decode, Decoded
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
+from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
 from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
 from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
@@ -21,7 +21,7 @@ STORED: Final = b"\x08\x01"
 RETRY_AFTER: Final = "retry-after-s"
 """The trailer that tells the end of a rate limit's window, seconds."""
 
-_FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED})
+_FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED, Verdict.DUPLICATE})
 
 BEHIND: Final = Refusal(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"
@@ -42,14 +42,10 @@ class Calls:
         self.message_bytes_max = context.settings.frame_bytes_max
         self._context = context
         self._gate = gate
-        self._behind = context.journal_behind
-        self._submit = context.intake.submit
-        self._pause_s = context.intake.pause_s
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._streams: set[_Stream] = set()
         self._generation = context.tokens.generation if context.tokens is not None else 0
-        self._waiting: list[asyncio.Future[None]] = []
         self._waiting_bytes = 0
 
     def single(self, decode: Decode) -> Handle:
@@ -81,29 +77,14 @@ class Calls:
             if (trouble := self._gate.token_trouble(stream.context.invocation_metadata())) is not None:
                 stream.stop(trouble)
 
-    def journal_advanced(self) -> None:
-        """The journal has committed: let those go on who waited for it."""
-        if self._waiting and not self._behind():
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-
-    async def room(self) -> None:
-        """Wait until the journal has caught up."""
-        while self._behind():
-            future: asyncio.Future[None] = self._loop.create_future()
-            self._waiting.append(future)
-            await future
-
     async def store(
-        self, decoded: Decoded, source: Source, doubt: Verdict = Verdict.NOT_JSON
+        self, decoded: Decoded, inlet: AwaitedInlet, doubt: Verdict = Verdict.NOT_JSON
     ) -> tuple[int, Refusal | None]:
         """Hand entries to the intake, and wait for their receipt.
 
         Args:
             decoded: the entries.
-            source: where they come from.
+            inlet: of the call; it has room.
             doubt: the verdict of the one that is trouble.
 
         Returns:
@@ -116,43 +97,42 @@ class Calls:
             verdicts += bytes([doubt])
             reasons = (trouble,)
         batch = Batch(entries, verdicts, size_bytes=len(entries), levels=levels, reasons=reasons)
-        batch.source = source
-        batch.received_ns = time.time_ns()
         self._counters.received(self._loop.time())
-        future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._submit(batch, partial(_resolve, future))
-        receipt = await future
-        if pause_s := self._pause_s(batch):
-            await asyncio.sleep(pause_s)
+        receipt = await inlet.store(batch)
         if not any(receipt.verdicts):
             return len(verdicts), None
         return _judge(receipt, trouble or "")
 
-    async def refuse_long(self, size: int, source: Source) -> None:
+    def inlet(self, source: Source) -> AwaitedInlet:
+        """The inlet of a call."""
+        return AwaitedInlet(self._context.intake, self._context.turns, source)
+
+    async def refuse_long(self, size: int, inlet: AwaitedInlet) -> None:
         """Count a message that is too long, as one entry. Raises `RefusedError`."""
         trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
-        _, refusal = await self.store(Decoded(b"", [], [], trouble), source, Verdict.TOO_LONG)
+        _, refusal = await self.store(Decoded(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
         if refusal is not None:
             raise RefusedError(refusal)
 
     async def _store_one(self, decode: Decode, context: Any, source: Source) -> bytes:
+        inlet = self.inlet(source)
         message = await self._gate.read_one(context)
         if len(message) > self.message_bytes_max:
-            await self.refuse_long(len(message), source)
-        if self._behind():
-            await self._wait_with(message)
-        _, refusal = await self.store(decode((message,)), source)
+            await self.refuse_long(len(message), inlet)
+        if not inlet.has_room:
+            await self._wait_with(message, inlet)
+        _, refusal = await self.store(decode((message,)), inlet)
         if refusal is not None:
             raise RefusedError(refusal)
         return STORED
 
-    async def _wait_with(self, message: bytes) -> None:
+    async def _wait_with(self, message: bytes, inlet: AwaitedInlet) -> None:
         if self._waiting_bytes + len(message) > WAITING_BYTES_MAX:
             self._counters.limit_reached(Limit.GRPC_WAITING_BYTES)
             raise RefusedError(BEHIND)
         self._waiting_bytes += len(message)
         try:
-            await self.room()
+            await inlet.room()
         finally:
             self._waiting_bytes -= len(message)
 
@@ -177,7 +157,7 @@ class _Stream:
         self._decode = decode
         self._respond = respond
         self.context = context
-        self._source = source
+        self._inlet = calls.inlet(source)
         self._messages: list[bytes] = []
         self._bytes = 0
         self._ended = calls.stopping
@@ -204,7 +184,7 @@ class _Stream:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)  # what it ended with is the call's end, too
         if self._too_long:
-            await self._calls.refuse_long(self._too_long, self._source)
+            await self._calls.refuse_long(self._too_long, self._inlet)
         if not self._peer_ended:
             await abort(self.context, self._refusal)
 
@@ -238,7 +218,7 @@ class _Stream:
             self._arrived.clear()
             await self._arrived.wait()
         if self._messages:
-            await self._calls.room()
+            await self._inlet.room()
         messages = self._messages.copy()
         self._messages.clear()
         self._bytes = 0
@@ -248,7 +228,7 @@ class _Stream:
     async def _answer(self, decoded: Decoded) -> None:
         """Store, and respond to each message of which everything is stored; to the next one with what is."""
         write, respond = self.context.write, self._respond
-        stored, refusal = await self._calls.store(decoded, self._source)
+        stored, refusal = await self._calls.store(decoded, self._inlet)
         for count in decoded.counts:
             if stored < count:
                 break
@@ -258,11 +238,6 @@ class _Stream:
             if stored:
                 await write(respond(stored))
             await abort(self.context, refusal)
-
-
-def _resolve(future: "asyncio.Future[Receipt]", receipt: Receipt) -> None:
-    if not future.done():  # its call may have been cancelled, or be out of time
-        future.set_result(receipt)
 
 
 def _judge(receipt: Receipt, trouble: str) -> tuple[int, Refusal | None]:

@@ -6,23 +6,17 @@ All of it is asked before a call may bring anything: a call that is opened and n
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from grpc.aio import EOF, AbortError  # type: ignore[import-untyped]
 
 from logboom.model import Source
-from logboom.pipeline.door import Door
 from logboom.pipeline.intake import Limit
 from logboom.servers.complaints import Complaints
 from logboom.servers.grpc_options import CALLS_PER_ADDRESS_MAX, MESSAGE_S_MAX, RPCS_MAX
 from logboom.servers.listener import ListenerContext
-
-PEERS_KNOWN_MAX: Final = 4096
-"""Peers whose `Source` is kept for their next call."""
 
 Handle = Callable[[Any, Source], Awaitable[Any]]
 """Serves one call: gets gRPC's context of it, and where it comes from."""
@@ -112,19 +106,18 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     Args:
         context: of the listener.
-        door: its networks.
+        source_of: where a call comes from, by gRPC's name of its peer; None: from where none may come.
     """
 
-    def __init__(self, context: ListenerContext, door: Door) -> None:
+    def __init__(self, context: ListenerContext, source_of: Callable[[str], Source | None]) -> None:
         self.calls = Places(RPCS_MAX, CALLS_PER_ADDRESS_MAX)
         """The calls that bring entries, or ask something short."""
         self.complaints = Complaints(context.name, context.report, "calls were refused")
         self._context = context
-        self._door = door
+        self._source_of = source_of
         self._counters = context.intake.counters
         self._methods: dict[str, Any] = {}
         self._open: set[str] = set()
-        self._source_of = lru_cache(PEERS_KNOWN_MAX)(self._make_source)
 
     def add(
         self,
@@ -172,10 +165,6 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
             return UNKNOWN
         return None if identity.may("write") else NOT_A_WRITER
 
-    def welcomes(self, context: Any) -> bool:
-        """Whether a call comes from a network that may come in."""
-        return self._door.welcomes(self._source_of(context.peer()).peer)
-
     async def read_one(self, context: Any) -> Any:
         """The message of a call that has one. Raises `RefusedError` when it does not come."""
         try:
@@ -190,8 +179,8 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _refuse(self, refusal: Refusal) -> Any:
         async def refuse(_: Any, context: Any) -> None:
-            known = self.welcomes(context)
-            await self._end(context, refusal if known else STRANGER)
+            source = self._source_of(context.peer())
+            await self._end(context, source, refusal if source else STRANGER)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 
@@ -200,12 +189,13 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         async def guarded(_: Any, context: Any) -> Any:
             source = self._source_of(context.peer())
+            if source is None:  # its connection may have been cut off meanwhile
+                await abort(context, STRANGER)
+                return None
             address = source.peer
-            if not self._door.welcomes(address):
-                await self._end(context, STRANGER)
             if not places.take(address):
                 self._counters.limit_reached(Limit.GRPC_CALLS)
-                await self._end(context, TOO_MANY)
+                await self._end(context, source, TOO_MANY)
             try:
                 return await handle(context, source)
             except RefusedError as error:
@@ -222,24 +212,13 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         return guarded
 
-    async def _end(self, context: Any, refusal: Refusal) -> None:
+    async def _end(self, context: Any, source: Source | None, refusal: Refusal) -> None:
         """Turn a call away."""
-        address = self._source_of(context.peer()).peer
-        self.complaints.tell(f"{address}: call refused: {refusal.detail}")
+        if source is not None:
+            self.complaints.tell(f"{source.peer}: call refused: {refusal.detail}")
         await abort(context, refusal)
-
-    def _make_source(self, peer: str) -> Source:
-        return Source(self._context.name, peer_address(peer))
 
 
 async def abort(context: Any, refusal: Refusal) -> None:
     """End a call with a refusal's status; raises what gRPC wants raised."""
     await context.abort(refusal.code, refusal.detail, refusal.trailers)
-
-
-def peer_address(peer: str) -> str:
-    """The address in gRPC's name of a peer, such as `ipv4:192.0.2.1:5000` or `ipv6:%5B::1%5D:5000`."""
-    kind, _, rest = unquote(peer).partition(":")
-    if kind not in ("ipv4", "ipv6"):
-        return "unknown"
-    return rest.rpartition(":")[0].strip("[]").removeprefix("::ffff:")

@@ -72,28 +72,21 @@ def hush_core() -> None:
 FIRST_FRAME_MS: Final = 20_000
 """A connection that has not spoken HTTP/2 by then only holds a place; the core's own limit is two minutes."""
 
-CONNECTIONS_SHARE: Final = 4
-"""One part in so many of the open files that are left is put by for gRPC's connections: the core takes them by itself,
-and never says how many there are."""
 
-
-def server_options(message_bytes_max: int, connections_max: int) -> list[tuple[str, int]]:
+def server_options(message_bytes_max: int) -> list[tuple[str, int]]:
     """Options for gRPC's core. Their names: grpc's `channel_arg_names.h`.
 
     Args:
         message_bytes_max: the largest request that is taken, bytes.
-        connections_max: further ones are closed at once.
     """
     return [
         ("grpc.max_receive_message_length", message_bytes_max + message_bytes_max // CORE_SHARE),
-        ("grpc.max_allowed_incoming_connections", connections_max),
         ("grpc.server_handshake_timeout_ms", FIRST_FRAME_MS),
         ("grpc.max_connection_idle_ms", IDLE_MS),
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
-        ("grpc.so_reuseport", 0),  # two servers would share the port, and each would get half of the calls
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -14,6 +14,7 @@ from logboom.errors import ListenerError
 from logboom.model import Report
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
+from logboom.pipeline.unread import Unread
 from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
@@ -64,6 +65,7 @@ class HttpListener:
         self._report = context.report
         self._door = self._sockets.door
         self._complaints = Complaints(context.name, context.report, "connections sent what is not HTTP")
+        self._slow = Complaints(context.name, context.report, "connections did not take their answers")
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
 
@@ -93,8 +95,9 @@ class HttpListener:
             settings=self._settings,
             intake=self.intake,
             journal=context.journal,
-            journal_behind=context.journal_behind,
+            turns=context.turns,
             report=self._report,
+            unread=Unread(self._connections, self._cut_off, asyncio.get_running_loop().time),
             tokens=context.tokens,
         )
         self._runner = web.AppRunner(
@@ -153,6 +156,17 @@ class HttpListener:
         self._door.leave(address)
         self.intake.counters.connections_open -= 1
 
+    def _connections(self) -> "list[HttpConnection]":
+        server = self._runner.server if self._runner is not None else None
+        return _connections_of(server) if server is not None else []
+
+    def _cut_off(self, connection: "HttpConnection", why: str) -> None:
+        """End a connection that does not take its answers."""
+        self.intake.counters.limit_reached(Limit.UNREAD)
+        if connection.transport is not None:
+            self._slow.tell(f"{_address_of(connection.transport)}: {why}; disconnected")
+            connection.transport.abort()
+
     def _complain(self, transport: asyncio.Transport, text: str) -> None:
         """A connection is being closed for what it sent."""
         if self._site is not None:
@@ -174,6 +188,7 @@ class HttpListener:
                 self.intake.counters.slow_closed += 1
                 transport.abort()
         self._complaints.flush_due(now)
+        self._slow.flush_due(now)
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -185,8 +200,7 @@ class HttpListener:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
-                stalled = self._site.hub.sweep(loop.time())
-                self.intake.counters.limit_reached(Limit.UNREAD, stalled)
+                self._site.unread.sweep()
                 self._site.look_at_guests()
             self._look_after(loop.time())
             self._sockets.look_after(loop.time())
@@ -214,6 +228,7 @@ class HttpListener:
             await runner.server.shutdown(max(0.0, ends_at - loop.time()))
         await runner.cleanup()
         self._complaints.flush()
+        self._slow.flush()
         self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
     def configure(self, settings: ListenerSettings) -> None:

@@ -116,7 +116,7 @@ class HttpConnection(RequestHandler):
                 self._break_off(error)
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes at once, and answers nobody
-        """The client sends no more. What it has asked for is answered.
+        """The client sends no more. What it has asked for is answered, also when a body has not come to its end.
 
         Unless the answer is on its way already, or never ends: nobody may be left to read it.
         """
@@ -125,7 +125,9 @@ class HttpConnection(RequestHandler):
         is_whole = self._last_body is not None and self._last_body.is_eof()
         is_answered = request is not None and request.writer.output_size > 0
         is_late = self._loop.time() - self._last_data > HALF_CLOSE_S_MAX
-        if not (asks and is_whole) or self._endless or is_answered or is_late:
+        if asks and not is_whole and self._last_body is not None and not is_answered:
+            _give_up(self._last_body)  # its entries so far may be stored: the sender gets to know which
+        elif not (asks and is_whole) or self._endless or is_answered or is_late:
             return False
         self._ended = True
         self._close_when_answered()
@@ -170,6 +172,10 @@ class HttpConnection(RequestHandler):
         response = web.Response(status=status, text=(message or "")[:QUOTED_CHARS_MAX])
         response.force_close()
         return response
+
+    async def answers_taken(self) -> None:
+        """See `web.site.Connection`: a client that sends requests and reads no answer gets no further ones made."""
+        await self._drain_helper()
 
     def body_end(self) -> asyncio.Future[None] | None:
         """Done at the end of the body that is being received; None: there is none.

@@ -8,6 +8,7 @@ from logboom.journal.journal import Journal
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.tokens import TokenStore
+from logboom.pipeline.turns import Turns
 from logboom.settings import ListenerSettings
 
 if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
@@ -25,8 +26,8 @@ class ListenerContext:
     """Where its batches go."""
     journal: Journal
     """For those that read: the page, the live tail."""
-    journal_behind: Callable[[], bool]
-    """Whether the journal has more to do than it should; then nobody is to be read."""
+    turns: Turns
+    """Where senders wait for the journal; nothing is to be read while it is behind."""
     connections_left: Callable[[], int]
     """How many more the process's open files allow, over all listeners."""
     report: Report

@@ -12,6 +12,9 @@ from logboom.servers.tcp import TcpListener
 GRPC: Final = "grpc"
 HTTP: Final = "http"
 
+EXTRAS: Final = {"capnp": "capnp", GRPC: "grpc"}
+"""The extra that a protocol needs."""
+
 
 def make_listener(context: ListenerContext) -> Listener:
     """The server for a listener's protocol. Raises `ConfigError` for an unknown one."""

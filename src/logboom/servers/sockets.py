@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from logboom.errors import ListenerError
-from logboom.pipeline.door import Door
+from logboom.pipeline.door import Door, Networks
 from logboom.servers.listener import ListenerContext
+from logboom.servers.proxy_link import ProxyGate
 from logboom.servers.tls import make_tls
 from logboom.servers.tls_gate import TlsGate
 from logboom.settings import ListenerSettings
@@ -37,6 +38,7 @@ class Sockets:
         self._settings = settings
         self._counters = context.intake.counters
         self._gate: TlsGate | None = None
+        self._proxies: ProxyGate | None = None
         self._servers: list[asyncio.Server] = []
 
     async def open(self, accept: Callable[[], asyncio.BaseProtocol]) -> list[str]:
@@ -50,7 +52,7 @@ class Sockets:
             ConfigError: a certificate can't be used.
         """
         loop, name, port = asyncio.get_running_loop(), self._context.name, self._settings.port
-        make_protocol = self._secured(accept)
+        make_protocol = self._proxied(self._secured(accept))
         addresses = []
         for host in expand_hosts(self._settings.host):
             bound = bind(name, host, self.ports[0] if self.ports and not port else port)
@@ -71,17 +73,30 @@ class Sockets:
             tls,
             accept,
             door=self.door,
-            room=lambda: self.connections_max - self._counters.connections_open,
+            room=self._room,
             counters=self._counters,
             report=context.report,
         )
         return self._gate
 
+    def _proxied(self, accept: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BaseProtocol]:
+        """Puts the look for a PROXY header before what `accept` makes, as long as there are proxies."""
+        context = self._context
+        proxies = self._proxies = ProxyGate(
+            context.name, accept, room=self._room, counters=self._counters, report=context.report
+        )
+        proxies.proxies = Networks(self._settings.proxy_from)
+        return lambda: proxies() if proxies.proxies else accept()
+
+    def _room(self) -> int:
+        return self.connections_max - self._counters.connections_open
+
     @property
     def connections_max(self) -> int:
         """How many connections there may be now: as many as are configured, and as the open files allow."""
-        left = max(0, self._context.connections_left())
-        return min(self._settings.connections_max, self._counters.connections_open + left)
+        counters = self._counters
+        left = max(0, self._context.connections_left()) // counters.files_each
+        return min(self._settings.connections_max, counters.connections_open + left)
 
     def configure(self, settings: ListenerSettings) -> None:
         """Take over who may come in, and read the certificates again."""
@@ -89,6 +104,8 @@ class Sockets:
         self.door.configure(settings.allow, settings.deny, settings.connections_per_address_max)
         if self._gate is not None:
             self._gate.tls.reload(settings)
+        if self._proxies is not None:
+            self._proxies.proxies = Networks(settings.proxy_from)
 
     def look_after(self, now: float) -> None:
         """Called about once a second, `now` in seconds, monotonic.
@@ -98,6 +115,8 @@ class Sockets:
         """
         if self._gate is not None:
             self._gate.failures.flush_due(now)
+        if self._proxies is not None:
+            self._proxies.failures.flush_due(now)
         if not all(server.is_serving() for server in self._servers):
             raise ListenerError(f"{self._context.name} stopped accepting")
 
@@ -107,8 +126,9 @@ class Sockets:
             server.close()
         self._servers.clear()
         self.ports.clear()
-        if self._gate is not None:
-            self._gate.stop()
+        for gate in (self._gate, self._proxies):
+            if gate is not None:
+                gate.stop()
 
 
 def expand_hosts(host: str) -> list[str]:

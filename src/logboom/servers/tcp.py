@@ -9,6 +9,7 @@ from logboom.model import Source, WireProtocol
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
+from logboom.pipeline.unread import Unread
 from logboom.protocols.tokenline import TokenLine
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
@@ -19,9 +20,6 @@ from logboom.settings import ListenerSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
-
-WRITE_STALL_S_MAX: Final = 60.0
-"""A peer that leaves its replies unread for this long is disconnected: they take memory."""
 
 HELD_BYTES_MAX: Final = 256 << 20
 """Bytes of unfinished lines and frames, over all connections of a listener: a frame may have a megabyte, and an address
@@ -60,7 +58,7 @@ class TcpListener:
     ) -> None:
         self.name = context.name
         self.intake = context.intake
-        self.journal_behind = context.journal_behind
+        self.turns = context.turns
         self._sockets = Sockets(context)
         self.ports = self._sockets.ports
         self._context = context
@@ -77,7 +75,7 @@ class TcpListener:
             period_s=0,
         )
         self._connections: set[Connection] = set()
-        self._waiting: set[Connection] = set()
+        self._unread = Unread(lambda: self._connections, self._end_unread, self._now)
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
         self._generation = 0
@@ -176,9 +174,7 @@ class TcpListener:
         self._connections.add(connection)
         counters.accepted(len(self._connections))
         client = client_name(connection.transport)
-        self._tell(
-            "connected", connection, f"connected, by its certificate {client}" if client else "connected"
-        )
+        self._tell_of("connected", connection, f", by its certificate {client}" if client else "")
 
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
@@ -186,9 +182,8 @@ class TcpListener:
             return
         self._connections.discard(connection)
         self._door.leave(connection.address)
-        self._waiting.discard(connection)
         self.intake.counters.connections_open = len(self._connections)
-        self._tell("disconnected", connection, f"disconnected: {error}" if error else "disconnected")
+        self._tell_of("disconnected", connection, f": {error}" if error else "")
 
     def gave_up(self, connection: Connection, reason: str) -> None:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
@@ -199,16 +194,8 @@ class TcpListener:
         self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
 
-    def wait_for_journal(self, connection: Connection) -> None:
-        """Wake `connection` when the journal has caught up."""
-        self._waiting.add(connection)
-
     def journal_advanced(self) -> None:
-        """The journal has committed: let those go on who waited for it alone."""
-        if self._waiting and not self.journal_behind():
-            waiting, self._waiting = self._waiting, set()
-            for connection in waiting:
-                connection.pump()
+        """See `Listener`: connections that wait for the journal have their turns."""
 
     # --- once a second ---
 
@@ -230,14 +217,13 @@ class TcpListener:
             connection.send_unasked()
             if door_changed and not self._door.welcomes(connection.address):
                 self._cut_off(connection, "its network may not connect any more")
-            elif connection.stalled_s(now) > WRITE_STALL_S_MAX:
-                self._cut_off(connection, f"replies unread for {WRITE_STALL_S_MAX:.0f} s", Limit.UNREAD)
             elif connection.lacks_token(now):
                 self._cut_off(connection, "no token line came", Limit.FIRST_LINE)
             elif tokens_changed and (trouble := connection.token_trouble()):
                 self._cut_off(connection, trouble)
             else:
                 self._look_at_idle(connection, now - connection.last_data)
+        self._unread.sweep()
         self._free_held(held)
         self._comings.flush_due(now)
 
@@ -262,9 +248,16 @@ class TcpListener:
         self._tell("warning", connection, f"{why}; closed")
         connection.transport.abort()
 
+    def _now(self) -> float:
+        return self.loop.time()  # there is none before the start
+
+    def _end_unread(self, connection: Connection, why: str) -> None:
+        """End a connection that does not take its replies."""
+        self._cut_off(connection, why, Limit.UNREAD)
+
     def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
-        if held.total() <= HELD_BYTES_MAX or self.journal_behind():
+        if held.total() <= HELD_BYTES_MAX or self.turns.behind():
             return  # if it is behind, what they hold is whole, and nobody is read
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):
@@ -279,6 +272,15 @@ class TcpListener:
 
     def _name_of(self, connection: Connection) -> str:
         return f"{self.name} {connection.source.peer}"
+
+    def _tell_of(self, kind: str, connection: Connection, detail: str) -> None:
+        """A connection came or went; of sensor gateways, in the words of the service that they come from."""
+        if self._settings.protocol != "gateway":
+            self._tell(kind, connection, f"{kind}{detail}")
+            return
+        address = connection.transport.get_extra_info("peername")
+        place = (connection.source.peer, address[1] if address else 0)
+        self._comings.tell(f"Gateway {kind} from {place}{detail}", kind, named=False)
 
     def _tell(self, kind: str, connection: Connection, text: str) -> None:
         self._comings.tell(f"{connection.source.peer} {text}", kind)

@@ -1,16 +1,16 @@
 """The certificates of one listener: read, checked, and read again when the server is told to reload.
 
-TCP and HTTP listeners take an `ssl.SSLContext`, gRPC takes the same files as credentials of its own. A reload
-makes a new context: the next handshake uses it, and connections that are open keep what they have.
+A reload makes a new context: the next handshake uses it, and connections that are open keep what they have.
 """
 
 import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.errors import ConfigError
+from logboom.extras import require
 from logboom.model import Report
 from logboom.settings import ListenerSettings
 
@@ -19,6 +19,8 @@ CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 EXPIRES_SOON: Final = timedelta(days=14)
 """Warned about from here on: time enough to get a new one, late enough for certificates that live for 90 days."""
+
+GRPC: Final = "grpc"
 
 _MISMATCH: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
 
@@ -29,9 +31,6 @@ class Certificates(NamedTuple):
     context: ssl.SSLContext
     chain: bytes
     """The certificate's file, PEM."""
-    key: bytes
-    client_ca: bytes | None
-    """None: clients need no certificate."""
     expires_at: datetime
     """UTC."""
     serial: int
@@ -81,30 +80,6 @@ class Tls:
         elif left < EXPIRES_SOON:
             self._report("warning", f"{self._name}: the certificate expires in {left.days} days")
 
-    def grpc_credentials(self) -> Any:
-        """Server credentials of grpcio for one port. They follow reloads by themselves."""
-        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - only gRPC listeners need it
-
-        served = self.certificates
-
-        def fetch() -> Any:
-            """Called for each handshake, by gRPC's threads; None: nothing is new."""
-            nonlocal served
-            current = self.certificates
-            if current is served:
-                return None
-            served = current
-            return configuration(current)
-
-        def configuration(current: Certificates) -> Any:
-            return grpc.ssl_server_certificate_configuration(
-                [(current.key, current.chain)], current.client_ca
-            )
-
-        return grpc.dynamic_ssl_server_credentials(
-            configuration(served), fetch, require_client_authentication=served.client_ca is not None
-        )
-
 
 def make_tls(name: str, settings: ListenerSettings, report: Report) -> Tls | None:
     """The certificates of a listener; None: it speaks plain text. Raises `ConfigError`."""
@@ -118,12 +93,15 @@ def read_certificates(name: str, settings: ListenerSettings) -> Certificates:
         ConfigError: one is missing or wrong.
     """
     chain = _read(name, "tls_cert", settings.tls_cert)
-    key = _read(name, "tls_key", settings.tls_key)
-    client_ca = _read(name, "tls_client_ca", settings.tls_client_ca) if settings.tls_client_ca else None
+    _read(name, "tls_key", settings.tls_key)
+    if settings.tls_client_ca:
+        _read(name, "tls_client_ca", settings.tls_client_ca)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if settings.protocol == GRPC:
+        context.set_alpn_protocols(["h2"])  # gRPC's clients insist on it
     expires_at, serial = _read_leaf(name, settings.tls_cert, chain)
     _load_chain(context, name, settings)
     if settings.tls_client_ca:
@@ -134,7 +112,7 @@ def read_certificates(name: str, settings: ListenerSettings) -> Certificates:
                 f"listeners.{name}.tls_client_ca: {settings.tls_client_ca} holds no certificate"
             ) from None
         context.verify_mode = ssl.CERT_REQUIRED
-    return Certificates(context, chain, key, client_ca, expires_at, serial)
+    return Certificates(context, chain, expires_at, serial)
 
 
 def _read(name: str, setting: str, path: str) -> bytes:
@@ -146,6 +124,7 @@ def _read(name: str, setting: str, path: str) -> bytes:
 
 def _read_leaf(name: str, path: str, chain: bytes) -> tuple[datetime, int]:
     """When the server's own certificate expires, and its serial number."""
+    require("tls", f"listeners.{name}.tls_cert")
     from cryptography import x509  # noqa: PLC0415 - only listeners with TLS need it
 
     try:

@@ -75,7 +75,7 @@ class TlsGate:
             return False
         self._shaking.add(link)
         self._shaking_from[link.peer] += 1
-        self.counters.shaking = len(self._shaking)
+        self.counters.shaking += 1
         return True
 
     def leave(self, link: TlsLink) -> None:
@@ -83,7 +83,7 @@ class TlsGate:
         if link not in self._shaking:
             return
         self._shaking.discard(link)
-        self.counters.shaking = len(self._shaking)
+        self.counters.shaking -= 1
         left = self._shaking_from[link.peer] - 1
         if left:
             self._shaking_from[link.peer] = left

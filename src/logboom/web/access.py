@@ -7,13 +7,14 @@ Programs send `Authorization: Bearer <token>`, or put the token into the address
 import asyncio
 import base64
 import binascii
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.pipeline.intake import Limit
-from logboom.pipeline.tokens import EVERYBODY, Identity
+from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
 from logboom.web.site import SITE, Site
 
 COOKIE: Final = "logboom_token"
@@ -23,6 +24,8 @@ COOKIE_S: Final = 30 * 86400
 IDENTITY: Final = web.RequestKey("identity", Identity)
 """Where a request keeps who sent it."""
 
+TOKEN_CHARS_MAX: Final = 128
+"""No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
 LOGIN_S_MAX: Final = 10.0
 """Anybody may send a login: who does not get to its end in this time only holds a place."""
@@ -35,10 +38,10 @@ _OPEN: Final = frozenset(
 _ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-class _Login(msgspec.Struct):
+class _Login(msgspec.Struct, forbid_unknown_fields=True):
     """What the page's form sends."""
 
-    token: str
+    token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)]
 
 
 def admit(request: web.Request) -> Identity:
@@ -49,24 +52,32 @@ def admit(request: web.Request) -> Identity:
         web.HTTPForbidden: the token is good, but not for this.
     """
     site = request.app[SITE]
-    if site.tokens is None or _is_open(request):
+    if site.tokens is None or _is_open(request, site):
         return EVERYBODY
+    if not len(site.tokens):
+        raise _unauthorized(f"a token is needed, and there is none yet: {ADVICE}")
     text = _shown(request)
     identity = site.tokens.identify(text) if text else None
     if identity is None:
         if text:
             _count_failure(site, request.remote or "unknown")
-        raise web.HTTPUnauthorized(
-            text="a wrong token" if text else "a token is needed", headers={"WWW-Authenticate": "Bearer"}
-        )
+        raise _unauthorized("a wrong token" if text else "a token is needed")
     scope = "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
     if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
         raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
     return identity
 
 
-def _is_open(request: web.Request) -> bool:
-    """The page's own files are open: they hold no entry, and one of them asks for the token."""
+def _unauthorized(text: str) -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_open(request: web.Request, site: Site) -> bool:
+    """The page's own files are open: they hold no entry, and one of them asks for the token, once there is any."""
+    if site.settings.health_open and request.path == "/metrics":
+        return True
+    if site.tokens is not None and not len(site.tokens):
+        return request.path in _OPEN
     if request.path == "/":
         return not _upgrades(request)
     return request.path in _OPEN or request.path.startswith("/static/")
@@ -99,8 +110,6 @@ def _count_failure(site: Site, peer: str) -> None:
 async def login(request: web.Request) -> web.Response:
     """Take a token from the page's form, and keep it in a cookie that no script can read."""
     site = request.app[SITE]
-    if (request.content_length or LOGIN_BYTES_MAX + 1) > LOGIN_BYTES_MAX:
-        raise web.HTTPRequestEntityTooLarge(LOGIN_BYTES_MAX, request.content_length or 0)
     try:
         text = msgspec.json.decode(await _read(request), type=_Login).token
     except (
@@ -123,14 +132,26 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> bytes:
+    """The body, of a known length or in chunks. Raises what answers to one that is too long, or does not come."""
+    body = bytearray()
+    size = request.content_length or 0
     try:
         async with asyncio.timeout(LOGIN_S_MAX):
-            return await request.read()
+            while size <= LOGIN_BYTES_MAX and (data := await request.content.readany()):
+                body += data
+                size = max(size, len(body))
     except TimeoutError:
         counters = request.app[SITE].intake.counters
         counters.slow_closed += 1
         counters.limit_reached(Limit.BODY_TIME)
         raise web.HTTPRequestTimeout(text=f"the body did not come within {LOGIN_S_MAX:.0f} s") from None
+    except HttpProcessingError:
+        raise web.HTTPBadRequest(text="the body can't be read") from None
+    if size > LOGIN_BYTES_MAX:
+        raise web.HTTPRequestEntityTooLarge(
+            LOGIN_BYTES_MAX, size, text=f"found more than {LOGIN_BYTES_MAX} bytes, expected a token"
+        )
+    return bytes(body)
 
 
 async def logout(_request: web.Request) -> web.Response:

@@ -2,20 +2,19 @@
 
 import sys
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
-
-import msgspec
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-from logboom.formats.ndjson import mend_surrogates
 from logboom.model import Batch
 from logboom.pipeline.intake import Limit
 from logboom.protocols.jsonlines import JsonLines
+from logboom.web.arrays import ArrayError, Run, runs_of
 from logboom.web.messages import one_line
 
 SLICE_BYTES: Final = 256 << 10
@@ -32,8 +31,11 @@ RATIO_FREE_BYTES: Final = 4 << 20
 """Unpacked bytes that may come at any ratio: a small body of equal lines is honest."""
 
 DOCUMENT_BYTES_MAX: Final = 4 << 20
-"""A JSON array, or an object of several lines, is gathered and decoded as a whole: a few milliseconds of
-the event loop. Lines have no such limit."""
+"""A JSON array, or an object of several lines, is gathered before anything of it is taken: it is stored or refused
+as a whole when it is not JSON. Lines have no such limit."""
+
+INVALID_MAX: Final = 100_000
+"""Bad entries after which a body is given up: each costs some µs, and 64 KB of gzip hold thirty million."""
 
 _ZSTD_WINDOW_LOG_MAX: Final = 23
 """8 MiB, as RFC 9659 demands for this encoding; it is memory that the sender makes us take."""
@@ -87,11 +89,17 @@ class Gzip:
     """RFC 1952: any number of members."""
 
     def __init__(self) -> None:
+        self._begun = False
         self._inflate: zlib._Decompress | None = None
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """See `Unpacker`."""
+        """See `Unpacker`. Zeros behind a member are no data: what writes whole blocks pads the last one."""
         while data or self._inflate is not None:
+            if self._inflate is None and self._begun:
+                data = data.lstrip(b"\0")
+                if not data:
+                    return
+            self._begun = True
             inflate = self._inflate = self._inflate or zlib.decompressobj(wbits=31)
             try:
                 unpacked = inflate.decompress(data, SLICE_BYTES)
@@ -208,6 +216,9 @@ class EntryLines:
         self._lines = lines
         self._line_bytes_max = line_bytes_max
         self._head = bytearray()
+        self._document = b""
+        self._runs: deque[tuple[int, int]] = deque()
+        """The parts of the document that are still to be taken: each has whole elements."""
         self._begun = False  # blanks were dropped already: no byte order mark can follow
         self._is_lines: bool | None = True if content_type in LINE_TYPES else None
 
@@ -219,7 +230,7 @@ class EntryLines:
     @property
     def held_bytes(self) -> int:
         """Bytes that wait for the end of their line, or of their document."""
-        return len(self._head) + len(self._lines)
+        return len(self._head) + len(self._document) + len(self._lines)
 
     def feed(self, data: bytes) -> None:
         """Take some of the body. Raises `BodyError`."""
@@ -234,17 +245,32 @@ class EntryLines:
             raise BodyError(413, text, Limit.BODY_BYTES)
 
     def end(self) -> None:
-        """The body is complete. Raises `BodyError`."""
+        """The body is complete; an array is looked at as a whole, for up to half a second.
+
+        Raises:
+            BodyError: the array is none, or holds too many elements that are no entries. Nothing of it is taken.
+        """
         if self._is_lines is None:
             self._look(ended=True)
-        if self.is_document:
-            self._lines.feed(lines_of_document(bytes(self._head)))
+        if self.is_document and self._head[:1] == b"[":
+            self._document = bytes(self._head)
             self._head.clear()
-        self._lines.end()
+            self._runs = _checked_runs(self._document)
+        elif self.is_document:
+            self._lines.feed(one_line(bytes(self._head)))
+            self._head.clear()
+        if not self._runs:
+            self._lines.end()
 
     def take(self) -> Batch | None:
         """The next judged lines, or None."""
-        return self._lines.take()
+        while (batch := self._lines.take()) is None and self._runs:
+            start, stop = self._runs.popleft()
+            elements = Run(self._document[start:stop]).elements()
+            self._lines.feed(b"".join([one_line(element) + b"\n" for element in elements]))
+            if not self._runs:
+                self._lines.end()
+        return batch
 
     def _look(self, *, ended: bool) -> None:
         """Tell lines from a document by the first line: an object that ends where its line does is one of many."""
@@ -267,15 +293,22 @@ class EntryLines:
             self._head = bytearray()
 
 
-_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-def lines_of_document(document: bytes) -> bytes:
-    """The entries of a JSON document, one a line: its elements, or itself. Raises `BodyError`."""
-    if document[:1] != b"[":
-        return one_line(document)
+def _checked_runs(document: bytes) -> deque[tuple[int, int]]:
+    """The runs of a JSON array, all of which can be read. Raises `BodyError`."""
+    runs: deque[tuple[int, int]] = deque()
+    others = 0
     try:
-        elements = _decode_array(mend_surrogates(document))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        for start, stop in runs_of(document):
+            others += Run(document[start:stop]).others()
+            check_bad(others)
+            runs.append((start, stop))
+    except ArrayError as error:
         raise BodyError(400, f"the body is not a JSON array: {error}") from None
-    return b"\n".join([one_line(bytes(raw)) for raw in elements])
+    return runs
+
+
+def check_bad(count: int) -> None:
+    """Give up a body that holds too many bad entries. Raises `BodyError`."""
+    if count > INVALID_MAX:
+        text = f"more than {INVALID_MAX} bad entries: the rest was not looked at"
+        raise BodyError(400, text, Limit.BAD_ENTRIES)

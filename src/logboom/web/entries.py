@@ -7,12 +7,15 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
 from logboom.journal.search import Page, Search
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
+from logboom.pipeline.keylog import encoded_key
 from logboom.protocols.jsonlines import JsonLines
-from logboom.web.bodies import BodyError, EntryLines, Unpacking
+from logboom.web.bodies import BodyError, EntryLines, Unpacking, check_bad
 from logboom.web.query import PageQuery, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import HELD_BYTES_MAX, SITE, Site
@@ -31,8 +34,7 @@ HELD_S_MAX: Final = 60.0
 """A body that holds more must get there in this time: 4 MiB over a slow line. Else a few who dribble would take
 the memory that there is for all."""
 
-INVALID_MAX: Final = 100_000
-"""Bad entries after which a body is given up: each costs some µs, and 64 KB of gzip hold thirty million."""
+KEY_HEADER: Final = "Idempotency-Key"
 
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""
@@ -55,7 +57,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 async def post(request: web.Request) -> web.Response:
     """Store what the body holds; one verdict an entry."""
     site = request.app[SITE]
-    upload = Upload(site, site.source(request.remote))
+    upload = Upload(site, site.source(request.remote), _key_of(request))
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
@@ -67,6 +69,18 @@ async def post(request: web.Request) -> web.Response:
         return _refusal(BodyError(400, "the body holds no entry"), account)
     headers = {"Retry-After": str(account.retry_after)} if account.retry_after else None
     return web.json_response(account.as_json(), status=account.status, headers=headers)
+
+
+def _key_of(request: web.Request) -> RequestKey | None:
+    """The request's `Idempotency-Key`. Raises `web.HTTPBadRequest` for one that can't be kept."""
+    key = request.headers.get(KEY_HEADER)
+    if key is None:
+        return None
+    if not (0 < len(key) <= KEY_BYTES_MAX and key.isascii() and key.isprintable()):
+        raise web.HTTPBadRequest(
+            text=f"{KEY_HEADER}: expected 1 to {KEY_BYTES_MAX} printable ASCII characters"
+        )
+    return RequestKey(encoded_key("http", key))
 
 
 async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
@@ -83,9 +97,6 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
                 entries.feed(piece)
                 await _submit(entries, upload)
                 share.hold(entries.held_bytes)
-                if upload.account.invalid > INVALID_MAX:
-                    text = f"more than {INVALID_MAX} bad entries: the rest was not looked at"
-                    raise BodyError(400, text, Limit.BAD_ENTRIES)
         unpacking.end()
         await _end(site, entries)
         await _submit(entries, upload)
@@ -94,16 +105,18 @@ async def _store_body(request: web.Request, site: Site, upload: Upload) -> None:
 
 
 async def _read(request: web.Request) -> bytes:
-    """What has come of the body; empty at its end."""
+    """What has come of the body; empty at its end. Raises `BodyError` when nothing more can come."""
     try:
         async with asyncio.timeout(BODY_IDLE_S_MAX):
             return await request.content.readany()
     except TimeoutError:
         raise BodyError(408, f"nothing came for {BODY_IDLE_S_MAX:.0f} s", Limit.BODY_TIME) from None
+    except (ConnectionError, web.RequestPayloadError, HttpProcessingError):
+        raise BodyError(400, "the body broke off, or its rest can't be read") from None
 
 
 async def _end(site: Site, entries: EntryLines) -> None:
-    """The body is complete. A million tiny entries in one document take a second: others go on meanwhile."""
+    """The body is complete. A large array takes half a second to look at: others go on meanwhile."""
     if entries.is_document and entries.held_bytes > HELD_FREE_BYTES:
         async with site.taking_apart:
             await asyncio.to_thread(entries.end)
@@ -112,9 +125,17 @@ async def _end(site: Site, entries: EntryLines) -> None:
 
 
 async def _submit(entries: EntryLines, upload: Upload) -> None:
-    """Hand over what there is. Others have their turn after each batch: many of bad lines take their time."""
+    """Hand over what there is. Others have their turn after each batch: many of bad lines take their time.
+
+    Raises:
+        BodyError: too many entries were bad.
+    """
     while (batch := entries.take()) is not None:
         await upload.put(batch)
+        if upload.keyed_entries > REQUEST_ENTRIES_MAX:
+            text = f"more than {REQUEST_ENTRIES_MAX} entries under one {KEY_HEADER}: send smaller bodies"
+            raise BodyError(413, text)
+        check_bad(upload.account.invalid)
         await asyncio.sleep(0)
     await asyncio.sleep(0)  # blank lines and packed ones bring nothing, and take time as well
 
@@ -180,7 +201,13 @@ def _page(request: web.Request, site: Site, query: PageQuery) -> web.Response:
     page = read(query.wanted, query.limit, start=start, end=query.before)
     goes_on = page.more
     before = page.first if (goes_on or reads_forward) and page.first > 0 else None
-    cursors: dict[str, Any] = {"before": before, "after": page.next - 1, "more": goes_on}
+    cursors: dict[str, Any] = {
+        "before": before,
+        "after": page.next - 1,
+        "more": goes_on,
+        "first": page.start,
+        "reached_at": page.reached_at or None,
+    }
     onward = {"after": page.next - 1} if reads_forward else {"before": page.first}
     headers = {"Cache-Control": "no-store"}
     if goes_on:

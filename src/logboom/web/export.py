@@ -27,9 +27,6 @@ PORTION_BYTES: Final = 256 << 10
 PORTION_S_MAX: Final = 0.25
 """And how long they may be gathered: a filter may leave nothing of many megabytes, and the server may be stopped."""
 
-WRITE_S_MAX: Final = 60.0
-"""A client that takes nothing for this long is disconnected."""
-
 _CONTENT_TYPES: Final = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
 
@@ -91,23 +88,15 @@ async def _send(request: web.Request, whole: Export, form: str) -> web.StreamRes
     if request.method == "HEAD":
         return response
     try:
-        await _write(response, whole.head)
+        await response.write(whole.head)
         async with aclosing(_portions(request, whole)) as portions:
             async for data in portions:
-                await _write(response, data)
+                await response.write(data)
         await response.write_eof()
-    except (ConnectionError, TimeoutError) as error:
-        if isinstance(error, TimeoutError):
-            request.app[SITE].intake.counters.limit_reached(Limit.UNREAD)
+    except ConnectionError:
         if request.transport is not None:
             request.transport.abort()
     return response
-
-
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    if data:
-        async with asyncio.timeout(WRITE_S_MAX):
-            await response.write(data)
 
 
 async def _portions(request: web.Request, whole: Export) -> AsyncGenerator[bytes]:

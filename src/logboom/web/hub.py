@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from logboom.formats.times import iso_from_ns
-from logboom.model import Report
 from logboom.web.frames import text_frame
 
 RING_BYTES_MAX: Final = 8 << 20
@@ -27,9 +26,6 @@ UNSENT_BYTES_MAX: Final = 256 << 10
 
 WRITE_BYTES: Final = 256 << 10
 """About how much is written to a reader at once."""
-
-STALL_S_MAX: Final = 30.0
-"""A peer that has taken nothing for this long, while something waits for it, is disconnected."""
 
 _SLICE_S: Final = 0.002
 """Work on readers in one turn of the loop."""
@@ -57,54 +53,36 @@ class Reader:
 
     Args:
         transport: where its frames go.
-        name: for the operational log.
     """
 
-    __slots__ = ("_seen_sent", "_seen_sent_at", "message", "name", "position", "transport", "written")
+    __slots__ = ("message", "position", "transport")
 
-    def __init__(self, transport: asyncio.Transport, name: str) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self.name = name
         self.position = 0
         """Number of the next item."""
         self.message = 0
         """Number of the next message."""
-        self.written = 0
-        self._seen_sent = -1
-        self._seen_sent_at = 0.0
 
     def write(self, *frames: bytes) -> None:
         """Write frames, unless the peer is gone."""
         if not self.transport.is_closing():
             self.transport.writelines(frames)
-            self.written += sum(map(len, frames))
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the peer has not taken yet."""
         return self.transport.get_write_buffer_size()
 
-    def stalled_s(self, now: float) -> float:
-        """For how long the peer has taken nothing of what waits for it, seconds; asked about once a second."""
-        unsent = self.unsent_bytes
-        sent = self.written - unsent
-        if not unsent or sent != self._seen_sent:
-            self._seen_sent, self._seen_sent_at = sent, now
-        return now - self._seen_sent_at
-
 
 class Hub:
     """All peers of one listener's WebSocket.
 
     Args:
-        report: told about peers that are disconnected.
         call_later: the loop's.
     """
 
-    def __init__(
-        self, report: Report, call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
-    ) -> None:
-        self._report = report
+    def __init__(self, call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]) -> None:
         self._call_later = call_later
         self._readers: dict[Reader, None] = {}  # ordered, so that everybody has its turn
         self._ring: deque[_Item] = deque()
@@ -153,17 +131,6 @@ class Hub:
         if self._timer is None:
             self._only_retrying = False
             self._timer = self._call_later(0, self._serve_some)
-
-    def sweep(self, now: float) -> int:
-        """Disconnect those who do not drain; returns how many. Called about once a second, `now` in seconds."""
-        stalled = 0
-        for reader in list(self._readers):
-            if reader.stalled_s(now) > STALL_S_MAX:
-                self._report("warning", f"{reader.name}: took nothing for {STALL_S_MAX:.0f} s, disconnected")
-                self.leave(reader)
-                reader.transport.abort()
-                stalled += 1
-        return stalled
 
     def close(self) -> None:
         """Serve nobody any more. Idempotent."""

@@ -51,7 +51,7 @@ def _judge_each(messages: list[bytes], bytes_max: int, *, wants_levels: bool) ->
     verdicts = bytearray()
     levels: list[object] = []
     reasons: list[str] = []
-    for message in map(ndjson.mend_surrogates, messages):
+    for message in map(ndjson.repaired, messages):
         verdict, detail = _judge_one(message, bytes_max)
         verdicts.append(verdict)
         if isinstance(detail, _Message):
@@ -121,6 +121,9 @@ def _received(good: bytes, first_id: int, count: int) -> bytes:
 def _other(verdict: Verdict, moment: str, retry_after_s: float) -> bytes:
     if verdict is Verdict.FILTERED:
         return json.dumps({"timestamp": moment, "status": "filtered"}).encode()
+    if verdict is Verdict.DUPLICATE:
+        # stored before: its number of then is not known here
+        return json.dumps({"timestamp": moment, "status": "received", "message_id": 0}).encode()
     reply: dict[str, object] = {"timestamp": moment, "status": "error", "message": ERRORS[verdict]}
     if verdict is Verdict.LIMITED:
         reply["retry_after_s"] = max(1, -int(-retry_after_s // 1))

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 import logboom.web.query as q
+from logboom.web.access import COOKIE, TOKEN_CHARS_MAX
+from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
 
@@ -35,22 +37,27 @@ DESCRIPTIONS: Final = {
     "name": "What the sender calls itself, or its address.",
 }
 PATH_DESCRIPTIONS: Final = {"form": "csv or jsonl.", "name": "The file's path."}
-_NUMBERS: Final = frozenset({"before", "after", "limit", "buckets", "points"})
+_JSON: Final = "application/json"
+_PLAIN: Final = "text/plain"
+_LINES: Final = "application/x-ndjson"
 
 
 class _Route(NamedTuple):
     """What a handler's docstring does not tell."""
 
     query: Sequence[str] = ()
-    answers: str = "application/json"
-    """Content type of the answer; empty: it has no body."""
-    takes: str = ""
-    """Content type of the request's body; empty: there is none."""
+    answers: Sequence[str] = (_JSON,)
+    """Content types of the answer; none: it has no body."""
+    takes: Mapping[str, Any] = MappingProxyType({})
+    """Content types of the request's body, and the schema of each; none: there is no body."""
     token: bool = True
     """Whether a token is needed, where the listener asks for tokens."""
     keys: Mapping[str, str] = MappingProxyType({})
     """Of the JSON object that it answers: what each key holds."""
     statuses: Mapping[str, str] = MappingProxyType({"200": "OK"})
+    """What it answers to a request that is in order; those that are no refusals have the same shape."""
+    refusals: Mapping[str, str] = MappingProxyType({})
+    """What it answers to others, besides what all do."""
     required: Sequence[str] = ()
     """Query parameters that can't be left out."""
 
@@ -92,7 +99,10 @@ _ENTRIES: Final = {
     "`after` the oldest first",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
-    "more": "Whether there is more",
+    "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
+    "where none was found; ask again with `before` or `after`",
+    "first": "The first sequence of the time range that is searched",
+    "reached_at": "Receive time of the entry that was looked at last, or null",
 }
 _VOLUME: Final = {
     "since": "Begin, seconds since the epoch",
@@ -103,6 +113,7 @@ _VOLUME: Final = {
     "total": "Of all buckets",
     "complete": "False: there was no time to read everything; the newest buckets are right, and the next request goes "
     "on from there",
+    "progress": "Share of the entries that were looked at, 0 to 1",
 }
 _SERIES: Final = {
     "since": "Begin, seconds since the epoch",
@@ -113,6 +124,7 @@ _SERIES: Final = {
     "boots": "Where a device's boot_seq changed: time, boot_seq",
     "gaps": "Silence longer than three usual intervals: from, to",
     "complete": "As of `/api/volume`",
+    "progress": "As of `/api/volume`",
 }
 _SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
@@ -127,116 +139,171 @@ _ALERTS: Final = {
     "how many alerts it has still to be told something",
 }
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
-_BUSY: Final = {"200": "OK", "503": "Too many at once; `Retry-After` says when to try again"}
+_BUSY: Final = {
+    "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
+}
+_UPGRADED: Final = {"101": "A WebSocket, where the request asks for one"}
+_LOGIN: Final = {
+    "type": "object",
+    "properties": {"token": {"type": "string", "maxLength": TOKEN_CHARS_MAX}},
+    "required": ["token"],
+    "additionalProperties": False,
+}
+_OBJECT: Final = {"type": "object", "description": "An entry: any JSON object"}
+_TAKEN: Final = {
+    _LINES: {"type": "string", "description": "One JSON object per line"},
+    _JSON: {"anyOf": [_OBJECT, {"type": "array", "items": _OBJECT, "minItems": 1}]},
+}
 
 _ROUTES: Final[dict[tuple[str, str], _Route]] = {
-    ("get", "/"): _Route(answers="text/html", token=False),
-    ("get", "/static/{name}"): _Route(answers="application/octet-stream", token=False),
-    ("get", "/livez"): _Route(answers="text/plain", token=False),
-    ("get", "/readyz"): _Route(("verbose",), "text/plain", token=False, statuses=_WELL),
-    ("get", "/healthz"): _Route(("verbose",), "text/plain", token=False, statuses=_WELL),
-    ("get", "/metrics"): _Route(answers="text/plain"),
+    ("get", "/"): _Route(answers=("text/html",), token=False, statuses={"200": "The page", **_UPGRADED}),
+    ("get", "/static/{name}"): _Route(
+        answers=("*/*",), token=False, refusals={"404": "The page has no such file"}
+    ),
+    ("get", "/livez"): _Route(answers=(_PLAIN,), token=False),
+    ("get", "/readyz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
+    ("get", "/healthz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
+    ("get", "/metrics"): _Route(answers=(_PLAIN, "application/openmetrics-text")),
     ("get", "/api/health"): _Route(token=False, keys=_HEALTH, statuses=_WELL),
     ("get", "/api/openapi.json"): _Route(token=False),
     ("post", "/api/login"): _Route(
-        takes="application/json",
+        takes={_JSON: _LOGIN},
         token=False,
         keys={"name": "The token's", "scopes": "What it may do"},
-        statuses={
-            "200": "A cookie holds it from now on",
+        statuses={"200": "A cookie holds it from now on"},
+        refusals={
             "401": "A wrong token",
-            "413": "Too long to be one",
+            "408": "The body did not come in time",
+            "413": "Too long to be one: more than 1024 bytes",
         },
     ),
-    ("post", "/api/logout"): _Route(answers="", token=False, statuses={"204": "Done"}),
+    ("post", "/api/logout"): _Route(answers=(), token=False, statuses={"204": "Done"}),
     ("get", "/api/status"): _Route(keys=_STATUS),
     ("get", "/api/sources"): _Route(("limit",), keys=_SOURCES),
     ("delete", "/api/sources"): _Route(
         q.SOURCE_PARAMETERS,
         keys={"forgotten": "1"},
-        statuses={"200": "It is forgotten", "404": "There is no such source"},
+        statuses={"200": "It is forgotten"},
+        refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
     ("get", "/api/alerts"): _Route(keys=_ALERTS),
-    ("get", "/api/entries"): _Route(q.PAGE_PARAMETERS, keys=_ENTRIES),
+    ("get", "/api/entries"): _Route(
+        q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY
+    ),
     ("post", "/api/entries"): _Route(
-        takes="application/x-ndjson",
+        takes=_TAKEN,
         keys=_STORED,
         statuses={
             "200": "Everything is stored",
             "207": "A part is",
+            "400": "Nothing is stored, or the rest of the body can't be read: `error` says why, where it is one thing",
+            "408": "The rest of the body did not come in time",
             "413": "Too long",
+            "415": "No JSON, or an encoding that is not known",
             "429": "Over the rate limit; `Retry-After` says when to send the rest",
-            "503": "The journal can't store",
+            "503": "The journal can't store, or too much waits; `Retry-After` says when to send the rest",
         },
     ),
-    ("get", "/api/tail"): _Route(q.TAIL_PARAMETERS, "text/event-stream", statuses=_BUSY),
-    ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME),
+    ("get", "/api/tail"): _Route(
+        q.TAIL_PARAMETERS, ("text/event-stream",), statuses={"200": "OK", **_UPGRADED}, refusals=_BUSY
+    ),
+    ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME, refusals=_BUSY),
     ("get", "/api/fields"): _Route(
-        q.SPAN_PARAMETERS,
+        q.FIELDS_PARAMETERS,
         keys={
             "fields": "name, count, min, max, last; the most frequent first",
             "complete": "False: only the newest entries were looked at",
+            "before": "Give this as `before` to look at older ones; null: there are none",
+            "reached_at": "Receive time of the oldest entry that was looked at, or null",
         },
+        refusals=_BUSY,
     ),
     ("get", "/api/series"): _Route(
-        ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",)
+        ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",), refusals=_BUSY
     ),
-    ("get", "/api/export.{form}"): _Route(q.EXPORT_PARAMETERS, "text/csv", statuses=_BUSY),
+    ("get", "/api/export.{form}"): _Route(
+        q.EXPORT_PARAMETERS, ("text/csv", _LINES), refusals={"404": "There is no such form", **_BUSY}
+    ),
 }
+
+_ERROR: Final = {
+    "type": "object",
+    "properties": {"error": {"type": "string", "description": "What is wrong"}},
+    "required": ["error"],
+}
+_SCHEMES: Final = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "password": {"type": "http", "scheme": "basic", "description": "The token is the password, of any user"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Set by `/api/login`"},
+}
+_SECURITY: Final[list[dict[str, list[str]]]] = [{name: []} for name in _SCHEMES]
 
 DOCUMENT: Final = web.AppKey("openapi", dict[str, Any])
 
 
-def openapi_document(application: web.Application, version: str) -> dict[str, Any]:
-    """The document of everything that an application serves. Raises `KeyError` for a route nobody has described."""
+def openapi_document(
+    application: web.Application, version: str, *, asks_for_tokens: bool | None = None
+) -> dict[str, Any]:
+    """The document of everything that an application serves.
+
+    Args:
+        application: with its routes.
+        version: Logboom's.
+        asks_for_tokens: whether it does; None: that depends on the listener.
+
+    Raises:
+        KeyError: for a route that is not described here.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for route in application.router.routes():
         method = route.method.lower()
         if method != "head" and route.resource is not None:
             path = route.resource.canonical
-            paths.setdefault(path, {})[method] = _operation(method, path, inspect.getdoc(route.handler) or "")
+            described = _ROUTES[method, path]
+            operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")
+            if described.token and asks_for_tokens is not False:
+                operation["security"] = [*_SECURITY, *([] if asks_for_tokens else [{}])]
+            paths.setdefault(path, {})[method] = operation
     return {
         "openapi": VERSION,
         "info": {
             "title": "Logboom",
             "version": version,
             "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
-            "On `/`, an upgrade to WebSocket is the live protocol.",
+            "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "components": {"securitySchemes": _SCHEMES},
     }
 
 
-def _operation(method: str, path: str, text: str) -> dict[str, Any]:
-    described = _ROUTES[method, path]
+def _operation(described: _Route, method: str, path: str, text: str) -> dict[str, Any]:
     summary, _, more = text.partition("\n\n")
     operation: dict[str, Any] = {"summary": _plain(summary), "operationId": _id_of(method, path)}
     if more:
         operation["description"] = _plain(more)
     operation["parameters"] = [
-        *[
-            _parameter(name, "path", told)
-            for name, told in PATH_DESCRIPTIONS.items()
-            if f"{{{name}}}" in path
-        ],
-        *[
-            _parameter(name, "query", DESCRIPTIONS[name], required=name in described.required)
-            for name in described.query
-        ],
+        *[_parameter(path, name, "path") for name in PATH_DESCRIPTIONS if f"{{{name}}}" in path],
+        *[_parameter(path, name, "query", required=name in described.required) for name in described.query],
     ]
     if described.takes:
-        operation["requestBody"] = {"required": True, "content": _content(described.takes, {})}
-    content = _content(described.answers, described.keys)
-    operation["responses"] = {
-        status: {"description": told, "content": content} if described.answers else {"description": told}
-        for status, told in described.statuses.items()
-    } | _refusals(described)
-    if described.token:
-        operation["security"] = [{"token": []}]
+        content = {kind: {"schema": schema} for kind, schema in described.takes.items()}
+        operation["requestBody"] = {"required": True, "content": content}
+    operation["responses"] = _responses(described, path)
     return operation
+
+
+def _responses(described: _Route, path: str) -> dict[str, Any]:
+    """What may come back, by status."""
+    refused = {"content": {_JSON: {"schema": _ERROR}} if path.startswith("/api/") else {_PLAIN: {}}}
+    found = {status: {"description": text, **refused} for status, text in _all_refuse(described).items()}
+    content = _content(described.answers, described.keys)
+    for status, text in described.statuses.items():
+        has_body = content and status != "101"
+        found[status] = {"description": text, "content": content} if has_body else {"description": text}
+    return dict(sorted(found.items()))
 
 
 def _id_of(method: str, path: str) -> str:
@@ -249,32 +316,30 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _parameter(name: str, place: str, text: str, *, required: bool = True) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": place,
-        "required": required,
-        "description": text,
-        "schema": {"type": "integer"} if name in _NUMBERS else {"type": "string"},
-    }
+def _parameter(path: str, name: str, place: str, *, required: bool = True) -> dict[str, Any]:
+    text = (PATH_DESCRIPTIONS if place == "path" else DESCRIPTIONS)[name]
+    schema = schema_of(path, name)
+    return {"name": name, "in": place, "required": required, "description": text, "schema": schema}
 
 
-def _content(kind: str, keys: Mapping[str, str]) -> dict[str, Any]:
+def _content(kinds: Sequence[str], keys: Mapping[str, str]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     if keys:
         schema = {"type": "object", "properties": {key: {"description": text} for key, text in keys.items()}}
-    return {kind: {"schema": schema}}
+    return {kind: {"schema": schema} if kind == _JSON else {} for kind in kinds}
 
 
-def _refusals(described: _Route) -> dict[str, Any]:
-    found = {}
-    if described.query or described.takes:
-        found["400"] = {"description": "Something asked for, or sent, is wrong; the text names it"}
+def _all_refuse(described: _Route) -> dict[str, str]:
+    """The statuses of refusals."""
+    found = {
+        "400": "Something asked for, or sent, is wrong; the text names it",
+        "403": "The request comes from a foreign page",
+        "500": "A fault of the server; its operational log holds more",
+        **described.refusals,
+    }
     if described.token:
-        found["401"] = {"description": "A token is needed, where the listener asks for one"}
-        found["403"] = {
-            "description": "The token has not the scope, or the request comes from a foreign page"
-        }
+        found["401"] = "A token is needed, where the listener asks for one"
+        found["403"] = "The token has not the scope, or the request comes from a foreign page"
     return found
 
 

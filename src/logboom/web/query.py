@@ -23,6 +23,9 @@ FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
 PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
+REPEATED: Final = frozenset({"field"})
+"""Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
 EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
 
@@ -105,10 +108,10 @@ def volume_query(parameters: Mapping[str, str]) -> SpanQuery:
     return _span(parameters, _within(parameters, "buckets", BUCKETS_DEFAULT, BUCKETS_MAX))
 
 
-def fields_query(parameters: Mapping[str, str]) -> Filter:
-    """Read the query of `/api/fields`. Raises `QueryError`."""
-    check_names(parameters, SPAN_PARAMETERS)
-    return _span(parameters, 1).wanted
+def fields_query(parameters: Mapping[str, str]) -> tuple[Filter, int | None]:
+    """Read the query of `/api/fields`: the filter, and the sequence to look before. Raises `QueryError`."""
+    check_names(parameters, FIELDS_PARAMETERS)
+    return _span(parameters, 1).wanted, _integer(parameters, "before")
 
 
 def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQuery:
@@ -242,16 +245,23 @@ def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -
 
 
 def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None:
-    """Refuse parameters that are not known: a misspelt filter would show everything. Raises `QueryError`."""
+    """Refuse parameters that are not known, or given twice: a misspelt filter would show everything.
+
+    Raises `QueryError`.
+    """
     unknown = next((name for name in parameters if name not in allowed), None)
     if unknown is not None:
         raise QueryError(unknown, f"unknown parameter, expected {', '.join(allowed) or 'none'}")
+    names = [name for name, _ in parameters.items()]
+    repeated = next((name for name in names if names.count(name) > 1 and name not in REPEATED), None)
+    if repeated is not None:
+        raise QueryError(repeated, f"found {names.count(repeated)} times, expected once")
 
 
 def _integer(parameters: Mapping[str, str], name: str) -> int | None:
-    text = parameters.get(name, "").strip()
-    if not text:
+    if name not in parameters:
         return None
-    if not re.fullmatch(r"-?\d{1,18}", text):
+    text = parameters[name].strip()
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise QueryError(name, f"found {text[:40]!r}, expected a whole number")
     return int(text)

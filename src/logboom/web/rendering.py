@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from logboom.formats.csv_rows import header, record_rows
+from logboom.formats.sent import sent_message
 from logboom.journal.matching import Found
 
 
@@ -26,7 +27,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def json_of(found: Found) -> bytes:
     """One entry as a JSON object on one line; safe to be one line of anything, carriage returns included."""
-    head = _encode(_Head(*found.record[:7]))
+    head = _encode(_Head(*found.record[:6], sent_message(found.record, found.entry)))
     return b'%b,"entry":%b}' % (head[:-1], found.entry.replace(b"\r", b" "))
 
 

@@ -22,7 +22,9 @@ def make_application(site: Site, answers: operations.Operations) -> web.Applicat
         series.add_reader(application)
         export.add_exports(application)
         _add_entries(application.router)
-    application[openapi.DOCUMENT] = openapi.openapi_document(application, answers.version)
+    application[openapi.DOCUMENT] = openapi.openapi_document(
+        application, answers.version, asks_for_tokens=site.tokens is not None
+    )
     return application
 
 

@@ -34,29 +34,54 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
 def is_cross_origin(request: web.Request) -> bool:
     """Whether a browser sends the request for a page of another site.
 
-    Programs send no Origin. Behind a proxy that rewrites Host, `Sec-Fetch-Site` still tells: no page can set it.
+    Every browser's User-Agent begins with `Mozilla/`, and no page can change that of a WebSocket or of a cross-origin
+    request. Behind a proxy that rewrites Host, `Sec-Fetch-Site` still tells: no page can set it. Programs send neither,
+    though some libraries send an Origin, always the same.
     """
-    origin = request.headers.get("Origin")
-    if origin is None or request.headers.get("Sec-Fetch-Site") == "same-origin":
-        return False
-    return urlsplit(origin).netloc.lower() != request.host.lower()
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site in ("same-origin", "cross-site"):
+        return site == "cross-site"
+    return origin is not None and _is_browser(request) and not _is_own(origin, request)
+
+
+def _is_browser(request: web.Request) -> bool:
+    return request.headers.get("User-Agent", "").startswith("Mozilla/")
+
+
+def _is_own(origin: str, request: web.Request) -> bool:
+    return urlsplit(origin).netloc.lower() == request.host.lower()
 
 
 def is_rebound(request: web.Request) -> bool:
     """Whether a browser may take us for the server of a foreign page, whose name was made to lead here (DNS rebinding).
 
     Where no token is asked for on loopback, the name is all that tells. Names of this machine have no dot. What
-    comes by https has passed a proxy of ours, since no foreign one has a certificate here. Each browser sends
-    Accept-Language, and Origin with what acts; programs don't. No page can take these away, or set Sec-Fetch-Site.
+    comes by https has passed a proxy of ours, since no foreign one has a certificate here.
     """
     site = request.app[SITE]
-    if site.tokens is not None or not site.settings.on_loopback:
-        return False
-    if not ("Accept-Language" in request.headers or "Origin" in request.headers):
+    if site.tokens is not None or not site.settings.on_loopback or not _may_be_page(request):
         return False
     by_https = request.headers.get("Origin", "").startswith("https://") or "Sec-Fetch-Site" in request.headers
     name = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
     return not by_https and "." in name and not (name.endswith(".localhost") or _is_address(name))
+
+
+def _may_be_page(request: web.Request) -> bool:
+    """Whether a page in a browser may have sent this to the server that it came from.
+
+    Some browsers let such a page choose the User-Agent. With what acts they send an Origin, which no page can take
+    away: that server's, or `null`. With what reads they send Accept-Language, as few programs do; Node.js adds
+    Sec-Fetch-Mode alone, which no page can.
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and (_is_browser(request) or origin == "null" or _is_own(origin, request)):
+        return True
+    fetches = "Sec-Fetch-Mode" in request.headers and "Sec-Fetch-Site" not in request.headers
+    return "Accept-Language" in request.headers and not (fetches or _acts(request))
+
+
+def _acts(request: web.Request) -> bool:
+    return request.method not in _READING or "Upgrade" in request.headers
 
 
 def _is_address(name: str) -> bool:
@@ -69,8 +94,7 @@ def _is_address(name: str) -> bool:
 
 def _foreign(request: web.Request) -> str:
     """Why a request may be a foreign page's; empty: it is not."""
-    acts = request.method not in _READING or "Upgrade" in request.headers
-    if acts and is_cross_origin(request):
+    if _acts(request) and is_cross_origin(request):
         return "cross-origin requests are refused"
     if is_rebound(request):
         return f"{request.host} is not known here: use https, localhost, or a token"
@@ -91,7 +115,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         site.silent.pop(transport, None)
         identity = request[IDENTITY] = admit(request)
         with site.guest(transport, identity):
-            return await handler(request)
+            await site.answers_taken(request)
+            response = await handler(request)
+            site.check_room(response)
+            return response
     except web.HTTPException as error:
         kept = {
             name: error.headers[name]

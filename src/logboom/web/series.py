@@ -34,8 +34,8 @@ def add_reader(application: web.Application) -> None:
 async def fields(request: web.Request) -> web.Response:
     """The numeric fields of the entries that match."""
     site = request.app[SITE]
-    wanted = fields_query(request.query)
-    return _answer(await site.search(request, partial(_find, site, wanted)))
+    wanted, before = fields_query(request.query)
+    return _answer(await site.search(request, partial(_find, site, wanted, before)))
 
 
 async def series(request: web.Request) -> web.Response:
@@ -54,14 +54,21 @@ def _deadline(site: Site, seconds: float) -> Callable[[], bool]:
     return lambda: site.closing or time.monotonic() > ends_at
 
 
-def _find(site: Site, wanted: Filter) -> bytes:
+def _find(site: Site, wanted: Filter, before: int | None) -> bytes:
     """Look and render; on a thread."""
-    found = find_fields(places_of(site), wanted, _deadline(site, FIELDS_S_MAX))
+    found = find_fields(places_of(site), wanted, _deadline(site, FIELDS_S_MAX), before)
     rows = [
         {"name": field.name, "count": field.count, "min": field.low, "max": field.high, "last": field.last}
         for field in found.fields
     ]
-    return msgspec.json.encode({"fields": rows, "complete": found.complete})
+    return msgspec.json.encode(
+        {
+            "fields": rows,
+            "complete": found.before is None,
+            "before": found.before,
+            "reached_at": found.reached_at or None,
+        }
+    )
 
 
 def _read(site: Site, reader: SeriesReader, query: SpanQuery) -> bytes:
@@ -78,6 +85,7 @@ def _read(site: Site, reader: SeriesReader, query: SpanQuery) -> bytes:
             "boots": [{"time": boot.time / MICROSECONDS, "boot_seq": boot.boot_seq} for boot in found.boots],
             "gaps": [{"from": start / MICROSECONDS, "to": end / MICROSECONDS} for start, end in found.gaps],
             "complete": found.complete,
+            "progress": found.progress,
         }
     )
 

@@ -1,23 +1,33 @@
 """What the handlers of one `http` listener share."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from aiohttp import web
 
 from logboom.journal.journal import Journal
-from logboom.model import Batch, Receipt, Report, Source
+from logboom.model import Report, Source
+from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Intake, Limit
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
+from logboom.pipeline.turns import Turns
+from logboom.pipeline.unread import UNREAD_FREE_BYTES, Unread
 from logboom.settings import ListenerSettings
 from logboom.web.hub import Hub
 
 Result = TypeVar("Result")
+
+
+class Connection(Protocol):
+    """What a request's connection offers besides aiohttp's."""
+
+    async def answers_taken(self) -> None:
+        """Wait until the client has taken most of what was answered so far. Raises `ConnectionError`."""
+
 
 SEARCH_THREADS: Final = 2
 TAIL_THREADS: Final = 2
@@ -50,8 +60,9 @@ class Site:
         settings: may be replaced while running.
         intake: where batches go.
         journal: what is read.
-        journal_behind: see `ListenerContext`.
+        turns: see `ListenerContext`.
         report: the operational log.
+        unread: the answers that wait for their clients.
         tokens: who may come in; None: everybody.
     """
 
@@ -62,21 +73,23 @@ class Site:
         settings: ListenerSettings,
         intake: Intake,
         journal: Journal,
-        journal_behind: Callable[[], bool],
+        turns: Turns,
         report: Report,
+        unread: Unread[Any],
         tokens: TokenStore | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self.intake = intake
         self.journal = journal
-        self.journal_behind = journal_behind
+        self.turns = turns
         self.report = report
         self.tokens = tokens
         self.failures = FixedWindowLimiter(WRONG_TOKENS_TOLD, WRONG_TOKENS_WINDOW_S)
         """Wrong tokens by address."""
         self.loop = asyncio.get_running_loop()
-        self.hub = Hub(report, self.loop.call_later)
+        self.hub = Hub(self.loop.call_later)
+        self.unread = unread
         self.searching = ThreadPoolExecutor(SEARCH_THREADS, f"{name}-search")
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
         self.silent: dict[asyncio.Transport, float] = {}
@@ -119,13 +132,9 @@ class Site:
                 self.report("warning", f"{self.name}: the token {identity.name} was revoked; disconnected")
                 transport.abort()
 
-    def submit(self, batch: Batch, source: Source, done: Callable[[Receipt], None]) -> float:
-        """Hand a batch over, stamped; returns for how long its sender is not to be read, seconds."""
-        batch.source = source
-        batch.received_ns = time.time_ns()
-        self.intake.counters.received(self.loop.time())
-        self.intake.submit(batch, done)
-        return self.intake.pause_s(batch)
+    def inlet(self, source: Source) -> AwaitedInlet:
+        """The inlet of a request."""
+        return AwaitedInlet(self.intake, self.turns, source)
 
     def journal_advanced(self) -> None:
         """The journal has committed something: wake who waits."""
@@ -141,15 +150,16 @@ class Site:
         except TimeoutError:
             pass
 
-    async def wait_for_journal(self) -> None:
-        """Until the journal has no more to do than it should."""
-        while self.journal_behind():
-            await self._advanced.wait()
+    async def answers_taken(self, request: web.Request) -> None:
+        """Wait for a client that asks for more than it takes. Raises `ConnectionError` when it is gone."""
+        await cast("Connection", request.protocol).answers_taken()
 
-    async def wait_for_debt(self, address: str) -> None:
-        """Until an address that has sent too fast may be read again."""
-        while debt_s := self.intake.debt_s(address):  # noqa: ASYNC110 - time alone pays it
-            await asyncio.sleep(debt_s)
+    def check_room(self, response: web.StreamResponse) -> None:
+        """Refuse a large answer while too much waits for clients. Raises `web.HTTPServiceUnavailable`."""
+        body = response.body if isinstance(response, web.Response) else None
+        size = len(body) if isinstance(body, bytes) else 0
+        if size > UNREAD_FREE_BYTES and not self.unread.has_room(size):
+            raise self.busy(Limit.UNREAD, "too many answers wait for clients that do not take them")
 
     def busy(self, limit: Limit, text: str) -> web.HTTPServiceUnavailable:
         """The answer to who came while too many others were at it; it is counted."""

@@ -37,9 +37,6 @@ PACE_S: Final = 0.03
 REST_FACTOR: Final = 2
 """A reader that catches up rests this many times longer than its reads take: senders come first."""
 
-WRITE_S_MAX: Final = 60.0
-"""A reader that takes nothing for this long is disconnected."""
-
 MESSAGE_BYTES_MAX: Final = 4096
 """A reader has nothing to say; what it says all the same is bounded."""
 
@@ -167,25 +164,18 @@ async def _as_events(request: web.Request, follower: Follower) -> web.StreamResp
     response.force_close()
     await response.prepare(request)
     try:
-        await _write(response, b"retry: %d\n%b" % (RECONNECT_MS, _place(follower.position)))
+        await response.write(b"retry: %d\n%b" % (RECONNECT_MS, _place(follower.position)))
         async with aclosing(follower.portions()) as portions:
             async for portion in portions:
-                await _write(response, _place(follower.position) if portion is None else _events(portion))
+                await response.write(_place(follower.position) if portion is None else _events(portion))
         await response.write_eof()
-    except (ConnectionError, TimeoutError) as error:
-        _abort(request, error)
+    except ConnectionError:
+        _abort(request)
     return response
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(WRITE_S_MAX):
-        await response.write(data)
-
-
-def _abort(request: web.Request, error: Exception) -> None:
-    """Cut off a reader that is gone, or does not read."""
-    if isinstance(error, TimeoutError):
-        request.app[SITE].intake.counters.limit_reached(Limit.UNREAD)
+def _abort(request: web.Request) -> None:
+    """Cut off a reader that is gone."""
     if request.transport is not None:
         request.transport.abort()
 
@@ -229,13 +219,12 @@ async def _send(request: web.Request, stream: web.WebSocketResponse, follower: F
                 if portion is not None:
                     await _send_portion(stream, portion)
         await stream.close(code=WSCloseCode.GOING_AWAY)
-    except (ConnectionError, TimeoutError) as error:
-        _abort(request, error)
+    except ConnectionError:
+        _abort(request)
 
 
 async def _send_portion(stream: web.WebSocketResponse, portion: Portion) -> None:
-    async with asyncio.timeout(WRITE_S_MAX):
-        if portion.missing:
-            await stream.send_frame(_gap(portion.missing), WSMsgType.TEXT)
-        for _, event in portion.events:
-            await stream.send_frame(event, WSMsgType.TEXT)
+    if portion.missing:
+        await stream.send_frame(_gap(portion.missing), WSMsgType.TEXT)
+    for _, event in portion.events:
+        await stream.send_frame(event, WSMsgType.TEXT)

@@ -1,15 +1,12 @@
 """From a request's batches to the journal, and the account of what became of each entry."""
 
-import asyncio
 import math
 from functools import partial
 from typing import Any, Final
 
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
+from logboom.pipeline.deduplicator import RequestKey
 from logboom.web.site import Site
-
-IN_FLIGHT_BYTES_MAX: Final = 2 << 20
-"""Bytes of one request that wait for the journal; beyond, its body is not read. As for a TCP connection."""
 
 DETAILS_MAX: Final = 1000
 """Refused entries of one request that are named one by one; the rest is a number."""
@@ -26,6 +23,8 @@ STATUS_WORDS: Final = {
     Verdict.TOO_LONG: "too_long",
     Verdict.FAILED: "failed",
 }
+
+_STORED: Final = frozenset({Verdict.ACCEPTED, Verdict.DUPLICATE})
 
 _REASONS: Final = {
     Verdict.FILTERED: "below the listener's minimum level",
@@ -80,21 +79,21 @@ class Account:
         reasons = iter(batch.reasons)
         for index, number in enumerate(receipt.verdicts, self._entries):
             verdict = Verdict(number)
-            if verdict is not Verdict.ACCEPTED and len(self.details) < DETAILS_MAX:
+            if verdict not in _STORED and len(self.details) < DETAILS_MAX:
                 reason = next(reasons, _REASONS[verdict]) if verdict in INVALID else _REASONS[verdict]
                 self.details.append({"index": index, "status": STATUS_WORDS[verdict], "reason": reason})
 
     @property
     def status(self) -> int:
         """The HTTP status: 200 only when nothing was refused; 503 and 429 when sending again helps."""
-        stored, filtered = self.counts[Verdict.ACCEPTED], self.counts[Verdict.FILTERED]
-        if stored + filtered == self._entries:
+        stored, duplicates = self.counts[Verdict.ACCEPTED], self.counts[Verdict.DUPLICATE]
+        if stored + duplicates + self.counts[Verdict.FILTERED] == self._entries:
             return 200 if self._entries else 400
         if self.counts[Verdict.FAILED]:
             return 503
         if self.counts[Verdict.LIMITED]:
             return 429
-        if stored:
+        if stored + duplicates:
             return 207
         return 413 if self.counts[Verdict.TOO_LONG] == self._entries else 400
 
@@ -108,53 +107,46 @@ class Account:
     def as_json(self) -> dict[str, Any]:
         """The answer's body: `entries` has those that were not stored."""
         stored, filtered = self.counts[Verdict.ACCEPTED], self.counts[Verdict.FILTERED]
+        duplicates = self.counts[Verdict.DUPLICATE]
         return {
             "stored": stored,
+            "duplicates": duplicates,
             "filtered": filtered,
-            "refused": self._entries - stored - filtered,
+            "refused": self._entries - stored - filtered - duplicates,
             "first_sequence": self.first_sequence,
             "entries": self.details,
-            "entries_omitted": self._entries - stored - len(self.details),
+            "entries_omitted": self._entries - stored - duplicates - len(self.details),
         }
 
 
 class Upload:
-    """Hands batches to the intake, several in flight, and keeps the account. Answers come in order.
+    """Puts a request's batches into the journal, several in flight, and keeps the account. Answers come in order.
 
     Args:
         site: the listener's.
         source: of the request.
+        key: of the request, if it has one: entries that were stored under it before are not stored again.
     """
 
-    def __init__(self, site: Site, source: Source) -> None:
+    def __init__(self, site: Site, source: Source, key: RequestKey | None = None) -> None:
         self.account = Account()
-        self._site = site
-        self._source = source
-        self._in_flight_bytes = 0
-        self._in_flight = 0
-        self._settled = asyncio.Event()
+        self._key = key
+        self._inlet = site.inlet(source)
+
+    @property
+    def keyed_entries(self) -> int:
+        """Entries that were given the request's key so far."""
+        return self._key.entries if self._key is not None else 0
 
     async def put(self, batch: Batch) -> None:
         """Submit a batch, once there is room for it."""
-        while self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
-            await self._settled.wait()
-        await self._site.wait_for_journal()
-        await self._site.wait_for_debt(self._source.peer)
-        self._in_flight_bytes += batch.size_bytes
-        self._in_flight += 1
-        pause_s = self._site.submit(batch, self._source, partial(self._answer, batch))
-        if pause_s:
-            await asyncio.sleep(pause_s)
+        await self._inlet.room()
+        if self._key is not None:
+            batch.digests = self._key.digests(batch.entries)
+            batch.keys = [self._key.encoded] * len(batch.digests)
+        self._inlet.put(batch, partial(self.account.add, batch))
 
     async def finish(self) -> Account:
         """Wait until everything is settled."""
-        while self._in_flight:
-            await self._settled.wait()
+        await self._inlet.settled()
         return self.account
-
-    def _answer(self, batch: Batch, receipt: Receipt) -> None:
-        self.account.add(batch, receipt)
-        self._in_flight_bytes -= batch.size_bytes
-        self._in_flight -= 1
-        self._settled.set()
-        self._settled.clear()

@@ -53,5 +53,6 @@ def _count(site: Site, counter: VolumeCounter, query: SpanQuery) -> bytes:
             "levels": found.levels,
             "total": found.total,
             "complete": found.complete,
+            "progress": found.progress,
         }
     )

@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from logboom.formats.times import iso_from_ns
 from logboom.model import Receipt, Verdict
+from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
 from logboom.web import messages
 from logboom.web.access import IDENTITY
@@ -57,13 +58,11 @@ class Peer:
         self._site = site
         self._identity = request[IDENTITY]
         self._stream = stream
-        self._source = site.source(request.remote)
-        self._reader = Reader(transport, f"{site.name} {self._source.peer}")
+        source = site.source(request.remote)
+        self._inlet = AwaitedInlet(site.intake, site.turns, source, self._flush_if_room, IN_FLIGHT_BYTES_MAX)
+        self._reader = Reader(transport)
         self._received: list[bytes] = []
-        self._held_bytes = 0  # received, and not answered
-        self._batches = 0  # on their way to the journal
-        self._pause_s = 0.0  # not to be read for so long: it sends too fast
-        self._answered = asyncio.Event()
+        self._received_bytes = 0
 
     async def run(self) -> None:
         """Take messages until the peer closes; what has come by then is answered."""
@@ -79,37 +78,42 @@ class Peer:
                     self._reader.write(messages.refusal("this token may not write", _now()))
                     continue
                 self._take(message.data)
-                if (
-                    self._held_bytes >= IN_FLIGHT_BYTES_MAX
-                    or self._site.journal_behind()
-                    or self._leaves_replies
-                    or self._pause_s
-                ):
+                if self._leaves_replies or self._is_full or not self._inlet.has_room:
                     await self._make_room()
             await self._settle()
         finally:
             self._site.hub.leave(self._reader)
 
     async def close(self) -> None:
-        """Answer what has come, then say that the server goes away."""
+        """Answer what has come, then send that the server goes away."""
+        self._inlet.leave()
         await self._settle()
         await self._stream.close(code=WSCloseCode.GOING_AWAY)
 
     def _take(self, data: bytes) -> None:
         """Keep a message until all that were received with it are there, too."""
         if not self._received:
-            self._site.loop.call_soon(self._flush)
+            self._site.loop.call_soon(self._flush_if_room)
         self._received.append(data)
-        self._held_bytes += len(data)
+        self._received_bytes += len(data)
+
+    def _flush_if_room(self) -> None:
+        """Submit what was received together, now or when there is room for it."""
+        if not self._received:
+            return
+        if self._inlet.has_room:
+            self._flush()
+        else:
+            self._inlet.wait()
 
     def _flush(self) -> None:
         """Submit what was received as one batch."""
         site, received = self._site, self._received
-        self._received = []
+        self._received, self._received_bytes = [], 0
         wants_levels = site.intake.limits.level_min is not None
         batch = messages.judge(received, site.settings.line_bytes_max, wants_levels=wants_levels)
-        self._batches += 1
-        self._pause_s = site.submit(batch, self._source, partial(self._answer, received))
+        site.intake.counters.received(site.loop.time())
+        self._inlet.put(batch, partial(self._answer, received))
 
     def _answer(self, received: list[bytes], receipt: Receipt) -> None:
         """A batch is settled: reply to the peer, then tell the others."""
@@ -119,10 +123,10 @@ class Peer:
         self._reader.write(messages.replies(receipt, first_id, _now()))
         if taken and site.hub.is_heard(self._reader):
             site.hub.publish(self._reader, text_frames(_taken(received, verdicts)), taken)
-        self._batches -= 1
-        self._held_bytes -= sum(map(len, received))
-        self._answered.set()
-        self._answered.clear()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._received_bytes + self._inlet.bytes_in_flight >= IN_FLIGHT_BYTES_MAX
 
     @property
     def _leaves_replies(self) -> bool:
@@ -130,18 +134,19 @@ class Peer:
 
     async def _make_room(self) -> None:
         """Until more may be read from the peer. One that never takes its replies is disconnected by the hub."""
-        while self._held_bytes >= IN_FLIGHT_BYTES_MAX:
-            await self._answered.wait()
-        await self._site.wait_for_journal()
-        pause_s, self._pause_s = self._pause_s, 0.0
-        await asyncio.sleep(pause_s)
+        await self._inlet.room()
+        if self._received:
+            self._flush()
         while self._leaves_replies and not self._reader.transport.is_closing():  # noqa: ASYNC110 - nothing tells us
             await asyncio.sleep(_REPLIES_RETRY_S)
 
     async def _settle(self) -> None:
-        """Until everything that has come is answered."""
-        while self._received or self._batches:
-            await self._answered.wait()
+        """Wait until everything that has come is answered."""
+        while self._received:
+            await self._inlet.room()
+            if self._received:
+                self._flush()
+        await self._inlet.settled()
 
 
 def _now() -> str:

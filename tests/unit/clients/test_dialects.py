@@ -66,6 +66,7 @@ def test_the_servers_replies_are_understood() -> None:
     assert None not in outcomes
     assert [reply.outcome for reply in outcomes if reply] == [
         Outcome.ACKNOWLEDGED,
+        Outcome.ACKNOWLEDGED,
         Outcome.FILTERED,
         Outcome.REFUSED,
         Outcome.REFUSED,

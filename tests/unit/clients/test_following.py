@@ -297,6 +297,25 @@ def test_truncation_without_a_copy(path: Path) -> None:
     assert run.said == [f"⚠️ {path} was truncated at byte 4; all that had been seen of it was read"]
 
 
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_file_that_is_truncated_and_then_moved_away(path: Path, *, stops: bool) -> None:
+    path.write_bytes(b"one, and the file is quite long\n")
+    run = Run(path)
+    assert run.look() == [b"one, and the file is quite long"]
+    if stops:
+        run.crash()
+    path.write_bytes(b"two\n")
+    path.rename(path.with_name("app.log.1"))
+    path.write_bytes(b"three\n")
+    if stops:
+        run = Run(path)
+    assert run.look() + run.look() == [b"two", b"three"]
+    run.crash()
+    run = Run(path)
+    assert run.look() == []
+    assert not any("gone" in text for text in run.said)
+
+
 def test_lines_that_are_truncated_unread_are_reported(path: Path) -> None:
     run = Run(path, NOW._replace(spool_bytes_max=10))
     path.write_bytes(b"one\ntwo\n")

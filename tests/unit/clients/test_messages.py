@@ -59,6 +59,7 @@ def test_the_servers_answers_are_understood(verdict: Verdict) -> None:
     expected = {
         Verdict.ACCEPTED: Outcome.ACKNOWLEDGED,
         Verdict.FILTERED: Outcome.FILTERED,
+        Verdict.DUPLICATE: Outcome.ACKNOWLEDGED,
         Verdict.LIMITED: Outcome.LIMITED,
         Verdict.FAILED: Outcome.BUSY,
     }

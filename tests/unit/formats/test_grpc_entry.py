@@ -113,7 +113,16 @@ def test_entries_before_a_bad_one_of_their_batch_are_good() -> None:
     assert (decoded.counts, decoded.trouble is None) == ([1], False)
 
 
-def test_small_batches_cant_stand_for_large_ones() -> None:
-    decoded = batch_decoder()([b"\x0a\x00" * (ENTRIES_MAX + 1)])
+@pytest.mark.parametrize("before", [b"", b"\x10\x01", b"\x19" + bytes(8), b"\x25" + bytes(4), b"\x1a\x03abc"])
+@pytest.mark.parametrize("entry", [b"\x0a\x00", b"\x0a\x80\x00", b"\x0a\x02\x4a\x00"])
+def test_small_batches_cant_stand_for_large_ones(before: bytes, entry: bytes) -> None:
+    schema = load_schema(REAL).messages["LogBatch"]
+    assert len(schema.FromString(before + entry * 3).entries) == 3
+    decoded = batch_decoder()([before + entry * (ENTRIES_MAX + 1)])
     assert decoded.entries == b""
-    assert decoded.trouble == f"{ENTRIES_MAX + 1} entries in a batch, the limit is {ENTRIES_MAX}"
+    assert decoded.trouble == f"more than {ENTRIES_MAX} entries in a batch"
+
+
+def test_many_lines_in_a_batch_are_no_entries() -> None:
+    decoded = batch_decoder()([batch(message(message="\n" * 3 * ENTRIES_MAX))])
+    assert (decoded.trouble, decoded.counts) == (None, [1])

@@ -1,9 +1,13 @@
 """Judging a whole chunk of lines in a few calls, exactly."""
 
 import json
+import math
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logboom.formats import ndjson
 from logboom.model import REASONS_MAX, Verdict
@@ -120,13 +124,59 @@ def test_numbers_beyond_every_limit_are_refused_not_raised() -> None:
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
-        (rb'{"a":1,"m":"cut \ud83d"}', rb'{"a":1,"m":"cut \ufffd"}'),
-        (rb'{"a":1,"m":"\uDCff name"}', rb'{"a":1,"m":"\ufffd name"}'),
-        (rb'{"a":1,"m":"\ude80\ud83d\ud83d\ude80"}', rb'{"a":1,"m":"\ufffd\ufffd\ud83d\ude80"}'),
-        (rb'{"a":1,"m":"C:\\ud83d\n\\\ud83d"}', rb'{"a":1,"m":"C:\\ud83d\n\\\ufffd"}'),
+        (rb'{"a":1,"m":"cut \ud83d"}', rb'{"a":1,"m":"cut \\ud83d"}'),
+        (rb'{"a":1,"m":"\uDCff name"}', rb'{"a":1,"m":"\\uDCff name"}'),
+        (rb'{"a":1,"m":"\ude80\ud83d\ud83d\ude80"}', rb'{"a":1,"m":"\\ude80\\ud83d\ud83d\ude80"}'),
+        (rb'{"a":1,"m":"C:\\ud83d\n\\\ud83d"}', rb'{"a":1,"m":"C:\\ud83d\n\\\\ud83d"}'),
+        (rb'{"\ud83d":"\ud83d","a":1}', rb'{"\\ud83d":"\\ud83d","a":1}'),
     ],
 )
-def test_half_a_character_costs_no_more_than_itself(sent: bytes, kept: bytes) -> None:
+def test_half_a_character_is_kept_as_it_was_written(sent: bytes, kept: bytes) -> None:
     batch = ndjson.judge_each(b'{"a":2}\n' + sent, DECODER)
     assert batch.entries == b'{"a":2}\n' + kept
-    json.loads(kept)
+    msgspec.json.decode(kept)
+
+
+@pytest.mark.parametrize("size", [100, 70_000, 1 << 20])
+def test_an_entry_of_any_size_is_repaired(size: int) -> None:
+    text = '"' + "x" * size
+    sent = json.dumps({"a": 1, "m": text + "\ud83d", "n": [math.nan, -math.inf]}).encode()
+    batch = ndjson.judge_each(sent, DECODER)
+    assert json.loads(batch.entries) == {"a": 1, "m": text + r"\ud83d", "n": ["NaN", "-Infinity"]}
+    assert batch.size_bytes == len(sent) + 1
+
+
+def test_a_line_that_can_not_be_repaired_costs_itself_only() -> None:
+    batch = ndjson.judge_each(b'{"a":NaNs}\n{"a":1,"x":NaN}\n{"a":1,NaN:2}\n{"a":2,"x":-NaN}', DECODER)
+    assert batch.entries == b'{"a":1,"x":"NaN"}'
+    assert list(batch.verdicts) == [Verdict.NOT_JSON, Verdict.ACCEPTED, Verdict.NOT_JSON, Verdict.NOT_JSON]
+
+
+_texts = (
+    st.text()
+    | st.text('"\\ud83dNaI -\ud83d\ude80\n', max_size=12)
+    | st.sampled_from(["NaN", "-Infinity", "\\u"])
+)
+_values = st.recursive(
+    _texts | st.floats() | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(_texts, inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(_texts, _values))
+def test_whatever_python_writes_becomes_json(entry: dict[str, object]) -> None:
+    sent = json.dumps(entry).encode()
+    assert msgspec.json.decode(ndjson.repaired(sent)) == _as_kept(json.loads(sent))
+
+
+def _as_kept(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_as_kept(key): _as_kept(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_kept(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    if isinstance(value, str):
+        return "".join(f"\\u{ord(one):04x}" if 0xD800 <= ord(one) < 0xE000 else one for one in value)
+    return value

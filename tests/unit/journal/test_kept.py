@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from logboom.formats.buckets import microseconds
 from logboom.journal import kept as kept_module
 from logboom.journal import segments as segments_module
 from logboom.journal.kept import PART_SIZE, KeptSteps
 from logboom.journal.matching import Filter, Matcher
+from logboom.journal.search import Search
 from logboom.journal.steps import Places, Step
 from logboom.testing.output_kit import write_journal
 
@@ -20,11 +23,26 @@ class Sequences:
     """A part that knows its entries."""
 
     found: list[int]
+    steps: list[int]
     since: int = 0
     until: int = 1
 
+    merges_well: bool = False
+    """Many steps take as much room as one."""
+
     def __len__(self) -> int:
-        return 10 if self.found else 0
+        if self.merges_well:
+            return 10 if self.found else 0
+        return 10 * len(self.steps)
+
+    def with_older(self, older: "list[Sequences]") -> "Sequences":
+        return Sequences(
+            [found for one in (*older[::-1], self) for found in one.found],
+            [step for one in (self, *older) for step in one.steps],
+            min(one.since for one in (self, *older)),
+            max(one.until for one in (self, *older)),
+            self.merges_well,
+        )
 
 
 class World:
@@ -33,20 +51,35 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.places = Places(folder)
         self.reads: list[int] = []
+        self.merges_well = False
 
     def read(self, step: Step, matcher: Matcher) -> Sequences:
         self.reads.append(step.start)
         blocks = self.places.blocks_of(step)
+        found = [one.record for block in blocks for one in matcher.first(block, block.count)]
+        times = [microseconds(record.received_at) for record in found]
         return Sequences(
-            [one.record.sequence for block in blocks for one in matcher.first(block, block.count)]
+            [record.sequence for record in found],
+            [step.start] if found else [],
+            min(times, default=1 << 62),
+            max(times, default=-1) + 1,
+            self.merges_well,
         )
 
-    def ask(self, kept: KeptSteps[Sequences], text: str = "", steps_max: int = 10_000) -> list[int]:
+    def ask(
+        self,
+        kept: KeptSteps[Sequences],
+        text: str = "",
+        steps_max: int = 10_000,
+        since: str = "",
+        until: str = "",
+    ) -> list[int]:
         """The sequences that were found; the steps that were read are in `reads`."""
         self.reads, found = [], list[int]()
-        for number, (part, goes_on) in enumerate(kept.back(Filter(text=text), "", self.read), 1):
+        for part, progress in kept.back(Filter(text=text, since=since, until=until), "", self.read):
             found[:0] = part.found
-            if not goes_on or number == steps_max:
+            self.progress = progress
+            if len(self.reads) >= steps_max:
                 break
         return found
 
@@ -69,6 +102,62 @@ def test_each_step_is_read_once_but_the_newest(world: World) -> None:
     assert world.reads == steps[:1]
 
 
+def test_a_query_gets_to_its_end_whatever_the_room(world: World) -> None:
+    """As a page that asks until all is counted: each time, little can be read that was not kept."""
+    world.merges_well = True
+    steps = len(list(world.places.steps_back(0, COUNT)))
+    kept, queries = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE)), 0
+    while world.ask(kept, steps_max=4) != list(range(COUNT)):
+        queries += 1
+        assert queries <= steps
+    assert world.progress == 1
+    assert queries >= steps / 4
+    world.ask(kept)
+    assert len(world.reads) == 1
+    assert sum(run.size for run in _runs(kept)) <= 5 * (10 + PART_SIZE)
+
+
+def test_a_time_range_that_ends_within_merged_steps_is_exact_and_gets_to_its_end(world: World) -> None:
+    world.merges_well = True
+    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
+    world.ask(kept)
+    [record] = [one.record for one in Search(world.places.folder).forward(Filter(), 1, start=100).found]
+    for times, wanted in (
+        ({"since": record.received_at}, list(range(100, COUNT))),
+        ({"until": record.received_at}, list(range(100))),
+        ({"since": record.received_at}, list(range(100, COUNT))),
+    ):
+        queries = 0
+        while (found := world.ask(kept, steps_max=4, **times)) != wanted:
+            assert set(found) < set(wanted)
+            queries += 1
+            assert queries <= 30
+
+
+def test_steps_of_an_older_time_are_kept_as_well(world: World) -> None:
+    """What is newer than the time range that is asked for makes room."""
+    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
+    world.ask(kept)
+    [record] = [one.record for one in Search(world.places.folder).forward(Filter(), 1, start=40).found]
+    for _ in range(2):
+        assert world.ask(kept, until=record.received_at) == list(range(40))
+    assert len(world.reads) == 1
+
+
+def test_only_the_end_of_the_newest_segment_is_read_again(tmp_path: Path, world: World) -> None:
+    folder = tmp_path / "many"
+    write_journal(folder, [b'{"n":%d}' % number for number in range(COUNT)], segment_lines=90)
+    world.places = Places(folder / "journal")
+    kept = KeptSteps[Sequences](world.places, 10_000)
+    for _ in range(2):
+        assert world.ask(kept) == list(range(COUNT))
+    assert len(world.reads) == 1
+
+
+def _runs(kept: KeptSteps[Sequences]) -> list[Any]:
+    return [run for picture in kept._pictures.values() for run in picture.runs.values()]
+
+
 def test_filters_are_told_apart(world: World) -> None:
     kept = KeptSteps[Sequences](world.places, 10_000)
     world.ask(kept)
@@ -88,11 +177,12 @@ def test_who_stops_goes_on_from_there(world: World) -> None:
 
 
 def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
-    for _ in range(2):
+    kept = KeptSteps[Sequences](world.places, 50)
+    for _ in range(3):
         assert world.ask(kept) == list(range(COUNT))
-    all_steps = list(dict.fromkeys(step.start for step in world.places.steps_back(0, COUNT)))
-    assert world.reads == [all_steps[0], *all_steps[6:]]
+        assert world.progress == 1
+    steps = [step.start for step in world.places.steps_back(0, COUNT)]
+    assert world.reads == [steps[0], *steps[5:]]
 
 
 def test_the_picture_that_was_asked_for_least_lately_makes_room(world: World) -> None:

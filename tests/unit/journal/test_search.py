@@ -139,7 +139,27 @@ def test_an_empty_journal_has_an_empty_page(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     search = Search(tmp_path / "journal")
     for page in (search.forward(Filter(), 10), search.backward(Filter(since=moment(0), until=moment(9)), 10)):
-        assert page == Page([], 0, 0, more=False)
+        assert page == Page([], 0, 0, more=False, start=0, reached_at="")
+
+
+def test_a_search_that_is_given_up_reports_how_far_it_came(folder: Path) -> None:
+    wanted = Filter(text="no entry has this", since=moment(FIRST + 70))
+    search, end, reached = Search(folder, give_up=lambda: True), None, list[str]()
+    while True:
+        page = search.backward(wanted, 10, end=end)
+        assert page.found == []
+        assert page.reached_at == moment(page.first) if page.more else page.start == page.first
+        reached.append(page.reached_at)
+        if not page.more:
+            break
+        end = page.first
+    assert page.start <= FIRST + 70
+    assert len(reached) > 5
+    assert reached == sorted(set(reached), reverse=True)
+    page = Search(folder, give_up=lambda: True).forward(wanted, 10)
+    assert (page.found, page.more, page.reached_at) == ([], True, moment(page.next - 1))
+    full = Search(folder).backward(Filter(), 3)
+    assert full.reached_at == full.found[-1].record.received_at
 
 
 def test_an_entry_comes_back_as_it_was_sent(tmp_path: Path) -> None:

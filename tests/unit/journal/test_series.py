@@ -12,13 +12,14 @@ from logboom.formats.records import numeric_fields
 from logboom.formats.times import iso_from_ns
 from logboom.journal import numbers as numbers_module
 from logboom.journal import segments as segments_module
+from logboom.journal import series as series_module
 from logboom.journal.index import rebuild_index
 from logboom.journal.matching import Filter
 from logboom.journal.numbers import find_fields
 from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.journal.series import Series, SeriesReader
-from logboom.journal.steps import Places
+from logboom.journal.steps import Places, Step
 
 START_S = 1_762_974_480
 FIELDS = ("temp", "rh", "irradiance", "system.heap", "a.b", "n")
@@ -203,7 +204,7 @@ def test_series_are_exact_asked_once_or_again(tmp_path: Path, wanted: Filter) ->
 
 def test_an_empty_journal_has_no_series(tmp_path: Path) -> None:
     found = read(Places(tmp_path), 10, 10, "v")
-    assert found == ({"v": {}}, [], [], True)
+    assert found == ({"v": {}}, [], [], 1)
 
 
 def test_fields_are_the_numbers_of_the_entries(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_fields_are_the_numbers_of_the_entries(tmp_path: Path) -> None:
     assert [field.count for field in found.fields] == sorted(
         (len(v) for v in expected.values()), reverse=True
     )
-    assert found.complete
+    assert found.before is None
     assert {field.name for field in find_fields(places, Filter(text="heap")).fields} <= {*FIELDS}
 
 
@@ -234,11 +235,69 @@ def test_fields_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(len(field.name) < 200 for field in found.fields)
     monkeypatch.setattr(numbers_module, "READ_BYTES_MAX", 5000)
     few = find_fields(places, Filter())
-    assert not few.complete
+    assert few.before is not None
     assert 0 < few.fields[0].count < 300
-    assert not find_fields(places, Filter(), give_up=lambda: True).complete
+
+
+def test_fields_of_rare_entries_are_found_by_asking_on(tmp_path: Path) -> None:
+    entries: list[tuple[float, Any]] = [(number, {"v": number}) for number in range(600)]
+    entries[7] = (7, {"rare": 1, "text": "seldom"})
+    places = write(tmp_path / "j", entries)
+    before, queries, moments = None, 0, list[str]()
+    while True:
+        found = find_fields(places, Filter(text="seldom"), lambda: True, before)
+        queries += 1
+        moments.append(found.reached_at)
+        if found.before is None:
+            break
+        assert found.fields == []
+        assert before is None or found.before < before
+        before = found.before
+    assert [field.name for field in found.fields] == ["rare"]
+    assert queries > 5
+    assert moments == sorted(moments, reverse=True)
+
+
+def test_whole_numbers_keep_all_digits(tmp_path: Path) -> None:
+    numbers = [1234567890123456789, "1234567890123456789", -98765432109876543210]
+    places = write(tmp_path / "j", [(float(place), {"n": number}) for place, number in enumerate(numbers)])
+    [field] = find_fields(places, Filter()).fields
+    assert (field.low, field.high, field.last) == (numbers[2], numbers[0], numbers[2])
+    points = read(places, 3, 3, "n").values["n"]
+    assert [point.last for _, point in sorted(points.items())] == [numbers[0], numbers[0], numbers[2]]
 
 
 def test_a_field_that_can_not_be_drawn_is_not_offered(tmp_path: Path) -> None:
     places = write(tmp_path / "j", [(1.0, {'a"b': 1, "a\\b": 2, "v": 3})])
     assert [field.name for field in find_fields(places, Filter()).fields] == ["v"]
+
+
+@pytest.mark.parametrize("points", [7, 200])
+def test_a_series_becomes_complete_however_little_room_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: int
+) -> None:
+    """As a page asks that is given up after a few steps each time."""
+    places = write(tmp_path / "j", [(number * 1.7, mixed(number)) for number in range(600)])
+    whole = read(places, 1100, points, *FIELDS)
+    monkeypatch.setattr(series_module, "VALUES_MAX", 700 + 6 * points)
+    reader, reads, progress = SeriesReader(places), list[Step](), 0.0
+    read_step = reader._read
+
+    def counted(*arguments: Any) -> Any:
+        reads.append(arguments[3])
+        return read_step(*arguments)
+
+    monkeypatch.setattr(reader, "_read", counted)
+    for _ in range(100):
+        reads.clear()
+        found = reader.read(Filter(), FIELDS, buckets(1100, points), give_up=lambda: len(reads) >= 3)
+        assert found.progress >= progress
+        progress = found.progress
+        if found.complete:
+            break
+    assert found.complete
+    assert (found.boots, found.gaps) == (whole.boots, whole.gaps)
+    for name, values in whole.values.items():
+        assert found.values[name].keys() == values.keys()
+        for place, point in values.items():
+            assert found.values[name][place] == pytest.approx(point)

@@ -4,6 +4,7 @@ import errno
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ from logboom.formats.times import iso_from_ns
 from logboom.journal import segments as segments_module
 from logboom.journal import volume as volume_module
 from logboom.journal.index import rebuild_index
-from logboom.journal.matching import Filter
+from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import JournalReader
 from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.journal.steps import Places
+from logboom.journal.steps import Places, Step
 from logboom.journal.volume import LEVELS_MAX, OTHERS, VolumeCounter
 from logboom.testing.output_kit import FIRST_NS, sample_entries
 
@@ -138,6 +139,33 @@ def test_counts_are_exact_when_few_are_kept(folder: Path, monkeypatch: pytest.Mo
         assert counter.count(Filter(), buckets).levels == expected(folder, Filter(), buckets)
 
 
+@pytest.mark.parametrize("wanted", [Filter(), Filter(text="pump")])
+@pytest.mark.parametrize("number", [1, 5, 60])
+def test_a_count_becomes_complete_however_little_room_there_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, wanted: Filter, number: int
+) -> None:
+    """As a page asks that is given up after a few steps each time."""
+    buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), number)
+    monkeypatch.setattr(volume_module, "CELLS_MAX", buckets.size * 30)
+    counter, reads, progress = VolumeCounter(Places(folder)), list[Step](), 0.0
+    read = counter._read
+
+    def read_step(resolution: int, step: Step, matcher: Matcher) -> Any:
+        reads.append(step)
+        return read(resolution, step, matcher)
+
+    monkeypatch.setattr(counter, "_read", read_step)
+    for _ in range(100):
+        reads.clear()
+        found = counter.count(wanted, buckets, give_up=lambda: len(reads) >= 4)
+        assert found.progress >= progress
+        progress = found.progress
+        if found.complete:
+            break
+    assert found.levels == expected(folder, wanted, buckets)
+    assert (found.complete, found.progress) == (True, 1)
+
+
 def test_levels_that_senders_invent_are_bounded(tmp_path: Path) -> None:
     write(tmp_path / "j", [b'{"level":"%b%d"}' % (b"x" * 50, number) for number in range(100)])
     write(tmp_path / "k", [b'{"level":"L%d"}' % number for number in range(100)])
@@ -151,7 +179,7 @@ def test_levels_that_senders_invent_are_bounded(tmp_path: Path) -> None:
 
 def test_an_empty_journal_has_nothing(tmp_path: Path) -> None:
     found = VolumeCounter(Places(tmp_path)).count(Filter(), buckets_of(0, 1, 1))
-    assert found == ({}, 0, True)
+    assert found == ({}, 0, 1)
 
 
 def test_a_file_that_can_not_be_opened_for_a_while_is_counted_right_afterwards(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from logboom.errors import StorageError
 from logboom.journal import writer as module
 from logboom.journal.segments import list_segments
 from logboom.journal.writer import SegmentWriter
@@ -84,14 +85,15 @@ def test_committed_moves_only_with_a_commit(writer: SegmentWriter) -> None:
 def test_free_space_is_looked_at_now_and_then_only(
     writer: SegmentWriter, clock: Clock, disk: RecordingDisk
 ) -> None:
-    disk.free = 5
     store(writer)
-    disk.free = 7
+    disk.free = -1  # below every floor
     store(writer)
-    assert writer.free_bytes == 5
     clock.now += module.FREE_CHECK_INTERVAL_S
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"-1 bytes left .* free_bytes_min is 0"):
+            store(writer)
+    disk.free = 0
     store(writer)
-    assert writer.free_bytes == 7
     writer.close()
 
 

@@ -154,7 +154,7 @@ def test_error_burst(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lag", "failing", "text"),
     [
-        (100_001, None, "output files is 100001 entries behind"),
+        (100_001, None, "output files is 100,001 entries behind"),
         (5, "connection refused", "output files is 5 entries behind: connection refused"),
     ],
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from logboom.ops.health_socket import HealthSocket, ask
+from logboom.ops.health_asking import ask
+from logboom.ops.health_socket import HealthSocket
 
 LIMIT_S = 30.0
 
@@ -31,7 +32,7 @@ class World:
         health = HealthSocket(self.data_dir, document, lambda kind, _: self.told.append(kind))
         await health.start()
         try:
-            return await asyncio.to_thread(ask, self.data_dir, LIMIT_S)
+            return await asyncio.to_thread(ask, str(self.data_dir), LIMIT_S)
         except FileNotFoundError:
             return None
         finally:

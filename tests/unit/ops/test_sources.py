@@ -255,6 +255,40 @@ def test_many_sources_with_few_errors_each_are_a_burst_of_all(world: World) -> N
     assert (burst.listener, burst.name, burst.errors) == ("", "all sources", 50)
 
 
+def test_a_burst_that_goes_on_is_one_burst(world: World) -> None:
+    """Its source gets used to it before the sum over all sources does."""
+    world.every(1.0, 300, {"level": "INFO", "device": "calm"})
+    found: set[str] = set()
+    for _ in range(300):
+        world.every(1.0, 1, {"level": "ERROR", "device": "loud"}, {"level": "ERROR", "device": "loud"})
+        world.send({"level": "INFO", "device": "calm"})
+        found |= {one.name for one in world.book.error_bursts(30, 5.0)}
+    assert found == {"loud"}
+
+
+def test_a_burst_of_one_source_beside_a_few_errors_of_others_is_one_burst(world: World) -> None:
+    found: set[str] = set()
+    for second in range(90):
+        world.now += 1
+        errors = [{"level": "ERROR", "device": "loud"}] * (10 if second < 4 else 0)
+        others = [] if second % 3 else [{"level": "ERROR", "device": "other"}]
+        world.send({"level": "INFO"}, *others, *errors)
+        found |= {one.name for one in world.book.error_bursts(30, 5.0)}
+    assert found == {"loud"}
+
+
+def test_a_burst_of_all_is_not_reported_again_for_each_source(world: World) -> None:
+    found: list[str] = []
+    for _ in range(40):
+        world.now += 1
+        world.send(*[{"level": "ERROR", "device": f"d{number}"} for number in range(5)])
+        found += [one.name for one in world.book.error_bursts(30, 5.0)]
+    assert set(found) == {"all sources"}
+    world.now += 130
+    world.send(*[{"level": "ERROR", "device": "d1"}] * 400)
+    assert [one.name for one in world.book.error_bursts(30, 5.0)] == ["d1"]
+
+
 ERRORS = [{"level": "ERROR", "msg": "as always"}] * 4
 
 

@@ -3,16 +3,14 @@
 import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.reader import Block
 from logboom.journal.segments import prefix, suffix
-from logboom.model import Batch, Receipt, Source
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
+from tests.kit.watched import Feed
 
 MakeJsonl = Callable[..., JsonlOutput]
 
@@ -79,26 +77,6 @@ def everything() -> Callable[[Path], bytes]:
         return b"".join(gzip.decompress(data) if packed else data for packed, data in contents)
 
     return read
-
-
-class Feed:
-    """A real journal; `append` returns when the entries can be read."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self.journal = Journal(
-            data_dir, lambda call, *arguments: call(*arguments), free_bytes_min=0, segment_bytes_max=2_000
-        )
-        self.next = 0
-
-    def append(self, count: int) -> None:
-        entries = b"\n".join(b'{"n":%d}' % number for number in range(self.next, self.next + count))
-        batch = Batch(entries, bytes(count), size_bytes=len(entries))
-        batch.source = Source("device", "10.0.0.1")
-        answers: SimpleQueue[Receipt] = SimpleQueue()
-        self.journal.submit(batch, AckLevel.SYNCED, answers.put)
-        assert answers.get(timeout=10).first_sequence == self.next
-        self.next += count
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logboom.errors import OutputError
+from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.disk import Disk
 from logboom.journal.reader import Block
 from logboom.outputs.jsonl import JsonlOutput
@@ -209,7 +210,8 @@ def test_a_file_that_is_moved(
     out.rename(out.with_name("moved"))
     if replacement is not None:
         out.write_bytes(replacement)
-    running.write(block_of(7, 1))
+    with pytest.raises(TakenAwayError, match=r"out\.jsonl was moved away with all its lines"):
+        running.write(block_of(7, 1))
     go_on(make_jsonl(), block_of)  # a crash on top
     assert out.with_name("moved").read_bytes() == jsonl_of(0, 7)
     start = replacement + b"\n" if replacement else b""
@@ -219,12 +221,105 @@ def test_a_file_that_is_moved(
 def test_a_file_that_is_copied_and_cut(
     running: JsonlOutput, make_jsonl: Make, out: Path, block_of: BlockOf, jsonl_of: JsonlOf
 ) -> None:
-    os.truncate(out, 0)
-    running.write(block_of(7, 1))
     running.flush()
+    os.truncate(out, 0)
+    with pytest.raises(TakenAwayError, match=r"out\.jsonl was cut; going on at its end"):
+        running.write(block_of(7, 1))
+    go_on(running, block_of, end=8)
     running.write(block_of(8, 1))
     go_on(make_jsonl(), block_of)
     assert out.read_bytes() == jsonl_of(7, 10)
+
+
+TAKEN: list[tuple[Callable[[Path], object], str]] = [
+    (Path.unlink, "was deleted"),
+    (lambda out: shutil.rmtree(out.parent), "was deleted"),
+    (
+        lambda out: (
+            out.write_bytes(b""),
+            out.with_name("new").write_bytes(b""),
+            out.with_name("new").rename(out),
+        ),
+        "was deleted",
+    ),
+    (lambda out: os.truncate(out, 0), "was cut"),
+    (lambda out: out.write_bytes(b""), "was cut"),
+    (lambda out: os.truncate(out, out.stat().st_size - 1), "was cut"),
+]
+
+
+@pytest.mark.parametrize("when", ["written", "synced"])
+@pytest.mark.parametrize(("take", "text"), TAKEN)
+def test_what_was_not_yet_accounted_for_is_written_again(
+    running: JsonlOutput,
+    out: Path,
+    block_of: BlockOf,
+    jsonl_of: JsonlOf,
+    monkeypatch: pytest.MonkeyPatch,
+    take: Callable[[Path], object],
+    text: str,
+    when: str,
+) -> None:
+    """5 and 6 were written when the file is taken away, and 7 comes: no line but those before may be missing."""
+    if when == "synced":
+        really_sync = Disk.sync
+        monkeypatch.setattr(Disk, "sync", lambda disk, descriptor: (really_sync(disk, descriptor), take(out)))
+        with pytest.raises(TakenAwayError, match=text):
+            running.flush()
+        monkeypatch.undo()
+    else:
+        take(out)
+        with pytest.raises(TakenAwayError, match=text):
+            running.flush()
+    assert running.position() == 5
+    go_on(running, block_of)
+    assert out.read_bytes().endswith(jsonl_of(5, 10))
+
+
+def test_what_came_after_a_cut_is_written_once(
+    running: JsonlOutput, out: Path, block_of: BlockOf, jsonl_of: JsonlOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.flush()
+    really_write = Disk.write
+
+    def cut_first(disk: Disk, descriptor: int, data: bytes) -> None:
+        os.truncate(out, 0)
+        really_write(disk, descriptor, data)
+
+    monkeypatch.setattr(Disk, "write", cut_first)
+    running.write(block_of(7, 2))
+    monkeypatch.undo()
+    with pytest.raises(TakenAwayError, match="was cut"):
+        running.flush()
+    go_on(running, block_of)
+    assert out.read_bytes() == jsonl_of(7, 10)
+
+
+@pytest.mark.parametrize("left", [1, 70, 100])
+def test_a_line_that_was_cut_in_two_is_ended(
+    running: JsonlOutput, out: Path, block_of: BlockOf, jsonl_of: JsonlOf, left: int
+) -> None:
+    running.flush()
+    os.truncate(out, left)
+    with pytest.raises(TakenAwayError, match="was cut"):
+        running.flush()
+    go_on(running, block_of)
+    rest = jsonl_of(0, 5)[:left]
+    assert out.read_bytes() == rest + b"\n" * (not rest.endswith(b"\n")) + jsonl_of(7, 10)
+
+
+@pytest.mark.parametrize("take", [one for one, _ in TAKEN])
+def test_a_file_that_is_taken_away_while_nothing_comes_is_made_anew(
+    running: JsonlOutput, out: Path, take: Callable[[Path], object]
+) -> None:
+    running.flush()
+    take(out)
+    with pytest.raises(TakenAwayError, match=r"out\.jsonl was (deleted|cut)"):
+        running.flush()
+    running.open()
+    assert out.exists()
+    running.flush()
+    assert running.position() == 7
 
 
 # --- rotation ---

@@ -9,7 +9,7 @@ import pytest
 from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 from logboom.outputs.backups import Backups
-from logboom.outputs.files import RotatingFile
+from logboom.outputs.files import Modes, Place, RotatingFile
 from tests.kit.clock import Clock
 
 DAY_S = 86400.0
@@ -189,12 +189,55 @@ def test_an_open_line_is_ended(tmp_path: Path, content: bytes, after: bytes) -> 
 
 def test_it_notices_when_its_path_names_another_file(tmp_path: Path) -> None:
     file = make_file(tmp_path / "x")
-    assert file.is_current()
+    assert file.look() is Place.HERE
     (tmp_path / "x").rename(tmp_path / "moved")
-    assert not file.is_current()
+    assert file.look() is Place.MOVED
     (tmp_path / "x").write_bytes(b"")
-    assert not file.is_current()
+    assert file.look() is Place.MOVED
+    (tmp_path / "moved").unlink()
+    assert file.look() is Place.DELETED
     file.close()
+
+
+def test_it_notices_when_it_was_cut(tmp_path: Path) -> None:
+    file = make_file(tmp_path / "x")
+    for line in (b"1234\n", b"567\n"):
+        file.write(line)
+    (tmp_path / "x").write_bytes(b"1234\n567\nmore\n")
+    assert (file.look(), file.size) == (Place.HERE, 14)
+    os.truncate(tmp_path / "x", 9)
+    assert (file.look(), file.still_has(4), file.still_has(9), file.still_has(10)) == (
+        Place.CUT,
+        True,
+        True,
+        False,
+    )
+    os.truncate(tmp_path / "x", 8)
+    assert (file.look(), file.still_has(4), file.still_has(0)) == (Place.CUT, False, True)
+    assert file.look() is Place.HERE
+    file.close()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_new_file_has_its_mode_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        make_file(tmp_path / "a" / "b" / "x", modes=Modes(0o664, 0o775)).close()
+    finally:
+        os.umask(before)
+    assert modes(tmp_path / "a" / "b") == {"x": 0o664}
+    assert modes(tmp_path) == {"a": 0o775}
+
+
+@pytest.mark.parametrize("target", ["x", "link"])
+def test_an_existing_file_keeps_its_mode_unless_one_is_asked_for(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link").symlink_to("x")
+    make_file(tmp_path / target, modes=Modes(0o644, 0o755)).close()
+    assert modes(tmp_path)["x"] == 0o644
+    make_file(tmp_path / target, modes=Modes(0o666, 0o777)).close()
+    assert modes(tmp_path)["x"] == 0o644
+    make_file(tmp_path / target, modes=Modes(0o600, 0o700, strict=True)).close()
+    assert modes(tmp_path)["x"] == 0o600
 
 
 def test_only_regular_files(tmp_path: Path) -> None:

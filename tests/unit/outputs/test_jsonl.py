@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from logboom.journal.reader import Block
 from logboom.journal.segments import prefix, suffix
-from logboom.outputs.jsonl import JsonlOutput, strip_tails
+from logboom.outputs.jsonl import JsonlOutput, compacted, strip_tails
 from logboom.outputs.lines import Lines
 
 Lined = list[tuple[bytes, str, str]]
@@ -79,3 +79,37 @@ def test_lines_are_json(make_jsonl: Callable[..., JsonlOutput], block_of: Callab
     assert [json.loads(line) for line in data.splitlines()] == [
         {"received_at": received_at, "entry": {"n": number}} for number in range(3)
     ]
+
+
+@given(st.lists(entries, min_size=1, max_size=6), st.sampled_from([(", ", ": "), (" ,", "\t: "), (",", ":")]))
+def test_compact_lines_mean_the_same(found: Lined, separators: tuple[str, str]) -> None:
+    sent = [json.loads(entry) for entry, _, _ in found]
+    spaced = [json.dumps(entry, separators=separators, ensure_ascii=False).encode() for entry in sent]
+    assert compacted(b"".join([line + b" \r\n" for line in spaced])) == b"".join(
+        [json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode() + b"\n" for entry in sent]
+    )
+
+
+DEEP = b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}"  # whether it is taken depends on the version of Python
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        (b'{ "a" : 24.10 ,\t"b":\r1e400 }', b'{"a":24.10,"b":1e400}'),
+        (
+            b'{"a": "x : , { \\" }  y", "n":12345678901234567890.0}',
+            b'{"a":"x : , { \\" }  y","n":12345678901234567890.0}',
+        ),
+        (b'{"a": "\\u00e9\\/"}', b'{"a":"\\u00e9\\/"}'),
+        (DEEP, DEEP),
+    ],
+)
+def test_entries_are_written_without_blanks_or_as_they_were_sent(
+    make_jsonl: Callable[..., JsonlOutput], sent: bytes, written: bytes
+) -> None:
+    around = [(b'{ "n" : 1 }', "a", "b"), (sent, "a", "b"), (b'{"n": 2}', "c", "d")]
+    lines = Lines(range(3), journal_lines(around))
+    compact = [(b'{"n":1}', "", ""), (written, "", ""), (b'{"n":2}', "", "")]
+    assert make_jsonl().render(lines).data == jsonl_lines(compact)
+    assert make_jsonl(compact=False).render(lines).data == jsonl_lines(around)

@@ -84,7 +84,7 @@ def test_takes_every_shape_of_reading(reading: bytes) -> None:
         pytest.param(b'{"time":"t","temp":1%b,"rh":2,"lux":3}' % (b"0" * 90), ACCEPTED, id="large number"),
         pytest.param(b'{"time":1 2}', NOT_JSON, id="no JSON"),
         pytest.param(b"{time:1}", NOT_JSON, id="no quotes"),
-        pytest.param(b'{"time":"\xff","temp":1,"rh":2,"lux":3}', NOT_JSON, id="not UTF-8"),
+        pytest.param(b'{"time":"\xff",temp:1,"rh":2,"lux":3}', NOT_JSON, id="no JSON, not UTF-8"),
         pytest.param(b"hello", NOT_JSON, id="text"),
         pytest.param(b",", NOT_JSON, id="comma"),
         pytest.param(b"}", NOT_JSON, id="closing brace"),
@@ -98,6 +98,30 @@ def test_a_bad_piece_is_counted_and_skipped(piece: bytes, verdict: Verdict, sepa
     assert outcome.verdicts == [ACCEPTED, verdict, ACCEPTED]
     assert outcome.entries[0] == A
     assert outcome.entries[-1] == B
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (
+            b'{"id":"caf\xe9","time":"\xff\xfe","temp":1,"rh":2,"lux":3}',
+            ("caf\ufffd", "\ufffd\ufffd", 1, 2, 3),
+        ),
+        (b'{"id":"\xf0\x9f\x9a","time":"\xc3","temp":"1","rh":2,"lux":3}', ("\ufffd", "\ufffd", "1", 2, 3)),
+        (
+            b'{"id":"x","time":"t","temp":NaN,"rh":-Infinity,"lux":Infinity}',
+            ("x", "t", "NaN", "-Infinity", "Infinity"),
+        ),
+        (rb'{"id":"\udcff","time":"t","temp":1,"rh":2,"lux":3}', (r"\udcff", "t", 1, 2, 3)),
+    ],
+)
+@pytest.mark.parametrize("separator", [b"", b"\n"])
+def test_a_reading_with_what_json_can_not_hold_is_kept(sent: bytes, kept: object, separator: bytes) -> None:
+    outcome = check(separator.join([A, sent, B]))
+    assert outcome.verdicts == [ACCEPTED] * 3
+    found = json.loads(outcome.entries[1])
+    assert tuple(found[key] for key in ("id", "time", "temp", "rh", "lux")) == kept
+    assert (outcome.entries[0], outcome.entries[2]) == (A, B)
 
 
 def test_a_number_that_no_float_can_hold_is_refused() -> None:

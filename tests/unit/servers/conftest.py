@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from logboom.model import Batch, Receipt
+from logboom.pipeline.debts import Debts
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
+from logboom.pipeline.turns import Turns
 from logboom.protocols.registry import PROTOCOLS
 from logboom.servers.connection import Connection
 from logboom.servers.listener import ListenerContext
@@ -47,6 +49,7 @@ class FakeTransport(asyncio.Transport):
     def __init__(self, peer: str, on_close: Callable[[], object]) -> None:
         super().__init__({"peername": (peer, 4711)})
         self.written = b""
+        self.unsent = 0
         self._on_close = on_close
         self.reading = True
         self.closed = False
@@ -57,6 +60,9 @@ class FakeTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed, "written after the close"
         self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -95,6 +101,7 @@ class FakeIntake(Intake):
         self.entries: list[bytes] = []
         self.counters = Counters()
         self.limits = IntakeLimits()
+        self.debts = Debts(lambda: self.limits.throttle)
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         self.batches.append(batch)
@@ -119,12 +126,13 @@ class Bench:
         self.intake = FakeIntake(at_once=at_once)
         self.reports: list[tuple[str, str]] = []
         self.behind = False
+        self.turns = Turns(lambda: self.behind)
         context = ListenerContext(
             name="front",
             settings=settings,
             intake=self.intake,
             journal=None,  # type: ignore[arg-type]
-            journal_behind=lambda: self.behind,
+            turns=self.turns,
             connections_left=lambda: files_max - self.intake.counters.connections_open,
             report=lambda kind, text: self.reports.append((kind, text)),
             tokens=None,

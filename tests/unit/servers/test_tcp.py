@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logboom.pipeline.intake import Limit
-from logboom.servers.tcp import QUIET_ABOVE_PER_S, WRITE_STALL_S_MAX
+from logboom.pipeline.unread import UNREAD_S_MAX
+from logboom.servers.tcp import QUIET_ABOVE_PER_S
 
 if TYPE_CHECKING:
     from tests.unit.servers.conftest import Bench
@@ -117,15 +118,16 @@ def test_zero_means_never(make_bench: MakeBench) -> None:
 
 def test_a_peer_that_never_reads_its_replies_is_disconnected(make_bench: MakeBench) -> None:
     bench = make_bench()
-    connection, transport = bench.connect()
-    connection.pause_writing()
-    bench.loop.now += WRITE_STALL_S_MAX
+    _, transport = bench.connect()
+    transport.unsent = 1
+    bench.listener.sweep(bench.loop.now)
+    bench.loop.now += UNREAD_S_MAX
     bench.listener.sweep(bench.loop.now)
     assert not transport.closed
     bench.loop.now += 1
     bench.listener.sweep(bench.loop.now)
     assert transport.aborted
-    assert bench.told("warning") == ["front 10.0.0.1 replies unread for 60 s; closed"]
+    assert bench.told("warning") == ["front 10.0.0.1 took nothing of what waits for it for 60 s; closed"]
 
 
 def test_a_flood_of_connections_is_told_as_a_number(make_bench: MakeBench) -> None:

@@ -99,10 +99,17 @@ def test_a_broken_array_is_refused_as_a_whole() -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("body", [b"[%b,%b]", b"%b\n%b\n", b"[\n%b\n,%b]"])
+def test_numbers_that_json_does_not_have_are_kept_as_text(body: bytes) -> None:
+    good, verdicts = read([body % (b'{"a":[NaN,-Infinity]}', b'{"b":2}')])
+    assert good == [b'{"a":["NaN","-Infinity"]}', b'{"b":2}']
+    assert verdicts == [Verdict.ACCEPTED] * 2
+
+
 @pytest.mark.parametrize("body", [rb'[{"a":"\ud83d"},{"b":2}]', b'{"a":"\\ud83d"}\n{"b":2}\n'])
 def test_half_an_emoji_costs_itself(body: bytes) -> None:
     good, verdicts = read([body])
-    assert good == [rb'{"a":"\ufffd"}', b'{"b":2}']
+    assert good == [rb'{"a":"\\ud83d"}', b'{"b":2}']
     assert verdicts == [Verdict.ACCEPTED] * 2
 
 

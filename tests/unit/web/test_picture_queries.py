@@ -20,7 +20,8 @@ def test_a_picture_shows_the_last_hour_unless_told_otherwise() -> None:
     earlier = series_query({"until": "2025-01-01T12:00:00", "points": "60"}, ["temp", "rh", "temp"])
     assert earlier.wanted.since == "2025-01-01T11:00:00.000000+00:00"
     assert earlier.fields == ("temp", "rh")
-    assert fields_query({"since": "2025-01-01"}).since == "2025-01-01T00:00:00.000000+00:00"
+    wanted, before = fields_query({"since": "2025-01-01", "before": "7"})
+    assert (wanted.since, before) == ("2025-01-01T00:00:00.000000+00:00", 7)
 
 
 def test_an_export_takes_everything_unless_told_otherwise() -> None:

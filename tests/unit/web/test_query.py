@@ -1,7 +1,9 @@
 import time
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import pytest
+from multidict import MultiDict
 
 from logboom.formats.levels import severity
 from logboom.journal.matching import Filter
@@ -77,3 +79,12 @@ def test_a_reconnecting_reader_goes_on_where_it_was() -> None:
         tail_query({}, "x")
     with pytest.raises(QueryError, match="unknown parameter"):
         tail_query({"before": "3"}, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["limit=1&limit=2", "q=a&q=", "before=1&before=1", "limit=", "before=%20", "after=٣"]
+)
+def test_a_parameter_is_given_once_and_says_something(text: str) -> None:
+    parameters = MultiDict(parse_qsl(text, keep_blank_values=True))
+    with pytest.raises(QueryError, match=r"expected once|expected a whole number"):
+        page_query(parameters)

@@ -94,9 +94,10 @@ def message_of(label: str, news: list[News], firing: list[Alert], wall: float, n
 
 
 def trial_message(label: str) -> Message:
-    """What `logboom alerts test` sends."""
+    """The message of `logboom alerts test`."""
     title = f"{ICONS['info']} {label}: test message"
-    return Message(title, "Alerts of this Logboom server come here.", "info")
+    body = "This is a test. Alerts of this Logboom server are sent to this target."
+    return Message(title, body, "info")
 
 
 def _title(news: list[News], firing: int) -> str:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from logboom.ops.alerts.engine import Condition, Key
 from logboom.ops.alerts.settings import CRITICAL, RuleSettings, RulesSettings
-from logboom.ops.health import latest_activity
+from logboom.ops.health import idle_too_long_s
 from logboom.ops.monitor import Monitor
 from logboom.ops.sources import Silence, SourceBook
 
@@ -130,9 +130,8 @@ class Rules:
         yield _condition("disk", "space", settings, text, "the disk has room again")
 
     def _inactive(self) -> Iterator[Condition]:
-        monitor = self._monitor
-        idle_s = monitor.since(latest_activity(monitor))
-        if idle_s is not None and 0 < monitor.settings.health.idle_warn_s <= idle_s:
+        idle_s = idle_too_long_s(self._monitor)
+        if idle_s is not None:
             text = f"no TCP activity for {duration(idle_s)}"
             yield _condition(
                 "inactive", "all listeners", self._settings.inactive, text, "there is TCP activity again"
@@ -168,7 +167,9 @@ class Rules:
             received = seen[-1].received - seen[0].received
             if refused >= settings.count_min and refused >= settings.share_min * received:
                 reasons = ", ".join(sorted(totals.refused))
-                text = f"listener {name} refused {refused} of {received} entries within a minute ({reasons})"
+                text = (
+                    f"listener {name} refused {refused:,} of {received:,} entries within a minute ({reasons})"
+                )
                 recovered = f"listener {name} refuses hardly any entries now"
                 yield _condition("refused", name, settings, text, recovered)
 
@@ -177,7 +178,7 @@ class Rules:
         for burst in self._book.error_bursts(settings.count_min, settings.factor):
             rule, name = burst_key(burst.listener, burst.name)
             window = duration(settings.window_s)
-            text = f"{name}: {burst.errors} errors within {window}, usually {burst.usual:.0f}"
+            text = f"{name}: {burst.errors:,} errors within {window}, usually {burst.usual:,.0f}"
             yield _condition(rule, name, settings, text, f"{name}: no more errors than usual")
 
     def _output_lagging(self) -> Iterator[Condition]:
@@ -187,7 +188,7 @@ class Rules:
             trouble, lag = runner.failing or output.trouble, runner.lag
             if trouble is None and lag <= settings.lag_max:
                 continue
-            text = f"output {name} is {lag} entries behind" + (f": {trouble}" if trouble else "")
+            text = f"output {name} is {lag:,} entries behind" + (f": {trouble}" if trouble else "")
             yield _condition("output_lagging", name, settings, text, f"output {name} keeps up again")
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from logboom.config import convert
 from logboom.errors import ConfigError
+from logboom.extras import require
 from logboom.ops.alerts.names import target_names
 from logboom.settings import Table
 
@@ -189,6 +190,8 @@ def _targets(value: Any) -> list[str]:
     if len(urls) > TARGETS_MAX:
         raise ConfigError(f"alerts.notify: found {len(urls)} targets, allowed are {TARGETS_MAX}")
     urls = [url.strip() for url in urls if url.strip()]
+    if urls:
+        require("alerts", "alerts.notify")
     for number, url in enumerate(urls):
         if not _URL.match(url):
             raise ConfigError(

@@ -1,7 +1,10 @@
 // Requests to the server that this page came from.
 
+import { parse } from "/static/exact.js";
+
 const SKEW_MS = 2000; // the Date header has whole seconds: less is not a difference
 const REST = 10; // times as long as an answer took: what takes the server long is not asked for all the time
+const MORE_MS = 200; // between two parts of an answer: others have their turn
 const REST_MS_MAX = 30_000; // a server that was away for long is seen soon
 
 let skew = 0;
@@ -26,13 +29,49 @@ export function address(path, parameters = {}) {
   return text ? `${path}?${text}` : path;
 }
 
-/** Read JSON. Throws `ApiError`; an aborted request throws what fetch throws. */
-export const read = (path, parameters, signal) => ask("GET", path, parameters, signal);
+/**
+ * Read JSON. Throws `ApiError`; an aborted request throws what fetch throws.
+ * @param {{parse?: (text: string) => any, patience_ms?: number}} [how] `patience_ms`: how long an answer may take.
+ */
+export const read = (path, parameters, signal, how) => ask("GET", path, parameters, signal, how);
+
+/** Read a page of entries, with all digits of their numbers. */
+export const readEntries = (parameters, signal) => read("/api/entries", parameters, signal, { parse });
 
 /** Delete what the parameters name. Throws as `read` does. */
 export const remove = (path, parameters) => ask("DELETE", path, parameters);
 
-async function ask(method, path, parameters, signal) {
+async function ask(method, path, parameters, signal, { parse = JSON.parse, patience_ms = 0 } = {}) {
+  const patience = patience_ms ? limited(signal, patience_ms) : { signal };
+  try {
+    return await answered(method, path, parameters, patience.signal, parse);
+  } catch (error) {
+    if (error.name === "AbortError" && patience.passed?.()) throw new ApiError("the server does not answer", 0);
+    throw error;
+  } finally {
+    patience.end?.();
+  }
+}
+
+/** A signal that also aborts after a time. */
+function limited(signal, time_ms) {
+  const own = new AbortController();
+  const abort = () => own.abort();
+  let passed = false;
+  const timer = setTimeout(() => {
+    passed = true;
+    abort();
+  }, time_ms);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  const end = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  };
+  return { signal: own.signal, passed: () => passed, end };
+}
+
+async function answered(method, path, parameters, signal, parse) {
   let answer;
   try {
     answer = await fetch(address(path, parameters), { method, signal, cache: "no-store" });
@@ -45,9 +84,10 @@ async function ask(method, path, parameters, signal) {
   if (answer.status === 401) dispatchEvent(new Event("login-needed"));
   let body = null;
   try {
-    body = await answer.json();
+    body = parse(await answer.text());
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (error.name !== "SyntaxError") throw new ApiError("the connection broke off", 0);
   }
   if (!answer.ok || body === null) throw new ApiError(body?.error ?? `the server answered ${answer.status}`, answer.status);
   return body;
@@ -60,7 +100,7 @@ export function serverNow() {
 
 /**
  * Call `act(signal)` now and every `interval_ms` after it has ended, while the page is visible; more rarely where it
- * takes long, unless it returns true: there is more to be asked for soon.
+ * takes long, unless it returns true: there is more to be asked for at once.
  * @returns {{now: () => void, stop: () => void}} `now` starts a round at once.
  */
 export function poll(act, interval_ms) {
@@ -77,7 +117,7 @@ export function poll(act, interval_ms) {
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     } finally {
-      const rest_ms = more === true ? interval_ms : Math.max(interval_ms, Math.min(REST_MS_MAX, REST * (performance.now() - began)));
+      const rest_ms = more === true ? MORE_MS : Math.max(interval_ms, Math.min(REST_MS_MAX, REST * (performance.now() - began)));
       if (mine === current && !mine.signal.aborted && !document.hidden) timer = setTimeout(round, rest_ms);
     }
   }

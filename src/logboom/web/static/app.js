@@ -6,7 +6,8 @@ import { el, setData, setText } from "/static/dom.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here } from "/static/route.js";
 import * as overview from "/static/overview.js";
-import { readState } from "/static/state.js";
+import { since } from "/static/format.js";
+import { readState, staleSince } from "/static/state.js";
 
 const STATUS_MS = 5000;
 const VIEWS = {
@@ -82,6 +83,15 @@ poll(async (signal) => {
     showHealth("unknown", error.status ? "status unknown" : "not reachable");
   }
 }, STATUS_MS);
+
+/** On every view: what is shown may have changed since. */
+addEventListener("staleness", () => {
+  const bar = document.getElementById("stale");
+  const at = staleSince();
+  bar.hidden = at === null;
+  if (at !== null) showHealth("unknown", "not reachable");
+  if (at !== null) setText(bar, `No answer from the server since ${since(at)}. What is shown may have changed since then.`);
+});
 
 const themeButton = document.getElementById("theme");
 

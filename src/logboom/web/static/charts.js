@@ -1,9 +1,10 @@
 // Charts: the numbers in entries over time, one chart a field, with the cursor in all of them.
 
 import { poll, read } from "/static/api.js";
+import { parse } from "/static/exact.js";
 import { command, el, empty, reconcile, setText } from "/static/dom.js";
 import { labelled, RANGES, setOptions } from "/static/filters.js";
-import { ago, counted, instant, value } from "/static/format.js";
+import { ago, counted, exact, instant, percent } from "/static/format.js";
 import { loadPlot, missingNote } from "/static/plot.js";
 import { go } from "/static/route.js";
 import { SeriesChart } from "/static/seriesplot.js";
@@ -11,7 +12,6 @@ import { SeriesChart } from "/static/seriesplot.js";
 export const title = "Charts";
 
 const POLL_MS = 3000;
-const ROUNDS_MAX = 20; // of asking on soon for what was not all read: the server goes on where it was
 const LISTS_MS = 15_000;
 const SOURCES_MAX = 200;
 const POINTS = 400;
@@ -35,6 +35,14 @@ function defaultFields(fields) {
   const preferred = PREFERRED.flatMap((wanted) => names.filter((name) => lastPart(name) === wanted));
   if (preferred.length) return preferred.slice(0, 4);
   return names.filter((name) => !UNIMPORTANT.includes(lastPart(name))).slice(0, 3);
+}
+
+/** A series with times and shares that can be calculated with; the values keep their digits. */
+function plain(series) {
+  const [since, until, progress] = [series.since, series.until, series.progress].map(Number);
+  const boots = series.boots.map(({ time, boot_seq }) => ({ time: Number(time), boot_seq }));
+  const gaps = series.gaps.map(({ from, to }) => ({ from: Number(from), to: Number(to) }));
+  return { ...series, since, until, progress, times: series.times.map(Number), boots, gaps };
 }
 
 class Charts {
@@ -70,7 +78,7 @@ class Charts {
     setOptions(this.range, RANGES, this.chosen.until ? "" : this.chosen.since);
     if (this.chosen.until) this.range.selectedOptions[0].textContent = "fixed";
     this.available = null;
-    this.rounds = 0;
+    this.nothing.hidden = true;
     this.lists?.now();
   }
 
@@ -114,8 +122,7 @@ class Charts {
       const chosen = this.chosen.listener ? null : known.find(([key]) => parted(key).source === this.chosen.source)?.[0];
       const options = known.length || this.chosen.source ? known : [["", "none yet"]];
       setOptions(this.source, options, chosen ?? keyOf(this.chosen.source, this.chosen.listener));
-      const answer = await read("/api/fields", this.#range, signal);
-      this.available = answer.fields;
+      this.available = await this.#fields(signal);
     } catch (error) {
       if (error.name === "AbortError") throw error;
       setText(this.live, error.message);
@@ -124,6 +131,18 @@ class Charts {
     if (!this.chosen.fields.length) this.chosen.fields = defaultFields(this.available);
     this.#showChips();
     this.drawing?.now();
+  }
+
+  /** The fields of the newest entries that have any: the server ends each answer after some seconds. */
+  async #fields(signal) {
+    let answer = { fields: [], before: "" };
+    do {
+      answer = await read("/api/fields", { ...this.#range, before: answer.before }, signal, { parse });
+      this.looked = answer.complete || answer.fields.length > 0;
+      if (!this.looked && answer.reached_at) setText(this.live, `looking for numbers, back to ${instant(Date.parse(answer.reached_at) / 1000, false)} …`);
+    } while (!this.looked);
+    this.whole = answer.complete;
+    return answer.fields;
   }
 
   #showChips() {
@@ -137,7 +156,9 @@ class Charts {
       box.checked = this.chosen.fields.includes(name);
       box.disabled = !box.checked && this.chosen.fields.length >= FIELDS_MAX;
       const one = known.get(name);
-      chip.title = one ? `${counted(one.count, "value")}, ${value(one.min)} to ${value(one.max)}` : "none in this time range";
+      const least = this.whole ? "" : "at least ";
+      const none = this.whole ? "none in this time range" : "not seen yet";
+      chip.title = one ? `${least}${counted(one.count, "value")}, ${exact(one.min)} to ${exact(one.max)}` : none;
     });
     this.fields.hidden = !names.length;
   }
@@ -152,11 +173,12 @@ class Charts {
   async #draw(signal) {
     if (!this.available) return false;
     const fields = this.chosen.fields;
-    this.nothing.hidden = fields.length > 0;
+    this.nothing.hidden = fields.length > 0 || !this.whole;
     let series = { values: {} };
     if (fields.length) {
       try {
-        series = await read("/api/series", { ...this.#range, field: fields, points: POINTS }, signal);
+        const asked = { ...this.#range, field: fields, points: POINTS };
+        series = plain(await read("/api/series", asked, signal, { parse }));
       } catch (error) {
         if (error.name === "AbortError") throw error;
         setText(this.live, error.message);
@@ -166,10 +188,9 @@ class Charts {
     this.#arrange(fields);
     for (const [name, chart] of this.charts) if (series.values[name]) chart.set(series, name);
     const partly = series.complete === false;
-    const part = partly ? ", not all read yet" : "";
+    const part = partly ? `, not all read yet: ${percent(series.progress)}` : "";
     if (fields.length) setText(this.live, this.chosen.until ? `until ${instant(series.until)}${part}` : `live${part}`);
-    this.rounds = partly ? this.rounds + 1 : 0;
-    return partly && this.rounds < ROUNDS_MAX;
+    return partly;
   }
 
   /** One chart for each field, in this order. */

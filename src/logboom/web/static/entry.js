@@ -1,13 +1,15 @@
 // One entry with all its fields, in the panel beside the list.
 
 import { el } from "/static/dom.js";
+import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
 import { link } from "/static/route.js";
-import { hasMessage, senderOf } from "/static/sender.js";
+import { messageOf, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
 const DEPTH_MAX = 12; // deeper ones are shown as JSON: nobody reads that far
-const FIELD_CHARACTERS_MAX = 500; // of one in the table: the message stands above it, the JSON below
+const SHORT_CHARACTERS_MAX = 200; // a longer text, or one of several lines, has the whole width, and can be folded
+const OPEN_CHARACTERS_MAX = 20_000; // a longer text is folded at first: a megabyte takes the browser a while
 const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below has all
 
 const panel = document.getElementById("entry");
@@ -28,15 +30,16 @@ export function closeEntry() {
  */
 export function openEntry(item, view) {
   if (panel.hidden) returnTo = document.activeElement;
-  const json = JSON.stringify(item.entry, null, 2);
+  const json = stringify(item.entry, 2);
   const at = Date.parse(item.received_at);
   const around = { since: new Date(at - AROUND_MS).toISOString(), until: new Date(at + AROUND_MS).toISOString() };
   const sender = senderOf(item);
+  const message = messageOf(item);
   const parts = [
     el("div", { class: "entry-head" },
       el("h2", {}, el("span", { class: `level level-${levelClass(item.level)}` }, item.level || "no level"), ` Entry ${item.sequence}`),
       el("button", { type: "button", class: "quiet", "aria-label": "Close the entry", on: { click: closeEntry } }, "Close")),
-    hasMessage(item) ? el("pre", { class: "entry-message" }, item.message) : null,
+    message === null ? null : el("pre", { class: "entry-message" }, message),
     el("p", { class: "actions" },
       copyButton(json),
       el("a", { href: link("search", around) }, "Show around this time"),
@@ -96,18 +99,30 @@ function fieldTable(entry) {
 function addFields(rows, value, depth) {
   for (const [name, inner] of Object.entries(value)) {
     if (rows.length > FIELDS_MAX) return;
-    const nested = inner !== null && typeof inner === "object" && depth < DEPTH_MAX && Object.keys(inner).length > 0;
+    const nested = isObject(inner) && depth < DEPTH_MAX && Object.keys(inner).length > 0;
     const head = el("th", { scope: "row" }, name);
     head.style.paddingInlineStart = `${depth * 0.9}rem`;
-    const kind = inner === null ? "null" : typeof inner;
-    rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, nested ? "" : written(inner))));
+    const kind = inner === null ? "null" : isNumber(inner) ? "number" : typeof inner;
+    const text = nested ? "" : written(inner);
+    if (text.length > SHORT_CHARACTERS_MAX || text.includes("\n")) rows.push(longRow(head, text));
+    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text)));
     if (nested) addFields(rows, inner, depth + 1);
   }
 }
 
-function written(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > FIELD_CHARACTERS_MAX ? `${text.slice(0, FIELD_CHARACTERS_MAX)}… (${counted(text.length, "character")})` : text;
+/** A row with a text of several lines, or a long one: all of it, and foldable. */
+function longRow(head, text) {
+  const lines = text.split("\n").length;
+  const size = lines > 1 ? counted(lines, "line") : counted(text.length, "character");
+  const body = el("pre", { class: "long-text" });
+  const open = text.length <= OPEN_CHARACTERS_MAX;
+  const fill = () => body.textContent || (body.textContent = text);
+  if (open) fill();
+  const fold = el("details", { open, on: { toggle: () => fold.open && fill() } },
+    el("summary", {}, head.textContent, " ", el("span", { class: "size" }, size)), body);
+  head.colSpan = 2;
+  head.replaceChildren(fold);
+  return el("tr", { class: "long" }, head);
 }
 
 document.addEventListener("keydown", (event) => {

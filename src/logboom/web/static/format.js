@@ -13,20 +13,35 @@ export const compact = (number) => (number < 10_000 ? whole.format(number ?? 0) 
 /** A count with its noun. */
 export const counted = (number, noun, plural = `${noun}s`) => `${count(number)} ${number === 1 ? noun : plural}`;
 
-/** A measured value. */
+/** A value that was calculated, in few characters. */
 export function value(number) {
   if (number === null || number === undefined) return "–";
   return Math.abs(number) >= LARGE ? short.format(number) : significant.format(number);
 }
 
+const point = new Intl.NumberFormat().formatToParts(1.5).find((part) => part.type === "decimal").value;
+const GROUPED_DIGITS_MAX = 15; // longer ones are names, such as ids: they stand there as they were sent
+
+/** A number with all its digits. Takes `Digits`, too. */
+export function exact(number) {
+  if (number === null || number === undefined) return "–";
+  const text = String(number);
+  const [, sign, digits, , decimals] = /^(-?)(\d+)(\.(\d+))?$/.exec(text) ?? [];
+  if (digits === undefined || digits.length > GROUPED_DIGITS_MAX) return text;
+  return `${sign}${whole.format(BigInt(digits))}${decimals ? `${point}${decimals}` : ""}`;
+}
+
 /** Bytes in powers of 1024. */
 export function bytes(number) {
   if (number === null || number === undefined) return "–";
-  let [rest, step] = [number, 0];
+  let [rest, step] = [Number(number), 0];
   while (rest >= 1024 && step < 4) [rest, step] = [rest / 1024, step + 1];
   const digits = step && rest < 100 ? 1 : 0;
   return `${rest.toFixed(digits)} ${["B", "KiB", "MiB", "GiB", "TiB"][step]}`;
 }
+
+/** A share that is not all, in whole per cent: 100 % is all of it. */
+export const percent = (share) => `${Math.min(99, Math.floor(share * 100))} %`;
 
 /** A rate: below ten with one decimal. */
 export function rate(number) {
@@ -66,6 +81,13 @@ export function clock(iso) {
 export function moment(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime()) ? String(iso) : `${day.format(at)}, ${clock(iso)}`;
+}
+
+/** A moment since when something is so, local: the time of day, and the day where it is not today. */
+export function since(epoch_ms) {
+  const at = new Date(epoch_ms);
+  const time = clock(at).slice(0, 8);
+  return at.toDateString() === new Date().toDateString() ? time : `${day.format(at)}, ${time}`;
 }
 
 /** Seconds since the epoch as day and time, for the head of a chart. */

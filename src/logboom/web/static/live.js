@@ -1,10 +1,10 @@
 // Live: what comes, as it comes.
 
-import { read } from "/static/api.js";
+import { readEntries } from "/static/api.js";
 import { curlLine, el, empty, setData, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { FilterForm } from "/static/filters.js";
-import { count } from "/static/format.js";
+import { count, moment } from "/static/format.js";
 import { go } from "/static/route.js";
 import { Ring } from "/static/ring.js";
 import { Rows } from "/static/rows.js";
@@ -71,13 +71,16 @@ class Live {
     clearTimeout(this.retry);
     this.tail?.close();
     try {
-      const page = await read("/api/entries", { ...this.filters, limit: HISTORY });
+      const page = await readEntries({ ...this.filters, limit: HISTORY });
       if (mine !== this.run) return; // the filter has changed again
       this.ring.clear();
       this.pending = [];
       this.total = this.skipped = this.counted = 0;
       this.rows.chosen = null;
       closeEntry();
+      if (page.more && page.entries.length < HISTORY && page.reached_at) {
+        this.ring.push({ note: `Entries before ${moment(page.reached_at)} were not looked at. Search looks further back.` });
+      }
       for (const entry of page.entries.reverse()) this.ring.push(entry);
       this.last = page.after;
       this.#showLoss();

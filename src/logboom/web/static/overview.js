@@ -1,13 +1,14 @@
 // Overview: is all well, how much comes, from whom.
 
-import { poll, read, remove } from "/static/api.js";
+import { poll, read, remove, serverNow } from "/static/api.js";
 import { showAlerts, showTargets } from "/static/alerts.js";
 import { confirmButton } from "/static/confirm.js";
 import { command, curlLine, el, reconcile, setData, setText } from "/static/dom.js";
-import { ago, bytes, compact, count, counted, duration, rate } from "/static/format.js";
+import { parse } from "/static/exact.js";
+import { ago, bytes, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
 import { link } from "/static/route.js";
 import { summaryOf } from "/static/sender.js";
-import { readState } from "/static/state.js";
+import { readState, staleSince } from "/static/state.js";
 import { Table } from "/static/tables.js";
 import { VolumeChart } from "/static/volume.js";
 
@@ -32,8 +33,8 @@ function listenerTable() {
     { head: "Port", text: (one) => one.ports.join(", "), number: true, narrow: true },
     {
       head: "State",
-      text: (one) => (one.alive ? one.trouble || "up" : one.trouble || "down"),
-      state: (one) => (!one.alive ? "error" : one.trouble ? "warning" : "ok"),
+      text: (one) => was(one, one.trouble || (one.alive ? "up" : "down")),
+      state: stateOf,
     },
     { head: "Open", text: (one) => count(one.connections_open), number: true, hint: connections },
     { head: "Lines/s", text: (one) => rate(one.lines_per_s), number: true },
@@ -41,14 +42,18 @@ function listenerTable() {
     { head: "Refused", text: (one) => compact(sum(one.refused)), number: true, narrow: true, hint: refusals },
     { head: "Bytes", text: (one) => bytes(one.bytes), number: true, narrow: true },
     { head: "Restarts", text: (one) => count(one.restarts), number: true, narrow: true },
-    { head: "Last", text: (one) => since(one.last_activity), number: true, narrow: true, hint: (one) => one.last_activity ?? "" },
+    { head: "Last", text: (one) => since(one.last_activity, one.stale), number: true, narrow: true, hint: (one) => one.last_activity ?? "" },
   ], (one) => one.name);
 }
+
+/** A state, or what it was when the server answered last. */
+const was = (one, text) => (one.stale ? `was ${text}` : text);
+const stateOf = (one) => (one.stale ? "unknown" : !one.alive ? "error" : one.trouble ? "warning" : "ok");
 
 const connections = (one) =>
   `${counted(one.connections_total, "connection")} since the start, ${count(one.connections_last_hour)} in the last hour, ${count(one.connections_refused)} refused`;
 const refusals = (one) => Object.entries(one.refused ?? {}).map(([reason, number]) => `${reason}: ${count(number)}`).join("\n");
-const since = (iso) => (iso ? ago((Date.now() - Date.parse(iso)) / 1000) : "never");
+const since = (iso, stale) => (!iso ? "never" : stale ? instant(Date.parse(iso) / 1000) : ago((serverNow() - Date.parse(iso)) / 1000));
 
 function outputTable() {
   return new Table("Outputs", [
@@ -56,8 +61,8 @@ function outputTable() {
     { head: "Type", text: (one) => one.type, narrow: true },
     {
       head: "State",
-      text: (one) => one.trouble || (one.alive ? "up" : "down"),
-      state: (one) => (!one.alive ? "error" : one.trouble ? "warning" : "ok"),
+      text: (one) => was(one, one.trouble || (one.alive ? "up" : "down")),
+      state: stateOf,
     },
     { head: "Behind", text: (one) => counted(one.lag ?? 0, "entry", "entries"), number: true },
     { head: "Position", text: (one) => count(one.position), number: true, narrow: true },
@@ -77,7 +82,7 @@ function byStateAndName(one, other) {
 function saidBy({ name, message }) {
   if (!message.startsWith("{")) return message;
   try {
-    return summaryOf({ entry: JSON.parse(message), source: name, message });
+    return summaryOf({ entry: parse(message), source: name, message });
   } catch {
     return message; // it was cut
   }
@@ -92,12 +97,12 @@ function sourceTable(forget) {
       hint: (one) => `${one.peer}, first seen ${one.first_seen}`,
     },
     { head: "Listener", text: (one) => one.listener, narrow: true },
-    { head: "State", text: (one) => one.state, state: (one) => STATES[one.state] ?? "unknown" },
-    { head: "Last seen", text: (one) => ago(one.silent_s), number: true, hint: (one) => one.last_seen },
+    { head: "State", text: (one) => was(one, one.state), state: (one) => (one.stale ? "unknown" : STATES[one.state] ?? "unknown") },
+    { head: "Last seen", text: (one) => (one.stale ? instant(Date.parse(one.last_seen) / 1000) : ago(one.silent_s)), number: true, hint: (one) => one.last_seen },
     { head: "Entries", text: (one) => compact(one.entries), number: true, narrow: true },
     { head: "Every", text: (one) => (one.interval_s === null ? "–" : one.interval_s < 1 ? "< 1 s" : duration(one.interval_s)), number: true, narrow: true },
     { head: "Last message", text: saidBy, narrow: true, grow: true },
-    { head: "", make: (one) => forgetButton(one, forget), hidden: (one) => one.state !== "silent", },
+    { head: "", make: (one) => forgetButton(one, forget), hidden: (one) => one.stale || one.state !== "silent" },
   ], (one) => `${one.listener} ${one.name}`);
 }
 
@@ -131,17 +136,16 @@ class Overview {
     this.sourcePart = part("Sources", this.sources.element);
     this.sourcePart.firstChild.append(" ", this.sourceCount);
     this.sourcePart.hidden = true;
+    this.pair = el("div", { class: "pair" },
+      part("Volume, last hour", this.volume.element),
+      part("Alerts", this.alerts, this.targets));
+    this.parts = [this.figures, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
+      part("Outputs", this.outputs.element, this.noOutputs)];
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
       this.banner,
       this.first,
-      this.figures,
-      el("div", { class: "pair" },
-        part("Volume, last hour", this.volume.element),
-        part("Alerts", this.alerts, this.targets)),
-      this.sourcePart,
-      part("Listeners", this.listeners.element),
-      part("Outputs", this.outputs.element, this.noOutputs),
+      ...this.parts,
     );
     this.lists = poll((signal) => this.#sources(signal), LISTS_MS);
     this.polls = [
@@ -157,20 +161,37 @@ class Overview {
       found = await readState(signal);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      this.#banner("unknown", "No answer", error.message, []);
+      this.#stale(error);
       return;
     }
     const { status, alerts, state, badge, texts } = found;
     const uptime = `version ${status.version}, up for ${duration(status.uptime_s)}`;
     this.#banner(state, state === "ok" ? HEADLINES.ok : `${HEADLINES[state]}: ${badge}`, uptime, texts);
-    this.#figures(status);
+    this.#known(status);
     if (alerts) showAlerts(this.alerts, alerts);
     if (alerts) showTargets(this.targets, alerts.notify);
     this.first.hidden = status.journal.entries > 0;
-    this.listeners.set(status.listeners);
-    this.outputs.set(status.outputs);
     this.outputs.element.hidden = !status.outputs.length;
     this.noOutputs.hidden = Boolean(status.outputs.length);
+  }
+
+  /** Show what a status tells, or what the last one told. */
+  #known(status, stale = false) {
+    this.status = status;
+    const marked = (items) => items.map((one) => ({ ...one, stale }));
+    this.#figures(status, stale);
+    this.listeners.set(marked(status.listeners));
+    this.outputs.set(marked(status.outputs));
+    if (this.known) this.sources.set(marked(this.known));
+    for (const box of this.parts) box.classList.toggle("stale", stale);
+  }
+
+  /** The server does not answer: what stands there is what was. */
+  #stale(error) {
+    const at = staleSince();
+    const about = at ? `${error.message}; the state below is from then` : error.message;
+    this.#banner("unknown", at ? `No answer since ${sinceWhen(at)}` : "No answer", about, []);
+    if (this.status) this.#known(this.status, true);
   }
 
   #banner(state, headline, about, texts) {
@@ -184,14 +205,14 @@ class Overview {
     this.problems.hidden = !items.length;
   }
 
-  #figures({ rates, totals, journal }) {
+  #figures({ rates, totals, journal }, stale) {
     const kept = journal.entries - (journal.oldest_sequence ?? 0);
     const figures = [
       ["Lines/s", rate(rates.lines_per_s), `${bytes(rates.bytes_per_s)}/s`],
       ["Stored", compact(totals.stored), `${bytes(totals.bytes)} since the start`, count(totals.stored)],
       ["Refused", compact(totals.refused), `${compact(totals.filtered)} filtered, ${compact(totals.failed)} failed`, count(totals.refused)],
       ["Journal", bytes(journal.bytes), counted(kept, "entry", "entries")],
-      ["Disk free", bytes(journal.free_bytes), journal.trouble ?? (journal.writable ? "writable" : "not writable")],
+      ["Disk free", bytes(journal.free_bytes), was({ stale }, journal.trouble ?? (journal.writable ? "writable" : "not writable"))],
       ["Last commit", milliseconds(journal.last_commit_s), "write and sync"],
     ];
     reconcile(this.figures, figures, ([name]) => name,
@@ -207,7 +228,8 @@ class Overview {
   async #sources(signal) {
     const answer = await this.#quietly("/api/sources", { limit: SOURCES_MAX }, signal);
     if (!answer) return;
-    this.sources.set(answer.sources.sort(byStateAndName));
+    this.known = answer.sources.sort(byStateAndName);
+    this.sources.set(this.known);
     this.sourcePart.hidden = !answer.sources.length;
     const more = answer.total > answer.sources.length ? `the last ${answer.sources.length} of ${count(answer.total)}` : "";
     setText(this.sourceCount, more);
@@ -222,6 +244,7 @@ class Overview {
   async #volume(signal) {
     const volume = await this.#quietly("/api/volume", { buckets: VOLUME_BUCKETS, since: "1h" }, signal);
     if (volume) this.volume.set(volume);
+    return volume?.complete === false;
   }
 
   /** An answer, or null: `#status` tells what is wrong, once is enough. */

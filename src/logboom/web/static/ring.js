@@ -1,5 +1,7 @@
 // The newest entries of a stream: bounded in number and in bytes, with indexes that never change.
 
+import { parse } from "/static/exact.js";
+
 export const ENTRIES_MAX = 50_000; // an hour of a busy service; the journal has the rest
 const CHARACTERS_MAX = 64e6; // entries may have a megabyte each: their number is no bound
 
@@ -35,7 +37,7 @@ export class Ring {
   at(index) {
     const item = this.items.get(index);
     if (typeof item !== "string") return item;
-    const parsed = JSON.parse(item);
+    const parsed = parse(item);
     parsed.size = item.length; // what it counted stays what it counts
     this.items.set(index, parsed);
     return parsed;

@@ -1,20 +1,19 @@
 // Search: the journal by text, level, source, listener and time; what is shown can be downloaded.
 
-import { address, read, serverNow } from "/static/api.js";
+import { address, read, readEntries, serverNow } from "/static/api.js";
 import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { FilterForm, RANGES, toIso, toLocal } from "/static/filters.js";
-import { count, counted } from "/static/format.js";
+import { Finder } from "/static/finder.js";
+import { count, counted, instant, percent } from "/static/format.js";
 import { go } from "/static/route.js";
 import { Rows } from "/static/rows.js";
 import { VolumeChart } from "/static/volume.js";
 
 export const title = "Search";
 
-const PAGE = 200;
 const SHOWN_MAX = 20_000; // entries in the browser's memory; the download has all
 const BUCKETS = 60;
-const ROUNDS_MAX = 20; // of asking on for what was not all counted: the server goes on where it was
 const DEFAULT_RANGE = "1h";
 const FILTERS = ["q", "level", "source", "listener"];
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -32,19 +31,25 @@ function formOf({ since, until, ...chosen }) {
   return { ...chosen, range: preset ? since : "own", from: preset ? "" : toLocal(since), to: preset ? "" : toLocal(until) };
 }
 
-/** A fixed time range, by the server's clock: list, histogram and download are of the same entries. */
-async function fixedRange({ since, until, ...chosen }, signal) {
+/**
+ * A fixed time range, by the server's clock: list, histogram and download are of the same entries. `drawn` is where the
+ * histogram begins: where there is no begin, at the journal's first entry.
+ */
+async function fixedRange({ since, until }, signal) {
   const ago = /^(\d+)([smhdw])$/.exec(since);
   const end = until || new Date(serverNow()).toISOString();
-  if (ago) return { since: new Date(Date.parse(end) - Number(ago[1]) * UNIT_MS[ago[2]]).toISOString(), until: end };
-  if (since && since !== "all") return { since, until: end };
-  const { entries } = await read("/api/entries", { ...chosen, limit: 1, after: -1 }, signal);
-  return { since: entries[0]?.received_at ?? new Date(Date.parse(end) - UNIT_MS.h).toISOString(), until: end };
+  if (ago) return withDrawn(new Date(Date.parse(end) - Number(ago[1]) * UNIT_MS[ago[2]]).toISOString(), end);
+  if (since && since !== "all") return withDrawn(since, end);
+  const { entries } = await readEntries({ limit: 1, after: -1 }, signal);
+  const hourBefore = new Date(Date.parse(end) - UNIT_MS.h).toISOString();
+  return { since: "", until: end, drawn: entries[0]?.received_at ?? hourBefore };
 }
+
+const withDrawn = (since, until) => ({ since, until, drawn: since });
 
 class SearchView {
   constructor(root, parameters) {
-    this.found = [];
+    this.finder = new Finder({}, () => {});
     this.form = new FilterForm("Search", ["q", "level", "source", "listener", "range", "from", "to"],
       (values, { typing }) => this.#asked(values, typing));
     this.form.element.append(el("button", { type: "submit", class: "primary" }, "Search"));
@@ -52,17 +57,20 @@ class SearchView {
       this.#go({ since: new Date(from * 1000).toISOString(), until: new Date(to * 1000).toISOString() }, false);
     });
     this.summary = el("span", { role: "status", class: "summary" });
+    this.bar = el("progress", { max: 1, "aria-label": "Progress of the search" });
+    this.stop = el("button", { type: "button", on: { click: () => this.#stop() } }, "Stop");
+    this.progress = el("span", { class: "progress", hidden: true }, this.bar, this.stop);
     this.csv = el("a", { class: "button", download: true }, "CSV");
     this.jsonl = el("a", { class: "button", download: true }, "JSONL");
     this.exports = el("span", { class: "exports" }, "Download ", this.csv, this.jsonl);
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
-    const items = { first: () => 0, end: () => this.found.length, at: (index) => this.found[index] };
+    const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
     this.nothing = empty("Nothing was found in this time range.", el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
     this.nothing.hidden = true;
     this.more = el("p", { class: "more" }, this.older);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.volume.element,
-      el("p", { class: "status-line" }, this.summary, this.exports), this.rows.element, this.nothing, this.more);
+      el("p", { class: "status-line" }, this.summary, this.progress, this.exports), this.rows.element, this.nothing, this.more);
     this.update(parameters);
   }
 
@@ -76,6 +84,7 @@ class SearchView {
 
   close() {
     this.abort?.abort();
+    this.finder.close();
     this.rows.close();
     this.volume.close();
   }
@@ -87,7 +96,7 @@ class SearchView {
   #asked({ range, from, to, ...chosen }, typing) {
     if (range === "own" && !from && !to) { // chosen just now: start from what is shown
       this.#showOwn(true);
-      this.form.set({ ...chosen, range, from: toLocal(this.range?.since), to: toLocal(this.range?.until) });
+      this.form.set({ ...chosen, range, from: toLocal(this.range?.drawn), to: toLocal(this.range?.until) });
       this.form.controls.from.focus();
       return;
     }
@@ -104,79 +113,88 @@ class SearchView {
 
   async #run() {
     this.abort?.abort();
+    this.finder.close();
     const { signal } = (this.abort = new AbortController());
     setText(this.summary, "Searching …");
     try {
-      const range = await fixedRange(this.filters, signal);
-      this.range = range;
-      this.query = { ...this.filters, ...range };
-      this.csv.href = address("/api/export.csv", this.query);
-      this.jsonl.href = address("/api/export.jsonl", this.query);
+      const { drawn, ...range } = (this.range = await fixedRange(this.filters, signal));
+      const query = { ...this.filters, ...range };
+      this.csv.href = address("/api/export.csv", query);
+      this.jsonl.href = address("/api/export.jsonl", query);
+      this.counting = { ...query, since: drawn, buckets: BUCKETS };
       this.total = null;
-      await Promise.all([this.#firstPage(signal), this.#count(signal)]);
+      closeEntry();
+      this.rows.chosen = null;
+      this.finder = new Finder(query, () => this.#show());
+      await Promise.all([this.finder.more(), this.#count(signal)]);
     } catch (error) {
       if (error.name === "AbortError") return;
-      setText(this.summary, error.message);
-      this.found = [];
+      this.finder = new Finder({}, () => {});
       this.#show();
+      this.older.hidden = true;
+      setText(this.summary, error.message);
     }
   }
 
-  async #firstPage(signal) {
-    const page = await read("/api/entries", { ...this.query, limit: PAGE }, signal);
-    closeEntry();
-    this.rows.chosen = null;
-    this.found = [];
-    this.#take(page);
-  }
-
+  /** Count until all is counted: the server continues where it was. */
   async #count(signal) {
     try {
-      for (let round = 0; round < ROUNDS_MAX && !this.total?.complete; round += 1) {
-        this.total = await read("/api/volume", { ...this.query, buckets: BUCKETS }, signal);
-        this.volume.set(this.total);
-        this.#sum();
+      while (!this.total?.complete) {
+        const total = await read("/api/volume", this.counting, signal);
+        this.total = total;
+        this.volume.set(total);
+        this.#show();
       }
     } catch (error) {
-      if (error.name === "AbortError") throw error; // without a histogram there is still a list
+      if (error.name === "AbortError") return; // without a histogram there is still a list
     }
   }
 
-  async #older() {
-    this.older.disabled = true;
-    try {
-      this.#take(await read("/api/entries", { ...this.query, limit: PAGE, before: this.before }, this.abort.signal));
-    } catch (error) {
-      if (error.name !== "AbortError") setText(this.summary, error.message);
-    } finally {
-      this.older.disabled = false;
-    }
+  #stop() {
+    this.abort.abort();
+    this.finder.stop();
   }
 
-  #take(page) {
-    for (const entry of page.entries) this.found.push({ ...entry, dated: true });
-    this.before = page.before;
-    this.goes_on = page.more;
-    this.#show();
+  #older() {
+    const { signal } = (this.abort = new AbortController());
+    this.finder.more();
+    if (!this.total?.complete) this.#count(signal);
   }
 
   #show() {
-    const full = this.found.length >= SHOWN_MAX;
-    this.older.hidden = !this.goes_on || !this.found.length && !this.before || full;
-    this.nothing.hidden = this.found.length > 0 || Boolean(this.goes_on);
-    this.rows.element.hidden = !this.found.length;
+    const { found, running, ended } = this.finder;
+    const full = found.length >= SHOWN_MAX;
+    this.progress.hidden = !running;
+    this.bar.value = this.finder.share;
+    this.older.hidden = running || ended || full;
+    this.nothing.hidden = found.length > 0 || !ended;
+    this.rows.element.hidden = !found.length;
     this.rows.draw();
-    this.#sum();
+    setText(this.summary, this.#sum());
+    setText(this.older, this.finder.stopped || this.finder.trouble || !found.length ? "Search further back" : "Older");
   }
 
+  /** What was found, of how many, and how far the search came. */
   #sum() {
-    const shown = this.found.length;
+    const { found, running, ended, stopped, trouble } = this.finder;
+    const shown = found.length;
     const all = this.total?.complete ? this.total.total : null;
-    if (all !== null && all >= shown) setText(this.summary, `${counted(all, "entry", "entries")}${all > shown ? `, the newest ${count(shown)} shown` : ""}`);
-    else setText(this.summary, `${this.goes_on ? "The newest " : ""}${counted(shown, "entry", "entries")}`);
-    setText(this.older, this.found.length ? "Older" : "Search further back");
+    if (ended) return entries(shown);
+    const some = all !== null && all > shown ? `${count(shown)} of ${entries(all)}` : entries(shown);
+    if (running && !shown && !this.finder.reached_at) return "Searching …";
+    if (running) return `Searching, ${this.#reached("back to")}: ${some} so far`;
+    if (trouble) return `Interrupted (${trouble}) ${this.#reached("at")}: ${some} so far`;
+    if (stopped) return `Stopped ${this.#reached("at")}: ${some} so far`;
+    return all !== null && all >= shown ? `${entries(all)}, the newest ${count(shown)} shown` : `The newest ${entries(shown)}`;
+  }
+
+  #reached(preposition) {
+    const { reached_at, share } = this.finder;
+    return reached_at ? `${preposition} ${instant(Date.parse(reached_at) / 1000, false)} (${percent(share)})` : "at the beginning";
   }
 }
+
+const entries = (number) => counted(number, "entry", "entries");
 
 /** Show the search. */
 export const show = (root, parameters) => new SearchView(root, parameters);

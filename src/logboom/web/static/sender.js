@@ -1,5 +1,7 @@
 // Who sent an entry, as the server has it (formats/records.py, `sender`): the name is what a filter takes. And what
-// a list shows of an entry.
+// a list shows of an entry. Fields may hold any JSON.
+
+import { isNumber, isObject, written } from "/static/exact.js";
 
 const SENDER_KEYS = [
   "source", "device", "device_id", "deviceId", "sensor_id", "sensorId",
@@ -24,23 +26,36 @@ export function senderOf(item) {
 
 function named(value) {
   if (typeof value === "string") return value.slice(0, CHARACTERS_MAX);
-  return typeof value === "number" && Math.abs(value) < NUMBERED_MAX ? String(value) : "";
+  return isNumber(value) && Math.abs(value) < NUMBERED_MAX ? numbered(String(value)) : "";
+}
+
+/** A number as the server names a sender by it: in Python's notation. */
+function numbered(text) {
+  if (/^-?\d+$/.test(text)) return String(BigInt(text));
+  const number = Number(text);
+  const size = Math.abs(number);
+  if (number && (size >= 1e16 || size < 1e-4)) return number.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+  return Number.isInteger(number) ? `${number}.0` : String(number);
 }
 
 function isReading(entry) {
-  return READING_KEYS.every((key) => entry[key] !== null && entry[key] !== "" && Number.isFinite(Number(entry[key])));
+  return READING_KEYS.every((key) => entry[key] !== null && entry[key] !== "" && !isObject(entry[key]) && Number.isFinite(Number(entry[key])));
 }
 
-/** Whether an entry says something itself; else its message is the whole entry as JSON. */
-export function hasMessage(item) {
-  return MESSAGE_KEYS.some((key) => item.entry?.[key] !== null && item.entry?.[key] !== undefined);
+/** The message of an entry; null: it has none, and the server puts the whole entry as JSON there. */
+export function messageOf(item) {
+  const own = MESSAGE_KEYS.map((key) => item.entry?.[key]).find((value) => value !== null && value !== undefined);
+  if (own === undefined) return item.entry && item.message.startsWith("{") ? null : item.message;
+  if (Array.isArray(own) && own.every((line) => typeof line === "string")) return own.join("\n");
+  return written(own);
 }
 
 /** An entry on one line: its message, else its fields without those that stand beside it. */
 export function summaryOf(item) {
-  if (hasMessage(item) || !item.entry) return item.message;
+  const message = messageOf(item);
+  if (message !== null) return message;
   const sender = senderOf(item);
-  const fields = Object.entries(item.entry).filter(([name, value]) => String(value) !== sender && !TIME_KEYS.includes(name));
-  const texts = fields.slice(0, SUMMARY_FIELDS_MAX).map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const fields = Object.entries(item.entry).filter(([name, value]) => written(value) !== sender && !TIME_KEYS.includes(name));
+  const texts = fields.slice(0, SUMMARY_FIELDS_MAX).map(([name, value]) => `${name}=${written(value)}`);
   return texts.join("  ") || item.message;
 }

@@ -2,7 +2,7 @@
 
 import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
-import { bytes, compact, instant, value } from "/static/format.js";
+import { bytes, compact, exact, instant, value } from "/static/format.js";
 import { axes, colour, fit } from "/static/plot.js";
 
 const HEIGHT_PX = 150;
@@ -11,23 +11,26 @@ const UNITS = { temp: "°C", rh: "%", lux: "lx", irradiance: "W/m²", uptime_ms:
 const BYTES = /^(heap|spiffs|free_psram|psram|bytes)|_bytes$/;
 const BOOT_MARK_PX = 8; // between two marks: more would be a wall, and hide the line
 const NEAR_POINTS = 8; // how far from the cursor a value is looked for: readings are rarer than points
+const DERIVED = "irradiance"; // few sensors send it: it is made of the lux
 const SYNC_KEY = "charts";
 
-/** How a field's values are written. */
-function writerOf(name) {
+/** How a field's values are written: `sent` those that came, with all digits; `calculated` means of them. */
+function writersOf(name) {
   const last = name.slice(name.lastIndexOf(".") + 1);
-  if (BYTES.test(last)) return bytes;
-  const unit = UNITS[last];
-  return unit ? (number) => (number === null || number === undefined ? "–" : `${value(number)} ${unit}`) : value;
+  if (BYTES.test(last)) return { sent: bytes, calculated: bytes };
+  const unit = UNITS[last] ? ` ${UNITS[last]}` : "";
+  const withUnit = (write) => (number) => (number === null || number === undefined ? "–" : `${write(number)}${unit}`);
+  return { sent: withUnit(last === DERIVED ? value : exact), calculated: withUnit(value) };
 }
 
 const lastOf = (numbers) => numbers.findLast((number) => number !== null) ?? null;
+const plotted = (numbers) => numbers.map((number) => (number === null ? null : Number(number)));
 
 /** A chart of one field. `choose` is called with the range that the user selects, epoch s. */
 export class SeriesChart {
   constructor(uPlot, name, choose) {
     this.uPlot = uPlot;
-    this.write = writerOf(name);
+    this.write = writersOf(name);
     this.choose = choose;
     this.series = null;
     this.now = el("b");
@@ -41,7 +44,7 @@ export class SeriesChart {
   start() {
     const line = { width: 1.6, stroke: () => this.#tint(), gaps: (plot, ...rest) => this.#gaps(plot, ...rest) };
     const edge = { ...line, width: 0, stroke: null, points: { show: false } };
-    const mark = (number) => (this.write === bytes ? bytes(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
+    const mark = (number) => (this.write.sent === bytes ? bytes(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
     const options = {
       width: Math.max(200, this.box.clientWidth),
       height: HEIGHT_PX,
@@ -73,7 +76,7 @@ export class SeriesChart {
     this.series = series;
     this.values = series.values[name];
     const { mean, min, max } = this.values;
-    this.plot.setData([series.times, mean, min, max]);
+    this.plot.setData([series.times, mean, min, max].map(plotted));
     this.#tell(this.plot.cursor.left >= 0 ? this.plot.cursor.idx : null);
   }
 
@@ -145,13 +148,16 @@ export class SeriesChart {
     if (at === null) {
       const known = (numbers) => numbers.filter((number) => number !== null);
       const [low, high] = [known(min), known(max)];
-      setText(this.now, this.write(lastOf(last)));
-      const range = low.length ? `${this.write(least(low))} to ${this.write(most(high))}` : "no values in this time range";
+      setText(this.now, this.write.sent(lastOf(last)));
+      this.now.title = exact(lastOf(last));
+      const range = low.length ? `${this.write.sent(least(low))} to ${this.write.sent(most(high))}` : "no values in this time range";
       setText(this.about, range);
       return;
     }
-    setText(this.now, this.write(mean[at]));
-    const spread = min[at] === max[at] ? "" : `${this.write(min[at])} to ${this.write(max[at])} · `;
+    const one = String(min[at]) === String(max[at]);
+    setText(this.now, one ? this.write.sent(min[at]) : this.write.calculated(mean[at]));
+    this.now.title = exact(one ? min[at] : mean[at]);
+    const spread = one ? "" : `${this.write.sent(min[at])} to ${this.write.sent(max[at])} · `;
     setText(this.about, `${spread}${instant(this.series.times[at])}`);
   }
 }
@@ -159,10 +165,10 @@ export class SeriesChart {
 /** The place of the value that is nearest to one, or null when there is none near. */
 function nearest(values, index) {
   for (let distance = 0; distance <= NEAR_POINTS; distance += 1) {
-    for (const place of [index - distance, index + distance]) if (Number.isFinite(values[place])) return place;
+    for (const place of [index - distance, index + distance]) if (values[place] !== null && Number.isFinite(Number(values[place]))) return place;
   }
   return null;
 }
 
-const least = (numbers) => numbers.reduce((a, b) => Math.min(a, b));
-const most = (numbers) => numbers.reduce((a, b) => Math.max(a, b));
+const least = (numbers) => numbers.reduce((a, b) => (b < a ? b : a));
+const most = (numbers) => numbers.reduce((a, b) => (b > a ? b : a));

@@ -1,4 +1,4 @@
-// How the server is, in a few words: the worse of its own trouble and of the alerts that fire.
+// How the server is, in a few words: the worse of its own trouble and of the alerts that fire. And whether it answers.
 
 import { read } from "/static/api.js";
 import { counted } from "/static/format.js";
@@ -6,14 +6,36 @@ import { counted } from "/static/format.js";
 const WEIGHTS = ["ok", "warning", "error"];
 const OF_ALERTS = { warning: "warning", critical: "error" };
 const TOLD = ["inactive", "listener_down"]; // rules on what `problems` tell of, too
+const PATIENCE_MS = 8000; // the server answers from memory: one that hangs shows nothing new
+
+/** When the server answered last, ms since the epoch; null: it has not yet. */
+let answered_at = null;
+let stale = false;
+
+/** Since when nothing new is known of the server, ms since the epoch; null: it answers, or has never answered. */
+export const staleSince = () => (stale ? answered_at : null);
+
+function setStale(now) {
+  if (!now) answered_at = Date.now();
+  if (stale === now) return;
+  stale = now;
+  dispatchEvent(new Event("staleness"));
+}
 
 /**
- * Ask how the server is.
+ * Ask how the server is. `staleness` is dispatched when it ceases or begins to answer.
  * @returns {Promise<{status: object, alerts: object|null, state: string, badge: string, texts: string[]}>} `status` and
  *   `alerts` are answers of the API; `texts` tell what is wrong, one each.
  */
 export async function readState(signal) {
-  const [status, alerts] = await Promise.all([read("/api/status", {}, signal), quietly("/api/alerts", signal)]);
+  let status, alerts;
+  try {
+    [status, alerts] = await Promise.all([read("/api/status", {}, signal, { patience_ms: PATIENCE_MS }), quietly("/api/alerts", signal)]);
+  } catch (error) {
+    if (error.name !== "AbortError" && !isLogin(error)) setStale(true);
+    throw error;
+  }
+  setStale(false);
   const { firing, worst } = status.alerts;
   const problems = status.problems.length;
   const weight = Math.max(WEIGHTS.indexOf(status.status), WEIGHTS.indexOf(OF_ALERTS[worst] ?? "ok"));
@@ -24,9 +46,12 @@ export async function readState(signal) {
   return { status, alerts, state: WEIGHTS[weight], badge, texts: [...texts] };
 }
 
+/** Whether the server wants a token: then it is there, and the form for it is, too. */
+const isLogin = (error) => error.status === 401 || error.status === 403;
+
 async function quietly(path, signal) {
   try {
-    return await read(path, {}, signal);
+    return await read(path, {}, signal, { patience_ms: PATIENCE_MS });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     return null; // the status has their number

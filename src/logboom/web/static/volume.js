@@ -2,7 +2,7 @@
 
 import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
-import { CLASSES, compact, count, instant, levelClass, period } from "/static/format.js";
+import { CLASSES, compact, count, instant, levelClass, percent, period } from "/static/format.js";
 import { axes, colour, fit, loadPlot, missingNote } from "/static/plot.js";
 
 const HEIGHT_PX = 150;
@@ -155,7 +155,7 @@ export class VolumeChart {
     }
     const [when, ...chips] = this.legend.children;
     const at = index === null ? null : this.volume.times[index];
-    const partly = this.volume.complete ? "" : " (not all counted yet)";
+    const partly = this.volume.complete ? "" : ` (not all counted yet: ${percent(this.volume.progress)})`;
     const span = period(this.volume.since, this.volume.until);
     setText(when, at === null ? `${span}${partly}` : `from ${instant(at)}`);
     chips.forEach((chip, place) => setText(chip.querySelector("b"), count(pick(this.sums[shown[place]]))));

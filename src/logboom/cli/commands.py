@@ -1,0 +1,109 @@
+"""Every command and where it is. Only the one that is asked for is imported: others would double its start."""
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from logboom.errors import LogboomError
+
+
+class Place(NamedTuple):
+    """The module and function of a command."""
+
+    module: str
+    """In `logboom.cli`."""
+    function: str = ""
+    """Empty: the module is a group, and has an `app`."""
+    takes_options: bool = True
+    """False: options behind the first argument are the argument's own."""
+    hidden: bool = False
+
+
+COMMANDS: Final = {
+    "serve": Place("serve", "serve"),
+    "send": Place("send", "send"),
+    "run": Place("run", "run", takes_options=False),
+    "tail": Place("tail", "tail"),
+    "logs": Place("logs", "logs"),
+    "export": Place("export", "export"),
+    "stats": Place("stats", "stats"),
+    "simulate": Place("simulate"),
+    "health": Place("health", "health"),
+    "verify": Place("verify", "verify"),
+    "prove": Place("prove", "prove"),
+    "config": Place("config"),
+    "alerts": Place("alerts"),
+    "token": Place("token"),
+    "cert": Place("cert", "cert"),
+    "docs": Place("docs", "docs", hidden=True),
+}
+"""In the order of the help."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import logboom
+
+        typer.echo(f"logboom {logboom.__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def make_app(only: str = "") -> typer.Typer:
+    """The command line with one command, or with all of them when there is none of that name."""
+    made = typer.Typer(
+        name="logboom",
+        help="One log-collection server: it answers only when an entry is safe on disk.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for name, place in COMMANDS.items():
+        if only not in COMMANDS or name == only:
+            _add(made, name, place)
+    return made
+
+
+def _add(app: typer.Typer, name: str, place: Place) -> None:
+    module = import_module(f"logboom.cli.{place.module}")
+    if place.function:
+        command = getattr(module, place.function)
+        settings = {} if place.takes_options else {"allow_interspersed_args": False}
+        app.command(name, context_settings=settings, hidden=place.hidden)(command)
+    else:
+        app.add_typer(module.app, name=name)
+
+
+def run(words: list[str]) -> None:
+    """Run the command line. Errors of ours end with one line and exit code 1."""
+    try:
+        make_app(words[0] if words else "")()
+    except LogboomError as error:
+        from logboom.ops import journald
+
+        print(journald.prefixed(f"❌ {error}", sys.stderr), file=sys.stderr)  # noqa: T201 - the command's answer
+        sys.exit(1)
+
+
+if TYPE_CHECKING:
+    app: typer.Typer
+    """All of it, made when it is asked for first."""
+
+
+def __getattr__(name: str) -> object:
+    if name != "app":
+        raise AttributeError(f"module 'logboom.cli.commands' has no attribute {name!r}")
+    made = globals()["app"] = make_app()
+    return made

@@ -1,0 +1,41 @@
+"""The depth of an entry's arrays and objects: one bound, whatever interpreter reads it.
+
+Decoders have bounds of their own, which differ: the recursion limit up to Python 3.11, ten thousand levels in 3.13, the
+size of the thread's stack from 3.14 on. An entry at the edge would be stored, and then be unreadable for others.
+"""
+
+import re
+from itertools import accumulate
+from typing import Final
+
+NESTING_MAX: Final = 500
+"""Levels of an entry: far more than entries have, and half of what the most careful decoder takes."""
+
+_BYTES_MIN: Final = 2 * (NESTING_MAX + 1)
+"""A line needs two bytes per level."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = tuple(1 if code in b"[{" else -1 for code in range(256))
+
+
+def is_too_deep(chunk: bytes) -> bool:
+    """Return true if a line is nested deeper than `NESTING_MAX`. Examines long lines only, in steps of a kilobyte."""
+    start, end = 0, len(chunk)
+    while end - start >= _BYTES_MIN:
+        stop = chunk.rfind(b"\n", start, start + _BYTES_MIN)
+        if stop < 0:
+            stop = chunk.find(b"\n", start)
+            stop = end if stop < 0 else stop
+            if _is_deep(chunk, start, stop):
+                return True
+        start = stop + 1
+    return False
+
+
+def _is_deep(chunk: bytes, start: int, stop: int) -> bool:
+    """Return true if one line is too deep: brackets are followed one by one only where there are enough of them."""
+    if chunk.count(b"[", start, stop) + chunk.count(b"{", start, stop) <= NESTING_MAX:
+        return False
+    brackets = _STRING.sub(b"", chunk[start:stop]).translate(None, _OTHERS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > NESTING_MAX

@@ -1,0 +1,191 @@
+"""Checkpoints of the deduplicator: what it remembers, on disk, and how far in the journal that reaches.
+
+Files are `<data_dir>/keys/<start, seconds since the epoch>.keys`, one per generation, appended to in frames:
+the journal position that the frame reaches, the number of digests, a checksum, the digests. A frame is not
+synced. What a crash takes of the last ones is read again from the journal, whose lines hold their keys, from
+the position of the last whole frame on.
+"""
+
+import os
+import re
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import xxhash
+
+from logboom.durable import FILE_MODE, make_folder
+from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
+from logboom.journal.reader import JournalReader
+from logboom.journal.segments import list_segments
+from logboom.journal.writer import Committed
+from logboom.model import Report
+from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
+
+POSITION_INTERVAL_S: Final = 30.0
+"""Interval of noting the position while no keys come; a start after a crash reads what came since."""
+
+LOOK_BACK_BYTES_MAX: Final = 1 << 30
+"""Bytes of the journal's end that are read where there is no checkpoint, as after an upgrade: about half a second."""
+
+_FRAME: Final = struct.Struct("<8sQIQ")
+_MAGIC: Final = b"lbkeys1\n"
+_SUFFIX: Final = ".keys"
+_KEY: Final = re.compile(
+    rb',"source":"(?:[^"\\\n]++|\\.)*+"' + KEY_AT + rb'("(?:[^"\\\n]++|\\.)*+")' + LISTENER_AT
+)
+
+
+class KeyLog:
+    """Keeps a deduplicator over restarts. Used on the thread of the deduplicator.
+
+    Args:
+        data_dir: of the server; the files are in its folder `keys`.
+        deduplicator: is filled by `open`.
+        window_s: how long files are kept, seconds.
+        report: logs a disk that fails; entries are stored all the same.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        deduplicator: Deduplicator,
+        window_s: float,
+        report: Report,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = data_dir / "keys"
+        self._deduplicator = deduplicator
+        self._window_s = window_s
+        self._report = report
+        self._clock = clock
+        self._path: Path | None = None
+        self._started_s = 0.0
+        self._position = -1
+        self._noted_at = 0.0
+        self._failing = False
+
+    def open(self, journal: Path, committed: Callable[[], Committed]) -> None:
+        """Read the files, then the journal from where they end.
+
+        Args:
+            journal: the journal's folder.
+            committed: how far it may be read.
+
+        Raises:
+            OSError: the journal can't be read.
+        """
+        for path in self._files():
+            self._read(path)
+        start = self._position if self._position >= 0 else _look_back(journal)
+        self._replay(JournalReader(journal, start, committed))
+        self.note(committed().next_sequence)
+
+    def note(self, position: int) -> None:
+        """Write down what was stored since the last call. A disk that fails is logged once.
+
+        Args:
+            position: the journal's sequence up to which every key is settled.
+        """
+        fresh = self._deduplicator.take_fresh()
+        now = self._clock()
+        if not fresh and (position == self._position or now - self._noted_at < POSITION_INTERVAL_S):
+            return
+        try:
+            self._append(self._file(now), position, fresh)
+            self._position, self._noted_at, self._failing = position, now, False
+        except OSError as error:
+            if not self._failing:
+                self._report("error", f"keys of entries can't be noted in {self._folder}: {error}")
+            self._failing = True
+
+    def _append(self, path: Path, position: int, digests: list[bytes]) -> None:
+        data = b"".join(digests)
+        head = struct.pack("<QI", position, len(digests))
+        frame = _FRAME.pack(_MAGIC, position, len(digests), xxhash.xxh3_64_intdigest(head + data)) + data
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+        try:
+            size = os.fstat(descriptor).st_size
+            if os.write(descriptor, frame) != len(frame):
+                os.ftruncate(descriptor, size)
+                raise OSError(28, os.strerror(28))
+        finally:
+            os.close(descriptor)
+
+    def _file(self, now: float) -> Path:
+        """The newest file; another one when it is old enough. Files past the window are deleted."""
+        if self._path is None or now - self._started_s >= self._window_s / GENERATIONS:
+            make_folder(self._folder)
+            self._path, self._started_s = self._folder / f"{int(now):012d}{_SUFFIX}", now
+            for path in self._files():
+                if int(path.stem) < now - self._window_s * (1 + 1 / GENERATIONS) and path != self._path:
+                    path.unlink(missing_ok=True)
+        return self._path
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+
+    def _read(self, path: Path) -> None:
+        """Remember what a file holds, up to its last whole frame; what follows is cut off."""
+        digests: list[bytes] = []
+        good = 0
+        data = path.read_bytes()
+        while (frame := _frame_at(data, good)) is not None:
+            position, found, good = frame
+            digests += found
+            self._position = max(self._position, position)
+        if good < len(data):
+            os.truncate(path, good)
+        self._deduplicator.restore(digests, float(path.stem))
+        self._path, self._started_s = path, float(path.stem)
+
+    def _replay(self, reader: JournalReader) -> None:
+        """Remember the keys of journal lines."""
+        try:
+            while (block := reader.read()) is not None:
+                if KEY_AT not in block.data:
+                    continue
+                for line in block.data.split(b"\n"):
+                    if KEY_AT in line and (found := _KEY.search(line, line.rfind(b',"source":'))):
+                        self._deduplicator.restore_line(found[1], entry_of(line))
+        finally:
+            reader.close()
+
+
+def encoded_key(kind: str, key: str) -> bytes:
+    """A key as it stands in journal lines: a JSON string.
+
+    Args:
+        kind: what gave it, so that two protocols' keys never meet, for example `http`.
+        key: as sent.
+    """
+    return msgspec.json.encode(f"{kind}:{key}")
+
+
+def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
+    """Position, digests and end of the frame at `start`; None where there is no whole one."""
+    body = start + _FRAME.size
+    if body > len(data):
+        return None
+    magic, position, count, checksum = _FRAME.unpack_from(data, start)
+    end = body + count * DIGEST_BYTES
+    if magic != _MAGIC or end > len(data):
+        return None
+    if xxhash.xxh3_64_intdigest(struct.pack("<QI", position, count) + data[body:end]) != checksum:
+        return None
+    return position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end
+
+
+def _look_back(journal: Path) -> int:
+    """The first sequence of the segments that make up the journal's last `LOOK_BACK_BYTES_MAX`."""
+    size, first = 0, 0
+    for segment in reversed(list_segments(journal)):
+        size += segment.path.stat().st_size
+        first = segment.first
+        if size >= LOOK_BACK_BYTES_MAX:
+            break
+    return first

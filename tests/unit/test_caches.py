@@ -1,0 +1,183 @@
+"""Nothing that is remembered grows with what outsiders write: each cache has a bound in bytes, or keys of ours."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import logboom
+from logboom.remembered import Remembered
+
+ROOT = Path(logboom.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+
+OWN_KEYS = {
+    "formats/grpc_entry.py": {"request_decoder"},  # the two layouts
+    "formats/proto_schema.py": {"load_schema"},  # the files of the package
+    "settings.py": {"reloadable"},  # settings types and the registry's protocols
+}
+"""Functions with `functools` caches whose keys are texts or objects that the program itself chooses."""
+
+OWN_NAMES = {
+    "app.py": {"listeners", "outputs"},  # the configuration's
+    "clients/counting.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
+    "clients/simulated_device.py": {"_said"},  # the simulator's own phases
+    "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
+    "journal/series.py": {"earliest", "intervals", "latest", "values"},  # `KeptSteps` counts a part's length
+    "ops/alerts/rules.py": {"_restarts", "_seen"},  # names of listeners and outputs
+    "ops/oplog.py": {"_paid_until"},  # kinds of lines
+    "ops/sources.py": {"_deaf_until"},  # names of listeners
+    "outputs/redis_layout.py": {"_last_seen"},  # of one transaction, whose records are counted
+    "pipeline/deduplicator.py": {"_counts"},  # entries of one request, which are counted
+    "servers/grpc_gate.py": {"_methods", "_open"},  # what the server serves
+}
+"""Tables that are only added to, and why they end."""
+
+MAKERS = {"dict", "Counter", "defaultdict", "OrderedDict", "set"}
+ADDERS = {"setdefault", "add", "update"}
+REMOVERS = {"pop", "popitem", "clear", "discard", "remove", "difference_update"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def cached(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """The functions that `functools` remembers the results of, by any of their names or as a call."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                if any(word in ast.unparse(decorator) for word in ("lru_cache", "functools.cache", "cache")):
+                    yield node
+                    break
+
+
+def is_bounded(function: ast.FunctionDef) -> bool:
+    """Whether its keys are whole numbers under a named number of entries, or there is but one."""
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return all(one.annotation is not None and ast.unparse(one.annotation) == "int" for one in arguments)
+
+
+def test_the_rule_for_caches_finds_what_it_is_for() -> None:
+    tree = ast.parse(
+        "@lru_cache(maxsize=16)\ndef a(name: str) -> str: ...\n@cache\ndef b() -> int: ...\n"
+        "@functools.lru_cache\ndef c(x: int) -> int: ...\ndef d(x: str) -> int: ...\n"
+    )
+    assert {one.name: is_bounded(one) for one in cached(tree)} == {"a": False, "b": True, "c": True}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_caches_of_functools_have_keys_of_ours(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = OWN_KEYS.get(name_of(path), set())
+    unbounded = [one.name for one in cached(tree) if not is_bounded(one) and one.name not in allowed]
+    assert not unbounded, "remember it in a `Remembered`, which counts bytes"
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not [ast.unparse(one) for one in calls if _wraps(one)]
+
+
+def _wraps(call: ast.Call) -> bool:
+    """`lru_cache(…)(function)`: a cache that is no decorator."""
+    return isinstance(call.func, ast.Call) and "cache" in ast.unparse(call.func.func)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_tables_that_are_added_to_are_taken_from(path: Path) -> None:
+    classes = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    found = {name for one in classes for name in only_growing(one)}
+    assert not found - OWN_NAMES.get(name_of(path), set()), "bound it, or say why it ends"
+
+
+def only_growing(one: ast.ClassDef) -> set[str]:
+    """Attributes that begin as an empty table, and that no line of the class takes anything from."""
+    made, added, taken = set(), set(), set()
+    for function in one.body:
+        begins = isinstance(function, ast.FunctionDef) and function.name == "__init__"
+        for node in ast.walk(function):
+            for target, value in assigned(node):
+                name = own(target)
+                if name and begins and is_empty_table(value):
+                    made.add(name)
+                elif name:
+                    taken.add(name)
+                elif isinstance(target, ast.Subscript):
+                    added.add(own(target.value))
+            if isinstance(node, ast.Delete):
+                taken |= {own(target.value) for target in node.targets if isinstance(target, ast.Subscript)}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                added |= {own(node.func.value)} if node.func.attr in ADDERS else set()
+                taken |= {own(node.func.value)} if node.func.attr in REMOVERS else set()
+    return {name for name in made & added - taken if name}
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            yield from ((part, node.value) for part in parts)
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        yield node.target, node.value
+
+
+def own(node: ast.expr) -> str:
+    """The name of an attribute of `self`; empty: it is none."""
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return node.attr if is_own and isinstance(node, ast.Attribute) else ""
+
+
+def is_empty_table(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call) and not value.args:
+        return ast.unparse(value.func).partition("[")[0].rpartition(".")[2] in MAKERS
+    return isinstance(value, ast.Dict) and not value.keys
+
+
+def test_the_rule_for_tables_finds_what_it_is_for() -> None:
+    [growing] = ast.parse(
+        "class A:\n def __init__(self):\n  self.a = {}\n  self.b: Counter[str] = Counter()\n  self.c = set()\n"
+        " def grow(self, x):\n  self.a[x] = 1\n  self.b[x] += 1\n  self.c.add(x)\n  self.c.discard(x)\n"
+    ).body
+    assert isinstance(growing, ast.ClassDef)
+    assert only_growing(growing) == {"a", "b"}
+
+
+# --- the table that counts bytes
+
+
+def test_a_value_is_made_once() -> None:
+    made: list[str] = []
+
+    def make(key: str) -> int:
+        made.append(key)
+        return len(key)
+
+    table = Remembered[str, int](make, 1 << 20)
+    assert [table["one"], table["three"], table["one"]] == [3, 5, 3]
+    assert made == ["one", "three"]
+
+
+def test_all_together_stay_below_the_bound_whatever_the_keys() -> None:
+    table = Remembered[str, str](str.upper, 64 << 10)
+    for number in range(5000):
+        key = f"{number:05}" * (number % 7 + 1)
+        assert table[key] == key.upper()
+        assert sum(len(key) + len(value) for key, value in table.items()) < 64 << 10
+    assert len(table) >= 50
+
+
+@pytest.mark.parametrize("key", ["x" * 1_000_000, ("a", "x" * 1_000_000)], ids=["text", "tuple"])
+def test_a_key_that_would_fill_the_table_is_not_kept(key: str | tuple[str, ...]) -> None:
+    table = Remembered[str | tuple[str, ...], int](len, 1 << 20)
+    assert table["short"] == 5
+    assert table[key] == len(key)
+    assert list(table) == ["short"]
+
+
+def test_a_large_value_of_a_short_key_is_not_kept() -> None:
+    table = Remembered[int, str](lambda count: "x" * count, 1 << 20)
+    assert len(table[1_000_000]) == 1_000_000
+    assert not table
