@@ -68,7 +68,7 @@ _Interval = Annotated[
         min=0.01,
         metavar="SECONDS",
         rich_help_panel=_PANEL,
-        help="Look at the file this often, beside its events.",
+        help="Look at the file this often, in addition to its events.",
     ),
 ]
 _MaxReconnects = Annotated[
@@ -104,7 +104,7 @@ _StripAnsi = Annotated[
 
 @dataclass(frozen=True)
 class Following(Group):
-    """What the command line says about following."""
+    """Options of following, from the command line."""
 
     follow: _Follow = False
     source: _Source = None

@@ -72,7 +72,7 @@ def run(
     flush time-out is not read any more. Lines of standard error have a field "stream":"stderr". Over a WebSocket,
     a status is sent on connect, and a heartbeat every 30 seconds.
 
-    The command writes to a pipe: many programs then write in larger pieces, unless told otherwise
+    The command writes to a pipe: many programs then write in larger pieces, unless set otherwise
     (PYTHONUNBUFFERED=1, stdbuf -oL).
 
     Examples:

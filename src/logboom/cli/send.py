@@ -69,7 +69,7 @@ def send(
     and truncated), to the server or to this command: what the file has is read at once into a spool on disk (1 GiB
     at most, then the file is read later), together with the position. Over a WebSocket, nothing comes twice, since
     the server is asked before sending again. Lines that are written and truncated, or deleted, between two looks at
-    the file and are in no copy beside it are lost; what is known to be lost is reported.
+    the file and are in no copy in its folder are lost; what is known to be lost is reported.
     A named pipe is read until Ctrl-C.
 
     Exit codes:
