@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from logboom.clients.bearer import http_headers, http_refusal, shown_url, take_token
+from logboom.clients.native import new_socket, patched_by
 from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
 from logboom.errors import ConfigError, DeliveryError
 
@@ -110,7 +111,9 @@ def open_session(trust: Trust, *, secure: bool, **options: Any) -> "ClientSessio
     """A session that shows what `trust` says, and checks the server's certificate where `secure`; see aiohttp's."""
     import aiohttp  # noqa: PLC0415 - see `HttpApi.session`
 
-    connector = aiohttp.TCPConnector(ssl=trust.context()) if secure else None
+    sockets = (lambda found: new_socket(*found[:3])) if patched_by() else None
+    ssl: Any = trust.context() if secure else True
+    connector = aiohttp.TCPConnector(ssl=ssl, socket_factory=sockets)
     return aiohttp.ClientSession(connector=connector, headers=http_headers(trust), **options)
 
 
