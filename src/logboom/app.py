@@ -52,7 +52,7 @@ PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
 
 STUCK_S_MAX: Final = 20.0
-"""A write and sync that takes longer will not come back: the service manager may start the server anew."""
+"""A write and sync that takes longer will not come back: the service manager may restart the server."""
 
 LAST_LOOK_S: Final = 1.0
 """What the source book and a message on its way may take at the end; outputs need the rest of the time more."""

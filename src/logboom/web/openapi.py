@@ -272,7 +272,7 @@ def openapi_document(
             "title": "Logboom",
             "version": version,
             "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
-            "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
+            "On `/`, an upgrade to WebSocket is the protocol of `docs/contracts/websocket.md`.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),
