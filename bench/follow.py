@@ -1,4 +1,4 @@
-"""What `logboom send --follow` loses: many random schedules, counted per protocol; writes RESULTS-follow.md.
+"""Lines lost by `logboom send --follow`: many random schedules, counted per protocol; writes RESULTS-follow.md.
 
 python -m bench.follow --schedules 200 --jobs 2 --seed 1
 """
@@ -16,7 +16,7 @@ from logboom.prove.follow import PROTOCOLS, FollowTally, follow_once
 
 RESULTS: Final = Path(__file__).with_name("RESULTS-follow.md")
 WS_SHARE: Final = 2
-"""WebSocket is tried so many times as often as each other protocol: there, nothing may be doubled either."""
+"""Schedules over WebSocket for each one over another protocol: there, nothing may be doubled either."""
 
 Task = tuple[str, int]
 
@@ -91,7 +91,7 @@ again. Elsewhere, the lines of one exchange (256 at most) come twice when the fo
 storing and noting the answer.
 
 Not part of the schedules, since no follower can read it: lines that are written and truncated between two looks at the
-file, without a copy beside it.
+file, without a copy of it.
 """
 
 if __name__ == "__main__":

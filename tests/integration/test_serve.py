@@ -274,3 +274,9 @@ def test_verify_is_safe_beside_a_running_server(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "another Logboom server" in refused.stderr
     assert logboom("verify", "--data-dir", str(tmp_path)).returncode == 1
+
+
+def test_the_start_names_the_pages_url(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ("http",)) as server:
+        texts = [event["message"] for event in server.events]
+        assert f"the page is at http://127.0.0.1:{server.ports['http']}/" in texts

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, say
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK
 from logboom.cli.groups import Group
+from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -68,7 +69,7 @@ _Interval = Annotated[
         min=0.01,
         metavar="SECONDS",
         rich_help_panel=_PANEL,
-        help="Look at the file this often, beside its events.",
+        help="Look at the file this often, in addition to its events.",
     ),
 ]
 _MaxReconnects = Annotated[
@@ -104,7 +105,7 @@ _StripAnsi = Annotated[
 
 @dataclass(frozen=True)
 class Following(Group):
-    """What the command line says about following."""
+    """Options of following, from the command line."""
 
     follow: _Follow = False
     source: _Source = None

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, choose_server, say
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, choose_server
 from logboom.cli.following import Following, follow_file, source_of
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def send(
     and truncated), to the server or to this command: what the file has is read at once into a spool on disk (1 GiB
     at most, then the file is read later), together with the position. Over a WebSocket, nothing comes twice, since
     the server is asked before sending again. Lines that are written and truncated, or deleted, between two looks at
-    the file and are in no copy beside it are lost; what is known to be lost is reported.
+    the file and are in no copy in its folder are lost; what is known to be lost is reported.
     A named pipe is read until Ctrl-C.
 
     Exit codes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 READ_BYTES: Final = 64 << 10
-"""What a Linux pipe holds."""
+"""Capacity of a Linux pipe."""
 
 PIPES_BYTES_MAX: Final = 2 << 20
 """The most that two pipes hold on Linux, unless root made them larger: what comes later is of another process."""
@@ -86,7 +86,7 @@ class Child:
         """Until it ends; returns its exit code, 128 + n for signal n."""
         os.waitid(
             os.P_PID, self.pid, os.WEXITED | os.WNOWAIT
-        )  # it keeps its id until nobody signals it any more
+        )  # it keeps its id until no more signals are sent to it
         with self._lock:
             self._ended = True
             _, status = os.waitpid(self.pid, 0)
@@ -114,7 +114,7 @@ class Child:
         return not any(thread.is_alive() for thread in self._pumps)
 
     def _has_passed_on(self) -> bool:
-        """Whether nothing is on its way, neither in a pipe nor in a pump's hands: in this order."""
+        """True when nothing is on its way, neither in a pipe nor in a pump's hands: in this order."""
         pumps = zip(self._pumps, self._ends.values(), strict=True)
         empty = not any(thread.is_alive() and _holds(end) for thread, end in pumps)
         return empty and not any(self._busy.values())
@@ -133,7 +133,7 @@ class Child:
                 _write_all(output, data)
                 self._passed_bytes[output] += len(data)
                 self._busy[output] = False
-        except OSError:  # nobody reads our output: the child must feel it, as if the pipe were its own
+        except OSError:  # our output has no reader: the child must notice, as if the pipe were its own
             pass
         finally:
             self._busy[output] = False
@@ -173,7 +173,7 @@ def _spawn(
 
 
 def _holds(pipe: int) -> bool:
-    """Whether there is something to be read from a pipe."""
+    """True when there is something to be read from a pipe."""
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     return any(found & select.POLLIN for _, found in poller.poll(0))
@@ -184,5 +184,5 @@ def _write_all(descriptor: int, data: bytes) -> None:
     while view:
         try:
             view = view[os.write(descriptor, view) :]
-        except BlockingIOError:  # somebody made our output non-blocking
+        except BlockingIOError:  # another process made our output non-blocking
             select.select([], [descriptor], [])

@@ -35,7 +35,7 @@ class FollowedPath:
 
     Args:
         path: the path.
-        say: told about rotations and about what is missing.
+        say: reports what can't be read.
     """
 
     def __init__(self, path: Path, say: Say) -> None:
@@ -94,7 +94,7 @@ class FollowedPath:
                 self._say_lost(place)
         newest = next((file for file in reversed(found) if file is not None), None)
         open_places = [(place, file) for place, file in zip(places, found, strict=True) if not place.finished]
-        # a file that is not found may have been written anew; and all empty ones look alike
+        # a file that is not found may have been written again; and all empty ones look alike
         if self.looked_ns and not all(place.head_bytes and file for place, file in open_places):
             self._add_missed(None, self._since_ns)
         elif newest is not None and newest is not self.current:
@@ -116,19 +116,23 @@ class FollowedPath:
             self._say_trouble(error)
             return  # moved away, and no new one yet: the open file is read on
         self._trouble = ""
-        current, earlier = self.current, self.current
+        current = self.current
         if current is not None and identity != current.identity:
             if not current.look():  # it was truncated before it was moved away
                 self._truncated(current)
             self._retire(current)
+            self._add_missed(current.path, self._since_ns)
         elif current is not None and not current.look():
             self._truncated(current)
-        elif current is not None and not current.was_touched():
-            earlier = None
-        if earlier is not None:
-            self._add_missed(earlier.path if earlier is not self.current else None, self._since_ns)
+            self._add_missed(None, self._since_ns)
+        elif current is not None and current.has_begun():
+            self._add_missed(None, self._since_ns)
         if self.current is None:
-            self._add(self.path, 0)
+            opened = self._add(self.path, 0)
+            if (
+                opened is not None and opened.identity != identity
+            ):  # it was moved away since the look at the folder
+                self._add_missed(None, self._since_ns)
         self.looked_ns = before_ns
 
     @property
@@ -183,7 +187,7 @@ class FollowedPath:
         return identity_of(status)
 
     def _folders(self) -> list[Path]:
-        """Where rotated files are: beside the path, and beside what it links to."""
+        """The folders of rotated files: that of the path, and that of the file that it links to."""
         return [self.path.parent, Path(os.path.realpath(self.path)).parent]
 
     def _add(self, path: Path, offset: int, number: int = 0) -> TailedFile | None:
@@ -239,7 +243,7 @@ class FollowedPath:
             return None
 
     def _is_known(self, one: Candidate) -> bool:
-        """Whether a file is a generation already, or was there before all of them, and was not written anew since."""
+        """True when a file is a generation already, or was there before all of them, and is the same since."""
         if any(file.identity == one.identity and file.is_intact for file in self.files):
             return True
         ignored = self._ignored.get(one.identity)
@@ -280,7 +284,7 @@ class FollowedPath:
         return file.holds(other) or file.begins(other)
 
     def _is_finished(self, path: Path) -> bool:
-        """Whether a file is the copy of a generation that was read."""
+        """True when a file is the copy of a generation that was read."""
         return any(is_there(path, place, renamed=False) for place in self.finished if place.head_bytes)
 
     def _opened(self, path: Path, offset: int, number: int) -> TailedFile | None:
@@ -335,7 +339,7 @@ class FollowedPath:
         )
 
     def _compressed_hint(self, offset: int) -> str:
-        """Where the lines may be that can't be read here."""
+        """The compressed file that may hold what can't be read here, for a report."""
         names = Names(self.path)
         found = [one for one in files_of(self._folders()) if names.match_compressed(one.path.name)]
         if not found:

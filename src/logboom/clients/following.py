@@ -32,7 +32,7 @@ LATE_LINES_S: Final = 10.0
 
 
 class FollowOptions(NamedTuple):
-    """How to follow."""
+    """Options of following."""
 
     interval_s: float = 2.0
     """Seconds between two looks at the file, when no event came."""

@@ -11,7 +11,7 @@ from logboom.clients.shipping import Shipper, Text
 from logboom.clients.wakeup import FileWatch
 
 READ_BYTES: Final = 256 << 10
-"""How far from the end lines are looked for; five lines of a log take less than one of it in a hundred."""
+"""Bytes at the end in which lines are looked for; five lines of a log take less than one of it in a hundred."""
 TRIM_TRIES: Final = 3
 _HOLE: Final = b"\0"
 """A writer that does not append goes on at its old place after a truncation: before it, the file has zeros."""
@@ -24,7 +24,7 @@ class LastLines:
         path: the file; need not exist yet.
         count: how many lines.
         shipper: sends.
-        interval_s: a look at the file, when no event has told.
+        interval_s: a look at the file, without an event.
         trims: after sending, rewrite the file to those lines. What is written in that very moment is lost.
         strips_ansi: leave escape sequences out.
         follows: go on with what comes later; False: send the lines that are there, once.

@@ -28,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
     number: int = 0
     """Names the generation: what a path held from its creation, or a truncation, to the next."""
     path: str = ""
-    """Where the file was last; empty in states of earlier versions."""
+    """The last path of the file; empty in states of earlier versions."""
     finished: bool = False
     """It was moved away and read to its end."""
 

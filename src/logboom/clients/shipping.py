@@ -19,7 +19,7 @@ def patient_policy(*, reconnects_max: int, window: int, ack_timeout_s: float | N
     """A policy that gives up no line: neither for a limit nor for a busy server.
 
     Args:
-        reconnects_max: tries to connect again, with growing pauses; 0: for ever.
+        reconnects_max: tries to connect again, with growing pauses; 0: without end.
         window: lines sent before their answers are awaited.
         ack_timeout_s: see `Policy`.
     """
@@ -42,7 +42,7 @@ class Text(NamedTuple):
 
 
 class ToldConnecting:
-    """Connects, and tells when the server is away, and when it is back; once each."""
+    """Connects, and reports when the server is away, and when it is back; once each."""
 
     def __init__(self, dialect: Dialect, say: Say) -> None:
         self._dialect = dialect
@@ -65,7 +65,7 @@ class ToldConnecting:
 
 
 def _reason(error: OSError) -> str:
-    """Why there is no connection, in the system's words where it has some."""
+    """The reason why there is no connection, in the system's words where it has some."""
     return os.strerror(error.errno).lower() if error.errno else str(error) or "no answer"
 
 
@@ -78,7 +78,7 @@ class Shipper:
         policy: how persistent to be.
         report: is kept up to date.
         source: the sender's name.
-        say: told about a server that is away, and about refused lines.
+        say: reports a server that is away, and refused lines.
     """
 
     def __init__(

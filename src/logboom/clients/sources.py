@@ -16,7 +16,7 @@ LINE_BYTES_MAX: Final = 1 << 20
 """The longest line that is sent; no listener takes a longer one by default."""
 
 Read = Callable[[int], bytes]
-"""A blocking, unbuffered read of at most so many bytes; no bytes: the end. Example: `partial(os.read, 0)`."""
+"""A blocking, unbuffered read of at most this number of bytes; no bytes: the end. Example: `partial(os.read, 0)`."""
 
 
 async def read_lines(

@@ -1,4 +1,4 @@
-"""Where a followed file's position is kept between runs."""
+"""The position in a followed file, kept between runs."""
 
 import fcntl
 import hashlib
@@ -14,7 +14,7 @@ from logboom.errors import DeliveryError
 
 VERSION: Final = 2
 OLD_VERSION: Final = 1
-"""Of states whose lines went out without a spool: the first of them may be on their way (`State.window`)."""
+"""Version of states whose lines went out without a spool: the first of them may be on their way (`State.window`)."""
 SPOOL_KEY: Final = "follow"
 """Begins the names of the spool's files; their folder belongs to one state file."""
 

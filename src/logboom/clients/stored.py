@@ -41,7 +41,7 @@ def time_of_header(date: str | None) -> str:
 async def find_stored(
     session: "ClientSession", target: Target, since: str, payloads: Sequence[bytes]
 ) -> set[bytes]:
-    """Those of the messages that the server has.
+    """The messages that the server has.
 
     Args:
         session: to ask over.
@@ -66,7 +66,7 @@ async def find_stored(
 async def _find_of(
     session: "ClientSession", target: Target, source: str, since: str, wanted: dict[bytes, bytes]
 ) -> set[bytes]:
-    """Those of one source."""
+    """The messages of one source that the server has."""
     found: set[bytes] = set()
     parameters = {"source": source, "since": since, "limit": str(PAGE_ENTRIES)}
     try:
@@ -91,5 +91,5 @@ async def _page(session: "ClientSession", target: Target, parameters: dict[str, 
 
 
 def _key(entry: dict[str, Any]) -> bytes:
-    """What tells a message from all others: everything in it."""
+    """The key that distinguishes a message from all others: everything in it."""
     return msgspec.json.encode(entry, order="sorted")

@@ -29,7 +29,7 @@ class TailedFile:
     """An open file, and how far it was read. It is the same file after a rename.
 
     Its first bytes and those before the offset are compared at each look: when they differ, or the file is shorter, it
-    was truncated or written anew.
+    was truncated or written again.
 
     Args:
         path: where it is now.
@@ -53,16 +53,17 @@ class TailedFile:
         self._path = path
         self._skipping = False
         self._grown_at = 0.0
-        self._mtime_ns = 0
+        self._mtime_ns = self.mtime_ns
         self._size_at_growth = -1
         self._chunk = _Chunk(offset, b"")
         self.head = self.pread(HEAD_BYTES_MAX, 0)
         """Its first bytes, at most `HEAD_BYTES_MAX`."""
+        self._blank = not self.head
         self.before = self.pread(min(offset, BEFORE_BYTES_MAX), max(0, offset - BEFORE_BYTES_MAX))
         """The bytes before the offset, at most `BEFORE_BYTES_MAX`."""
 
     def pread(self, size: int, offset: int) -> bytes:
-        """Bytes at an offset, as far as there are so many."""
+        """Bytes at an offset, as far as there are any."""
         return os.pread(self._descriptor, size, offset)
 
     @property
@@ -72,12 +73,12 @@ class TailedFile:
 
     @property
     def mtime_ns(self) -> int:
-        """When it was written last, nanoseconds since the epoch."""
+        """Time of the last write, nanoseconds since the epoch."""
         return os.fstat(self._descriptor).st_mtime_ns
 
     @property
     def path(self) -> Path:
-        """Where it is now, where the system knows; else where it was."""
+        """Its path now, where the system knows it; else the last one known."""
         try:
             now = Path(f"/proc/self/fd/{self._descriptor}").readlink()
         except OSError:
@@ -118,7 +119,7 @@ class TailedFile:
 
     @property
     def is_intact(self) -> bool:
-        """True when it only grew since it was read: it was not truncated, or written anew."""
+        """True when it only grew since it was read: it was not truncated, or written again."""
         head = self.pread(HEAD_BYTES_MAX, 0)
         if not head.startswith(self.head) or self.size < self.offset:
             return False
@@ -135,11 +136,11 @@ class TailedFile:
             self.size_seen = max(self.size_seen, self.size)
         return intact
 
-    def was_touched(self) -> bool:
-        """True when it is empty and was written since the last call: written, copied and truncated."""
-        status = os.fstat(self._descriptor)
-        before, self._mtime_ns = self._mtime_ns, status.st_mtime_ns
-        return not status.st_size and bool(before) and status.st_mtime_ns != before
+    def has_begun(self) -> bool:
+        """True when it was empty and was written since: what is there now need not be all that was."""
+        mtime_ns, self._mtime_ns = self._mtime_ns, self.mtime_ns
+        was_blank, self._blank = self._blank, not self.head
+        return was_blank and (bool(self.head) or self._mtime_ns != mtime_ns)
 
     def quiet_s(self) -> float:
         """Seconds since it has grown."""
@@ -167,6 +168,7 @@ class TailedFile:
         self.number, self.offset, self.size_seen = number, 0, 0
         self.before, self._chunk, self._skipping = b"", _Chunk(0, b""), False
         self.head = self.pread(HEAD_BYTES_MAX, 0)
+        self._blank = not self.head
 
     def holds(self, other: "TailedFile") -> bool:
         """True when it has the bytes of another file, as far as that was read and seen: it is a copy of it."""
@@ -300,7 +302,7 @@ def _end_of_lines(data: bytes, offset: int, encoding: Encoding) -> int:
 
 
 def _find(data: bytes, start: int, offset: int, encoding: Encoding) -> int:
-    """Where the next newline is; -1: there is none."""
+    """The index of the next newline; -1: there is none."""
     while (found := data.find(encoding.newline, start)) >= 0:
         if (offset + found) % encoding.unit == 0:
             return found

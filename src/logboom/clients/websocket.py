@@ -105,7 +105,7 @@ class WebSocketDialect(Dialect):
         return messages.make_message(lines, moment_us, self.source, kind, fields)
 
     def encode_object(self, line: bytes) -> bytes:
-        """See `dialect.Dialect`. A message is told from all others by what it holds."""
+        """See `dialect.Dialect`. A message differs from all others by what it holds."""
         message = super().encode_object(line)
         return message if isinstance(message, StampedMessage) else StampedMessage(message)
 

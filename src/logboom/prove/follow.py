@@ -87,7 +87,7 @@ class Schedule:
         self._rotations = 0
         self.tally = FollowTally(schedules=1)
         self.said = folder / "said"
-        """What the follower has written to standard error."""
+        """The follower's standard error."""
 
     def run(self) -> FollowTally:
         """Do it, and judge. Leaves no process, whatever has happened. Raises `AssertionError` when it gets stuck."""

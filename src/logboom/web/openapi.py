@@ -20,7 +20,8 @@ DESCRIPTIONS: Final = {
     "q": "Part of the entry's JSON, in any case: as it is written there, or as what an escape stands for. A text of "
     "nothing but name=value words also finds the entries that have these fields: temp=19.75, detail.bar=3.5, "
     'msg="pump 2".',
-    "since": "Received at or after: ISO 8601, seconds since the epoch, or 15m, 2h, 7d ago.",
+    "since": "Received at or after: ISO 8601, seconds since the epoch, 15m, 2 hours ago, yesterday, 2026-11-30 or "
+    "2026-11-30 14:00. Times without a zone are UTC.",
     "until": "Received before; as `since`.",
     "from": "As `since`.",
     "to": "As `until`; a date alone includes that day.",
@@ -271,7 +272,7 @@ def openapi_document(
             "title": "Logboom",
             "version": version,
             "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
-            "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
+            "On `/`, an upgrade to WebSocket is the protocol of `docs/contracts/websocket.md`.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),

@@ -365,15 +365,20 @@ def test_copies_faster_than_a_look(path: Path) -> None:
     assert run.look() == [b"0 more", b"1", b"2", b"3"]
 
 
-def test_a_file_that_was_written_and_copied_between_two_looks(path: Path) -> None:
+@pytest.mark.parametrize("more", [False, True])
+def test_a_file_that_was_written_and_copied_between_two_looks(path: Path, *, more: bool) -> None:
     path.touch()
     run = Run(path)
     assert run.look() == []
     path.with_name("app.log.1").write_bytes(b"one\n")
     path.write_bytes(b"one\n")
     os.truncate(path, 0)
+    if more:
+        append(path, b"two\n")
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))  # clocks of file systems are coarse
-    assert run.look() == [b"one"]
+    run.read()
+    assert sorted(run.look()) == [b"one", b"two"][: 1 + more]
+    assert run.look() == []
 
 
 def test_rotated_files_of_before_are_none_of_ours(path: Path) -> None:
@@ -584,7 +589,7 @@ def test_lines_that_are_too_long_are_counted(path: Path) -> None:
 
 
 def old_place(path: Path, offset: int) -> Place:
-    """As the first version wrote them."""
+    """A place as the first version wrote it."""
     data, status = path.read_bytes()[:offset], path.stat()
     return Place(status.st_dev, status.st_ino, offset, offset, offset, digest(data, data))
 
