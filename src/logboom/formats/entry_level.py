@@ -42,7 +42,7 @@ def level_of(entry: Fields) -> str:
     """The level's name; empty for an entry without one.
 
     A number is OpenTelemetry's, pino's, syslog's or Python's, by the fields beside it; a word beside it says it all.
-    An entry without any level has that of a `type` that is a level's word (document 004's `error`).
+    An entry without any level has that of a `type` that is a level's word (`error` of the WebSocket contract).
     """
     level = _first(entry)
     if isinstance(level, str):

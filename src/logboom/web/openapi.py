@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 import logboom.web.query as q
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.web.access import COOKIE, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
@@ -61,10 +62,20 @@ class _Route(NamedTuple):
     """What it answers to others, besides what all do."""
     required: Sequence[str] = ()
     """Query parameters that can't be left out."""
+    headers: Sequence[Mapping[str, Any]] = ()
+    """Header parameters, each as the document has it."""
 
 
+_KEY_HEADER: Final = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Entries that were stored under this key before, with the same content, are not stored again",
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[ -~]*$"},
+}
 _STORED: Final = {
     "stored": "How many are safe on disk",
+    "duplicates": "How many were stored before under the same `Idempotency-Key`",
     "filtered": "How many were left out for their level",
     "refused": "How many were refused",
     "first_sequence": "Sequence of the first one stored, or null",
@@ -195,6 +206,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("post", "/api/entries"): _Route(
         takes=_TAKEN,
         keys=_STORED,
+        headers=(_KEY_HEADER,),
         statuses={
             "200": "Everything is stored",
             "207": "A part is",
@@ -288,6 +300,7 @@ def _operation(described: _Route, method: str, path: str, text: str) -> dict[str
     operation["parameters"] = [
         *[_parameter(path, name, "path") for name in PATH_DESCRIPTIONS if f"{{{name}}}" in path],
         *[_parameter(path, name, "query", required=name in described.required) for name in described.query],
+        *described.headers,
     ]
     if described.takes:
         content = {kind: {"schema": schema} for kind, schema in described.takes.items()}
