@@ -4,10 +4,9 @@ One function for all that a person reads: `tail`, `logs`, `stats`, messages of c
 """
 
 import re
-from typing import Final
 
-_CONTROLS: Final = "\x00-\x08\x0a-\x1f\x7f-\x9f"
-_INVISIBLE: Final = (
+_CONTROLS = "\x00-\x08\x0a-\x1f\x7f-\x9f"
+_INVISIBLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
@@ -15,17 +14,17 @@ _INVISIBLE: Final = (
 """Line and paragraph separators, bidirectional marks, overrides and isolates, zero-width characters, fillers, tags and
 what else has no shape. Variation selectors 15 and 16 stay: emoji have them."""
 
-_LONE_JOINERS: Final = "(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+_LONE_JOINERS = "(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 """Zero-width joiners beside ASCII; between other letters and emoji they are part of the writing."""
 
-_HARMFUL: Final = re.compile(f"[{_CONTROLS}{_INVISIBLE}\ud800-\udfff]|{_LONE_JOINERS}")
-_NOT_ASCII: Final = re.compile("[^\t\x20-\x7e]")
-_COLOURS: Final = re.compile(r"\x1b\[([0-9;:]{0,64})m")
-_RESET: Final = "\x1b[0m"
-_KEPT: Final = frozenset({0, 1, 3, 4, 22, 23, 24, *range(31, 37), 39, *range(91, 97)})
+_HARMFUL = re.compile(f"[{_CONTROLS}{_INVISIBLE}\ud800-\udfff]|{_LONE_JOINERS}")
+_NOT_ASCII = re.compile("[^\t\x20-\x7e]")
+_COLOURS = re.compile(r"\x1b\[([0-9;:]{0,64})m")
+_RESET = "\x1b[0m"
+_KEPT = frozenset({0, 1, 3, 4, 22, 23, 24, *range(31, 37), 39, *range(91, 97)})
 """Bold, italic, underlined, and the colours that can be read on black and on white. Nothing that hides: no conceal, no
 black or white, no background, no colours by number, which may be those of the background."""
-_OPERANDS: Final = {"5": 1, "2": 3}
+_OPERANDS = {"5": 1, "2": 3}
 """The parameters behind 38, 48 or 58 and the kind of colour."""
 
 
@@ -78,7 +77,7 @@ def _shown(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_SHORT: Final = {ord("\n"): "\\n", ord("\r"): "\\r"}
+_SHORT = {ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
 def _escaped(found: re.Match[str]) -> str:
