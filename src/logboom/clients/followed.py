@@ -144,14 +144,13 @@ class FollowedPath:
         if not self.finished:
             return
         known = {Identity(place.device, place.inode): place for place in self.finished}
-        seen = set()
+        names, seen = Names(self.path, accepts_numbers=True), set()
         for one in files_of([*self._folders(), *{Path(place.path).parent for place in self.finished}]):
             place = known.get(one.identity)
-            if place is None:
-                continue
+            if place is None or (place.head_bytes < HEAD_BYTES_ENOUGH and not names.match(one.path.name)):
+                continue  # another file, maybe with the number of one that was deleted
             seen.add(one.identity)
             if one.size > place.offset and is_there(one.path, place, renamed=True):
-                self.finished.remove(place)
                 self._add(one.path, place.offset, place.number)
         self.finished = [place for place in self.finished if Identity(place.device, place.inode) in seen]
 
@@ -199,12 +198,17 @@ class FollowedPath:
         except OSError as error:
             self._say_trouble(error)
             return None
+        self._hold(file, current=path == self.path)
+        return file
+
+    def _hold(self, file: TailedFile, *, current: bool = False) -> None:
+        """Keep a file open. One of its number that was finished was deleted, or is this one."""
+        self.finished = [place for place in self.finished if (place.device, place.inode) != file.identity]
         self.changed = True
-        if path == self.path:
+        if current:
             self.current = file
         else:
             self.old.append(file)
-        return file
 
     def _retire(self, file: TailedFile) -> None:
         self.current = None
@@ -218,7 +222,7 @@ class FollowedPath:
             if copy is None:
                 continue
             if copy.holds(file):
-                self.old.append(copy)
+                self._hold(copy)
                 break
             copy.close()
         else:
@@ -250,7 +254,8 @@ class FollowedPath:
         if ignored is not None and (ignored.size, ignored.mtime_ns) == (one.size, one.mtime_ns):
             return True
         places = [place for place in self.finished if (place.device, place.inode) == one.identity]
-        return any(is_there(one.path, place, renamed=True) for place in places)
+        # one that was empty is like any other: what is there now was not read
+        return any(place.head_bytes and is_there(one.path, place, renamed=True) for place in places)
 
     def _add_missed(self, earlier: Path | None, since_ns: int) -> None:
         """Add generations that came and went between two looks.
@@ -274,6 +279,7 @@ class FollowedPath:
             if any(self._is_copy(file, other) for other in self.files) or self._is_finished(one.path):
                 file.close()
                 continue
+            self.finished = [place for place in self.finished if (place.device, place.inode) != one.identity]
             self.number += 1
             file.number = self.number
             self.old.append(file)
@@ -332,11 +338,15 @@ class FollowedPath:
             )
 
     def _say_lost(self, place: Place) -> None:
-        name = place.path or self.path
-        self._say(
-            f"❌ {name}: the file that was followed is gone; what was written to it after byte {place.offset} is lost"
-            f"{self._compressed_hint(place.offset)}"
-        )
+        name, after = place.path or self.path, f"what was written to it after byte {place.offset}"
+        identity = Identity(place.device, place.inode)
+        hint = self._compressed_hint(place.offset)
+        if any(one.identity == identity for one in files_of([*self._folders(), Path(name).parent])):
+            self._say(
+                f"⚠️ {name} was truncated while it was not followed; {after}, if anything, is lost{hint}"
+            )
+        else:
+            self._say(f"❌ {name}: the file that was followed is gone; {after} is lost{hint}")
 
     def _compressed_hint(self, offset: int) -> str:
         """The compressed file that may hold what can't be read here, for a report."""

@@ -220,6 +220,8 @@ class TailedFile:
         while True:
             data = self._pread(READ_BYTES)
             if self.offset == 0:
+                if not data.startswith(self.head):  # truncated since the last look
+                    return []
                 self.head = data[:HEAD_BYTES_MAX]
             encoding = self._encoding
             end = _end_of_lines(data, self.offset, encoding)
