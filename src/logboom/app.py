@@ -44,6 +44,7 @@ from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.servers.listener import Listener, ListenerContext
+from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import EXTRAS, make_listener
 from logboom.settings import ListenerSettings, Settings
 
@@ -51,7 +52,7 @@ PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
 
 STUCK_S_MAX: Final = 20.0
-"""A write and sync that takes longer will not come back: the service manager may start the server anew."""
+"""A write and sync that takes longer will not come back: the service manager may restart the server."""
 
 LAST_LOOK_S: Final = 1.0
 """What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
@@ -203,6 +204,14 @@ class App:
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
+            if settings.serves_entries:
+                self._announce_page(name, listener.ports[0])
+
+    def _announce_page(self, name: str, port: int) -> None:
+        """Log where to find the page, and what it asks for."""
+        urls = " or ".join(page_urls(self.settings.listeners[name], port))
+        hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
+        self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
 
     def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
@@ -315,7 +324,7 @@ class App:
 
 
 def _instead_of_a_token(settings: ListenerSettings) -> str:
-    """What else lets a listener start that asks for a token, where there is none."""
+    """The alternatives to a token for a listener that requires one, where there is none."""
     if settings.auth == "auto":
         return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
     if settings.serves_entries and not settings.on_loopback:

@@ -6,6 +6,7 @@ Layers, later ones win: `profiles/default.toml` < the chosen profile < the file 
 import difflib
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -28,6 +29,8 @@ from logboom.settings import (
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
 CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
 """What our clients show: no settings of a server, which may well run in the same environment."""
+LOCAL_FILE: Final = "logboom.toml"
+"""Read from the working directory when no other file is named."""
 PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
 
 T = TypeVar("T")
@@ -71,6 +74,32 @@ def load(
     merge(table, _from_environment(variables))
     merge(table, flags or {})
     return parse(table)
+
+
+def local_file(folder: Path = Path()) -> tuple[Path | None, str]:
+    """The configuration file of a folder, when it is there and may be trusted.
+
+    Who can write the settings of a server can make it write and run things: the file, and a link to it, must belong to
+    the user or to root, and nobody else may be able to write it.
+
+    Returns:
+        The file, or None; and why a file that is there is not read, else nothing.
+    """
+    path = folder / LOCAL_FILE
+    try:
+        found, link = path.stat(), path.lstat()
+    except FileNotFoundError:
+        return None, ""
+    except OSError as error:
+        return None, f"{path} is not read: {error.strerror}"
+    hint = f"or name it with --config {path}"
+    if not {found.st_uid, link.st_uid} <= {os.geteuid(), 0}:
+        return None, f"{path} is not read: it belongs to another user; {hint} where you trust that user"
+    if not stat.S_ISREG(found.st_mode):
+        return None, f"{path} is not read: it is no regular file"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None, f"{path} is not read: others may write it; run chmod go-w {path}, {hint}"
+    return path, ""
 
 
 def default_listeners() -> dict[str, ListenerSettings]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from logboom.formats.levels import severity
+from logboom.formats.levels import number_of, severity
 
 Table = dict[str, Any]
 
@@ -229,7 +229,8 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
                 _check_network(name, text)
         if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
             raise ValueError("TLS needs `tls_cert` and `tls_key`, both; `tls_client_ca` comes beside them")
-        if self.level_min and severity(self.level_min) is None:
+        number = number_of(self.level_min)
+        if self.level_min and (severity(self.level_min) is None or (number is not None and number < 10)):
             raise ValueError(
                 f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
             )

@@ -21,10 +21,10 @@ from websockets.sync.client import ClientConnection, connect
 from logboom.app import App
 from logboom.config import load
 from logboom.errors import ConfigError
+from logboom.formats import levelled
 from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.formats.redaction import place, redacted_url
-from logboom.journal import facts
 from logboom.journal.journal import AckLevel
 from logboom.model import NOWHERE, Batch
 from logboom.ops.certificates import files_of, make_ca, make_server, write_pair
@@ -618,7 +618,7 @@ def test_no_number_is_too_long_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
-    facts._word_name.clear()
+    levelled.LEVEL_OF_WORD.clear()
     entries = b"".join(b'{"level":"%d%b"}\n' % (number, b"x" * 100_000) for number in range(5))
     with AppThread(tmp_path, ("http",)) as app:
         port = app.port("http")
@@ -626,7 +626,7 @@ def test_levels_of_a_megabyte_are_not_kept(tmp_path: Path) -> None:
         told = json.loads(get(port, "/api/volume").partition(b"\r\n\r\n")[2])
         assert sorted(told["levels"]) == [f"{number}{'X' * 31}" for number in range(5)]
         assert len(get(port, "/api/export.csv")) > 500_000
-    assert sum(map(len, facts._word_name)) <= facts.WORDS_BYTES_MAX
+    assert sum(map(len, levelled.LEVEL_OF_WORD)) <= levelled.WORDS_BYTES_MAX
 
 
 # --- sending more than one may

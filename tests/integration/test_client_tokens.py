@@ -213,7 +213,7 @@ def test_run_delivers_and_returns_the_commands_code(world: World) -> None:
     refused = world.run(*words, token=world.tokens["wrong"])
     assert refused.returncode == 7
     assert "does not know the token" in refused.stderr
-    assert "1 lines were not delivered" in refused.stderr
+    assert "go out with the next `logboom run`" in refused.stderr
     shown = world.run("tail", world.page, "--no-follow", "--grep", "from-run", token=world.tokens["read"])
     assert shown.stdout.count("from-run") == 1
 

@@ -443,7 +443,7 @@ def test_send_reads_standard_input(processes: list[subprocess.Popen[bytes]]) -> 
         _, said = process.communicate(b"x\n" * 5000, timeout=30)
         assert len(server.lines) == 5000
     assert process.returncode == 0
-    assert said.startswith(b"5000 sent, 5000 acknowledged")
+    assert said.startswith(b"5,000 sent, 5,000 acknowledged")
 
 
 def test_ctrl_c_ends_a_send_that_waits_for_input(processes: list[subprocess.Popen[bytes]]) -> None:

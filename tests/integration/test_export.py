@@ -306,7 +306,7 @@ def test_a_file_appears_only_when_it_is_whole(data_dir: Path, tmp_path: Path) ->
     ("arguments", "code"),
     [
         (["--data-dir", "nowhere"], 1),
-        (["--from", "yesterday"], 2),
+        (["--from", "someday"], 2),
         (["--level", "loud"], 2),
         (["--data-dir", "x", "--url", "y"], 2),
         (["--url", "http://127.0.0.1:1"], 3),

@@ -2,10 +2,12 @@
 
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from logboom.journal.disk import Disk
 from logboom.servers import http_connection
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
@@ -15,6 +17,18 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def post(body: bytes) -> bytes:
     return b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+class SlowDisk(Disk):
+    """A disk that syncs nothing before it is released."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def sync(self, descriptor: int) -> None:
+        """See `Disk`."""
+        self.released.wait(60)
+        super().sync(descriptor)
 
 
 def say_all(app: AppThread, sent: bytes) -> bytes:
@@ -57,8 +71,12 @@ def test_half_a_request_is_no_request(tmp_path: Path, half: bytes) -> None:
 
 def test_who_says_so_later_has_gone_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_connection, "HALF_CLOSE_S_MAX", -1.0)
-    with AppThread(tmp_path, ("http",)) as app:
-        assert say_all(app, LIVEZ) == b""
+    disk = SlowDisk()  # the answer is not ready when the end comes, on any interpreter
+    with AppThread(tmp_path, ("http",), disk) as app:
+        try:
+            assert say_all(app, post(b'{"message":"x"}')) == b""
+        finally:
+            disk.released.set()
 
 
 def test_what_stands_behind_a_declined_upgrade_is_answered(tmp_path: Path) -> None:
@@ -67,7 +85,9 @@ def test_what_stands_behind_a_declined_upgrade_is_answered(tmp_path: Path) -> No
         assert say_all(app, upgrade).count(b"HTTP/1.1 200") == 1
         assert say_all(app, upgrade + LIVEZ).count(b"HTTP/1.1 200") == 2
         assert say_all(app, upgrade + upgrade + LIVEZ).count(b"HTTP/1.1 200") == 3
-        assert say_all(app, upgrade + LIVEZ + post(b'{"a":1}')[:-1]).count(b"HTTP/1.1 200") == 1
+        # From Python 3.12 on, the request in the middle is answered before the end of all is seen.
+        half = say_all(app, upgrade + LIVEZ + post(b'{"a":1}')[:-1])
+        assert half.count(b"HTTP/1.1 200") in (1, 2)
         assert (
             say_all(app, upgrade + b"GET /api/tail HTTP/1.1\r\nHost: x\r\n\r\n").count(b"HTTP/1.1 200") == 1
         )

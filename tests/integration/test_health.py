@@ -397,8 +397,8 @@ def test_http_is_asked_only_where_nobody_can_mean_another_server(
         assert asked("--config", "logboom.toml") == none_in("elsewhere")
         assert asked(LOGBOOM_DATA_DIR="elsewhere") == none_in("elsewhere")
         assert asked("--data-dir", "logboom.toml") == none_in("logboom.toml")
-        (tmp_path / "logboom-data").mkdir()
-        assert asked() == none_in("logboom-data")
+        (tmp_path / "elsewhere").mkdir()
+        assert asked() == none_in("elsewhere")
 
 
 def test_a_disk_that_fails_is_told_through_the_socket_too(tmp_path: Path) -> None:

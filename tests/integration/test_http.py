@@ -221,14 +221,14 @@ def test_a_body_in_chunks_is_stored_as_it_comes(tmp_path: Path) -> None:
 
 def test_each_refused_entry_is_named(tmp_path: Path) -> None:
     async def scenario(_: App, client: ClientSession) -> None:
-        long = b'{"a":"' + b"x" * 20_000 + b'"}'
+        long = b'{"a":"' + b"x" * (1 << 20) + b'"}'
         status, answer = await post(client, b'{"a":1}\nbad\n\n[]\n' + long + b'\n{"b":2}\n')
         assert status == 207
         assert (answer["stored"], answer["refused"], answer["entries_omitted"]) == (2, 3, 0)
         assert [(one["index"], one["status"]) for one in answer["entries"]] == [
             *[(1, "invalid"), (2, "invalid"), (3, "too_long")]
         ]
-        assert "20008 bytes" in answer["entries"][2]["reason"]
+        assert "1048584 bytes" in answer["entries"][2]["reason"]
 
     run(tmp_path, scenario)
     assert stored(tmp_path) == [b'{"a":1}', b'{"b":2}']
@@ -244,7 +244,7 @@ def test_each_refused_entry_is_named(tmp_path: Path) -> None:
         (b'"text"', {}, 400),
         (b'{"a":"\xff"}', {}, 400),
         (b"[" + b" " * (5 << 20), {}, 413),
-        (b'{"a":"' + b"x" * 20_000 + b'"}', {}, 413),
+        (b'{"a":"' + b"x" * (1 << 20) + b'"}', {}, 413),
         (b"x", {"Content_Type": "image/png"}, 415),
         (b"x", {"Content_Encoding": "br"}, 415),
         (b"x", {"Content_Encoding": "gzip"}, 400),

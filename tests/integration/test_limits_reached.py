@@ -70,6 +70,12 @@ def send_too_many_lines(app: AppThread, held: ExitStack) -> None:
     assert ask(app, held, post(b'{"a":1}\n{"a":2}\n{"a":3}')) == 429
 
 
+def send_no_proxy_header(app: AppThread, held: ExitStack) -> None:
+    one = open_socket(app, held, "device")
+    one.sendall(b'{"boot_seq":1,"uptime_ms":1}\n')
+    wait_for_end(one)
+
+
 def stay_silent(app: AppThread, held: ExitStack) -> None:
     wait_for_end(open_socket(app, held, "gateway"))
 
@@ -156,6 +162,7 @@ ATTACKS = {
         ((unread, "UNREAD_S_MAX", 0.0),),
         {"rate_limit_enabled": False},
     ),
+    Limit.PROXY_HEADER: Attack("device", send_no_proxy_header, settings={"proxy_from": ["127.0.0.0/8"]}),
     Limit.FIRST_LINE: Attack(
         "device", show_no_token, ((connection_module, "TOKEN_LINE_S_MAX", 0.0),), {"auth": "token"}
     ),

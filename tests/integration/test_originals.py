@@ -204,7 +204,7 @@ def test_the_page_of_the_gateway_profile_waits_for_a_token_and_health_does_not(t
         while ask(server, "health", "GET", "/")[0] != 200:  # the tokens are read again once a second
             time.sleep(0.05)
         status, text = ask(server, "health", "GET", "/api/export.csv?columns=id,temp", token=token)
-        assert (status, text.split()) == (200, ["id,temp", "e4,24.1"])
+        assert (status, text.split()) == (200, ["id,temp", "e4,24.10"])
         status, text = ask(server, "health", "GET", "/api/export.csv")
         assert (status, json.loads(text)) == (401, {"error": "a token is needed"})
         assert ask(server, "health", "GET", "/metrics")[0] == 200

@@ -51,7 +51,7 @@ def test_the_collector_answers_pipelined_lines_in_order(tmp_path: Path) -> None:
         (b"[1]", b'{"status":"error","message":"expected JSON object"}'),
         (b'{"level":"INFO"}', b'{"status":"error","message":"missing required fields: level, message"}'),
         (b'{"level":"ODD","message":"kept"}', b'{"status":"ok","message":"received"}'),
-        (b'"' + b"x" * 70_000 + b'"', b'{"status":"error","message":"line too long"}'),
+        (b'"' + b"x" * (1 << 20) + b'"', b'{"status":"error","message":"line too long"}'),
         (b'{"level":"WARN","message":"the end, without newline"}', b'{"status":"ok","message":"received"}'),
     ]
     with ServerProcess(tmp_path, ("collector",)) as server:
@@ -61,7 +61,9 @@ def test_the_collector_answers_pipelined_lines_in_order(tmp_path: Path) -> None:
 
 
 def test_the_collectors_hundred_and_first_line_in_a_minute_is_limited(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, ("collector",)) as server:
+    with ServerProcess(
+        tmp_path, ("collector",), ("--profile=collector",), {"LOG_DIR": str(tmp_path)}
+    ) as server:
         replies = exchange(server, "collector", b'{"level":"INFO","message":"x"}\n' * 103).splitlines()
         again = exchange(server, "collector", b'{"level":"INFO","message":"x"}\n')
     assert replies[:100] == [b'{"status":"ok","message":"received"}'] * 100
@@ -114,8 +116,10 @@ def test_what_the_server_writes_is_for_its_user_and_group_only(tmp_path: Path) -
     with ServerProcess(tmp_path / "data", ("device",), (f"--log-file={tmp_path / 'all.jsonl'}",)) as server:
         assert exchange(server, "device", DEVICE_LINE) == b'{"ack":1}\n'
         assert server.stop() == 0
-    files = {path.name: path.stat().st_mode & 0o027 for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"sources.json", "all.jsonl", "00000000000000000000.jsonl"} <= files.keys()
+    files = {
+        path.name: path.stat().st_mode & 0o027 for path in (tmp_path / "data").rglob("*") if path.is_file()
+    }
+    assert {"sources.json", "00000000000000000000.jsonl"} <= files.keys()
     assert set(files.values()) == {0}
 
 
@@ -274,3 +278,9 @@ def test_verify_is_safe_beside_a_running_server(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "another Logboom server" in refused.stderr
     assert logboom("verify", "--data-dir", str(tmp_path)).returncode == 1
+
+
+def test_the_start_names_the_pages_url(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ("http",)) as server:
+        texts = [event["message"] for event in server.events]
+        assert f"the page is at http://127.0.0.1:{server.ports['http']}/" in texts

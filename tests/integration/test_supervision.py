@@ -172,14 +172,14 @@ def test_a_listener_that_dies_is_told_and_started_again(tmp_path: Path, name: st
 def test_grpc_can_die_again_and_again_and_still_stops(tmp_path: Path) -> None:
     async def scenario(server: Server) -> None:
         supervised: Any = server.app.listeners["grpc"]
-        bind, failures = supervised.service._bind, [ListenerError("listener grpc: can't listen")]
+        bind, failures = supervised.service._bind_inner, [ListenerError("listener grpc: can't listen")]
 
         def bind_late() -> None:
             if failures:
                 raise failures.pop()
             bind()
 
-        supervised.service._bind = bind_late
+        supervised.service._bind_inner = bind_late
         for number in range(1, 3):
             restarts = supervised.restarts
             await kill(server, "grpc")

@@ -307,6 +307,7 @@ class ReaderSession:
         if "--profile gateway" in text:
             found["LOGBOOM_LISTENERS__HEALTH__PORT"] = str(self._ports[5000])
             found["LOGBOOM_LISTENERS__HEALTH__HOST"] = "127.0.0.1"
+            found["LOGBOOM_LISTENERS__HEALTH__AUTH"] = "token"  # as on the network that the page speaks of
         return found
 
     def _wait_for_state_file(self, command: Command) -> None:

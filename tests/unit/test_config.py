@@ -1,12 +1,13 @@
 """Layers of settings, and what is said about wrong ones."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logboom.config import PROFILES, load, merge, parse, set_path
+from logboom.config import LOCAL_FILE, PROFILES, load, local_file, merge, parse, set_path
 from logboom.errors import ConfigError
 from logboom.outputs.registry import make_outputs
 from logboom.settings import ListenerSettings, Settings
@@ -272,3 +273,53 @@ def test_nothing_configured_is_good() -> None:
     settings = parse({})
     assert settings.active_listeners == {}
     assert settings.outputs == {}
+
+
+# --- the working directory's own file
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    file = tmp_path / LOCAL_FILE
+    file.write_text('name = "x"\n')
+    file.chmod(0o644)
+    return file
+
+
+def test_the_file_of_the_folder_is_found(own_file: Path) -> None:
+    assert local_file(own_file.parent) == (own_file, "")
+
+
+def test_no_file_is_no_trouble(tmp_path: Path) -> None:
+    assert local_file(tmp_path) == (None, "")
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o666, 0o602, 0o777])
+def test_a_file_that_others_can_write_is_refused_and_the_fix_named(own_file: Path, mode: int) -> None:
+    own_file.chmod(mode)
+    found, refused = local_file(own_file.parent)
+    assert found is None
+    assert f"others may write it; run chmod go-w {own_file}" in refused
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_or_link_of_another_user_is_refused(own_file: Path) -> None:
+    os.chown(own_file, 12345, -1)
+    assert "it belongs to another user" in local_file(own_file.parent)[1]
+    os.chown(own_file, 0, -1)
+    own_file.rename(own_file.with_name("real.toml"))
+    own_file.symlink_to("real.toml")
+    assert local_file(own_file.parent) == (own_file, "")
+    os.lchown(own_file, 12345, -1)
+    assert "it belongs to another user" in local_file(own_file.parent)[1]
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / LOCAL_FILE).mkdir()
+    assert "no regular file" in local_file(tmp_path)[1]
+
+
+@pytest.mark.parametrize("level", ["0", "3", "9"])
+def test_a_number_that_means_several_levels_is_no_minimum(level: str) -> None:
+    with pytest.raises(ConfigError, match="level_min"):
+        load(environment={"LOGBOOM_LISTENERS__COLLECTOR__LEVEL_MIN": level})

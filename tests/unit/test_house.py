@@ -63,3 +63,32 @@ def test_names_say_what_is_inside(path: Path) -> None:
 @pytest.mark.parametrize("path", PURE, ids=name_of)
 def test_the_pure_layers_know_no_clock_loop_or_socket(path: Path) -> None:
     assert not OUTSIDE_WORLD & imports_of(path)
+
+
+SPEAKERS = {
+    "cli/speaking.py",
+    "cli/tail.py",
+    "clients/tables.py",
+    "clients/handler.py",
+    "cli/health_report.py",
+}
+"""Modules that write to standard streams: each passes what a sender wrote through `formats.harmless`."""
+OWN_TEXT = {"cli/commands.py", "cli/completion.py", "cli/config.py", "cli/prove.py"}
+"""Modules that also print texts that no sender has a part in."""
+
+
+def writes_of(path: Path) -> list[str]:
+    """Calls in a module that write to the terminal past `cli.speaking`."""
+    calls = [
+        node.func
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    names = [ast.unparse(call) for call in calls]
+    past = ("print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write")
+    return [name for name in names if name in past]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_everything_on_a_terminal_is_made_harmless(path: Path) -> None:
+    assert not writes_of(path) or name_of(path) in SPEAKERS | OWN_TEXT

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, say
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import answer, answer_json, say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def list_alerts(
         say(f"❌ can't connect: {error or 'no answer'}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
     if form is Format.JSON:
-        import json
-
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        answer_json(document, indent=2)
     else:
         _write(document)
 
@@ -78,12 +77,11 @@ async def _ask(api: "HttpApi") -> dict[str, Any]:
 
 
 def _write(document: dict[str, Any]) -> None:
-    from logboom.clients.ansi import strip_colours
     from logboom.clients.tables import write_table
 
     alerts = document["alerts"]
     names = ("state", "severity", "rule", "subject", "since", "text")
-    rows = [tuple(strip_colours(str(alert.get(name, ""))) for name in names) for alert in alerts]
+    rows = [tuple(str(alert.get(name, "")) for name in names) for alert in alerts]
     colours = {"critical": "red", "warning": "yellow"}
     styles = [
         colours.get(alert.get("severity"), "") if alert.get("state") == "firing" else "" for alert in alerts
@@ -118,7 +116,7 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     from logboom.ops.alerts.service import label_of
     from logboom.ops.alerts.settings import alerts_settings
 
-    settings = load(profile=profile, file=config)
+    settings = load(profile=profile, file=options.settings_file(config, options.warn))
     alerts = alerts_settings(settings.alerts)
     if not alerts.notify:
         say("❌ no target is configured: set alerts.notify, for example to ['json://127.0.0.1:8000/hook']")
@@ -131,7 +129,7 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     for name, url in zip(target_names(alerts.notify), alerts.notify, strict=True):
         reason = send(url, message)
         failed += reason is not None
-        typer.echo(f"✅ {name}: accepted" if reason is None else f"❌ {name}: not accepted: {reason}")
+        answer(f"✅ {name}: accepted" if reason is None else f"❌ {name}: not accepted: {reason}")
     if not alerts.enabled:
         say("⚠️ alerts.enabled is false: the server sends no alerts")
     if failed:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from logboom.cli.speaking import answer_lines, say
+
 if TYPE_CHECKING:
     from logboom.ops.certificates import Pair, PairFiles
 
@@ -76,7 +78,7 @@ def cert(
     for files, pair in made:
         certificates.write_pair(files, pair)
         until = pair.certificate.not_valid_after_utc.date()
-        typer.echo(f"✅ {files.certificate} and {files.key}, valid until {until}", err=True)
+        say(f"✅ {files.certificate} and {files.key}, valid until {until}")
     if wants_server:
         _explain_server(ca_files, server, hosts)
     if clients:
@@ -99,13 +101,13 @@ def _authority(files: "PairFiles") -> "Pair":
         return certificates.read_pair(files)
     pair = certificates.make_ca()
     certificates.write_pair(files, pair)
-    typer.echo(f"✅ {files.certificate} and {files.key}: a new authority", err=True)
+    say(f"✅ {files.certificate} and {files.key}: a new authority")
     return pair
 
 
 def _explain_server(ca: "PairFiles", server: "PairFiles", hosts: list[str]) -> None:
     certificate, key = server.certificate.absolute(), server.key.absolute()
-    typer.echo(
+    answer_lines(
         "\n# In the configuration, for each listener that shall speak TLS:\n"
         "[listeners.collector]\n"
         f'tls_cert = "{certificate}"\n'
@@ -117,7 +119,7 @@ def _explain_server(ca: "PairFiles", server: "PairFiles", hosts: list[str]) -> N
 
 
 def _explain_clients(ca: "PairFiles", client: "PairFiles", hosts: list[str]) -> None:
-    typer.echo(
+    answer_lines(
         "\n# In the configuration, so that only clients with a certificate of this authority may connect:\n"
         f'tls_client_ca = "{ca.certificate.absolute()}"\n\n'
         "# Such a client:\n"

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from logboom.cli import completion
+from logboom.cli.help_text import Command, Group, help_of
+from logboom.cli.speaking import prepare_streams, say
+from logboom.cli.words import with_checked_words
 from logboom.errors import LogboomError
 
 
@@ -37,6 +41,7 @@ COMMANDS: Final = {
     "alerts": Place("alerts"),
     "token": Place("token"),
     "cert": Place("cert", "cert"),
+    "completion": Place("completion", "completion"),
     "docs": Place("docs", "docs", hidden=True),
 }
 """In the order of the help."""
@@ -63,16 +68,19 @@ def make_app(only: str = "") -> typer.Typer:
     """The command line with one command, or with all of them when there is none of that name."""
     made = typer.Typer(
         name="logboom",
+        cls=Group,
         help="One log-collection server: it answers only when an entry is safe on disk.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_options)
     for name, place in COMMANDS.items():
         if only not in COMMANDS or name == only:
             _add(made, name, place)
+    _finish(made)
     return made
 
 
@@ -86,14 +94,27 @@ def _add(app: typer.Typer, name: str, place: Place) -> None:
         app.add_typer(module.app, name=name)
 
 
+def _finish(group: typer.Typer) -> None:
+    """Give every command its help, and the check of its words."""
+    for command in group.registered_commands:
+        if command.callback is not None:
+            command.cls = Command
+            command.help = help_of(command.callback.__doc__ or "")
+            command.callback = with_checked_words(command.callback)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            inner.typer_instance.info.cls = Group
+            _finish(inner.typer_instance)
+
+
 def run(words: list[str]) -> None:
     """Run the command line. Errors of ours end with one line and exit code 1."""
+    prepare_streams()
+    completion.answer_shell()
     try:
-        make_app(words[0] if words else "")()
+        make_app(words[0] if words else "")(prog_name=completion.PROGRAM)
     except LogboomError as error:
-        from logboom.ops import journald
-
-        print(journald.prefixed(f"❌ {error}", sys.stderr), file=sys.stderr)  # noqa: T201 - the command's answer
+        say(f"❌ {error}")
         sys.exit(1)
 
 

@@ -3,6 +3,7 @@
 import typer
 
 from logboom.cli import options
+from logboom.cli.speaking import answer
 from logboom.config import load
 from logboom.settings import Settings
 
@@ -15,7 +16,7 @@ def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
     from logboom.ops.alerts.settings import alerts_settings, check_targets
     from logboom.outputs.registry import make_outputs
 
-    settings = load(profile=profile, file=config)
+    settings = load(profile=profile, file=options.settings_file(config, options.warn))
     make_outputs(settings.outputs, Path(settings.data_dir))
     check_targets(alerts_settings(settings.alerts))
     return settings
@@ -25,7 +26,7 @@ def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
 def check(config: options.ConfigFile = None, profile: options.Profile = None) -> None:
     """Check the settings; exit code 0 when they are good, else 1 and one line that names the key."""
     settings = _load(config, profile)
-    typer.echo(f"✅ good: {len(settings.active_listeners)} listeners, {len(settings.outputs)} outputs")
+    answer(f"✅ good: {len(settings.active_listeners)} listeners, {len(settings.outputs)} outputs")
 
 
 @app.command()

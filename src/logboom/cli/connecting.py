@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from logboom.cli.speaking import say
+
 if TYPE_CHECKING:
     from logboom.cli.trust import Connection
     from logboom.clients.dialect import Dialect
@@ -21,13 +23,6 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 """The server refuses, or a line was not acknowledged."""
 EXIT_NOT_CONNECTED: Final = 3
-
-
-def say(text: str) -> None:
-    """Tell the user; standard output is for data."""
-    from logboom.ops import journald
-
-    typer.echo(journald.prefixed(text, sys.stderr), err=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from logboom.cli.speaking import say
+
 
 def docs(
     folder: Annotated[Path, typer.Argument(help="The docs folder.")],
@@ -34,7 +36,7 @@ def docs(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if check and stale:
-        typer.echo(f"out of date: {', '.join(stale)}; run `make docs`", err=True)
+        say(f"out of date: {', '.join(stale)}; run `make docs`")
         raise typer.Exit(1)
 
 

@@ -4,20 +4,23 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli import options, reading
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
 from logboom.cli.groups import grouped
 from logboom.cli.progress import entries_progress
+from logboom.cli.speaking import TerminalBytes, say
+from logboom.cli.times import From, To, Zone, exact
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logboom.clients.exporting import Exported, Progress
+    from logboom.web.query import ExportQuery
 
 
 class Format(StrEnum):
@@ -27,14 +30,6 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-_From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="Received at or after: 15m, 2h, 7d, 2025-10-01, or a time."),
-]
-_To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="TIME", help="Received before; a date alone includes its day."),
-]
 _Format = Annotated[
     Format, typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte.")
 ]
@@ -54,17 +49,14 @@ _Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write this file, once all of it is there.", show_default="-"
     ),
 ]
-_Url = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help=f"Read from this server, for example {options.URL_DEFAULT}."),
-]
 
 
 @grouped
 def export(
     *,
-    from_: _From = None,
-    to: _To = None,
+    from_: From = None,
+    to: To = None,
+    tz: Zone = "",
     form: _Format = Format.CSV,
     source: options.Source = None,
     level: options.Level = None,
@@ -72,16 +64,16 @@ def export(
     text: _Text = None,
     columns: _Columns = None,
     output: _Output = None,
-    url: _Url = None,
+    url: reading.Url = None,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
     connection: Connection,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
-    Reads the data directory of --data-dir, --config or LOGBOOM_DATA_DIR, else ./logboom-data where it exists, else
-    the server at http://127.0.0.1:8080. The server need not run, and may. Standard output gets the data and nothing
-    else. Times without a zone are UTC.
+    Reads the data directory of --data-dir, --config or LOGBOOM_DATA_DIR, where the server need not run, and may; where
+    none is named and there is no ./logboom-data, asks the server at http://127.0.0.1:8080. Standard output gets the
+    data and nothing else.
 
     Examples:
       logboom export --from 2025-10-01 --to 2025-10-02 --output october.csv
@@ -93,12 +85,21 @@ def export(
     Exit codes: 0 done, 1 there is no journal, the server refuses, or the file can't be written, 2 wrong usage,
     3 the server can't be reached, or went away.
     """
-    if url and (data_dir or config):
-        raise typer.BadParameter("--url and --data-dir or --config: choose one")
-    words = {"from": from_, "to": to, "level": level, "source": source, "listener": listener, "q": text}
+    words = {
+        "from": exact("from", from_, tz),
+        "to": exact("to", to, tz, is_end=True),
+        "level": level,
+        "source": source,
+        "listener": listener,
+        "q": text,
+    }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
-    run = _reading(parameters, form, url, None if url else _folder(data_dir, config), connection)
+    if form is Format.JSONL and columns:
+        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
+    query = _query(parameters)
+    place = reading.place_of(url, data_dir, config, connection)
+    run = _reading(place, query, form, parameters)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
     seconds = max(1e-9, time.monotonic() - started)
@@ -108,41 +109,31 @@ def export(
     )
 
 
-def _folder(data_dir: str | None, config: Path | None) -> Path | None:
-    """The data directory to read; None: no journal is there, and none was named. Raises `ConfigError`."""
-    folder = options.data_dir_of(data_dir, config)
-    return folder if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir() else None
-
-
-def _reading(
-    parameters: dict[str, str],
-    form: Format,
-    url: str | None,
-    data_dir: Path | None,
-    connection: Connection,
-) -> "Callable[[IO[bytes], Progress], Exported]":
-    """What writes the export into a file; wrong words end the command before it begins."""
-    from logboom.clients import exporting
-    from logboom.clients.recent import journal_folder
-    from logboom.journal.exporting import Export
-    from logboom.journal.steps import Places
+def _query(parameters: dict[str, str]) -> "ExportQuery":
+    """The query of the command line's words; wrong ones end the command."""
     from logboom.web.query import QueryError, export_query
 
     try:
-        query = export_query(parameters)
+        return export_query(parameters)
     except QueryError as error:
         raise options.option_error(error) from None
-    if form is Format.JSONL and "columns" in parameters:
-        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
-    if data_dir is not None:
-        folder = journal_folder(data_dir)
-        made = Export(Places(folder), query.wanted, form, columns=query.columns)
+
+
+def _reading(
+    place: "Path | reading.Server", query: "ExportQuery", form: Format, parameters: dict[str, str]
+) -> "Callable[[IO[bytes], Progress], Exported]":
+    """Return the function that writes the export into a file."""
+    from logboom.clients import exporting
+    from logboom.journal.exporting import Export
+    from logboom.journal.steps import Places
+
+    if isinstance(place, Path):
+        made = Export(Places(place), query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)
 
     import asyncio
 
-    api = api_of(url or options.URL_DEFAULT, connection)
-    # A time such as 15m is one moment for all requests.
+    api = place.api
     exact = {name: word for name, word in parameters.items() if name not in {"from", "to"}}
     exact |= {
         name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word
@@ -168,8 +159,11 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
 def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
     from logboom.clients.exporting import replaced_when_done
 
+    to_stdout = output is None or str(output) == "-"
+    if to_stdout and sys.stdout.isatty():  # a bar would stand between the rows
+        return run(cast("IO[bytes]", TerminalBytes()), lambda _first, _reached, _end: None)
     with entries_progress() as progress:
-        if output is None or str(output) == "-":
+        if output is None or to_stdout:
             done = run(sys.stdout.buffer, progress)
             sys.stdout.buffer.flush()
             return done

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, say
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK
 from logboom.cli.groups import Group
+from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

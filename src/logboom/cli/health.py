@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from logboom.cli import options, trust
-from logboom.cli.connecting import say
 from logboom.cli.health_report import TIMEOUT_S, document_of, report
+from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
     from logboom.clients.tls import Trust

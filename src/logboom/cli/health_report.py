@@ -3,6 +3,8 @@
 import json
 import sys
 
+from logboom.formats.harmless import visible_lines
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -24,7 +26,7 @@ def document_of(body: bytes) -> "dict[str, Any]":
 
 def report(document: "dict[str, Any]", *, as_json: bool, strict: bool) -> int:
     """Print a document, or its summary. Returns the exit code: 0 well, or a warning that is not `strict`; else 1."""
-    text = json.dumps(document, indent=2) if as_json else _summary(document)
+    text = json.dumps(document, indent=2) if as_json else visible_lines(_summary(document))
     encoding = sys.stdout.encoding or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - the command's answer
     status = document.get("status", "error")

@@ -1,16 +1,22 @@
-"""`logboom logs`: recent entries, from the journal or from Redis."""
+"""`logboom logs`: recent entries, from the journal, a server or Redis."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from logboom.cli import options
+from logboom.cli import options, reading
 from logboom.cli.connecting import wrong_usage
+from logboom.cli.groups import grouped
+from logboom.cli.speaking import answer_json
+from logboom.cli.times import Span
+from logboom.cli.trust import Connection
+from logboom.formats.asked_times import shown_time
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from logboom.clients.recent import Row
     from logboom.journal.matching import Filter
 
@@ -20,65 +26,86 @@ _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ENTRIES", 
 _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `logboom stats`.")]
 
 
+@grouped
 def logs(
     *,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
+    url: reading.Url = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
     source: options.Source = None,
     level: options.Level = None,
-    since: options.Since = None,
+    span: Span,
     grep: options.Grep = None,
     limit: _Limit = LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     stats: _Stats = False,
+    connection: Connection,
 ) -> None:
-    """Show recent entries: the last ones of the journal, or of Redis. The server need not run, and may.
+    """Show recent entries: the last ones of the journal, of a server, or of Redis.
+
+    Reads the data directory, where the server need not run, and may; where there is none, asks the server at
+    http://127.0.0.1:8080. Times are shown in the zone of --tz, and in UTC with --json.
 
     Examples:
       logboom logs
 
       logboom logs --source whaleon-36381824 --limit 100
 
+      logboom logs --level error --since "2 hours ago" --json
+
+      logboom logs --since "2026-11-30 14:00" --until "2026-11-30 15:00" --tz Europe/Berlin
+
+      logboom logs --url http://192.168.1.10:8080 --since yesterday
+
       logboom logs --redis redis://127.0.0.1:6379/0 --stats
 
-      logboom logs --level error --since 2h --json
-
-    Exit codes: 0 done, 1 there is no journal, or Redis has trouble, 2 wrong usage.
+    Exit codes: 0 done, 1 there is nothing to read, or Redis or the server has trouble, 2 wrong usage,
+    3 the server of --url can't be reached.
     """
     if stats:
-        from logboom.cli.stats import stats as show_stats
+        from logboom.cli.stats import show_stats
 
         show_stats(
-            data_dir=data_dir,
-            config=config,
-            redis=redis,
-            redis_token=redis_token,
-            source=source,
-            level=level,
-            since=since,
+            Wanted(data_dir, config, url, redis, redis_token),
+            connection,
+            source,
+            level,
+            span,
             as_json=as_json,
         )
         return
-    wanted = filter_from(level=level, source=source, since=since, q=grep)
-    rows = _rows(lambda: options.data_dir_of(data_dir, config), redis, redis_token, wanted, limit)
+    words = {"level": level, "source": source, "q": grep, **span.words()}
+    rows = _rows(Wanted(data_dir, config, url, redis, redis_token), connection, words, limit)
     if as_json:
         write_json([row.data for row in rows])
     else:
-        _write(rows)
+        _write(rows, span.zone)
 
 
-def _rows(
-    data_dir: Callable[[], Path], redis: str | None, token: str | None, wanted: "Filter", limit: int
-) -> "list[Row]":
+class Wanted(NamedTuple):
+    """The place to read from, as the options have it."""
+
+    data_dir: str | None
+    config: Path | None
+    url: str | None
+    redis: str | None
+    redis_token: str | None
+
+
+def _rows(where: Wanted, connection: Connection, words: dict[str, str | None], limit: int) -> "list[Row]":
     from logboom.clients import recent, redislogs
 
-    if redis:
+    wanted = filter_from(**words)
+    if where.redis:
         with wrong_usage():
-            asked = redislogs.connect(redis, token)
+            asked = redislogs.connect(where.redis, where.redis_token)
         return redislogs.recent_rows(asked, wanted, limit)
-    return recent.recent_rows(recent.journal_folder(data_dir()), wanted, limit)
+    place = reading.place_of(where.url, where.data_dir, where.config, connection)
+    if isinstance(place, Path):
+        return recent.recent_rows(place, wanted, limit)
+    return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
 
 
 def filter_from(**words: str | None) -> "Filter":
@@ -92,24 +119,21 @@ def filter_from(**words: str | None) -> "Filter":
 
 
 def write_json(objects: list[dict[str, Any]]) -> None:
-    """One JSON object a line."""
-    import msgspec
-
+    """Write one JSON object per line."""
     for one in objects:
-        typer.echo(msgspec.json.encode(one).decode())
+        answer_json(one)
 
 
-def _write(rows: "list[Row]") -> None:
-    from logboom.clients.ansi import strip_colours
+def _write(rows: "list[Row]", zone: "tzinfo | None") -> None:
     from logboom.clients.display import is_bad, is_dubious
     from logboom.clients.tables import write_table
 
     cells = [
         (
-            row.time[:19].replace("T", " "),
-            strip_colours(row.source),
-            strip_colours(row.kind),
-            " ⏎ ".join(strip_colours(line) for line in row.message.split("\n")),
+            shown_time(row.time, zone),
+            row.source,
+            row.kind,
+            row.message.replace("\n", " ⏎ "),
         )
         for row in rows
     ]

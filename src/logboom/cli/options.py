@@ -1,12 +1,15 @@
 """Options that several commands share, and how they become settings."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from logboom.config import load, set_path
+from logboom.cli import completion
+from logboom.cli.speaking import say
+from logboom.config import LOCAL_FILE, load, local_file, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
 
@@ -18,12 +21,21 @@ DATA_DIR_VARIABLE: Final = "LOGBOOM_DATA_DIR"
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Read settings from this TOML file.")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Read settings from this TOML file.",
+        show_default=f"./{LOCAL_FILE} where it is, and only its owner can write it",
+    ),
 ]
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Be a drop-in for a source system: device, gateway, ordered, collector or live."
+        metavar="NAME",
+        help="Be a drop-in for a source system: device, gateway, ordered, collector or live.",
+        autocompletion=completion.profiles,
     ),
 ]
 DataDir = Annotated[
@@ -89,17 +101,16 @@ ReadRedisToken = Annotated[
     str | None,
     typer.Option(metavar="TOKEN", envvar="LOGBOOM_REDIS_TOKEN", help="For https:// of the hosted service."),
 ]
-Level = Annotated[str | None, typer.Option(metavar="LEVEL", help="Only this level and above.")]
+Level = Annotated[
+    str | None,
+    typer.Option(metavar="LEVEL", help="Only this level and above.", autocompletion=completion.levels),
+]
 Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
 Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
 GREP: Final = "Only entries that hold this text, in any case, or this field: temp=19.75."
 Grep = Annotated[
     str | None,
     typer.Option("--grep", metavar="TEXT", help=GREP),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Only since then: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -110,6 +121,7 @@ As = Annotated[
         "--as",
         metavar="PROTOCOL",
         help="ws, device, collector, gateway, capnp or grpc; needed where the URL's scheme does not tell.",
+        autocompletion=completion.protocols,
     ),
 ]
 Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answers are awaited.")]
@@ -117,6 +129,26 @@ MaxWait = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long one line may wait for a rate limit.")
 ]
 MAX_RECONNECTS: Final = "Tries to connect again, with growing pauses; 0: for ever."
+
+
+def settings_file(config: Path | None, warn: Callable[[str], object]) -> Path | None:
+    """The file that settings are read from: the one that was named, else the working directory's own.
+
+    Args:
+        config: the file that was named.
+        warn: called with the reason when a file that is there is not read.
+    """
+    if config is not None:
+        return config
+    found, refused = local_file()
+    if refused:
+        warn(refused)
+    return found
+
+
+def warn(text: str) -> None:
+    """Write a warning to standard error."""
+    say(f"⚠️ {text}")
 
 
 def flag_table(
@@ -155,8 +187,10 @@ def data_dir_of(data_dir: str | None, config: Path | None) -> Path:
         data_dir: of `--data-dir`.
         config: of `--config`.
     """
-    if data_dir is None and config is not None:
-        return Path(load(file=config).data_dir)
+    if data_dir is None:
+        file = settings_file(config, warn)
+        if file is not None:
+            return Path(load(file=file).data_dir)
     return Path(data_dir or os.environ.get(DATA_DIR_VARIABLE) or DATA_DIR_DEFAULT)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from logboom.cli.speaking import answer, say
+
 if TYPE_CHECKING:
     from logboom.prove.plan import Progress, Proof
 
@@ -84,7 +86,7 @@ def prove(
         kept = keep or not proof.good
     except KeyboardInterrupt:
         kept = keep
-        typer.echo(f"interrupted; the seed was {plan.seed}", err=True)
+        say(f"interrupted; the seed was {plan.seed}")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if not kept:
@@ -145,35 +147,33 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
     Console(width=max(100, Console().width)).print(table)
     for protocol, followed in proof.follows.items():
         rotations = followed.renames + followed.copies + followed.truncations
-        typer.echo(
+        answer(
             f"{f'followed file, {protocol}':<24} {followed.written:,} lines, {followed.lost:,} lost, "
             f"{followed.doubled:,} doubled; {rotations} rotations, {followed.server_kills} and "
             f"{followed.follower_kills} kills of server and follower"
         )
-    typer.echo(f"torn or foreign entries  {judgement.torn}")
-    typer.echo(
+    answer(f"torn or foreign entries  {judgement.torn}")
+    answer(
         f"disasters                {hurt.kills} kills ({hurt.kills_at_start} during recovery), "
         f"{hurt.full_disks} full disks, {hurt.stops} stops, {hurt.reloads} reloads, "
         f"{proof.strangers:,} broken clients"
     )
-    typer.echo(f"worst recovery           {hurt.recovery_s_max:.2f} s from a kill to the next ready")
-    typer.echo(
+    answer(f"worst recovery           {hurt.recovery_s_max:.2f} s from a kill to the next ready")
+    answer(
         f"rate                     {proof.entries_per_s:,.0f} entries/s over {proof.load_s:.0f} s, disasters included"
     )
     for what in proof.without:
-        typer.echo(f"not tried here           {what}: this system does not allow it")
+        answer(f"not tried here           {what}: this system does not allow it")
     for text in (*proof.problems, *(example.decode(errors="replace") for example in judgement.examples)):
-        typer.echo(f"❌ {text}")
+        answer(f"❌ {text}")
     if kept is not None:
-        typer.echo(f"the data is kept in {kept}")
+        answer(f"the data is kept in {kept}")
     if proof.good:
-        typer.echo("✅ every promise was kept")
+        answer("✅ every promise was kept")
     elif proof.kept:
-        typer.echo(
-            f"❌ nothing is shown for {', '.join(proof.silent)}: not one entry was acknowledged or stored"
-        )
+        answer(f"❌ nothing is shown for {', '.join(proof.silent)}: not one entry was acknowledged or stored")
     else:
-        typer.echo(f"❌ a promise was broken; the seed is {proof.plan.seed}")
+        answer(f"❌ a promise was broken; the seed is {proof.plan.seed}")
 
 
 def _print_json(proof: "Proof", kept: Path | None) -> None:

@@ -18,6 +18,8 @@ def answer(words: list[str]) -> int | None:
     data_dir, flags = _parse(words)
     if flags - {"--strict", "--json"}:
         return None
+    if not data_dir and os.path.lexists("logboom.toml"):  # it may name the data directory
+        return None
     try:
         body = ask(data_dir or os.environ.get("LOGBOOM_DATA_DIR") or "logboom-data", TIMEOUT_S)
     except OSError:

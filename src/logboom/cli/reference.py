@@ -18,7 +18,8 @@ What the `http` listener serves. [openapi.json](openapi.json) says the same to p
 - Errors under `/api` are `{"error": text}` with a status from 400 on; elsewhere plain text.
 - 🔑 marks what asks for a token where the listener does: `Authorization: Bearer TOKEN`, or the token as the password
   of the address. Reading takes the scope `read`, sending `write`. See [Tokens](../how-to/tokens.md).
-- Times are ISO 8601 in UTC. Where a time is asked for, `15m`, `2h`, `7d` (ago) and seconds since the epoch will do.
+- Times are ISO 8601 in UTC. Parameters also take `15m`, `2 hours ago`, `yesterday`, `2026-11-30 14:00` (UTC) and
+  seconds since the epoch: see [Times](../how-to/search.md#times).
 - On `/`, an upgrade to WebSocket speaks the live protocol: see
   [Replace a WebSocket log server](../how-to/replace-websocket-server.md).
 - An unknown parameter is refused with 400, so that a spelling mistake shows nothing that was not asked for.
@@ -54,7 +55,7 @@ def _command_section(path: str, command: Any) -> str:
     options = [one for one in shown if one.param_type_name == "option"]
     words = [_argument_word(argument) for argument in arguments]
     lines = [f"## {path}\n", f"`{' '.join([path, *(['[OPTIONS]'] if options else []), *words])}`\n"]
-    lines.append(_prose(inspect.cleandoc(command.help or "")))
+    lines.append(_prose(inspect.getdoc(command.callback) or ""))
     if command.epilog:
         lines.append(f"{command.epilog}\n")
     if arguments:
@@ -167,7 +168,7 @@ def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    """What a parameter is held to, in words."""
+    """The bounds of a parameter, in words."""
     bounds = []
     if schema.get("minimum") == 1:
         bounds.append(f"1 to {schema['maximum']}")

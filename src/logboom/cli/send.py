@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, choose_server, say
+from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, choose_server
 from logboom.cli.following import Following, follow_file, source_of
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """`logboom serve`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from logboom.cli import options
@@ -34,7 +34,8 @@ def serve(
 ) -> None:
     """Start the server.
 
-    With nothing given: every listener on its usual port, the journal in ./logboom-data.
+    With nothing given: the settings of ./logboom.toml where there is one, else every listener on its usual port, and
+    the journal in ./logboom-data. The address of the page is printed at the start.
 
     Examples:
       logboom serve
@@ -66,10 +67,16 @@ def serve(
     _add_address(flags, profile, host or host_word, port_word if port is None else port)
     _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
 
-    def load_settings() -> Settings:
-        return load(profile=profile, file=config, flags=flags)
+    warnings: list[str] = []
+    file = options.settings_file(config, warnings.append)
 
-    run_server(load_settings)
+    def load_settings() -> Settings:
+        return load(profile=profile, file=file, flags=flags)
+
+    notes = [("warning", text) for text in warnings]
+    if file is not None:
+        notes.append(("info", f"settings from {file.absolute()}"))
+    run_server(load_settings, notes)
 
 
 def _add_address(flags: Table, profile: str | None, host: str | None, port: int | None) -> None:
@@ -104,8 +111,13 @@ def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_o
         flags["only"] = [name for name in flags.get("only", names) if name != _GRPC]
 
 
-def run_server(load_settings: Callable[[], Settings]) -> None:
-    """Run the server in this process until it is told to stop."""
+def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str, str]] = ()) -> None:
+    """Run the server in this process until it is stopped.
+
+    Args:
+        load_settings: called at the start and for each reload.
+        notes: first lines of the operational log, each with its kind.
+    """
     import asyncio
     import sys
 
@@ -124,6 +136,8 @@ def run_server(load_settings: Callable[[], Settings]) -> None:
         _confine(settings)
     log = OperationalLog(name=settings.name, json_lines=settings.log_format == "json")
 
+    for kind, text in notes:
+        log.event(kind, text)
     if settings.confine:
         log.event("info", "confined: writes go to the data directory and the outputs' folders only")
 

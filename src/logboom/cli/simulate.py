@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_FAILED, EXIT_OK, choose_server, say
+from logboom.cli.connecting import EXIT_FAILED, EXIT_OK, choose_server
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import say
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def device(
 ) -> None:
     """Devices: boot, entries without time, NTP sync, entries with time, heartbeats when idle.
 
-    One line at a time, each sent again until it is acknowledged, as the firmware does.
+    One line at a time, each sent again until it is acknowledged, as the firmware does. Several devices have their
+    serial in each line, as `device`, so that each is a source of its own.
     """
     from logboom.clients.delivery import Policy
     from logboom.clients.simulated_device import DeviceLife, simulate_devices

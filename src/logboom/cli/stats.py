@@ -2,66 +2,95 @@
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from logboom.cli import options
+from logboom.cli import options, reading
 from logboom.cli.connecting import wrong_usage
-from logboom.cli.logs import filter_from, write_json
+from logboom.cli.groups import grouped
+from logboom.cli.logs import Wanted, filter_from, write_json
 from logboom.cli.progress import entries_progress
+from logboom.cli.times import Span
+from logboom.cli.trust import Connection
+from logboom.formats.asked_times import shown_time
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from logboom.clients.counting import SourceCounts
-    from logboom.journal.matching import Filter
 
 
+@grouped
 def stats(
     *,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
+    url: reading.Url = None,
     redis: options.ReadRedis = None,
     redis_token: options.ReadRedisToken = None,
     source: options.Source = None,
     level: options.Level = None,
-    since: options.Since = None,
+    span: Span,
     as_json: options.AsJson = False,
+    connection: Connection,
 ) -> None:
     """Show what each source sent: how much, of which types and levels, how fast, and when last.
 
-    From the journal, all of it or since a time; or what stands in Redis, which has no rates. PER MINUTE is the mean
-    from a source's first entry to its last; of entries that all came within a minute, their number.
+    From the journal, all of it or a span of time; from a server where there is no data directory, which sends every
+    entry for it; or what stands in Redis, which has no rates. PER MINUTE is the mean from a source's first entry to
+    its last; of entries that all came within a minute, their number.
 
     Examples:
       logboom stats
 
-      logboom stats --since 1h
+      logboom stats --since "last hour"
+
+      logboom stats --since yesterday --until yesterday --url http://192.168.1.10:8080
 
       logboom stats --redis redis://127.0.0.1:6379/0 --json
 
-    Exit codes: 0 done, 1 there is no journal, or Redis has trouble, 2 wrong usage.
+    Exit codes: 0 done, 1 there is nothing to read, or Redis or the server has trouble, 2 wrong usage,
+    3 the server of --url can't be reached.
     """
-    if redis:
-        if level or since:
-            raise typer.BadParameter("the statistics in Redis can't be narrowed by --level or --since")
-        sources = _counted_in_redis(redis, redis_token, source or "")
+    show_stats(
+        Wanted(data_dir, config, url, redis, redis_token), connection, source, level, span, as_json=as_json
+    )
+
+
+def show_stats(
+    where: Wanted,
+    connection: Connection,
+    source: str | None,
+    level: str | None,
+    span: Span,
+    *,
+    as_json: bool,
+) -> None:
+    """Count, and print what was counted."""
+    if where.redis:
+        if level or span.since or span.until:
+            raise typer.BadParameter("the statistics in Redis can't be narrowed by level or time")
+        sources = _counted_in_redis(where.redis, where.redis_token, source or "")
     else:
-        sources = _counted(
-            options.data_dir_of(data_dir, config), filter_from(level=level, source=source, since=since)
-        )
+        sources = _counted(where, connection, {"level": level, "source": source, **span.words()})
     if as_json:
         write_json([_as_json(name, counts) for name, counts in sorted(sources.items())])
     else:
-        _write(sources)
+        _write(sources, span.zone)
 
 
-def _counted(data_dir: Path, wanted: "Filter") -> "dict[str, SourceCounts]":
-    from logboom.clients import counting, recent
+def _counted(
+    where: Wanted, connection: Connection, words: dict[str, str | None]
+) -> "dict[str, SourceCounts]":
+    from logboom.clients import counting
 
-    folder = recent.journal_folder(data_dir)
+    wanted = filter_from(**words)
+    place = reading.place_of(where.url, where.data_dir, where.config, connection)
+    if isinstance(place, reading.Server):
+        return counting.count_records(reading.records_of_server(place, words))
     with entries_progress() as progress:
-        return counting.count_sources(folder, wanted, progress)
+        return counting.count_sources(place, wanted, progress)
 
 
 def _counted_in_redis(url: str, token: str | None, source: str) -> "dict[str, SourceCounts]":
@@ -84,18 +113,17 @@ def _as_json(name: str, counts: "SourceCounts") -> dict[str, object]:
     }
 
 
-def _write(sources: "dict[str, SourceCounts]") -> None:
-    from logboom.clients.ansi import strip_colours
+def _write(sources: "dict[str, SourceCounts]", zone: "tzinfo | None") -> None:
     from logboom.clients.tables import write_table
 
     rows = [
         (
-            strip_colours(name),
+            name,
             f"{counts.total:,}",
-            strip_colours(_listed(counts.types)),
-            strip_colours(_listed(counts.levels)),
+            _listed(counts.types),
+            _listed(counts.levels),
             "" if counts.per_minute is None else f"{counts.per_minute:,.1f}",
-            counts.last_seen[:19].replace("T", " "),
+            shown_time(counts.last_seen, zone),
         )
         for name, counts in sorted(sources.items(), key=lambda pair: -pair[1].total)
     ]

@@ -1,6 +1,5 @@
 """`logboom tail`: a server's entries as they come."""
 
-import io
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, say, until_nobody_reads
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, until_nobody_reads
 from logboom.cli.groups import grouped
+from logboom.cli.speaking import json_line, say
+from logboom.cli.times import TIME_HELP, Zone, exact
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ RECENT_DEFAULT: Final = 10
 _Url = Annotated[str, typer.Argument(metavar="[URL]", help="The server: http://HOST:PORT or ws://HOST:PORT.")]
 _Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Begin there: 15m, 2h, 7d, or a time such as 2025-01-01T12:00:00."),
+    typer.Option(metavar="TIME", help=f"Begin there: {TIME_HELP}. Times are local, see --tz."),
 ]
 _Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes later.")]
 _Limit = Annotated[
@@ -49,6 +50,7 @@ def tail(
     grep: options.Grep = None,
     as_json: options.AsJson = False,
     since: _Since = None,
+    tz: Zone = "",
     follow: _Follow = True,
     limit: _Limit = None,
     connection: Connection,
@@ -64,7 +66,7 @@ def tail(
 
       logboom tail ws://logs.example.com:8080 --source whaleon-36381824
 
-      logboom tail --level error --since 2h --no-follow --json
+      logboom tail --level error --since "2 hours ago" --no-follow --json
 
     Exit codes: 0 done, or stopped with Ctrl-C, 1 the server refuses or is no Logboom server, 2 wrong usage,
     3 could not connect (with --no-follow; else it waits).
@@ -72,7 +74,13 @@ def tail(
     from logboom.cli.logs import filter_from
     from logboom.clients.live import LiveReader
 
-    words = {"level": level, "source": source, "listener": listener, "q": grep, "since": since}
+    words = {
+        "level": level,
+        "source": source,
+        "listener": listener,
+        "q": grep,
+        "since": exact("since", since, tz),
+    }
     filter_from(**words)  # what is wrong is told before a server is asked
     wanted = {name: word for name, word in words.items() if word}
     if limit is None and not since:
@@ -99,11 +107,12 @@ async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_js
     from logboom.clients.display import Display, read_event
 
     display = Display(colours=colours_wanted())
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # entries may hold what the terminal has no sign for
     async with aclosing(_portions(reader, limit, follows=follows)) as portions:
         async for portion in portions:
-            lines = [entry.decode() if as_json else display.format(read_event(entry)) for entry in portion]
+            lines = [
+                json_line(entry.decode(errors="replace")) if as_json else display.format(read_event(entry))
+                for entry in portion
+            ]
             sys.stdout.write("\n".join([*lines, ""]))
             sys.stdout.flush()
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from logboom.cli import options
+from logboom.cli.speaking import answer
 from logboom.config import load
 from logboom.pipeline import tokens
 
@@ -40,7 +41,7 @@ def add(
     Exit codes: 0 made, 1 it could not be made, 2 wrong usage.
     """
     scopes = tuple(word.strip() for word in scope.split(",") if word.strip())
-    typer.echo(tokens.add_token(_path(config, profile, data_dir), name, scopes))
+    answer(tokens.add_token(_path(config, profile, data_dir), name, scopes))
 
 
 @app.command("list")
@@ -73,4 +74,5 @@ def revoke(
 
 
 def _path(config: Path | None, profile: str | None, data_dir: str | None) -> Path:
-    return load(profile=profile, file=config, flags=options.flag_table(data_dir=data_dir)).tokens_path
+    file = options.settings_file(config, options.warn)
+    return load(profile=profile, file=file, flags=options.flag_table(data_dir=data_dir)).tokens_path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logboom.cli.groups import Group
+from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
     from logboom.clients.tls import Trust
@@ -65,8 +66,6 @@ def trust_of(
         "GRPC_VERBOSITY", "NONE"
     )  # its core writes failures to stderr, in words for developers
     if skip_verify:
-        from logboom.cli.connecting import say
-
         say("⚠️ --insecure-skip-verify: the server's certificate is not looked at")
     return Trust(ca or "", client_cert or "", client_key or "", verify=not skip_verify, token=token or "")
 

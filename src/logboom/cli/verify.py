@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logboom.cli.options import ConfigFile, ReadDataDir, data_dir_of
+from logboom.cli.speaking import answer
 from logboom.durable import keep_private
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def verify(
         _print_first(findings, found)
         if repair and not found.good:
             for text in accept(folder, found, root / "set-aside"):
-                typer.echo(f"    {text}")
+                answer(f"    {text}")
             found = audit(folder)
     except OSError as error:
         raise StorageError(f"can't read or repair all of {folder}: {error}") from error
@@ -108,7 +109,7 @@ def _look(root: Path, *, repair: bool, growing: bool) -> list["Finding"]:
             _print(finding)
             if repair:
                 for path in mend(finding, root / "set-aside"):
-                    typer.echo(f"    set aside in {path}")
+                    answer(f"    set aside in {path}")
     return findings
 
 
@@ -125,32 +126,30 @@ def _try_lock(root: Path) -> "DataDirLock | None":
 
 def _print(finding: "Finding") -> None:
     mark = "✅" if finding.good else "❌"
-    typer.echo(f"{mark} {finding.segment.name}  {finding.lines} entries  {finding.size} bytes")
+    answer(f"{mark} {finding.segment.name}  {finding.lines:,} entries  {finding.size:,} bytes")
     for damage in finding.damage:
-        what = "torn end" if damage.torn else f"{damage.lines} damaged lines"
-        typer.echo(f"    {what} at byte {damage.offset}, {damage.size} bytes, sequence {damage.sequence}")
+        what = "torn end" if damage.torn else f"{damage.lines:,} damaged lines"
+        answer(f"    {what} at byte {damage.offset}, {damage.size:,} bytes, sequence {damage.sequence}")
     if finding.misled:
-        typer.echo("    its index leads readers to other lines than those they look for")
+        answer("    its index leads readers to other lines than those they look for")
     for text in finding.problems + finding.notes:
-        typer.echo(f"    {text}")
+        answer(f"    {text}")
 
 
 def _print_audit(found: "Audit") -> None:
     from logboom.journal.audit import missing_text, names_text
 
     if found.missing:
-        typer.echo(f"❌ {missing_text(found.missing)}")
+        answer(f"❌ {missing_text(found.missing)}")
     if found.early:
-        typer.echo(
+        answer(
             f"❌ {names_text(found.early)}: gone and said to be past retention, though an older one is there: "
             "the server deletes the oldest first"
         )
     if found.cut:
-        typer.echo(
-            f"❌ nothing is left of what came after {found.cut.segment}, from sequence {found.cut.end} on"
-        )
+        answer(f"❌ nothing is left of what came after {found.cut.segment}, from sequence {found.cut.end} on")
     for segment in found.strangers:
-        typer.echo(
+        answer(
             f"❌ {segment.name} has no hash, though later ones have theirs: it was put there since, "
             "or its line in the manifest was damaged"
         )
@@ -158,11 +157,11 @@ def _print_audit(found: "Audit") -> None:
         what = "can't be read"
         if line.event:
             what = "it contradicts an earlier one" if line.good else "its chain does not fit"
-        typer.echo(f"❌ manifest line {line.number}: {what}")
+        answer(f"❌ manifest line {line.number}: {what}")
     if len(found.broken) > 10:
-        typer.echo(f"❌ manifest: {len(found.broken)} damaged lines in all")
+        answer(f"❌ manifest: {len(found.broken):,} damaged lines in all")
     if found.manifest.torn:
-        typer.echo("❌ manifest: the last line is torn; the next start of the server sets it aside")
+        answer("❌ manifest: the last line is torn; the next start of the server sets it aside")
 
 
 def _print_first(findings: list["Finding"], found: "Audit") -> None:
@@ -171,7 +170,7 @@ def _print_first(findings: list["Finding"], found: "Audit") -> None:
     wrong += [event.segment for event in [*found.missing, *found.early]]
     wrong += [segment.name for segment in found.strangers]
     if wrong:
-        typer.echo(f"first segment that does not match: {min(wrong)}")
+        answer(f"first segment that does not match: {min(wrong)}")
 
 
 def _print_total(findings: list["Finding"], found: "Audit", *, repaired: bool) -> None:
@@ -184,17 +183,17 @@ def _print_total(findings: list["Finding"], found: "Audit", *, repaired: bool) -
     if not damaged:
         state = "all good" if found.good else "whole, but not what the manifest says"
     late = f", for {afterwards} of them taken afterwards from the file" if afterwards else ""
-    typer.echo(f"checksums fit {covered} of {size} bytes{late}")
+    answer(f"checksums fit {covered:,} of {size:,} bytes{late}")
     if found.manifest.lines:
         known = f", {found.known} gone, as a repair says" if found.known else ""
-        typer.echo(
+        answer(
             f"manifest: {sum(finding.sealed for finding in findings)} segments as they were sealed, "
             f"{found.waiting} sealed and not hashed yet, {found.expired} deleted by retention{known}"
         )
-        typer.echo(f"manifest head: {found.manifest.head}")
+        answer(f"manifest head: {found.manifest.head}")
     elif found.waiting:
-        typer.echo(f"no manifest: {found.waiting} sealed segments have no hash")
-    typer.echo(f"{len(findings)} segments, {lines} entries, {size} bytes: {state}")
+        answer(f"no manifest: {found.waiting} sealed segments have no hash")
+    answer(f"{len(findings):,} segments, {lines:,} entries, {size:,} bytes: {state}")
 
 
 def _print_head(findings: list["Finding"], found: "Audit", head: str) -> bool:
@@ -203,7 +202,7 @@ def _print_head(findings: list["Finding"], found: "Audit", head: str) -> bool:
 
     line = found.place_of(head)
     if line is None:
-        typer.echo(
+        answer(
             f"❌ no whole chain leads to the head {head}: the manifest was changed, or cut, or is another one"
         )
         return False
@@ -214,14 +213,14 @@ def _print_head(findings: list["Finding"], found: "Audit", head: str) -> bool:
         if finding.segment.first in since.known and not finding.good
     ]
     changes += since.changes
-    typer.echo(
+    answer(
         f"{'❌' if changes else '✅'} the head {head} is line {line.number} of {len(found.manifest.lines)} of the "
         f"manifest: {len(since.known)} segments, sequences before {since.end}"
     )
     for text in changes:
-        typer.echo(f"    since that head: {text}")
+        answer(f"    since that head: {text}")
     if since.expired:
-        typer.echo(
+        answer(
             f"    deleted since that head, as past retention: {names_text(since.expired)}. "
             "Who deletes by hand can say the same: were they due?"
         )

@@ -12,8 +12,9 @@ from logboom.clients.lines import LineDialect, LineLink
 from logboom.clients.target import Target
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas
+from logboom.formats.entry_level import LEVEL_KEYS, level_of
 from logboom.formats.levels import wire_number
-from logboom.formats.records import LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS
+from logboom.formats.records import MESSAGE_KEYS, TIME_KEYS
 
 _SERVICE_KEYS: Final = ("service", "service_name")
 _INFO: Final = 3
@@ -103,11 +104,14 @@ def fields_of(line: bytes) -> dict[str, Any]:
     complete = True
     for key, value in entry.items():
         field = FIELD_OF_KEY.get(key)
-        fits = field is not None and field not in fields and _put(fields, field, value)
+        sent = level_of(entry) if field == "level" and value is not None else value
+        fits = field is not None and field not in fields and _put(fields, field, sent)
         complete = complete and fits
     if complete:
         return fields
     kept = {field: value for field, value in fields.items() if field in _KEPT}
+    if "level" not in kept:  # it may stand deeper
+        _put(kept, "level", level_of(entry))
     return {**kept, "message": as_text(line)}
 
 

@@ -4,8 +4,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from logboom.clients.dialect import Answers, Outcome, Reply, as_text, json_object
-from logboom.clients.lines import REPLIES_BYTES_MAX, LineDialect, one_line
+from logboom.clients.dialect import Answers, Outcome, Reply
+from logboom.clients.lines import REPLIES_BYTES_MAX, LineDialect, entry_line
 from logboom.remembered import Remembered
 
 
@@ -29,10 +29,7 @@ class CollectorDialect(LineDialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        found = json_object(line)
-        if found is not None:
-            return one_line(found)
-        return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
+        return entry_line(line)
 
     @staticmethod
     def parse(line: bytes) -> Reply | None:

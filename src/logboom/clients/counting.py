@@ -1,18 +1,19 @@
 """Statistics of a journal's senders, for the viewer: how much each sent, of which types and levels, how fast."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, reading_of, records_of, sender
-from logboom.journal.facts import read_facts
+from logboom.formats.records import SENDER_KEYS, reading_of, records_of, sender
+from logboom.journal.facts import level_names, read_facts
 from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
 from logboom.journal.steps import Places
+from logboom.model import Record
 
 SOURCES_MAX: Final = 10_000
 """Sources counted one by one: senders choose their names, which must not fill the memory."""
@@ -31,9 +32,9 @@ RATE_SPAN_S_MIN: Final = 60.0
 Progress = Callable[[int, int, int], object]
 """Called with the first sequence, the one that was reached, and the end."""
 
-_KIND_KEYS: Final = (*LEVEL_KEYS, "type", *SENDER_KEYS, "id")
+_KIND_KEYS: Final = ("type", *SENDER_KEYS, "id")
 _kind: Final = attrgetter("source", *(f"entry.{key}" for key in _KIND_KEYS))
-"""The fields of a line that determine its source, type and level; of an entry with an `id`, see `_kinds`."""
+"""The fields of a line that determine its source and type; of an entry with an `id`, see `_kinds`."""
 
 _PLAIN: Final = {str, type(None), bool}
 
@@ -44,6 +45,7 @@ PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
 
 Kind = tuple[Any, ...]
+"""The level's name, and the fields of `_kind`."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,14 @@ def count_sources(folder: Path, wanted: Filter, progress: Progress) -> dict[str,
     return tally.sources
 
 
+def count_records(records: Iterable[Record]) -> dict[str, SourceCounts]:
+    """The statistics of all sources of some entries, by name; in bounded memory."""
+    tally = _Tally()
+    for record in records:
+        tally.add_record(record)
+    return tally.sources
+
+
 class _Tally:
     """Counts entries by kind at first: of many entries, few differ in what determines source, type and level."""
 
@@ -139,8 +149,12 @@ class _Tally:
 
     def _add_records(self, data: bytes, count: int) -> None:
         for record in records_of(range(count), data, with_times=False):
-            name, moment = sender(record.entry, record.source), record.received_at
-            self._source(name).add(_text(record.entry.get("type")), record.level, 1, moment, moment)
+            self.add_record(record)
+
+    def add_record(self, record: Record) -> None:
+        """Count one entry."""
+        name, moment = sender(record.entry, record.source), record.received_at
+        self._source(name).add(_text(record.entry.get("type")), record.level, 1, moment, moment)
 
     def settle(self) -> None:
         """Count for the sources what was counted by kind."""
@@ -148,7 +162,7 @@ class _Tally:
             line = self._last[kind]
             counts = self._source(sender(line.entry, line.source))
             first_seen = self._first[kind].received_at
-            counts.add(_text(line.entry.type), level_of(line.entry), count, first_seen, line.received_at)
+            counts.add(_text(line.entry.type), kind[0], count, first_seen, line.received_at)
         self._counts.clear()
         self._first.clear()
         self._last.clear()
@@ -161,7 +175,7 @@ class _Tally:
 
 def _kinds(lines: Sequence[Any]) -> list[Kind]:
     """The kind of each line. An `id` is a name only of a sensor's reading: others do not count."""
-    kinds = list(map(_kind, lines))
+    kinds = [(level, *kind) for level, kind in zip(level_names(lines), map(_kind, lines), strict=True)]
     for place, kind in enumerate(kinds):
         if kind[-1] is not None and reading_of(lines[place].entry) is None:
             kinds[place] = (*kind[:-1], False)

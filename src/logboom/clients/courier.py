@@ -15,7 +15,7 @@ from weakref import WeakSet
 from logboom.clients.bearer import TokenRefusedError
 from logboom.clients.delivery import Delivery
 from logboom.clients.dialect import Dialect
-from logboom.clients.native import News, new_rlock, new_thread, original
+from logboom.clients.native import News, new_event_loop, new_rlock, new_thread, original
 from logboom.clients.outgoing import Outgoing
 from logboom.clients.report import Report
 from logboom.clients.shipping import patient_policy
@@ -217,8 +217,7 @@ class Courier:
     # --- the delivering thread ---
 
     def _run(self) -> None:
-        # asyncio's own loop: this is another project's process, which may have ideas about uvloop and forks
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             try:
                 runner.run(self._main())
             finally:

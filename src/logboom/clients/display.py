@@ -5,8 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.clients.ansi import printable, strip_colours
+from logboom.formats.harmless import visible, visible_in_colour
 from logboom.formats.levels import severity
+from logboom.formats.records import lenient_entry, sender
+from logboom.model import Record
 
 RESET: Final = "\x1b[0m"
 GREEN: Final = "\x1b[32m"
@@ -39,6 +41,10 @@ class Event(msgspec.Struct):
     message: str
     entry: Entry = {}
 
+    def record(self) -> Record:
+        """The same as a record."""
+        return Record(*(getattr(self, name) for name in Record._fields))
+
 
 class _RawEvent(Event):
     """An event whose entry may be what the strict decoder does not read, such as 1e400."""
@@ -56,7 +62,7 @@ def read_event(data: bytes) -> Event:
         return _decode(data)
     except msgspec.DecodeError:
         event = _decode_raw(data)
-        event.entry = {}  # type: ignore[assignment]  # it is an `Event` from here on
+        event.entry = lenient_entry(bytes(event.entry))  # type: ignore[assignment]  # it is an `Event` from here on
         return event
 
 
@@ -68,9 +74,10 @@ def name_of(source: str) -> str:
 
 def is_message(entry: Entry) -> bool:
     """Whether an entry is a WebSocket message."""
-    message = entry.get("message")
+    kind, message = entry.get("type"), entry.get("message")
     return (
-        entry.get("type") in KINDS
+        isinstance(kind, str)
+        and kind in KINDS
         and isinstance(entry.get("source"), str)
         and (
             isinstance(message, str)
@@ -97,7 +104,7 @@ class Display:
         if is_message(event.entry):
             return self._message(event)
         clock = _clock_of(event.time) or _clock_of(event.received_at)
-        who = f"{event.source} ({event.listener})"
+        who = f"{sender(event.entry, event.source)} ({event.listener})"
         lines: list[str] | str = event.message.split("\n") if "\n" in event.message else event.message
         return self._lines(
             clock, event.level or event.listener.upper(), who, lines, _level_colour(event.level)
@@ -116,7 +123,7 @@ class Display:
         return self._lines(clock, tag, name_of(entry["source"]), message, colour)
 
     def _lines(self, clock: str, tag: str, who: str, message: str | list[str], colour: str) -> str:
-        head = f"[{self.shown:04d}] {clock} [{strip_colours(tag)}] {strip_colours(who)}"
+        head = f"[{self.shown:04d}] {clock} [{visible(tag)}] {visible(who)}"
         if isinstance(message, str):
             return self._coloured(f"{head}: ", message, colour)
         count = f"{len(message)} line" if len(message) == 1 else f"{len(message)} lines"
@@ -125,7 +132,7 @@ class Display:
         return "\n".join(lines)
 
     def _coloured(self, head: str, text: str, colour: str) -> str:
-        line = head + printable(text, colours=self._colours)
+        line = head + (visible_in_colour(text) if self._colours else visible(text))
         return f"{colour}{line}{RESET}" if self._colours and colour else line
 
 

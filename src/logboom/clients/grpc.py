@@ -18,7 +18,7 @@ from logboom.clients.bearer import TokenRefusedError, grpc_refusal, metadata
 from logboom.clients.capnp import fields_of, snake
 from logboom.clients.delivery import ConnectFailedError
 from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, json_object
-from logboom.clients.native import patched_by, threading_module
+from logboom.clients.native import patched_by, socket_module, threading_module
 from logboom.clients.target import Target
 from logboom.clients.tls import Trust, grpc_credentials, open_stream
 from logboom.errors import ConfigError
@@ -229,12 +229,12 @@ def _use_native_threads() -> None:
         return
     from grpc._cython import cygrpc  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
 
-    if not hasattr(cygrpc, "threading"):
+    if not (hasattr(cygrpc, "threading") and hasattr(cygrpc, "socket")):
         raise ConnectFailedError(
             f"this version of grpcio can't be used together with {library}: use http:// instead"
         )
     if cygrpc.threading is threading:
-        cygrpc.threading = threading_module()
+        cygrpc.threading, cygrpc.socket = threading_module(), socket_module()
 
 
 def _channel(address: str, target: Target) -> Any:

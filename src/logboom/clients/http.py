@@ -14,9 +14,9 @@ import msgspec
 from logboom.clients import http1
 from logboom.clients.bearer import TokenRefusedError, http_headers, http_refusal
 from logboom.clients.delivery import ConnectFailedError
-from logboom.clients.dialect import Answers, Dialect, Outcome, Reply, as_text, is_object
+from logboom.clients.dialect import Answers, Dialect, Outcome, Reply
 from logboom.clients.http1 import Answer
-from logboom.clients.lines import one_line
+from logboom.clients.lines import entry_line
 from logboom.clients.target import API_PATH, Target
 from logboom.clients.tls import explain, open_stream
 
@@ -66,9 +66,7 @@ class HttpDialect(Dialect):
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
-        if is_object(line):
-            return one_line(line)
-        return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
+        return entry_line(line)
 
     async def connect(self, target: Target) -> "HttpLink":
         """See `dialect.Dialect`."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from logboom.clients.bearer import http_headers, http_refusal, shown_url, take_token
+from logboom.clients.native import new_socket, patched_by
 from logboom.clients.tls import SYSTEM, Trust, explain_connecting, trust_for
 from logboom.errors import ConfigError, DeliveryError
 
@@ -23,6 +24,19 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 
 class NotReadableError(DeliveryError):
     """The server can't be read from: it refuses, or is no Logboom server."""
+
+
+class ForeignServerError(ConnectionError):
+    """Something answers that is no HTTP server, or not the one that is meant.
+
+    Args:
+        text: what it does instead.
+        is_sure: trying again can't change it; else a server may just have been starting or stopping.
+    """
+
+    def __init__(self, text: str, *, is_sure: bool) -> None:
+        super().__init__(text)
+        self.is_sure = is_sure
 
 
 class _Error(msgspec.Struct):
@@ -59,17 +73,29 @@ class HttpApi:
 
     @asynccontextmanager
     async def ask(
-        self, session: "ClientSession", path: str, parameters: Mapping[str, str], method: str = "GET"
+        self,
+        session: "ClientSession",
+        path: str,
+        parameters: Mapping[str, str],
+        method: str = "GET",
+        silence_s_max: float | None = None,
     ) -> "AsyncIterator[ClientResponse]":
-        """A good answer.
+        """A good answer; `silence_s_max` in place of the session's, where it is given.
 
         Raises:
             OSError: the server is away, broken or busy; it may be well later.
             NotReadableError: it refuses.
         """
+        import aiohttp  # noqa: PLC0415 - see `session`
+
         url = f"{self.url}{path}"
+        options: dict[str, Any] = {}
+        if silence_s_max is not None:
+            options["timeout"] = aiohttp.ClientTimeout(
+                total=None, sock_connect=CONNECT_S_MAX, sock_read=silence_s_max
+            )
         with connection_errors(url):
-            async with session.request(method, url, params=parameters) as response:
+            async with session.request(method, url, params=parameters, **options) as response:
                 status = response.status
                 if status in {401, 403}:
                     raise NotReadableError(f"{self.url}: {http_refusal(status, self.trust)}")
@@ -85,7 +111,9 @@ def open_session(trust: Trust, *, secure: bool, **options: Any) -> "ClientSessio
     """A session that shows what `trust` says, and checks the server's certificate where `secure`; see aiohttp's."""
     import aiohttp  # noqa: PLC0415 - see `HttpApi.session`
 
-    connector = aiohttp.TCPConnector(ssl=trust.context()) if secure else None
+    sockets = (lambda found: new_socket(*found[:3])) if patched_by() else None
+    ssl: Any = trust.context() if secure else True
+    connector = aiohttp.TCPConnector(ssl=ssl, socket_factory=sockets)
     return aiohttp.ClientSession(connector=connector, headers=http_headers(trust), **options)
 
 
@@ -101,12 +129,20 @@ def connection_errors(url: str) -> Iterator[None]:
 
     try:
         yield
+    except aiohttp.ClientSSLError as error:
+        raise ForeignServerError(explain_connecting(error), is_sure=True) from error
     except aiohttp.ClientConnectorError as error:
         raise ConnectionError(explain_connecting(error)) from error
     except aiohttp.ClientPayloadError as error:
         raise ConnectionError("the connection broke off") from error
     except aiohttp.WSServerHandshakeError as error:
         raise ConnectionError(f"it answers {error.status}") from error
+    except aiohttp.ClientResponseError as error:  # it could not be read as HTTP
+        raise ForeignServerError("what answers there does not speak HTTP", is_sure=True) from error
+    except aiohttp.ServerDisconnectedError as error:
+        raise ForeignServerError("it closes the connection without an answer", is_sure=False) from error
+    except aiohttp.SocketTimeoutError as error:
+        raise ForeignServerError("it takes the connection, and does not answer", is_sure=True) from error
     except aiohttp.InvalidURL as error:
         raise NotReadableError(f"{url} is not a URL: {error}") from error
     except aiohttp.ClientError as error:

@@ -6,8 +6,10 @@ import ssl
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import msgspec
+
 from logboom.clients.bearer import ASKED, DOUBTED, opening_line
-from logboom.clients.dialect import Answers, Dialect, Reply
+from logboom.clients.dialect import Answers, Dialect, Reply, as_text, json_object
 from logboom.clients.target import Target
 from logboom.clients.tls import explain, open_stream
 
@@ -28,6 +30,14 @@ def one_line(json_object: bytes) -> bytes:
     if b"\n" in json_object:
         json_object = json_object.replace(b"\n", b" ")
     return json_object + b"\n"
+
+
+def entry_line(line: bytes) -> bytes:
+    """A JSON object as a wire line; any other line as the message of an INFO entry."""
+    found = json_object(line)
+    if found is not None:
+        return one_line(found)
+    return msgspec.json.encode({"level": "INFO", "message": as_text(line)}) + b"\n"
 
 
 class LineLink:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from logboom.clients.http_api import HttpApi, NotReadableError
+from logboom.clients.http_api import ForeignServerError, HttpApi, NotReadableError
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 DELAY_S_MIN: Final = 0.25
 DELAY_S_MAX: Final = 10.0
 """Pauses between tries to reconnect; a reader has time, but somebody watches it."""
+FIRST_ANSWER_S_MAX: Final = 10.0
+"""Seconds for the first answer: until there is one, what listens there may be anything."""
+DOUBTS_MAX: Final = 3
+"""Connections that end without an answer, before there was any, until it is taken for another server's port."""
 SILENCE_S_MAX: Final = 60.0
 """The server says something every 15 s; after this long it is gone."""
 PAGE_ENTRIES_MAX: Final = 10_000
@@ -82,6 +86,8 @@ class LiveReader:
         self._wanted = dict(wanted)
         self._say = say
         self._away = False
+        self._met = False
+        self._doubts = 0
         self.position = -1
         """The last sequence that was looked at."""
 
@@ -145,6 +151,17 @@ class LiveReader:
             else:
                 return
 
+    def _check_foreign(self, error: ForeignServerError) -> None:
+        """Give up on a port that is no Logboom server's. Raises `NotReadableError`."""
+        if self._met:
+            return
+        self._doubts += 1
+        if error.is_sure or self._doubts >= DOUBTS_MAX:
+            raise NotReadableError(
+                f"{self.url} can't be read: {error}; is it the address of an http listener, such as "
+                "http://127.0.0.1:8080?"
+            ) from error
+
     def _tell_away(self, reason: str) -> None:
         if not self._away:
             self._say(f"🔌 {self.url} is away ({reason}), trying again")
@@ -154,11 +171,17 @@ class LiveReader:
         self, session: "ClientSession", parameters: Mapping[str, str], wanted: Mapping[str, str] | None = None
     ) -> Page:
         asked = {**(self._wanted if wanted is None else wanted), **parameters}
-        async with self._api.ask(session, "/api/entries", asked) as response:
-            try:
-                return msgspec.json.decode(await response.read(), type=Page)
-            except msgspec.DecodeError as error:
-                raise NotReadableError(f"{self.url} is no Logboom server: {error}") from None
+        silence_s_max = None if self._met else FIRST_ANSWER_S_MAX
+        try:
+            async with self._api.ask(session, "/api/entries", asked, silence_s_max=silence_s_max) as response:
+                page = msgspec.json.decode(await response.read(), type=Page)
+        except msgspec.DecodeError as error:
+            raise NotReadableError(f"{self.url} is no Logboom server: {error}") from None
+        except ForeignServerError as error:
+            self._check_foreign(error)
+            raise
+        self._met = True
+        return page
 
     async def _check_position(self, session: "ClientSession") -> None:
         """After an outage: a server that has fewer entries than were read has another journal now."""
@@ -192,4 +215,4 @@ def _gap_text(data: bytes) -> str:
         gap = msgspec.json.decode(data, type=_GapEvent).gap
     except msgspec.DecodeError:
         return "⚠️ entries are missing here"
-    return f"⚠️ {gap.last - gap.first + 1} entries were deleted before they could be read"
+    return f"⚠️ {gap.last - gap.first + 1:,} entries were deleted before they could be read"

@@ -1,10 +1,15 @@
-"""Threads and locks of the system, also in a process in which gevent or eventlet has replaced them by its own.
+"""Threads, locks and sockets of the system, also in a process in which gevent or eventlet has replaced them.
 
 A background thread must not become a greenlet: its event loop would stop all others as soon as it waits in C code, as
-grpcio does, and `asyncio.get_running_loop()` of the application would find it.
+grpcio does, and `asyncio.get_running_loop()` of the application would find it. Nor may it use the library's sockets and
+selectors: each thread would get an event loop of the library, and now and then one of these misses an event.
 """
 
-import contextlib
+import _socket
+import asyncio
+import selectors
+import signal
+import socket
 import sys
 import threading
 import time
@@ -78,10 +83,11 @@ class NativeThread:
 
     def _run(self) -> None:
         self.ident = original("_thread", "get_ident")()
+        # a signal that another thread takes may be missed by the library's loop, which would never see a child's end
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self._target(*self._args)
         finally:
-            _release_hub()
             self._ended.release()
 
     def is_alive(self) -> bool:
@@ -93,15 +99,6 @@ class NativeThread:
         wait_for(lambda: not self.is_alive(), timeout)
 
 
-def _release_hub() -> None:
-    """Give back what gevent has made for the running thread, when patched sockets were used in it."""
-    if (hub := sys.modules.get("gevent._hub_local")) is not None:
-        with contextlib.suppress(Exception):
-            found = hub.get_hub_if_exists()
-            if found is not None:
-                found.destroy(destroy_loop=True)
-
-
 def new_thread(target: Callable[..., object], args: tuple[Any, ...] = (), name: str = "") -> Any:
     """A daemon thread of the system, not started yet: a `threading.Thread` where that is one."""
     kind: Any = NativeThread if patched_by() else threading.Thread
@@ -109,11 +106,85 @@ def new_thread(target: Callable[..., object], args: tuple[Any, ...] = (), name: 
 
 
 def threading_module() -> ModuleType:
-    """A stand-in for `threading`, whose threads are those of the system, for a library that needs them."""
-    found = ModuleType("threading")
-    found.__dict__.update(vars(threading))
-    found.__dict__["Thread"] = NativeThread if patched_by() else threading.Thread
+    """A stand-in for `threading` whose threads are those of the system, for a library that needs them."""
+    return _with(threading, Thread=NativeThread)
+
+
+def socket_module() -> ModuleType:
+    """A stand-in for `socket` whose sockets are those of the system."""
+    return _with(socket, socket=original("socket", "socket"), socketpair=_socket_pair)
+
+
+def _with(module: ModuleType, **attributes: object) -> ModuleType:
+    found = ModuleType(module.__name__)
+    found.__dict__.update(vars(module), **attributes)
     return found
+
+
+class _NativeLoop(asyncio.SelectorEventLoop):
+    """An event loop on the system's selector and sockets."""
+
+    def __init__(self) -> None:
+        super().__init__(_new_selector())
+
+    def _make_self_pipe(self) -> None:  # as asyncio does, with another pair of sockets
+        loop: Any = self
+        loop._ssock, loop._csock = _socket_pair()  # noqa: SLF001
+        loop._ssock.settimeout(0.0)  # noqa: SLF001
+        loop._csock.settimeout(0.0)  # noqa: SLF001
+        loop._internal_fds += 1  # noqa: SLF001
+        loop._add_reader(loop._ssock.fileno(), loop._read_from_self)  # noqa: SLF001
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """An event loop for a thread of the system. asyncio's own: an application may have ideas about uvloop and forks."""
+    return _NativeLoop() if patched_by() else asyncio.SelectorEventLoop()
+
+
+async def connection_to(host: str, port: int) -> dict[str, Any]:
+    """The place that `asyncio.open_connection` is to use: the address, or a socket of the system that is connected.
+
+    Args:
+        host: where sockets are replaced, an IP address.
+        port: of the server.
+
+    Raises:
+        OSError: the server can't be reached.
+    """
+    if not patched_by():
+        return {"host": host, "port": port}
+    found = new_socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        await asyncio.get_running_loop().sock_connect(found, (host, port))
+    except BaseException:
+        found.close()
+        raise
+    return {"sock": found}
+
+
+def new_socket(family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
+    """A socket of the system that does not block."""
+    found: socket.socket = original("socket", "socket")(family, kind, protocol)
+    found.settimeout(0.0)
+    return found
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets of the system; the original `socket.socketpair` would wrap them in the library's class."""
+    kind = original("socket", "socket")
+    one, other = _socket.socketpair()
+    return kind(fileno=one.detach()), kind(fileno=other.detach())
+
+
+def _new_selector() -> selectors.BaseSelector:
+    if patched_by() == "gevent":
+        found: selectors.BaseSelector = original("selectors", "EpollSelector")()
+        return found
+    kind: Any = type(
+        "_Selector", (selectors.SelectSelector,), {"_select": staticmethod(original("select", "select"))}
+    )
+    made: selectors.BaseSelector = kind()
+    return made
 
 
 class News:

@@ -49,7 +49,7 @@ def connect(url: str, token: str | None) -> Client:
 def recent_rows(redis: Client, wanted: Filter, limit: int) -> list[Row]:
     """The newest logs that match, oldest first. Raises `OutputError`."""
     key = f"recent_logs:{wanted.source}" if wanted.source else GLOBAL
-    selects = wanted.level_min is not None or bool(wanted.since) or bool(wanted.text)
+    selects = wanted.level_min is not None or bool(wanted.since or wanted.until or wanted.text)
     keys = redis.lrange(key, 0, (KEEPS if selects else limit) - 1)
     rows: list[Row] = []
     for start in range(0, len(keys), _BATCH):
@@ -74,7 +74,10 @@ def _matches(log: Mapping[str, str], wanted: Filter) -> bool:
     if wanted.text and wanted.text.lower() not in log.get("message_content", "").lower():
         return False
     moment = parse_time(log.get("created_at"))
-    return not wanted.since or moment is None or moment.isoformat(timespec="microseconds") >= wanted.since
+    if moment is None:
+        return True
+    text = moment.isoformat(timespec="microseconds")
+    return text >= wanted.since and (not wanted.until or text < wanted.until)
 
 
 def count_sources(redis: Client, source: str = "") -> dict[str, SourceCounts]:

@@ -70,14 +70,16 @@ class Report:
 
     def summary(self) -> str:
         """All of it in one line; what did not happen is left out, but for the first two numbers."""
-        reasons = ", ".join(f"{reason}: {lines}" for reason, lines in self.refused.most_common())
+        reasons = ", ".join(f"{reason}: {lines:,}" for reason, lines in self.refused.most_common())
         confirmed = (
-            f"{self.unconfirmed} without answer" if self.unconfirmed else f"{self.acknowledged} acknowledged"
+            f"{self.unconfirmed:,} without answer"
+            if self.unconfirmed
+            else f"{self.acknowledged:,} acknowledged"
         )
-        parts = [f"{self.sent} sent", confirmed]
-        parts += [f"{self.filtered} filtered"] if self.filtered else []
-        parts += [f"{self.refused.total()} refused ({reasons})"] if self.refused else []
-        parts += [f"{self.unresolved} unresolved"] if self.unresolved else []
-        parts += [f"{self.resent} resent"] if self.resent else []
+        parts = [f"{self.sent:,} sent", confirmed]
+        parts += [f"{self.filtered:,} filtered"] if self.filtered else []
+        parts += [f"{self.refused.total():,} refused ({reasons})"] if self.refused else []
+        parts += [f"{self.unresolved:,} unresolved"] if self.unresolved else []
+        parts += [f"{self.resent:,} resent"] if self.resent else []
         rate = self.sent / self.seconds if self.seconds else 0.0
         return f"{', '.join(parts)} in {self.seconds:.2f} s ({rate:,.0f} lines/s)"

@@ -26,15 +26,24 @@ _SHARES: Final = tuple(share for _, share, _ in _MIX)
 _SERVICES: Final = ("shop", "billing", "search", "mailer")
 
 
-def entries(clock: Clock, numbers: random.Random, level: str | None = None) -> Iterator[bytes]:
+def service_of(index: int) -> str:
+    """The service of one of several applications; no two have the same."""
+    turn, place = divmod(index, len(_SERVICES))
+    return f"{_SERVICES[place]}-{turn + 1}" if turn else _SERVICES[place]
+
+
+def entries(
+    clock: Clock, numbers: random.Random, level: str | None = None, service: str | None = None
+) -> Iterator[bytes]:
     """Make the entries of one application, as JSON lines, without end.
 
     Args:
         clock: the time of each entry.
         numbers: for levels and messages.
         level: the level of all entries; None: a realistic mix. Any word will do.
+        service: the application's name; None: one of a few.
     """
-    service = numbers.choice(_SERVICES)
+    service = service or numbers.choice(_SERVICES)
     while True:
         word = level or numbers.choices(_LEVELS, _SHARES)[0]
         template = numbers.choice(_MESSAGES.get(word.strip().upper(), _MESSAGES["INFO"]))
@@ -59,7 +68,8 @@ async def simulate_apps(
     """Run `load.connections` applications; see `entries`."""
 
     async def drive(index: int, delivery: Delivery) -> None:
-        lines = map(dialect.encode, entries(load.clock(), load.random(index), level))
+        service = service_of(index) if load.connections > 1 else None
+        lines = map(dialect.encode, entries(load.clock(), load.random(index), level, service))
         await stream(delivery, lines, Pace(load), policy.window)
 
     return await run_connections(dialect, target, load, policy=policy, report=report, drive=drive)

@@ -46,9 +46,14 @@ class SimulatedDevice:
         serial: appears in the boot message.
         clock: the time, as the world knows it; the device knows it after the NTP sync.
         numbers: for the system's figures and the choice of messages.
+        named: whether its lines have its serial in `device`, which the firmware's have not: what is one of several at
+            an address is told from the others by it.
     """
 
-    def __init__(self, boot_seq: int, serial: str, clock: Clock, numbers: random.Random) -> None:
+    def __init__(
+        self, boot_seq: int, serial: str, clock: Clock, numbers: random.Random, *, named: bool = False
+    ) -> None:
+        self._name = {"device": serial} if named else {}
         self.boot_seq = boot_seq
         self.serial = serial
         self._clock = clock
@@ -68,14 +73,14 @@ class SimulatedDevice:
         self._seq += 1
         head, system = self._state(synced)
         message = message.format(boot_seq=self.boot_seq, serial=self.serial)
-        entry = {**head, "level": level, "msg": message, "system": system}
+        entry = {**head, "level": level, "msg": message, "system": system, **self._name}
         return msgspec.json.encode(entry) + b"\n"
 
     def heartbeat(self) -> bytes:
         """A heartbeat, as a wire line."""
         head, system = self._state(self.synced)
         head.pop("seq")
-        return msgspec.json.encode({**head, "type": "heartbeat", "system": system}) + b"\n"
+        return msgspec.json.encode({**head, "type": "heartbeat", "system": system, **self._name}) + b"\n"
 
     def _message(self) -> tuple[str, str]:
         if self._seq < len(BOOT):
@@ -142,7 +147,9 @@ async def simulate_devices(
 
     async def drive(index: int, delivery: Delivery) -> None:
         boot_seq = life.boot_seq + index
-        device = SimulatedDevice(boot_seq, f"HM-{boot_seq:06d}", load.clock(), load.random(index))
+        device = SimulatedDevice(
+            boot_seq, f"HM-{boot_seq:06d}", load.clock(), load.random(index), named=load.connections > 1
+        )
         await _live(device, delivery, Pace(load), life, say if index == 0 else _silent)
 
     await run_connections(dialect, target, load, policy=policy, report=report, drive=drive)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import IO, Final
 
+from logboom.formats.harmless import visible
+
 WRAPPED_WIDTH_MIN: Final = 10
 """Columns that wrap are no narrower than this, and no wider than they need."""
 
@@ -23,11 +25,12 @@ def write_table(
     Args:
         stream: where to; what it is decides how it looks.
         headers: one a column.
-        rows: cells without line ends or escape sequences.
+        rows: cells of any text; see `harmless.visible`.
         numbers: the columns that are aligned to the right.
         styles: one a row, for terminals: `red`, `yellow`, or nothing.
         wraps: the columns that may take several lines where the terminal is narrow; None: the last one.
     """
+    rows = [[visible(cell).replace("\t", " ") for cell in row] for row in rows]
     if stream.isatty():
         wraps = frozenset({len(headers) - 1}) if wraps is None else wraps
         _draw(stream, headers, rows, numbers=numbers, styles=styles, wraps=wraps)

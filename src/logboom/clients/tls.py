@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from logboom.clients.native import connection_to
 from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted_url
 
@@ -102,10 +103,12 @@ def trust_for(trust: Trust, url: str) -> Trust:
 async def open_stream(target: "Target") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect, with TLS where the target's scheme says so. Raises OSError."""
     if not target.secure:
-        return await asyncio.open_connection(target.host, target.port)
+        return await asyncio.open_connection(**await connection_to(target.host, target.port))
     try:
         return await asyncio.open_connection(
-            target.host, target.port, ssl=target.trust.context(), server_hostname=target.certified_name
+            **await connection_to(target.host, target.port),
+            ssl=target.trust.context(),
+            server_hostname=target.certified_name,
         )
     except ssl.SSLError as error:
         raise ConnectionAbortedError(explain(error)) from error

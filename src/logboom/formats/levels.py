@@ -1,9 +1,11 @@
 """Every level vocabulary on one scale: OpenTelemetry's severity numbers (1 to 24).
 
-Source: the OpenTelemetry log data model, field SeverityNumber; syslog's words from RFC 5424; the twelve
-levels of `LoggerMsg` (docs/contracts/capnp.md) stand among them, in that schema's order.
+Source: the OpenTelemetry log data model, field SeverityNumber; syslog's words and numbers from RFC 5424; the twelve
+levels of `LoggerMsg` (docs/contracts/capnp.md) stand among them, in that schema's order. The letters are those of
+ESP-IDF, Android and glog, the words of three letters those of Serilog and zerolog.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,21 +13,22 @@ from typing import Final
 # OpenTelemetry has three numbers between INFO and WARNING, `LoggerMsg` five levels: hence the halves.
 _TABLE: Final = (
     (1, "NOTSET", ()),
-    (1, "TRACE", ("FINEST", "SILLY", "VERBOSE")),
-    (5, "DEBUG", ("DBG", "FINE")),
+    (1, "TRACE", ("TRC", "T", "VERBOSE", "VRB", "V", "FINEST", "FINER", "SILLY")),
+    (5, "DEBUG", ("DBG", "D", "FINE", "CONFIG")),
     (7, "STREAM", ()),
-    (9, "INFO", ("INFORMATION", "INFORMATIONAL")),
+    (9, "INFO", ("INF", "I", "INFORMATION", "INFORMATIONAL")),
+    (9.5, "SUCCESS", ()),
     (10, "NOTICE", ()),
     (10, "LOGON", ()),
     (10.5, "LOGOUT", ()),
     (11, "TRADE", ()),
     (11.5, "SCHEDULE", ()),
     (12, "REPORT", ()),
-    (13, "WARNING", ("WARN",)),
-    (17, "ERROR", ("ERR",)),
-    (21, "CRITICAL", ("CRIT", "FATAL", "SEVERE")),
+    (13, "WARNING", ("WARN", "WRN", "W")),
+    (17, "ERROR", ("ERR", "E")),
+    (21, "CRITICAL", ("CRIT", "C", "FATAL", "FTL", "F", "SEVERE")),
     (22, "ALERT", ()),
-    (24, "EMERGENCY", ("EMERG", "PANIC")),
+    (24, "EMERGENCY", ("EMERG", "PANIC", "PNC")),
 )
 
 SEVERITY: Final[dict[str, float]] = {
@@ -70,39 +73,78 @@ WIRE_NAMES: Final[Mapping[int, str]] = _WireNames(enumerate(WIRE_LEVELS))
 _WIRE_NUMBERS: Final = {name: number for number, name in enumerate(WIRE_LEVELS)}
 _COMMON: Final = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
-# Python's logging numbers are the ones that applications of the collector and the handler send.
-_NUMERIC_STEPS: Final = ((10, "TRACE"), (20, "DEBUG"), (30, "INFO"), (40, "WARNING"), (50, "ERROR"))
+SYSLOG_NAMES: Final = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
+"""Syslog's severities (RFC 5424): the index is the number."""
+
+PINO_NAMES: Final = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARNING", 50: "ERROR", 60: "CRITICAL"}
+"""The levels of pino and bunyan. Python's numbers are the same, and one step more severe."""
+
+_PYTHON_STEPS: Final = ((10, ""), (20, "DEBUG"), (30, "INFO"), (40, "WARNING"), (50, "ERROR"))
+_SEVERITY_STEPS: Final = ((1, ""), (5, "TRACE"), (9, "DEBUG"), (13, "INFO"), (17, "WARNING"), (21, "ERROR"))
+_SEVERITY_MAX: Final = 24
+
+_NUMBER: Final = re.compile(r"\s*([0-9]{1,9})(?:\.0{1,9})?\s*")
+_STEPPED: Final = re.compile(r"([A-Z]+)([+-]?)([0-9]{1,2})")
+"""A word and a step: slog's `ERROR+4`, and `WARN3` of OpenTelemetry, which counts from 1."""
 
 
 def severity(level: object) -> float | None:
-    """The severity number (1 to 24) of a level as sent, or None when it is unknown.
-
-    Words count in any case, with blanks around them. Numbers, also as strings, are Python's logging levels
-    (10 DEBUG … 50 CRITICAL); a value between two steps takes the lower one's.
-    """
+    """The severity number (1 to 24) of a level as sent, or None when it is unknown; see `name`."""
     return SEVERITY.get(name(level))
 
 
 def name(level: object) -> str:
-    """How a level is shown: its canonical name, else the sender's own word in upper case; empty for none."""
-    if level is None:
-        return ""
+    """The level as it is shown: its canonical name, else the sender's own word in upper case; empty for none.
+
+    Words count in any case, with blanks around them, and with a step behind them (`ERROR+4`). Numbers, also as
+    strings, are syslog's severities from 0 to 7, and from 10 on Python's logging levels (10 DEBUG … 50 CRITICAL),
+    where a value between two steps takes the lower one's. What else a number may be depends on the entry's other
+    fields: see `entry_level`.
+    """
+    number = number_of(level)
+    if number is not None:
+        return _from_number(number)
     if isinstance(level, str):
         word = level.strip().upper()
-        known = CANONICAL.get(word)
-        if known is not None:
-            return known
-        return _from_number(int(word[:9])) if word.isdecimal() else word
-    if isinstance(level, int) and not isinstance(level, bool):
-        return _from_number(level)
-    return str(level)
+        return CANONICAL.get(word) or _stepped(word) or word
+    return "" if level is None else str(level).upper() if isinstance(level, bool) else str(level)
+
+
+def number_of(level: object) -> int | None:
+    """The whole number, not negative, that a level is, also as a string; None when it is none."""
+    if isinstance(level, str):
+        found = _NUMBER.fullmatch(level)
+        return int(found[1]) if found else None
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 <= level < _NUMBERS_END:
+        return None
+    return int(level) if level == int(level) else None
+
+
+_NUMBERS_END: Final = 10**9
+
+
+def from_severity(number: float) -> str:
+    """The name of a severity number; empty for one that is not on the scale."""
+    if number > _SEVERITY_MAX:
+        return ""
+    return next((word for upper, word in _SEVERITY_STEPS if number < upper), "CRITICAL")
 
 
 def _from_number(number: int) -> str:
-    for upper, word in _NUMERIC_STEPS:
-        if number < upper:
-            return word
-    return "CRITICAL"
+    if number < len(SYSLOG_NAMES):
+        return SYSLOG_NAMES[number]
+    return next((word for upper, word in _PYTHON_STEPS if number < upper), "CRITICAL") or str(number)
+
+
+def _stepped(word: str) -> str:
+    """The name of a word with a step; empty when it is none."""
+    found = _STEPPED.fullmatch(word)
+    base = SEVERITY.get(found[1]) if found else None
+    if found is None or base is None:
+        return ""
+    step = int(found[3])
+    moved = base - step if found[2] == "-" else base + step if found[2] else base
+    return from_severity(min(max(moved, 1), _SEVERITY_MAX))
 
 
 def wire_number(level: object) -> int | None:

@@ -6,19 +6,24 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.entry_level import Fields, level_of
 from logboom.formats.envelope import Envelope
-from logboom.formats.levels import CANONICAL, name
-from logboom.formats.times import parse_time
+from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, parse_time
 from logboom.model import Record
 
-LEVEL_KEYS: Final = ("level", "severity", "levelname", "lvl")
 MESSAGE_KEYS: Final = ("msg", "message")
-TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
 """Synonyms of one meaning; the first that is there and not null counts."""
+
+TEXT_KEYS: Final = ("event", "short_message", "log", "text", "body", "MESSAGE", "@m", "@mt")
+"""Where structlog, GELF, Docker, loguru, OpenTelemetry, journald and Serilog have the message. In other entries these
+keys mean something else: they count when there is no other message, and hold a text."""
+
+TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
+"""Synonyms of one meaning; the first that can be read counts."""
 
 SENDER_KEYS: Final = (
     *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
@@ -46,13 +51,6 @@ Entry = dict[str, Any]
 
 Reading = tuple[float, float, float, float]
 """Temperature, humidity, light and irradiance; not always finite. A bare tuple, since one is made for each line."""
-
-
-class Fields(Protocol):
-    """An entry, or a part of one that was decoded."""
-
-    def get(self, key: str, /) -> Any:
-        """The value of a key; None when there is none."""
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -98,11 +96,13 @@ def _read(raw: bytes) -> _Line | None:
         envelope = _envelope_decoder.decode(raw)
     except _DAMAGE:
         return None
-    return _Line(envelope.received_at, _entry(bytes(envelope.entry)), envelope.source, envelope.listener)
+    return _Line(
+        envelope.received_at, lenient_entry(bytes(envelope.entry)), envelope.source, envelope.listener
+    )
 
 
-def _entry(raw: bytes) -> Entry:
-    """The entry, by the lenient decoder: a 1e400 is valid JSON too. What it can't read is the message."""
+def lenient_entry(raw: bytes) -> Entry:
+    """An entry by the lenient decoder: a 1e400 is valid JSON, too. A text that it can't read becomes the message."""
     try:
         entry = json.loads(raw)
     except (ValueError, RecursionError):
@@ -115,7 +115,7 @@ def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     time = (with_time and time_of(entry)) or received_at
     message = first_of(entry, MESSAGE_KEYS)
     if not isinstance(message, str):
-        message = _text(entry if message is None else message)
+        message = (text_of(entry) or _text(entry)) if message is None else _text(message)
     return Record(sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry)
 
 
@@ -130,33 +130,36 @@ def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
 
 def time_of(entry: Fields) -> str | None:
     """The sender's own time as ISO 8601, UTC; None when it gave none that can be read."""
-    value = first_of(entry, TIME_KEYS)
-    if isinstance(value, str) and is_canonical(value):  # as most send it: a third of the cost
-        return value
-    moment = None if value is None else parse_time(value)
-    return None if moment is None else moment.isoformat(timespec="microseconds")
+    for key in TIME_KEYS:
+        value = entry.get(key)
+        if value is None:
+            continue
+        if isinstance(value, str) and is_canonical(value):  # as most send it: a third of the cost
+            return value
+        moment = parse_time(value)
+        if moment is not None:
+            return moment.isoformat(timespec="microseconds")
+    return None
 
 
 def is_canonical(text: str) -> bool:
-    """Whether a time stands there as it would be written anyway."""
+    """Whether a time is written already as it would be written anyway, and is no absurd one."""
     if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
         return False
     try:
         datetime.fromisoformat(text)
     except ValueError:
         return False
-    return True
+    return EARLIEST_YEAR <= text[:4] < LATEST_YEAR
 
 
-def level_of(entry: Fields) -> str:
-    """The level's name; for entries without one, a `type` that is a level's word (`error` of a WebSocket message)."""
-    level = first_of(entry, LEVEL_KEYS)
-    if isinstance(level, str):
-        return CANONICAL.get(level) or name(level)  # as most spell it: no call
-    if level is not None:
-        return name(level)
-    kind = entry.get("type")
-    return CANONICAL.get(kind.upper(), "") if isinstance(kind, str) else ""
+def text_of(entry: Fields) -> str:
+    """The text of an entry that has none of `MESSAGE_KEYS`, where another logger puts it; empty for none."""
+    for key in TEXT_KEYS:
+        value = entry.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return ""
 
 
 def _text(value: object) -> str:

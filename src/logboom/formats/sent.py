@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from logboom.formats.records import MESSAGE_KEYS, field_of, first_of
+from logboom.formats.records import MESSAGE_KEYS, field_of, first_of, text_of
 from logboom.model import Record
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -21,7 +21,7 @@ def sent_message(record: Record, entry: bytes) -> str:
     """
     own = first_of(record.entry, MESSAGE_KEYS)
     if own is None:
-        is_whole = record.message.startswith("{") and _has_decimals(record.entry)
+        is_whole = not text_of(record.entry) and _has_decimals(record.entry)
         return entry.decode(errors="replace") if is_whole else record.message
     if not _has_decimals(own):
         return record.message

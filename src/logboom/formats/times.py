@@ -1,11 +1,23 @@
 """Times as they stand on the wire and in files."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBER_SCALES: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+EARLIEST_YEAR: Final = "1980"
+LATEST_YEAR: Final = "2200"
+EARLIEST: Final = datetime(int(EARLIEST_YEAR), 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(int(LATEST_YEAR), 1, 1, tzinfo=UTC)
+"""Bounds of the times that entries may have. Within them, no number can be read in two ways."""
+
+_EARLIEST_S: Final = int(EARLIEST.timestamp())
+_LATEST_S: Final = int(LATEST.timestamp())
+_SCALES: Final = (1, 1_000, 1_000_000, 1_000_000_000)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:[eE][+-]?[0-9]{1,2})?")
+_COMPACT_FORMS: Final = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+"""Dates that are all digits, by their length: as numbers, they would be none of these years."""
 
 
 def iso_from_ns(moment_ns: int) -> str:
@@ -20,18 +32,48 @@ def _iso_second(seconds: int) -> str:
 
 
 def parse_time(value: object) -> datetime | None:
-    """A sender's time in any usual shape, as UTC; None when it can't be read.
+    """A sender's time in any usual shape, as UTC; None when it can't be read, or lies before 1980 or after 2199.
 
-    ISO 8601 with or without zone (without means UTC), `YYYY-MM-DD HH:MM:SS`, and numbers: seconds,
-    milliseconds, microseconds or nanoseconds since the epoch, told apart by their size.
+    ISO 8601 with or without zone (without means UTC), `YYYY-MM-DD HH:MM:SS`, and numbers, also in a string: seconds,
+    milliseconds, microseconds or nanoseconds since the epoch, told apart by their size. A clock that was never set,
+    or counts from the start of its device, gives a time of 1970 or of the year 1, which is none.
     """
     try:
         if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            scale = next((scale for limit, scale in _NUMBER_SCALES if abs(value) >= limit), 1.0)
-            return _EPOCH + timedelta(seconds=value / scale)
+            moment = _from_text(value.strip())
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        else:
+            moment = from_epoch(value)
     except (ValueError, OverflowError):
-        pass
+        return None
+    return moment if moment is not None and is_plausible(moment) else None
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Return whether a time, which has a zone, is one that log entries have: between `EARLIEST` and `LATEST`."""
+    return EARLIEST <= moment < LATEST
+
+
+def from_epoch(number: float) -> datetime | None:
+    """A number of seconds, milliseconds, microseconds or nanoseconds since the epoch; None when it is none of them."""
+    for scale in _SCALES:
+        if _EARLIEST_S * scale <= number < _LATEST_S * scale:
+            if isinstance(number, int):
+                return _EPOCH + timedelta(microseconds=number * 1_000_000 // scale)
+            return _EPOCH + timedelta(seconds=number / scale)
     return None
+
+
+def _from_text(text: str) -> datetime | None:
+    """Read a text. Raises ValueError, OverflowError."""
+    if _NUMBER.fullmatch(text):
+        compact = _COMPACT_FORMS.get(len(text))
+        if compact and text.startswith(("19", "20")):
+            try:
+                return datetime.strptime(f"{text}+0000", f"{compact}%z")
+            except ValueError:
+                pass
+        return from_epoch(int(text) if text.isdecimal() else float(text))
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,22 +8,12 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-import msgspec
+from logboom.formats.entry_level import level_of
+from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
+from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
 
-from logboom.formats.levels import CANONICAL, name
-from logboom.formats.partial import fields_struct, line_struct
-from logboom.formats.records import LEVEL_KEYS, READING_KEYS, SENDER_KEYS, level_of, sender
-from logboom.remembered import Remembered
-
-WORDS_BYTES_MAX: Final = 256 << 10
-"""Levels as they were sent, and their names: few are in use at any time, and senders may invent any number."""
-
-DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoders raise for lines that they can't read."""
-
-
-FACT_KEYS: Final = (*LEVEL_KEYS, "type", *SENDER_KEYS, *READING_KEYS, "id")
-"""What tells an entry's level and sender."""
+FACT_KEYS: Final = (*SENDER_KEYS, *READING_KEYS, "id")
+"""The fields that tell an entry's sender."""
 
 _kind: Final = attrgetter(
     "source",
@@ -31,22 +21,18 @@ _kind: Final = attrgetter(
 )
 """All that may tell a line's sender, but for what makes it a reading."""
 
-_levels: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
-    line_struct(fields_struct((*LEVEL_KEYS, "type")))
-)
-_facts: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
-    line_struct(fields_struct(FACT_KEYS), "received_at", "source")
-)
+_levels: Final = LevelledLines()
+_facts: Final = LevelledLines(FACT_KEYS, "received_at", "source")
 
 
 def read_levels(data: bytes, count: int | None = None) -> list[Any] | None:
     """The levels of `count` lines; None when some line can't be read, or is not there."""
-    return read_lines(_levels, data, count)
+    return _levels.read(data, count)
 
 
 def read_facts(data: bytes, count: int) -> list[Any] | None:
-    """`received_at`, `source` and the `FACT_KEYS` of each `entry`; None as for `read_levels`."""
-    return read_lines(_facts, data, count)
+    """`received_at`, `source`, level and the `FACT_KEYS` of each `entry`; None as for `read_levels`."""
+    return _facts.read(data, count)
 
 
 def are_from(lines: Sequence[Any], source: str) -> list[bool]:
@@ -72,20 +58,11 @@ def _is_from(line: Any, source: str) -> bool:
     return source in (line.source, line.entry.get("source"), sender(line.entry, line.source))
 
 
-def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | None) -> list[Any] | None:
-    """Decode `count` lines with one call; None when some line can't be read, or is not there."""
-    try:
-        found = decoder.decode_lines(data)
-    except DAMAGE:
-        return None
-    return found if count is None or len(found) == count else None
-
-
 def level_names(found: Sequence[Any]) -> list[str]:
     """The level of each line, as records have it."""
     words = [line.entry.level for line in found]
     return [
-        _word_name[word] if type(word) is str else level_of(line.entry)
+        (LEVEL_OF_WORD[word] if type(word) is str else "") or level_of(line.entry)
         for word, line in zip(words, found, strict=True)
     ]
 
@@ -98,10 +75,8 @@ def count_levels(found: Sequence[Any]) -> Counter[str]:
         return Counter(level_names(found))
     counts: Counter[str] = Counter()
     for word, number in words.items():
-        if type(word) is not str:
+        known = LEVEL_OF_WORD[word] if type(word) is str else ""
+        if not known:
             return Counter(level_names(found))
-        counts[_word_name[word]] += number
+        counts[known] += number
     return counts
-
-
-_word_name: Final = Remembered[str, str](lambda word: CANONICAL.get(word) or name(word), WORDS_BYTES_MAX)

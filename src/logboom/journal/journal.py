@@ -200,7 +200,7 @@ class Journal:
             return
         if ack is AckLevel.RECEIVED:
             done(batch.receipt(None))
-        self.pending_bytes += batch.size_bytes
+        self.pending_bytes += _weight(batch)
         self._pending.append(_Submission(batch, ack, done))
         if self._sleeping and (len(self._pending) >= self._wake_at or batch.size_bytes > LARGE_BATCH_BYTES):
             self._sleeping = False
@@ -317,12 +317,17 @@ class Journal:
     # --- the submitting thread again ---
 
     def _finish(self, group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
-        self.pending_bytes -= sum(submission.batch.size_bytes for submission in group)
+        self.pending_bytes -= sum(_weight(submission.batch) for submission in group)
         _answer(group, first, due)
         if first is not None:
             self.answered = first + sum(submission.batch.count for submission in group)
         for callback in self.on_commit:
             callback()
+
+
+def _weight(batch: Batch) -> int:
+    """Bytes that a batch counts for while it waits; without entries it holds none, and delays no other sender."""
+    return batch.size_bytes if batch.entries else 0
 
 
 def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:

@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.entry_level import level_of
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.levels import severity
-from logboom.formats.records import SENDER_CHARS_MAX, level_of, number_of, records_of, sender
+from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sender
 from logboom.journal.facts import are_from, level_names, read_facts, read_levels
 from logboom.journal.reader import Block
 from logboom.journal.texts import PLAIN, SearchText

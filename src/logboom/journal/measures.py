@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.levelled import DAMAGE, read_lines
 from logboom.formats.partial import fields_struct, line_struct, places_of
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, irradiance_of, number_of
-from logboom.journal.facts import DAMAGE, read_lines
 from logboom.journal.reader import Block
 
 _PLAIN: Final = {int, float}

@@ -63,7 +63,7 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_connections_open",
             "gauge",
-            "Connections that are open; those of gRPC are looked at once a second.",
+            "Connections that are open.",
             lambda view: view.monitor.counters(view.name).connections_open,
         ),
         Metric(
@@ -95,7 +95,7 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_tls_handshakes_failed_total",
             "counter",
-            "TLS handshakes that came to nothing; those of gRPC are not known.",
+            "TLS handshakes that failed.",
             lambda view: view.monitor.counters(view.name).handshakes_failed,
         ),
         Metric(

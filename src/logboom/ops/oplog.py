@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import Final, TextIO
 
+from logboom.formats.harmless import visible, visible_json
 from logboom.formats.times import iso_from_ns
 from logboom.ops import journald
 
@@ -26,14 +27,6 @@ EMOJI: Final = {
     "info": "💬",
 }
 _LEVELS: Final = {"warning": "WARNING", "error": "ERROR", "fatal": "CRITICAL", "restarting": "WARNING"}
-
-_ESCAPES: Final = {
-    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
-    ord("\n"): "\\n",
-    ord("\r"): "\\r",
-    ord("\t"): "\t",
-}
-"""A peer's bytes must neither forge lines nor steer the terminal."""
 
 QUEUE_LINES_MAX: Final = 10_000
 """Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
@@ -67,6 +60,8 @@ class OperationalLog:
         self._name = name
         self._json_lines = json_lines
         self._stream = stream or sys.stderr
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._ascii_only = not encoding.lower().startswith("utf")
         self._has_severities = journald.reads(self._stream)
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
@@ -141,6 +136,7 @@ class OperationalLog:
                 "event": kind,
                 "message": text,
             } | named
-            return f"{severity}{json.dumps(line, ensure_ascii=False)}\n"
+            text = visible_json(json.dumps(line, ensure_ascii=False), ascii_only=self._ascii_only)
+            return f"{severity}{text}\n"
         named_text = f"{self._name} : {text}" if self._name else text
-        return f"{severity}{moment[:19]}Z {EMOJI[kind]} {named_text.translate(_ESCAPES)}\n"
+        return f"{severity}{moment[:19]}Z {EMOJI[kind]} {visible(named_text)}\n"

@@ -5,14 +5,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
+from logboom.formats.entry_level import LEVEL_KEYS, level_of
 from logboom.formats.envelope import entry_of
+from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.levels import severity
-from logboom.formats.partial import fields_struct, line_struct
-from logboom.formats.records import LEVEL_KEYS, SENDER_KEYS, level_of, records_of, sender
+from logboom.formats.records import SENDER_KEYS, records_of, sender
 from logboom.formats.sent import sent_message
-from logboom.journal.facts import FACT_KEYS, read_lines
+from logboom.journal.facts import FACT_KEYS
 from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.remembered import Remembered
@@ -38,9 +37,7 @@ TIMES_BYTES_MAX: Final = 16 << 10
 Key = tuple[str, str]
 """Listener and name of a source."""
 
-_lines: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
-    line_struct(fields_struct(FACT_KEYS), "received_at", "source", "listener")
-)
+_lines: Final = LevelledLines(FACT_KEYS, "received_at", "source", "listener")
 _own_names: Final = attrgetter(*SENDER_KEYS)
 _number: Final = attrgetter("id")
 _level: Final = attrgetter(LEVEL_KEYS[0])
@@ -75,7 +72,7 @@ class Senders(NamedTuple):
 
 def senders_of(block: Block) -> Senders:
     """Who sent a block. Lines that are damaged count for nobody."""
-    found = read_lines(_lines, block.data, block.count)
+    found = _lines.read(block.data, block.count)
     if found is None:
         found = records_of(range(block.count), block.data, with_times=False)
         numbers = [record.sequence for record in found]
@@ -135,7 +132,8 @@ def _has_error(line: Any) -> bool:
     if isinstance(line, Record):
         return _is_error[line.level]
     word = _level(line.entry)
-    return _is_error[word if type(word) is str else level_of(line.entry)]
+    known = LEVEL_OF_WORD[word] if type(word) is str else ""
+    return _is_error[known or level_of(line.entry)]
 
 
 _is_error: Final = Remembered[str, bool](

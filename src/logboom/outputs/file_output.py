@@ -161,7 +161,7 @@ class FileOutput(ABC):
     def _is_ours(self, saved: Position) -> bool:
         """Whether the opened file is the one that `saved` speaks of, and not shortened since."""
         file = self._file
-        same = saved.path == str(file.path) and saved.inode == file.inode and saved.size <= file.size
+        same = saved.path == _name_of(file.path) and saved.inode == file.inode and saved.size <= file.size
         return same and saved.tail == file.tail_check(saved.size)
 
     def _append(self, lines: Lines) -> None:
@@ -201,11 +201,16 @@ class FileOutput(ABC):
         """Make the present state of the file the position. Everything in it must be durable."""
         size = self._file.size
         position = Position(
-            str(self._file.path), self._next, self._file.inode, size, self._file.tail_check(size), clean
+            _name_of(self._file.path), self._next, self._file.inode, size, self._file.tail_check(size), clean
         )
         if position != self._saved:
             self._positions.save(position)
         self._saved, self._unsaved = position, 0
+
+
+def _name_of(path: Path) -> str:
+    """A path as it stands in JSON, which has no bytes that are not UTF-8: they are escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _modes(file_mode: str, path: Path, data_dir: Path) -> Modes:

@@ -130,10 +130,14 @@ def _time(fields: dict[str, Any]) -> str | None:
     """The sender's own time; None when there is none that can be read."""
     for key in TIME_KEYS:
         value = fields.get(key)
-        if value is not None:
-            if not isinstance(value, str):
-                return _iso(value)
-            return _time_text[value] if len(value) <= TIME_CHARS_MAX else None
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            moment = _iso(value)
+        else:
+            moment = _time_text[value] if len(value) <= TIME_CHARS_MAX else None
+        if moment is not None:
+            return moment
     return None
 
 

@@ -25,6 +25,9 @@ GENERATIONS: Final = 24
 KEY_BYTES_MAX: Final = 255
 """Longest key. It is stored with each entry; identifiers in use (UUIDs, cursors, file offsets) are shorter."""
 
+KEY_HEADER: Final = "Idempotency-Key"
+"""The HTTP header that gives all entries of a request one key."""
+
 REQUEST_ENTRIES_MAX: Final = 100_000
 """Entries under one key: each takes `PAIR_BYTES` while its request lasts, and in the store."""
 

@@ -4,9 +4,14 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from logboom.formats.levels import severity
+import msgspec
+
+from logboom.formats.entry_level import LEVEL_FIELDS, level_of
+from logboom.formats.levelled import DAMAGE, LEVEL_OF_WORD
+from logboom.formats.levels import SEVERITY
+from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.lines import ENTRY_BYTES_MAX
@@ -18,6 +23,7 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
+_entries: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(fields_struct(LEVEL_FIELDS))
 
 
 class Limit(StrEnum):
@@ -105,7 +111,7 @@ class Counters:
         self.slow_closed = 0
         """Connections that were closed since their first request, or the TLS handshake, did not come."""
         self.handshakes_failed = 0
-        """TLS handshakes that came to nothing; those of gRPC are not known."""
+        """TLS handshakes that failed."""
         self.throttled_s = 0.0
         """For how long addresses that sent too fast were not read, all together, seconds."""
         self.auth_failed = 0
@@ -278,17 +284,21 @@ class Intake:
 
     @staticmethod
     def _filter(batch: Batch, level_min: float) -> None:
-        distinct = {
-            _key(level): level for level in batch.levels or []
-        }  # a handful, however many lines there are
-        below = {key for key, level in distinct.items() if (severity(level) or level_min) < level_min}
-        if not below:
+        levels = batch.levels or []
+        words = {level for level in levels if type(level) is str}  # a handful, however many lines there are
+        below = {word for word in words if _is_below(LEVEL_OF_WORD[word], level_min)}
+        asked = _levels_of(batch.entries) if any(map(_needs_more, levels)) else None
+        if not below and asked is None:
             return
-        levels = iter(batch.levels or [])
+        refused = iter(
+            [type(level) is str and level in below for level in levels]
+            if asked is None
+            else [_is_below(level, level_min) for level in asked]
+        )
         doomed = [
             index
             for index, verdict in enumerate(batch.verdicts)
-            if verdict == Verdict.ACCEPTED and _key(next(levels)) in below
+            if verdict == Verdict.ACCEPTED and next(refused)
         ]
         batch.refuse(doomed, Verdict.FILTERED)
 
@@ -305,8 +315,19 @@ class Intake:
             )
 
 
-def _key(level: object) -> object:
-    """What tells levels apart: `True` and `1.0` are not the level 1."""
-    if isinstance(level, str):
-        return level
-    return (type(level), level) if isinstance(level, int | float) else None
+def _is_below(level: str, level_min: float) -> bool:
+    """Whether a level is known, and below the minimum."""
+    return SEVERITY.get(level, level_min) < level_min
+
+
+def _needs_more(level: object) -> bool:
+    """Whether a level as sent is no word that says it all: the entry's other fields count."""
+    return type(level) is not str or not LEVEL_OF_WORD[level]
+
+
+def _levels_of(entries: bytes) -> list[str] | None:
+    """The level of each entry; None when some can't be read by the fast decoder, and none is to be refused then."""
+    try:
+        return list(map(level_of, _entries.decode_lines(entries)))
+    except DAMAGE:
+        return None

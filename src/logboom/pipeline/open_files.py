@@ -41,7 +41,7 @@ class OpenFiles:
 
     @property
     def left(self) -> int:
-        """Number of further connections; below 0 when the server opened more files than expected."""
+        """Number of files left for connections; below 0 when the server opened more files than expected."""
         taken = sum(one.connections_open * one.files_each + one.shaking for one in self._counters())
         return self.limit - self.spare - taken
 

@@ -8,17 +8,17 @@ UNREAD_S_MAX: Final = 60.0
 """A client that takes nothing of what waits for it is disconnected after this long, seconds."""
 
 UNREAD_BYTES_MAX: Final = 64 << 20
-"""What may wait over all connections of a listener, bytes: four pages of entries of the largest size."""
+"""Bytes that may wait over all connections of a listener: four pages of entries of the largest size."""
 
 UNREAD_FREE_BYTES: Final = 64 << 10
-"""What may wait for one connection whatever waits for others, bytes: more than most answers have."""
+"""Bytes that may wait for one connection whatever waits for others: more than most answers have."""
 
 GRACE_S: Final = 10.0
 """A client may take this long before its answer counts as one that hinders others, seconds: a page over 7 Mbit/s."""
 
 
 class Transport(Protocol):
-    """What is asked of a connection's transport."""
+    """The parts of a connection's transport that are used here."""
 
     def get_write_buffer_size(self) -> int:
         """See `asyncio.WriteTransport`."""
@@ -28,11 +28,11 @@ class Transport(Protocol):
 
 
 class Connection(Protocol):
-    """What answers wait for."""
+    """A connection for which answers wait."""
 
     @property
     def transport(self) -> Transport | None:
-        """Where they are written; None: it is gone."""
+        """The transport that they are written to; None: it is gone."""
 
 
 C = TypeVar("C", bound=Connection)
@@ -40,11 +40,11 @@ C = TypeVar("C", bound=Connection)
 
 class _Waiting(NamedTuple):
     size: int
-    """What waits, bytes."""
+    """Bytes that wait."""
     since: float
-    """When the client last took some of it."""
+    """The moment when the client last took some of it, seconds."""
     begun: float
-    """Since when something has been waiting all the time."""
+    """The moment since which something has been waiting all the time, seconds."""
     address: str
 
 
@@ -69,7 +69,7 @@ class Unread(Generic[C]):
         self._waiting: dict[C, _Waiting] = {}
 
     def sweep(self) -> None:
-        """End connections that take nothing for too long, or hold too much. Called about once a second."""
+        """End connections that take nothing for too long, or hold too much. Called about once per second."""
         self._look()
         now = self._clock()
         stalled = [one for one, waiting in self._waiting.items() if now - waiting.since > UNREAD_S_MAX]
@@ -78,7 +78,7 @@ class Unread(Generic[C]):
         self._make_room(0)
 
     def has_room(self, size: int) -> bool:
-        """Whether an answer of `size` bytes may be written; slow clients are cut off for it where they must be."""
+        """Return whether an answer of `size` bytes may be written; slow clients are cut off for it if necessary."""
         self._look()
         return self._make_room(size)
 
@@ -100,7 +100,7 @@ class Unread(Generic[C]):
         self._waiting = found
 
     def _make_room(self, size: int) -> bool:
-        """Whether `size` more bytes may wait. The address that holds most loses what hinders others."""
+        """Return whether `size` more bytes may wait. The address that holds most loses what hinders others."""
         total = sum(one.size for one in self._waiting.values())
         if total + size <= UNREAD_BYTES_MAX:
             return True

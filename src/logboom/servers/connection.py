@@ -30,6 +30,9 @@ CHEAP_READS: Final = 16
 CHEAP_S: Final = 0.0002
 """After this many small reads in a row, none of them more expensive, a connection reads in full again."""
 
+SMALL_REST_BYTES: Final = 1024
+"""An unfinished line of up to this size is judged at once at the end of its connection: it costs a few µs."""
+
 TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
@@ -136,8 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state is OPEN:
             self.state = ENDED
         self._protocol.receive_eof()
-        if not self._pump_scheduled:
-            self.pump()
+        self._pump_rest()
         return True
 
     def pause_writing(self) -> None:
@@ -155,9 +157,19 @@ class Connection(asyncio.BufferedProtocol):
         self._writing_paused = False  # nothing is left to wait for
         self._inlet.leave()
         self._listener.closed(self, exc)
-        self.pump()
+        self._pump_rest()
 
     # --- flow ---
+
+    def _pump_rest(self) -> None:
+        """Judge what is left at the end; where that is much, in the listener's own time: thousands may end at once."""
+        if self._pump_scheduled:
+            return
+        if self._protocol.buffered_bytes() > SMALL_REST_BYTES:
+            self._pump_scheduled = True
+            self._listener.end_soon(self)
+        else:
+            self.pump()
 
     def pump(self) -> None:
         """Hand one batch to the intake; come back in the loop's next turn when there may be more.

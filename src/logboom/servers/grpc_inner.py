@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = "grpc"
-"""Of the data directory: only this account may look into it."""
+"""A folder of the data directory that only this account may enter."""
 
 _MODE: Final = 0o700
 _PEER: Final = "unix-abstract:"
-"""What the core calls a peer whose socket has a name without a file."""
+"""The core's prefix for a peer whose socket has a name without a file."""
 
 CONNECT_TRIES_MAX: Final = 200
 CONNECT_RETRY_S: Final = 0.01
@@ -21,7 +21,7 @@ CONNECT_RETRY_S: Final = 0.01
 
 
 class InnerSocket:
-    """Its address, and the names of those that connect: the core tells a call's peer by that name.
+    """Its address, and the names of those that connect: the core identifies a call's peer by that name.
 
     Args:
         data_dir: the server's.

@@ -1,6 +1,6 @@
 """The way of a gRPC connection's bytes: from our socket, which is counted and watched, to gRPC's core and back.
 
-The core accepts connections by itself, tells nothing of them, and keeps all of a head that never ends. So it listens
+The core accepts connections without exposing them, and keeps all of a head that never ends. So it listens
 on a socket in the data directory, and is reached through a relay only.
 """
 
@@ -48,7 +48,7 @@ class Relays:
         self, context: ListenerContext, door: Door, room: Callable[[], int], inner: InnerSocket
     ) -> None:
         self.door_changed = False
-        """Those that are in may have to go."""
+        """Open connections may have to be closed."""
         self._name = context.name
         self._door = door
         self._room = room
@@ -56,7 +56,7 @@ class Relays:
         self._counters = context.intake.counters
         self._loop = asyncio.get_running_loop()
         self._relays: dict[str, Relay] = {}
-        self._complaints = Complaints(context.name, context.report, "connections were turned away or cut off")
+        self._complaints = Complaints(context.name, context.report, "connections were refused or cut off")
         self._unread = Unread(self._relays.values, self._cut_unread, self._loop.time)
 
     def __call__(self) -> "Relay":
@@ -64,12 +64,12 @@ class Relays:
         return Relay(self)
 
     def source_of(self, peer: str) -> Source | None:
-        """Where a call comes from, by the core's name of its peer; None: from where none may come."""
+        """The source of a call, by the core's name of its peer; None: it may not come from there."""
         relay = self._relays.get(self._inner.name_of(peer))
         return relay.source if relay is not None and self._door.welcomes(relay.source.peer) else None
 
     def enter(self, relay: "Relay", address: str) -> bool:
-        """Whether a new connection may stay."""
+        """Return whether a new connection may stay."""
         refused = Refused.FULL if len(self._relays) >= self._room() else self._door.enter(address)
         if refused is not None:
             self._counters.turned_away(refused)
@@ -110,7 +110,7 @@ class Relays:
         self.cut(relay, why, Limit.UNREAD)
 
     def sweep(self, now: float) -> Iterator[None]:
-        """Look after all connections, a step for each `SLICE`; about once a second, `now` in seconds, of the loop."""
+        """Look after all connections, a step for each `SLICE`; about once per second, `now` in seconds, of the loop."""
         door_changed, self.door_changed = self.door_changed, False
         for number, relay in enumerate(list(self._relays.values()), 1):
             if number % SLICE == 0:
@@ -152,7 +152,7 @@ class Relay(asyncio.Protocol):
         self.name = ""
         self.source = Source("", "unknown")
         self.opened_at = self.head_since = 0.0
-        """When it came, and when the head began that is not complete; seconds, of the loop's clock."""
+        """The moments when it was opened, and when its incomplete head began; seconds, of the loop's clock."""
         self._relays = relays
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -7,10 +7,10 @@ until its end comes, however long it gets.
 from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What each client begins with."""
+"""The first bytes of each client."""
 
 HEAD_BYTES_MAX: Final = 64 << 10
-"""Of one head, as it is sent: four times what the core takes of metadata, and answers with a status where it is more.
+"""Bytes of one head, as it is sent: four times what the core accepts of metadata; up to here, it answers with a status.
 No client of ours needs a kilobyte."""
 
 HEAD_FRAMES_MAX: Final = 64
@@ -35,7 +35,7 @@ class HeadWatch:
         self.in_head = False
         """A head has begun, and is not complete."""
         self.heads = 0
-        """How many have begun."""
+        """The number of heads that have begun."""
         self._open = False  # further frames of the head must follow
         self._preface = PREFACE  # what is still to come of it
         self._part = b""  # of a frame's own header
@@ -44,7 +44,7 @@ class HeadWatch:
 
     @property
     def begun(self) -> bool:
-        """Whether the preface has come."""
+        """True: the preface has come."""
         return not self._preface
 
     def feed(self, data: bytes) -> None:

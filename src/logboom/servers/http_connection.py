@@ -109,8 +109,7 @@ class HttpConnection(RequestHandler):
             return
         super().data_received(data)
         if self._messages:
-            head, self._last_body = self._messages[-1]
-            self._endless = _is_endless(head)
+            head = self._note_last()
             error = getattr(head, "exc", None)  # a request has none
             if isinstance(error, HttpProcessingError):
                 self._break_off(error)
@@ -141,8 +140,16 @@ class HttpConnection(RequestHandler):
         What stands behind an upgrade that was declined becomes a request meanwhile.
         """
         finished = await super().finish_response(request, resp, start_time)
+        if self._messages:
+            self._note_last()
         self._close_when_answered()
         return finished
+
+    def _note_last(self) -> Any:
+        """Remember the last request whose head has come, also one behind a declined upgrade; returns the head."""
+        head, self._last_body = self._messages[-1]
+        self._endless = _is_endless(head)
+        return head
 
     def _close_when_answered(self) -> None:
         if self._upgraded:

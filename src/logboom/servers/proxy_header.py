@@ -1,4 +1,4 @@
-"""The PROXY protocol's header, versions 1 and 2: what a proxy says of the client it connects for. Pure.
+"""The PROXY protocol's header, versions 1 and 2: the client that a proxy connects for. Pure.
 
 Source: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 """
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
-"""What version 2 begins with."""
+"""The first bytes of version 2."""
 
 V1_BYTES_MAX: Final = 107
 """The longest line of version 1, with its end."""
@@ -37,11 +37,11 @@ Client = tuple[str, int] | None
 
 
 class HeaderError(ValueError):
-    """What came is no header; the text says why."""
+    """The bytes are no header; the text gives the reason."""
 
 
 def bytes_wanted(header: bytes) -> int:
-    """How many more bytes surely belong to the header; 0: it is complete.
+    """Return how many more bytes surely belong to the header; 0: it is complete.
 
     Args:
         header: what has come so far.

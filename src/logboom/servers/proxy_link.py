@@ -15,7 +15,7 @@ HEADER_S_MAX: Final = 10.0
 
 
 class ProxyGate:
-    """What the connections through proxies share, of one listener.
+    """The state that the connections through proxies of one listener share.
 
     Args:
         name: of the listener.
@@ -36,7 +36,7 @@ class ProxyGate:
     ) -> None:
         self.make_protocol = make_protocol
         self.proxies = Networks(())
-        """Where connections come from that begin with a header."""
+        """The networks whose connections begin with a header."""
         self.counters = counters
         self.failures = Complaints(name, report, "connections from proxies had no good PROXY header")
         self._room = room
@@ -47,7 +47,7 @@ class ProxyGate:
         return ProxyLink(self)
 
     def enter(self, link: "ProxyLink") -> bool:
-        """Whether there is room for another connection whose header is to come."""
+        """Return whether there is room for another connection whose header is to come."""
         if len(self._waiting) >= self._room():
             self.counters.turned_away(Refused.FULL)
             return False
@@ -139,7 +139,7 @@ class ProxyLink(asyncio.BufferedProtocol):
         return address[0] if address else "unknown"
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
-        """Give the connection to its protocol; reading begins anew, since that may read in another way."""
+        """Give the connection to its protocol; reading is restarted, since the protocol may read in another way."""
         protocol = self._gate.make_protocol()
         if self._timer is not None:
             self._transport.pause_reading()

@@ -1,7 +1,8 @@
 """A TCP listener: accepts connections for one protocol, bounds them, watches over idle ones."""
 
 import asyncio
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -25,6 +26,9 @@ HELD_BYTES_MAX: Final = 256 << 20
 """Bytes of unfinished lines and frames, over all connections of a listener: a frame may have a megabyte, and an address
 ten thousand connections. Beyond, the address that holds most loses those that hold much."""
 HELD_FREE_BYTES: Final = 64 << 10
+
+ENDINGS_S: Final = 0.002
+"""Processor time per turn of the loop for what connections leave that end in the middle of a line, seconds."""
 
 SWEEP_SLICE: Final = 500
 """Connections that are looked after in one turn of the loop: about a millisecond."""
@@ -77,6 +81,8 @@ class TcpListener:
         self._connections: set[Connection] = set()
         self._unread = Unread(lambda: self._connections, self._end_unread, self._now)
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self._ending: deque[Connection] = deque()
+        self._ending_scheduled = False
         self._small_buffer = self._buffer[:SMALL_READ_BYTES]
         self._generation = 0
         self._door_changed = False
@@ -193,6 +199,25 @@ class TcpListener:
         """A client of another protocol: whatever it sends means nothing here."""
         self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
+
+    def end_soon(self, connection: Connection) -> None:
+        """Judge what a connection that has ended left, in its turn."""
+        self._ending.append(connection)
+        if not self._ending_scheduled:
+            self._ending_scheduled = True
+            self.loop.call_soon(self._end_some)
+
+    def _end_some(self) -> None:
+        """Judge what ended connections left, for a moment; then others have their turn."""
+        self._ending_scheduled = False
+        ends_at = time.thread_time() + ENDINGS_S
+        while self._ending:
+            self._ending.popleft().pump()
+            if time.thread_time() >= ends_at:
+                break
+        if self._ending and not self._ending_scheduled:
+            self._ending_scheduled = True
+            self.loop.call_soon(self._end_some)
 
     def journal_advanced(self) -> None:
         """See `Listener`: connections that wait for the journal have their turns."""

@@ -18,7 +18,7 @@ REPAIRED_BYTES_MAX: Final = 1 << 20
 """A longer run has one element, which is longer than any line may be: it is refused as it is."""
 
 _ENDS: Final = (b"},{", b"},")
-"""How objects end in most arrays; where the first of a run's last ones is none of its own, each token is looked at."""
+"""The usual ends of objects in arrays; where the last one in a run is that of an inner object, each token is read."""
 
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
 _OPENING: Final = b"[{"
@@ -73,7 +73,7 @@ class Run:
 
 
 def runs_of(document: bytes) -> Iterator[tuple[int, int]]:
-    """Where the runs of an array begin and end, in order. They hold whole elements, if the array is one at all.
+    """Yield where the runs of an array begin and end, in order. They hold whole elements, if the array is one at all.
 
     Args:
         document: begins with `[`.
@@ -96,7 +96,7 @@ def runs_of(document: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _end_of_run(document: bytes, start: int, end: int) -> int:
-    """Where the comma stands that ends a run, or the array's end."""
+    """Find the comma that ends a run, or the array's end."""
     if end - start <= RUN_BYTES:
         return end
     for ending in _ENDS:
@@ -107,7 +107,7 @@ def _end_of_run(document: bytes, start: int, end: int) -> int:
 
 
 def _is_whole(text: bytes) -> bool:
-    """Whether a text holds whole elements: what can be read from the first byte on ends where a reader would be."""
+    """Return whether a text holds whole elements: if it can be read from its first byte on, no element is cut."""
     try:
         Run(text).others()
     except ArrayError:

@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
 from logboom.journal.search import Page, Search
-from logboom.pipeline.deduplicator import KEY_BYTES_MAX, REQUEST_ENTRIES_MAX, RequestKey
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
 from logboom.protocols.jsonlines import JsonLines
@@ -33,8 +33,6 @@ HELD_FREE_BYTES: Final = 64 << 10
 HELD_S_MAX: Final = 60.0
 """A body that holds more must get there in this time: 4 MiB over a slow line. Else a few who dribble would take
 the memory that there is for all."""
-
-KEY_HEADER: Final = "Idempotency-Key"
 
 BUSY_RETRY_S: Final = 1
 """When a client may try again that came while too many others were at it."""

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 import logboom.web.query as q
+from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.web.access import COOKIE, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
@@ -20,7 +21,8 @@ DESCRIPTIONS: Final = {
     "q": "Part of the entry's JSON, in any case: as it is written there, or as what an escape stands for. A text of "
     "nothing but name=value words also finds the entries that have these fields: temp=19.75, detail.bar=3.5, "
     'msg="pump 2".',
-    "since": "Received at or after: ISO 8601, seconds since the epoch, or 15m, 2h, 7d ago.",
+    "since": "Received at or after: ISO 8601, seconds since the epoch, 15m, 2 hours ago, yesterday, 2026-11-30 or "
+    "2026-11-30 14:00. Times without a zone are UTC.",
     "until": "Received before; as `since`.",
     "from": "As `since`.",
     "to": "As `until`; a date alone includes that day.",
@@ -60,10 +62,20 @@ class _Route(NamedTuple):
     """What it answers to others, besides what all do."""
     required: Sequence[str] = ()
     """Query parameters that can't be left out."""
+    headers: Sequence[Mapping[str, Any]] = ()
+    """Header parameters, each as the document has it."""
 
 
+_KEY_HEADER: Final = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Entries that were stored under this key before, with the same content, are not stored again",
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[ -~]*$"},
+}
 _STORED: Final = {
     "stored": "How many are safe on disk",
+    "duplicates": "How many were stored before under the same `Idempotency-Key`",
     "filtered": "How many were left out for their level",
     "refused": "How many were refused",
     "first_sequence": "Sequence of the first one stored, or null",
@@ -194,6 +206,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("post", "/api/entries"): _Route(
         takes=_TAKEN,
         keys=_STORED,
+        headers=(_KEY_HEADER,),
         statuses={
             "200": "Everything is stored",
             "207": "A part is",
@@ -271,7 +284,7 @@ def openapi_document(
             "title": "Logboom",
             "version": version,
             "description": 'Entries go in and come out. Errors are `{"error": text}` under /api, else plain text. '
-            "On `/`, an upgrade to WebSocket is the live protocol of document 004.",
+            "On `/`, an upgrade to WebSocket is the protocol of `docs/contracts/websocket.md`.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),
@@ -287,6 +300,7 @@ def _operation(described: _Route, method: str, path: str, text: str) -> dict[str
     operation["parameters"] = [
         *[_parameter(path, name, "path") for name in PATH_DESCRIPTIONS if f"{{{name}}}" in path],
         *[_parameter(path, name, "query", required=name in described.required) for name in described.query],
+        *described.headers,
     ]
     if described.takes:
         content = {kind: {"schema": schema} for kind, schema in described.takes.items()}

@@ -8,7 +8,7 @@ from logboom.formats.levels import SEVERITY
 from logboom.journal.matching import TEXT_CHARS_MAX
 
 SEQUENCE_MAX: Final = 10**18 - 1
-"""What `before` and `after` take: 18 digits."""
+"""The largest number that `before` and `after` take: 18 digits."""
 
 _DATE: Final = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
 _CLOCK: Final = (

@@ -3,13 +3,14 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from logboom.formats.asked_times import asked_time
 from logboom.formats.buckets import MICROSECONDS, Buckets, buckets_of, microseconds
 from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
-from logboom.formats.times import iso_from_ns, parse_time
+from logboom.formats.times import iso_from_ns
 from logboom.journal.exporting import columns_of
 from logboom.journal.matching import TEXT_CHARS_MAX, Filter
 
@@ -42,9 +43,6 @@ FIELDS_MAX: Final = 8
 FIELD_CHARS_MAX: Final = 128
 SPAN_DEFAULT_S: Final = 3600
 """A picture without a beginning shows the last hour."""
-
-_AGO: Final = re.compile(r"(\d{1,9})\s*([smhdw])")
-_UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class QueryError(ValueError):
@@ -157,21 +155,10 @@ def export_query(parameters: Mapping[str, str]) -> ExportQuery:
         raise QueryError("columns", str(error)) from None
     wanted = filter_of(parameters)
     wanted = wanted._replace(
-        since=moment_of(parameters, "from") or wanted.since, until=end_of(parameters, "to") or wanted.until
+        since=moment_of(parameters, "from") or wanted.since,
+        until=moment_of(parameters, "to", is_end=True) or wanted.until,
     )
     return ExportQuery(wanted, _integer(parameters, "before"), _integer(parameters, "after"), columns)
-
-
-def end_of(parameters: Mapping[str, str], name: str) -> str:
-    """As `moment_of`, for the end of a time: a date alone includes its day. Raises `QueryError`."""
-    moment = moment_of(parameters, name)
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", parameters.get(name, "").strip()):
-        return moment
-    try:
-        next_day = datetime.fromisoformat(moment) + timedelta(days=1)
-    except OverflowError:  # the last day that there is
-        return ""
-    return next_day.isoformat(timespec="microseconds")
 
 
 def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
@@ -219,20 +206,18 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
     )
 
 
-def moment_of(parameters: Mapping[str, str], name: str) -> str:
-    """A time as the journal writes it, or nothing. Raises `QueryError`.
+def moment_of(parameters: Mapping[str, str], name: str, *, is_end: bool = False) -> str:
+    """A time as the journal writes it, or nothing; see `asked_times.asked_time`. Without a zone it is UTC.
 
-    ISO 8601, seconds (or ms, µs, ns) since the epoch, or how long ago: `90s`, `15m`, `2h`, `7d`, `1w`.
+    Raises `QueryError`.
     """
     text = parameters.get(name, "").strip()
     if not text:
         return ""
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return iso_from_ns(max(0, time.time_ns() - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000_000))
-    moment = parse_time(float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text)
-    if moment is None:
-        raise QueryError(name, f"found {text!r}, expected ISO 8601, seconds since the epoch, or 15m, 2h, 7d")
+    try:
+        moment = asked_time(text, datetime.now(UTC), UTC, is_end=is_end)
+    except ValueError as error:
+        raise QueryError(name, str(error)) from None
     return moment.isoformat(timespec="microseconds")
 
 

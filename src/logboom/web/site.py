@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Connection(Protocol):
-    """What a request's connection offers besides aiohttp's."""
+    """The part of a request's connection that is not aiohttp's."""
 
     async def answers_taken(self) -> None:
         """Wait until the client has taken most of what was answered so far. Raises `ConnectionError`."""

@@ -132,6 +132,7 @@ class Upload:
         self.account = Account()
         self._key = key
         self._inlet = site.inlet(source)
+        self._counters, self._loop = site.intake.counters, site.loop
 
     @property
     def keyed_entries(self) -> int:
@@ -140,6 +141,7 @@ class Upload:
 
     async def put(self, batch: Batch) -> None:
         """Submit a batch, once there is room for it."""
+        self._counters.received(self._loop.time())
         await self._inlet.room()
         if self._key is not None:
             batch.digests = self._key.digests(batch.entries)

@@ -14,7 +14,7 @@ from logboom.settings import Settings
 def settings(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Settings:
     """What `logboom serve` with these flags would run."""
     found: list[Settings] = []
-    monkeypatch.setattr(serve, "run_server", lambda load_settings: found.append(load_settings()))
+    monkeypatch.setattr(serve, "run_server", lambda load_settings, _notes: found.append(load_settings()))
     result = CliRunner().invoke(app, ["serve", *flags])
     if result.exception is not None:
         raise result.exception

@@ -40,7 +40,7 @@ def test_a_good_journal(data_dir: Path) -> None:
     assert first.startswith("✅ 00000000000000000000.jsonl  10 entries  ")
     assert second.startswith("✅ 00000000000000000010.jsonl  10 entries  ")
     size = sum(path.stat().st_size for path in (data_dir / "journal").glob("*.jsonl"))
-    assert sums == f"checksums fit {size} of {size} bytes"
+    assert sums == f"checksums fit {size:,} of {size:,} bytes"
     assert (
         manifest
         == "manifest: 1 segments as they were sealed, 0 sealed and not hashed yet, 0 deleted by retention"

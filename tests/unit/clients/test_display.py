@@ -2,16 +2,20 @@
 
 import io
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
-from logboom.clients.ansi import printable, strip_ansi, strip_colours
+from logboom.clients.ansi import strip_ansi
 from logboom.clients.display import CYAN, DIM, GREEN, RED, RESET, YELLOW, Display, Event, name_of, read_event
 from logboom.clients.http_api import base_url
 from logboom.clients.live import Events
+from logboom.clients.recent import row_of
 from logboom.clients.tables import aligned, write_table
 from logboom.errors import ConfigError
+from logboom.formats.records import records_of
 
 NOON = "2024-01-01T12:00:00.000000"
 
@@ -124,15 +128,49 @@ def test_an_entry_that_only_lenient_readers_take_is_shown() -> None:
     assert shown(read_event(data.encode())) == "[0001] 12:00:00 [L] s (l): m"
 
 
-EVIL = "a\x1b]0;title\x07b\x1b[2Jc\x1b[31mred\x1b[0md\rx\x9b1me\x07\x1b"
+def test_escape_sequences_are_left_out_of_what_is_sent() -> None:
+    assert strip_ansi(b"a\x1b[1;31mb\x1b[0m\x1b]0;title\x07 \xff") == b"ab \xff"
 
 
-def test_nothing_but_colours_reaches_a_terminal() -> None:
-    assert printable(EVIL, colours=False) == "abcredd\ufffdxe\ufffd"
-    assert printable(EVIL, colours=True) == "abc\x1b[31mred\x1b[0md\ufffdxe\ufffd\x1b[0m"
-    assert printable("tab\there", colours=True) == "tab\there"
-    assert "\x1b" not in strip_colours(EVIL)
-    assert strip_ansi(b"a\x1b[1;31mb\x1b[0m \xff") == b"ab \xff"
+EVIL = "a\x1b[31mr\x1b[8mh\x1b[2J\u202e\n\x9b1m"
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_nothing_but_colours_reaches_a_terminal(colours: bool) -> None:
+    ours = {GREEN, RED, RESET}
+    for one in (
+        message([EVIL, EVIL], source=EVIL),
+        message(EVIL, stream=EVIL),
+        event({"level": EVIL, "service": EVIL}, level=EVIL, message=EVIL, listener=EVIL),
+    ):
+        text = shown(one, colours=colours)
+        assert "\u202e" not in text
+        assert "\x9b" not in text
+        assert set(re.findall(r"\x1b(?:\[[0-9;]*m)?", text)) <= (ours if colours else set())
+
+
+ODD = [{"a": 1}, [1, "x"], 5, 1.5, True, None, "", {"a": [{"b": None}]}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+@pytest.mark.parametrize(
+    "key", ["type", "source", "message", "level", "timestamp", "stream", "service", "id", "log"]
+)
+def test_any_type_in_any_field_is_shown(key: str, value: object) -> None:
+    for entry in ({key: value}, {"message": "m", "source": "s", "type": "log", key: value}):
+        line = b'{"received_at":"%b","entry":%b,"source":"10.0.0.7","listener":"http"}\n' % (
+            b"2024-01-01T12:00:00.000000+00:00",
+            json.dumps(entry).encode(),
+        )
+        (record,) = records_of([1], line)
+        sent = read_event(msgspec.json.encode(record._asdict()))
+        assert shown(sent).startswith("[0001] ")
+        assert row_of(record).message == record.message
+
+
+def test_the_sender_is_shown_by_the_name_it_gives_itself() -> None:
+    one = event({"service": "shop", "level": "INFO"}, level="INFO", message="m", listener="collector")
+    assert shown(one) == "[0001] 03:04:05 [INFO] shop (collector): m"
 
 
 def test_events_come_whole_however_they_are_cut() -> None:
@@ -184,3 +222,9 @@ def test_tables_are_drawn_on_terminals() -> None:
     stream = Terminal()
     write_table(stream, ("NAME", "TEXT"), [("a", "[b]x")], styles=["red"])
     assert "[b]x" in stream.getvalue()
+
+
+def test_cells_are_harmless() -> None:
+    stream = io.StringIO()
+    write_table(stream, ("NAME",), [("a\x1b[2J\u2028\tb\nc",)])
+    assert stream.getvalue() == "NAME\na\\x1b[2J\\u2028 b\\nc\n"

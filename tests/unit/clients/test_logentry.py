@@ -125,13 +125,13 @@ def test_where_fields_are_fixed_extras_follow_the_message() -> None:
     for handler in attached(Collecting(Shape("shop", has_fields=False))):
         LOG.info("paid", extra={"user": 5, "who": "äöü"})
         LOG.log(25, "plain")
-        logging.addLevelName(27, "SUCCESS")
+        logging.addLevelName(27, "AUDIT")
         LOG.log(27, "named")
         logging.addLevelName(27, "Level 27")
         assert [entry["message"] for entry in handler.found] == [
             'paid {"user":5,"who":"äöü"}',
             "plain",
-            'named {"levelname":"SUCCESS"}',
+            'named {"levelname":"AUDIT"}',
         ]
         assert [entry["level"] for entry in handler.found] == ["INFO", "INFO", "INFO"]
         assert set(handler.last) <= set(handler.found[0])

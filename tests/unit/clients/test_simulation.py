@@ -2,12 +2,13 @@
 
 import itertools
 import json
+import random
 from datetime import UTC, datetime
 
 import pytest
 
 from logboom.clients.delivery import WINDOW_BYTES_MAX, Policy, exponential, windows
-from logboom.clients.simulated_app import entries
+from logboom.clients.simulated_app import entries, service_of
 from logboom.clients.simulated_device import BOOT, SimulatedDevice
 from logboom.clients.simulated_sensor import readings
 from logboom.clients.simulation import SEEDED_START, Load, Pace
@@ -149,3 +150,17 @@ def test_back_off_grows_to_its_limit() -> None:
     policy = Policy(delays_s=(5.0, 10.0, 30.0))
     assert [policy.delay_s(tries) for tries in (1, 2, 3, 9)] == [5.0, 10.0, 30.0, 30.0]
     assert Policy(delays_s=()).delay_s(1) == 0.0
+
+
+def test_several_devices_are_told_apart_by_their_lines() -> None:
+    load = Load(seed=5)
+    device = SimulatedDevice(3, "HM-000003", load.clock(), load.random(0), named=True)
+    assert json.loads(device.entry())["device"] == json.loads(device.heartbeat())["device"] == "HM-000003"
+
+
+def test_no_two_applications_have_the_same_service() -> None:
+    names = [service_of(index) for index in range(20)]
+    assert len(set(names)) == 20
+    assert names[:5] == ["shop", "billing", "search", "mailer", "shop-2"]
+    entry = json.loads(next(entries(Load(seed=1).clock(), random.Random(1), service="mailer")))
+    assert entry["service"] == "mailer"

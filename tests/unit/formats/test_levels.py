@@ -2,7 +2,7 @@
 
 import pytest
 
-from logboom.formats.levels import CANONICAL, SEVERITY, name, severity
+from logboom.formats.levels import CANONICAL, SEVERITY, from_severity, name, severity
 
 
 def test_the_five_levels_are_in_order() -> None:
@@ -28,9 +28,32 @@ def test_the_five_levels_are_in_order() -> None:
         (40, "ERROR"),
         (50, "CRITICAL"),
         (25, "INFO"),
-        (0, "TRACE"),
+        (0, "EMERGENCY"),
+        ("3", "ERROR"),
+        (4, "WARNING"),
+        ("6", "INFO"),
+        (7, "DEBUG"),
+        (30.0, "WARNING"),
+        ("30.0", "WARNING"),
+        (60, "CRITICAL"),
         (9999, "CRITICAL"),
-        ("9" * 5000, "CRITICAL"),
+        ("E", "ERROR"),
+        ("W", "WARNING"),
+        ("I", "INFO"),
+        ("d", "DEBUG"),
+        ("V", "TRACE"),
+        ("WRN", "WARNING"),
+        ("ftl", "CRITICAL"),
+        ("ERROR+4", "CRITICAL"),
+        ("ERROR+1", "ERROR"),
+        ("warn+1", "WARNING"),
+        ("INFO-2", "DEBUG"),
+        ("INFO+2", "INFO"),
+        ("DEBUG-4", "TRACE"),
+        ("DEBUG-99", "TRACE"),
+        ("ERROR+99", "CRITICAL"),
+        ("WARN3", "WARNING"),
+        ("DEBUG5", "DEBUG"),
     ],
 )
 def test_takes_aliases_any_case_blanks_and_numbers(alias: object, level: str) -> None:
@@ -52,7 +75,29 @@ def test_severities_rise(low_to_high: tuple[object, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "level", ["", "   ", "NOISE", "-5", "1.5", "²", None, True, False, 10.0, [], {}, ["INFO"]], ids=repr
+    "level",
+    [
+        "",
+        "   ",
+        "NOISE",
+        "-5",
+        "1.5",
+        "²",
+        None,
+        True,
+        False,
+        -4,
+        8,
+        "9",
+        10.5,
+        [],
+        {},
+        ["INFO"],
+        "9" * 5000,
+        "NOISE+4",
+        "ERROR+999",
+    ],
+    ids=lambda level: repr(level)[:20],
 )
 def test_what_is_no_known_level_has_no_severity(level: object) -> None:
     assert severity(level) is None
@@ -63,6 +108,26 @@ def test_an_unknown_word_is_shown_as_sent() -> None:
     assert name("") == ""
     assert name(None) == ""
     assert name([1]) == "[1]"
+
+
+@pytest.mark.parametrize(
+    ("number", "level"),
+    [
+        (1, "TRACE"),
+        (4, "TRACE"),
+        (5, "DEBUG"),
+        (9, "INFO"),
+        (13, "WARNING"),
+        (17, "ERROR"),
+        (24, "CRITICAL"),
+        (0, ""),
+        (25, ""),
+    ],
+)
+def test_severity_numbers_have_names(number: int, level: str) -> None:
+    assert from_severity(number) == level
+    assert not from_severity(0)
+    assert not from_severity(25)
 
 
 def test_every_word_has_a_canonical_name_that_is_a_word() -> None:

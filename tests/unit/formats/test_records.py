@@ -127,3 +127,40 @@ def test_what_no_decoder_reads_is_its_own_message() -> None:
 
 def test_nothing() -> None:
     assert records_of(range(0), b"") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"event": "started", "level": "info", "port": 80}, "started"),  # structlog
+        ({"event": "started", "msg": "m"}, "m"),
+        ({"event": "started", "message": "m"}, "m"),
+        ({"event": {"dataset": "x"}, "message": "ECS"}, "ECS"),
+        ({"event": {"dataset": "x"}}, '{"event":{"dataset":"x"}}'),
+        ({"event": "", "text": "t"}, "t"),
+        ({"short_message": "GELF", "host": "h"}, "GELF"),
+        ({"log": "a container's line", "stream": "stdout"}, "a container's line"),
+        ({"log": {"level": "info"}}, '{"log":{"level":"info"}}'),
+        ({"body": "OpenTelemetry"}, "OpenTelemetry"),
+    ],
+)
+def test_other_loggers_texts_are_messages_where_there_is_no_other(
+    entry: dict[str, Any], message: str
+) -> None:
+    assert record_of(entry).message == message
+
+
+@pytest.mark.parametrize("value", ["1770101530123", 1770101530123, "1770101530.123", 1770101530123000000])
+def test_epoch_times_of_any_unit_are_times(value: object) -> None:
+    assert record_of({"time": value}).time == "2026-02-03T06:52:10.123000+00:00"
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00.000000+00:00", "1770-10-15T01:23:00", 12.5, "0", -1, 1e17]
+)
+def test_absurd_times_are_none(value: object) -> None:
+    assert record_of({"time": value}).time == RECEIVED
+
+
+def test_the_first_time_that_can_be_read_counts() -> None:
+    assert record_of({"ts": 12.5, "time": "2025-10-02 17:58:37"}).time == "2025-10-02T17:58:37.000000+00:00"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from logboom.formats.times import iso_from_ns, parse_time
+from logboom.formats.times import EARLIEST, LATEST, iso_from_ns, parse_time
 
 MOMENT = datetime(2025, 10, 2, 17, 58, 37, tzinfo=UTC)
 
@@ -45,6 +45,15 @@ def test_received_at_agrees_with_the_standard_library() -> None:
         1759427917_000,
         1759427917_000_000,
         1759427917_000_000_000,
+        "1759427917",
+        " 1759427917.0 ",
+        "1759427917000",
+        "1759427917000000",
+        "1759427917000000000",
+        "1759427917000.0",
+        "1.759427917e9",
+        1759427917000.0,
+        "20251002175837",
     ],
 )
 def test_reads_every_usual_shape(value: object) -> None:
@@ -67,9 +76,43 @@ def test_reads_every_usual_shape(value: object) -> None:
         1e300,
         -1e17,
         10**400,
+        0,
+        "0",
+        12.5,
+        "86400",
+        -1759427917,
+        "-1759427917000",
+        20_000_000_000,
+        99_999_999_999_999,
+        "9" * 400,
+        "1e99",
+        "0001-01-01T00:00:00Z",
+        "1970-01-01 00:00:12",
+        "1770-10-15T01:23:00",
+        "9999-12-31T23:59:59Z",
+        {"seconds": 1759427917},
+        [1759427917],
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:30],
 )
 def test_what_is_no_time_is_none(value: object) -> None:
-    parsed = parse_time(value)
-    assert parsed is None or value == -1e17
+    assert parse_time(value) is None
+
+
+@pytest.mark.parametrize("scale", [1, 1_000, 1_000_000, 1_000_000_000])
+@pytest.mark.parametrize("moment", [EARLIEST, MOMENT, LATEST - timedelta(seconds=1)])
+def test_every_epoch_number_of_a_plausible_time_is_read_as_that_time(moment: datetime, scale: int) -> None:
+    number = int(moment.timestamp()) * scale
+    assert parse_time(number) == parse_time(str(number)) == moment
+
+
+def test_fractions_are_kept_to_the_microsecond() -> None:
+    expected = datetime(2026, 2, 3, 6, 52, 10, 123_456, tzinfo=UTC)
+    for value in (
+        1770101530.123456,
+        "1770101530.123456",
+        1770101530123456,
+        "1770101530123456",
+        1770101530123456789,
+    ):
+        assert parse_time(value) == expected

@@ -77,16 +77,16 @@ def test_aliases_and_numbers_pass_as_what_they_mean(level: str) -> None:
     assert filtered("WARNING", level) == [ACCEPTED]
 
 
-@pytest.mark.parametrize("level", ['"trace"', '"dbg"', '" info "', '"20"', "10", "0", '"notice"'])
+@pytest.mark.parametrize("level", ['"trace"', '"dbg"', '" info "', '"20"', "10", "7", "5", '"notice"'])
 def test_aliases_and_numbers_are_filtered_as_what_they_mean(level: str) -> None:
     assert filtered("WARNING", level) == [FILTERED]
 
 
-@pytest.mark.parametrize("level", ['"NOISE"', '""', "null", "true", "1.0", "[1]", '{"a":1}'])
+@pytest.mark.parametrize("level", ['"NOISE"', '""', "null", "true", "8", "-1", "1.5", "[1]", '{"a":1}'])
 def test_an_unknown_level_is_stored(level: str) -> None:
     assert filtered("CRITICAL", level) == [ACCEPTED]
-    assert filtered("CRITICAL", "1", level, "1", level) == [FILTERED, ACCEPTED, FILTERED, ACCEPTED]
-    assert filtered("CRITICAL", level, "1") == [ACCEPTED, FILTERED]
+    assert filtered("CRITICAL", "10", level, "10", level) == [FILTERED, ACCEPTED, FILTERED, ACCEPTED]
+    assert filtered("CRITICAL", level, "10") == [ACCEPTED, FILTERED]
 
 
 def test_the_filter_drops_the_right_entries() -> None:
@@ -170,3 +170,39 @@ def test_a_flood_of_refused_lines_ends_in_a_number() -> None:
     desk.send(b"nope\n" * 500)
     assert len(desk.reports) == REASONS_MAX + 1
     assert desk.reports[-1] == ("warning", f"collector 10.0.0.1: {500 - REASONS_MAX} more lines refused")
+
+
+PINO = '%d,"time":1770101530123,"pid":7,"hostname":"h","msg":"m"'
+
+
+@pytest.mark.parametrize(
+    ("level_min", "level", "verdict"),
+    [
+        ("INFO", PINO % 30, ACCEPTED),
+        ("WARNING", PINO % 30, FILTERED),
+        ("WARNING", PINO % 40, ACCEPTED),
+        ("WARNING", "30", ACCEPTED),
+        ("CRITICAL", PINO % 60, ACCEPTED),
+        ("WARNING", "3", ACCEPTED),
+        ("WARNING", "4", ACCEPTED),
+        ("WARNING", "7", FILTERED),
+        ("EMERGENCY", "0", ACCEPTED),
+        ("ERROR", '100,"level_name":"ERROR"', ACCEPTED),
+        ("ERROR", '7,"levelname":"ERROR"', ACCEPTED),
+        ("ERROR", '"ERROR+4"', ACCEPTED),
+        ("INFO", '"INFO-2"', FILTERED),
+        ("ERROR", '"E"', ACCEPTED),
+        ("ERROR", '"W"', FILTERED),
+        ("ERROR", '"NOISE","severity_number":17', ACCEPTED),
+        ("ERROR", '{"name":"ERROR"}', ACCEPTED),
+    ],
+)
+def test_a_level_is_filtered_as_what_it_is_beside_the_other_fields(
+    level_min: str, level: str, verdict: Verdict
+) -> None:
+    assert filtered(level_min, level) == [verdict]
+    assert filtered(level_min, '"TRACE"', level, '"EMERGENCY"') == [FILTERED, verdict, ACCEPTED]
+
+
+def test_a_number_that_only_lenient_readers_take_filters_nothing_by_mistake() -> None:
+    assert filtered("WARNING", "10", '20,"log":{"x":1e999}', '"INFO"') == [ACCEPTED, ACCEPTED, FILTERED]

@@ -8,6 +8,7 @@ import pytest
 
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.unread import UNREAD_S_MAX
+from logboom.servers import tcp
 from logboom.servers.tcp import QUIET_ABOVE_PER_S
 
 if TYPE_CHECKING:
@@ -189,3 +190,23 @@ def test_draining_waits_for_answers_but_not_for_ever(make_bench: MakeBench) -> N
         bench.listener.stop()
 
     asyncio.run(run())
+
+
+def test_many_that_end_within_a_line_leave_turns_to_others(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "ENDINGS_S", 0.0)
+    bench = make_bench()
+    honest, answers = bench.connect("10.0.0.2")
+    ending = [bench.connect() for _ in range(10)]
+    for connection, _ in ending:
+        bench.receive(connection, b'{"a":"' + b"x" * 16_000)
+        connection.eof_received()
+    assert bench.intake.batches == []
+    bench.loop.turn()
+    assert len(bench.intake.batches) == 1
+    bench.receive(honest, LINE)
+    bench.settle()
+    assert answers.written == b'{"ack":1}\n'
+    assert len(bench.intake.batches) == 11
+    assert all(connection.idle for connection, _ in ending)

@@ -1,0 +1,99 @@
+"""The place that commands read entries from: a data directory, or a running server where there is none."""
+
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+
+from logboom.cli import options
+from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of
+from logboom.cli.speaking import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from logboom.cli.trust import Connection
+    from logboom.clients.http_api import HttpApi
+    from logboom.model import Record
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Read from this server.",
+        show_default=f"{options.URL_DEFAULT} where there is no data directory",
+    ),
+]
+EXIT_NOTHING_TO_READ: Final = 1
+"""There is neither a data directory nor a server."""
+
+
+class Server(NamedTuple):
+    """A server to read from."""
+
+    api: "HttpApi"
+    is_guess: bool = False
+    """True: it was not named, but is asked since there is no data directory."""
+
+
+def place_of(
+    url: str | None, data_dir: str | None, config: Path | None, connection: "Connection"
+) -> Path | Server:
+    """Find where to read: the folder of a journal, or a server. Wrong words end the command.
+
+    Raises:
+        StorageError: the data directory that was named has no journal.
+        ConfigError: the settings that name it are wrong.
+    """
+    from logboom.clients.recent import journal_folder
+
+    if url and (data_dir or config):
+        raise typer.BadParameter("--url and --data-dir or --config: choose one")
+    if url:
+        return Server(api_of(url, connection))
+    folder = options.data_dir_of(data_dir, config)
+    if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir():
+        return journal_folder(folder)
+    say(f"💬 there is no journal in {folder}: asking the server at {options.URL_DEFAULT}")
+    return Server(api_of(options.URL_DEFAULT, connection), is_guess=True)
+
+
+def records_of_server(
+    server: Server, wanted: "Mapping[str, str | None]", limit: int | None = None
+) -> "Iterator[Record]":
+    """A server's entries that match, oldest first: the last `limit` of them, or all. Trouble ends the command.
+
+    Args:
+        server: which one.
+        wanted: the API's filters.
+        limit: how many.
+    """
+    import asyncio
+
+    from logboom.clients.display import read_event
+    from logboom.clients.live import LiveReader
+
+    reader = LiveReader(server.api, {name: word for name, word in wanted.items() if word}, say)
+    with asyncio.Runner() as runner:
+        portions = reader.recent(limit)
+        try:
+            while (portion := runner.run(_next(portions))) is not None:
+                for event in map(read_event, portion):
+                    yield event.record()
+        except OSError as error:
+            raise _not_connected(server, error) from None
+        finally:
+            runner.run(portions.aclose())
+
+
+async def _next(portions: AsyncGenerator[list[bytes]]) -> list[bytes] | None:
+    return await anext(portions, None)
+
+
+def _not_connected(server: Server, error: OSError) -> typer.Exit:
+    if server.is_guess:
+        say(f"❌ no server either: {error}; name a data directory with --data-dir, or a server with --url")
+        return typer.Exit(EXIT_NOTHING_TO_READ)
+    say(f"❌ can't read from the server: {error}")
+    return typer.Exit(EXIT_NOT_CONNECTED)

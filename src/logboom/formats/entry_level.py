@@ -1,0 +1,119 @@
+"""The level of an entry: under which key it stands, and what a number among its other fields means."""
+
+from typing import Any, Final, Protocol
+
+from logboom.formats.levels import CANONICAL, PINO_NAMES, SEVERITY, from_severity, name, number_of
+
+LEVEL_KEYS: Final = (
+    *("level", "severity", "levelname", "lvl", "log.level", "loglevel", "logLevel", "LogLevel"),
+    *("level_name", "severity_text", "severityText", "SeverityText", "@l"),
+)
+"""Synonyms; the first that is there counts."""
+
+SEVERITY_NUMBER_KEYS: Final = ("severity_number", "severityNumber", "SeverityNumber")
+"""OpenTelemetry's own scale, 1 to 24."""
+
+_OUTER: Final = "log"
+"""The object that ECS puts `level` into, where it does not write `log.level`."""
+
+_NAME_KEYS: Final = ("name", "level", "label")
+"""Keys of the word in a level that is an object (loguru, log4js, some encoders of enums)."""
+
+_PINO_PLACE: Final = ("pid", "hostname")
+_PINO_LINE: Final = ("msg", "time")
+_PYTHON_KEYS: Final = ("levelno", "lineno", "funcName", "logger_name", "process", "processName", "thread")
+"""A `logging.LogRecord`'s; an entry with one of them is no pino entry."""
+
+NUMBER_FIELDS: Final = (*_PINO_PLACE, *_PINO_LINE, *_PYTHON_KEYS)
+"""Fields that distinguish the vocabularies of numbers."""
+
+LEVEL_FIELDS: Final = (*LEVEL_KEYS, *SEVERITY_NUMBER_KEYS, _OUTER, "type", *NUMBER_FIELDS)
+"""All that `level_of` looks at."""
+
+
+class Fields(Protocol):
+    """An entry, or a part of one that was decoded."""
+
+    def get(self, key: str, /) -> Any:
+        """The value of a key; None when there is none."""
+
+
+def level_of(entry: Fields) -> str:
+    """The level's name; empty for an entry without one.
+
+    A number is OpenTelemetry's, pino's, syslog's or Python's, by the fields beside it; a word beside it says it all.
+    An entry without any level has that of a `type` that is a level's word (`error` of the WebSocket contract).
+    """
+    level = _first(entry)
+    if isinstance(level, str):
+        known = CANONICAL.get(level)  # as most spell it: no further call
+        if known is not None:
+            return known
+    if level is None:
+        return _otherwise(entry)
+    number = number_of(level)
+    if number is not None:
+        return _by_number(entry, level, number)
+    shown = name(level)
+    return shown if shown in SEVERITY else _severity_number(entry) or shown
+
+
+def word_name(word: str) -> str:
+    """The level of any entry whose `level` is this word; empty when the other fields count as well."""
+    known = CANONICAL.get(word) or name(word)
+    return known if known in SEVERITY and number_of(word) is None else ""
+
+
+def _first(entry: Fields) -> object:
+    """The level as sent: a word, a number, whatever else is there, or None."""
+    for key in LEVEL_KEYS:
+        value = entry.get(key)
+        if value is not None and value != "":
+            return _word_in(value)
+    nested = entry.get(_OUTER)
+    return _word_in(nested.get("level")) if isinstance(nested, dict) else None
+
+
+def _word_in(value: object) -> object:
+    if isinstance(value, dict):
+        for key in _NAME_KEYS:
+            word = value.get(key)
+            if isinstance(word, str):
+                return word
+    return value
+
+
+def _otherwise(entry: Fields) -> str:
+    found = _severity_number(entry)
+    if found:
+        return found
+    kind = entry.get("type")
+    return CANONICAL.get(kind.upper(), "") if isinstance(kind, str) and len(kind) > 1 else ""
+
+
+def _severity_number(entry: Fields) -> str:
+    for key in SEVERITY_NUMBER_KEYS:
+        number = number_of(entry.get(key))
+        if number is not None:
+            return from_severity(number)
+    return ""
+
+
+def _by_number(entry: Fields, level: object, number: int) -> str:
+    for key in LEVEL_KEYS:
+        word = entry.get(key)
+        if isinstance(word, str) and number_of(word) is None and name(word) in SEVERITY:
+            return name(word)
+    found = _severity_number(entry)
+    if found:
+        return found
+    if number in PINO_NAMES and _is_pino(entry):
+        return PINO_NAMES[number]
+    return name(level)
+
+
+def _is_pino(entry: Fields) -> bool:
+    """Return whether an entry has the fields of pino, or of bunyan, and none that only Python's logging has."""
+    if any(entry.get(key) is not None for key in _PYTHON_KEYS):
+        return False
+    return any(all(entry.get(key) is not None for key in keys) for keys in (_PINO_PLACE, _PINO_LINE))

@@ -1,0 +1,70 @@
+"""Decoding journal lines for their levels: few fields of most blocks, more only where a level needs them."""
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from logboom.formats.entry_level import LEVEL_FIELDS, LEVEL_KEYS, word_name
+from logboom.formats.partial import fields_struct, line_struct
+from logboom.remembered import Remembered
+
+WORDS_BYTES_MAX: Final = 256 << 10
+"""Levels as they were sent, and their names: few are in use at any time, and senders may invent any number."""
+
+DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors that decoders raise for lines that they can't read."""
+
+_FEW: Final = (LEVEL_KEYS[0], "type")
+_NEEDLES: Final = (b"evel", b"everity", b'"lvl"', b'"@l"', b"\\u00")
+"""Parts of all keys of a level, and of a letter that is escaped: a block without any of them has no level."""
+
+_word: Final = attrgetter("entry.level")
+
+
+class LevelledLines:
+    """A decoder of journal lines that knows their levels (`entry_level.level_of`), and some other fields.
+
+    Args:
+        keys: the other fields of the entry.
+        names: the parts of the line besides the entry: `received_at`, `source`, `listener`.
+    """
+
+    def __init__(self, keys: Iterable[str] = (), *names: str) -> None:
+        keys = tuple(keys)
+        self._few: msgspec.json.Decoder[Any] = _decoder((*_FEW, *keys), names)
+        self._all: msgspec.json.Decoder[Any] = _decoder((*LEVEL_FIELDS, *keys), names)
+
+    def read(self, data: bytes, count: int | None = None) -> list[Any] | None:
+        """Decode `count` lines; None when some line can't be read, or is not there."""
+        if not any(needle in data for needle in _NEEDLES):
+            return read_lines(self._few, data, count)
+        found = read_lines(self._few, data, count)
+        return found if found is None or _is_complete(found) else read_lines(self._all, data, count)
+
+
+def _decoder(keys: Iterable[str], names: Iterable[str]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(line_struct(fields_struct(keys), *names))
+
+
+def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | None) -> list[Any] | None:
+    """Decode `count` lines with one call; None when some line can't be read, or is not there."""
+    try:
+        found = decoder.decode_lines(data)
+    except DAMAGE:
+        return None
+    return found if count is None or len(found) == count else None
+
+
+def _is_complete(found: Sequence[Any]) -> bool:
+    """Return whether each line has its level as a word in `level`, so that no other field counts."""
+    try:
+        words = set(map(_word, found))
+    except TypeError:  # one that is a list or an object
+        return False
+    return all(type(word) is str and LEVEL_OF_WORD[word] for word in words)
+
+
+LEVEL_OF_WORD: Final = Remembered[str, str](word_name, WORDS_BYTES_MAX)
+"""The level of entries whose `level` is a word; empty when their other fields count."""
