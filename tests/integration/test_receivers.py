@@ -126,7 +126,9 @@ def test_a_limit_holds_over_all_connections_of_an_address(name: str, tmp_path: P
             now[0] += 1.0
             before = len(journal_lines(tmp_path))
             await asyncio.sleep(0.01)
-            assert len(journal_lines(tmp_path)) - before <= 2 * PER_S + LINES
+            assert (
+                len(journal_lines(tmp_path)) - before <= 3 * PER_S
+            )  # a second, the burst, and what was on its way
         await asyncio.gather(*sending)
         assert front.answered == SENDERS * LINES == len(journal_lines(tmp_path))
 
