@@ -1,6 +1,7 @@
 """A process that may open few files: it serves within its means, or does not start and says why."""
 
 import json
+import re
 import resource
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from logboom.ops.health_asking import ask
 from logboom.pipeline import open_files
+from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_thread import AppThread
 
 LIMIT_S = 30.0
@@ -40,14 +42,20 @@ def test_a_server_that_could_take_nobody_does_not_start(tmp_path: Path, files: i
     assert "ready" not in ended.stderr
 
 
+class FewFiles(ServerProcess):
+    """A server process that may open 200 files."""
+
+    def command(self) -> list[str]:
+        return ["sh", "-c", 'ulimit -n 200; exec "$@"', "sh", *super().command()]
+
+
 def test_within_its_means_it_serves_and_tells_its_limit(tmp_path: Path) -> None:
-    with AppThread(tmp_path, ("device", "http")) as app:
-        files = app.app.open_files
-        files.limit = 200
-        text = files.started()
-        assert f"only 200 files (`ulimit -n`): all listeners together take {files.left} connections" in text
-        assert 100 < files.left < 200
-        with socket.create_connection(("127.0.0.1", app.port("device")), timeout=LIMIT_S) as one:
+    with FewFiles(tmp_path, ("device", "http")) as server:
+        warning = server.wait_for(lambda event: "only 200 files" in event["message"])["message"]
+        found = re.search(r"\(`ulimit -n`\): all listeners together take (\d+) connections", warning)
+        assert found is not None, warning
+        assert 100 < int(found[1]) < 200
+        with server.connect("device") as one:
             one.sendall(LINE)
             assert one.recv(100) == b'{"ack":1}\n'
 
