@@ -19,7 +19,7 @@ from logboom.clients.frames import Kind
 from logboom.clients.shipping import Shipper
 from logboom.clients.sources import LINE_BYTES_MAX
 from logboom.clients.spool import Spool
-from logboom.protocols.framing import LineFramer, TooLong
+from logboom.framing.lines import LineFramer, TooLong
 
 _FIELDS: Final = {1: b"", 2: b'{"stream":"stderr"}'}
 ROOM_S: Final = 0.1

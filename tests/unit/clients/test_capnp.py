@@ -10,7 +10,7 @@ import pytest
 from logboom.clients.capnp import CapnpDialect
 from logboom.clients.dialects import choose
 from logboom.formats.capnp_entry import TEXTS
-from logboom.protocols.capnp import CapnpProtocol
+from logboom.receivers.capnp.protocol import CapnpProtocol
 
 
 def sent(line: bytes) -> dict[str, str]:
