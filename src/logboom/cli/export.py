@@ -124,8 +124,8 @@ def _reading(
     place: "Path | reading.Server", query: "ExportQuery", form: ExportFormat, parameters: dict[str, str]
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """Return the function that writes the export into a file."""
-    from logboom.journal.exporting import Export
-    from logboom.journal.steps import Places
+    from logboom.query.exporter import Export
+    from logboom.query.steps import Places
     from logboom.viewer import export_file
 
     if isinstance(place, Path):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from logboom.cli.connection_options import ConnectionOptions
     from logboom.clients.wire.http_api import HttpApi
-    from logboom.journal.matching import Filter
     from logboom.model import Record
+    from logboom.query.matching import Filter
 
 Url = Annotated[
     str | None,

@@ -6,7 +6,6 @@ from typing import Final
 from logboom.errors import ConfigError, OutputError
 from logboom.formats.levels import name, severity
 from logboom.formats.times import parse_time
-from logboom.journal.matching import Filter
 from logboom.outputs.redis_clients import (
     NATIVE_SCHEMES,
     REST_SCHEMES,
@@ -15,6 +14,7 @@ from logboom.outputs.redis_clients import (
     make_client,
     scheme,
 )
+from logboom.query.matching import Filter
 from logboom.viewer.recent import EntryRow
 from logboom.viewer.source_counts import SourceCounts
 

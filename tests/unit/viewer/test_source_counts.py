@@ -16,8 +16,8 @@ import pytest
 
 from logboom.formats.levels import severity
 from logboom.formats.records import sender
-from logboom.journal.matching import Filter
-from logboom.journal.search import Search
+from logboom.query.matching import Filter
+from logboom.query.search import Search
 from logboom.testing.output_kit import sample_entries, write_journal
 from logboom.viewer import source_counts
 from logboom.viewer.source_counts import OTHERS, SourceCounts, count_sources
