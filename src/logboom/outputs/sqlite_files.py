@@ -48,8 +48,11 @@ class DatabaseFiles:
 
     def look(self) -> FileState:
         """Check for changes by other programs to the database file."""
-        status = os.fstat(self._descriptor)
-        if _identity(self.path) != (status.st_ino, status.st_dev):
+        found = _identity(self.path)
+        status = os.fstat(
+            self._descriptor
+        )  # after the path: a file that was replaced meanwhile has lost its link
+        if found != (status.st_ino, status.st_dev):
             return FileState.MOVED if status.st_nlink else FileState.DELETED
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         if not header.startswith(_MAGIC):
