@@ -194,7 +194,7 @@ class WireProtocol(TypingProtocol):
         """Bytes that the protocol sends of its own accord (never replies); usually none."""
 
     def buffered_bytes(self) -> int:
-        """Bytes held back for a later batch."""
+        """Bytes held back for a later batch. Where there are any, `next_batch` is called after each `data_to_send`, too."""
 
     @property
     def fatal(self) -> str | None:

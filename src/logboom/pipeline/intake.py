@@ -19,6 +19,7 @@ from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.door import Refused
+from logboom.pipeline.holding import Holding
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 
@@ -166,6 +167,7 @@ class Intake:
         report: told about refused lines.
         limits: see `IntakeLimits`.
         deduplicator: drops entries that are sent again under the same key; None: they are stored again.
+        holds: keep what cannot be stored, and store it later: its senders have no answer that they could act on.
     """
 
     def __init__(
@@ -175,8 +177,12 @@ class Intake:
         report: Report,
         limits: IntakeLimits,
         deduplicator: Deduplicator | None = None,
+        *,
+        holds: bool = False,
     ) -> None:
         self.counters = Counters()
+        self.holding = Holding(self._store, report) if holds else None
+        """What could not be stored, of senders that cannot be refused; None: they are answered."""
         self._deduplicator = deduplicator
         self.limits = limits
         self.debts = Debts(lambda: self.limits.throttle)
@@ -203,7 +209,8 @@ class Intake:
         if self._journal is None:
             settle(batch.receipt(None))
         else:
-            self._journal.submit(batch, self._ack, settle)
+            store = self._store if self.holding is None else self.holding.submit
+            store(batch, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
         throttle = self.limits.throttle
@@ -212,6 +219,10 @@ class Intake:
             self.counters.throttled_s += throttle.take(
                 source.address or source.peer, batch.size_bytes, len(batch.verdicts)
             )
+
+    def _store(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
+        if self._journal is not None:
+            self._journal.submit(batch, self._ack, settle)
 
     @staticmethod
     def _drop_duplicates(batch: Batch, deduplicator: Deduplicator) -> None:

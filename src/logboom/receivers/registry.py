@@ -13,6 +13,7 @@ NAMES: Final = (
     "capnp",
     "grpc",
     "http",
+    "syslog",
 )
 """Names of the receivers, each the name of its folder."""
 

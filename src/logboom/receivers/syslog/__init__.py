@@ -1,4 +1,50 @@
-"""`syslog`: RFC 5424, RFC 3164 and the formats that devices really send, over UDP, TCP and TLS.
+"""`syslog`: RFC 5424, RFC 3164 and what devices really send, over TCP, TLS and UDP. Contract: docs/contracts/syslog.md."""
 
-Contract: docs/contracts/syslog.md.
-"""
+import time
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from logboom.formats.asked_times import zone_of
+from logboom.model import WireProtocol
+from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
+from logboom.receivers.syslog.protocol import MESSAGE_BYTES_MAX, SyslogProtocol
+from logboom.settings import LineBytes, TcpSettings
+
+PORT: Final = 514
+
+Zone = Annotated[
+    str,
+    Meta(
+        description="Time zone of times that name none (RFC 3164), such as `Europe/Berlin` or `+02:00`; "
+        "`local` is that of this machine."
+    ),
+]
+
+
+class SyslogSettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[listeners.NAME]` with `protocol = "syslog"`."""
+
+    transport: Annotated[
+        Literal["tcp", "udp"],
+        Meta(description="`tcp`, with `tls_cert` TLS, or `udp`; each needs a listener of its own."),
+    ] = "tcp"
+    line_bytes_max: LineBytes = MESSAGE_BYTES_MAX
+    zone: Zone = "UTC"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        zone_of(self.zone)
+
+
+def _make(settings: SyslogSettings) -> WireProtocol:
+    return SyslogProtocol(time.time, zone_of(settings.zone), line_bytes_max=settings.line_bytes_max)
+
+
+RECEIVER: Final = ReceiverType(
+    name="syslog",
+    summary="Syslog of RFC 5424 and RFC 3164, never answered",
+    settings=SyslogSettings,
+    transports={Transport.TCP: Endpoint(PORT, _make)},
+    refusal=Refusal.HOLD,
+)

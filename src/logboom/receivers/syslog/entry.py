@@ -15,7 +15,7 @@ FACILITIES: Final = (
 """Facility names as syslog daemons write them; the index is the number (RFC 5424, section 6.2.1)."""
 
 PRI: Final = r"<(1[0-8]\d|19[01]|0?\d{1,2})>"
-"""Pattern of a priority: facility × 8 + severity, at most 191, with or without leading zeros."""
+"""Pattern of a priority: facility times 8 + severity, at most 191, with or without leading zeros."""
 
 PRI_DEFAULT: Final = "13"
 """Priority of a message that has none: facility `user`, severity NOTICE (RFC 3164, section 4.3.3)."""

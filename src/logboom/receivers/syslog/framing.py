@@ -5,6 +5,7 @@ nothing at all. Each message may have its own frame.
 """
 
 import re
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 CHUNK_BYTES_MAX: Final = 128 << 10
@@ -89,12 +90,9 @@ class SyslogFramer:
 
     def take(self) -> Messages | TooLong | None:
         """Return the next messages, or one that was discarded; None: there is none yet."""
-        while self._buffer or self._skip is not None:
+        while True:
             if self._skip is not None:
-                long = self._discard()
-                if long is not None or self._skip is not None:
-                    return long
-                continue
+                return self._discard()
             messages: list[bytes] = []
             size = self._cut(messages)
             del self._buffer[:size]
@@ -102,7 +100,6 @@ class SyslogFramer:
                 return Messages(messages, size)
             if not size and self._skip is None:
                 return None
-        return None
 
     def _cut(self, messages: list[bytes]) -> int:
         """Fill `messages`; return the bytes that are done. Discarding begins only where there are none before it."""
@@ -255,4 +252,4 @@ class SyslogFramer:
 def _pieces(data: bytes) -> list[bytes]:
     """Split before each beginning of a message."""
     starts = [0, *(found.start() for found in _START.finditer(data, 1)), len(data)]
-    return [data[start:stop] for start, stop in zip(starts, starts[1:], strict=False)]
+    return [data[start:stop] for start, stop in pairwise(starts)]

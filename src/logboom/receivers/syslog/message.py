@@ -131,7 +131,8 @@ def _header_5424(text: str, start: int) -> _Header | None:
     else:
         attributes, end = read_structured(text, end)
     time = None if found[1] == "-" else found[1].replace(",", ".")
-    return _Header(end, time, *found.group(2, 3, 4, 5), attributes)
+    host, source, procid, msgid = found[2], found[3], found[4], found[5]
+    return _Header(end, time, host, source, procid, msgid, attributes)
 
 
 def _header_3164(text: str, start: int, stamps: Stamps) -> _Header:

@@ -55,6 +55,7 @@ class SyslogProtocol:
     """
 
     __slots__ = (
+        "_advised",
         "_eof",
         "_first",
         "_framer",
@@ -83,10 +84,10 @@ class SyslogProtocol:
         self._inflating: Inflating | None = None
         self._unpacked = 0  # bytes since the last batch
         self._quiet_s = 0
-        self._eof = False
+        self._eof = self._advised = False
         self.fatal: str | None = None
         self.notice: str | None = None
-        """Advice about the client, for the operational log; set once per connection."""
+        """Advice about the client, for the operational log; its reader sets it back to None."""
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """See `model.WireProtocol`."""
@@ -118,7 +119,8 @@ class SyslogProtocol:
             if not self._unpack():
                 return None
         self._unpacked = 0
-        if self._framer.undelimited and self.notice is None:
+        if self._framer.undelimited and not self._advised:
+            self._advised = True
             self.notice = ADVICE
         batch = _too_long(found, self._limit) if isinstance(found, TooLong) else self._batch(found)
         return batch, no_reply

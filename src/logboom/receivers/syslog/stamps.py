@@ -54,17 +54,16 @@ class Stamps(dict[str, str | None]):
         years = (now.year, now.year - 1, now.year + 1) if year is None else (year,)
         found: list[datetime] = []
         for one in years:
-            moment = self._moment(one, month, day, hour, minute, second)
+            moment = self._moment(one, month, day, (hour, minute, second))
             if moment is not None:
                 found.append(moment)
         if not found:
             return None
         return _written(min(found, key=lambda moment: abs(moment - now)), fraction)
 
-    def _moment(
-        self, year: int, month: int, day: int, hour: int, minute: int, second: int
-    ) -> datetime | None:
+    def _moment(self, year: int, month: int, day: int, clock: tuple[int, int, int]) -> datetime | None:
         """Return the time in the senders' zone; a leap second counts as the one before it."""
+        hour, minute, second = clock
         try:
             moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=self._zone)
             return moment.astimezone() if self._zone is None else moment
