@@ -194,11 +194,27 @@ class WireProtocol(TypingProtocol):
         """Bytes that the protocol sends of its own accord (never replies); usually none."""
 
     def buffered_bytes(self) -> int:
-        """Bytes held back for a later batch. Where there are any, `next_batch` is called after each `data_to_send`, too."""
+        """Bytes held back for a later batch. With any, `next_batch` is called after each `data_to_send`, too."""
 
     @property
     def fatal(self) -> str | None:
         """Why this connection can't go on; None as long as it can."""
+
+
+class DatagramProtocol(TypingProtocol):
+    """A protocol of datagrams without I/O: one per listener, for all peers. Never raises for what a peer sends."""
+
+    def read(self, datagrams: list[bytes], peer: str, now: float) -> Batch | None:
+        """Return the batch of datagrams of one peer, in order; None: nothing is complete.
+
+        Args:
+            datagrams: whole ones.
+            peer: its address.
+            now: monotonic clock, seconds.
+        """
+
+    def expire(self, now: float) -> Batch | None:
+        """Called about once per second: return what is given up, as refused lines; None: nothing."""
 
 
 class Record(NamedTuple):

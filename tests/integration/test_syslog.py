@@ -3,7 +3,6 @@
 import json
 import logging
 import socket
-import ssl
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,11 @@ def test_pythons_handler_over_tcp(tmp_path: Path) -> None:
         address = ("127.0.0.1", server.port("syslog"))
         handler = SysLogHandler(address, socktype=socket.SOCK_STREAM)
         handler.ident = "pumps: "
-        logger = logging.Logger("pumps")
+        logger = logging.getLogger("test pumps")
         logger.addHandler(handler)
         logger.warning("valve stuck at %d %%", 87)
         logger.error("two\nlines")
+        logger.removeHandler(handler)
         handler.close()
         server.until(lambda: count(server) == 2)
     first, second = stored(tmp_path)
@@ -109,3 +109,63 @@ def test_what_is_kept_is_bounded_however_many_send(tmp_path: Path) -> None:
         for client in clients:
             client.close()
     assert sorted(messages(tmp_path)) == ["first", *["more"] * 200]
+
+
+UDP = {"listeners": {"syslog-udp": {"protocol": "syslog", "transport": "udp"}}}
+
+
+def send(server: AppThread, *datagrams: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", server.port("syslog-udp")))
+        for datagram in datagrams:
+            client.send(datagram)
+
+
+def test_datagrams_are_stored_in_order(tmp_path: Path) -> None:
+    with AppThread(tmp_path, ("syslog-udp",), settings=UDP) as server:
+        send(server, *(b"<13>Nov 30 15:18:45 h t: %d\n" % number for number in range(1000)))
+        server.until(lambda: count(server, "syslog-udp") == 1000)
+    assert messages(tmp_path) == [str(number) for number in range(1000)]
+    line = json.loads(journal_lines(tmp_path)[0])
+    assert line["source"] == "127.0.0.1"
+
+
+def test_datagrams_from_a_denied_network_are_not_stored(tmp_path: Path) -> None:
+    denied = {"listeners": {"syslog-udp": {**UDP["listeners"]["syslog-udp"], "deny": ["127.0.0.0/8"]}}}
+    with AppThread(tmp_path, ("syslog-udp",), settings=denied) as server:
+        send(server, b"<13>x")
+        counters = server.app.listeners["syslog-udp"].service.intake.counters
+        server.until(lambda: sum(counters.connections_turned_away.values()) == 1)
+    assert messages(tmp_path) == []
+
+
+def test_datagrams_wait_in_the_kernel_while_the_disk_is_full(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, ("syslog-udp",), disk, UDP) as server:
+        disk.failing = True
+        send(server, b"<13>kept")
+        holding = server.app.listeners["syslog-udp"].service.intake.holding
+        assert holding is not None
+        server.until(lambda: holding.is_active)
+        send(server, *[b"<13>in the kernel"] * 50)
+        disk.failing = False
+        server.until(lambda: count(server, "syslog-udp") == 51)
+    assert messages(tmp_path) == ["kept", *["in the kernel"] * 50]
+
+
+def test_what_the_kernel_drops_is_counted(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    with AppThread(tmp_path, ("syslog-udp",), disk, UDP) as server:
+        disk.failing = True
+        send(server, b"<13>kept")
+        listener = server.app.listeners["syslog-udp"].service
+        holding = listener.intake.holding
+        assert holding is not None
+        server.until(lambda: holding.is_active)
+        counters = listener.intake.counters
+        while not counters.datagrams_dropped:
+            send(server, *[b"<13>" + b"x" * 60000] * 100)
+            server.call(listener.look_after, 0.0)  # type: ignore[attr-defined]
+        disk.failing = False
+        server.until(lambda: not holding.is_active)
+    assert "the kernel dropped" in server.log.getvalue()

@@ -77,7 +77,9 @@ class Holding:
     def _keep(self, held: _Held) -> None:
         if not self._kept:
             listener = held.batch.source.listener
-            self._report("warning", f"{listener}: keeps what it received, and reads no more until it is stored")
+            self._report(
+                "warning", f"{listener}: keeps what it received, and reads no more until it is stored"
+            )
         self._kept += held.batch.count
         self._retry_later(held)
 

@@ -90,7 +90,7 @@ class Inlet:
         return self.source.address or self.source.peer
 
     def put(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
-        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches, unless the intake holds."""
+        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches, unless one is held."""
         batch.source = self.source
         batch.received_ns = time.time_ns()
         self.batches_in_flight += 1

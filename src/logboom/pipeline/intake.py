@@ -81,6 +81,7 @@ class Counters:
         "connections_refused",
         "connections_total",
         "connections_turned_away",
+        "datagrams_dropped",
         "files_each",
         "handshakes_failed",
         "last_activity",
@@ -111,6 +112,8 @@ class Counters:
         self.last_data: float | None = None
         self.slow_closed = 0
         """Connections that were closed since their first request, or the TLS handshake, did not come."""
+        self.datagrams_dropped = 0
+        """Datagrams that the kernel dropped, since its buffer was full, since the listener's start."""
         self.handshakes_failed = 0
         """TLS handshakes that failed."""
         self.throttled_s = 0.0
@@ -219,6 +222,11 @@ class Intake:
             self.counters.throttled_s += throttle.take(
                 source.address or source.peer, batch.size_bytes, len(batch.verdicts)
             )
+
+    @property
+    def held_entries(self) -> int:
+        """Entries that are kept since the journal could not store them."""
+        return self.holding.entries if self.holding is not None else 0
 
     def _store(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
         if self._journal is not None:

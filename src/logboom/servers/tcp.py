@@ -139,9 +139,10 @@ class TcpListener:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
         ends_at = self.loop.time() + deadline_s
         await self._until(lambda: all(connection.idle for connection in self._connections), ends_at)
-        holding = self.intake.holding
-        if holding is not None and holding.entries:
-            self._report("error", f"{self.name}: {holding.entries} entries could not be stored before the end; they are lost")
+        if (lost := self.intake.held_entries) > 0:
+            self._report(
+                "error", f"{self.name}: {lost} entries could not be stored before the end; they are lost"
+            )
         for connection in list(self._connections):
             connection.transport.close()
         await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers

@@ -1,13 +1,15 @@
-"""`syslog`: RFC 5424, RFC 3164 and what devices really send, over TCP, TLS and UDP. Contract: docs/contracts/syslog.md."""
+"""`syslog`: RFC 5424, RFC 3164 and what devices really send. Contract: docs/contracts/syslog.md."""
 
-import time
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from logboom.formats.asked_times import zone_of
-from logboom.model import WireProtocol
+from logboom.model import DatagramProtocol, WireProtocol
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
+from logboom.receivers.datagrams import check_transport
+from logboom.receivers.syslog.datagrams import SyslogDatagrams
 from logboom.receivers.syslog.protocol import MESSAGE_BYTES_MAX, SyslogProtocol
 from logboom.settings import LineBytes, TcpSettings
 
@@ -35,16 +37,26 @@ class SyslogSettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         zone_of(self.zone)
+        check_transport(self, self.transport)
+
+
+def now() -> float:
+    """Return the current time, seconds since the epoch."""
+    return datetime.now(UTC).timestamp()
 
 
 def _make(settings: SyslogSettings) -> WireProtocol:
-    return SyslogProtocol(time.time, zone_of(settings.zone), line_bytes_max=settings.line_bytes_max)
+    return SyslogProtocol(now, zone_of(settings.zone), line_bytes_max=settings.line_bytes_max)
+
+
+def _make_datagrams(settings: SyslogSettings) -> DatagramProtocol:
+    return SyslogDatagrams(now, zone_of(settings.zone), line_bytes_max=settings.line_bytes_max)
 
 
 RECEIVER: Final = ReceiverType(
     name="syslog",
     summary="Syslog of RFC 5424 and RFC 3164, never answered",
     settings=SyslogSettings,
-    transports={Transport.TCP: Endpoint(PORT, _make)},
+    transports={Transport.TCP: Endpoint(PORT, _make), Transport.UDP: Endpoint(PORT, _make_datagrams)},
     refusal=Refusal.HOLD,
 )
