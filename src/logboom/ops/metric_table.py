@@ -75,7 +75,7 @@ LISTENERS: Final = MetricGroup[ListenerView](
         Metric(
             "logboom_connections_refused_total",
             "counter",
-            "Refused connections: too many were open (`full`), too many of the `address`, or the `network` is not allowed.",
+            "Refused connections: too many open (`full`), too many of the `address`, or the `network` is not allowed.",
             ListenerView.turned_away,
             label="reason",
         ),
