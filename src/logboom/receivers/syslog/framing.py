@@ -25,7 +25,7 @@ _BLANK_ZEROS: Final = re.compile(rb"(?:[\r\n]*+\0)*+")
 _START: Final = re.compile(
     rb"<[0-9]{1,3}>(?:1 [0-9]{4}-[0-9]{2}-[0-9]{2}T|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:)"
 )
-"""Beginning of a message that can be told from text: priority and time, of RFC 5424 or 3164."""
+"""Beginning of a message that no text has: priority and time, of RFC 5424 or 3164."""
 
 _BLANK: Final = b"\0\r\n"
 _ZERO: Final = b"\0"
@@ -51,7 +51,7 @@ class SyslogFramer:
     """Takes bytes, hands out messages without their frames.
 
     Args:
-        message_bytes_max: longest message; longer ones are discarded. Without any delimiter, messages are told apart by
+        message_bytes_max: longest message; longer ones are discarded. Without any delimiter, messages are separated at
             their beginnings once this many bytes have come.
     """
 

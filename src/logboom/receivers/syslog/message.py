@@ -17,7 +17,7 @@ from logboom.receivers.syslog.structured import read_structured
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 COOKIE: Final = "@cee:"
-"""What stands before JSON in messages for rsyslog and syslog-ng."""
+"""Mark before JSON in messages for rsyslog and syslog-ng."""
 TAIL: Final = b"\0\r\n"
 """Bytes that senders put behind a message."""
 
@@ -42,7 +42,7 @@ _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class _Header(NamedTuple):
-    """What stands before a message's text."""
+    """Header of a message, and its end."""
 
     end: int
     time: str | None = None

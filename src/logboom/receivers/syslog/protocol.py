@@ -16,7 +16,7 @@ from logboom.receivers.syslog.inflating import STREAM, STREAM_BYTE, STREAM_BYTES
 from logboom.receivers.syslog.stamps import Stamps
 
 MESSAGE_BYTES_MAX: Final = 64 << 10
-"""Longest message by default; daemons send up to 8 KiB unless they are told otherwise."""
+"""Longest message by default; daemons send up to 8 KiB unless configured otherwise."""
 
 UNPACKED_BYTES_MAX: Final = 4 << 20
 """Bytes that may come out of a zlib stream without a message among them: more is an attack."""
