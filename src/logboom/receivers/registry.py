@@ -14,6 +14,7 @@ NAMES: Final = (
     "grpc",
     "http",
     "syslog",
+    "relp",
 )
 """Names of the receivers, each the name of its folder."""
 

@@ -9,7 +9,7 @@ from logboom.errors import ListenerError
 from logboom.model import DatagramProtocol, Receipt, Source
 from logboom.pipeline.door import Door, Refused
 from logboom.pipeline.inlet import Inlet
-from logboom.servers.datagrams import DatagramReader, address_of, dropped, enlarge_buffer
+from logboom.servers.datagram_reader import DatagramReader, address_of, dropped, enlarge_buffer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import expand_hosts, format_address
 from logboom.settings import ListenerSettings

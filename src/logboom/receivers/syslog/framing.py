@@ -8,6 +8,8 @@ import re
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from logboom.framing.lines import TooLong
+
 CHUNK_BYTES_MAX: Final = 128 << 10
 """Bytes that are cut at once: a thousand messages, which hold the event loop for about 3 ms."""
 MESSAGES_MAX: Final = 2048
@@ -39,12 +41,6 @@ class Messages(NamedTuple):
     """At least one; none is blank."""
     size_bytes: int
     """Bytes that they took, with their frames."""
-
-
-class TooLong(NamedTuple):
-    """Stands in the stream where a message above the limit was discarded."""
-
-    size_bytes: int
 
 
 class SyslogFramer:

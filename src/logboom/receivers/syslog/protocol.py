@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from logboom.framing.lines import TooLong
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.receivers.syslog.columns import read_messages
-from logboom.receivers.syslog.framing import Messages, SyslogFramer, TooLong
+from logboom.receivers.syslog.message_columns import read_messages
+from logboom.receivers.syslog.framing import Messages, SyslogFramer
 from logboom.receivers.syslog.inflating import STREAM, STREAM_BYTE, STREAM_BYTES, Inflating
 from logboom.receivers.syslog.stamps import Stamps
 

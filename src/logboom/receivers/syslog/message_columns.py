@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from logboom.receivers.syslog.entry import FACILITY_OF, LEVEL_OF, PRI, Labels, SyslogEntry
+from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, Labels, SyslogEntry
 from logboom.receivers.syslog.message import BYTE_ORDER_MARK, COOKIE, STAMP, TAIL, read_message
 from logboom.receivers.syslog.stamps import Stamps
 from logboom.receivers.syslog.structured import read_structured
