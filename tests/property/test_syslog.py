@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.receivers.syslog.message_columns import read_messages
 from logboom.receivers.syslog.message import read_message
+from logboom.receivers.syslog.message_columns import read_messages
 from logboom.receivers.syslog.protocol import UNPACKED_BYTES_MAX, SyslogProtocol
 from logboom.receivers.syslog.stamps import Stamps
 from logboom.testing.protocol_kit import Outcome, cut, run_protocol

@@ -10,9 +10,9 @@ import pytest
 
 from logboom.formats.mapped import MappedEntry
 from logboom.model import Verdict
-from logboom.receivers.syslog.syslog_entry import SyslogEntry
 from logboom.receivers.syslog.protocol import SyslogProtocol, batch_of_messages
 from logboom.receivers.syslog.stamps import Stamps
+from logboom.receivers.syslog.syslog_entry import SyslogEntry
 from logboom.testing.protocol_kit import Outcome, check_protocol
 from tests.kit.captures import datagrams, streams
 

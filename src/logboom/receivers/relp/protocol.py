@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.receivers.relp.framing import Frame, RelpFramer, SyslogFrames
+from logboom.receivers.relp.relp_frames import CommandFrame, RelpFramer, SyslogFrames
 from logboom.receivers.syslog.message import TAIL
 from logboom.receivers.syslog.protocol import batch_of_messages
 from logboom.receivers.syslog.stamps import Stamps
@@ -65,7 +65,7 @@ class RelpProtocol:
         found = self._framer.take()
         if isinstance(found, SyslogFrames):
             return self._messages(found)
-        if isinstance(found, Frame):
+        if isinstance(found, CommandFrame):
             return self._command(found)
         self.fatal = self.fatal or self._framer.trouble
         return None
@@ -86,7 +86,7 @@ class RelpProtocol:
             return b""
         return replies
 
-    def _command(self, frame: Frame) -> tuple[Batch, Acker] | None:
+    def _command(self, frame: CommandFrame) -> tuple[Batch, Acker] | None:
         """Answer `open` and `close`; an unknown command is refused, as the specification asks for."""
         if frame.command == b"open":
             version = _VERSION.search(frame.data)

@@ -9,8 +9,8 @@ from logboom.formats.asked_times import zone_of
 from logboom.model import DatagramProtocol, WireProtocol
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.datagram_settings import check_transport
-from logboom.receivers.syslog.syslog_udp import SyslogDatagrams
 from logboom.receivers.syslog.protocol import MESSAGE_BYTES_MAX, SyslogProtocol
+from logboom.receivers.syslog.syslog_udp import SyslogDatagrams
 from logboom.settings import LineBytes, TcpSettings
 
 PORT: Final = 514

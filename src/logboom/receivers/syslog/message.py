@@ -1,7 +1,7 @@
 """One syslog message of any shape: RFC 5424, RFC 3164, and what is neither.
 
-Nothing is dropped: a header that can't be read stays in the message. `message_columns` reads the usual shapes faster, with the
-same result.
+Nothing is dropped: a header that can't be read stays in the message. `message_columns` reads the usual shapes faster,
+with the same result.
 """
 
 import base64
@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom.formats.nesting import is_too_deep
-from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, PRI_DEFAULT, Labels, SyslogEntry
 from logboom.receivers.syslog.stamps import MONTHS, Stamps
 from logboom.receivers.syslog.structured import read_structured
+from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, PRI_DEFAULT, Labels, SyslogEntry
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 COOKIE: Final = "@cee:"

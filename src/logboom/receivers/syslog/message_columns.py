@@ -11,10 +11,10 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, Labels, SyslogEntry
 from logboom.receivers.syslog.message import BYTE_ORDER_MARK, COOKIE, STAMP, TAIL, read_message
 from logboom.receivers.syslog.stamps import Stamps
 from logboom.receivers.syslog.structured import read_structured
+from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, Labels, SyslogEntry
 
 _GIVEN: Final = r"(?:-|([^ \n]+))"
 _TEXT: Final = rf" (?: (?! ))?(?![ {{{BYTE_ORDER_MARK}]|{COOKIE})(.*)"

@@ -11,10 +11,10 @@ import msgspec
 
 from logboom.framing.lines import TooLong
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.receivers.syslog.message_columns import read_messages
-from logboom.receivers.syslog.framing import Messages, SyslogFramer
 from logboom.receivers.syslog.inflating import STREAM, STREAM_BYTE, STREAM_BYTES, Inflating
+from logboom.receivers.syslog.message_columns import read_messages
 from logboom.receivers.syslog.stamps import Stamps
+from logboom.receivers.syslog.syslog_frames import Messages, SyslogFramer
 
 MESSAGE_BYTES_MAX: Final = 64 << 10
 """Longest message by default; daemons send up to 8 KiB unless configured otherwise."""

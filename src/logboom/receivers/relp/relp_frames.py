@@ -16,7 +16,7 @@ _HEADER: Final = re.compile(rb"([0-9]{1,9}) ([A-Za-z]{1,32}) ([0-9]{1,9})([ \n])
 _SYSLOG_COMMAND: Final = b"syslog"
 
 
-class Frame(NamedTuple):
+class CommandFrame(NamedTuple):
     """One frame of any command but `syslog`."""
 
     number: bytes
@@ -58,9 +58,9 @@ class RelpFramer:
         if self.trouble is None:
             self._buffer += data
 
-    def take(self) -> SyslogFrames | Frame | None:
+    def take(self) -> SyslogFrames | CommandFrame | None:
         """Return the next frames; None: none is complete, or there is trouble."""
-        found: SyslogFrames | Frame | None = None
+        found: SyslogFrames | CommandFrame | None = None
         while found is None and self.trouble is None and len(self._buffer) >= self._needed:
             with memoryview(self._buffer) as held:
                 chunk = bytes(held[: max(CHUNK_BYTES_MAX, self._needed)])
@@ -90,28 +90,28 @@ class RelpFramer:
             position = stop + 1
         return SyslogFrames(numbers, messages, position) if numbers else None
 
-    def _other_frame(self, chunk: bytes) -> Frame | None:
+    def _other_frame(self, chunk: bytes) -> CommandFrame | None:
         header = _HEADER.match(chunk)
         if header is None:
             if len(chunk) > HEADER_BYTES_MAX or not _may_begin(chunk):
                 self._end(f"no RELP frame begins with {chunk[:20]!r}")
             return None
-        number, command, size = header[1], header[2], int(header[3])
+        size = int(header[3])
         if size > self._limit:
-            return self._end(f"a RELP frame of {size} bytes, the limit is {self._limit} (frame_bytes_max)")
-        if (size > 0) != (header[4] == b" "):
-            if size == 0 and len(chunk) == header.end():
-                return None  # some write a space, and then the newline
-            if size or chunk[header.end() : header.end() + 1] != b"\n":
-                return self._end(f"a RELP frame of {size} bytes whose data is not there")
-        start = header.end() - (size == 0 and header[4] == b"\n")
-        stop = start + size
-        if len(chunk) <= stop:
+            self._end(f"a RELP frame of {size} bytes, the limit is {self._limit} (frame_bytes_max)")
+        elif size and header[4] == b"\n":
+            self._end(f"a RELP frame of {size} bytes whose data is not there")
+        else:
+            start = header.end() - (
+                header[4] == b"\n"
+            )  # without data, the newline comes next; some put a space first
+            stop = start + size
+            if chunk[stop : stop + 1] == b"\n":
+                return CommandFrame(header[1], header[2], chunk[start:stop], stop + 1)
             self._needed = stop + 1
-            return None
-        if chunk[stop] != 10:
-            return self._end("a RELP frame does not end with a newline where its length says")
-        return Frame(number, command, chunk[start:stop], stop + 1)
+            if len(chunk) > stop:
+                self._end("a RELP frame does not end with a newline where its length says")
+        return None
 
     def _end(self, trouble: str) -> None:
         self.trouble = trouble
