@@ -1,0 +1,74 @@
+"""What every layout of log files offers, and what it gets."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import msgspec
+
+from logboom.formats.levels import name as level_name
+from logboom.formats.levels import severity
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Converted(NamedTuple):
+    """A piece of a file as entries."""
+
+    entries: bytes
+    """JSON objects, one per line, each line ended."""
+    count: int
+    """Number of entries."""
+    unreadable: int = 0
+    """Number of records that could not be read; they are left out."""
+
+
+class Layout(Protocol):
+    """A layout of log files. One instance reads one file.
+
+    Args:
+        zone: of times that name none.
+    """
+
+    name: ClassVar[str]
+    """As in `--format`."""
+    about: ClassVar[str]
+    """One line for the documentation."""
+
+    def __init__(self, zone: tzinfo = UTC) -> None: ...
+
+    @classmethod
+    def fits(cls, sample: Sequence[bytes]) -> float:
+        """Return the share of these lines, 0 to 1, that have this layout. The lines are a file's first ones."""
+
+    def cut(self, data: bytes) -> int:
+        """Return the length of the whole records at the start of data; 0 when not even one is whole."""
+
+    def convert(self, data: bytes) -> Converted:
+        """Turn whole records, from the start of the file on, into entries."""
+
+
+def last_line_end(data: bytes) -> int:
+    """Return where the last whole line ends."""
+    return data.rfind(b"\n") + 1
+
+
+def encoded(entries: Sequence[Any], unreadable: int = 0) -> Converted:
+    """Encode entries."""
+    return Converted(_encode_lines(entries) if entries else b"", len(entries), unreadable)
+
+
+def share(sample: Sequence[bytes], fitting: Iterable[object]) -> float:
+    """Return the share of the lines of a sample for which `fitting` has something true."""
+    return sum(map(bool, fitting)) / len(sample) if sample else 0.0
+
+
+def in_utc(moment: datetime, zone: tzinfo) -> str:
+    """Format a time as RFC 3339 in UTC; one without a zone is taken to be in `zone`."""
+    known = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return known.astimezone(UTC).isoformat()
+
+
+def known_level(word: str) -> str:
+    """Return the canonical name of a level, or an empty text when the word is none."""
+    return level_name(word) if word and severity(word) is not None else ""
