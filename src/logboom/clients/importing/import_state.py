@@ -42,10 +42,10 @@ class ImportState:
             return 0, ""
         return state.offset, state.tail
 
-    def save(self, path: Path, offset: int, tail: bytes) -> None:
+    def save(self, path: str, offset: int, tail: bytes) -> None:
         """Note the reached offset, and the bytes before it. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self.path, msgspec.json.encode(_State(str(path), offset, digest_of(tail))))
+        replace_file(self.path, [msgspec.json.encode(_State(path, offset, digest_of(tail)))])
 
 
 def digest_of(data: bytes) -> str:

@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from logboom.clients.http_api import HttpApi, NotReadableError, connection_errors
 from logboom.clients.importing.import_state import TAIL_BYTES, ImportState, digest_of
 from logboom.clients.importing.layouts.base import Converted, Layout
 from logboom.clients.importing.layouts.registry import LAYOUTS, recognise
-from logboom.clients.importing.source_file import UNPACK_ERRORS, SourceFile, Window
+from logboom.clients.importing.source_file import UNPACK_ERRORS, WINDOW_BYTES, SourceFile, Window
+from logboom.clients.wire.http_api import HttpApi, NotReadableError, connection_errors
 from logboom.errors import DeliveryError
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ DELAYS_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Pauses before further tries; the last one is repeated."""
 REASONS_MAX: Final = 5
 """Different reasons of refused entries that are shown per file."""
+
+
+Piece = tuple[Window, Converted]
 
 
 class ImportFailedError(DeliveryError):
@@ -123,19 +126,34 @@ class Importer:
         layout = self._layout_of(file)
         progress.layout = layout.name
         state = ImportState(self._api.url, file.identity, self._state_folder)
-        tail = b""
-        async for window, converted in self._converted(file, layout, state, progress):
+        offset = progress.offset = progress.skipped_bytes = (
+            0 if self._from_start else self._reached(file, state)
+        )
+        if offset and file.sample:
+            layout.resume(file.sample[0])
+        tail = file.before(offset, TAIL_BYTES)
+        async for window, converted in _ahead(_converted(file, layout, offset), progress):
             tail = (tail + window.data)[-TAIL_BYTES:]
-            if converted is None:
-                progress.offset = progress.skipped_bytes = window.end
-                continue
             await self._store(file, window, converted, progress)
             progress.offset = window.end
             try:
-                await asyncio.to_thread(state.save, path.absolute(), window.end, tail)
+                await asyncio.to_thread(state.save, str(path), window.end, tail)
             except OSError as error:
                 raise ImportFailedError(f"{state.path} can't be written: {error.strerror}") from None
             self._on_progress(progress)
+
+    @staticmethod
+    def _reached(file: SourceFile, state: ImportState) -> int:
+        """Return where to go on; 0 where the last run has read another file with the same first line."""
+        offset, digest = state.reached()
+        try:
+            if digest_of(file.before(offset, TAIL_BYTES)) != digest:
+                return 0
+            last_line = file.before(offset, WINDOW_BYTES).rpartition(b"\n")[2]
+        except UNPACK_ERRORS:
+            return 0
+        has_grown = file.size is not None and file.size > offset
+        return offset - len(last_line) if has_grown else offset  # a line that was being written is read again
 
     def _layout_of(self, file: SourceFile) -> Layout:
         sample = file.sample
@@ -144,26 +162,14 @@ class Importer:
             found = LAYOUTS["text"]  # an empty file has nothing to import
         if found is None:
             known = ", ".join(LAYOUTS)
-            raise ImportFailedError(f"its first lines have no known format; choose one with --format: {known}")
+            raise ImportFailedError(
+                f"its first lines have no known format; choose one with --format: {known}"
+            )
         return found(self._zone)
 
-    async def _converted(
-        self, file: SourceFile, layout: Layout, state: ImportState, progress: Progress
-    ) -> AsyncIterator[tuple[Window, Converted | None]]:
-        """Read and convert on a thread, one window ahead; None stands for what an earlier run has imported."""
-        pieces = _pieces(file, layout, (0, "") if self._from_start else state.reached(), progress)
-        ahead = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-        try:
-            while (piece := await ahead) is not None:
-                ahead = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-                yield piece
-        except UNPACK_ERRORS as error:
-            raise ImportFailedError(f"it is damaged behind byte {progress.offset:,}: {error}") from None
-        finally:
-            await asyncio.wait([ahead])
-            ahead.cancelled() or ahead.exception()
-
-    async def _store(self, file: SourceFile, window: Window, converted: Converted, progress: Progress) -> None:
+    async def _store(
+        self, file: SourceFile, window: Window, converted: Converted, progress: Progress
+    ) -> None:
         """Send a window until it is answered."""
         progress.unreadable += converted.unreadable
         if not converted.count:
@@ -188,7 +194,9 @@ class Importer:
         progress.stored += account.stored
         progress.duplicates += account.duplicates
         progress.refused += account.refused
-        progress.reasons.update(one.reason or one.status for one in account.entries if one.status != "filtered")
+        progress.reasons.update(
+            one.reason or one.status for one in account.entries if one.status != "filtered"
+        )
 
     async def _post(self, body: bytes, key: str, name: str) -> tuple[_Account | None, float]:
         """Send a window once. Raises OSError: it may be stored later. Raises NotReadableError: never."""
@@ -206,22 +214,23 @@ class Importer:
                 return account, 0.0
 
 
-def _pieces(
-    file: SourceFile, layout: Layout, reached: tuple[int, str], progress: Progress
-) -> Iterator[tuple[Window, Converted | None]]:
+async def _ahead(pieces: Iterator[Piece], progress: Progress) -> AsyncIterator[Piece]:
+    """Read and convert on a thread, one window ahead of the sender. Raises `ImportFailedError` for a damaged file."""
+    ahead = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+    try:
+        while (piece := await ahead) is not None:
+            ahead = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+            yield piece
+    except UNPACK_ERRORS as error:
+        raise ImportFailedError(f"it is damaged behind byte {progress.offset:,}: {error}") from None
+    finally:
+        await asyncio.gather(ahead, return_exceptions=True)
+
+
+def _converted(file: SourceFile, layout: Layout, offset: int) -> Iterator[Piece]:
     """Windows of a file and their entries, in order. Raises one of `UNPACK_ERRORS`."""
-    offset, tail_digest = reached
-    tail = b""
-    skipping = offset > 0
-    skipped: list[Window] = []
-    for window in file.windows(layout):
-        if skipping and window.end <= offset:
-            tail = (tail + window.data)[-TAIL_BYTES:]
-            skipped.append(window._replace(data=b"", offset=window.end))
-            if window.end == offset:
-                skipping = False
-                layout.convert(window.data)
-"""placeholder"""
+    for window in file.windows(layout, offset):
+        yield window, layout.convert(window.data) if window.is_record else Converted(b"", 0, unreadable=1)
 
 
 def _account_of(text: bytes) -> _Account | None:
@@ -234,8 +243,3 @@ def _account_of(text: bytes) -> _Account | None:
 def _reason(text: bytes) -> str:
     account = _account_of(text)
     return f": {account.error}" if account and account.error else ""
-
-
-def choose_layouts() -> Any:
-    """Return the names and descriptions of the layouts, for the command's help."""
-    return {name: layout.about for name, layout in LAYOUTS.items()}

@@ -77,10 +77,18 @@ class SourceFile:
         """Size in bytes, for a progress bar; None for a packed file, or what is no file."""
         return self.path.stat().st_size if self.path.is_file() and not self.packing else None
 
-    def windows(self, layout: Layout) -> Iterator[Window]:
-        """Cut the file. Raises one of `UNPACK_ERRORS` where it is damaged."""
-        offset, data = 0, b""
+    def before(self, offset: int, size: int) -> bytes:
+        """Return the bytes before an offset, at most `size`. Raises one of `UNPACK_ERRORS`."""
         with self._open() as file:
+            start = max(0, offset - size)
+            file.seek(start)
+            return file.read(offset - start)
+
+    def windows(self, layout: Layout, offset: int = 0) -> Iterator[Window]:
+        """Cut the file, from the end of another window on. Raises one of `UNPACK_ERRORS` where it is damaged."""
+        data = b""
+        with self._open() as file:
+            file.seek(offset)
             while True:
                 more = file.read(WINDOW_BYTES - len(data) if len(data) < WINDOW_BYTES else WINDOW_BYTES)
                 data += more

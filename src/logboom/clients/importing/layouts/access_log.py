@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Final
 
 from logboom.clients.importing.layouts.base import (
     Converted,
+    Layout,
     encoded,
     in_utc,
     known_level,
-    last_line_end,
     share,
 )
 from logboom.formats.mapped import MappedEntry
@@ -31,22 +31,20 @@ _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 
 
-class AccessLog:
+class AccessLog(Layout):
     """The common and the combined log format, which nginx and Apache write by default."""
 
     name: ClassVar[str] = "access"
     about: ClassVar[str] = "access logs of nginx and Apache, common or combined"
 
     def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # its times have one
+        super().__init__(zone)
         self._last = ("", "")  # consecutive lines often have the same second
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, (_ACCESS.fullmatch(line.decode(errors="replace")) for line in sample))
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
@@ -94,14 +92,11 @@ def _request(found: re.Match[str], moment: str) -> MappedEntry:
     )
 
 
-class ErrorLog:
+class ErrorLog(Layout):
     """The error logs of nginx and Apache."""
 
     name: ClassVar[str] = "error"
     about: ClassVar[str] = "error logs of nginx and Apache"
-
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        self._zone = zone
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
@@ -110,8 +105,6 @@ class ErrorLog:
         return share(
             sample, (_NGINX_ERROR.fullmatch(line) or _APACHE_ERROR.fullmatch(line) for line in lines)
         )
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""

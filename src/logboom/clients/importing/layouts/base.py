@@ -1,8 +1,9 @@
 """What every layout of log files offers, and what it gets."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -23,7 +24,7 @@ class Converted(NamedTuple):
     """Number of records that could not be read; they are left out."""
 
 
-class Layout(Protocol):
+class Layout(ABC):
     """A layout of log files. One instance reads one file.
 
     Args:
@@ -35,22 +36,24 @@ class Layout(Protocol):
     about: ClassVar[str]
     """One line for the documentation."""
 
-    def __init__(self, zone: tzinfo = UTC) -> None: ...
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self._zone = zone
 
     @classmethod
+    @abstractmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """Return the share of these lines, 0 to 1, that have this layout. The lines are a file's first ones."""
 
+    @abstractmethod
+    def convert(self, data: bytes) -> Converted:
+        """Turn whole records, in the file's order, into entries."""
+
     def cut(self, data: bytes) -> int:
         """Return the length of the whole records at the start of data; 0 when not even one is whole."""
+        return data.rfind(b"\n") + 1
 
-    def convert(self, data: bytes) -> Converted:
-        """Turn whole records, from the start of the file on, into entries."""
-
-
-def last_line_end(data: bytes) -> int:
-    """Return where the last whole line ends."""
-    return data.rfind(b"\n") + 1
+    def resume(self, first_line: bytes) -> None:  # noqa: B027 - most layouts need nothing
+        """Prepare for records from the middle of a file that begins with this line."""
 
 
 def encoded(entries: Sequence[Any], unreadable: int = 0) -> Converted:

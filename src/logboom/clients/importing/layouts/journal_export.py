@@ -1,24 +1,20 @@
 """What `journalctl -o export` writes: a field per line, binary ones with their length, a blank line per entry."""
 
 from collections.abc import Sequence
-from datetime import UTC, tzinfo
 from typing import ClassVar, Final
 
-from logboom.clients.importing.layouts.base import Converted, encoded, share
+from logboom.clients.importing.layouts.base import Converted, Layout, encoded, share
 from logboom.clients.importing.layouts.journal_fields import entry_of_fields
 
 LENGTH_BYTES: Final = 8
 """Size of the length of a binary field, little-endian."""
 
 
-class JournalExport:
+class JournalExport(Layout):
     """The journal's export format."""
 
     name: ClassVar[str] = "journal-export"
     about: ClassVar[str] = "journalctl -o export"
-
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # its times are UTC
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from logboom.clients.importing.layouts.base import Converted, encoded, last_line_end, share
+from logboom.clients.importing.layouts.base import Converted, Layout, encoded, share
 from logboom.clients.importing.layouts.journal_fields import entry_of_fields
 from logboom.formats.mapped import MappedEntry
 
@@ -22,43 +22,36 @@ _docker: Final = msgspec.json.Decoder(_Docker)
 _fields: Final = msgspec.json.Decoder(dict[str, Any])
 
 
-class JsonLines:
+class JsonLines(Layout):
     """Objects that are stored as they are; the server reads their times and levels by the usual names."""
 
     name: ClassVar[str] = "json"
     about: ClassVar[str] = "one JSON object per line, stored as it is"
-
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # a time without a zone stays as it was sent
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, map(_is_object, sample))
 
-    cut = staticmethod(last_line_end)
-
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`. What is no object is left for the server to refuse with a reason."""
         return Converted(data if data.endswith(b"\n") else data + b"\n", data.count(b"\n"))
 
 
-class DockerJson:
+class DockerJson(Layout):
     """What Docker's logging driver `json-file` writes."""
 
     name: ClassVar[str] = "docker"
     about: ClassVar[str] = "Docker's json-file: log, stream, time, attrs"
 
     def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # its times are UTC
+        super().__init__(zone)
         self._begun: dict[str, str] = {}  # the beginning of a message that Docker has split, by stream
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, (_read(_docker, line) for line in sample))
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`. A message longer than 16 KiB is put together again."""
@@ -81,21 +74,16 @@ MESSAGE_CHARS_MAX: Final = 256 << 10
 """A message that Docker has split is put together up to this length: a stream may have no line ends."""
 
 
-class JournalJson:
+class JournalJson(Layout):
     """What `journalctl -o json` writes."""
 
     name: ClassVar[str] = "journal-json"
     about: ClassVar[str] = "journalctl -o json"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # its times are UTC
-
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, (b'"__REALTIME_TIMESTAMP"' in line for line in sample))
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""

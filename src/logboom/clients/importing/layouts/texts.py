@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Final
 
 from logboom.clients.importing.layouts.base import (
     Converted,
+    Layout,
     encoded,
     in_utc,
     known_level,
-    last_line_end,
     share,
 )
 from logboom.formats.mapped import MappedEntry
@@ -40,22 +40,20 @@ _TIMED: Final = re.compile(
 _LEVEL: Final = re.compile(r"[\s:|\[\]<>-]*([A-Za-z]{3,9})\b")
 
 
-class SyslogFile:
+class SyslogFile(Layout):
     """What syslog daemons write to files."""
 
     name: ClassVar[str] = "syslog"
     about: ClassVar[str] = "syslog files: time, host, program, message"
 
     def __init__(self, zone: tzinfo = UTC) -> None:
-        self._zone = zone
+        super().__init__(zone)
         self._now = datetime.now(UTC)
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, (_SYSLOG.fullmatch(line.decode(errors="replace")) for line in sample))
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
@@ -92,21 +90,16 @@ class SyslogFile:
         return None
 
 
-class Logfmt:
+class Logfmt(Layout):
     """Lines of `key=value` pairs."""
 
     name: ClassVar[str] = "logfmt"
     about: ClassVar[str] = "logfmt: key=value pairs"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        self._zone = zone
-
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         return share(sample, (len(_pairs(line.decode(errors="replace"))) > 1 for line in sample))
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
@@ -134,14 +127,14 @@ def _unescaped(found: re.Match[str]) -> str:
     return {"n": "\n", "t": "\t", "r": "\r"}.get(found[1], found[1])
 
 
-class CsvTable:
+class CsvTable(Layout):
     """A table with a header; its columns become fields."""
 
     name: ClassVar[str] = "csv"
     about: ClassVar[str] = "CSV with a header line"
 
     def __init__(self, zone: tzinfo = UTC) -> None:
-        self._zone = zone
+        super().__init__(zone)
         self._columns: list[str] = []
         self._delimiter = ","
 
@@ -158,18 +151,23 @@ class CsvTable:
 
     def cut(self, data: bytes) -> int:
         """See `base.Layout`. A quoted value may hold line ends: a row ends where the quotes are paired."""
-        end = last_line_end(data)
+        end = data.rfind(b"\n") + 1
         while end and data.count(b'"', 0, end) % 2:
             end = data.rfind(b"\n", 0, end - 1) + 1
         return end
 
+    def resume(self, first_line: bytes) -> None:
+        """See `base.Layout`."""
+        header = first_line.decode(errors="replace").lstrip("\ufeff").rstrip("\r\n")
+        self._delimiter = _delimiter_of(header)
+        self._columns = [one.strip() for one in next(csv.reader([header], delimiter=self._delimiter), [])]
+
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
-        text = data.decode(errors="replace")
         if not self._columns:
-            header, _, text = text.lstrip("\ufeff").partition("\n")
-            self._delimiter = _delimiter_of(header)
-            self._columns = [one.strip() for one in next(csv.reader([header], delimiter=self._delimiter), [])]
+            header, _, data = data.partition(b"\n")
+            self.resume(header)
+        text = data.decode(errors="replace")
         entries, unreadable = [], 0
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter):
             if len(row) == len(self._columns):
@@ -207,14 +205,11 @@ def _in_zone(text: str, zone: tzinfo) -> str:
         return text
 
 
-class TimedText:
+class TimedText(Layout):
     """Lines that begin with a time; lines without one belong to the line before."""
 
     name: ClassVar[str] = "timed"
     about: ClassVar[str] = "text lines that begin with a time; lines without one belong to the line before"
-
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        self._zone = zone
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
@@ -223,13 +218,13 @@ class TimedText:
 
     def cut(self, data: bytes) -> int:
         """See `base.Layout`. A record ends where the next one begins, as long as it is not too long."""
-        end = last_line_end(data)
+        end = data.rfind(b"\n") + 1
         start = end
         while start > 0:
             start = data.rfind(b"\n", 0, start - 1) + 1
             if _TIMED.match(data[start : start + 64].decode(errors="replace")):
                 break
-        return start if 0 < start and end - start <= RECORD_BYTES_MAX else end
+        return start if start > 0 and end - start <= RECORD_BYTES_MAX else end
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
@@ -255,22 +250,17 @@ class TimedText:
         )
 
 
-class PlainText:
+class PlainText(Layout):
     """Any lines: each is a message without a time."""
 
     name: ClassVar[str] = "text"
     about: ClassVar[str] = "any lines, each a message without a time of its own; never chosen by itself"
-
-    def __init__(self, zone: tzinfo = UTC) -> None:
-        del zone  # there are no times
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
         """See `base.Layout`."""
         del sample
         return 0.0
-
-    cut = staticmethod(last_line_end)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
