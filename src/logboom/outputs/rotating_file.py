@@ -1,4 +1,4 @@
-"""A file that is appended to, and rotated by size and time."""
+"""A file that is appended to and rotated by size and time."""
 
 import os
 import stat
@@ -15,42 +15,42 @@ from logboom.journal.disk import Disk
 from logboom.outputs.backups import Backups
 
 TAIL_BYTES: Final = 64
-"""How much of a file's end is compared to know it again; a timestamp with microseconds fits."""
+"""Bytes at a file's end that are compared to recognize it; a timestamp with microseconds fits."""
 
 
-class Place(Enum):
-    """The state in which an open file is found."""
+class FileState(Enum):
+    """State of an open file with respect to its path."""
 
     HERE = auto()
-    """Its path names it, and nothing is missing."""
+    """It has its path, and nothing is missing."""
     MOVED = auto()
-    """It has another name now, with all that was written."""
+    """It has another name now, and is complete."""
     DELETED = auto()
-    """It has no name any more: what is written to it is lost."""
+    """It has no name any more: further writes would be lost."""
     CUT = auto()
-    """It is shorter than it was."""
+    """It is shorter than before."""
 
 
 class Modes(NamedTuple):
-    """Permissions of what is made, whatever the umask."""
+    """Permissions of new files and folders, regardless of the umask."""
 
     file: int = 0o640
     folder: int = 0o750
     strict: bool = False
-    """An existing file gets them, too."""
+    """Whether an existing file gets them, too."""
 
 
 class RotatingFile:
-    """One file and its rotation. Every call but `close` may raise `OSError`.
+    """File with rotation. Every call but `close` may raise `OSError`.
 
     Args:
-        path: of the file; folders are made when needed. An existing file is continued.
-        backups: what becomes of a full file.
-        file_bytes_max: rotated before it grows larger. 0: never. One longer line gets a file of its own.
-        rotate_interval_s: rotated when the clock passes a multiple of this, UTC, at the next line. 0: never.
+        path: path of the file; folders are created. An existing file is continued.
+        backups: keep the rotated files.
+        file_bytes_max: size before which the file is rotated. 0: never. A longer line gets its own file.
+        rotate_interval_s: the file is rotated at the first line after a multiple of this, UTC. 0: never.
         disk: does writes, syncs and truncations.
         clock: seconds since the epoch.
-        modes: permissions of a new file; a rotated file hands on its own.
+        modes: permissions of a new file; after a rotation, the old file's permissions are used.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class RotatingFile:
         self.path = path
         self.inode = 0
         self.size = 0
-        """Bytes; kept by `write`, and looked up by `look` since others may have cut the file."""
+        """Bytes; updated by `write`, and by `look` since others may have truncated the file."""
         self._device = 0
         self._is_watched = False
         self._tail = b""  # of the last write
@@ -81,10 +81,12 @@ class RotatingFile:
         self._descriptor = -1
 
     def open(self) -> None:
-        """Open the file, or create it durably, with the newest backup's mode: a crash may have come amid a rotation.
+        """Open the file, or create it durably.
+
+        A new file gets the mode of the newest backup, since a crash may have interrupted a rotation.
 
         Raises:
-            OutputError: it is something else, such as a pipe, that can't be synced.
+            OutputError: the path is not a regular file, and can't be synced.
         """
         self.close()
         make_folder(self.path.parent, self._modes.folder)
@@ -102,11 +104,11 @@ class RotatingFile:
         self.inode, self._device, self.size = status.st_ino, status.st_dev, status.st_size
         self._is_watched = self._is_this(
             self.path.stat()
-        )  # not where a file system makes up numbers at each look
+        )  # false on file systems without stable inode numbers
         self._period = self._period_of(status.st_mtime)
 
     def _open(self) -> int:
-        """Open the file; the one that a link leads to may be missing yet."""
+        """Open the file, creating the target of a link if it is missing."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         try:
             return os.open(self.path, flags)
@@ -116,7 +118,7 @@ class RotatingFile:
             return descriptor
 
     def write(self, data: bytes) -> None:
-        """Append whole lines; see `room_end` for how many."""
+        """Append whole lines that fit, see `room_end`."""
         if not self.size:
             self._period = self._period_of(self._clock())
         self._tail = data[-TAIL_BYTES:]
@@ -135,7 +137,7 @@ class RotatingFile:
         self.size = size
 
     def end_line(self) -> None:
-        """End the last line, if somebody left it open: the next one must not stick to it."""
+        """Complete a last line without a newline that another program left."""
         if self.size and os.pread(self._descriptor, 1, self.size - 1) != b"\n":
             self.write(b"\n")
             self.sync()
@@ -146,7 +148,7 @@ class RotatingFile:
         return crc32(os.pread(self._descriptor, size - start, start))
 
     def room_end(self, data: bytes, start: int) -> int:
-        """Up to where the lines of `data` from `start` on fit; `start`: the file must be rotated first."""
+        """End of the lines of `data` from `start` on that fit; `start` if the file must be rotated first."""
         room = self._file_bytes_max - self.size
         if not self._file_bytes_max or len(data) - start <= room:
             return len(data)
@@ -156,32 +158,32 @@ class RotatingFile:
         return end or start
 
     def is_due(self) -> bool:
-        """Whether the time has come to rotate. A clock that is set back rotates nothing."""
+        """Whether rotation by time is due. A clock that is set back does not cause one."""
         return bool(self._rotate_interval_s and self.size) and self._period_of(self._clock()) > self._period
 
-    def look(self) -> Place:
-        """Find out what other programs did to the file, and learn its size, where the path still names it."""
+    def look(self) -> FileState:
+        """Check for changes by other programs, and update `size` if the path still names the file."""
         try:
             found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             found = None
         if found is None or (self._is_watched and not self._is_this(found)):
-            return Place.MOVED if os.fstat(self._descriptor).st_nlink else Place.DELETED
+            return FileState.MOVED if os.fstat(self._descriptor).st_nlink else FileState.DELETED
         before, self.size = self.size, found.st_size
-        return Place.CUT if self.size < before else Place.HERE
+        return FileState.CUT if self.size < before else FileState.HERE
 
     def _is_this(self, status: os.stat_result) -> bool:
         return (status.st_ino, status.st_dev) == (self.inode, self._device)
 
     def still_has(self, size: int) -> bool:
-        """Whether a file that was cut still has the last `size` bytes that were written to it."""
+        """Whether a truncated file still has the last `size` bytes that were written to it."""
         if size > self.size:
             return False
         start = self.size - len(self._tail)
         return not size or os.pread(self._descriptor, len(self._tail), start) == self._tail
 
     def rotate(self) -> None:
-        """Make the file a backup and start an empty one with the same mode, durably. Compresses nothing yet."""
+        """Make the file a backup, and start an empty one with the same mode, durably."""
         mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
         self.close()
         self._backups.take()
@@ -189,7 +191,7 @@ class RotatingFile:
         self.open()
 
     def compress_backups(self) -> None:
-        """Compress the backups that are not yet, if that is wanted."""
+        """Compress new backups, if configured."""
         self._backups.compress()
 
     def close(self) -> None:
@@ -199,7 +201,7 @@ class RotatingFile:
         self._descriptor = -1
 
     def _create(self, mode: int) -> None:
-        """Make an empty file, unless another program does so now. It has its mode before it has its name."""
+        """Create an empty file that has its mode before its name, unless another program just created it."""
         fresh = unfinished(self.path)
         fresh.unlink(missing_ok=True)
         fresh.touch(mode & 0o600, exist_ok=False)

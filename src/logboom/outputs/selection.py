@@ -1,4 +1,4 @@
-"""Lines with their sequences: what is rendered, and what comes of it."""
+"""Lines with their sequences: input and result of rendering."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -10,7 +10,7 @@ from logboom.journal.reader import Block, nth_line_end
 
 
 class Lines(NamedTuple):
-    """Some lines, in order, and the sequence of each. A gap: an entry that was left out."""
+    """Lines in order, with the sequence of each. A gap stands for an entry that was left out."""
 
     sequences: Sequence[int]
     data: bytes
@@ -18,10 +18,10 @@ class Lines(NamedTuple):
 
 
 class Selection:
-    """Which lines an output gets.
+    """Selection of the lines for an output.
 
     Args:
-        listeners: only entries of these. Empty: of all.
+        listeners: names of the listeners whose entries are selected. Empty: all.
     """
 
     def __init__(self, listeners: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class Selection:
         self._tails = tuple(b',"listener":%b}' % msgspec.json.encode(name) for name in listeners)
 
     def of(self, block: Block, position: int) -> Lines:
-        """The lines of `block` from `position` on; what came before was written already."""
+        """Select the lines of `block` from `position` on; earlier ones were written already."""
         done = min(max(0, position - block.first_sequence), block.count)
         data = block.data[nth_line_end(block.data, done) :] if done else block.data
         lines = Lines(range(block.first_sequence + done, block.next_sequence), data)

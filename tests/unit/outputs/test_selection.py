@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from logboom.journal.reader import Block
-from logboom.outputs.lines import Lines, Selection
+from logboom.outputs.selection import Lines, Selection
 
 
 @pytest.mark.parametrize(("position", "kept"), [(0, 3), (10, 3), (11, 2), (13, 0), (99, 0)])

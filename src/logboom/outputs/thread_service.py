@@ -1,4 +1,4 @@
-"""What follows the journal on a thread of its own, as a service that the event loop can supervise."""
+"""Services that run on their own thread, and are supervised by the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from contextlib import suppress
 from logboom.outputs.runner import OutputRunner
 
 Ended = Callable[[Exception | None], None]
-"""Told at the end of a thread, on it, what it died of; None: it was stopped."""
+"""Called on a thread at its end, with its unexpected error or None after a stop."""
 
 
 class ThreadService:
-    """Starts a thread, and tells the event loop when it has ended.
+    """Service that runs on a thread, and notifies the event loop at its end.
 
     Args:
-        name: of the service.
-        begin: starts the thread, or another one after the first has died.
+        name: name of the service.
+        begin: starts the thread, or a new one after the first has failed.
     """
 
     def __init__(self, name: str, begin: Callable[[Ended], None]) -> None:
@@ -29,22 +29,22 @@ class ThreadService:
         future = self._ended = loop.create_future()
 
         def ended(error: Exception | None) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_settle, future, error)
 
         self._begin(ended)
 
     async def run(self) -> None:
-        """Until the thread ends; raises what it died of."""
+        """Wait for the end of the thread; raises its unexpected error."""
         if self._ended is not None:
             await self._ended
 
     def stop(self) -> None:
-        """Nothing is left of a thread that has died; who began it ends one that lives."""
+        """Do nothing: a failed thread has ended, and a running one is stopped by its owner."""
 
 
 class OutputService(ThreadService):
-    """An output's runner."""
+    """Service of an output's runner."""
 
     def __init__(self, runner: OutputRunner) -> None:
         super().__init__(runner.name, runner.start)

@@ -9,7 +9,7 @@ import pytest
 from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 from logboom.outputs.backups import Backups
-from logboom.outputs.files import Modes, Place, RotatingFile
+from logboom.outputs.rotating_file import FileState, Modes, RotatingFile
 from tests.kit.clock import Clock
 
 DAY_S = 86400.0
@@ -189,13 +189,13 @@ def test_an_open_line_is_ended(tmp_path: Path, content: bytes, after: bytes) -> 
 
 def test_it_notices_when_its_path_names_another_file(tmp_path: Path) -> None:
     file = make_file(tmp_path / "x")
-    assert file.look() is Place.HERE
+    assert file.look() is FileState.HERE
     (tmp_path / "x").rename(tmp_path / "moved")
-    assert file.look() is Place.MOVED
+    assert file.look() is FileState.MOVED
     (tmp_path / "x").write_bytes(b"")
-    assert file.look() is Place.MOVED
+    assert file.look() is FileState.MOVED
     (tmp_path / "moved").unlink()
-    assert file.look() is Place.DELETED
+    assert file.look() is FileState.DELETED
     file.close()
 
 
@@ -204,17 +204,17 @@ def test_it_notices_when_it_was_cut(tmp_path: Path) -> None:
     for line in (b"1234\n", b"567\n"):
         file.write(line)
     (tmp_path / "x").write_bytes(b"1234\n567\nmore\n")
-    assert (file.look(), file.size) == (Place.HERE, 14)
+    assert (file.look(), file.size) == (FileState.HERE, 14)
     os.truncate(tmp_path / "x", 9)
     assert (file.look(), file.still_has(4), file.still_has(9), file.still_has(10)) == (
-        Place.CUT,
+        FileState.CUT,
         True,
         True,
         False,
     )
     os.truncate(tmp_path / "x", 8)
-    assert (file.look(), file.still_has(4), file.still_has(0)) == (Place.CUT, False, True)
-    assert file.look() is Place.HERE
+    assert (file.look(), file.still_has(4), file.still_has(0)) == (FileState.CUT, False, True)
+    assert file.look() is FileState.HERE
     file.close()
 
 

@@ -1,7 +1,7 @@
-"""Which bytes of a segment are journal lines, and how many lines the rest was.
+"""Separating the valid journal lines of a segment from damage, and counting the damaged lines.
 
-A line's number is its sequence, so damage must be counted as well as found: a flipped bit can make one line of
-two, or two of one.
+A line's number gives its sequence, so the number of damaged lines matters: a flipped bit can join two lines, or
+split one.
 """
 
 import os
@@ -18,17 +18,17 @@ _decoder: Final = msgspec.json.Decoder(Envelope)
 _START: Final = b'{"received_at":"'
 _END: Final = b'"}'
 _MERGED: Final = re.compile(rb'"\}[^\n,:\[ ]\{"received_at":"[0-9T:.+-]{32}","entry":')
-"""Two lines whose newline became another byte. What JSON has between two objects is left out: an entry may hold
-a copy of journal lines."""
+"""Two lines whose newline was changed to another byte. Bytes that JSON allows between two objects are excluded,
+because an entry may contain a copy of journal lines."""
 
 BAD_LINE_BYTES_MAX: Final = 8 << 20
-"""Bytes without a newline that are looked at together. No line is that long, so the decoder need not see them."""
+"""Longest run without a newline that is passed to the decoder. No line is that long."""
 
 ENTRY_BYTES_MAX: Final = BAD_LINE_BYTES_MAX - (64 << 10)
-"""The longest entry, as JSON; the rest of the line is its envelope's. A longer one would be taken for damage."""
+"""The longest entry, as JSON; the rest of the line is for its envelope. A longer one would count as damage."""
 
 _READ_BYTES: Final = 1 << 20
-"""Read at once to be counted: larger ones are slower, as they don't stay in the processor's cache."""
+"""Bytes per read while counting: larger reads are slower, as they exceed the processor's cache."""
 
 
 @dataclass
@@ -38,22 +38,22 @@ class Damage:
     offset: int
     size: int
     sequence: int
-    """The sequence that the first damaged line had."""
+    """Sequence of the first damaged line."""
     lines: int
-    """How many lines it was, as far as can be told."""
+    """Estimated number of lines."""
     torn: bool
-    """The file ends inside a line."""
+    """Whether the file ends inside a line."""
     newlines: int = field(default=0, compare=False)
-    """How many lines newlines alone would make of it."""
+    """Number of lines by newlines alone."""
 
     @property
     def end(self) -> int:
-        """The offset behind it."""
+        """The offset after it."""
         return self.offset + self.size
 
 
 class LineScan:
-    """Tells good lines from damage, block by block.
+    """Separates good lines from damage, block by block.
 
     Args:
         offset: where the scan starts in its file, at the start of a line.
@@ -62,14 +62,14 @@ class LineScan:
 
     def __init__(self, offset: int, sequence: int) -> None:
         self.size = offset
-        """The offset behind what was looked at."""
+        """Offset after the last scanned line."""
         self.lines = 0
-        """Good lines."""
+        """Number of good lines."""
         self.damage: list[Damage] = []
         self._sequence = sequence
         self._rest = b""
         self._last_bad = b""
-        self._inside = False  # a bad line that is too long to be held goes on
+        self._inside = False  # within a bad line that is too long to be kept in memory
 
     @property
     def next_sequence(self) -> int:
@@ -92,7 +92,7 @@ class LineScan:
             self._rest, self._inside = b"", True
 
     def finish(self) -> None:
-        """The file ends here."""
+        """Take the end of the file."""
         if self._inside:
             self.damage[-1].torn = True
         elif self._rest:
@@ -114,7 +114,7 @@ class LineScan:
                 self._bad(line, len(line) + 1)
 
     def _bad(self, line: bytes, size: int) -> None:
-        """One more damaged line; neighbours are one damage."""
+        """Record a damaged line; adjacent ones form one damage."""
         last = self.damage[-1] if self.damage else None
         lines = 1 + len(_MERGED.findall(line))
         if last is not None and last.end == self.size:
@@ -132,7 +132,7 @@ class LineScan:
 
 
 def good_lines(tail: bytes) -> tuple[int, int]:
-    """How many bytes and lines of `tail` are whole journal lines, up to the first that is not."""
+    """Number of bytes and of lines up to the first that is not a whole journal line."""
     whole = tail.rfind(b"\n") + 1
     count = tail.count(b"\n", 0, whole)
     if _all_good(tail[:whole], count):
@@ -144,7 +144,7 @@ def good_lines(tail: bytes) -> tuple[int, int]:
 
 
 def _all_good(lines: bytes, count: int) -> bool:
-    """Whether all lines are good, in a few calls. The decoder takes any white space for a newline: hence the count."""
+    """Whether all lines are good. The lines are counted, since the decoder accepts any white space for a newline."""
     starts = lines.startswith(_START) + lines.count(b"\n" + _START)
     try:
         return starts == count == len(_decoder.decode_lines(lines)) and is_utf8(lines)
@@ -159,13 +159,13 @@ def is_good_line(line: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):  # the second one for text outside the entry
         return False
     except RecursionError:
-        # How deep the decoder can go depends on who calls it: an entry that was acknowledged must not look damaged.
+        # The depth available depends on the caller's stack: an acknowledged entry must not count as damage.
         return line.startswith(_START) and line.endswith(_END) and is_utf8(line)
-    return is_utf8(line)  # the decoder skips the entry without a look at its characters
+    return is_utf8(line)  # the decoder skips the entry without checking its characters
 
 
 def count_newlines(descriptor: int, start: int, end: int) -> int:
-    """How many newlines stand in a range of a file; of what is there, if the file is shorter.
+    """Count the newlines in a range of a file, or in what exists of it if the file is shorter.
 
     Raises:
         OSError: it can't be read.
@@ -178,9 +178,9 @@ def count_newlines(descriptor: int, start: int, end: int) -> int:
 
 
 def settle_lines(damages: list[Damage], lines: int) -> None:
-    """Give the damages of a range the number of lines that they were together, as it is known from elsewhere.
+    """Correct the line counts of the damages of a range to the known total.
 
-    What the bytes look like is the first guess, newlines alone the second; else the last damage gets the difference.
+    The estimates are tried first, then the newlines alone; otherwise the last damage gets the difference.
     """
     if sum(damage.lines for damage in damages) == lines:
         return
@@ -193,7 +193,7 @@ def settle_lines(damages: list[Damage], lines: int) -> None:
 
 
 def _is_second_half(first: bytes, second: bytes) -> bool:
-    """Whether a newline came between that was none: one line looks like two halves."""
+    """Whether a byte became a newline and split one line into these two."""
     return (
         first.startswith(_START)
         and not first.endswith(_END)

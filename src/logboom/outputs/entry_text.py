@@ -1,4 +1,4 @@
-"""An entry as it was sent, cut out of its journal line: numbers keep their digits."""
+"""Original text of an entry, taken from its journal line: numbers keep their digits."""
 
 from typing import Final
 
@@ -7,22 +7,22 @@ import msgspec
 from logboom.formats.envelope import ENTRY_AT
 from logboom.journal.segments import suffix
 from logboom.model import Record
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 from logboom.remembered import Remembered
 
 TAILS_BYTES_MAX: Final = 2 << 20
-"""Ends of lines, one per peer and listener: enough for a fleet of 4,000 that sends at once."""
+"""Cache of line ends, one per peer and listener: room for 4,000 active devices."""
 
 _ENTRY_KEY: Final = ',"entry":'
 
 
 def line_texts(text: str, lines: Lines, records: list[Record]) -> list[str]:
-    """The lines of `text` that the records were made of, perhaps with more after them.
+    """Split `text` into the lines of the records; the list may have more elements than records.
 
     Args:
-        text: what `lines` hold, as text.
-        lines: of the journal.
-        records: made of `lines`; those of damaged lines are missing.
+        text: content of `lines`, as text.
+        lines: lines of the journal.
+        records: records of `lines`; damaged lines have none.
     """
     split = text.split("\n")
     if len(records) == len(lines.sequences):
@@ -32,20 +32,20 @@ def line_texts(text: str, lines: Lines, records: list[Record]) -> list[str]:
 
 
 def sent_text(record: Record, line: str) -> str:
-    """The entry's JSON out of its line, or made anew when somebody edited the journal."""
+    """The entry's JSON from its line, or encoded again if the journal was edited."""
     text = between(line, tail_of(record.source, record.listener))
     return encoded(record) if text is None else text
 
 
 def between(line: str, tail: str) -> str | None:
-    """What stands between envelope and `tail`; None when somebody edited the journal."""
+    """The part between the envelope and `tail`; None if the journal was edited."""
     if line.endswith(tail) and line.startswith(_ENTRY_KEY, ENTRY_AT - len(_ENTRY_KEY)):
         return line[ENTRY_AT : -len(tail)]
     return None
 
 
 def tail_of(source: str, listener: str) -> str:
-    """What stands after the entry, without the newline."""
+    """The part of a line after the entry, without the newline."""
     return _tails[source, listener]
 
 
@@ -53,5 +53,5 @@ _tails: Final = Remembered[tuple[str, str], str](lambda names: suffix(*names)[:-
 
 
 def encoded(record: Record) -> str:
-    """The entry's JSON made anew: what it means is the same."""
+    """The entry encoded as JSON, equal in meaning."""
     return msgspec.json.encode(record.entry).decode()
