@@ -51,6 +51,10 @@ class Source(NamedTuple):
     """Where the peer's own name stands for its address: the address, for limits. Anybody may take any name."""
 
 
+IMPORTED = "import"
+"""Stands for the listener of entries from log files of the past: they are no sign of life of their senders."""
+
+
 NOWHERE = Source("", "")
 """The source of a batch until its server has set it."""
 

@@ -28,10 +28,10 @@ PATH: Final = "/api/entries"
 ANSWER_S_MAX: Final = 60.0
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request is sent again."""
+SOURCE_CHARS_MAX: Final = 200
+"""The server's limit for a source's name."""
 DELAYS_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Pauses before further tries; the last one is repeated."""
-REASONS_MAX: Final = 5
-"""Different reasons of refused entries that are shown per file."""
 
 
 Piece = tuple[Window, Converted]
@@ -47,6 +47,8 @@ class Progress:
 
     path: Path
     layout: str = ""
+    size: int | None = None
+    """Size of the file, bytes; None when its unpacked size is not known."""
     skipped_bytes: int = 0
     """Bytes that an earlier run has imported."""
     offset: int = 0
@@ -96,7 +98,7 @@ class Importer:
         session: "ClientSession",
         *,
         source: str,
-        zone: tzinfo,
+        zone: tzinfo | None,
         layout: str = "",
         wait_s_max: float = 120.0,
         from_start: bool = False,
@@ -124,7 +126,7 @@ class Importer:
         except OSError as error:
             raise ImportFailedError(f"it can't be read: {error.strerror or error}") from None
         layout = self._layout_of(file)
-        progress.layout = layout.name
+        progress.layout, progress.size = layout.name, file.size
         state = ImportState(self._api.url, file.identity, self._state_folder)
         offset = progress.offset = progress.skipped_bytes = (
             0 if self._from_start else self._reached(file, state)
@@ -172,7 +174,7 @@ class Importer:
     ) -> None:
         """Send a window until it is answered."""
         progress.unreadable += converted.unreadable
-        if not converted.count:
+        if not converted.total:
             return
         key = f"import-{file.identity}-{window.offset}"
         waited_s, delays = 0.0, iter(DELAYS_S)
@@ -202,7 +204,7 @@ class Importer:
         """Send a window once. Raises OSError: it may be stored later. Raises NotReadableError: never."""
         url = f"{self._api.url}{PATH}"
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
-        parameters = {"import": "true", "source": self._source or name}
+        parameters = {"import": self._source or name[:SOURCE_CHARS_MAX]}
         with connection_errors(url):
             async with self._session.post(url, data=body, headers=headers, params=parameters) as response:
                 text = await response.read()

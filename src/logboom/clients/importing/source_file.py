@@ -7,7 +7,7 @@ import lzma
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logboom.clients.importing.layouts.base import Layout
 
@@ -105,7 +105,7 @@ class SourceFile:
                 offset += end or len(data)
                 data = data[end:] if end else b""
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> Any:
         if self.packing == "gzip":
             return gzip.open(self.path)
         if self.packing == "zstd":

@@ -37,7 +37,7 @@ class AccessLog(Layout):
     name: ClassVar[str] = "access"
     about: ClassVar[str] = "access logs of nginx and Apache, common or combined"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
+    def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
         self._last = ("", "")  # consecutive lines often have the same second
 

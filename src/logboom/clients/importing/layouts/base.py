@@ -18,7 +18,7 @@ class Converted(NamedTuple):
 
     entries: bytes
     """JSON objects, one per line, each line ended."""
-    count: int
+    total: int
     """Number of entries."""
     unreadable: int = 0
     """Number of records that could not be read; they are left out."""
@@ -28,7 +28,7 @@ class Layout(ABC):
     """A layout of log files. One instance reads one file.
 
     Args:
-        zone: of times that name none.
+        zone: of times that name none; None: this machine's.
     """
 
     name: ClassVar[str]
@@ -36,7 +36,7 @@ class Layout(ABC):
     about: ClassVar[str]
     """One line for the documentation."""
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
+    def __init__(self, zone: tzinfo | None = UTC) -> None:
         self._zone = zone
 
     @classmethod
@@ -66,10 +66,16 @@ def share(sample: Sequence[bytes], fitting: Iterable[object]) -> float:
     return sum(map(bool, fitting)) / len(sample) if sample else 0.0
 
 
-def in_utc(moment: datetime, zone: tzinfo) -> str:
+def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Give a time that has no zone this one; None: this machine's."""
+    if moment.tzinfo:
+        return moment
+    return moment.replace(tzinfo=zone) if zone else moment.astimezone()
+
+
+def in_utc(moment: datetime, zone: tzinfo | None) -> str:
     """Format a time as RFC 3339 in UTC; one without a zone is taken to be in `zone`."""
-    known = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    return known.astimezone(UTC).isoformat()
+    return in_zone(moment, zone).astimezone(UTC).isoformat()
 
 
 def known_level(word: str) -> str:

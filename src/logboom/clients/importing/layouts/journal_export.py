@@ -36,7 +36,7 @@ class JournalExport(Layout):
 
 def _entries(data: bytes) -> tuple[list[dict[str, str]], int]:
     """Read the whole entries; returns them, and where the last one ends."""
-    found = []
+    found: list[dict[str, str]] = []
     end = 0
     while True:
         fields, after = _fields(data, end)

@@ -44,7 +44,7 @@ class DockerJson(Layout):
     name: ClassVar[str] = "docker"
     about: ClassVar[str] = "Docker's json-file: log, stream, time, attrs"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
+    def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
         self._begun: dict[str, str] = {}  # the beginning of a message that Docker has split, by stream
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar, Final
 
@@ -12,6 +12,7 @@ from logboom.clients.importing.layouts.base import (
     Layout,
     encoded,
     in_utc,
+    in_zone,
     known_level,
     share,
 )
@@ -46,7 +47,7 @@ class SyslogFile(Layout):
     name: ClassVar[str] = "syslog"
     about: ClassVar[str] = "syslog files: time, host, program, message"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
+    def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
         self._now = datetime.now(UTC)
 
@@ -82,10 +83,10 @@ class SyslogFile(Layout):
             return known.isoformat() if known else None
         for year in (self._now.year, self._now.year - 1):
             try:
-                moment = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=self._zone)
+                moment = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S")  # noqa: DTZ007 - `in_zone` adds it
             except ValueError:  # not a day of this year: 29 February
                 continue
-            if moment <= self._now + timedelta(days=1):
+            if in_zone(moment, self._zone) <= self._now + timedelta(days=1):
                 return in_utc(moment, self._zone)
         return None
 
@@ -133,7 +134,7 @@ class CsvTable(Layout):
     name: ClassVar[str] = "csv"
     about: ClassVar[str] = "CSV with a header line"
 
-    def __init__(self, zone: tzinfo = UTC) -> None:
+    def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
         self._columns: list[str] = []
         self._delimiter = ","
@@ -145,7 +146,7 @@ class CsvTable(Layout):
             return 0.0
         header = sample[0].decode(errors="replace").lstrip("\ufeff")
         delimiter = _delimiter_of(header)
-        columns = [column.strip().lower() for column in next(csv.reader([header], delimiter=delimiter), [])]
+        columns = [column.lower() for column in _header(header, delimiter)]
         known = {*TIME_KEYS, *LEVEL_KEYS, *MESSAGE_KEYS} & {*columns}
         return float(len(columns) > 1 and bool(known))
 
@@ -160,7 +161,7 @@ class CsvTable(Layout):
         """See `base.Layout`."""
         header = first_line.decode(errors="replace").lstrip("\ufeff").rstrip("\r\n")
         self._delimiter = _delimiter_of(header)
-        self._columns = [one.strip() for one in next(csv.reader([header], delimiter=self._delimiter), [])]
+        self._columns = _header(header, self._delimiter)
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`."""
@@ -169,19 +170,35 @@ class CsvTable(Layout):
             self.resume(header)
         text = data.decode(errors="replace")
         entries, unreadable = [], 0
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter):
-            if len(row) == len(self._columns):
+        for row in _rows(text, self._delimiter):
+            if row is not None and len(row) == len(self._columns):
                 entries.append(named_entry(dict(zip(self._columns, row, strict=True)), self._zone))
             else:
-                unreadable += bool(row)
+                unreadable += row != []
         return encoded(entries, unreadable)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str] | None]:
+    """Yield the rows of a table; None for one that can't be read."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:  # a NUL, or a value of more than 128 KiB
+            yield None
+
+
+def _header(line: str, delimiter: str) -> list[str]:
+    return [column.strip() for column in next(_rows(line, delimiter), None) or []]
 
 
 def _delimiter_of(header: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def named_entry(fields: dict[str, Any], zone: tzinfo) -> MappedEntry:
+def named_entry(fields: dict[str, Any], zone: tzinfo | None) -> MappedEntry:
     """Make an entry of fields whose usual names say which is the time, the level and the message."""
     keys = {key.lower(): key for key in fields}
     moment = _take(fields, keys, TIME_KEYS)
@@ -197,7 +214,7 @@ def _take(fields: dict[str, Any], keys: dict[str, str], names: Sequence[str]) ->
     return str(fields.pop(key)) if key is not None else ""
 
 
-def _in_zone(text: str, zone: tzinfo) -> str:
+def _in_zone(text: str, zone: tzinfo | None) -> str:
     """Give a time that names no zone this one; what can't be read stays as it is."""
     try:
         return in_utc(datetime.fromisoformat(text.replace("/", "-").replace(",", ".")), zone)
