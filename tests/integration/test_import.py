@@ -1,12 +1,14 @@
 """`logboom import`: log files of the past, each line once, however often and however abruptly it is run."""
 
 import gzip
+import http.client
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,28 @@ def test_imported_entries_are_no_sign_of_life(tmp_path: Path) -> None:
         assert run(tmp_path, url_of(server), str(log)).returncode == 0
         server.until(lambda: server.app.sources.position >= 100)
         assert server.call(lambda: server.app.sources.document(10))["sources"] == []
+
+
+def test_live_views_leave_imported_entries_out_unless_asked(tmp_path: Path) -> None:
+    log = tmp_path / "old.jsonl"
+    log.write_text('{"message":"long ago"}\n')
+    with AppThread(tmp_path / "data", ("http",)) as server:
+        assert run(tmp_path, url_of(server), str(log)).returncode == 0
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=LIMIT_S)) as asked:
+            asked.request("POST", "/api/entries", '{"message":"now"}')
+            assert asked.getresponse().read().startswith(b'{"stored": 1')
+        assert first_message(server, "after=-1") == "now"
+        assert first_message(server, "after=-1&listener=import") == "long ago"
+
+
+def first_message(server: AppThread, query: str) -> str:
+    """The message of the first live event."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=LIMIT_S)) as asked:
+        asked.request("GET", f"/api/tail?{query}")
+        answer = asked.getresponse()
+        while not (line := answer.readline()).startswith(b"data: "):
+            assert line
+        return str(json.loads(line.removeprefix(b"data: "))["message"])
 
 
 @pytest.mark.parametrize("query", ["import=", "source=x", "imported=a.log", "import=" + "x" * 300])

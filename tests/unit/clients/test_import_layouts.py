@@ -19,7 +19,9 @@ ACCESS = (
     '2001:db8::1 - alice [30/Nov/2026:04:12:10 +0100] "POST /login HTTP/2.0" 502 0 "https://x/" "Mozilla/5.0 (X11)"\n'
     '203.0.113.9 - - [30/Nov/2026:04:12:11 +0100] "\\x16\\x03\\x01" 400 166\n'
 )
-NGINX_ERROR = "2026/11/30 04:12:09 [error] 29#29: *7 connect() failed (111: Connection refused) while connecting to upstream\n"
+NGINX_ERROR = (
+    "2026/11/30 04:12:09 [error] 29#29: *7 connect() failed (111: refused) while connecting to upstream\n"
+)
 APACHE_ERROR = (
     "[Mon Nov 30 04:12:09.123456 2026] [proxy:warn] [pid 7:tid 140] [client 203.0.113.7:5] AH01144: no\n"
 )
