@@ -18,7 +18,7 @@ from logboom.cli.time_options import Zone, zone_from
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from logboom.clients.importing.importer import Importer, Progress
+    from logboom.clients.importing.importer import Importer, ImportProgress
 
 ANSWER_S_MAX: Final = 60.0
 """A server that is silent for longer is asked again."""
@@ -113,9 +113,9 @@ def import_files(
 
 async def _import(importer: "Importer", path: Path) -> int:
     """Import one file, and report it; returns the exit code."""
-    from logboom.clients.importing.importer import ImportFailedError, Progress
+    from logboom.clients.importing.importer import ImportFailedError, ImportProgress
 
-    done = Progress(path)
+    done = ImportProgress(path)
     started = time.monotonic()
     trouble = ""
     try:
@@ -130,7 +130,7 @@ async def _import(importer: "Importer", path: Path) -> int:
     return EXIT_FAILED if trouble or done.refused or done.unreadable else EXIT_OK
 
 
-def summary(done: "Progress", seconds: float) -> str:
+def summary(done: "ImportProgress", seconds: float) -> str:
     """Describe what became of a file."""
     parts = [f"{done.stored:,} entries stored"]
     parts += [f"{done.duplicates:,} stored before"] if done.duplicates else []
@@ -144,7 +144,7 @@ def summary(done: "Progress", seconds: float) -> str:
 
 
 @contextmanager
-def _bar(*, shown: bool) -> "Iterator[Callable[[Progress], object]]":
+def _bar(*, shown: bool) -> "Iterator[Callable[[ImportProgress], object]]":
     """Draw progress on stderr: a share of the file where its size is known, else only the number of entries."""
     if not shown or not sys.stderr.isatty():
         yield lambda _progress: None
@@ -162,7 +162,7 @@ def _bar(*, shown: bool) -> "Iterator[Callable[[Progress], object]]":
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, name="")
 
-        def on_progress(done: "Progress") -> None:
+        def on_progress(done: "ImportProgress") -> None:
             bar.update(
                 task,
                 completed=done.offset,

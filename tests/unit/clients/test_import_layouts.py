@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from logboom.clients.importing.layouts.base import Layout
 from logboom.clients.importing.layouts.registry import LAYOUTS, recognise
 from logboom.clients.importing.layouts.texts import CsvTable, SyslogFile, TimedText
-from logboom.clients.importing.source_file import SourceFile
+from logboom.clients.importing.log_file import LogFile
 
 ACCESS = (
     '203.0.113.7 - - [30/Nov/2026:04:12:09 +0100] "GET /api/pumps?id=3 HTTP/1.1" 200 512 "-" "curl/8.5.0"\n'
@@ -80,7 +80,7 @@ def entries_of(layout: Layout, data: bytes) -> list[dict[str, Any]]:
 def test_each_format_is_recognised(tmp_path: Path, name: str, data: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"\xef\xbb\xbf" + data.encode() if name == "csv" else data.encode())
-    found = recognise(SourceFile(path).sample)
+    found = recognise(LogFile(path).sample)
     assert found is LAYOUTS[name]
 
 
@@ -90,7 +90,7 @@ def test_each_format_is_recognised(tmp_path: Path, name: str, data: str) -> None
 def test_nothing_else_is(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
-    assert recognise(SourceFile(path).sample) is None
+    assert recognise(LogFile(path).sample) is None
 
 
 def test_access_logs() -> None:

@@ -1,4 +1,4 @@
-"""How far files were imported into a server: kept between runs, so that a further run goes on there."""
+"""Position up to which a file was imported into a server, kept between runs."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ TAIL_BYTES: Final = 4 << 10
 
 class _State(msgspec.Struct):
     path: str
-    """As it was at the last run, for the reader of the state file."""
+    """Path at the last run; only for people who look into the state file."""
     offset: int
     tail: str
 

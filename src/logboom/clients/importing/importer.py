@@ -17,7 +17,7 @@ import msgspec
 from logboom.clients.importing.import_state import TAIL_BYTES, ImportState, digest_of
 from logboom.clients.importing.layouts.base import Converted, Layout
 from logboom.clients.importing.layouts.registry import LAYOUTS, recognise
-from logboom.clients.importing.source_file import UNPACK_ERRORS, WINDOW_BYTES, SourceFile, Window
+from logboom.clients.importing.log_file import UNPACK_ERRORS, WINDOW_BYTES, LogFile, Window
 from logboom.clients.wire.http_api import HttpApi, NotReadableError, connection_errors
 from logboom.errors import DeliveryError
 
@@ -42,8 +42,8 @@ class ImportFailedError(DeliveryError):
 
 
 @dataclass
-class Progress:
-    """What was done of one file."""
+class ImportProgress:
+    """Progress and outcome of the import of one file."""
 
     path: Path
     layout: str = ""
@@ -60,7 +60,7 @@ class Progress:
     unreadable: int = 0
     """Records that do not have the file's layout, or are too long."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Why entries were refused."""
+    """Number of refused entries per reason."""
 
 
 class _Detail(msgspec.Struct):
@@ -103,7 +103,7 @@ class Importer:
         wait_s_max: float = 120.0,
         from_start: bool = False,
         state_folder: Path | None = None,
-        on_progress: Callable[[Progress], object] = lambda _progress: None,
+        on_progress: Callable[[ImportProgress], object] = lambda _progress: None,
     ) -> None:
         self._api = api
         self._session = session
@@ -115,14 +115,14 @@ class Importer:
         self._state_folder = state_folder
         self._on_progress = on_progress
 
-    async def import_file(self, path: Path, progress: Progress) -> None:
+    async def import_file(self, path: Path, progress: ImportProgress) -> None:
         """Import one file; `progress` is kept up to date.
 
         Raises:
             ImportFailedError: no layout fits, the file is damaged, or the server refuses or is away for too long.
         """
         try:
-            file = SourceFile(path)
+            file = LogFile(path)
         except OSError as error:
             raise ImportFailedError(f"it can't be read: {error.strerror or error}") from None
         layout = self._layout_of(file)
@@ -145,7 +145,7 @@ class Importer:
             self._on_progress(progress)
 
     @staticmethod
-    def _reached(file: SourceFile, state: ImportState) -> int:
+    def _reached(file: LogFile, state: ImportState) -> int:
         """Return where to go on; 0 where the last run has read another file with the same first line."""
         offset, digest = state.reached()
         try:
@@ -157,7 +157,7 @@ class Importer:
         has_grown = file.size is not None and file.size > offset
         return offset - len(last_line) if has_grown else offset  # a line that was being written is read again
 
-    def _layout_of(self, file: SourceFile) -> Layout:
+    def _layout_of(self, file: LogFile) -> Layout:
         sample = file.sample
         found = LAYOUTS[self._layout] if self._layout else recognise(sample)
         if found is None and not any(sample):
@@ -170,7 +170,7 @@ class Importer:
         return found(self._zone)
 
     async def _store(
-        self, file: SourceFile, window: Window, converted: Converted, progress: Progress
+        self, file: LogFile, window: Window, converted: Converted, progress: ImportProgress
     ) -> None:
         """Send a window until it is answered."""
         progress.unreadable += converted.unreadable
@@ -216,7 +216,7 @@ class Importer:
                 return account, 0.0
 
 
-async def _ahead(pieces: Iterator[Piece], progress: Progress) -> AsyncIterator[Piece]:
+async def _ahead(pieces: Iterator[Piece], progress: ImportProgress) -> AsyncIterator[Piece]:
     """Read and convert on a thread, one window ahead of the sender. Raises `ImportFailedError` for a damaged file."""
     ahead = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
     try:
@@ -229,7 +229,7 @@ async def _ahead(pieces: Iterator[Piece], progress: Progress) -> AsyncIterator[P
         await asyncio.gather(ahead, return_exceptions=True)
 
 
-def _converted(file: SourceFile, layout: Layout, offset: int) -> Iterator[Piece]:
+def _converted(file: LogFile, layout: Layout, offset: int) -> Iterator[Piece]:
     """Windows of a file and their entries, in order. Raises one of `UNPACK_ERRORS`."""
     for window in file.windows(layout, offset):
         yield window, layout.convert(window.data) if window.is_record else Converted(b"", 0, unreadable=1)

@@ -1,1 +1,1 @@
-"""Layouts of log files: which one a file has, and how its lines become entries."""
+"""Layouts of log files: recognition of a file's layout, and conversion of its lines into entries."""

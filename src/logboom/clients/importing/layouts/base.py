@@ -1,4 +1,4 @@
-"""What every layout of log files offers, and what it gets."""
+"""Base class of the layouts of log files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class Layout(ABC):
     """
 
     name: ClassVar[str]
-    """As in `--format`."""
+    """Value of `--format`."""
     about: ClassVar[str]
     """One line for the documentation."""
 

@@ -1,4 +1,4 @@
-"""What `journalctl -o export` writes: a field per line, binary ones with their length, a blank line per entry."""
+"""The systemd journal's export format: a field per line, binary ones with their length, then a blank line."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final

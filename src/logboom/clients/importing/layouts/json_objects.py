@@ -22,7 +22,7 @@ _docker: Final = msgspec.json.Decoder(_Docker)
 _fields: Final = msgspec.json.Decoder(dict[str, Any])
 
 
-class JsonLines(Layout):
+class JsonObjectLines(Layout):
     """Objects that are stored as they are; the server reads their times and levels by the usual names."""
 
     name: ClassVar[str] = "json"
@@ -39,7 +39,7 @@ class JsonLines(Layout):
 
 
 class DockerJson(Layout):
-    """What Docker's logging driver `json-file` writes."""
+    """Lines of Docker's logging driver `json-file`."""
 
     name: ClassVar[str] = "docker"
     about: ClassVar[str] = "Docker's json-file: log, stream, time, attrs"
@@ -75,7 +75,7 @@ MESSAGE_CHARS_MAX: Final = 256 << 10
 
 
 class JournalJson(Layout):
-    """What `journalctl -o json` writes."""
+    """Lines of `journalctl -o json`."""
 
     name: ClassVar[str] = "journal-json"
     about: ClassVar[str] = "journalctl -o json"

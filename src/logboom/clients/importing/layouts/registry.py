@@ -6,13 +6,13 @@ from typing import Final
 from logboom.clients.importing.layouts.access_log import AccessLog, ErrorLog
 from logboom.clients.importing.layouts.base import Layout
 from logboom.clients.importing.layouts.journal_export import JournalExport
-from logboom.clients.importing.layouts.json_objects import DockerJson, JournalJson, JsonLines
+from logboom.clients.importing.layouts.json_objects import DockerJson, JournalJson, JsonObjectLines
 from logboom.clients.importing.layouts.texts import CsvTable, Logfmt, PlainText, SyslogFile, TimedText
 
 LAYOUTS: Final[dict[str, type[Layout]]] = {
     layout.name: layout
     for layout in (
-        *(JournalExport, JournalJson, DockerJson, JsonLines),
+        *(JournalExport, JournalJson, DockerJson, JsonObjectLines),
         *(AccessLog, ErrorLog, SyslogFile, Logfmt, CsvTable, TimedText, PlainText),
     )
 }

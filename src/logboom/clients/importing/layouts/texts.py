@@ -42,7 +42,7 @@ _LEVEL: Final = re.compile(r"[\s:|\[\]<>-]*([A-Za-z]{3,9})\b")
 
 
 class SyslogFile(Layout):
-    """What syslog daemons write to files."""
+    """Files of syslog daemons."""
 
     name: ClassVar[str] = "syslog"
     about: ClassVar[str] = "syslog files: time, host, program, message"
@@ -271,7 +271,7 @@ class PlainText(Layout):
     """Any lines: each is a message without a time."""
 
     name: ClassVar[str] = "text"
-    about: ClassVar[str] = "any lines, each a message without a time of its own; never chosen by itself"
+    about: ClassVar[str] = "every line is a message without a time; only used on request"
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:

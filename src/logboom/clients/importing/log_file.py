@@ -26,25 +26,25 @@ IDENTITY_BYTES: Final = 4 << 10
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 
 UNPACK_ERRORS: Final = (OSError, EOFError, lzma.LZMAError, zstd.ZstdError)
-"""What reading a damaged file raises."""
+"""Exceptions that reading a damaged file raises."""
 
 
 class Window(NamedTuple):
     """Whole records of a file."""
 
     offset: int
-    """Where it begins, in unpacked bytes."""
+    """Start, in unpacked bytes."""
     data: bytes
     is_record: bool = True
     """False: data is the beginning of a record that is too long; the rest of it follows."""
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """End, in unpacked bytes."""
         return self.offset + len(self.data)
 
 
-class SourceFile:
+class LogFile:
     """A file, or a packed one, as unpacked bytes.
 
     Args:
