@@ -58,7 +58,7 @@ class LogFile:
         self.path = path
         self.packing = _packing_of(path)
         with self._open() as file:
-            self._head = file.read(SAMPLE_BYTES)
+            self._head: bytes = file.read(SAMPLE_BYTES)
 
     @property
     def identity(self) -> str:
@@ -82,7 +82,8 @@ class LogFile:
         with self._open() as file:
             start = max(0, offset - size)
             file.seek(start)
-            return file.read(offset - start)
+            data: bytes = file.read(offset - start)
+            return data
 
     def windows(self, layout: Layout, offset: int = 0) -> Iterator[Window]:
         """Cut the file, from the end of another window on. Raises one of `UNPACK_ERRORS` where it is damaged."""
