@@ -11,7 +11,7 @@ from logboom.model import REASONS_MAX, Batch, Receipt, Source, Verdict
 from logboom.pipeline.deduplicator import Deduplicator, RequestKey
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
-from logboom.protocols.collector import CollectorProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
 
 ACCEPTED, FILTERED, LIMITED, NOT_JSON = (
     Verdict.ACCEPTED,
