@@ -192,7 +192,7 @@ class Dialect(ABC):
         return self.encode(line)
 
     def doubt(self, payloads: Iterable[bytes]) -> None:  # noqa: B027 - most can't ask
-        """Have the next connection ask for these lines first, as they may be stored or not. For a dialect that `asks`."""
+        """Have the next connection ask for these lines first: they may be stored or not. For a dialect that `asks`."""
 
 
 def now_us() -> int:
