@@ -115,7 +115,7 @@ class Batch:
         self.settled_ns = 0
         """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
-        self.retry_after_s = 0.0
+        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`); missing ones are made."""
         self.keys: list[bytes] | bytes | None = None
         """One key per entry, or one for all of them, as JSON strings; None where the protocol has no keys."""
         self.digests: list[bytes] = []

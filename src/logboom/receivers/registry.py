@@ -10,11 +10,11 @@ NAMES: Final = (
     "device",
     "gateway",
     "collector",
+    "syslog",
+    "relp",
     "capnp",
     "grpc",
     "http",
-    "syslog",
-    "relp",
 )
 """Names of the receivers, each the name of its folder."""
 
