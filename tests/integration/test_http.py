@@ -313,7 +313,7 @@ def test_a_foreign_page_may_not_post(tmp_path: Path) -> None:
 
 def test_too_many_documents_at_once_are_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push_module, "HELD_BYTES_MAX", 0)
-    large = b'[{"a":"' + b"x" * entries_module.HELD_FREE_BYTES + b'"}]'
+    large = b'[{"a":"' + b"x" * push_module.HELD_FREE_BYTES + b'"}]'
 
     async def scenario(_: App, client: ClientSession) -> None:
         async with client.post("/api/entries", data=large) as answer:

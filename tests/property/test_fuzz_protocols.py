@@ -31,7 +31,7 @@ from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.receivers.grpc.entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
 from logboom.receivers.http_push import BodyError
 from logboom.testing.protocol_kit import check_protocol, cut
-from logboom.web import entries
+from logboom.web import uploads
 from logboom.web.bodies import LINE_TYPES, EntryLines, unpacking_of
 from logboom.web.messages import judge, one_line
 
@@ -82,7 +82,7 @@ def read_body(kind: str, encoding: str, pieces: list[bytes]) -> Body:
     status, text = 0, ""
     try:
         unpacking = unpacking_of(encoding)
-        lines = EntryLines(JsonLines(entries._ENTRY, LIMIT), kind, LIMIT)
+        lines = EntryLines(JsonLines(uploads._ENTRY, LIMIT), kind, LIMIT)
         for piece in pieces:
             for unpacked in unpacking.feed(piece):
                 lines.feed(unpacked)

@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from logboom.model import IMPORTED, Source
 from logboom.query.search import Page, Search
 from logboom.receivers.http_push import HttpRoute
 from logboom.web.push import serve_push
-from logboom.web.query import PageQuery, page_query
+from logboom.web.query import PageQuery, QueryError, import_source, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import SITE, Site
 from logboom.web.uploads import EntriesCodec
@@ -21,7 +22,18 @@ SEARCH_S_MAX: Final = 2.0
 
 async def post(request: web.Request) -> web.Response:
     """Store what the body holds; one verdict per entry."""
-    return await serve_push(_POST, request.app[SITE].settings, request)
+    site = request.app[SITE]
+    return await serve_push(_POST, site.settings, request, _source_of(request, site))
+
+
+def _source_of(request: web.Request, site: Site) -> Source:
+    """Return the source of the body's entries. Raises `web.HTTPBadRequest`."""
+    source = site.source(request.remote)
+    try:
+        name = import_source(request.query)
+    except QueryError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    return source if name is None else Source(IMPORTED, name, source.peer)
 
 
 _POST: Final = HttpRoute("POST", "/api/entries", EntriesCodec)

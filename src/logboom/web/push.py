@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from logboom.model import Batch, Receipt, Verdict
+from logboom.model import Batch, Receipt, Source, Verdict
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
@@ -35,18 +35,23 @@ RETRY_AFTER_S: Final = 1
 _TRY_AGAIN: Final = frozenset({429, 503})
 
 
-async def serve_push(route: HttpRoute, settings: Any, request: web.Request) -> web.Response:
+async def serve_push(
+    route: HttpRoute, settings: Any, request: web.Request, source: Source | None = None
+) -> web.Response:
     """Answer a request to a receiver's route.
 
     Args:
         route: of the receiver.
         settings: of the receiver, as they are now.
         request: whose body is not read yet.
+        source: of the entries; None: the peer.
     """
     opened = route.open(_head_of(request), settings)
     if isinstance(opened, HttpReply):
         return _response(opened)
-    return _response(await Pump(request, request.app[SITE], opened).run())
+    site = request.app[SITE]
+    pump = Pump(request, site, opened, source or site.source(request.remote))
+    return _response(await pump.run())
 
 
 def _head_of(request: web.Request) -> HttpRequest:
@@ -79,17 +84,18 @@ class Pump:
         request: whose body is read.
         site: of the listener.
         codec: of the request.
+        source: of the entries.
 
     Raises:
         web.HTTPBadRequest: the request's `Idempotency-Key` cannot be kept.
     """
 
-    def __init__(self, request: web.Request, site: Site, codec: HttpCodec) -> None:
+    def __init__(self, request: web.Request, site: Site, codec: HttpCodec, source: Source) -> None:
         self._request = request
         self._site = site
         self._codec = codec
         self._key = _key_of(request)
-        self._inlet = site.inlet(site.source(request.remote))
+        self._inlet = site.inlet(source)
 
     async def run(self) -> HttpReply:
         """Store what the body holds, and return the codec's reply."""
@@ -145,7 +151,7 @@ class Pump:
         await self._inlet.room()
         if self._key is not None and not batch.digests:
             batch.digests = self._key.digests(batch.entries)
-            batch.keys = [self._key.encoded] * len(batch.digests)
+            batch.keys = self._key.encoded
             if self._key.entries > REQUEST_ENTRIES_MAX:
                 text = f"more than {REQUEST_ENTRIES_MAX} entries under one {KEY_HEADER}: send smaller bodies"
                 raise BodyError(413, text)
