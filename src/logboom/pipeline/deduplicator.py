@@ -14,6 +14,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Final, NamedTuple
 
+from logboom.model import Batch
+
 DIGEST_BYTES: Final = 16
 """Bytes per digest: 128 bits, so that neither chance nor an attacker finds two pairs with the same one."""
 
@@ -55,6 +57,14 @@ def digest(key: bytes, entry: bytes, occurrence: int = 0) -> bytes:
     if occurrence:
         state.update(b"\n%d" % occurrence)
     return state.digest()
+
+
+def digests_of(batch: Batch) -> list[bytes]:
+    """Return the digest per entry of a batch whose entries have keys, or share one."""
+    entries = batch.entries.split(b"\n") if batch.entries else []
+    if isinstance(batch.keys, list):
+        return [digest(key, entry) for key, entry in zip(batch.keys, entries, strict=True)]
+    return [digest(batch.keys or b"", entry) for entry in entries]
 
 
 class Deduplicator:
