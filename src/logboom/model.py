@@ -115,11 +115,11 @@ class Batch:
         self.settled_ns = 0
         """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
-        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`); missing ones are made."""
+        self.retry_after_s = 0.0
         self.keys: list[bytes] | bytes | None = None
         """One key per entry, or one for all of them, as JSON strings; None where the protocol has no keys."""
         self.digests: list[bytes] = []
-        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`); the intake makes those missing."""
+        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`); missing ones are made."""
         self.duplicates: list[bytes] = []
         """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 
