@@ -159,7 +159,7 @@ class App:
         window_s = settings.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
         self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
+        self._keylog.open(self.journal.log)
 
     def _watch_over(self) -> None:
         """Who sends, and what is told to whom when something is wrong."""
@@ -168,20 +168,20 @@ class App:
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
         self.sources = SourceBook(
             data_dir,
-            lambda: self.journal.committed.next_sequence,
+            lambda: self.journal.log.end,
             report,
             factor=silent.factor,
             silent_s_min=silent.silent_s_min,
             burst_window_s=burst.window_s,
             clock=self._clock,
         )
-        self.source_reader = SourceReader(self.journal, self.sources)
+        self.source_reader = SourceReader(self.journal.log, self.sources)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            service = OutputService(OutputRunner(name, output, self.journal, self.log.event))
+            service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
             self.outputs[name] = Supervised(service, "output")
             await service.start()
 

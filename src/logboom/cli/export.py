@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logboom.clients.exporting import Exported, Progress
+    from logboom.journal.log import Log
     from logboom.web.query import ExportQuery
 
 
@@ -120,15 +121,14 @@ def _query(parameters: dict[str, str]) -> "ExportQuery":
 
 
 def _reading(
-    place: "Path | reading.Server", query: "ExportQuery", form: Format, parameters: dict[str, str]
+    place: "Log | reading.Server", query: "ExportQuery", form: Format, parameters: dict[str, str]
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """Return the function that writes the export into a file."""
     from logboom.clients import exporting
     from logboom.query.exporter import Export
-    from logboom.query.steps import Places
 
-    if isinstance(place, Path):
-        made = Export(Places(place), query.wanted, form, columns=query.columns)
+    if not isinstance(place, reading.Server):
+        made = Export(place, query.wanted, form, columns=query.columns)
         return lambda file, progress: exporting.export_journal(made, file, progress)
 
     import asyncio

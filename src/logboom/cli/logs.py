@@ -103,9 +103,9 @@ def _rows(where: Wanted, connection: Connection, words: dict[str, str | None], l
             asked = redislogs.connect(where.redis, where.redis_token)
         return redislogs.recent_rows(asked, wanted, limit)
     place = reading.place_of(where.url, where.data_dir, where.config, connection)
-    if isinstance(place, Path):
-        return recent.recent_rows(place, wanted, limit)
-    return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
+    if isinstance(place, reading.Server):
+        return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
+    return recent.recent_rows(place, wanted, limit)
 
 
 def filter_from(**words: str | None) -> "Filter":

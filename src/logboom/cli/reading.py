@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from logboom.cli.trust import Connection
     from logboom.clients.http_api import HttpApi
+    from logboom.journal.log import Log
     from logboom.model import Record
 
 Url = Annotated[
@@ -39,14 +40,14 @@ class Server(NamedTuple):
 
 def place_of(
     url: str | None, data_dir: str | None, config: Path | None, connection: "Connection"
-) -> Path | Server:
-    """Find where to read: the folder of a journal, or a server. Wrong words end the command.
+) -> "Log | Server":
+    """Find where to read: a journal, or a server. Wrong words end the command.
 
     Raises:
         StorageError: the data directory that was named has no journal.
         ConfigError: the settings that name it are wrong.
     """
-    from logboom.clients.recent import journal_folder
+    from logboom.clients.recent import journal_log
 
     if url and (data_dir or config):
         raise typer.BadParameter("--url and --data-dir or --config: choose one")
@@ -54,7 +55,7 @@ def place_of(
         return Server(api_of(url, connection))
     folder = options.data_dir_of(data_dir, config)
     if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir():
-        return journal_folder(folder)
+        return journal_log(folder)
     say(f"💬 there is no journal in {folder}: asking the server at {options.URL_DEFAULT}")
     return Server(api_of(options.URL_DEFAULT, connection), is_guess=True)
 

@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Final
 
 from logboom.formats.records import SENDER_KEYS, reading_of, records_of, sender
-from logboom.journal.reader import Block
+from logboom.journal.log import Block, Log, blocks
 from logboom.model import Record
 from logboom.query.entry_facts import level_names, read_facts
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
 
 SOURCES_MAX: Final = 10_000
 """Sources counted one by one: senders choose their names, which must not fill the memory."""
@@ -84,17 +82,17 @@ class SourceCounts:
                 words[cut if cut in words or len(words) < WORDS_MAX else OTHERS] += count
 
 
-def count_sources(folder: Path, wanted: Filter, progress: Progress) -> dict[str, SourceCounts]:
+def count_sources(log: Log, wanted: Filter, progress: Progress) -> dict[str, SourceCounts]:
     """The statistics of all sources of a journal, by name; in bounded memory.
 
     Args:
-        folder: the journal's.
+        log: the journal.
         wanted: which entries are counted.
         progress: called after each block.
     """
-    places, matcher, tally = Places(folder), Matcher(wanted), _Tally()
-    first, end = places.bounds(wanted.since, wanted.until)
-    for block in places.blocks(first, end):
+    matcher, tally = Matcher(wanted), _Tally()
+    first, end = log.bounds(wanted.since, wanted.until)
+    for block in blocks(log, first, end):
         found = matcher.matching(block)
         if isinstance(found, Block):
             tally.add(found.data, found.count)

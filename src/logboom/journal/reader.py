@@ -1,45 +1,13 @@
 """Reading the journal by position: blocks of raw lines, from any sequence on."""
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
 
-from logboom.formats.envelope import RECEIVED_AT
-from logboom.formats.records import is_canonical
 from logboom.journal.index import rebuild_index
+from logboom.journal.log import BLOCK_BYTES, Block, nth_line_end
 from logboom.journal.segments import Segment, find_segment, list_segments, seek
 from logboom.journal.writer import Committed
-
-BLOCK_BYTES: Final = 1 << 20
-"""Bytes of a block: what a reader holds in memory at once."""
-
-
-class Block(NamedTuple):
-    """Whole journal lines, in order, without a gap."""
-
-    first_sequence: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a block
-    data: bytes
-    """The lines, each with its newline."""
-
-    @property
-    def next_sequence(self) -> int:
-        """The sequence after the last of the block."""
-        return self.first_sequence + self.count
-
-
-class Readable(Protocol):
-    """What those who follow a journal need of `journal.Journal`."""
-
-    folder: Path
-    grown: threading.Condition
-    """Notified after each commit."""
-
-    @property
-    def committed(self) -> Committed:
-        """How far it may be read."""
 
 
 class JournalReader:
@@ -167,17 +135,3 @@ class JournalReader:
         self.close()
         self.position = max(self.position, following)
         return True
-
-
-def moment_of(data: bytes) -> str:
-    """The receive time of the first of some lines, as the journal has it; empty when it is damaged."""
-    text = data[RECEIVED_AT].decode("ascii", "replace")
-    return text if is_canonical(text) else ""
-
-
-def nth_line_end(data: bytes, number: int) -> int:
-    """The offset after the `number`-th newline of `data`."""
-    end = 0
-    for _ in range(number):
-        end = data.index(b"\n", end) + 1
-    return end

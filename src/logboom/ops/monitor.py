@@ -100,7 +100,7 @@ class Monitor:
         self.clock = clock
         self.wall = wall
         self.connections_left = connections_left
-        self.kept = KeptEntries(journal, clock)
+        self.kept = KeptEntries(journal.log, clock)
         self.started = clock()
         self.draining = False
         """The server is being stopped."""

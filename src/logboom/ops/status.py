@@ -1,11 +1,9 @@
 """`/api/status`: everything the Overview shows at a glance, in one document."""
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from logboom.journal.segments import list_segments
+from logboom.journal.journal import Journal
 from logboom.ops.alerts.engine import Alert
 from logboom.ops.alerts.settings import CRITICAL, WARNING
 from logboom.ops.health import trouble_of
@@ -41,39 +39,26 @@ def _worst(firing: Sequence[Alert]) -> str | None:
     return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
 
 
-def journal_size(monitor: Monitor) -> tuple[int, int, int]:
-    """The first sequence that is still there, the bytes and the number of all segments."""
-    segments = list_segments(monitor.journal.folder)
-    size = 0
-    for segment in segments:
-        try:
-            size += segment.path.stat().st_size
-        except FileNotFoundError:  # retention was faster
-            continue
-    return (segments[0].first if segments else 0), size, len(segments)
-
-
 def _journal(monitor: Monitor) -> dict[str, Any]:
     journal = monitor.journal
-    oldest, size, segments = journal_size(monitor)
+    oldest, size, segments = journal.log.extent()
     trouble = journal.trouble
     return {
-        "entries": journal.committed.next_sequence,
+        "entries": journal.log.end,
         "oldest_sequence": oldest,
         "bytes": size,
         "segments": segments,
-        "free_bytes": _free_bytes(journal.folder),
+        "free_bytes": _free_bytes(journal),
         "writable": trouble is None,
         "trouble": trouble,
         "last_commit_s": journal.last_commit_s or None,  # there was none yet
     }
 
 
-def _free_bytes(folder: Path) -> int | None:
-    """Asked now: the journal itself only looks when it writes."""
+def _free_bytes(journal: Journal) -> int | None:
     try:
-        return shutil.disk_usage(folder).free
-    except OSError:  # the journal's own trouble is told by `writable`
+        return journal.free_bytes
+    except OSError:  # reported by `writable`
         return None
 
 

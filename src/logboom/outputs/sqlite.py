@@ -14,7 +14,7 @@ from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.outputs.base import PathSettings
 from logboom.outputs.files import Place

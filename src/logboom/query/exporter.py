@@ -5,9 +5,8 @@ from collections.abc import Generator, Sequence
 from typing import Final, NamedTuple
 
 from logboom.formats.csv_rows import COLUMN_CHARS_MAX, COLUMNS, COLUMNS_MAX, csv_rows, header
-from logboom.journal.reader import Block
+from logboom.journal.log import Block, Log, blocks
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
 
 FORMATS: Final = ("csv", "jsonl")
 
@@ -31,7 +30,7 @@ class Export:
     """One export, over a range that is fixed when it is made: what comes later is not part of it.
 
     Args:
-        places: of the journal.
+        log: the journal.
         wanted: which entries; exactly those that a search shows.
         form: `csv` or `jsonl`. JSON lines are the journal's own, byte for byte.
         columns: of CSV; see `csv_rows.csv_rows`.
@@ -41,7 +40,7 @@ class Export:
 
     def __init__(
         self,
-        places: Places,
+        log: Log,
         wanted: Filter,
         form: str,
         *,
@@ -49,10 +48,10 @@ class Export:
         start: int = 0,
         end: int | None = None,
     ) -> None:
-        self._places = places
+        self._log = log
         self._matcher = Matcher(wanted)
         self._columns = tuple(columns) if form == "csv" else None
-        self.first, self.end = places.bounds(wanted.since, wanted.until, start, end)
+        self.first, self.end = log.bounds(wanted.since, wanted.until, start, end)
         """The range: the first sequence, and the one after the last."""
 
     @property
@@ -62,7 +61,7 @@ class Export:
 
     def pieces(self) -> Generator[Piece]:
         """The export, block by block; on a thread. Close it when it is not read to its end."""
-        for block in self._places.blocks(self.first, self.end, BLOCK_BYTES):
+        for block in blocks(self._log, self.first, self.end, BLOCK_BYTES):
             found = self._matcher.matching(block)
             if isinstance(found, Block):
                 sequences: Sequence[int] = range(block.first_sequence, block.next_sequence)

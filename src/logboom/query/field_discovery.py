@@ -6,9 +6,8 @@ from typing import Final, NamedTuple
 
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
-from logboom.journal.reader import Block, moment_of
+from logboom.journal.log import Block, Log, moment_of
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
 
 FIELDS_MAX: Final = 100
 """Fields that are told; nobody picks from a longer list."""
@@ -49,7 +48,7 @@ class Fields(NamedTuple):
 
 
 def find_fields(
-    places: Places,
+    log: Log,
     wanted: Filter,
     give_up: Callable[[], bool] = lambda: False,
     end: int | None = None,
@@ -57,19 +56,19 @@ def find_fields(
     """The numeric fields of the entries that match, newest entries first.
 
     Args:
-        places: of the journal.
+        log: the journal.
         wanted: which entries.
         give_up: asked after each step of about a megabyte; True ends the search.
         end: no sequence from this one on; `before` of an earlier answer continues it.
     """
     matcher = Matcher(wanted)
-    start, end = places.bounds(wanted.since, wanted.until, 0, end)
+    start, end = log.bounds(wanted.since, wanted.until, 0, end)
     fields: dict[str, Field] = {}
     bytes_left, before, reached_at = READ_BYTES_MAX, None, ""
-    for step in places.steps_back(start, end):
+    for step in log.steps_back(start, end):
         newer, moments = fields, list[str]()
         fields = {}
-        for block in places.blocks_of(step, BLOCK_BYTES):
+        for block in log.blocks_of(step, BLOCK_BYTES):
             moments.append(moment_of(block.data))
             bytes_left -= _look(block, matcher, fields)
         reached_at = next(iter(moments), reached_at)

@@ -9,7 +9,7 @@ import msgspec
 from logboom.formats.levelled import DAMAGE, read_lines
 from logboom.formats.partial import fields_struct, line_struct, places_of
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, irradiance_of, number_of
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 
 _PLAIN: Final = {int, float}
 _PLAIN_MAX: Final = 1e300

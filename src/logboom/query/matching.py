@@ -10,7 +10,7 @@ from logboom.formats.entry_level import level_of
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sender
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.entry_facts import are_from, level_names, read_facts, read_levels
 from logboom.query.text_search import PLAIN, SearchText

@@ -5,13 +5,10 @@ held but one block and the page itself, however long the journal is.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.journal.reader import moment_of
-from logboom.journal.writer import Committed
+from logboom.journal.log import Log, blocks, moment_of
 from logboom.query.matching import Filter, Found, Matcher
-from logboom.query.steps import Places
 
 PAGE_BYTES_MAX: Final = 8 << 20
 """Bytes of entries on one page: entries may have a megabyte each, a page's number of them is no bound."""
@@ -38,30 +35,28 @@ class Search:
     """A journal to be looked through.
 
     Args:
-        folder: the journal's folder.
-        committed: how far the writer is; None: no writer in this process.
+        log: the journal.
         give_up: asked after each block; True ends the search with what was found so far.
     """
 
     def __init__(
         self,
-        folder: Path,
-        committed: Callable[[], Committed] | None = None,
+        log: Log,
         give_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._places = Places(folder, committed)
+        self._log = log
         self._give_up = give_up
 
     def place(self, wanted: Filter, start: int = 0) -> int:
         """The first sequence from `start` on that can match; times are looked up in the index."""
-        return self._places.bounds(wanted.since, wanted.until, start, None)[0]
+        return self._log.bounds(wanted.since, wanted.until, start, None)[0]
 
     def forward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:
         """The first matches of the sequences from `start` to before `end`, oldest first."""
-        start, end = self._places.bounds(wanted.since, wanted.until, start, end)
+        start, end = self._log.bounds(wanted.since, wanted.until, start, end)
         page = _Collector(limit)
         matcher, position, reached_at = Matcher(wanted), start, ""
-        for block in self._places.blocks(start, end):
+        for block in blocks(self._log, start, end):
             found = page.add(matcher.first(block, page.left))
             position = found[-1].record.sequence + 1 if page.full else block.next_sequence
             reached_at = found[-1].record.received_at if page.full else _last_moment(block.data)
@@ -75,12 +70,12 @@ class Search:
 
     def backward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:
         """The last matches of the sequences from `start` to before `end`, newest first."""
-        start, end = self._places.bounds(wanted.since, wanted.until, start, end)
+        start, end = self._log.bounds(wanted.since, wanted.until, start, end)
         page = _Collector(limit)
         matcher, position, reached_at = Matcher(wanted), end, ""
-        for step in self._places.steps_back(start, end):
+        for step in self._log.steps_back(start, end):
             newest_first, moments = list[Found](), list[str]()
-            for block in self._places.blocks_of(step):
+            for block in self._log.blocks_of(step):
                 moments.append(moment_of(block.data))
                 newest_first[:0] = matcher.last(block, page.left)
                 del newest_first[page.left :]

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from logboom.formats.buckets import Buckets, microseconds
 from logboom.formats.records import sender
+from logboom.journal.log import Log, Step
 from logboom.query.field_values import Measures
 from logboom.query.matching import Filter, Matcher
 from logboom.query.step_cache import StepCache
-from logboom.query.steps import Places, Step
 
 BLOCK_BYTES: Final = 128 << 10
 """Decoding and adding up a block holds the interpreter for about a millisecond."""
@@ -97,12 +97,12 @@ class SeriesReader:
     """Reads a journal's series. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._kept: StepCache[_Part] = StepCache(places, VALUES_MAX)
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._kept: StepCache[_Part] = StepCache(log, VALUES_MAX)
 
     def read(
         self,
@@ -142,7 +142,7 @@ class SeriesReader:
         """Read what matches in a step."""
         parts = [
             _part_of(measures, fields, width, lines)
-            for block in self._places.blocks_of(step, BLOCK_BYTES)
+            for block in self._log.blocks_of(step, BLOCK_BYTES)
             if (lines := measures.decode(matcher.matching(block)))
         ]
         if not parts:

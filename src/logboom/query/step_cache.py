@@ -13,8 +13,8 @@ from heapq import heapify, heappop, heappush
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
+from logboom.journal.log import Log, Step
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places, Step
 
 PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
@@ -180,12 +180,12 @@ class StepCache(Generic[P]):
     """Aggregates of a journal's steps, newest first. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
         size_max: size of all kept aggregates at most, in the unit of their content.
     """
 
-    def __init__(self, places: Places, size_max: int) -> None:
-        self._places = places
+    def __init__(self, log: Log, size_max: int) -> None:
+        self._log = log
         self._size_max = size_max
         self._lock = threading.Lock()
         self._pictures: dict[Hashable, _Picture[P]] = {}
@@ -211,17 +211,17 @@ class StepCache(Generic[P]):
         key = (timeless, kind)
         since = microseconds(wanted.since) if wanted.since else 0
         until = microseconds(wanted.until) if wanted.until else _ALWAYS
-        asked = _Range(since, until, *self._places.bounds(wanted.since, wanted.until))
+        asked = _Range(since, until, *self._log.bounds(wanted.since, wanted.until))
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
         reached, reads = asked.end, 0
-        for step in self._places.steps_back(asked.start, asked.end):
+        for step in self._log.steps_back(asked.start, asked.end):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
             if run is None and step.whole:
                 run = _Run(step.start, step.end, 1, read(step, everywhen))
                 reads += 1
-                if step.is_there:  # else it may hold less than the step
+                if self._log.holds(step):  # else it may hold less than the step
                     self._keep(key, run, asked)
                     reads += READS_MIN
             if run is None or not asked.has_all_of(run.part):

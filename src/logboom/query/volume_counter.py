@@ -9,11 +9,10 @@ from typing import Any, Final, NamedTuple
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.formats.records import records_of
-from logboom.journal.reader import Block
+from logboom.journal.log import Block, Log, Step
 from logboom.query.entry_facts import count_levels, level_names, read_levels
 from logboom.query.matching import Filter, Matcher
 from logboom.query.step_cache import StepCache
-from logboom.query.steps import Places, Step, step_data
 from logboom.remembered import Remembered
 
 CELLS_MAX: Final = 100_000
@@ -115,12 +114,12 @@ class VolumeCounter:
     """Counts a journal's entries. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._kept: StepCache[_Counted] = StepCache(places, CELLS_MAX)
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._kept: StepCache[_Counted] = StepCache(log, CELLS_MAX)
 
     def count(self, wanted: Filter, buckets: Buckets, give_up: Callable[[], bool] = lambda: False) -> Volume:
         """Count what matches.
@@ -139,11 +138,13 @@ class VolumeCounter:
 
     def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
         """Count what matches in a step."""
-        counted = _count_whole(step, resolution) if step.whole and matcher.takes_everything else None
+        counted = (
+            _count_whole(self._log, step, resolution) if step.whole and matcher.takes_everything else None
+        )
         if counted is not None:
             return counted
         parts = []
-        for block in self._places.blocks_of(step):
+        for block in self._log.blocks_of(step):
             found = matcher.matching(block)
             if isinstance(found, Block):
                 data, count = found.data, found.count
@@ -159,14 +160,14 @@ class VolumeCounter:
         return _together(parts) if parts else _NOTHING  # of a rare match most steps hold nothing
 
 
-def _count_whole(step: Step, resolution: int) -> _Counted | None:
+def _count_whole(log: Log, step: Step, resolution: int) -> _Counted | None:
     """Count all of a step; None when it holds anything but its lines, for the thorough reader to look at."""
     parts, count = [], 0
-    for data in step_data(step):
-        found = read_levels(data)
+    for block in log.blocks_of(step):
+        found = read_levels(block.data, block.count)
         if found is None:
             return None
-        parts.append(_count(data, found, resolution))
+        parts.append(_count(block.data, found, resolution))
         count += len(found)
     return _together(parts) if count == step.end - step.start else None
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from aiohttp import web
 
-from logboom.journal.journal import Journal
+from logboom.journal.log import Log
 from logboom.model import Report, Source
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Intake, Limit
@@ -59,7 +59,7 @@ class Site:
         name: the listener's.
         settings: may be replaced while running.
         intake: where batches go.
-        journal: what is read.
+        log: the journal, to be read.
         turns: see `ListenerContext`.
         report: the operational log.
         unread: the answers that wait for their clients.
@@ -72,7 +72,7 @@ class Site:
         name: str,
         settings: ListenerSettings,
         intake: Intake,
-        journal: Journal,
+        log: Log,
         turns: Turns,
         report: Report,
         unread: Unread[Any],
@@ -81,7 +81,7 @@ class Site:
         self.name = name
         self.settings = settings
         self.intake = intake
-        self.journal = journal
+        self.log = log
         self.turns = turns
         self.report = report
         self.tokens = tokens
@@ -104,7 +104,7 @@ class Site:
         self.closing = False
         """The server is being stopped: long-lived answers end."""
         self._advanced = asyncio.Event()
-        self._next_unstored_id = journal.committed.next_sequence + 1
+        self._next_unstored_id = log.end + 1
         self.closers: set[Callable[[], Coroutine[None, None, None]]] = set()
         """What ends each peer of the WebSocket, politely."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import suffix
 from logboom.ops import sources as sources_module
 from logboom.ops.source_lines import MESSAGE_CHARS_MAX, senders_of

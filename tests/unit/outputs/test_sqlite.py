@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from logboom.errors import ConfigError, OutputError
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs import sqlite, sqlite_schema
 from logboom.outputs.registry import make_outputs
