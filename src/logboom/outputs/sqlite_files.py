@@ -48,8 +48,9 @@ class DatabaseFiles:
 
     def look(self) -> Place:
         """Find out what other programs did to the database file."""
-        status = os.fstat(self._descriptor)
-        if _identity(self.path) != (status.st_ino, status.st_dev):
+        found = _identity(self.path)
+        status = os.fstat(self._descriptor)  # after the path: a file that was replaced meanwhile has lost its link
+        if found != (status.st_ino, status.st_dev):
             return Place.MOVED if status.st_nlink else Place.DELETED
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         if not header.startswith(_MAGIC):

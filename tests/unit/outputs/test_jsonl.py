@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.journal.log import Block
@@ -44,7 +44,6 @@ entries = st.tuples(st.dictionaries(keys, values).map(msgspec.json.encode), text
 
 
 # Generating is the slow part here, and a busy machine is no failure.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(entries, min_size=1, max_size=6))
 def test_any_entries_of_any_sources(found: Lined) -> None:
     assert strip_tails(journal_lines(found), len(found)) == jsonl_lines(found)
