@@ -25,6 +25,7 @@ from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
+from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.notify import ServiceNotifier
 from logboom.ops.operations import Operations
@@ -115,6 +116,7 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
+            await self.index_service.start()
             if few := self.open_files.started():
                 self.log.warning(few)
         except BaseException as error:
@@ -123,7 +125,9 @@ class App:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
+        supervised += [
+            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
+        ]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
@@ -176,6 +180,8 @@ class App:
             clock=self._clock,
         )
         self.source_reader = SourceReader(self.journal.log, self.sources)
+        self.index_service = IndexService(self.journal.folder, self.journal.log, report)
+        self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
@@ -312,6 +318,7 @@ class App:
             await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
+            await asyncio.to_thread(self.index_service.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.journal.index import received_at_ns
-from logboom.journal.log import BLOCK_BYTES, QUERY_BLOCK_BYTES, Block, Extent, Log, Step, blocks
+from logboom.journal.log import BLOCK_BYTES, QUERY_BLOCK_BYTES, Block, Extent, Log, Step, Usable, blocks
+from logboom.journal.times import Span
 
 FAR_PAST, FAR_FUTURE = "1980-01-01T00:00:00.000000+00:00", "2190-01-01T00:00:00.000000+00:00"
 
@@ -121,7 +122,9 @@ class MemoryLog:
         low, high = max(low, start), min(high, self.end if end is None else end)
         return min(low, self.end), max(min(low, self.end), high)
 
-    def steps_back(self, start: int, end: int) -> Iterator[Step]:
+    def steps_back(
+        self, start: int, end: int, span: Span | None = None, usable: Usable | None = None
+    ) -> Iterator[Step]:
         while end > start:
             begin = max(start, (end - 1) // self.step_lines * self.step_lines)
             is_whole = not begin % self.step_lines and not end % self.step_lines

@@ -13,7 +13,7 @@ from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody
 from logboom.cli.groups import grouped
 from logboom.cli.progress import entries_progress
 from logboom.cli.speaking import TerminalBytes, say
-from logboom.cli.times import From, To, Zone, exact
+from logboom.cli.times import By, From, TimeOf, To, Zone, exact
 from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def export(
     *,
     from_: From = None,
     to: To = None,
+    by: By = TimeOf.TIME,
     tz: Zone = "",
     form: _Format = Format.CSV,
     source: options.Source = None,
@@ -93,6 +94,7 @@ def export(
         "source": source,
         "listener": listener,
         "q": text,
+        "by": None if by is TimeOf.TIME else by.value,
     }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}

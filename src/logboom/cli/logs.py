@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LIMIT_DEFAULT: Final = 50
 
+WRONG_CLOCK: Final = " (wrong clock)"
+"""Follows the receive time of an entry whose own time can't be right."""
+
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ENTRIES", help="The last ones.")]
 _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `logboom stats`.")]
 
@@ -130,7 +133,7 @@ def _write(rows: "list[Row]", zone: "tzinfo | None") -> None:
 
     cells = [
         (
-            shown_time(row.time, zone),
+            shown_time(row.time, zone) + (WRONG_CLOCK if row.data.get("wrong_clock") else ""),
             row.source,
             row.kind,
             row.message.replace("\n", " ⏎ "),

@@ -11,7 +11,7 @@ from logboom.cli.connecting import wrong_usage
 from logboom.cli.groups import grouped
 from logboom.cli.logs import Wanted, filter_from, write_json
 from logboom.cli.progress import entries_progress
-from logboom.cli.times import Span
+from logboom.cli.times import Span, TimeOf
 from logboom.cli.trust import Connection
 from logboom.formats.asked_times import shown_time
 
@@ -69,7 +69,7 @@ def show_stats(
 ) -> None:
     """Count, and print what was counted."""
     if where.redis:
-        if level or span.since or span.until:
+        if level or span.since or span.until or span.by is not TimeOf.TIME:
             raise typer.BadParameter("the statistics in Redis can't be narrowed by level or time")
         sources = _counted_in_redis(where.redis, where.redis_token, source or "")
     else:
@@ -88,7 +88,7 @@ def _counted(
     wanted = filter_from(**words)
     place = reading.place_of(where.url, where.data_dir, where.config, connection)
     if isinstance(place, reading.Server):
-        return counting.count_records(reading.records_of_server(place, words))
+        return counting.count_records(reading.records_of_server(place, words), by_arrival=wanted.by_arrival)
     with entries_progress() as progress:
         return counting.count_sources(place, wanted, progress)
 

@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from logboom.journal.counts import times_of_counts
 from logboom.journal.index import rebuild_index, received_at_ns
-from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, head
+from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
+from logboom.journal.times import Span, StepKey, Times, read_times
 from logboom.journal.writer import Committed
 
 _HEAD_BYTES: Final = 64
@@ -22,6 +24,9 @@ _TAIL_BYTES: Final = 64 << 10
 """Bytes that are read at first to find the last line of a segment."""
 
 _END: Final = 1 << 63
+
+SEGMENTS_MAX: Final = 100_000
+"""Segments whose times are held in memory, some 20 MB: 25 TB of journal."""
 
 
 class FolderLog:
@@ -42,6 +47,8 @@ class FolderLog:
         self._folder = folder
         self._committed = committed
         self.grown = grown or threading.Condition()
+        self._segment_times: dict[int, Times] = {}
+        """Times of segments that are complete and known, by first sequence."""
 
     @property
     def end(self) -> int:
@@ -99,21 +106,47 @@ class FolderLog:
             high = min(high, _end_of(segments, until))
         return min(low, last), max(min(low, last), high)
 
-    def steps_back(self, start: int, end: int) -> Iterator[Step]:
+    def steps_back(
+        self, start: int, end: int, span: Span | None = None, usable: Usable | None = None
+    ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
         for segment in reversed(list_segments(self._folder)):
-            following = _end_point(segment, newer)
-            newer = segment
-            for point in reversed(points_of(segment)):
-                if end <= start:
-                    return
-                if point.sequence < end:
-                    is_whole = following is not None and following.sequence == end and point.sequence >= start
-                    size = following.offset - point.offset if following is not None and is_whole else 0
-                    yield Step(max(point.sequence, start), end, size > 0, segment.first, point.offset, size)
-                    end = point.sequence
-                following = point
+            following_segment, newer = newer, segment
+            if end <= start:
+                return
+            if segment.first >= end:
+                continue
+            if not self._may_meet(segment, following_segment, span):
+                end = segment.first
+                continue
+            counted = None
+            if usable is not None and following_segment is not None and start <= segment.first:
+                counted = _counted(segment, following_segment, end)
+            if counted is not None and usable is not None and usable(counted.counts or b""):
+                yield counted
+                end = segment.first
+                continue
+            known = read_times(segment)
+            for step in _steps_of(segment, following_segment, start, end):
+                times = known.get(StepKey(step.start, step.end, step.offset, step.size))
+                if times is None or span is None or times.meets(span):
+                    yield step._replace(times=times)
+                end = step.start
+
+    def _may_meet(self, segment: Segment, newer: Segment | None, span: Span | None) -> bool:
+        """Return whether a segment may hold entries of a span."""
+        if span is None or newer is None:
+            return True
+        times = self._segment_times.get(segment.first)
+        if times is None:
+            times = _times_of(segment, newer)
+            if times is None:
+                return True
+            if len(self._segment_times) >= SEGMENTS_MAX:
+                self._segment_times.clear()
+            self._segment_times[segment.first] = times
+        return times.meets(span)
 
     def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:
         """See `log.Log`. Whole steps are read without a look at the index."""
@@ -150,6 +183,45 @@ class FolderLog:
                 position, offset = block.next_sequence, offset + len(data)
         finally:
             os.close(descriptor)
+
+
+def _steps_of(segment: Segment, newer: Segment | None, start: int, end: int) -> Iterator[Step]:
+    """Yield the steps of one segment, newest first."""
+    following = _end_point(segment, newer)
+    for point in reversed(points_of(segment)):
+        if end <= start:
+            return
+        if point.sequence < end:
+            is_whole = following is not None and following.sequence == end and point.sequence >= start
+            size = following.offset - point.offset if following is not None and is_whole else 0
+            yield Step(max(point.sequence, start), end, size > 0, segment.first, point.offset, size)
+            end = point.sequence
+        following = point
+
+
+def _times_of(segment: Segment, newer: Segment) -> Times | None:
+    """Return the times of a whole segment; None when those of a step are missing."""
+    known, times = read_times(segment), Times()
+    for step in _steps_of(segment, newer, segment.first, newer.first):
+        found = known.get(StepKey(step.start, step.end, step.offset, step.size))
+        if found is None:
+            return None
+        times = times.joined(found)
+    return times
+
+
+def _counted(segment: Segment, newer: Segment, end: int) -> Step | None:
+    """Return a segment as one step with its roll-up; None when it has none, or is not all before `end`."""
+    if newer.first > end:
+        return None
+    try:
+        size, data = segment.path.stat().st_size, segment.counts_path.read_bytes()
+    except OSError:
+        return None
+    times = times_of_counts(data, segment.first, newer.first, size)
+    if times is None:
+        return None
+    return Step(segment.first, newer.first, size > 0, segment.first, 0, size, times, data)
 
 
 def _size_of(segment: Segment) -> int:

@@ -5,12 +5,13 @@ place: readers know neither files nor segments.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final, NamedTuple, Protocol
 
+from logboom.formats.entry_time import is_canonical
 from logboom.formats.envelope import RECEIVED_AT
-from logboom.formats.records import is_canonical
+from logboom.journal.times import Span, Times
 
 BLOCK_BYTES: Final = 1 << 20
 """Default size of a block: what a reader holds in memory at once."""
@@ -48,6 +49,14 @@ class Step(NamedTuple):
     """Start of the step in its file, bytes; meaningful when it is `whole`."""
     size: int
     """Bytes; 0 when the step is not `whole`."""
+    times: Times | None = None
+    """The times of its entries; None: not known, the step may hold entries of any time."""
+    counts: bytes | None = None
+    """The roll-up of a step that is a whole segment (`query.roll_up`)."""
+
+
+Usable = Callable[[bytes], bool]
+"""Returns whether a roll-up answers a query."""
 
 
 class Extent(NamedTuple):
@@ -118,8 +127,18 @@ class Log(Protocol):
             end: no sequence from this one on.
         """
 
-    def steps_back(self, start: int, end: int) -> Iterator[Step]:
-        """Yield the steps from the one before `end` back to the one that holds `start`."""
+    def steps_back(
+        self, start: int, end: int, span: Span | None = None, usable: Usable | None = None
+    ) -> Iterator[Step]:
+        """Yield the steps from the one before `end` back to the one that holds `start`.
+
+        Args:
+            start: the first sequence.
+            end: the sequence after the last one.
+            span: steps without an entry of that time may be left out.
+            usable: asked for each roll-up of a segment within the range; where it returns true, the segment is one
+                step, with its roll-up. A log may have none.
+        """
 
     def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:
         """Yield the blocks of a step. Ends early when they were deleted.

@@ -13,6 +13,7 @@ from logboom.ops.supervisor import Supervised
 from logboom.outputs.service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
+from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
 
 TICK_S: Final = 1.0
@@ -101,6 +102,7 @@ class Monitor:
         self.wall = wall
         self.connections_left = connections_left
         self.kept = KeptEntries(journal.log, clock)
+        self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
         self.started = clock()
         self.draining = False
         """The server is being stopped."""

@@ -52,6 +52,7 @@ def _journal(monitor: Monitor) -> dict[str, Any]:
         "writable": trouble is None,
         "trouble": trouble,
         "last_commit_s": journal.last_commit_s or None,  # there was none yet
+        "index": monitor.index_progress()._asdict(),
     }
 
 

@@ -312,6 +312,6 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def _rows_of(lines: Lines, records: list[Record]) -> Iterator[Row]:
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     for record, line in zip(records, texts, strict=False):
-        sequence, received_at, time_, source, listener, level, message, _ = record
+        sequence, received_at, time_, source, listener, level, message, *_ = record
         severity, text = SEVERITY.get(level), sent_text(record, line)
         yield sequence, received_at, time_, source, listener, level, severity, message, text

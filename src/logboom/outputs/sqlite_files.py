@@ -49,7 +49,9 @@ class DatabaseFiles:
     def look(self) -> Place:
         """Find out what other programs did to the database file."""
         found = _identity(self.path)
-        status = os.fstat(self._descriptor)  # after the path: a file that was replaced meanwhile has lost its link
+        status = os.fstat(
+            self._descriptor
+        )  # after the path: a file that was replaced meanwhile has lost its link
         if found != (status.st_ino, status.st_dev):
             return Place.MOVED if status.st_nlink else Place.DELETED
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from logboom.formats.entry_level import level_of
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
 
@@ -23,6 +24,8 @@ _kind: Final = attrgetter(
 
 _levels: Final = LevelledLines()
 _facts: Final = LevelledLines(FACT_KEYS, "received_at", "source")
+_timed_levels: Final = LevelledLines(TIME_KEYS, "received_at")
+_timed_facts: Final = LevelledLines((*FACT_KEYS, *TIME_KEYS), "received_at", "source", "listener")
 
 
 def read_levels(data: bytes, count: int | None = None) -> list[Any] | None:
@@ -33,6 +36,16 @@ def read_levels(data: bytes, count: int | None = None) -> list[Any] | None:
 def read_facts(data: bytes, count: int) -> list[Any] | None:
     """`received_at`, `source`, level and the `FACT_KEYS` of each `entry`; None as for `read_levels`."""
     return _facts.read(data, count)
+
+
+def read_timed_levels(data: bytes, count: int) -> list[Any] | None:
+    """Return level, `received_at` and the `TIME_KEYS` of each line; None as for `read_levels`."""
+    return _timed_levels.read(data, count)
+
+
+def read_timed_facts(data: bytes, count: int) -> list[Any] | None:
+    """Return what `read_facts` does, with `listener` and the `TIME_KEYS`; None as for `read_levels`."""
+    return _timed_facts.read(data, count)
 
 
 def are_from(lines: Sequence[Any], source: str) -> list[bool]:

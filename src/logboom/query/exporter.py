@@ -1,12 +1,13 @@
 """A journal's entries as a file: blocks of CSV rows or of the journal's own lines, oldest first."""
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from logboom.formats.csv_rows import COLUMN_CHARS_MAX, COLUMNS, COLUMNS_MAX, csv_rows, header
 from logboom.journal.log import Block, Log, blocks
 from logboom.query.matching import Filter, Matcher
+from logboom.query.spans import Steps, bounds_of
 
 FORMATS: Final = ("csv", "jsonl")
 
@@ -49,9 +50,10 @@ class Export:
         end: int | None = None,
     ) -> None:
         self._log = log
-        self._matcher = Matcher(wanted)
         self._columns = tuple(columns) if form == "csv" else None
-        self.first, self.end = log.bounds(wanted.since, wanted.until, start, end)
+        first, end = bounds_of(log, wanted, start, end)
+        self._ranges = Steps(log, wanted).ranges(first, end)
+        self.first, self.end = (self._ranges[0].start, self._ranges[-1].end) if self._ranges else (end, end)
         """The range: the first sequence, and the one after the last."""
 
     @property
@@ -59,10 +61,15 @@ class Export:
         """What stands before the first row."""
         return header(self._columns) if self._columns else b""
 
+    def _blocks(self) -> Iterator[tuple[Block, Matcher]]:
+        for part in self._ranges:
+            for block in blocks(self._log, part.start, part.end, BLOCK_BYTES):
+                yield block, part.matcher
+
     def pieces(self) -> Generator[Piece]:
         """The export, block by block; on a thread. Close it when it is not read to its end."""
-        for block in blocks(self._log, self.first, self.end, BLOCK_BYTES):
-            found = self._matcher.matching(block)
+        for block, matcher in self._blocks():
+            found = matcher.matching(block)
             if isinstance(found, Block):
                 sequences: Sequence[int] = range(block.first_sequence, block.next_sequence)
                 data = block.data

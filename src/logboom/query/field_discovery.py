@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from logboom.formats.levelled import read_lines
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
 from logboom.journal.log import Block, Log, moment_of
 from logboom.query.matching import Filter, Matcher
+from logboom.query.spans import Steps, bounds_of
 
 FIELDS_MAX: Final = 100
 """Fields that are told; nobody picks from a longer list."""
@@ -61,18 +65,17 @@ def find_fields(
         give_up: asked after each step of about a megabyte; True ends the search.
         end: no sequence from this one on; `before` of an earlier answer continues it.
     """
-    matcher = Matcher(wanted)
-    start, end = log.bounds(wanted.since, wanted.until, 0, end)
+    start, end = bounds_of(log, wanted, 0, end)
     fields: dict[str, Field] = {}
     bytes_left, before, reached_at = READ_BYTES_MAX, None, ""
-    for step in log.steps_back(start, end):
+    for step, matcher in Steps(log, wanted).back(start, end):
         newer, moments = fields, list[str]()
         fields = {}
         for block in log.blocks_of(step, BLOCK_BYTES):
             moments.append(moment_of(block.data))
             bytes_left -= _look(block, matcher, fields)
         reached_at = next(iter(moments), reached_at)
-        _merge(fields, newer)
+        merge_fields(fields, newer)
         if step.start > start and (bytes_left <= 0 or give_up()):
             before = step.start
             break
@@ -84,9 +87,22 @@ def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
     """Add the fields of a block, oldest entry first; returns the bytes that were decoded."""
     found = matcher.matching(block)
     data = found.data if isinstance(found, Block) else b"".join([line + b"\n" for _, line in found])
-    count = found.count if isinstance(found, Block) else len(found)
-    for record in records_of(range(count), data, with_times=False):
-        for name, number in numeric_fields(record.entry).items():
+    add_fields(data, found.count if isinstance(found, Block) else len(found), fields)
+    return len(data)
+
+
+def add_fields(data: bytes, count: int, fields: dict[str, Field]) -> None:
+    """Add the fields of some lines, oldest entry first.
+
+    Args:
+        data: the lines, each with its newline.
+        count: their number.
+        fields: what is added to.
+    """
+    lines = read_lines(_decoder, data, count)
+    entries = [line.entry for line in lines] if lines is not None else _lenient(data, count)
+    for entry in entries:
+        for name, number in numeric_fields(entry).items():
             field = fields.get(name)
             if field is not None:
                 field.count += 1
@@ -97,11 +113,23 @@ def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
                     field.high = number
             elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX and can_be_read(name):
                 fields[name] = Field(name, 1, number, number, number)
-    return len(data)
 
 
-def _merge(fields: dict[str, Field], newer: dict[str, Field]) -> None:
-    """Add what was found in newer entries."""
+def _lenient(data: bytes, count: int) -> list[dict[str, object]]:
+    return [record.entry for record in records_of(range(count), data, with_times=False)]
+
+
+class _Line(msgspec.Struct, gc=False):
+    """A journal line whose entry is decoded to the bottom."""
+
+    entry: dict[str, Any]
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+def merge_fields(fields: dict[str, Field], newer: dict[str, Field]) -> None:
+    """Add what was found in newer entries; `newer` is not used any more."""
     for name, field in newer.items():
         older = fields.get(name)
         if older is None:

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levelled import DAMAGE, read_lines
 from logboom.formats.partial import fields_struct, line_struct, places_of
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, irradiance_of, number_of
 from logboom.journal.log import Block
+from logboom.query.line_times import time_of_line
 
 _PLAIN: Final = {int, float}
 _PLAIN_MAX: Final = 1e300
@@ -21,16 +23,18 @@ Numbers = list[float | None]
 
 
 class Measures:
-    """Reads some fields of journal lines. A line that is decoded has `received_at`, `source` and `entry`.
+    """Reader of some fields of journal lines. A line that is decoded has `received_at`, `source` and `entry`.
 
     Args:
         fields: names as `records.numeric_fields` has them.
+        by_arrival: times are those of arrival, not the entries' own.
     """
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str], *, by_arrival: bool = False) -> None:
+        self._by_arrival = by_arrival
         inner = _inner_keys(fields)
-        keys = [*fields, *inner, "boot_seq", *SENDER_KEYS, "id", *READING_KEYS]
-        whole = {*fields, *SENDER_KEYS, *READING_KEYS, "boot_seq", "id"}
+        keys = [*fields, *inner, "boot_seq", *SENDER_KEYS, "id", *READING_KEYS, *TIME_KEYS]
+        whole = {*fields, *SENDER_KEYS, *READING_KEYS, *TIME_KEYS, "boot_seq", "id"}
         types: dict[str, Any] = {
             outer: fields_struct(names) | _OTHER for outer, names in inner.items() if outer not in whole
         }
@@ -55,6 +59,12 @@ class Measures:
             data, count = b"".join([line + b"\n" for _, line in found]), len(found)
         lines = read_lines(self._decoder, data, count)
         return list(self._good(data.split(b"\n"))) if lines is None else lines
+
+    def times(self, lines: Sequence[Any]) -> list[str]:
+        """Return the time of each decoded line, ISO 8601 in UTC."""
+        if self._by_arrival:
+            return [line.received_at for line in lines]
+        return [time_of_line(line) for line in lines]
 
     def _good(self, lines: Iterable[bytes]) -> Iterable[Any]:
         for line in lines:

@@ -13,6 +13,7 @@ from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sen
 from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.entry_facts import are_from, level_names, read_facts, read_levels
+from logboom.query.line_times import times_of_lines
 from logboom.query.text_search import PLAIN, SearchText
 
 TEXT_CHARS_MAX: Final = 256
@@ -34,12 +35,21 @@ class Filter(NamedTuple):
     text: str = ""
     """What stands in the entry's JSON, or is a field of it as `name=value` (`text_search.SearchText`)."""
     since: str = ""
-    """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
+    """At or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
-    """Received before this."""
+    """Before this."""
+    by_arrival: bool = False
+    """Times are those of arrival; else the entries' own (`formats.entry_time`)."""
+
+    def timeless(self) -> "Filter":
+        """Return the same without limits of time; what times are is kept."""
+        return self._replace(since="", until="")
 
 
 _EVERYTHING: Final = Filter()
+
+_NEVER: Final = "A"
+"""Sorts after every time."""
 
 
 class Found(NamedTuple):
@@ -55,12 +65,12 @@ class Matcher:
 
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
-        self.takes_everything = wanted == _EVERYTHING
+        self.takes_everything = wanted._replace(by_arrival=False) == _EVERYTHING
         self._text = SearchText(wanted.text)
         self._named = tuple(filter(None, [_name_needle(wanted.source)]))
         self._suffix = b'"listener":%b}' % msgspec.json.encode(wanted.listener) if wanted.listener else b""
         self._passing: tuple[bytes, Matcher | None] = (b"", None)
-        self._since, self._until = wanted.since.encode(), wanted.until.encode()
+        self._since, self._until = wanted.since, wanted.until
 
     def first(self, block: Block, limit: int) -> list[Found]:
         """The first `limit` matches of a block, in order."""
@@ -167,11 +177,19 @@ class Matcher:
             numbers = [number for number in numbers if self._text.stands_in(entry_of(lines[number]))]
         if self._suffix:
             numbers = [number for number in numbers if lines[number].endswith(self._suffix)]
-        if self._since:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] >= self._since]
-        if self._until:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] < self._until]
+        if self._since or self._until:
+            numbers = self._in_time(lines, list(numbers))
         return lines, list(numbers)
+
+    def _in_time(self, lines: list[bytes], numbers: list[int]) -> list[int]:
+        """Return those of some lines that are within the limits of time."""
+        since, until = self._wanted.since, self._wanted.until or _NEVER
+        if self._wanted.by_arrival:
+            low, high = since.encode(), until.encode()
+            return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
+        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
+        pairs = zip(numbers, times, strict=True)
+        return [number for number, (time, _) in pairs if time and since <= time < until]
 
     def _found(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
         numbers = self._exactly(lines, numbers)

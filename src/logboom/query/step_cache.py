@@ -15,6 +15,7 @@ from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 from logboom.formats.buckets import microseconds
 from logboom.journal.log import Log, Step
 from logboom.query.matching import Filter, Matcher
+from logboom.query.spans import bounds_of, span_of
 
 PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
@@ -207,14 +208,15 @@ class StepCache(Generic[P]):
             give_up: asked after a step was read; True ends the iteration, but not before the query has gained
                 something for the next one.
         """
-        timeless = wanted._replace(since="", until="")
+        timeless = wanted.timeless()
         key = (timeless, kind)
         since = microseconds(wanted.since) if wanted.since else 0
         until = microseconds(wanted.until) if wanted.until else _ALWAYS
-        asked = _Range(since, until, *self._log.bounds(wanted.since, wanted.until))
+        asked = _Range(since, until, *bounds_of(self._log, wanted))
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
         reached, reads = asked.end, 0
-        for step in self._log.steps_back(asked.start, asked.end):
+        taken: Taken[P] | None = None
+        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted)):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
@@ -228,9 +230,14 @@ class StepCache(Generic[P]):
                 run = _Run(step.start, step.end, 1, read(step, matcher))
                 reads += 1
             reached = run.start
-            yield Taken(run.part, asked.progress_at(reached))
+            if taken is not None:
+                yield taken
+            taken = Taken(run.part, asked.progress_at(reached))
             if reads > READS_MIN and give_up():
+                yield taken
                 return
+        if taken is not None:  # older steps hold no match
+            yield taken._replace(progress=1.0)
 
     def _get(self, key: Hashable, step: Step, asked: _Range) -> _Run[P] | None:
         """The kept run that ends with a step; None when there is none, or when steps of it are not asked for."""

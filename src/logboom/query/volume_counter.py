@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.formats.records import records_of
 from logboom.journal.log import Block, Log, Step
-from logboom.query.entry_facts import count_levels, level_names, read_levels
+from logboom.query.entry_facts import count_levels, level_names, read_levels, read_timed_levels
+from logboom.query.line_times import time_of_line
 from logboom.query.matching import Filter, Matcher
 from logboom.query.step_cache import StepCache
 from logboom.remembered import Remembered
@@ -130,19 +131,14 @@ class VolumeCounter:
             give_up: asked after each step of about a megabyte; True ends the count.
         """
         cells, progress = Cells(), 1.0
-        read = partial(self._read, buckets.width)
+        read = partial(self._read, buckets.width, wanted.by_arrival)
         for taken in self._kept.back(wanted, buckets.width, read, give_up):
             cells.update(taken.part.cells)
             progress = taken.progress
         return _picture(cells, buckets, progress)
 
-    def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
+    def _read(self, resolution: int, by_arrival: bool, step: Step, matcher: Matcher) -> _Counted:
         """Count what matches in a step."""
-        counted = (
-            _count_whole(self._log, step, resolution) if step.whole and matcher.takes_everything else None
-        )
-        if counted is not None:
-            return counted
         parts = []
         for block in self._log.blocks_of(step):
             found = matcher.matching(block)
@@ -151,30 +147,19 @@ class VolumeCounter:
             else:
                 data, count = b"".join([line + b"\n" for _, line in found]), len(found)
             if count:
-                levels = read_levels(data, count)
-                parts.append(
-                    _count_damaged(data, count, resolution)
-                    if levels is None
-                    else _count(data, levels, resolution)
-                )
+                parts.append(_count(data, count, resolution, by_arrival=by_arrival))
         return _together(parts) if parts else _NOTHING  # of a rare match most steps hold nothing
 
 
-def _count_whole(log: Log, step: Step, resolution: int) -> _Counted | None:
-    """Count all of a step; None when it holds anything but its lines, for the thorough reader to look at."""
-    parts, count = [], 0
-    for block in log.blocks_of(step):
-        found = read_levels(block.data, block.count)
-        if found is None:
-            return None
-        parts.append(_count(block.data, found, resolution))
-        count += len(found)
-    return _together(parts) if count == step.end - step.start else None
-
-
-def _count(data: bytes, found: Sequence[Any], resolution: int) -> _Counted:
+def _count(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Counted:
     """Count some lines. Where all are of one bar, as most are, they need not be looked at one by one."""
-    moments = [line[RECEIVED_AT] for line in data.split(b"\n")[: len(found)]]
+    found = read_levels(data, count) if by_arrival else read_timed_levels(data, count)
+    if found is None:
+        return _count_damaged(data, count, resolution, by_arrival=by_arrival)
+    if by_arrival:
+        moments = [line[RECEIVED_AT] for line in data.split(b"\n")[:count]]
+    else:
+        moments = [time_of_line(line).encode(errors="replace") for line in found]
     low, high = _moment(min(moments)), _moment(max(moments))
     if low is None or high is None:
         return _count_each(moments, level_names(found), resolution)
@@ -207,11 +192,12 @@ def _cells_of(cell: int, counts: Counter[str]) -> Cells:
     return cells
 
 
-def _count_damaged(data: bytes, count: int, resolution: int) -> _Counted:
+def _count_damaged(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Counted:
     """Count lines of which some are damaged; those that can't be read are no entries."""
-    records = records_of(range(count), data, with_times=False)
-    lines = data.split(b"\n")
-    moments = [lines[record.sequence][RECEIVED_AT] for record in records]
+    records = records_of(range(count), data, with_times=not by_arrival)
+    moments = [
+        (record.received_at if by_arrival else record.time).encode(errors="replace") for record in records
+    ]
     return _count_each(moments, [record.level for record in records], resolution)
 
 

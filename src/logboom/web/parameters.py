@@ -50,6 +50,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "buckets": _count(q.BUCKETS_MAX, q.BUCKETS_DEFAULT),
     "points": _count(q.BUCKETS_MAX, q.POINTS_DEFAULT),
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
+    "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
     "columns": {
         "type": "string",
         "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",

@@ -51,8 +51,8 @@ def expected(folder: Path, wanted: Filter) -> dict[str, tuple[Any, ...]]:
             len(records),
             Counter(one.entry["type"] for one in records if isinstance(one.entry.get("type"), str)),
             Counter(one.level for one in records if one.level),
-            records[0].received_at,
-            records[-1].received_at,
+            min(one.received_at if wanted.by_arrival else one.time for one in records),
+            max(one.received_at if wanted.by_arrival else one.time for one in records),
         )
         for name, records in found.items()
     }
@@ -66,7 +66,14 @@ def counted(folder: Path, wanted: Filter) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    "wanted", [Filter(), Filter(level_min=severity("WARNING")), Filter(source="x"), Filter(text="pump")]
+    "wanted",
+    [
+        Filter(),
+        Filter(level_min=severity("WARNING")),
+        Filter(source="x"),
+        Filter(text="pump"),
+        Filter(by_arrival=True),
+    ],
 )
 @pytest.mark.parametrize("kinds_max", [3, 50_000])
 def test_counts_are_those_of_each_entry(

@@ -94,8 +94,12 @@ def expected(folder: Path, wanted: Filter) -> list[int]:
             and (not wanted.source or wanted.source in names_of(record))
             and (not wanted.listener or wanted.listener == record.listener)
             and (wanted.text.lower() in text.lower())
-            and (not wanted.since or record.received_at >= wanted.since)
-            and (not wanted.until or record.received_at < wanted.until)
+            and (
+                not wanted.since or (record.received_at if wanted.by_arrival else record.time) >= wanted.since
+            )
+            and (
+                not wanted.until or (record.received_at if wanted.by_arrival else record.time) < wanted.until
+            )
         )
 
     return [record.sequence for record, text in all_records(folder) if matches(record, text)]

@@ -59,7 +59,8 @@ def expected(folder: Path, wanted: Filter, buckets: Buckets) -> dict[str, list[i
     page = Search(FolderLog(folder)).forward(wanted, 10**6)
     counts: Counter[tuple[str, int]] = Counter()
     for found in page.found:
-        place = microseconds(found.record.received_at) // buckets.width - buckets.first
+        moment = found.record.received_at if wanted.by_arrival else found.record.time
+        place = microseconds(moment) // buckets.width - buckets.first
         if 0 <= place < buckets.size:
             counts[found.record.level, place] += 1
     return {
@@ -93,7 +94,7 @@ def test_counts_are_exact_asked_once_or_again(folder: Path, wanted: Filter, numb
 
 
 def test_what_comes_later_is_counted(folder: Path) -> None:
-    counter, wanted = VolumeCounter(FolderLog(folder)), Filter(since=moment(-1))
+    counter, wanted = VolumeCounter(FolderLog(folder)), Filter(since=moment(-1), by_arrival=True)
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT + 600)), 60)
     assert counter.count(wanted, buckets).total == COUNT
     write(folder, sample_entries(500, seed=6), first=1200, start=COUNT)
@@ -127,8 +128,9 @@ def test_damaged_lines_are_no_entries(folder: Path) -> None:
     path.write_bytes(bytes(data))
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), 5)
     assert len(records_of(range(block.count), bytes(data[: len(block.data)]))) == block.count - 1
-    found = VolumeCounter(FolderLog(folder)).count(Filter(), buckets)
-    assert found.levels == expected(folder, Filter(), buckets)
+    wanted = Filter(by_arrival=True)
+    found = VolumeCounter(FolderLog(folder)).count(wanted, buckets)
+    assert found.levels == expected(folder, wanted, buckets)
     assert found.total == COUNT - 1
 
 
@@ -151,9 +153,9 @@ def test_a_count_becomes_complete_however_little_room_there_is(
     counter, reads, progress = VolumeCounter(FolderLog(folder)), list[Step](), 0.0
     read = counter._read
 
-    def read_step(resolution: int, step: Step, matcher: Matcher) -> Any:
+    def read_step(resolution: int, by_arrival: bool, step: Step, matcher: Matcher) -> Any:
         reads.append(step)
-        return read(resolution, step, matcher)
+        return read(resolution, by_arrival, step, matcher)
 
     monkeypatch.setattr(counter, "_read", read_step)
     for _ in range(100):
