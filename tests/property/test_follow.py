@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.clients import spool as spool_module
+from logboom.clients.delivery import spool as spool_module
 from tests.kit.follow_kit import Run
 
 STEPS = st.lists(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from logboom.journal import index, recovery, sums, writer
 from logboom.journal.audit import accept, audit
 from logboom.journal.folder_log import FolderLog
-from logboom.journal.lines import is_good_line
+from logboom.journal.line_scan import is_good_line
 from logboom.journal.manifest import MANIFEST_NAME
 from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logboom.journal.audit import audit
-from logboom.journal.lines import is_good_line
+from logboom.journal.line_scan import is_good_line
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, pack_point
 from logboom.journal.verify import verify

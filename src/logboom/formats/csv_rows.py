@@ -61,7 +61,7 @@ def header(columns: Sequence[str] = COLUMNS) -> bytes:
 
 
 def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a journal line. Damaged lines are left out.
+    """Return one row per journal line. Damaged lines are left out.
 
     Args:
         sequences: the sequence of each line.
@@ -82,7 +82,7 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
 
 
 def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a record.
+    """Return one row per record.
 
     Args:
         records: what the rows are made of.

@@ -11,7 +11,7 @@ from typing import Final
 import xxhash
 
 from logboom.journal.segments import Segment
-from logboom.journal.times import Times
+from logboom.journal.step_times import Times
 
 _MAGIC: Final = b"lbcount1"
 _HEAD: Final = struct.Struct("<8sQQQqqqqIIII")
@@ -53,7 +53,7 @@ def section_of(data: bytes, number: int) -> bytes:
 
 
 def write_counts(segment: Segment, data: bytes) -> None:
-    """Put a file beside its segment, whole or not at all; not synced.
+    """Write the file of a segment, whole or not at all; not synced.
 
     Raises:
         OSError: it can't be written.

@@ -14,7 +14,7 @@ from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
-from logboom.journal.times import Span, StepKey, Times, read_times
+from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
 from logboom.journal.writer import Committed
 
 _HEAD_BYTES: Final = 64
@@ -107,7 +107,7 @@ class FolderLog:
         return min(low, last), max(min(low, last), high)
 
     def steps_back(
-        self, start: int, end: int, span: Span | None = None, usable: Usable | None = None
+        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
     ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
@@ -134,7 +134,7 @@ class FolderLog:
                     yield step._replace(times=times)
                 end = step.start
 
-    def _may_meet(self, segment: Segment, newer: Segment | None, span: Span | None) -> bool:
+    def _may_meet(self, segment: Segment, newer: Segment | None, span: TimeSpan | None) -> bool:
         """Return whether a segment may hold entries of a span."""
         if span is None or newer is None:
             return True

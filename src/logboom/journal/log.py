@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from logboom.formats.entry_time import is_canonical
 from logboom.formats.envelope import RECEIVED_AT
-from logboom.journal.times import Span, Times
+from logboom.journal.step_times import Times, TimeSpan
 
 BLOCK_BYTES: Final = 1 << 20
 """Default size of a block: what a reader holds in memory at once."""
@@ -60,7 +60,7 @@ Usable = Callable[[bytes], bool]
 
 
 class Extent(NamedTuple):
-    """What a log holds."""
+    """Size of a log."""
 
     oldest: int
     """The first sequence that can be read; of an empty log, the next one to be stored."""
@@ -70,7 +70,7 @@ class Extent(NamedTuple):
     """Number of files."""
 
 
-class Cursor(Protocol):
+class LogCursor(Protocol):
     """A position in a log that moves forward."""
 
     position: int
@@ -114,7 +114,7 @@ class Log(Protocol):
     def last_arrival(self) -> int | None:
         """Return the same of the newest entry."""
 
-    def cursor(self, position: int = 0) -> Cursor:
+    def cursor(self, position: int = 0) -> LogCursor:
         """Return a cursor at a sequence; it reads up to `end`, however far that grows."""
 
     def bounds(self, since: str, until: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
@@ -128,7 +128,7 @@ class Log(Protocol):
         """
 
     def steps_back(
-        self, start: int, end: int, span: Span | None = None, usable: Usable | None = None
+        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
     ) -> Iterator[Step]:
         """Yield the steps from the one before `end` back to the one that holds `start`.
 

@@ -1,4 +1,4 @@
-"""Reading the journal by position: blocks of raw lines, from any sequence on."""
+"""Reading the journal by position: blocks of raw lines from any sequence on."""
 
 import os
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from logboom.journal.writer import Committed
 
 
 class JournalReader:
-    """A cursor over a journal that may be growing meanwhile.
+    """Cursor over a journal that may be growing.
 
     Args:
         folder: the journal's folder.
-        position: the first sequence to read. Older entries that are gone are skipped; the first block's
-            `first_sequence` tells.
-        committed: how far the writer is; None: no writer in this process, read every whole line there is.
+        position: the first sequence to read. Deleted entries are skipped; see `first_sequence` of the block.
+        committed: returns the end of the durable entries; None without a writer in this process: every whole
+            line is read.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class JournalReader:
         self._offset = 0
 
     def read(self, bytes_max: int = BLOCK_BYTES) -> Block | None:
-        """The next block of about `bytes_max` bytes at most (a longer line comes whole); None at the end."""
+        """Read the next block of at most about `bytes_max` bytes, but at least one line; None at the end."""
         committed = self._committed() if self._committed else None
         if committed is not None and self.position >= committed.next_sequence:
             return None
@@ -52,7 +52,7 @@ class JournalReader:
         self._segment = None
 
     def _open(self) -> bool:
-        """Open the segment that holds the position, and go there."""
+        """Open the segment that holds the position, and skip to it."""
         segments = list_segments(self._folder)
         if not segments:
             return False
@@ -79,7 +79,7 @@ class JournalReader:
             wanted -= found
 
     def _read_segment(self, bytes_max: int, committed: Committed | None) -> Block | None:
-        """The next block of the open segment, or None at its end."""
+        """Read the next block of the open segment; None at its end."""
         data = self._whole_lines(bytes_max, self._limit(committed))
         count = data.count(b"\n")
         ends = [end for end in (self._end, committed and committed.next_sequence) if end is not None]
@@ -105,14 +105,14 @@ class JournalReader:
         return None
 
     def _following(self, segment: Segment) -> int | None:
-        """First sequence of the segment after `segment`, if there is one yet."""
+        """First sequence of the segment after `segment`; None for the newest."""
         return min(
             (other.first for other in list_segments(self._folder) if other.first > segment.first),
             default=None,
         )
 
     def _whole_lines(self, bytes_max: int, limit: int | None) -> bytes:
-        """Whole lines from the offset on: about `bytes_max` bytes, at least one line when there is one."""
+        """Read whole lines at the offset: about `bytes_max` bytes, at least one line if there is one."""
         while True:
             size = bytes_max if limit is None else min(bytes_max, limit - self._offset)
             data = os.pread(self._descriptor, max(0, size), self._offset)
@@ -122,14 +122,14 @@ class JournalReader:
             bytes_max *= 2
 
     def _advance(self) -> bool:
-        """Go to the next segment, if there is one; its name tells the sequence to go on with."""
+        """Move to the next segment, whose name gives the next sequence; False when there is none."""
         segment = self._segment
         if segment is None:
             return False
         following = self._following(segment)
         if following is None:
             return False
-        if self._end is None:  # it was the newest one until now: read what came before it was sealed
+        if self._end is None:  # it was the newest one until now: read what was added before it was sealed
             self._end = following
             return True
         self.close()

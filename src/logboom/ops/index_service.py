@@ -7,7 +7,7 @@ from typing import Final
 
 from logboom.journal.log import Log
 from logboom.model import Report
-from logboom.outputs.service import Ended, ThreadService
+from logboom.outputs.thread_service import Ended, ThreadService
 from logboom.query.indexer import Indexer, IndexProgress
 
 REST_FACTOR: Final = 9
@@ -43,7 +43,7 @@ class IndexService(ThreadService):
 
     @property
     def progress(self) -> IndexProgress:
-        """How much of the journal is indexed. Any thread may ask."""
+        """Number of segments that are indexed. Any thread may ask."""
         return self._indexer.progress
 
     def close(self, deadline_s: float) -> None:

@@ -16,9 +16,9 @@ class Kept(NamedTuple):
     entries: int
     """Number of sequences; one that recovery left out counts."""
     first: datetime | None
-    """When the oldest entry was received, UTC; None: there is none, or its line is damaged."""
+    """Receive time of the oldest entry, UTC; None: there is none, or its line is damaged."""
     last: datetime | None
-    """When the newest entry was received."""
+    """Receive time of the newest entry."""
 
 
 class KeptEntries:

@@ -18,12 +18,12 @@ from logboom.ops.alerts.settings import CRITICAL, WARNING
 from logboom.ops.monitor import REFUSED, Monitor
 from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Supervised
-from logboom.outputs.service import OutputService
+from logboom.outputs.thread_service import OutputService
 
 ViewT = TypeVar("ViewT")
 
 Reading = float | Mapping[str, float] | Histogram | None
-"""One value, or one a value of the metric's own label, or observations; None: there is nothing to tell."""
+"""One value, or one per value of the metric's own label, or observations; None: there is nothing to tell."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def senders_of(block: Block) -> Senders:
 
 
 def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
-    """The last entry of each source, decoded whole: one a source and block, not one a line."""
+    """The last entry of each source, decoded whole: one per source and block, not one per line."""
     lines = block.data.split(b"\n")
     keys = {number: key for key, number in numbers.items()}
     data = b"".join([lines[number] + b"\n" for number in keys])

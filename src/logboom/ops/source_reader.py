@@ -1,17 +1,17 @@
-"""Follows the journal for the source book, on a thread of its own: nothing of it is on the way of an entry.
+"""Service that follows the journal for the source book, on its own thread: no entry waits for it.
 
-When more comes than it can read with its share of a core, it skips ahead, and the book knows of nobody whether
-they were silent meanwhile.
+When more comes than it can read with its share of a core, it skips ahead, and the book can't know which sources
+were silent in that time.
 """
 
 import threading
 import time
 from typing import Final
 
-from logboom.journal.log import Cursor, Log
+from logboom.journal.log import Log, LogCursor
 from logboom.ops.source_lines import senders_of
 from logboom.ops.sources import SourceBook
-from logboom.outputs.service import Ended, ThreadService
+from logboom.outputs.thread_service import Ended, ThreadService
 
 BLOCK_BYTES: Final = 32 << 10
 """Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""
@@ -20,19 +20,19 @@ REST_FACTOR: Final = 9
 """The thread rests nine times as long as it works: a tenth of a core, however much comes."""
 
 FLOOD_REST_FACTOR: Final = 49
-"""While more comes than it can read, it takes samples: nobody is judged by them, so few are enough."""
+"""The same while more comes than it can read: samples, which no alert depends on."""
 
 PACE_S: Final = 0.25
-"""Time between two looks at the journal's end: one look for all that came meanwhile. Nobody sees the difference."""
+"""Time between two looks at the journal's end: one read for all that came in between."""
 
 IDLE_WAIT_S: Final = 1.0
-"""How long the thread sleeps when nothing comes."""
+"""Time that the thread sleeps when nothing comes."""
 
 BEHIND_MAX: Final = 50_000
 """Entries that are caught up with, about 10 MiB; when there are more, they are skipped."""
 
 SAVE_INTERVAL_S: Final = 60.0
-"""What was learned in the last minute before a crash can be learned again."""
+"""Interval of saving the book: one minute before a crash can be read again."""
 
 
 class SourceReader(ThreadService):
@@ -40,7 +40,7 @@ class SourceReader(ThreadService):
 
     Args:
         journal: what is read.
-        book: what is told.
+        book: gets the senders of each block.
     """
 
     def __init__(self, journal: Log, book: SourceBook) -> None:
@@ -71,7 +71,7 @@ class SourceReader(ThreadService):
         death: Exception | None = None
         try:
             self._follow()
-        except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
+        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it, and starts another thread
             death = error
             self._book.skip_to(self._journal.end)  # not into the same fault again
         ended(death)
@@ -98,7 +98,7 @@ class SourceReader(ThreadService):
         finally:
             reader.close()
 
-    def _reader_at_end(self) -> Cursor:
+    def _reader_at_end(self) -> LogCursor:
         """A reader at the book's position, or at the journal's end where that is too far away."""
         journal, book = self._journal, self._book
         end = journal.end
@@ -107,7 +107,7 @@ class SourceReader(ThreadService):
             self._rest_factor = FLOOD_REST_FACTOR
         return journal.cursor(book.position)
 
-    def _read(self, reader: Cursor) -> bool:
+    def _read(self, reader: LogCursor) -> bool:
         """Take one block; False when there is none."""
         try:
             block = reader.read(BLOCK_BYTES)

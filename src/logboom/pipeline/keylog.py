@@ -19,7 +19,7 @@ import xxhash
 
 from logboom.durable import FILE_MODE, make_folder
 from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
-from logboom.journal.log import Cursor, Log
+from logboom.journal.log import Log, LogCursor
 from logboom.model import Report
 from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
 
@@ -140,7 +140,7 @@ class KeyLog:
         self._deduplicator.restore(digests, float(path.stem))
         self._path, self._started_s = path, float(path.stem)
 
-    def _replay(self, reader: Cursor) -> None:
+    def _replay(self, reader: LogCursor) -> None:
         """Remember the keys of journal lines."""
         try:
             while (block := reader.read()) is not None:

@@ -18,7 +18,7 @@ BLOCK_BYTES: Final = 64 << 10
 
 
 class Piece(NamedTuple):
-    """What one block brought."""
+    """Result of one block."""
 
     data: bytes
     """Whole rows or lines; none when nothing of the block matches."""
@@ -58,7 +58,7 @@ class Export:
 
     @property
     def head(self) -> bytes:
-        """What stands before the first row."""
+        """Return the header line; empty for JSON lines."""
         return header(self._columns) if self._columns else b""
 
     def _blocks(self) -> Iterator[tuple[Block, Matcher]]:

@@ -14,13 +14,13 @@ from logboom.query.matching import Filter, Matcher
 from logboom.query.spans import Steps, bounds_of
 
 FIELDS_MAX: Final = 100
-"""Fields that are told; nobody picks from a longer list."""
+"""Longest list of fields in an answer; no user picks from a longer one."""
 
 NAMES_MAX: Final = 1000
 """Fields that are counted: senders may invent any number of names."""
 
 NAME_CHARS_MAX: Final = 128
-"""Longer names are no fields that anybody measures."""
+"""Longest name of a field; longer ones are no measured values."""
 
 BLOCK_BYTES: Final = 64 << 10
 """Decoding all of it holds the interpreter for about a millisecond."""
@@ -38,11 +38,11 @@ class Field:
     low: float
     high: float
     last: float
-    """Of the newest entry that has it."""
+    """Value in the newest entry that has it."""
 
 
 class Fields(NamedTuple):
-    """What was found, the most frequent first."""
+    """Fields that were found, the most frequent first."""
 
     fields: list[Field]
     before: int | None

@@ -17,7 +17,7 @@ _PLAIN: Final = {int, float}
 _PLAIN_MAX: Final = 1e300
 """Whole numbers in JSON know no limit, those that are added up do."""
 _OTHER = int | float | str | bool | list[Any] | None
-"""What may stand where an object is looked for."""
+"""Types of a value where an object is expected."""
 
 Numbers = list[float | None]
 
@@ -49,7 +49,7 @@ class Measures:
         self.kind: Callable[[Any], tuple[Any, ...]] = attrgetter(
             f"entry.{self._place['boot_seq']}", "source", *names
         )
-        """Of a line: its `boot_seq` first, then all that may tell its sender."""
+        """Returns the `boot_seq` of a line, and all fields that may determine its sender."""
 
     def decode(self, found: Block | list[tuple[int, bytes]]) -> list[Any]:
         """The lines, oldest first; those that are damaged are left out."""
@@ -89,7 +89,7 @@ class Measures:
         return numbers
 
     def _filled(self, lines: Sequence[Any], values: list[Any], outer: str, inner: str) -> list[Any]:
-        """Where there is no key `a.b`, the key b in a."""
+        """Return the values, with the key b in a where there is no key `a.b`."""
         get = attrgetter(f"entry.{self._place[outer]}")
         nested = [get(line) for line in lines]
         return [

@@ -1,4 +1,4 @@
-"""Indexing of a plain journal: the files beside its segments that let queries skip what can't match.
+"""Indexer of a plain journal: writes the files that let queries skip what can't match.
 
 One step of the journal, about a megabyte, is the unit of work. The newest segment comes first, since most queries
 read it; then the others, from the newest to the oldest, so that a journal of an older version is indexed as well.
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from logboom.journal.counts import write_counts
 from logboom.journal.log import Block, Log, Step
 from logboom.journal.segments import Segment, list_segments
-from logboom.journal.times import ALWAYS, StepKey, Times, append_times, pack_times
+from logboom.journal.step_times import ALWAYS, StepKey, Times, append_times, pack_times
 from logboom.query.roll_up_builder import RollUpBuilder
-from logboom.query.step_times import times_of
+from logboom.query.time_bounds import times_of
 
 
 class IndexProgress(NamedTuple):
-    """How much of a journal is indexed."""
+    """Number of segments that are indexed."""
 
     segments: int
     """Number of complete segments: all but the newest."""

@@ -1,4 +1,4 @@
-"""Which journal lines a reader wants: filters over raw blocks, as much as possible before anything is decoded."""
+"""Filters over blocks of journal lines: most lines are rejected before anything is decoded."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,14 +17,14 @@ from logboom.query.line_times import times_of_lines
 from logboom.query.text_search import PLAIN, SearchText
 
 TEXT_CHARS_MAX: Final = 256
-"""Longest text to be searched for; its pattern grows with it, and nobody types more."""
+"""Longest text to be searched for, characters: its pattern grows with it."""
 
 _DECODED_LINES: Final = 256
 """Lines that are decoded at once: a page that needs few of a block's lines does not pay for all of them."""
 
 
 class Filter(NamedTuple):
-    """What a reader asked for; an empty filter takes everything."""
+    """Conditions that an entry must meet; an empty filter takes everything."""
 
     level_min: float | None = None
     """The lowest severity (`formats.levels`). Entries without a known level are left out, unlike at a
@@ -33,7 +33,7 @@ class Filter(NamedTuple):
     """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
-    """What stands in the entry's JSON, or is a field of it as `name=value` (`text_search.SearchText`)."""
+    """Part of the entry's JSON, or fields as `name=value` (`text_search.SearchText`)."""
     since: str = ""
     """At or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
@@ -141,7 +141,7 @@ class Matcher:
         return None if wanted == self._wanted else Matcher(wanted)
 
     def _exactly(self, lines: list[bytes], numbers: list[int]) -> list[int]:
-        """Of the candidates those that match by level and source."""
+        """Return those candidates that match by level and source."""
         if not numbers or (not self._wanted.source and self._wanted.level_min is None):
             return numbers
         data = b"\n".join([lines[number] for number in numbers])
@@ -196,7 +196,7 @@ class Matcher:
         return self._decode(first, lines, numbers) if numbers else []
 
     def _decode(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
-        """Decode some lines, and check what only the decoded entry tells."""
+        """Decode some lines, and check the conditions that need decoded entries."""
         data = b"".join([lines[number] + b"\n" for number in numbers])
         records: Iterable[Record] = records_of([first + number for number in numbers], data)
         if self._wanted.source:
@@ -241,7 +241,7 @@ def _lines_at(block: Block, level_min: float) -> Sequence[int] | None:
 
 
 def _name_needle(source: str) -> bytes:
-    """What stands on every line of a source; nothing when it may stand there in several ways."""
+    """Return the bytes that are on every line of a source; empty when its name can be written in several ways."""
     if not PLAIN.fullmatch(source):
         return b""
     if number_of(source) is not None:  # a number may be a name: 7 as it is, 7.5 in many ways

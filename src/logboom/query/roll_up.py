@@ -26,7 +26,7 @@ class VolumeCells(msgspec.Struct, array_like=True, gc=False):
     """Entries by time, level and listener."""
 
     width: int
-    """Of a cell, microseconds."""
+    """Length of a cell, microseconds."""
     levels: list[str]
     listeners: list[str]
     cells: list[tuple[int, int, int, int]]

@@ -9,7 +9,7 @@ from logboom.formats.buckets import microseconds
 from logboom.formats.records import records_of, sender
 from logboom.journal.counts import pack_counts
 from logboom.journal.log import Block
-from logboom.journal.times import Times
+from logboom.journal.step_times import Times
 from logboom.query.entry_facts import read_timed_facts
 from logboom.query.field_discovery import NAMES_MAX, Field, add_fields
 from logboom.query.kinds import Kind, kinds_of

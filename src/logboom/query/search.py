@@ -16,7 +16,7 @@ PAGE_BYTES_MAX: Final = 8 << 20
 
 
 class Page(NamedTuple):
-    """What was found, and where to go on."""
+    """Found entries, and the places where the search continues."""
 
     found: list[Found]
     """In the order of the search."""

@@ -24,13 +24,13 @@ VALUES_MAX: Final = 50_000
 """Points, intervals and boots that are kept: 14 MB at most."""
 
 BOOTS_MAX: Final = 500
-"""Boots that are told; a picture of more is a comb."""
+"""Largest number of boots in an answer; a chart of more is a comb."""
 
 SENDERS_MAX: Final = 10_000
-"""Senders whose boots are told apart; others are left out."""
+"""Largest number of senders whose boots are distinguished; others are left out."""
 
 BOOT_BITS_MAX: Final = 64
-"""Of a `boot_seq` that is kept: a number in JSON may have thousands of digits."""
+"""Longest `boot_seq` that is kept, bits: a number in JSON may have thousands of digits."""
 GAPS_MAX: Final = 1000
 """Silences that are remembered, the longest and newest: two buckets are the least, so a picture has no more."""
 
@@ -48,7 +48,7 @@ mean will do: it is a hundredth of what could make a gap."""
 class Point(NamedTuple):
     """A field in one bucket."""
 
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a point
+    count: int  # type: ignore[assignment]  # hides tuple.count, which no point needs
     total: float
     low: float
     high: float
@@ -75,15 +75,15 @@ class Point(NamedTuple):
 
 
 class Boot(NamedTuple):
-    """A device began to count anew."""
+    """A device started."""
 
     time: int
-    """When its first entry came; microseconds since the epoch."""
+    """Time of its first entry, microseconds since the epoch."""
     boot_seq: int
 
 
 class Series(NamedTuple):
-    """What was read. All times are microseconds since the epoch."""
+    """Result of a reading. All times are microseconds since the epoch."""
 
     values: dict[str, dict[int, Point]]
     """By field and bucket; the bucket counts from the first."""
@@ -94,7 +94,7 @@ class Series(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether all entries were looked at."""
+        """Return whether all entries were read."""
         return self.progress >= 1
 
 
@@ -181,10 +181,10 @@ class _Part:
         """By field and bucket; the bucket counts from the epoch."""
         self.boots: list[Boot] = []
         self.earliest: dict[str, Boot] = {}
-        """What each sender counted at first, and when."""
+        """First boot of each sender."""
         self.latest: dict[str, Boot] = {}
         self.ends: tuple[int, int] | None = None
-        """When the first and the last of them came."""
+        """Times of the first and the last entry."""
         self.cells: set[int] = set()
         """Buckets with an entry, counted from the epoch."""
         self.intervals: Counter[int] = Counter()
@@ -288,11 +288,11 @@ class _Part:
 
 
 _NOTHING: Final = _Part(0)
-"""Of a rare match most steps hold nothing."""
+"""Series of a step without a match, shared: of a rare match most steps hold none."""
 
 
 def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[Any]) -> _Part:
-    """What the lines of a block tell."""
+    """Return the series of the lines of a block."""
     part = _Part(width)
     times = _times(measures.times(lines))
     part.add_times(times)
@@ -359,6 +359,6 @@ def _median(numbers: Counter[int]) -> int:
 
 
 def _rounded(interval: int) -> int:
-    """To three binary digits: the usual interval is told well enough, by few numbers."""
+    """Return an interval with three binary digits: few numbers, precise enough for the usual interval."""
     surplus = max(0, interval.bit_length() - 4)
     return interval >> surplus << surplus

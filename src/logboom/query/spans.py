@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from logboom.formats.buckets import microseconds
 from logboom.journal.log import Log, Step
-from logboom.journal.times import ALWAYS, Span
+from logboom.journal.step_times import ALWAYS, TimeSpan
 from logboom.query.matching import Filter, Matcher
 
 
@@ -18,13 +18,13 @@ class Range(NamedTuple):
     matcher: Matcher
 
 
-def span_of(wanted: Filter) -> Span | None:
+def span_of(wanted: Filter) -> TimeSpan | None:
     """Return the span of time of a filter; None when it has no limits."""
     if not wanted.since and not wanted.until:
         return None
     since = microseconds(wanted.since) if wanted.since else 0
     until = microseconds(wanted.until) if wanted.until else ALWAYS
-    return Span(since, until, wanted.by_arrival)
+    return TimeSpan(since, until, wanted.by_arrival)
 
 
 def bounds_of(log: Log, wanted: Filter, start: int = 0, end: int | None = None) -> tuple[int, int]:

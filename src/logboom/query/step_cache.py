@@ -36,7 +36,7 @@ ENOUGH_SHARE: Final = 0.75
 """Share of a picture's size that merging may leave. A picture is not merged again before it has grown by a third."""
 
 READS_MIN: Final = 4
-"""Steps that a query may read in vain before it is given up: those at the ends of its range are read each time."""
+"""Steps that a query may read without a gain before it is given up: those at its ends are read each time."""
 
 _ALWAYS: Final = 1 << 62
 
@@ -156,7 +156,7 @@ def _merged(group: list[_Run[P]]) -> _Run[P]:
 
 
 class _Range(NamedTuple):
-    """What a query covers."""
+    """Range of a query."""
 
     since: int
     """Microseconds since the epoch."""
@@ -167,7 +167,7 @@ class _Range(NamedTuple):
     """The sequence after the last one."""
 
     def has_all_of(self, part: Part) -> bool:
-        """Whether nothing of an aggregate came outside the time range."""
+        """Return whether all entries of an aggregate are within the time range."""
         return self.since <= part.since and part.until <= self.until
 
     def progress_at(self, sequence: int) -> float:

@@ -1,4 +1,4 @@
-"""How many entries of which level came when: exact counts over any time, newest first."""
+"""Volume: exact counts of entries by time and level, newest first."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ Cells = Counter[tuple[int, str]]
 
 
 class Volume(NamedTuple):
-    """What was counted."""
+    """Result of a count."""
 
     levels: dict[str, list[int]]
     """By level, one number a bucket."""
@@ -54,7 +54,7 @@ class Volume(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether all entries were looked at."""
+        """Return whether all entries were counted."""
         return self.progress >= 1
 
 
@@ -174,7 +174,7 @@ class _Unit(NamedTuple):
     shown: int
     """Characters of a receive time that identify it."""
     rest: str
-    """What completes these to a time."""
+    """Text that completes them to a time."""
 
 
 @lru_cache(maxsize=64)  # one per width that buckets may have

@@ -53,7 +53,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 
 
 async def post(request: web.Request) -> web.Response:
-    """Store what the body holds; one verdict an entry."""
+    """Store what the body holds; one verdict per entry."""
     site = request.app[SITE]
     upload = Upload(site, site.source(request.remote), _key_of(request))
     try:

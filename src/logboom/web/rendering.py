@@ -35,7 +35,7 @@ def json_of(found: Found) -> bytes:
 
 
 def json_lines(page: Iterable[Found]) -> bytes:
-    """One JSON object a line."""
+    """Return one JSON object per line."""
     return b"".join([json_of(found) + b"\n" for found in page])
 
 

@@ -123,7 +123,7 @@ class Site:
             self._guests.pop(transport, None)
 
     def look_at_guests(self) -> None:
-        """Cut off those whose token was revoked; called about once a second."""
+        """Cut off those whose token was revoked; called about every second."""
         if self.tokens is None or self.tokens.generation == self._generation:
             return
         self._generation = self.tokens.generation

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs.jsonl import JsonlOutput, compacted, strip_tails
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 
 Lined = list[tuple[bytes, str, str]]
 

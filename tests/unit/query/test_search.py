@@ -74,7 +74,7 @@ def all_records(folder: Path) -> list[tuple[Record, str]]:
 
 
 def _texts(value: object) -> str:
-    """What may be searched for, as JSON writes it but for its escapes."""
+    """Return the text of a value as JSON writes it, without escapes."""
     if isinstance(value, dict):
         return "{" + ",".join(f'"{key}":{_texts(one)}' for key, one in value.items()) + "}"
     if isinstance(value, list):

@@ -33,7 +33,7 @@ def many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(folder: Path, entries: list[tuple[float, Any]], peer: str = "10.0.0.1") -> FolderLog:
-    """Entries with their receive times, seconds after the start; raw bytes stand there as they are."""
+    """Entries with their receive times, seconds after the start; raw bytes are written as they are."""
     folder.mkdir(exist_ok=True)
     half = len(entries) // 2
     for first, some in ((0, entries[:half]), (half, entries[half:])):
@@ -275,7 +275,7 @@ def test_a_field_that_can_not_be_drawn_is_not_offered(tmp_path: Path) -> None:
 def test_a_series_becomes_complete_however_little_room_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: int
 ) -> None:
-    """As a page asks that is given up after a few steps each time."""
+    """Ask as a page does whose requests are given up after a few steps each."""
     log = write(tmp_path / "j", [(number * 1.7, mixed(number)) for number in range(600)])
     whole = read(log, 1100, points, *FIELDS)
     monkeypatch.setattr(series_module, "VALUES_MAX", 700 + 6 * points)

@@ -1,4 +1,4 @@
-"""What is kept of a journal's steps: each is read once, newest first; and what is kept is bounded."""
+"""Cache of step aggregates: each step is read once, newest first, and the cache is bounded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_each_step_is_read_once_but_the_newest(world: World) -> None:
 
 
 def test_a_query_gets_to_its_end_whatever_the_room(world: World) -> None:
-    """As a page that asks until all is counted: each time, little can be read that was not kept."""
+    """Ask as a page does until all is counted: each request reads few steps that are not cached."""
     world.merges_well = True
     steps = len(list(world.log.steps_back(0, COUNT)))
     kept, queries = StepCache[Sequences](world.log, 5 * (10 + PART_SIZE)), 0
@@ -139,7 +139,7 @@ def test_a_time_range_that_ends_within_merged_steps_is_exact_and_gets_to_its_end
 
 
 def test_steps_of_an_older_time_are_kept_as_well(world: World) -> None:
-    """What is newer than the time range that is asked for makes room."""
+    """Aggregates newer than the range that is asked for make room."""
     kept = StepCache[Sequences](world.log, 5 * (10 + PART_SIZE))
     world.ask(kept)
     [record] = [one.record for one in Search(world.log).forward(Filter(), 1, start=40).found]

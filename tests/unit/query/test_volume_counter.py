@@ -147,7 +147,7 @@ def test_counts_are_exact_when_few_are_kept(folder: Path, monkeypatch: pytest.Mo
 def test_a_count_becomes_complete_however_little_room_there_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, wanted: Filter, number: int
 ) -> None:
-    """As a page asks that is given up after a few steps each time."""
+    """Ask as a page does whose requests are given up after a few steps each."""
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), number)
     monkeypatch.setattr(volume_module, "CELLS_MAX", buckets.size * 30)
     counter, reads, progress = VolumeCounter(FolderLog(folder)), list[Step](), 0.0
