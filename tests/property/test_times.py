@@ -114,7 +114,7 @@ def filters(chance: random.Random, records: list[Record]) -> Filter:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32), indexed=st.sampled_from([0, 7, 10**6]))
 def test_indexed_answers_are_those_of_reading_everything(
     tmp_path_factory: pytest.TempPathFactory, seed: int, indexed: int

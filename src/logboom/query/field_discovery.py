@@ -9,8 +9,10 @@ import msgspec
 from logboom.formats.levelled import read_lines
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
+from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Block, Log, moment_of
 from logboom.query.matching import Filter, Matcher
+from logboom.query.roll_up import RollUp
 from logboom.query.spans import Steps, bounds_of
 
 FIELDS_MAX: Final = 100
@@ -68,9 +70,15 @@ def find_fields(
     start, end = bounds_of(log, wanted, 0, end)
     fields: dict[str, Field] = {}
     bytes_left, before, reached_at = READ_BYTES_MAX, None, ""
-    for step, matcher in Steps(log, wanted).back(start, end):
+    usable = _has_fields if wanted.timeless() == Filter() else None
+    for step, matcher in Steps(log, wanted).back(start, end, usable):
         newer, moments = fields, list[str]()
         fields = {}
+        if step.counts is not None and matcher.takes_everything:
+            fields = _fields_of(step.counts)
+            merge_fields(fields, newer)
+            reached_at = iso_from_ns(step.times.received_low * 1000) if step.times else reached_at
+            continue
         for block in log.blocks_of(step, BLOCK_BYTES):
             moments.append(moment_of(block.data))
             bytes_left -= _look(block, matcher, fields)
@@ -81,6 +89,15 @@ def find_fields(
             break
     ordered = sorted(fields.values(), key=lambda field: (-field.count, field.name))
     return Fields(ordered[:FIELDS_MAX], before, reached_at)
+
+
+def _has_fields(counts: bytes) -> bool:
+    return RollUp(counts).has_fields
+
+
+def _fields_of(counts: bytes) -> dict[str, Field]:
+    section = RollUp(counts).fields()
+    return {row[0]: Field(*row) for row in section.rows} if section is not None else {}
 
 
 def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:

@@ -64,7 +64,7 @@ class Matcher:
     """Finds the entries of a filter in blocks of journal lines."""
 
     def __init__(self, wanted: Filter) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self.takes_everything = wanted._replace(by_arrival=False) == _EVERYTHING
         self._text = SearchText(wanted.text)
         self._named = tuple(filter(None, [_name_needle(wanted.source)]))
@@ -121,7 +121,7 @@ class Matcher:
 
         Lines end with the sender's address and the listener; no entry holds the line's end.
         """
-        wanted, data = self._wanted, block.data
+        wanted, data = self.wanted, block.data
         if not wanted.source and not wanted.listener:
             return None
         ending = data[data.rfind(SOURCE_AT) :]
@@ -133,22 +133,22 @@ class Matcher:
         return passing if passing is not None and data.count(ending) == block.count else None
 
     def _without_place(self, ending: bytes) -> "Matcher | None":
-        wanted = self._wanted
+        wanted = self.wanted
         if wanted.source and ending.startswith(SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
             wanted = wanted._replace(source="")
         if wanted.listener and ending.endswith(self._suffix + b"\n"):
             wanted = wanted._replace(listener="")
-        return None if wanted == self._wanted else Matcher(wanted)
+        return None if wanted == self.wanted else Matcher(wanted)
 
     def _exactly(self, lines: list[bytes], numbers: list[int]) -> list[int]:
         """Return those candidates that match by level and source."""
-        if not numbers or (not self._wanted.source and self._wanted.level_min is None):
+        if not numbers or (not self.wanted.source and self.wanted.level_min is None):
             return numbers
         data = b"\n".join([lines[number] for number in numbers])
         found = read_facts(data, len(numbers))
         if found is None:  # there is damage
             return [one.record.sequence for one in self._decode(0, lines, numbers)]
-        source, level_min = self._wanted.source, self._wanted.level_min
+        source, level_min = self.wanted.source, self.wanted.level_min
         pairs: Iterable[tuple[int, Any]] = zip(numbers, found, strict=True)
         if source:
             pairs = itertools.compress(pairs, are_from(found, source))
@@ -163,8 +163,8 @@ class Matcher:
         data = block.data.lower() if self._text.needles else block.data
         if any(needle not in data for needle in needles):
             return [], []
-        if self._wanted.level_min is not None:
-            at_level = _lines_at(block, self._wanted.level_min)
+        if self.wanted.level_min is not None:
+            at_level = _lines_at(block, self.wanted.level_min)
             if at_level is not None and not at_level:
                 return [], []
         if at_level is not None:
@@ -173,7 +173,7 @@ class Matcher:
             rarest = min(needles, key=data.count)
             numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, rarest))
         lines = block.data.split(b"\n")
-        if self._wanted.text:
+        if self.wanted.text:
             numbers = [number for number in numbers if self._text.stands_in(entry_of(lines[number]))]
         if self._suffix:
             numbers = [number for number in numbers if lines[number].endswith(self._suffix)]
@@ -183,8 +183,8 @@ class Matcher:
 
     def _in_time(self, lines: list[bytes], numbers: list[int]) -> list[int]:
         """Return those of some lines that are within the limits of time."""
-        since, until = self._wanted.since, self._wanted.until or _NEVER
-        if self._wanted.by_arrival:
+        since, until = self.wanted.since, self.wanted.until or _NEVER
+        if self.wanted.by_arrival:
             low, high = since.encode(), until.encode()
             return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
         times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
@@ -199,15 +199,15 @@ class Matcher:
         """Decode some lines, and check the conditions that need decoded entries."""
         data = b"".join([lines[number] + b"\n" for number in numbers])
         records: Iterable[Record] = records_of([first + number for number in numbers], data)
-        if self._wanted.source:
+        if self.wanted.source:
             records = [record for record in records if self._is_from(record)]
-        if self._wanted.level_min is not None:
-            records = self._at_level(records, self._wanted.level_min)
+        if self.wanted.level_min is not None:
+            records = self._at_level(records, self.wanted.level_min)
         return [Found(record, entry_of(lines[record.sequence - first])) for record in records]
 
     def _is_from(self, record: Record) -> bool:
         own = record.entry.get("source")
-        return self._wanted.source in (record.source, own, sender(record.entry, record.source))
+        return self.wanted.source in (record.source, own, sender(record.entry, record.source))
 
     @staticmethod
     def _at_level(records: Iterable[Record], level_min: float) -> list[Record]:

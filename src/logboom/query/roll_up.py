@@ -4,6 +4,7 @@ The four sections of a file of `journal.counts`, each a zstd frame of MessagePac
 is left out: queries read the segment instead.
 """
 
+import struct
 import sys
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
@@ -20,6 +21,10 @@ else:
 MINUTE_US: Final = 60_000_000
 WIDTHS_US: Final = tuple(minutes * MINUTE_US for minutes in (5, 60, 360, 1440))
 """Widths of cells, microseconds: the first at which the cells are few enough. Each divides the next."""
+
+
+_WIDTH: Final = struct.Struct("<Q")
+"""Stands before each section's frame."""
 
 
 class VolumeCells(msgspec.Struct, array_like=True, gc=False):
@@ -83,13 +88,14 @@ def _packed(section: object) -> bytes:
     if section is None:
         return b""
     try:
-        return zstd.compress(msgspec.msgpack.encode(section))
+        body = zstd.compress(msgspec.msgpack.encode(section))
     except (
         OverflowError,
         msgspec.EncodeError,
         UnicodeEncodeError,
     ):  # a number of thousands of digits, half a pair
         return b""
+    return _WIDTH.pack(getattr(section, "width", 0)) + body
 
 
 class RollUp:
@@ -101,6 +107,26 @@ class RollUp:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+
+    @property
+    def volume_width(self) -> int | None:
+        """Width of the cells of `volume`, microseconds; None: it was left out. Nothing is unpacked for it."""
+        return self._width(0)
+
+    @property
+    def sources_width(self) -> int | None:
+        """The same of `sources`."""
+        return self._width(1)
+
+    @property
+    def has_fields(self) -> bool:
+        """Return whether there are `fields`."""
+        return self._width(3) is not None
+
+    @property
+    def has_kinds(self) -> bool:
+        """Return whether there are `kinds`."""
+        return self._width(2) is not None
 
     def volume(self) -> VolumeCells | None:
         """Return the entries by time, level and listener; None: they were too many to count."""
@@ -120,7 +146,11 @@ class RollUp:
 
     def _section(self, number: int, decode: Callable[[bytes], S]) -> S | None:
         section = section_of(self._data, number)
-        return decode(zstd.decompress(section)) if section else None
+        return decode(zstd.decompress(section[_WIDTH.size :])) if section else None
+
+    def _width(self, number: int) -> int | None:
+        section = section_of(self._data, number)
+        return _WIDTH.unpack_from(section)[0] if section else None
 
 
 _volume: Final = msgspec.msgpack.Decoder(VolumeCells)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from logboom.formats.buckets import microseconds
-from logboom.journal.log import Log, Step
+from logboom.journal.log import Log, Step, Usable
 from logboom.journal.step_times import ALWAYS, TimeSpan
 from logboom.query.matching import Filter, Matcher
 
@@ -50,10 +50,20 @@ class Steps:
         self._limited = Matcher(wanted)
         self._timeless = Matcher(wanted.timeless()) if self._span is not None else self._limited
 
-    def back(self, start: int, end: int) -> Iterator[tuple[Step, Matcher]]:
-        """Yield the steps from the one before `end` back to the one that holds `start`."""
+    def back(self, start: int, end: int, usable: Usable | None = None) -> Iterator[tuple[Step, Matcher]]:
+        """Yield the steps from the one before `end` back to the one that holds `start`.
+
+        Args:
+            start: the first sequence.
+            end: the sequence after the last one.
+            usable: returns whether a roll-up will do; a segment is then one step, if all of it is within the limits
+                of time.
+        """
         span = self._span
-        for step in self._log.steps_back(start, end, span):
+        for step in self._log.steps_back(start, end, span, usable):
+            if step.counts is not None and span is not None and not (step.times and step.times.within(span)):
+                yield from self.back(step.start, step.end)
+                continue
             times = step.times
             if span is None or times is None:
                 yield step, self._limited

@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
-from logboom.journal.log import Log, Step
+from logboom.journal.log import Log, Step, Usable
 from logboom.query.matching import Filter, Matcher
 from logboom.query.spans import bounds_of, span_of
 
@@ -198,6 +198,7 @@ class StepCache(Generic[P]):
         kind: Hashable,
         read: Callable[[Step, Matcher], P],
         give_up: Callable[[], bool] = lambda: False,
+        usable: Usable | None = None,
     ) -> Iterator[Taken[P]]:
         """Yield aggregates that cover all steps with possible matches, the newest first.
 
@@ -207,6 +208,7 @@ class StepCache(Generic[P]):
             read: makes an aggregate of what matches in a step.
             give_up: asked after a step was read; True ends the iteration, but not before the query has gained
                 something for the next one.
+            usable: returns whether `read` can make an aggregate of a segment's roll-up (`Step.counts`).
         """
         timeless = wanted.timeless()
         key = (timeless, kind)
@@ -216,7 +218,7 @@ class StepCache(Generic[P]):
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
         reached, reads = asked.end, 0
         taken: Taken[P] | None = None
-        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted)):
+        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted), usable):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
@@ -243,9 +245,10 @@ class StepCache(Generic[P]):
         """The kept run that ends with a step; None when there is none, or when steps of it are not asked for."""
         picture = self._pictures.get(key)
         run = None if picture is None else picture.runs.get(step.end)
-        if run is None or run.steps == 1:
+        if run is None or run.start == step.start:
             return run
-        return run if run.start >= asked.start and asked.has_all_of(run.part) else None
+        is_longer = asked.start <= run.start < step.start and asked.has_all_of(run.part)
+        return run if is_longer else None  # a shorter one ends with the segment, which is one step now
 
     def _keep(self, key: Hashable, run: _Run[P], asked: _Range) -> None:
         """Keep a run; make room where there is none."""

@@ -8,11 +8,16 @@ from typing import Final, NamedTuple
 
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
 from logboom.formats.envelope import RECEIVED_AT
+from logboom.formats.levels import severity
 from logboom.formats.records import records_of
+from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Block, Log, Step
+from logboom.journal.step_times import Times, TimeSpan
 from logboom.query.entry_facts import count_levels, level_names, read_levels, read_timed_levels
 from logboom.query.line_times import time_of_line
 from logboom.query.matching import Filter, Matcher
+from logboom.query.roll_up import RollUp, SourceCells
+from logboom.query.spans import Steps, span_of
 from logboom.query.step_cache import StepCache
 from logboom.remembered import Remembered
 
@@ -132,13 +137,16 @@ class VolumeCounter:
         """
         cells, progress = Cells(), 1.0
         read = partial(self._read, buckets.width, wanted.by_arrival)
-        for taken in self._kept.back(wanted, buckets.width, read, give_up):
+        usable = partial(_is_usable, wanted, buckets.width) if can_roll_up(wanted) else None
+        for taken in self._kept.back(wanted, buckets.width, read, give_up, usable):
             cells.update(taken.part.cells)
             progress = taken.progress
         return _picture(cells, buckets, progress)
 
     def _read(self, resolution: int, by_arrival: bool, step: Step, matcher: Matcher) -> _Counted:
         """Count what matches in a step."""
+        if step.counts is not None and step.times is not None:
+            return self._rolled_up(resolution, step, matcher.wanted)
         parts = []
         for block in self._log.blocks_of(step):
             found = matcher.matching(block)
@@ -149,6 +157,61 @@ class VolumeCounter:
             if count:
                 parts.append(_count(data, count, resolution, by_arrival=by_arrival))
         return _together(parts) if parts else _NOTHING  # of a rare match most steps hold nothing
+
+    def _rolled_up(self, resolution: int, step: Step, wanted: Filter) -> _Counted:
+        """Count what matches in a segment, from its roll-up; the cells that a limit of time cuts are read."""
+        times, span = step.times or Times(), span_of(wanted) or TimeSpan()
+        width, counts = _cells_of_counts(step.counts or b"", wanted)
+        low, high = -(-span.since // width), span.until // width
+        cells, edges = Cells(), set[int]()
+        for (cell, level), number in counts.items():
+            if low <= cell < high:
+                cells[cell * width // resolution, level[:LEVEL_CHARS_MAX]] += number
+            elif cell in (low - 1, high):
+                edges.add(cell)
+        parts = [_Counted(cells, times.low, times.high + 1)] if cells else []
+        for cell in sorted(edges):
+            edge = _within(wanted, max(span.since, cell * width), min(span.until, (cell + 1) * width))
+            for part, matcher in Steps(self._log, edge).back(step.start, step.end):
+                parts.append(self._read(resolution, wanted.by_arrival, part, matcher))
+        return _together(parts) if parts else _NOTHING
+
+
+def can_roll_up(wanted: Filter) -> bool:
+    """Return whether a filter asks for nothing but what roll-ups count by."""
+    plain = Filter(wanted.level_min, wanted.source, wanted.listener, since=wanted.since, until=wanted.until)
+    return wanted == plain
+
+
+def _is_usable(wanted: Filter, resolution: int, counts: bytes) -> bool:
+    """Return whether a roll-up has cells that fit into the bars."""
+    width = RollUp(counts).sources_width if wanted.source else RollUp(counts).volume_width
+    return width is not None and not resolution % width
+
+
+def _cells_of_counts(counts: bytes, wanted: Filter) -> tuple[int, Counter[tuple[int, str]]]:
+    """Return the width of a roll-up's cells, and the entries that match by cell and level, whatever their time."""
+    found: Counter[tuple[int, str]] = Counter()
+    section = RollUp(counts).sources() if wanted.source else RollUp(counts).volume()
+    if section is None:
+        return 1, found
+    is_wanted = [
+        wanted.level_min is None or (severity(level) or 0) >= wanted.level_min for level in section.levels
+    ]
+    if isinstance(section, SourceCells):
+        places = [wanted.source in row[1:] and wanted.listener in ("", row[0]) for row in section.rows]
+    else:
+        places = [wanted.listener in ("", listener) for listener in section.listeners]
+    levels = section.levels
+    for cell, level, place, number in section.cells:
+        if is_wanted[level] and places[place]:
+            found[cell, levels[level]] += number
+    return section.width, found
+
+
+def _within(wanted: Filter, since: int, until: int) -> Filter:
+    """Return a filter with other limits of time; microseconds since the epoch."""
+    return wanted._replace(since=iso_from_ns(since * 1000), until=iso_from_ns(until * 1000))
 
 
 def _count(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Counted:

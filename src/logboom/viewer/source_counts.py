@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from logboom.formats.levels import severity
 from logboom.formats.records import records_of, sender
-from logboom.journal.log import Block, Log, blocks
+from logboom.formats.times import iso_from_ns
+from logboom.journal.log import Block, Log, Step
 from logboom.model import Record
 from logboom.query.entry_facts import read_timed_facts
 from logboom.query.kinds import Kind, kinds_of
 from logboom.query.line_times import time_of_line
-from logboom.query.matching import Filter
+from logboom.query.matching import Filter, Matcher
+from logboom.query.roll_up import RollUp
 from logboom.query.spans import Steps, bounds_of
 
 SOURCES_MAX: Final = 10_000
@@ -81,20 +84,38 @@ def count_sources(log: Log, wanted: Filter, progress: Progress) -> dict[str, Sou
     Args:
         log: the journal.
         wanted: which entries are counted.
-        progress: called after each block.
+        progress: called after each step.
     """
     tally = _Tally(by_arrival=wanted.by_arrival)
     first, end = bounds_of(log, wanted)
-    for part in Steps(log, wanted).ranges(first, end):
-        for block in blocks(log, part.start, part.end):
-            found = part.matcher.matching(block)
-            if isinstance(found, Block):
-                tally.add(found.data, found.count)
-            else:
-                tally.add(b"".join([line + b"\n" for _, line in found]), len(found))
-            progress(first, block.next_sequence, end)
+    steps = Steps(log, wanted)
+    for step, matcher in steps.back(first, end, _has_kinds if _can_roll_up(wanted) else None):
+        if step.counts is not None:
+            tally.add_roll_up(RollUp(step.counts), wanted)
+        else:
+            _add_step(tally, log, step, matcher)
+        progress(first, first + end - step.start, end)
     tally.settle()
     return tally.sources
+
+
+def _add_step(tally: "_Tally", log: Log, step: Step, matcher: Matcher) -> None:
+    for block in log.blocks_of(step):
+        found = matcher.matching(block)
+        if isinstance(found, Block):
+            tally.add(found.data, found.count)
+        else:
+            tally.add(b"".join([line + b"\n" for _, line in found]), len(found))
+
+
+def _can_roll_up(wanted: Filter) -> bool:
+    """Return whether a filter asks for nothing but what roll-ups count sources by."""
+    level_min, listener = wanted.level_min, wanted.listener
+    return wanted.timeless() == Filter(level_min, listener=listener, by_arrival=wanted.by_arrival)
+
+
+def _has_kinds(counts: bytes) -> bool:
+    return RollUp(counts).has_kinds
 
 
 def count_records(records: Iterable[Record], *, by_arrival: bool = False) -> dict[str, SourceCounts]:
@@ -153,6 +174,25 @@ class _Tally:
         name = sender(record.entry, record.source)
         moment = record.received_at if self._by_arrival else record.time
         self._source(name).add(_text(record.entry.get("type")), record.level, 1, moment, moment)
+
+    def add_roll_up(self, roll_up: RollUp, wanted: Filter) -> None:
+        """Count the entries of a segment that match, from its roll-up."""
+        section = roll_up.kinds()
+        if section is None:
+            return
+        levels = [severity(level) or 0 for level in section.levels]
+        for listener, name, kind, level, count, *times in section.cells:
+            if wanted.listener not in ("", section.listeners[listener]):
+                continue
+            if wanted.level_min is None or levels[level] >= wanted.level_min:
+                first, last = times[2:] if self._by_arrival else times[:2]
+                self._source(section.senders[name]).add(
+                    section.types[kind],
+                    section.levels[level],
+                    count,
+                    iso_from_ns(first * 1000),
+                    iso_from_ns(last * 1000),
+                )
 
     def settle(self) -> None:
         """Count for the sources what was counted by kind."""

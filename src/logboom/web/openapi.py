@@ -89,6 +89,7 @@ _HEALTH: Final = {
     "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
     "database": "connected, total_readings, date_range: of the first database output, else of the journal",
     "memory_readings_count": "Number of the newest readings, 1000 at most",
+    "index": "Number of complete segments, and of those that are indexed; missing when all are",
     "warnings": "What is odd; missing when nothing is",
     "errors": "What is broken; missing when nothing is",
     "start_time": "When the server started",
