@@ -130,7 +130,7 @@ _QUERY: Final = """\
 ## Questions over 30 days
 
 Over HTTP, from a mixed journal of devices, gateways and applications; half as many entries as a throughput trial has.
-The server first indexes it, with the rests that it takes beside other work. What is answered is checked. `logboom stats`
+The server first indexes it, with the rests that it takes under other load. Answers are checked. `logboom stats`
 reads the same data directory.
 
 """

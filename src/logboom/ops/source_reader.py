@@ -1,7 +1,7 @@
-"""Service that follows the journal for the source book, on its own thread: no entry waits for it.
+"""Thread that reads the journal for the source book, off the path of an entry.
 
-When more comes than it can read with its share of a core, it skips ahead, and the book can't know which sources
-were silent in that time.
+When more entries arrive than it can read with its share of a core, it skips ahead. Then the silence of sources in the
+skipped time is unknown.
 """
 
 import threading
@@ -9,38 +9,38 @@ import time
 from typing import Final
 
 from logboom.journal.log import Log, LogCursor
+from logboom.ops.source_book import SourceBook
 from logboom.ops.source_lines import senders_of
-from logboom.ops.sources import SourceBook
 from logboom.outputs.thread_service import Ended, ThreadService
 
 BLOCK_BYTES: Final = 32 << 10
-"""Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""
+"""Size of a block: decoding it holds the interpreter for half a millisecond."""
 
 REST_FACTOR: Final = 9
-"""The thread rests nine times as long as it works: a tenth of a core, however much comes."""
+"""Ratio of pauses to work: the thread uses at most a tenth of a core."""
 
 FLOOD_REST_FACTOR: Final = 49
-"""The same while more comes than it can read: samples, which no alert depends on."""
+"""The same while it skips entries: a few samples are enough, since they do not affect silence."""
 
 PACE_S: Final = 0.25
-"""Time between two looks at the journal's end: one read for all that came in between."""
+"""Interval of reading at the journal's end, so that many entries are read at once."""
 
 IDLE_WAIT_S: Final = 1.0
-"""Time that the thread sleeps when nothing comes."""
+"""Longest wait for new entries."""
 
 BEHIND_MAX: Final = 50_000
-"""Entries that are caught up with, about 10 MiB; when there are more, they are skipped."""
+"""Largest lag that is caught up with, about 10 MiB; more entries are skipped."""
 
 SAVE_INTERVAL_S: Final = 60.0
-"""Interval of saving the book: one minute before a crash can be read again."""
+"""Interval of saving the book; a crash loses what was learned since."""
 
 
 class SourceReader(ThreadService):
-    """A service that can be supervised.
+    """Service that reads the journal for the source book.
 
     Args:
-        journal: what is read.
-        book: gets the senders of each block.
+        journal: journal to read.
+        book: source book to update.
     """
 
     def __init__(self, journal: Log, book: SourceBook) -> None:
@@ -53,7 +53,7 @@ class SourceReader(ThreadService):
         self._rest_factor = REST_FACTOR
 
     def close(self, deadline_s: float) -> None:
-        """Read what is left, save, end the thread; for `deadline_s` at most. Idempotent."""
+        """Read the remaining entries, save, and end the thread within `deadline_s`. Idempotent."""
         self._stopping.set()
         with self._journal.grown:
             self._journal.grown.notify_all()
@@ -71,9 +71,9 @@ class SourceReader(ThreadService):
         death: Exception | None = None
         try:
             self._follow()
-        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it, and starts another thread
+        except Exception as error:  # noqa: BLE001 - a bug: the supervisor logs it, and starts the thread again
             death = error
-            self._book.skip_to(self._journal.end)  # not into the same fault again
+            self._book.skip_to(self._journal.end)  # past the entry that caused it
         ended(death)
 
     def _follow(self) -> None:
@@ -99,7 +99,7 @@ class SourceReader(ThreadService):
             reader.close()
 
     def _reader_at_end(self) -> LogCursor:
-        """A reader at the book's position, or at the journal's end where that is too far away."""
+        """Make a reader at the book's position, or at the journal's end if that is too far away."""
         journal, book = self._journal, self._book
         end = journal.end
         if not 0 <= end - book.position <= BEHIND_MAX:
@@ -108,10 +108,10 @@ class SourceReader(ThreadService):
         return journal.cursor(book.position)
 
     def _read(self, reader: LogCursor) -> bool:
-        """Take one block; False when there is none."""
+        """Read one block; False when there is none."""
         try:
             block = reader.read(BLOCK_BYTES)
-        except FileNotFoundError:  # deleted between two looks: the next read finds what is left
+        except FileNotFoundError:  # deleted in between: the next read continues with the remaining segments
             return False
         if block is None:
             return False

@@ -1,17 +1,17 @@
-"""`/api/status`: everything the Overview shows at a glance, in one document."""
+"""`/api/status`: the document of the page's overview."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from logboom.journal.journal import Journal
-from logboom.ops.alerts.engine import Alert
-from logboom.ops.alerts.settings import CRITICAL, WARNING
+from logboom.ops.alerts.lifecycle import Alert
+from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.health import trouble_of
 from logboom.ops.monitor import Monitor
 
 
 def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]:
-    """The server's state now, and how many alerts fire. Reads the journal's folder: a `stat` a segment."""
+    """Make the document with the server's state and the number of firing alerts; takes one `stat` per segment."""
     trouble = trouble_of(monitor)
     totals = monitor.totals()
     return {
@@ -33,7 +33,7 @@ def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]
 
 
 def _worst(firing: Sequence[Alert]) -> str | None:
-    """The gravest severity; None when nothing fires."""
+    """Highest severity of the firing alerts; None without any."""
     if not firing:
         return None
     return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
@@ -51,7 +51,7 @@ def _journal(monitor: Monitor) -> dict[str, Any]:
         "free_bytes": _free_bytes(journal),
         "writable": trouble is None,
         "trouble": trouble,
-        "last_commit_s": journal.last_commit_s or None,  # there was none yet
+        "last_commit_s": journal.last_commit_s or None,  # before the first one
         "index": monitor.index_progress()._asdict(),
     }
 
@@ -59,7 +59,7 @@ def _journal(monitor: Monitor) -> dict[str, Any]:
 def _free_bytes(journal: Journal) -> int | None:
     try:
         return journal.free_bytes
-    except OSError:  # reported by `writable`
+    except OSError:  # the field `writable` shows a failing disk
         return None
 
 
