@@ -192,8 +192,15 @@ def lines_of(count: int, days: float, seed: int = 1, end: float = END) -> Iterat
         made += len(entries)
 
 
-def write_mixed_journal(folder: Path, count: int, days: float, seed: int = 1, end: float = END) -> None:
-    """Write a journal in segments of `SEGMENT_BYTES`, without indexes.
+def write_mixed_journal(
+    folder: Path,
+    count: int,
+    days: float,
+    seed: int = 1,
+    end: float = END,
+    segment_bytes: int = SEGMENT_BYTES,
+) -> None:
+    """Write a journal in segments, without indexes.
 
     Args:
         folder: the journal's.
@@ -201,6 +208,7 @@ def write_mixed_journal(folder: Path, count: int, days: float, seed: int = 1, en
         days: from the first entry to the last.
         seed: of all that is random.
         end: receive time of the last entry, seconds since the epoch.
+        segment_bytes: size of a segment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines, sequence = lines_of(count, days, seed, end), 0
@@ -210,7 +218,7 @@ def write_mixed_journal(folder: Path, count: int, days: float, seed: int = 1, en
             for line in lines:
                 file.write(line)
                 size, sequence = size + len(line), sequence + 1
-                if size >= SEGMENT_BYTES:
+                if size >= segment_bytes:
                     break
 
 

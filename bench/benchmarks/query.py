@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.benchmarks.protocols import on_core
 from bench.benchmarks.reading import Ask, answer_of, picture_of, timed
-from bench.mixed_journal import write_mixed_journal
+from bench.mixed_journal import SEGMENT_BYTES, write_mixed_journal
 from bench.plan import Plan
 from bench.subjects.base import Server, ServerError, Subject
 from bench.subjects.listener import LogboomListener
@@ -29,6 +29,8 @@ STATS: Final = "logboom stats"
 
 _DAYS: Final = 30.0
 _SPAN: Final = "31d"
+_SEGMENT_BYTES_PER_ENTRY: Final = 100
+"""A small journal has about four segments, too."""
 _INDEX_S_MAX: Final = 1800
 _LOOK_S: Final = 0.2
 _SENDER: Final = "192.168.7.20"
@@ -41,7 +43,8 @@ def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:
     count = plan.lines // 2
     with trial_directory(plan.directory) as directory:
         folder = data_directory(directory) / "journal"
-        write_mixed_journal(folder, count, _DAYS, end=time.time())
+        size = min(SEGMENT_BYTES, count * _SEGMENT_BYTES_PER_ENTRY)
+        write_mixed_journal(folder, count, _DAYS, end=time.time(), segment_bytes=size)
         return [trial for number in range(plan.trials) for trial in _round(plan, directory, count, number)]
 
 

@@ -125,14 +125,17 @@ def filters(chance: random.Random, records: list[Record]) -> Filter:
     seed=st.integers(0, 2**32),
     cells_max=st.sampled_from([3, 20, 4096]),
     rows_max=st.sampled_from([2, 10_000]),
+    raw_max=st.sampled_from([5, 10_000]),
 )
 def test_answers_are_those_of_counting_every_entry(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, cells_max: int, rows_max: int
+    tmp_path_factory: pytest.TempPathFactory, seed: int, cells_max: int, rows_max: int, raw_max: int
 ) -> None:
     folder, chance = tmp_path_factory.mktemp("j"), random.Random(seed)
     write(folder, seed, chance.choice([1, 69, 71, 400]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builder_module, "CELLS_MAX", cells_max)
+        patch.setattr(builder_module, "VOLUME_CELLS_MAX", cells_max)
+        patch.setattr(builder_module, "SOURCE_CELLS_MAX", cells_max)
+        patch.setattr(builder_module, "_RAW_MAX", raw_max)
         patch.setattr(builder_module, "ROWS_MAX", rows_max)
         index(folder)
     if chance.random() < 0.3:

@@ -40,6 +40,8 @@ LUX_PER_IRRADIANCE: Final = 127.0
 """Lux that are one W/m² of daylight (docs/contracts/gateway.md)."""
 
 _NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+_NUMBER_STARTS: Final = frozenset(" \t+-.0123456789")
+"""Most texts are no numbers, and are rejected by their first character."""
 _NUMBER_CHARS_MAX: Final = 64
 """No measured value is written longer."""
 
@@ -188,7 +190,7 @@ def reading_of(entry: Fields) -> Reading | None:
 def number_of(value: object) -> float | None:
     """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
     if isinstance(value, str):
-        if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
+        if value[:1] not in _NUMBER_STARTS or len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
         value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
