@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc  # type: ignore[import-untyped]
 from grpc.aio import EOF  # type: ignore[import-untyped]
 
-from logboom.formats.grpc_entry import Decode, Decoded
+from logboom.formats.grpc_entry import Decode, GrpcEntries
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
@@ -78,7 +78,7 @@ class Calls:
                 stream.stop(trouble)
 
     async def store(
-        self, decoded: Decoded, inlet: AwaitedInlet, doubt: Verdict = Verdict.NOT_JSON
+        self, decoded: GrpcEntries, inlet: AwaitedInlet, doubt: Verdict = Verdict.NOT_JSON
     ) -> tuple[int, Refusal | None]:
         """Hand entries to the intake, and wait for their receipt.
 
@@ -110,7 +110,7 @@ class Calls:
     async def refuse_long(self, size: int, inlet: AwaitedInlet) -> None:
         """Count a message that is too long, as one entry. Raises `RefusedError`."""
         trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
-        _, refusal = await self.store(Decoded(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
+        _, refusal = await self.store(GrpcEntries(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
         if refusal is not None:
             raise RefusedError(refusal)
 
@@ -225,7 +225,7 @@ class _Stream:
         self._taken.set()
         return messages
 
-    async def _answer(self, decoded: Decoded) -> None:
+    async def _answer(self, decoded: GrpcEntries) -> None:
         """Store, and respond to each message of which everything is stored; to the next one with what is."""
         write, respond = self.context.write, self._respond
         stored, refusal = await self._calls.store(decoded, self._inlet)
