@@ -51,6 +51,10 @@ class Source(NamedTuple):
     """The peer's address, for limits, if `peer` is an identity, which the peer can choose freely."""
 
 
+IMPORTED = "import"
+"""Stands for the listener of entries from log files of the past: they are no sign of life of their senders."""
+
+
 NOWHERE = Source("", "")
 """The source of a batch before the server sets it."""
 
@@ -112,8 +116,8 @@ class Batch:
         """Time of its receipt, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
         self.retry_after_s = 0.0
-        self.keys: list[bytes] | None = None
-        """One key per entry, each a JSON string; None if the protocol has no keys."""
+        self.keys: list[bytes] | bytes | None = None
+        """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
         self.digests: list[bytes] = []
         """One digest of key and content per entry, if there are `keys` (`pipeline.deduplicator`)."""
         self.duplicates: list[bytes] = []
@@ -140,8 +144,9 @@ class Batch:
         self.entries = b"\n".join([entries[i] for i in kept])
         if self.levels is not None:
             self.levels = [self.levels[i] for i in kept]
-        if self.keys is not None:
+        if isinstance(self.keys, list):
             self.keys = [self.keys[i] for i in kept]
+        if self.digests:
             self.digests = [self.digests[i] for i in kept]
         self.verdicts = bytes(verdicts)
 

@@ -12,7 +12,7 @@ from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_KEYS, records_of, sender
 from logboom.formats.sent import sent_message
 from logboom.journal.reader import Block
-from logboom.model import Record
+from logboom.model import IMPORTED, Record
 from logboom.query.entry_facts import FACT_KEYS
 from logboom.remembered import Remembered
 
@@ -84,13 +84,17 @@ def senders_of(block: Block) -> Senders:
         [
             (key, line.received_at, line.source, _has_error(line))
             for key, line in zip(keys, found, strict=True)
+            if key[0] != IMPORTED
         ]
     )
     groups = [
         SenderGroup(key, received_at, peer, count if error else 0, count)
         for (key, received_at, peer, error), count in counts.items()
     ]
-    return Senders(groups, _last(block, dict(zip(keys, numbers, strict=True))))
+    return Senders(
+        groups,
+        _last(block, {key: number for key, number in zip(keys, numbers, strict=True) if key[0] != IMPORTED}),
+    )
 
 
 def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
