@@ -44,6 +44,7 @@ from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
+from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
@@ -261,7 +262,12 @@ class App:
             name=name,
             settings=settings,
             intake=Intake(
-                journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings), self._deduplicator
+                journal,
+                AckLevel(settings.ack),
+                self.log.event,
+                _intake_limits(settings),
+                self._deduplicator,
+                holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
             turns=self._turns,

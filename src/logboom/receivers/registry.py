@@ -10,6 +10,8 @@ NAMES: Final = (
     "device",
     "gateway",
     "collector",
+    "syslog",
+    "relp",
     "capnp",
     "grpc",
     "http",
