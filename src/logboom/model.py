@@ -200,7 +200,7 @@ class WireProtocol(TypingProtocol):
         """Return bytes that the protocol sends in addition to replies; usually none."""
 
     def buffered_bytes(self) -> int:
-        """Number of bytes that wait for a later batch; with any, `next_batch` is called after each `data_to_send`, too."""
+        """Number of bytes that wait for a later batch; with any, `next_batch` also follows each `data_to_send`."""
 
     @property
     def fatal(self) -> str | None:
