@@ -151,7 +151,8 @@ def _plan_of(keys: tuple[str, ...]) -> _Plan | None:
 
 def _by_plan(fields: Fields, plan: _Plan, words: dict[bytes, str]) -> MappedEntry | None:
     """Map an object whose values are all texts; None: they are not, and the object is spoilt."""
-    moment, level, message, source, host = (fields.pop(key) if key else None for key in plan)
+    values: list[Any] = [fields.pop(key) if key else None for key in plan]
+    moment, level, message, source, host = values
     word = ""
     if level is not None:
         raw = bytes(level)

@@ -14,7 +14,7 @@ from logboom.formats.nesting import is_too_deep
 from logboom.model import REASONS_MAX, Batch, Verdict
 
 LEVEL_DEFAULT: Final = "INFO"
-"""Level of a message that has none; the specification's default, ALERT, would raise one for each line of such a client."""
+"""Level of a message that has none; by the specification it were ALERT, for every line of such a client."""
 SOURCE_KEYS: Final = (
     "_container_name",
     "_app",

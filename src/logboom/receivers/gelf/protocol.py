@@ -59,7 +59,7 @@ class GelfProtocol:
 
 
 class GelfBody(WholeBody):
-    """One request: an object, or several behind one another. Its clients never send again: it waits longer than others."""
+    """One request: an object, or several. Its clients never send again: it waits longer than others."""
 
     hold_s = 8.0
 

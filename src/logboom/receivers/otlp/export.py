@@ -7,7 +7,7 @@ import msgspec
 
 from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
-from logboom.receivers.grpc_methods import Decoded
+from logboom.receivers.grpc_methods import GrpcEntries
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, WholeBody
 from logboom.receivers.otlp.log_records import UID, NotReadableError, from_json, from_protobuf
 
@@ -51,7 +51,7 @@ class ExportCodec(WholeBody):
         return HttpReply(error.status, b"\x08" + _varint(code) + b"\x12" + _text(str(error)), PROTOBUF)
 
 
-def decode_messages(messages: Iterable[bytes]) -> Decoded:
+def decode_messages(messages: Iterable[bytes]) -> GrpcEntries:
     """Read messages of gRPC; see `grpc_methods.Decode`."""
     entries: list[MappedEntry] = []
     counts: list[int] = []
@@ -66,7 +66,7 @@ def decode_messages(messages: Iterable[bytes]) -> Decoded:
         entries += found
         counts.append(len(found))
     batch = batch_of(entries, 0)
-    return Decoded(batch.entries, [entry.level for entry in entries], counts, trouble)
+    return GrpcEntries(batch.entries, [entry.level for entry in entries], counts, trouble)
 
 
 def _batch(entries: list[MappedEntry], size_bytes: int) -> Batch:

@@ -119,7 +119,7 @@ def _plain_pairs(pairs: Iterable[_Pair]) -> dict[str, Any]:
 
 def from_protobuf(body: bytes) -> list[MappedEntry]:
     """Read a request as protobuf. Raises `NotReadableError`."""
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - of an extra
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415 - of an extra
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: PLC0415
 
     try:
