@@ -11,9 +11,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Batch
 from logboom.pipeline.intake import Limit
-from logboom.protocols.jsonlines import JsonLines
 from logboom.web.arrays import ArrayError, Run, runs_of
 from logboom.web.messages import one_line
 

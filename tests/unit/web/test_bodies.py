@@ -8,8 +8,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Verdict
-from logboom.protocols.jsonlines import JsonLines
 from logboom.web import bodies, entries
 from logboom.web.bodies import BodyError, EntryLines, Unpacking
 
