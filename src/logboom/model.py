@@ -70,7 +70,7 @@ class Batch:
     """What one read brought: the entries to store, and one verdict a wire line.
 
     `len(verdicts)` is the number of wire lines (blank ones do not count); the number of ACCEPTED among
-    them is the number of entries.
+    them is the number of entries. A batch without a line stores nothing: its acker answers in its turn.
     """
 
     __slots__ = (
@@ -115,7 +115,7 @@ class Batch:
         self.keys: list[bytes] | None = None
         """One key per entry, each a JSON string; None where the protocol has no keys."""
         self.digests: list[bytes] = []
-        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`)."""
+        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`); the intake makes those missing."""
         self.duplicates: list[bytes] = []
         """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 
@@ -142,6 +142,7 @@ class Batch:
             self.levels = [self.levels[i] for i in kept]
         if self.keys is not None:
             self.keys = [self.keys[i] for i in kept]
+        if self.digests:
             self.digests = [self.digests[i] for i in kept]
         self.verdicts = bytes(verdicts)
 

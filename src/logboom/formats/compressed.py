@@ -4,7 +4,7 @@ import sys
 import zlib
 from typing import Any, Final, Protocol
 
-from logboom.formats.messagepack import Malformed
+from logboom.formats.messagepack import MalformedError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -12,7 +12,7 @@ else:
     from backports import zstd
 
 UNPACKED_BYTES_MAX: Final = 64 << 20
-"""Decompressed bytes of one message: eight times a chunk of fluentd's default size, and far above Filebeat's batches."""
+"""Decompressed bytes of one message: eight times fluentd's usual chunk, far above Filebeat's batches."""
 _ZSTD_WINDOW_LOG_MAX: Final = 23
 """Memory of a decompressor: 8 MiB, the window of zstd's standard levels."""
 
@@ -50,14 +50,14 @@ class Compressed:
         return len(self._data) + (self._member is not None)
 
     def take(self) -> bytes:
-        """Return the next bytes; none at the end. Raises Malformed for data that cannot be unpacked."""
+        """Return the next bytes; none at the end. Raises MalformedError for data that cannot be unpacked."""
         while self:
             if self._member is None:
                 self._member = self._new()
             try:
                 found = self._member.decompress(self._data, self._slice_bytes)
             except (zlib.error, zstd.ZstdError, ValueError) as error:
-                raise Malformed(f"compressed data: {error}") from None
+                raise MalformedError(f"compressed data: {error}") from None
             self._go_on(self._member, found)
             if found:
                 return found
@@ -66,13 +66,13 @@ class Compressed:
     def _go_on(self, member: Any, found: bytes) -> None:
         self._unpacked += len(found)
         if self._unpacked > UNPACKED_BYTES_MAX:
-            raise Malformed(f"more than {UNPACKED_BYTES_MAX} bytes when unpacked")
+            raise MalformedError(f"more than {UNPACKED_BYTES_MAX} bytes when unpacked")
         if member.eof:
             self._data, self._member = member.unused_data.lstrip(b"\0"), None
             return
         self._data = getattr(member, "unconsumed_tail", b"")
         if not found and not self._data:
-            raise Malformed("compressed data ends too early")
+            raise MalformedError("compressed data ends too early")
 
 
 def _zlib() -> _Member:

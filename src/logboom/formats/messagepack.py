@@ -47,7 +47,7 @@ _STRINGS: Final = {0xD9: b"\xc4", 0xDA: b"\xc5", 0xDB: b"\xc6"}
 _BINARY: Final = frozenset({0xC4, 0xC5, 0xC6})
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """Bytes that are not MessagePack, or nested too deep."""
 
 
@@ -64,7 +64,7 @@ def walk(data: Bytes, at: int, end: int, values: int) -> tuple[int, int]:
         Where the walk stopped, and how many values are still to come; go on from there when there are more bytes.
 
     Raises:
-        Malformed: there is a byte that begins no token.
+        MalformedError: there is a byte that begins no token.
     """
     while values and at < end:
         code = data[at]
@@ -81,7 +81,7 @@ def walk(data: Bytes, at: int, end: int, values: int) -> tuple[int, int]:
                     break
                 size = head + int.from_bytes(data[at + 1 : at + 1 + width])
         elif code == _UNUSED:
-            raise Malformed(f"byte 0xc1 at {at}")
+            raise MalformedError(f"byte 0xc1 at {at}")
         if at + size > end:
             break
         at += size
@@ -92,7 +92,7 @@ def walk(data: Bytes, at: int, end: int, values: int) -> tuple[int, int]:
 def array_head(data: Bytes, at: int, end: int) -> tuple[int, int] | None:
     """Return the number of elements of the array at `at`, and where the first one starts.
 
-    None when more bytes are needed. Raises Malformed where there is no array.
+    None when more bytes are needed. Raises MalformedError where there is no array.
     """
     if at >= end:
         return None
@@ -100,7 +100,7 @@ def array_head(data: Bytes, at: int, end: int) -> tuple[int, int] | None:
     if code in _ARRAYS:
         return code & 0xF, at + 1
     if code not in (0xDC, 0xDD):
-        raise Malformed(f"found byte 0x{code:02x}, expected an array")
+        raise MalformedError(f"found byte 0x{code:02x}, expected an array")
     size = -_FIXED[code]
     return None if at + size > end else (int.from_bytes(data[at + 1 : at + size]), at + size)
 
@@ -171,12 +171,12 @@ class Plain:
         self.lossy = False
 
     def of(self, value: Any, depth: int = 0) -> Any:
-        """Return a value for JSON. Raises Malformed for one that is nested deeper than an entry may be."""
+        """Return a value for JSON. Raises MalformedError for one that is nested deeper than an entry may be."""
         kind = type(value)
         if kind is str or kind is int or kind is bool or value is None:
             return value
         if depth >= NESTING_MAX:
-            raise Malformed(f"nested deeper than {NESTING_MAX} levels")
+            raise MalformedError(f"nested deeper than {NESTING_MAX} levels")
         if kind is dict:
             return {self._key(key, depth): self.of(item, depth + 1) for key, item in value.items()}
         if kind is list or kind is tuple:

@@ -17,7 +17,7 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
-from logboom.pipeline.deduplicator import Deduplicator
+from logboom.pipeline.deduplicator import Deduplicator, digest
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
@@ -197,6 +197,9 @@ class Intake:
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         settle = partial(self._settle, done, batch)
+        if batch.keys and not batch.digests:
+            pairs = zip(batch.keys, batch.entries.split(b"\n"), strict=True)
+            batch.digests = [digest(key, entry) for key, entry in pairs]
         if batch.digests and self._deduplicator is not None and self._journal is not None:
             self._drop_duplicates(batch, self._deduplicator)
             settle = partial(self._settle_keys, settle, batch, self._deduplicator)

@@ -13,6 +13,8 @@ NAMES: Final = (
     "capnp",
     "grpc",
     "http",
+    "forward",
+    "beats",
 )
 """Names of the receivers, each the name of its folder."""
 

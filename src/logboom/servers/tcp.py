@@ -12,6 +12,8 @@ from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
 from logboom.pipeline.unread import Unread
+from logboom.receivers.base import Refusal
+from logboom.receivers.registry import receiver
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
@@ -68,6 +70,8 @@ class TcpListener:
         self._context = context
         self._settings = context.settings
         self._make_protocol = make_protocol
+        self.refuses_by_closing = receiver(context.settings.protocol).refusal is Refusal.CLOSE
+        """An entry that cannot be stored for now ends its connection."""
         self._report = context.report
         self._door = self._sockets.door
         self._comings = Complaints(

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from logboom.formats.compressed import Compressed
-from logboom.formats.messagepack import Malformed
+from logboom.formats.messagepack import MalformedError
 
 WINDOW_EVENTS_MAX: Final = 100_000
 """Events of one window: fifty times Filebeat's default."""
@@ -40,7 +40,7 @@ class _Frame(NamedTuple):
     number: int
     """Count of a window, sequence of an event, length of a compressed frame."""
     start: int
-    """Where its content starts."""
+    """Offset of its content."""
     end: int
 
 
@@ -77,7 +77,7 @@ class Frames:
         """Return the next event; None when more bytes are needed.
 
         Raises:
-            Malformed: these are no frames, or one is too long: nothing behind it can be read.
+            MalformedError: these are no frames, or one is too long: nothing behind it can be read.
         """
         while True:
             if self._packed is None:
@@ -92,7 +92,7 @@ class Frames:
                     self._unpack(self._packed)
                     continue
                 if frame.kind == _COMPRESSED:
-                    raise Malformed("a compressed frame inside a compressed frame")
+                    raise MalformedError("a compressed frame inside a compressed frame")
                 self._inner_at = frame.end
                 event = self._open(self._inner, frame)
             if event is not None:
@@ -103,7 +103,7 @@ class Frames:
         version, kind, number, start, end = frame
         if kind == _WINDOW:
             if number > WINDOW_EVENTS_MAX:
-                raise Malformed(f"a window of {number} events, the limit is {WINDOW_EVENTS_MAX}")
+                raise MalformedError(f"a window of {number} events, the limit is {WINDOW_EVENTS_MAX}")
             self._window, self._seen = number, 0
             return None
         data = bytes(memoryview(buffer)[start:end])
@@ -125,16 +125,16 @@ class Frames:
         self._inner += data
         if not data:
             if self._inner:
-                raise Malformed("a compressed frame ends inside a frame")
+                raise MalformedError("a compressed frame ends inside a frame")
             self._packed = None
 
     def _frame(self, buffer: bytearray, at: int) -> _Frame | None:
         """Return the frame at `at`; None when it is not complete."""
         end = len(buffer)
         if at < end and buffer[at] not in _VERSIONS:
-            raise Malformed(f"found byte 0x{buffer[at]:02x}, expected a version, `1` or `2`")
+            raise MalformedError(f"found byte 0x{buffer[at]:02x}, expected a version, `1` or `2`")
         if at + 1 < end and buffer[at + 1] not in _KINDS:
-            raise Malformed(f"a frame of the unknown type 0x{buffer[at + 1]:02x}")
+            raise MalformedError(f"a frame of the unknown type 0x{buffer[at + 1]:02x}")
         if end - at < _head.size:
             return None
         version, kind, number = _head.unpack_from(buffer, at)
@@ -147,7 +147,7 @@ class Frames:
         else:
             stop = start + (number if kind == _COMPRESSED else 0)
         if stop - at > self._frame_bytes_max:
-            raise Malformed(f"a frame of {stop - at} bytes, the limit is {self._frame_bytes_max}")
+            raise MalformedError(f"a frame of {stop - at} bytes, the limit is {self._frame_bytes_max}")
         return _Frame(version, kind, number, start, stop) if stop <= end else None
 
 
@@ -155,7 +155,7 @@ def _end_of_pairs(buffer: bytearray, at: int) -> int:
     """Return where the pairs of an event of version 1 end, as far as their lengths have come."""
     count = int.from_bytes(buffer[at : at + _LENGTH_BYTES])
     if len(buffer) >= at + _LENGTH_BYTES and count > PAIRS_MAX:
-        raise Malformed(f"an event of {count} keys, the limit is {PAIRS_MAX}")
+        raise MalformedError(f"an event of {count} keys, the limit is {PAIRS_MAX}")
     at += _LENGTH_BYTES
     for _ in range(2 * count):
         if at + _LENGTH_BYTES > len(buffer):

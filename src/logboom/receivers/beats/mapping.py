@@ -1,6 +1,6 @@
 """Events of Beats and Logstash clients under the common names (`formats.mapped`), and their keys.
 
-Fields are not decoded but for those that are looked at: numbers keep their digits, and most bytes are copied as they are.
+Fields are not decoded but for those that are looked at: numbers keep their digits, and most bytes are only copied.
 """
 
 from hashlib import sha256
@@ -144,7 +144,7 @@ def _take_text(fields: Fields, keys: tuple[str, ...]) -> msgspec.Raw | None:
     """Remove the first of these fields that is a text, and return it."""
     for key in keys:
         raw = fields.get(key)
-        if raw is not None and memoryview(raw)[:1] == _QUOTE:
+        if raw is not None and bytes(raw)[:1] == _QUOTE:
             return fields.pop(key)
     return None
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from logboom.formats import ndjson
 from logboom.formats.mapped import MappedEntry, batch_of
-from logboom.formats.messagepack import Malformed
+from logboom.formats.messagepack import MalformedError
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
 from logboom.receivers.beats.frames import SLICE_BYTES, Event, Frames
 from logboom.receivers.beats.mapping import Fields, Mapping
@@ -148,7 +148,7 @@ class BeatsProtocol:
             return None
         try:
             event = self._frames.take()
-        except Malformed as error:
+        except MalformedError as error:
             self._broken = f"not the Lumberjack protocol: {error}"
             return None
         return None if event is None else self._judge(event, mapping)

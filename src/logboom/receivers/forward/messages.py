@@ -5,10 +5,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.messagepack import Malformed, array_head, is_payload, payload, walk
+from logboom.formats.messagepack import MalformedError, array_head, is_payload, payload, walk
 from logboom.receivers.forward.payload import DAMAGE
 
-_NIL: Final = 0xC0
 _JSON: Final = b"{["
 FIELDS_MAX: Final = 6
 """Elements of the longest message, PING."""
@@ -40,12 +39,12 @@ class Message(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """What the first bytes of a message show."""
+    """Properties of a message that its first bytes show."""
 
     mode: Mode
     tag: str
     start: int
-    """Where the entries start: behind the tag, or behind the head of the array."""
+    """Offset of the entries: behind the tag, or behind the head of the array."""
     values: int
     """Values up to the options."""
     rest: int
@@ -62,7 +61,8 @@ class Messages:
     def __init__(self, message_bytes_max: int) -> None:
         self._message_bytes_max = message_bytes_max
         self._buffer = bytearray()
-        self._forget()
+        self._shape: _Shape | None = None
+        self._at = self._values = self._options_at = 0
 
     def __len__(self) -> int:
         """Bytes held."""
@@ -76,25 +76,32 @@ class Messages:
         """Return the next message; None when more bytes are needed.
 
         Raises:
-            Malformed: these are no messages, or one is too long: nothing behind it can be read.
+            MalformedError: these are no messages, or one is too long: nothing behind it can be read.
         """
+        shape = self._shape or self._begin()
+        if shape is not None and self._is_complete(shape):
+            return self._complete(shape)
+        self._check(len(self._buffer))
+        return None
+
+    def _begin(self) -> _Shape | None:
+        """Look at the start of the next message."""
         buffer = self._buffer
-        if self._shape is None:
-            nils = len(buffer) - len(buffer.lstrip(b"\xc0"))
-            del buffer[:nils]  # heartbeats
-            self._shape = _shape(buffer)
-            if self._shape is None:
-                return self._incomplete()
-            self._at, self._values = self._shape.start, self._shape.values
+        del buffer[: len(buffer) - len(buffer.lstrip(b"\xc0"))]  # heartbeats
+        self._shape = shape = _shape(buffer)
+        if shape is not None:
+            self._at, self._values = shape.start, shape.values
+        return shape
+
+    def _is_complete(self, shape: _Shape) -> bool:
+        """Go on to the end of the message, as far as its bytes have come."""
         if not self._options_at:
-            self._at, self._values = walk(buffer, self._at, len(buffer), self._values)
+            self._at, self._values = walk(self._buffer, self._at, len(self._buffer), self._values)
             if self._values:
-                return self._incomplete()
-            self._options_at, self._values = self._at, self._shape.rest
-        self._at, self._values = walk(buffer, self._at, len(buffer), self._values)
-        if self._values:
-            return self._incomplete()
-        return self._complete(self._shape)
+                return False
+            self._options_at, self._values = self._at, shape.rest
+        self._at, self._values = walk(self._buffer, self._at, len(self._buffer), self._values)
+        return not self._values
 
     def _complete(self, shape: _Shape) -> Message:
         size = self._at
@@ -102,7 +109,8 @@ class Messages:
         options = _options_of(bytes(self._buffer[self._options_at : size])) if shape.rest else {}
         data = self._data(shape)
         del self._buffer[:size]
-        self._forget()
+        self._shape = None
+        self._at = self._values = self._options_at = 0
         return Message(shape.mode, shape.tag, data, options, size)
 
     def _data(self, shape: _Shape) -> bytes:
@@ -115,34 +123,27 @@ class Messages:
         data = bytes(memoryview(buffer)[start:end])
         return b"\x92" + data if shape.mode is Mode.MESSAGE else data
 
-    def _incomplete(self) -> None:
-        self._check(len(self._buffer))
-
     def _check(self, size: int) -> None:
         if size > self._message_bytes_max:
-            raise Malformed(f"a message of more than {self._message_bytes_max} bytes")
-
-    def _forget(self) -> None:
-        self._shape: _Shape | None = None
-        self._at = self._values = self._options_at = 0
+            raise MalformedError(f"a message of more than {self._message_bytes_max} bytes")
 
 
 def _shape(buffer: bytearray) -> _Shape | None:
     """Return the shape of the message at the start of `buffer`; None when more bytes are needed."""
     if buffer[:1] and buffer[0] in _JSON:
-        raise Malformed("a message in JSON; the client must send MessagePack")
+        raise MalformedError("a message in JSON; the client must send MessagePack")
     head = array_head(buffer, 0, len(buffer))
     if head is None:
         return None
     count, tag_at = head
-    if not 2 <= count <= FIELDS_MAX:  # noqa: PLR2004 - tag and entries
-        raise Malformed(f"an array of {count} values is no message")
+    if not 2 <= count <= FIELDS_MAX:
+        raise MalformedError(f"an array of {count} values is no message")
     at, values = walk(buffer, tag_at, len(buffer), 1)
     if values or at >= len(buffer):
         return None
     tag = payload(buffer, tag_at)
     if tag is None:
-        raise Malformed("the tag is no text")
+        raise MalformedError("the tag is no text")
     text = buffer[tag[0] : tag[1]].decode(errors="replace")
     if count == FIELDS_MAX and text == "PING":
         return _Shape(Mode.PING, text, at, count - 1, 0)
@@ -153,11 +154,11 @@ def _shape_of_entries(buffer: bytearray, tag: str, at: int, count: int) -> _Shap
     code = buffer[at]
     if is_payload(code):
         return _Shape(Mode.PACKED, tag, at, 1, count - 2)
-    if 0x90 <= code < 0xA0 or code in (0xDC, 0xDD):  # noqa: PLR2004 - arrays
+    if 0x90 <= code < 0xA0 or code in (0xDC, 0xDD):
         head = array_head(buffer, at, len(buffer))
         return None if head is None else _Shape(Mode.FORWARD, tag, head[1], head[0], count - 2)
-    if count < 3:  # noqa: PLR2004 - tag, time and record
-        raise Malformed("a message without a record")
+    if count < 3:
+        raise MalformedError("a message without a record")
     return _Shape(Mode.MESSAGE, tag, at, 2, count - 3)
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.mapped import MappedEntry
-from logboom.formats.messagepack import Malformed, Plain, array_of, tolerant, walk
-from logboom.model import Verdict
 from logboom.formats.compressed import Compressed
+from logboom.formats.mapped import MappedEntry
+from logboom.formats.messagepack import MalformedError, Plain, array_of, tolerant, walk
+from logboom.model import Verdict
 from logboom.receivers.forward.mapping import Record, Timed, entries_of
 
 SLICE_BYTES: Final = 128 << 10
@@ -24,7 +24,7 @@ _NANOSECONDS: Final = 0xFFFFFFFF
 _EVENT_TIME: Final = b"\x92\xd7\x00"
 """An entry's head, or the head of its time with metadata: an array of two whose first value is an extension 0."""
 _AS_NUMBERS: Final = b"\x93\xc0\xcf"
-"""The same bytes as an array of nil, an unsigned number and the second value. Decoding it calls no function per time."""
+"""The same bytes as an array of nil, an unsigned number and the second value. Decoding calls no function for it."""
 _METADATA: Final = b"\x92\x92"
 _NOT_FINITE: Final = re.compile(rb"\xca[\x7f\xff][\x80-\xff]|\xcb[\x7f\xff][\xf0-\xff]")
 """Heads of numbers that JSON does not have; may match in other values, too."""
@@ -40,7 +40,14 @@ _with_metadata: Final = msgspec.msgpack.Decoder(list[tuple[tuple[None, int, dict
 _with_number: Final = msgspec.msgpack.Decoder(list[tuple[int | float | None, _Fields]])
 _anything: Final = msgspec.msgpack.Decoder()
 
-DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, OverflowError)
+DAMAGE: Final = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
 """The errors of the decoder for bytes that it cannot read, such as keys that are arrays of maps."""
 
 
@@ -89,12 +96,12 @@ class Entries:
         """Decompress a slice. Returns a refusal of the rest if it cannot be decompressed."""
         parts = [self._window[self._at :]]
         size = len(parts[0])
-        error: Malformed | None = None
+        error: MalformedError | None = None
         try:
             while size < self._wanted and (found := packed.take()):
                 parts.append(found)
                 size += len(found)
-        except Malformed as malformed:
+        except MalformedError as malformed:
             error = malformed
         self._window, self._at = b"".join(parts), 0
         if error is not None or not packed:
@@ -133,11 +140,10 @@ class Entries:
                 if values and self._packed is not None:
                     self._wanted = 2 * (len(self._window) - self._at)
                     break
-                if values:
-                    raise Malformed("the last entry is incomplete")
+                _check_complete(values)
                 slices.append(_entry(self._tag, self._window[self._at : end]))
                 self._at = end
-        except Malformed as error:
+        except MalformedError as error:
             slices.append(self._give_up(f"entries of {self._tag}: {error}"))
         if not slices:
             return self.take()  # with more of the compressed bytes
@@ -155,6 +161,11 @@ class Entries:
         return kept_raw(self._tag, reason, rest)
 
 
+def _check_complete(values: int) -> None:
+    if values:
+        raise MalformedError("the last entry is incomplete")
+
+
 def kept_raw(tag: str, reason: str, data: bytes) -> Slice:
     """Return a slice with bytes as they came in one entry; more than are worth it are refused."""
     size = max(1, len(data))
@@ -170,7 +181,9 @@ def _decode(data: bytes, count: int) -> list[Timed] | None:
     if (b"\xcb" in data or b"\xca" in data) and _NOT_FINITE.search(data):
         return None
     try:
-        if data.count(_EVENT_TIME) == count:  # so no other value holds these bytes, or the types below do not fit
+        if (
+            data.count(_EVENT_TIME) == count
+        ):  # so no other value holds these bytes, or the types below do not fit
             numbered = array_of(count) + data.replace(_EVENT_TIME, _AS_NUMBERS)
             if data.startswith(_METADATA):
                 return [_with_fields(*entry) for entry in _with_metadata.decode(numbered)]
@@ -178,9 +191,7 @@ def _decode(data: bytes, count: int) -> list[Timed] | None:
                 ((moment >> 32) * _NS + (moment & _NANOSECONDS) or None, record)
                 for _, moment, record in _with_event_time.decode(numbered)
             ]
-        return [
-            (_from_seconds(time), record) for time, record in _with_number.decode(array_of(count) + data)
-        ]
+        return [(_from_seconds(time), record) for time, record in _with_number.decode(array_of(count) + data)]
     except DAMAGE:
         return None
 
@@ -196,7 +207,9 @@ def _with_fields(time: tuple[None, int, Record], record: Record) -> Timed:
 def _from_seconds(time: float | None) -> int | None:
     if isinstance(time, float):
         seconds, rest = divmod(time, 1)
-        return round(seconds) * _NS + round(rest * 1e6) * 1000 or None  # a double has no more than microseconds
+        return (
+            round(seconds) * _NS + round(rest * 1e6) * 1000 or None
+        )  # a double has no more than microseconds
     return time * _NS if time else None
 
 
@@ -209,7 +222,7 @@ def _entry(tag: str, data: bytes) -> Slice:
     try:
         time, record = timed(any_value(data), plain)
         [entry] = entries_of(tag, [(time, record)])
-    except Malformed as error:
+    except MalformedError as error:
         return kept_raw(tag, f"an entry of {tag}: {error}", data)
     if plain.lossy:
         entry.raw = b64encode(data).decode()
@@ -217,7 +230,7 @@ def _entry(tag: str, data: bytes) -> Slice:
 
 
 def any_value(data: bytes) -> Any:
-    """Decode a complete value; text that is not UTF-8 becomes binary data. Raises Malformed."""
+    """Decode a complete value; text that is not UTF-8 becomes binary data. Raises MalformedError."""
     try:
         return _anything.decode(data)
     except DAMAGE:
@@ -225,12 +238,12 @@ def any_value(data: bytes) -> Any:
     try:
         return _anything.decode(tolerant(data, 0, len(data)))
     except DAMAGE as error:
-        raise Malformed(str(error)) from None
+        raise MalformedError(str(error)) from None
 
 
 def timed(value: Any, plain: Plain) -> Timed:
-    """Return time and record of an entry, whatever it holds. Raises Malformed for one that is nested too deep."""
-    if not isinstance(value, list) or len(value) < 2:  # noqa: PLR2004 - time and record
+    """Return time and record of an entry, whatever it holds. Raises MalformedError for one that is nested too deep."""
+    if not isinstance(value, list) or len(value) < 2:
         return None, {"message": plain.of(value)}
     time, record = value[0], plain.of(value[1])
     if not isinstance(record, dict):
@@ -246,9 +259,10 @@ def timed(value: Any, plain: Plain) -> Timed:
 def moment_of(time: Any) -> int | None:
     """Return a time in nanoseconds since the epoch; None for one that cannot be read."""
     if isinstance(time, msgspec.msgpack.Ext):
-        if time.code != 0 or len(time.data) != 8:  # noqa: PLR2004 - seconds and nanoseconds
+        data = bytes(time.data)
+        if time.code != 0 or len(data) != 8:
             return None
-        moment = int.from_bytes(time.data)
+        moment = int.from_bytes(data)
         return (moment >> 32) * _NS + (moment & _NANOSECONDS) or None
     if isinstance(time, bool) or not isinstance(time, int | float) or not abs(time) < 1 << 34:
         return None

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.formats.mapped import batch_of
-from logboom.formats.messagepack import Malformed
-from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
 from logboom.formats.compressed import KINDS
+from logboom.formats.mapped import batch_of
+from logboom.formats.messagepack import MalformedError
+from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
 from logboom.receivers.forward.handshake import Handshake
 from logboom.receivers.forward.messages import Message, Messages, Mode
 from logboom.receivers.forward.payload import SLICE_BYTES, Entries, Slice, any_value, kept_raw
@@ -37,27 +37,24 @@ class Answer:
         each: one acknowledgement per entry; otherwise they are those of the batch as a whole.
     """
 
-    __slots__ = ("_acks", "_before", "_each", "behind", "done", "failed")
+    __slots__ = ("_acks", "_before", "_each", "failed")
 
     def __init__(self, acks: Sequence[bytes], before: "Answer | None" = None, *, each: bool = False) -> None:
         self._acks = acks
         self._before = before
         self._each = each
-        self.behind: list[bytes] = []
-        """Acknowledgements of chunks without entries that came behind it."""
-        self.done = self.failed = False
+        self.failed = False
 
     def __call__(self, receipt: Receipt) -> bytes:
         """See `model.Acker`."""
-        self.done = True
         if self._each:
             pairs = zip(receipt.verdicts, self._acks, strict=True)
-            return b"".join([ack for verdict, ack in pairs if verdict not in _NOT_STORED] + self.behind)
+            return b"".join([ack for verdict, ack in pairs if verdict not in _NOT_STORED])
         self.failed = (self._before is not None and self._before.failed) or any(
             verdict in _NOT_STORED for verdict in set(receipt.verdicts)
         )
         self._before = None
-        return b"".join([*(() if self.failed else self._acks), *self.behind])
+        return b"" if self.failed else b"".join(self._acks)
 
 
 class ForwardProtocol:
@@ -68,17 +65,16 @@ class ForwardProtocol:
         handshake: of a listener with a shared key.
     """
 
-    __slots__ = ("_broken", "_current", "_handshake", "_last", "_messages", "_next", "_unasked", "fatal")
+    __slots__ = ("_broken", "_current", "_handshake", "_messages", "_next", "_replies", "fatal")
     name = "forward"
     identity: str | None = None
 
     def __init__(self, *, message_bytes_max: int = 16 << 20, handshake: Handshake | None = None) -> None:
         self._messages = Messages(message_bytes_max)
         self._handshake = handshake
-        self._unasked = handshake.hello() if handshake else b""
+        self._replies = [handshake.hello()] if handshake else []  # not of entries
         self._current: _Chunk | None = None
         self._next: Message | None = None
-        self._last: Answer | None = None
         self._broken = ""  # why nothing behind what was read can be read
         self.fatal: str | None = None
 
@@ -95,9 +91,12 @@ class ForwardProtocol:
             if self._current is not None:
                 item = self._current.next()
                 if item is not None:
-                    self._last = item[1]
                     return item
-                self._end_chunk(self._current)
+                if self._current.is_empty:
+                    self._replies += self._current.acks
+                self._current = None
+            if self._replies:
+                return self._reply()
             message = self._take()
             if message is None:
                 self.fatal = self._broken or None
@@ -109,10 +108,15 @@ class ForwardProtocol:
             else:
                 self._current = _Chunk([message])
 
+    def _reply(self) -> tuple[Batch, Acker]:
+        """Return what stands between the answers to entries, as the answer to a batch without any."""
+        replies, self._replies = b"".join(self._replies), []
+        self.fatal = self._broken or None
+        return Batch(b"", b"", size_bytes=0), lambda _: replies
+
     def data_to_send(self) -> bytes:
-        """The server's part of the handshake, and acknowledgements of chunks without entries."""
-        data, self._unasked = self._unasked, b""
-        return data
+        """Nothing but answers."""
+        return b""
 
     def buffered_bytes(self) -> int:
         """See `model.WireProtocol`."""
@@ -128,7 +132,7 @@ class ForwardProtocol:
             return None
         try:
             message = self._messages.take()
-        except Malformed as error:
+        except MalformedError as error:
             self._broken = f"not Fluent Forward: {error}"
             return None
         if message is not None and self._handshake is not None and message.mode is not Mode.PING:
@@ -141,12 +145,12 @@ class ForwardProtocol:
         run, size = [first], first.size_bytes
         kind = _run_kind(first)
         while size < SLICE_BYTES and len(run) < RUN_MESSAGES_MAX:
-            self._next = message = self._take()
+            message = self._take()
             if message is None or not kind or _run_kind(message) != kind:
+                self._next = message
                 break
             run.append(message)
             size += message.size_bytes
-            self._next = None
         return run
 
     def _shake(self, ping: Message) -> None:
@@ -156,21 +160,12 @@ class ForwardProtocol:
             return
         try:
             values = any_value(ping.data)
-        except Malformed:
+        except MalformedError:
             values = []
         reply, refusal = self._handshake.answer(values)
-        self._unasked += reply
+        self._replies += [reply] if reply else []
         self._broken = refusal
         self._handshake = None
-
-    def _end_chunk(self, chunk: "_Chunk") -> None:
-        """Acknowledge a chunk that had no entries, behind those before it."""
-        self._current = None
-        if chunk.is_empty:
-            if self._last is None or self._last.done:
-                self._unasked += b"".join(chunk.acks)
-            else:
-                self._last.behind += chunk.acks
 
 
 def _run_kind(message: Message) -> tuple[str, bool] | None:
@@ -217,9 +212,7 @@ class _Chunk:
         self._ahead = self._entries.take()
         entries, verdicts, size_bytes, reasons = found
         levels: list[object] = [entry.level for entry in entries]
-        batch = batch_of(
-            entries, size_bytes, verdicts=verdicts, levels=levels, reasons=reasons[:REASONS_MAX]
-        )
+        batch = batch_of(entries, size_bytes, verdicts=verdicts, levels=levels, reasons=reasons[:REASONS_MAX])
         first, self._number = self._number, self._number + len(verdicts)
         if self._keys:
             batch.keys = self._keys_of(first, verdicts)
