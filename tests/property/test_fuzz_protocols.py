@@ -29,9 +29,10 @@ from logboom.receivers.collector.protocol import CollectorProtocol
 from logboom.receivers.device.protocol import DeviceProtocol
 from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.receivers.grpc.entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
+from logboom.receivers.http_push import BodyError
 from logboom.testing.protocol_kit import check_protocol, cut
 from logboom.web import entries
-from logboom.web.bodies import LINE_TYPES, BodyError, EntryLines, Unpacking
+from logboom.web.bodies import LINE_TYPES, EntryLines, Unpacking
 from logboom.web.messages import judge, one_line
 
 CORPUS = Path(__file__).with_name("corpus")

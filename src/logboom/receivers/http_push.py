@@ -14,7 +14,7 @@ JSON: Final = "application/json"
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """Head of a request."""
 
     method: str
@@ -28,7 +28,7 @@ class Request(NamedTuple):
     """Without parameters, lower case; `application/octet-stream` where there is none."""
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """Answer to a request."""
 
     status: int
@@ -76,10 +76,10 @@ class HttpCodec(Protocol):
     def settle(self, batch: Batch, receipt: Receipt) -> None:
         """Note the receipt of a batch; receipts come in the order of the batches."""
 
-    def reply(self) -> Reply:
+    def reply(self) -> HttpReply:
         """Return the answer; everything is settled."""
 
-    def refuse(self, error: BodyError) -> Reply:
+    def refuse(self, error: BodyError) -> HttpReply:
         """Return the answer to a body that was not taken to its end."""
 
 
@@ -89,7 +89,7 @@ class HttpRoute(NamedTuple):
     method: str
     path: str
     """Such as `/{index}/_bulk`; `{rest:.*}` takes slashes, too."""
-    open: Callable[[Request], "HttpCodec | Reply"]
+    open: Callable[[HttpRequest], "HttpCodec | HttpReply"]
     """Returns the codec of a request, or its answer where the body does not matter."""
 
 
@@ -103,23 +103,23 @@ class WholeBody(ABC):
 
     hold_s = 3.0
 
-    def __init__(self, request: Request, body_bytes_max: int) -> None:
+    def __init__(self, request: HttpRequest, body_bytes_max: int) -> None:
         self.request = request
         self._body_bytes_max = body_bytes_max
         self._body = bytearray()
         self._batch: Batch | None = None
-        self._reply: Reply | None = None
+        self._reply: HttpReply | None = None
 
     @abstractmethod
     def decode(self, body: bytes) -> Batch | None:
         """Return the entries of the body; None: it holds none. Raises `BodyError`."""
 
     @abstractmethod
-    def answer(self, receipt: Receipt | None) -> Reply:
+    def answer(self, receipt: Receipt | None) -> HttpReply:
         """Return the answer once everything is settled; None: the body held no entry."""
 
     @abstractmethod
-    def refuse(self, error: BodyError) -> Reply:
+    def refuse(self, error: BodyError) -> HttpReply:
         """See `HttpCodec`."""
 
     @property
@@ -148,6 +148,6 @@ class WholeBody(ABC):
         """See `HttpCodec`."""
         self._reply = self.answer(receipt)
 
-    def reply(self) -> Reply:
+    def reply(self) -> HttpReply:
         """See `HttpCodec`."""
         return self.answer(None) if self._reply is None else self._reply
