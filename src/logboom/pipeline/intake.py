@@ -190,7 +190,7 @@ class Intake:
         limiter, level_min, _ = self.limits
         settle = partial(self._settle, done, batch)
         claimed: list[bytes] = []
-        if batch.keys and not batch.digests:
+        if isinstance(batch.keys, list) and batch.keys and not batch.digests:
             pairs = zip(batch.keys, batch.entries.split(b"\n"), strict=True)
             batch.digests = [digest(key, entry) for key, entry in pairs]
         if batch.digests and self._deduplicator is not None and self._journal is not None:
@@ -208,7 +208,7 @@ class Intake:
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         if len(batch.digests) < len(claimed) and self._deduplicator is not None:
-            self._deduplicator.settle(set(claimed).difference(batch.digests), stored=False)
+            self._deduplicator.settle(list(set(claimed).difference(batch.digests)), stored=False)
         if self._journal is None:
             settle(batch.receipt(None))
         else:

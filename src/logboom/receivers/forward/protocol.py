@@ -125,8 +125,8 @@ class ForwardProtocol:
 
     def _take(self) -> Message | None:
         """Return the next message."""
-        if self._next is not None:
-            message, self._next = self._next, None
+        message, self._next = self._next, None
+        if message is not None:
             return message
         if self._broken:
             return None
