@@ -17,7 +17,7 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
-from logboom.pipeline.deduplicator import Deduplicator, digest
+from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
@@ -190,13 +190,11 @@ class Intake:
         limiter, level_min, _ = self.limits
         settle = partial(self._settle, done, batch)
         claimed: list[bytes] = []
-        if isinstance(batch.keys, list) and batch.keys and not batch.digests:
-            pairs = zip(batch.keys, batch.entries.split(b"\n"), strict=True)
-            batch.digests = [digest(key, entry) for key, entry in pairs]
+        if batch.keys and not batch.digests:
+            batch.digests = digests_of(batch)
         if batch.digests and self._deduplicator is not None and self._journal is not None:
-            self._drop_duplicates(
-                batch, self._deduplicator
-            )  # first: what is stored already counts for no limit
+            # First, since what is stored already counts for no limit.
+            self._drop_duplicates(batch, self._deduplicator)
             claimed = batch.digests
             settle = partial(self._settle_keys, settle, batch, self._deduplicator)
         if len(batch.entries) > ENTRY_BYTES_MAX:

@@ -15,6 +15,10 @@ NAMES: Final = (
     "http",
     "forward",
     "beats",
+    "elasticsearch",
+    "splunk",
+    "loki",
+    "otlp",
 )
 """Names of the receivers, each the name of its folder."""
 
