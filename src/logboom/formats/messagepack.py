@@ -159,7 +159,7 @@ def _is_text(data: Bytes) -> bool:
     return True
 
 
-class Plain:
+class PlainValues:
     """Makes decoded values JSON: text of binary data, names of keys, words of numbers that JSON does not have.
 
     `lossy` is true after a value whose bytes are no text: they are not in the JSON as they came.

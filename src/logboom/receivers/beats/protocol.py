@@ -10,8 +10,8 @@ from logboom.formats import ndjson
 from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.formats.messagepack import MalformedError
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
-from logboom.receivers.beats.frames import SLICE_BYTES, Event, Frames
-from logboom.receivers.beats.mapping import Fields, Mapping
+from logboom.receivers.beats.beats_events import EventMapping, Fields
+from logboom.receivers.beats.lumberjack import SLICE_BYTES, Event, LumberjackFrames
 
 SLICE_EVENTS: Final = 1000
 """Events per batch."""
@@ -24,7 +24,7 @@ _NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
 _decoder: Final = ndjson.EntryDecoder(Fields | None)
 
 
-class Answer:
+class WindowAnswer:
     """The acker of a batch.
 
     Args:
@@ -84,7 +84,7 @@ class BeatsProtocol:
 
     def __init__(self, *, event_bytes_max: int = 1 << 20, frame_bytes_max: int = 16 << 20) -> None:
         self._event_bytes_max = event_bytes_max
-        self._frames = Frames(frame_bytes_max)
+        self._frames = LumberjackFrames(frame_bytes_max)
         self._next: _Judged | None = None
         self._window = _Window()
         self._seconds = 0
@@ -111,7 +111,7 @@ class BeatsProtocol:
         acknowledgement = judged[-1].acknowledgement
         if acknowledgement:
             self._window = _Window()
-        return _batch(judged), Answer(self, window, acknowledgement)
+        return _batch(judged), WindowAnswer(self, window, acknowledgement)
 
     def data_to_send(self) -> bytes:
         """Return a sign of life while the client waits, if it is time; called once per second."""
@@ -127,7 +127,7 @@ class BeatsProtocol:
 
     def _gather(self) -> list[_Judged]:
         """Return the events of the next batch: all with keys or none, up to the end of their window."""
-        mapping = Mapping()
+        mapping = EventMapping()
         judged: list[_Judged] = []
         size = 0
         while size < SLICE_BYTES and len(judged) < SLICE_EVENTS:
@@ -143,7 +143,7 @@ class BeatsProtocol:
                 break
         return judged
 
-    def _take(self, mapping: Mapping) -> _Judged | None:
+    def _take(self, mapping: EventMapping) -> _Judged | None:
         if self._broken:
             return None
         try:
@@ -153,7 +153,7 @@ class BeatsProtocol:
             return None
         return None if event is None else self._judge(event, mapping)
 
-    def _judge(self, event: Event, mapping: Mapping) -> _Judged:
+    def _judge(self, event: Event, mapping: EventMapping) -> _Judged:
         data, size_bytes, acknowledgement = event
         if len(data) > self._event_bytes_max:
             reason = f"event of {len(data)} bytes, the limit is {self._event_bytes_max}"

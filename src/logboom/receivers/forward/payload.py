@@ -8,9 +8,9 @@ import msgspec
 
 from logboom.formats.compressed import Compressed
 from logboom.formats.mapped import MappedEntry
-from logboom.formats.messagepack import MalformedError, Plain, array_of, tolerant, walk
+from logboom.formats.messagepack import MalformedError, PlainValues, array_of, tolerant, walk
 from logboom.model import Verdict
-from logboom.receivers.forward.mapping import Record, Timed, entries_of
+from logboom.receivers.forward.fluent_records import Record, Timed, entries_of
 
 SLICE_BYTES: Final = 128 << 10
 """Bytes of entries per batch: some milliseconds of work."""
@@ -61,7 +61,7 @@ class Slice(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-class Entries:
+class PayloadEntries:
     """The entries of one message, in slices.
 
     Args:
@@ -218,7 +218,7 @@ def _from_seconds(time: float | None) -> int | None:
 
 def _entry(tag: str, data: bytes) -> Slice:
     """Return the entry of one complete value, whatever it holds."""
-    plain = Plain()
+    plain = PlainValues()
     try:
         time, record = timed(any_value(data), plain)
         [entry] = entries_of(tag, [(time, record)])
@@ -241,7 +241,7 @@ def any_value(data: bytes) -> Any:
         raise MalformedError(str(error)) from None
 
 
-def timed(value: Any, plain: Plain) -> Timed:
+def timed(value: Any, plain: PlainValues) -> Timed:
     """Return time and record of an entry, whatever it holds. Raises MalformedError for one that is nested too deep."""
     if not isinstance(value, list) or len(value) < 2:
         return None, {"message": plain.of(value)}

@@ -14,8 +14,8 @@ from logboom.formats.mapped import batch_of
 from logboom.formats.messagepack import MalformedError
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
 from logboom.receivers.forward.handshake import Handshake
-from logboom.receivers.forward.messages import Message, Messages, Mode
-from logboom.receivers.forward.payload import SLICE_BYTES, Entries, Slice, any_value, kept_raw
+from logboom.receivers.forward.modes import ForwardMessage, ForwardMessages, Mode
+from logboom.receivers.forward.payload import SLICE_BYTES, PayloadEntries, Slice, any_value, kept_raw
 
 CHUNK_CHARS_MAX: Final = 128
 """Longest chunk identifier that stands in keys as it is; of a longer one, its hash."""
@@ -28,7 +28,7 @@ _NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class Answer:
+class ChunkAnswer:
     """The acker of a batch.
 
     Args:
@@ -39,7 +39,9 @@ class Answer:
 
     __slots__ = ("_acks", "_before", "_each", "failed")
 
-    def __init__(self, acks: Sequence[bytes], before: "Answer | None" = None, *, each: bool = False) -> None:
+    def __init__(
+        self, acks: Sequence[bytes], before: "ChunkAnswer | None" = None, *, each: bool = False
+    ) -> None:
         self._acks = acks
         self._before = before
         self._each = each
@@ -70,11 +72,11 @@ class ForwardProtocol:
     identity: str | None = None
 
     def __init__(self, *, message_bytes_max: int = 16 << 20, handshake: Handshake | None = None) -> None:
-        self._messages = Messages(message_bytes_max)
+        self._messages = ForwardMessages(message_bytes_max)
         self._handshake = handshake
         self._replies = [handshake.hello()] if handshake else []  # not of entries
         self._current: _Chunk | None = None
-        self._next: Message | None = None
+        self._next: ForwardMessage | None = None
         self._broken = ""  # why nothing behind what was read can be read
         self.fatal: str | None = None
 
@@ -123,7 +125,7 @@ class ForwardProtocol:
         held = len(self._current) if self._current else 0
         return held + len(self._messages) + (self._next.size_bytes if self._next else 0)
 
-    def _take(self) -> Message | None:
+    def _take(self) -> ForwardMessage | None:
         """Return the next message."""
         message, self._next = self._next, None
         if message is not None:
@@ -140,7 +142,7 @@ class ForwardProtocol:
             return None
         return message
 
-    def _run(self, first: Message) -> list[Message]:
+    def _run(self, first: ForwardMessage) -> list[ForwardMessage]:
         """Return a message of one entry with those behind it that can be in the same batch."""
         run, size = [first], first.size_bytes
         kind = _run_kind(first)
@@ -153,8 +155,8 @@ class ForwardProtocol:
             size += message.size_bytes
         return run
 
-    def _shake(self, ping: Message) -> None:
-        """Answer the client's part of the handshake; a second one has no place."""
+    def _shake(self, ping: ForwardMessage) -> None:
+        """ChunkAnswer the client's part of the handshake; a second one has no place."""
         if self._handshake is None:
             self._broken = "a client with a shared key, and this listener has none"
             return
@@ -168,7 +170,7 @@ class ForwardProtocol:
         self._handshake = None
 
 
-def _run_kind(message: Message) -> tuple[str, bool] | None:
+def _run_kind(message: ForwardMessage) -> tuple[str, bool] | None:
     """Return what the messages of a run have in common; None for a message that stands alone."""
     if message.mode is not Mode.MESSAGE or "fluent_signal" in message.options:
         return None
@@ -184,7 +186,7 @@ class _Chunk:
 
     __slots__ = ("_ahead", "_answer", "_entries", "_keys", "_number", "_single", "acks")
 
-    def __init__(self, messages: list[Message]) -> None:
+    def __init__(self, messages: list[ForwardMessage]) -> None:
         self._single = messages[0].mode is Mode.MESSAGE
         chunks = [message.options.get("chunk") for message in messages]
         self._keys = [key for key in map(_key_of, chunks) if key]
@@ -193,7 +195,7 @@ class _Chunk:
         self._entries = _entries_of(messages)
         self._ahead = self._entries.take()
         self._number = 0
-        self._answer: Answer | None = None
+        self._answer: ChunkAnswer | None = None
 
     def __len__(self) -> int:
         """Bytes that wait."""
@@ -204,7 +206,7 @@ class _Chunk:
         """True if it had no entries."""
         return self._answer is None
 
-    def next(self) -> tuple[Batch, Answer] | None:
+    def next(self) -> tuple[Batch, ChunkAnswer] | None:
         """Return the next batch and its answer; None after the last one."""
         found = self._ahead
         if found is None:
@@ -218,12 +220,12 @@ class _Chunk:
             batch.keys = self._keys_of(first, verdicts)
         return batch, self._answer_to(first)
 
-    def _answer_to(self, first: int) -> Answer:
+    def _answer_to(self, first: int) -> ChunkAnswer:
         if self._single:
             acks = self.acks[first : self._number]
-            self._answer = Answer(acks, each=bool(acks))
+            self._answer = ChunkAnswer(acks, each=bool(acks))
         else:
-            self._answer = Answer(self.acks if self._ahead is None else (), self._answer)
+            self._answer = ChunkAnswer(self.acks if self._ahead is None else (), self._answer)
         return self._answer
 
     def _keys_of(self, first: int, verdicts: bytes) -> list[bytes]:
@@ -260,7 +262,7 @@ class _Kept:
         return found
 
 
-def _entries_of(messages: list[Message]) -> Entries | _Kept:
+def _entries_of(messages: list[ForwardMessage]) -> PayloadEntries | _Kept:
     first = messages[0]
     tag, size = first.tag, first.size_bytes
     data = first.data if len(messages) == 1 else b"".join([message.data for message in messages])
@@ -270,7 +272,7 @@ def _entries_of(messages: list[Message]) -> Entries | _Kept:
         return _Kept(Slice([], bytes([Verdict.NOT_OBJECT]), size, (reason,)))
     compressed = first.options.get("compressed") or "text"
     if compressed == "text" or first.mode is not Mode.PACKED:
-        return Entries(tag, data)
+        return PayloadEntries(tag, data)
     if isinstance(compressed, str) and compressed in KINDS:
-        return Entries(tag, data, compressed)
+        return PayloadEntries(tag, data, compressed)
     return _Kept(kept_raw(tag, f"entries of {tag}: unknown compression {str(compressed)[:40]!r}", data))

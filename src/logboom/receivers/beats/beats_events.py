@@ -41,7 +41,7 @@ class _Log(msgspec.Struct, gc=False):
 _log: Final = msgspec.json.Decoder(_Log)
 
 
-class Mapping:
+class EventMapping:
     """Maps the events of one batch. They share most of their fields, so what those mean is remembered."""
 
     def __init__(self) -> None:

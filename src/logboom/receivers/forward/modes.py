@@ -27,7 +27,7 @@ class Mode(Enum):
     PING = "PING"
 
 
-class Message(NamedTuple):
+class ForwardMessage(NamedTuple):
     """A complete message."""
 
     mode: Mode
@@ -51,7 +51,7 @@ class _Shape(NamedTuple):
     """Values from there to the end."""
 
 
-class Messages:
+class ForwardMessages:
     """Cuts a byte stream into messages, in bounded memory.
 
     Args:
@@ -72,7 +72,7 @@ class Messages:
         """Take bytes."""
         self._buffer += data
 
-    def take(self) -> Message | None:
+    def take(self) -> ForwardMessage | None:
         """Return the next message; None when more bytes are needed.
 
         Raises:
@@ -103,7 +103,7 @@ class Messages:
         self._at, self._values = walk(self._buffer, self._at, len(self._buffer), self._values)
         return not self._values
 
-    def _complete(self, shape: _Shape) -> Message:
+    def _complete(self, shape: _Shape) -> ForwardMessage:
         size = self._at
         self._check(size)
         options = _options_of(bytes(self._buffer[self._options_at : size])) if shape.rest else {}
@@ -111,7 +111,7 @@ class Messages:
         del self._buffer[:size]
         self._shape = None
         self._at = self._values = self._options_at = 0
-        return Message(shape.mode, shape.tag, data, options, size)
+        return ForwardMessage(shape.mode, shape.tag, data, options, size)
 
     def _data(self, shape: _Shape) -> bytes:
         buffer = self._buffer

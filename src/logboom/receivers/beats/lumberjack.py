@@ -1,4 +1,4 @@
-"""Frames of the Lumberjack protocol, versions 1 and 2: the events of a byte stream, in bounded memory."""
+"""LumberjackFrames of the Lumberjack protocol, versions 1 and 2: the events of a byte stream, in bounded memory."""
 
 import struct
 from typing import Final, NamedTuple
@@ -29,7 +29,7 @@ class Event(NamedTuple):
     """JSON as it came."""
     size_bytes: int
     acknowledgement: bytes
-    """Answer to its window, if it is the last event there."""
+    """WindowAnswer to its window, if it is the last event there."""
 
 
 class _Frame(NamedTuple):
@@ -44,7 +44,7 @@ class _Frame(NamedTuple):
     end: int
 
 
-class Frames:
+class LumberjackFrames:
     """Gathers bytes, returns events in stream order.
 
     Args:
