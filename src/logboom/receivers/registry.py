@@ -15,6 +15,8 @@ NAMES: Final = (
     "capnp",
     "grpc",
     "http",
+    "forward",
+    "beats",
     "elasticsearch",
     "splunk",
     "loki",
