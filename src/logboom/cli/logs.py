@@ -16,7 +16,7 @@ from logboom.formats.asked_times import shown_time
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from logboom.viewer.recent import EntryRow
+    from logboom.viewer.recent import LogRow
 
 LIMIT_DEFAULT: Final = 50
 
@@ -88,7 +88,7 @@ def logs(
 
 def _rows(
     where: reading.Wanted, connection: ConnectionOptions, words: dict[str, str | None], limit: int
-) -> "list[EntryRow]":
+) -> "list[LogRow]":
     from logboom.viewer import recent, redislogs
 
     wanted = reading.filter_from(**words)
@@ -102,7 +102,7 @@ def _rows(
     return recent.recent_rows(place, wanted, limit)
 
 
-def _write(rows: "list[EntryRow]", zone: "tzinfo | None") -> None:
+def _write(rows: "list[LogRow]", zone: "tzinfo | None") -> None:
     from logboom.viewer.display import is_bad, is_dubious
     from logboom.viewer.tables import write_table
 

@@ -13,7 +13,7 @@ from logboom.query.matching import Filter, Found
 from logboom.query.search import Search
 
 
-class EntryRow(NamedTuple):
+class LogRow(NamedTuple):
     """One entry for the viewer."""
 
     time: str
@@ -33,7 +33,7 @@ def journal_log(data_dir: Path) -> Log:
     return FolderLog(folder)
 
 
-def recent_rows(log: Log, wanted: Filter, limit: int) -> list[EntryRow]:
+def recent_rows(log: Log, wanted: Filter, limit: int) -> list[LogRow]:
     """The last entries of a journal that match, oldest first. A server may be writing there."""
     search, end, found = Search(log), None, list[Found]()
     while True:
@@ -47,10 +47,10 @@ def recent_rows(log: Log, wanted: Filter, limit: int) -> list[EntryRow]:
         end = page.first
 
 
-def row_of(record: Record) -> EntryRow:
+def row_of(record: Record) -> LogRow:
     """A record as a row."""
     kind = record.entry.get("type")
-    return EntryRow(
+    return LogRow(
         record.time,
         source_of(record),
         record.level or (kind if isinstance(kind, str) else ""),

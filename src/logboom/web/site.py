@@ -16,7 +16,6 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.pipeline.unread import UNREAD_FREE_BYTES, Unread
-from logboom.receivers.http import HttpSettings
 from logboom.web.hub import Hub
 
 Result = TypeVar("Result")
@@ -57,7 +56,7 @@ class Site:
 
     Args:
         name: the listener's.
-        settings: may be replaced while running.
+        settings: of the listener's receiver, usually `HttpSettings`; may be replaced while running.
         intake: where batches go.
         log: the journal, to be read.
         turns: see `ListenerContext`.
@@ -70,7 +69,7 @@ class Site:
         self,
         *,
         name: str,
-        settings: HttpSettings,
+        settings: Any,
         intake: Intake,
         log: Log,
         turns: Turns,
