@@ -12,6 +12,7 @@ NAMES: Final = (
     "collector",
     "syslog",
     "relp",
+    "gelf",
     "capnp",
     "grpc",
     "http",
