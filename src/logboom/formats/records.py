@@ -143,7 +143,7 @@ def time_of(entry: Fields) -> str | None:
 
 
 def is_canonical(text: str) -> bool:
-    """Whether a text is a plausible time in the format of `iso_from_ns`."""
+    """Return whether a text is a plausible time in the format of `iso_from_ns`."""
     if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
         return False
     try:

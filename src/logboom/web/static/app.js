@@ -84,7 +84,7 @@ poll(async (signal) => {
   }
 }, STATUS_MS);
 
-/** On every view: what is shown may have changed since. */
+/** Update the state of the server, on every view. */
 addEventListener("staleness", () => {
   const bar = document.getElementById("stale");
   const at = staleSince();
@@ -109,7 +109,7 @@ themeButton.addEventListener("click", () => {
   try {
     localStorage.setItem("logboom-theme", next);
   } catch {
-    // it holds until the page is closed
+    // kept until the page is closed
   }
   showTheme();
 });

@@ -1,4 +1,4 @@
-// One entry with all its fields, in the panel beside the list.
+// One entry with all its fields, in the panel next to the list.
 
 import { el } from "/static/dom.js";
 import { isNumber, isObject, stringify, written } from "/static/exact.js";
@@ -25,7 +25,7 @@ export function closeEntry() {
 
 /**
  * Open an entry.
- * @param {object} item as the API gives it.
+ * @param {object} item an entry of the API.
  * @param {string} view the view whose filters its links change.
  */
 export function openEntry(item, view) {
@@ -72,7 +72,7 @@ function copyButton(json) {
   return button;
 }
 
-/** Copy a text; over plain HTTP, browsers only have the old way. */
+/** Copy a text; over plain HTTP, browsers support only the older method. */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -110,7 +110,7 @@ function addFields(rows, value, depth) {
   }
 }
 
-/** A row with a text of several lines, or a long one: all of it, and foldable. */
+/** A foldable row for a text that is long or has several lines. */
 function longRow(head, text) {
   const lines = text.split("\n").length;
   const size = lines > 1 ? counted(lines, "line") : counted(text.length, "character");

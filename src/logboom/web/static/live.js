@@ -1,4 +1,4 @@
-// Live: what comes, as it comes.
+// Live: new entries as they arrive.
 
 import { readEntries } from "/static/api.js";
 import { curlLine, el, empty, setData, setText } from "/static/dom.js";
@@ -65,7 +65,7 @@ class Live {
     this.rows.close();
   }
 
-  /** Begin anew, with what came last. */
+  /** Start again with the latest entries. */
   async #restart() {
     const mine = (this.run = {});
     clearTimeout(this.retry);
@@ -149,7 +149,7 @@ class Live {
     this.empty.hidden = some || filtered;
     this.none.hidden = some || !filtered;
     this.rows.element.hidden = !some;
-    // The oldest rows went: what the reader looks at stays where it is.
+    // The oldest rows were removed: the visible rows stay in place.
     if (this.shift) this.scroller.scrollTop -= this.shift * this.rows.rowHeight;
     this.shift = 0;
     this.rows.draw();
@@ -172,7 +172,7 @@ class Live {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     const near = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    // Rows that come push the end away; only the reader's own move upwards ends the following.
+    // New rows move the end; only scrolling upwards by the user ends the following.
     const upwards = scrollTop < this.top;
     this.top = scrollTop;
     if (near === this.following || (!near && !upwards)) return;
