@@ -17,7 +17,7 @@ import msgspec
 
 from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted
-from logboom.receivers.registry import NAMES, receiver
+from logboom.receivers import registry
 from logboom.settings import (
     HealthSettings,
     JournalSettings,
@@ -136,11 +136,11 @@ def _listener_settings(name: str, table: Table) -> ReceiverSettings:
 
     The protocol is by default the listener's own name, and the port the protocol's standard one.
     """
-    where, protocol = f"listeners.{name}", table.get("protocol", name if name in NAMES else None)
-    if protocol not in NAMES:
+    where, protocol = f"listeners.{name}", table.get("protocol", name if name in registry.NAMES else None)
+    if protocol not in registry.NAMES:
         found = f"found {protocol!r}" if "protocol" in table else "missing"
-        raise ConfigError(f"{where}.protocol: {found}, expected one of {', '.join(sorted(NAMES))}")
-    kind = receiver(protocol)
+        raise ConfigError(f"{where}.protocol: {found}, expected one of {', '.join(sorted(registry.NAMES))}")
+    kind = registry.receiver(protocol)
     try:
         transport = kind.transport(str(table.get("transport", "")))
     except ValueError as error:

@@ -74,7 +74,7 @@ class Batch:
     """The entries of one read, and one verdict per wire line.
 
     `len(verdicts)` is the number of wire lines without blank ones; the number of ACCEPTED among them is the number of
-    entries.
+    entries. A batch without a line stores nothing: its acker answers in its turn.
     """
 
     __slots__ = (
@@ -119,7 +119,8 @@ class Batch:
         self.keys: list[bytes] | bytes | None = None
         """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
         self.digests: list[bytes] = []
-        """One digest of key and content per entry, if there are `keys` (`pipeline.deduplicator`)."""
+        """One digest of key and content per entry, if there are `keys` (`pipeline.deduplicator`); the intake makes those
+        that are missing."""
         self.duplicates: list[bytes] = []
         """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 
@@ -199,11 +200,27 @@ class WireProtocol(TypingProtocol):
         """Return bytes that the protocol sends in addition to replies; usually none."""
 
     def buffered_bytes(self) -> int:
-        """Number of bytes that wait for a later batch."""
+        """Number of bytes that wait for a later batch; with any, `next_batch` also follows each `data_to_send`."""
 
     @property
     def fatal(self) -> str | None:
         """Reason for which the connection must be closed; None while it can continue."""
+
+
+class DatagramProtocol(TypingProtocol):
+    """A protocol of datagrams without I/O: one per listener, for all peers. Never raises for what a peer sends."""
+
+    def read(self, datagrams: list[bytes], peer: str, now: float) -> Batch | None:
+        """Return the batch of datagrams of one peer, in order; None: nothing is complete.
+
+        Args:
+            datagrams: whole ones.
+            peer: its address.
+            now: monotonic clock, seconds.
+        """
+
+    def expire(self, now: float) -> Batch | None:
+        """Called about once per second: return what is given up, as refused lines; None: nothing."""
 
 
 class Record(NamedTuple):
@@ -213,10 +230,12 @@ class Record(NamedTuple):
     received_at: str
     """ISO 8601 with microseconds and +00:00."""
     time: str
-    """The sender's time if it is valid, else `received_at`; ISO 8601, UTC."""
+    """The sender's own time where it gave one that can be right, else `received_at`; ISO 8601, UTC."""
     source: str
     listener: str
     level: str
     """Canonical name (`formats.levels`), or the sender's word in upper case; empty for none."""
     message: str
     entry: dict[str, object]
+    wrong_clock: bool = False
+    """The sender gave a time that can't be right (`formats.entry_time`): `time` is the receive time."""

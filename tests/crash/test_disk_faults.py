@@ -53,14 +53,14 @@ def wait(heard: threading.Semaphore, count: int) -> None:
 @pytest.mark.parametrize("fault", ["full", "broken"])
 def test_faults_come_and_go_under_load(tmp_path: Path, fault: str) -> None:
     disk = FaultyDisk()
-    heard, told_no = threading.Semaphore(0), threading.Semaphore(0)
+    heard, rejected = threading.Semaphore(0), threading.Semaphore(0)
     with AppThread(tmp_path, ("collector",), disk) as server:
 
         def connect(listener: str) -> socket.socket:
             return socket.create_connection(("127.0.0.1", server.port(listener)), timeout=30)
 
         clients = [
-            RecordingClient(COLLECTOR, f"w{number}", connect, heard=heard, told_no=told_no)
+            RecordingClient(COLLECTOR, f"w{number}", connect, heard=heard, rejected=rejected)
             for number in range(3)
         ]
         for client in clients:
@@ -68,7 +68,7 @@ def test_faults_come_and_go_under_load(tmp_path: Path, fault: str) -> None:
         for _ in range(8):
             wait(heard, 500)
             setattr(disk, fault, True)
-            wait(told_no, 700)  # more than the windows on the way: they are told `storage unavailable`
+            wait(rejected, 700)  # more than the windows on the way: they are told `storage unavailable`
             setattr(disk, fault, False)
         wait(heard, 500)
         for client in clients:

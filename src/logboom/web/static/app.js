@@ -33,7 +33,7 @@ async function route() {
     else link.removeAttribute("aria-current");
   }
   let module;
-  setBusy(true); // the view before still stands there
+  setBusy(true); // the previous view is still shown
   try {
     module = await VIEWS[name]();
   } catch {

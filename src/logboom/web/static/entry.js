@@ -7,7 +7,7 @@ import { link } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
-const DEPTH_MAX = 12; // deeper ones are shown as JSON: nobody reads that far
+const DEPTH_MAX = 12; // deeper values are shown as JSON
 const SHORT_CHARACTERS_MAX = 200; // a longer text, or one of several lines, has the whole width, and can be folded
 const OPEN_CHARACTERS_MAX = 20_000; // a longer text is folded at first: a megabyte takes the browser a while
 const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below has all
@@ -31,7 +31,7 @@ export function closeEntry() {
 export function openEntry(item, view) {
   if (panel.hidden) returnTo = document.activeElement;
   const json = stringify(item.entry, 2);
-  const at = Date.parse(item.received_at);
+  const at = Date.parse(item.time);
   const around = { since: new Date(at - AROUND_MS).toISOString(), until: new Date(at + AROUND_MS).toISOString() };
   const sender = senderOf(item);
   const message = messageOf(item);
@@ -46,7 +46,7 @@ export function openEntry(item, view) {
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([
       ["Received", moment(item.received_at), item.received_at],
-      ["Sender’s time", item.time === item.received_at ? "none" : moment(item.time), item.time],
+      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time === item.received_at ? "none" : moment(item.time), item.time],
       ["Source", sender],
       ["Peer", item.source],
       ["Listener", item.listener],

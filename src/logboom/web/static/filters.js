@@ -36,6 +36,8 @@ const CONTROLS = {
   range: () => labelled("Range", el("select", { name: "range" },
     RANGES.map(([name, text]) => el("option", { value: name }, text)),
     el("option", { value: "all" }, "everything"), el("option", { value: "own" }, "from … to"))),
+  by: () => labelled("Time of", el("select", { name: "by" },
+    el("option", { value: "" }, "the entry"), el("option", { value: "received" }, "its arrival"))),
   from: () => labelled("From", el("input", { name: "from", type: "datetime-local", step: 1 }), "moment"),
   to: () => labelled("To", el("input", { name: "to", type: "datetime-local", step: 1 }), "moment"),
 };
@@ -66,7 +68,7 @@ export class FilterForm {
     this.element.addEventListener("focusin", () => (this.burst = false));
     this.element.addEventListener("input", (event) => {
       clearTimeout(this.timer);
-      if (event.target.type === "datetime-local") return; // half a date is none: `change` tells
+      if (event.target.type === "datetime-local") return; // an incomplete date: `change` follows
       this.timer = setTimeout(() => this.#send(event.target.type === "search"), event.target.type === "search" ? TYPING_MS : 0);
     });
     this.element.addEventListener("change", (event) => event.target.type === "datetime-local" && this.#send(false));

@@ -20,7 +20,7 @@ export function value(number) {
 }
 
 const point = new Intl.NumberFormat().formatToParts(1.5).find((part) => part.type === "decimal").value;
-const GROUPED_DIGITS_MAX = 15; // longer ones are names, such as ids: they stand there as they were sent
+const GROUPED_DIGITS_MAX = 15; // longer ones are names, such as ids, and are not grouped
 
 /** A number with all its digits. Takes `Digits`, too. */
 export function exact(number) {

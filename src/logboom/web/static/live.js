@@ -13,8 +13,8 @@ import { Tail } from "/static/tail.js";
 export const title = "Live";
 
 const HISTORY = 500;
-const PENDING_MAX = 10_000; // while paused; after that the stream is closed, and goes on from its place at resume
-const DRAW_MS = 60; // nobody reads faster; a flood leaves time for everything else
+const PENDING_MAX = 10_000; // while paused; then the stream is closed, and continues from its position at resume
+const DRAW_MS = 60; // fast enough for reading; leaves time for other work under load
 const NEAR_END_PX = 30;
 const RETRY_MS = 2000;
 const RATE_MS = 1000;
@@ -176,7 +176,7 @@ class Live {
     const upwards = scrollTop < this.top;
     this.top = scrollTop;
     if (near === this.following || (!near && !upwards)) return;
-    if (near && !panel.hidden) return; // an entry is being read: only the button goes on from here
+    if (near && !panel.hidden) return; // an entry is open: only the button continues
     this.following = near;
     this.newest.hidden = near;
   }

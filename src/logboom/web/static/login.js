@@ -2,7 +2,7 @@
 
 import { el, setText } from "/static/dom.js";
 
-const MARK = "logboom-logged-in"; // the cookie can't be seen: this tells whether there is one to forget
+const MARK = "logboom-logged-in"; // scripts can't read the cookie: this marks that there is one
 const out = document.getElementById("logout");
 
 let dialog = null;

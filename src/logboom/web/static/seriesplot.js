@@ -62,7 +62,7 @@ export class SeriesChart {
       hooks: {
         drawClear: [(plot) => this.#shade(plot)],
         draw: [(plot) => this.#boots(plot)],
-        setCursor: [(plot) => this.#tell(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
+        setCursor: [(plot) => this.#legend(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
         setSelect: [(plot) => this.#select(plot)],
       },
       series: [{}, { ...line, points: { size: 4, fill: () => this.#tint() } }, edge, edge],
@@ -77,7 +77,7 @@ export class SeriesChart {
     this.values = series.values[name];
     const { mean, min, max } = this.values;
     this.plot.setData([series.times, mean, min, max].map(plotted));
-    this.#tell(this.plot.cursor.left >= 0 ? this.plot.cursor.idx : null);
+    this.#legend(this.plot.cursor.left >= 0 ? this.plot.cursor.idx : null);
   }
 
   close() {
@@ -141,7 +141,7 @@ export class SeriesChart {
   }
 
   /** Update the head: the last value, or the one at the cursor. */
-  #tell(index) {
+  #legend(index) {
     if (!this.series) return;
     const { mean, min, max, last } = this.values;
     const at = index === null || index === undefined ? null : nearest(mean, index);

@@ -5,7 +5,7 @@ import { counted } from "/static/format.js";
 
 const WEIGHTS = ["ok", "warning", "error"];
 const OF_ALERTS = { warning: "warning", critical: "error" };
-const TOLD = ["inactive", "listener_down"]; // rules on what `problems` tell of, too
+const COVERED = ["inactive", "listener_down"]; // rules about the same conditions as `problems`
 const PATIENCE_MS = 8000; // the server answers from memory: one that hangs shows nothing new
 
 /** Time of the server's last answer, ms since the epoch; null before the first one. */
@@ -40,8 +40,8 @@ export async function readState(signal) {
   const problems = status.problems.length;
   const weight = Math.max(WEIGHTS.indexOf(status.status), WEIGHTS.indexOf(OF_ALERTS[worst] ?? "ok"));
   const badge = firing ? counted(firing, "alert") : problems ? counted(problems, "problem") : status.status;
-  const told = problems ? TOLD : [];
-  const fire = (alerts?.alerts ?? []).filter((one) => one.state === "firing" && !told.includes(one.rule));
+  const covered = problems ? COVERED : [];
+  const fire = (alerts?.alerts ?? []).filter((one) => one.state === "firing" && !covered.includes(one.rule));
   const texts = new Set([...status.problems, ...fire.map((one) => one.text)]);
   return { status, alerts, state: WEIGHTS[weight], badge, texts: [...texts] };
 }

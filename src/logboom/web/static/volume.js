@@ -46,7 +46,7 @@ export class VolumeChart {
     this.volume = volume;
     this.sums = byClass(volume);
     this.#draw();
-    this.#tell(null);
+    this.#legend(null);
   }
 
   close() {
@@ -74,7 +74,7 @@ export class VolumeChart {
       },
       hooks: {
         draw: [(plot) => this.#bars(plot)],
-        setCursor: [(plot) => this.#tell(plot.cursor.left >= 0 ? this.#bucketAt(plot, plot.cursor.left) : null)],
+        setCursor: [(plot) => this.#legend(plot.cursor.left >= 0 ? this.#bucketAt(plot, plot.cursor.left) : null)],
         setSelect: [(plot) => this.#select(plot)],
       },
       series: [{}, sums],
@@ -142,7 +142,7 @@ export class VolumeChart {
   }
 
   /** Update the legend, for one bucket or for all. */
-  #tell(index) {
+  #legend(index) {
     if (!this.volume) return;
     const pick = (numbers) => (index === null ? total(numbers) : numbers[index]);
     const shown = CLASSES.filter((name) => total(this.sums[name]) > 0).reverse();
