@@ -53,7 +53,8 @@ def read_head(data: bytes) -> Counted | None:
     (checksum,) = _CHECKSUM.unpack_from(data, len(data) - _CHECKSUM.size)
     if checksum != xxhash.xxh3_64_intdigest(data[: -_CHECKSUM.size]):
         return None
-    return Counted(*fields[1:4], Times(*fields[4:8]))
+    first, end, size = fields[1:4]
+    return Counted(first, end, size, Times(*fields[4:8]))
 
 
 def section_of(data: bytes, number: int) -> bytes:
