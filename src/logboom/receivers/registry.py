@@ -16,6 +16,8 @@ NAMES: Final = (
     "capnp",
     "grpc",
     "http",
+    "forward",
+    "beats",
     "elasticsearch",
     "splunk",
     "loki",
