@@ -15,6 +15,7 @@ NAMES: Final = (
     "http",
     "forward",
     "beats",
+    "mqtt",
     "elasticsearch",
     "splunk",
     "loki",
