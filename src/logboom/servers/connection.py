@@ -228,6 +228,10 @@ class Connection(asyncio.BufferedProtocol):
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
             self._inlet.source = self.source._replace(peer=identity)
+        notice = getattr(self._protocol, "notice", None)
+        if notice is not None:
+            self._protocol.notice = None  # type: ignore[attr-defined]
+            self._listener.noticed(self, notice)
         fatal = self._protocol.fatal
         if fatal is not None and self.state in (OPEN, ENDED):
             self._stop_reading()
@@ -280,6 +284,8 @@ class Connection(asyncio.BufferedProtocol):
         data = self._protocol.data_to_send()
         if data and not self._writing_paused and not self.transport.is_closing():
             self.transport.write(data)
+        if not self._pump_scheduled and self._protocol.buffered_bytes():
+            self.pump()  # a pause may complete what it holds
 
     def lacks_token(self, now: float) -> bool:
         """Return True when the required token line is overdue; `now` is the loop's time, seconds."""

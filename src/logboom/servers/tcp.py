@@ -143,6 +143,10 @@ class TcpListener:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
         ends_at = self.loop.time() + deadline_s
         await self._until(lambda: all(connection.idle for connection in self._connections), ends_at)
+        if (lost := self.intake.held_entries) > 0:
+            self._report(
+                "error", f"{self.name}: {lost} entries could not be stored before the end; they are lost"
+            )
         for connection in list(self._connections):
             connection.transport.close()
         await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers
@@ -198,6 +202,10 @@ class TcpListener:
     def gave_up(self, connection: Connection, reason: str) -> None:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
         self._report("error", f"{self._name_of(connection)}: {reason}; closed")
+
+    def noticed(self, connection: Connection, notice: str) -> None:
+        """Report what a protocol found out about its client."""
+        self._report("warning", f"{self._name_of(connection)}: {notice}")
 
     def wrong_port(self, connection: Connection, speaks: str) -> None:
         """A client of another protocol: whatever it sends means nothing here."""
