@@ -25,6 +25,7 @@ from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
+from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.oplog import OperationalLog
 from logboom.ops.server_operations import ServerOperations
@@ -116,6 +117,7 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
+            await self.index_service.start()
             if few := self.open_files.started():
                 self.log.warning(few)
         except BaseException as error:
@@ -124,7 +126,9 @@ class App:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
+        supervised += [
+            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
+        ]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
@@ -160,7 +164,7 @@ class App:
         window_s = settings.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
         self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
+        self._keylog.open(self.journal.log)
 
     def _watch_over(self) -> None:
         """Who sends, and what is told to whom when something is wrong."""
@@ -169,20 +173,22 @@ class App:
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
         self.sources = SourceBook(
             data_dir,
-            lambda: self.journal.committed.next_sequence,
+            lambda: self.journal.log.end,
             report,
             factor=silent.factor,
             silent_s_min=silent.silent_s_min,
             burst_window_s=burst.window_s,
             clock=self._clock,
         )
-        self.source_reader = SourceReader(self.journal, self.sources)
+        self.source_reader = SourceReader(self.journal.log, self.sources)
+        self.index_service = IndexService(self.journal.folder, self.journal.log, report)
+        self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            service = OutputService(OutputRunner(name, output, self.journal, self.log.event))
+            service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
             self.outputs[name] = Supervised(service, "output")
             await service.start()
 
@@ -314,6 +320,7 @@ class App:
             await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
+            await asyncio.to_thread(self.index_service.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))

@@ -9,6 +9,8 @@ MODULES: Final = {
     "alerts": ("apprise",),
     "capnp": ("capnp",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
+    "loki": ("cramjam",),
+    "otlp": ("opentelemetry.proto", "google.protobuf"),
     "tls": ("cryptography",),
 }
 """The modules that an extra must provide. Outputs check theirs when they connect."""

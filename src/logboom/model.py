@@ -213,10 +213,12 @@ class Record(NamedTuple):
     received_at: str
     """ISO 8601 with microseconds and +00:00."""
     time: str
-    """The sender's own time where it gave a readable one, else `received_at`; ISO 8601, UTC."""
+    """The sender's own time where it gave one that can be right, else `received_at`; ISO 8601, UTC."""
     source: str
     listener: str
     level: str
     """The canonical name (`formats.levels`), or the sender's word in upper case; empty when there is none."""
     message: str
     entry: dict[str, object]
+    wrong_clock: bool = False
+    """The sender gave a time that can't be right (`formats.entry_time`): `time` is the receive time."""

@@ -49,7 +49,7 @@ def prove(
     is held against what the clients know.
 
     Then files are followed by `logboom send --follow`, while they are rotated, and both sides are killed: no line may
-    be lost, and over a WebSocket none may come twice.
+    be lost, and over WebSocket and HTTP none may come twice.
 
     Takes up to 0.6 GB of disk and two cores. A server that runs already, and its data, are not touched.
 

@@ -12,18 +12,16 @@ from operator import attrgetter
 from typing import Any, Final
 
 from logboom.formats.entry_level import level_of, word_name
+from logboom.formats.entry_time import TIME_KEYS, time_of
 from logboom.formats.envelope import ENTRY_AT, SOURCE_AT
 from logboom.formats.levelled import LevelledLines
 from logboom.formats.records import (
     MESSAGE_KEYS,
     READING_KEYS,
     SENDER_KEYS,
-    TIME_KEYS,
-    is_canonical,
     reading_of,
     records_of,
     sender,
-    time_of,
 )
 from logboom.formats.sent import sent_message, sent_value
 from logboom.model import Record
@@ -63,7 +61,7 @@ def header(columns: Sequence[str] = COLUMNS) -> bytes:
 
 
 def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a journal line. Damaged lines are left out.
+    """Return one row per journal line. Damaged lines are left out.
 
     Args:
         sequences: the sequence of each line.
@@ -84,7 +82,7 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
 
 
 def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a record.
+    """Return one row per record.
 
     Args:
         records: what the rows are made of.
@@ -108,7 +106,7 @@ def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> by
     if lines is None:
         return None
     rows = [
-        f"{sequence},{_name[line.received_at]},{_time(line.entry) or _name[line.received_at]},{place},"
+        f"{sequence},{_name[line.received_at]},{_time(line)},{place},"
         f"{_level(line.entry)},{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
         for sequence, line, place, raw in zip(sequences, lines, _places(lines), entries, strict=True)
     ]
@@ -148,9 +146,9 @@ def _entry(raw: str) -> str:
 _name: Final = Remembered[str, str](_cell, CELLS_BYTES_MAX)
 
 
-def _time(fields: Any) -> str | None:
-    moment = fields.ts
-    return moment if type(moment) is str and is_canonical(moment) else time_of(fields)
+def _time(line: Any) -> str:
+    time = time_of(line.entry, line.received_at)
+    return _name[time] if time == line.received_at else time
 
 
 def _level(fields: Any) -> str:

@@ -4,15 +4,14 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import repeat
 from typing import Any, Final
 
 import msgspec
 
 from logboom.formats.entry_level import Fields, level_of
+from logboom.formats.entry_time import clock_of
 from logboom.formats.envelope import Envelope
-from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, parse_time
 from logboom.model import Record
 
 MESSAGE_KEYS: Final = ("msg", "message")
@@ -21,9 +20,6 @@ MESSAGE_KEYS: Final = ("msg", "message")
 TEXT_KEYS: Final = ("event", "short_message", "log", "text", "body", "MESSAGE", "@m", "@mt")
 """Where structlog, GELF, Docker, loguru, OpenTelemetry, journald and Serilog have the message. In other entries these
 keys mean something else: they count when there is no other message, and hold a text."""
-
-TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
-"""Synonyms of one meaning; the first that can be read counts."""
 
 SENDER_KEYS: Final = (
     *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
@@ -44,6 +40,8 @@ LUX_PER_IRRADIANCE: Final = 127.0
 """Lux that are one W/m² of daylight (docs/contracts/gateway.md)."""
 
 _NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+_NUMBER_STARTS: Final = frozenset(" \t+-.0123456789")
+"""Most texts are no numbers, and are rejected by their first character."""
 _NUMBER_CHARS_MAX: Final = 64
 """No measured value is written longer."""
 
@@ -112,11 +110,13 @@ def lenient_entry(raw: bytes) -> Entry:
 
 def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
-    time = (with_time and time_of(entry)) or received_at
+    time, is_wrong = clock_of(entry, received_at) if with_time else (received_at, False)
     message = first_of(entry, MESSAGE_KEYS)
     if not isinstance(message, str):
         message = (text_of(entry) or _text(entry)) if message is None else _text(message)
-    return Record(sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry)
+    return Record(
+        sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry, is_wrong
+    )
 
 
 def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
@@ -126,31 +126,6 @@ def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
         if value is not None:
             return value
     return None
-
-
-def time_of(entry: Fields) -> str | None:
-    """The sender's own time as ISO 8601, UTC; None when it gave none that can be read."""
-    for key in TIME_KEYS:
-        value = entry.get(key)
-        if value is None:
-            continue
-        if isinstance(value, str) and is_canonical(value):  # as most send it: a third of the cost
-            return value
-        moment = parse_time(value)
-        if moment is not None:
-            return moment.isoformat(timespec="microseconds")
-    return None
-
-
-def is_canonical(text: str) -> bool:
-    """Whether a time is written already as it would be written anyway, and is no absurd one."""
-    if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return EARLIEST_YEAR <= text[:4] < LATEST_YEAR
 
 
 def text_of(entry: Fields) -> str:
@@ -215,7 +190,7 @@ def reading_of(entry: Fields) -> Reading | None:
 def number_of(value: object) -> float | None:
     """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
     if isinstance(value, str):
-        if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
+        if value[:1] not in _NUMBER_STARTS or len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
         value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):

@@ -50,6 +50,17 @@ def parse_time(value: object) -> datetime | None:
     return moment if moment is not None and is_plausible(moment) else None
 
 
+def is_written_time(value: object) -> bool:
+    """Return whether a value is a text with a date and time, of any year: 1970 is that of a clock never set."""
+    if not isinstance(value, str) or "-" not in value:
+        return False
+    try:
+        datetime.fromisoformat(value.strip())
+    except ValueError:
+        return False
+    return True
+
+
 def is_plausible(moment: datetime) -> bool:
     """Return whether a time, which has a zone, is one that log entries have: between `EARLIEST` and `LATEST`."""
     return EARLIEST <= moment < LATEST

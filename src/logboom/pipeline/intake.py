@@ -17,7 +17,7 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
-from logboom.pipeline.deduplicator import Deduplicator
+from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
@@ -188,6 +188,15 @@ class Intake:
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
         limiter, level_min, _ = self.limits
+        settle = partial(self._settle, done, batch)
+        claimed: list[bytes] = []
+        if batch.keys and not batch.digests:
+            batch.digests = digests_of(batch)
+        if batch.digests and self._deduplicator is not None and self._journal is not None:
+            # First, since what is stored already counts for no limit.
+            self._drop_duplicates(batch, self._deduplicator)
+            claimed = batch.digests
+            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
         if len(batch.entries) > ENTRY_BYTES_MAX:
             self._refuse_long(batch)
         if limiter is not None:
@@ -196,10 +205,8 @@ class Intake:
             self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
-        settle = partial(self._settle, done, batch)
-        if batch.digests and self._deduplicator is not None and self._journal is not None:
-            self._drop_duplicates(batch, self._deduplicator)
-            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
+        if len(batch.digests) < len(claimed) and self._deduplicator is not None:
+            self._deduplicator.settle(set(claimed).difference(batch.digests), stored=False)
         if self._journal is None:
             settle(batch.receipt(None))
         else:
@@ -255,11 +262,11 @@ class Intake:
         done(receipt)
 
     def _limit(self, batch: Batch, limiter: FixedWindowLimiter) -> None:
-        lines = len(batch.verdicts)
-        grant = limiter.take(batch.source.address or batch.source.peer, lines)
-        if grant.allowed == lines:
+        lines = [index for index, verdict in enumerate(batch.verdicts) if verdict != Verdict.DUPLICATE]
+        grant = limiter.take(batch.source.address or batch.source.peer, len(lines))
+        if grant.allowed == len(lines):
             return
-        batch.refuse(range(grant.allowed, lines), Verdict.LIMITED)
+        batch.refuse(lines[grant.allowed :], Verdict.LIMITED)
         batch.retry_after_s = grant.retry_after_s
         batch.reasons = batch.reasons[: grant.allowed]
         if grant.newly_limited:

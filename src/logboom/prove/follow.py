@@ -20,8 +20,16 @@ from typing import Final
 from logboom.clients.delivery.spool_frames import MAGIC
 from logboom.testing.server_kit import ServerProcess
 
-PROTOCOLS: Final = {"ws": "http", "grpc": "grpc", "collector": "collector", "device": "device"}
+PROTOCOLS: Final = {
+    "ws": "http",
+    "http": "http",
+    "grpc": "grpc",
+    "collector": "collector",
+    "device": "device",
+}
 """The listener of each protocol that answers."""
+STORE_ONCE: Final = frozenset({"ws", "http"})
+"""Protocols over which no line is stored twice: one asks before it sends again, the other has idempotency keys."""
 SCHEMES: Final = {"collector": "tcp", "device": "tcp"}
 
 STEPS: Final = (8, 16)

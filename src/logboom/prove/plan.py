@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from logboom.prove.dialects import DIALECTS
-from logboom.prove.follow import FollowTally
+from logboom.prove.follow import STORE_ONCE, FollowTally
 from logboom.prove.oracle import Judgement, Tally
 from logboom.prove.server import Hurt
 
@@ -59,7 +59,7 @@ class Proof:
     def kept(self) -> bool:
         """No promise was broken so far."""
         followed = all(
-            not tally.lost and not (tally.doubled and protocol == "ws")
+            not tally.lost and not (tally.doubled and protocol in STORE_ONCE)
             for protocol, tally in self.follows.items()
         )
         return self.judgement.good and not self.problems and followed

@@ -13,6 +13,10 @@ NAMES: Final = (
     "capnp",
     "grpc",
     "http",
+    "elasticsearch",
+    "splunk",
+    "loki",
+    "otlp",
 )
 """Names of the receivers, each the name of its folder."""
 

@@ -102,7 +102,7 @@ class HttpListener:
             name=self.name,
             settings=self._settings,
             intake=self.intake,
-            journal=context.journal,
+            log=context.journal.log,
             turns=context.turns,
             report=self._report,
             unread=Unread(self._connections, self._cut_off, asyncio.get_running_loop().time),

@@ -49,10 +49,7 @@ async def get(request: web.Request) -> web.Response:
 def _page(request: web.Request, site: Site, query: PageQuery) -> web.Response:
     """Search and render; on a thread."""
     ends_at = time.monotonic() + SEARCH_S_MAX
-    journal = site.journal
-    search = Search(
-        journal.folder, lambda: journal.committed, lambda: site.closing or time.monotonic() > ends_at
-    )
+    search = Search(site.log, lambda: site.closing or time.monotonic() > ends_at)
     start = 0 if query.after is None else query.after + 1
     reads_forward = query.after is not None and query.before is None
     read = search.forward if reads_forward else search.backward

@@ -30,7 +30,7 @@ class Server:
         self.keylog = KeyLog(
             data_dir, self.deduplicator, WINDOW_S, lambda _kind, text: self.reports.append(text)
         )
-        self.keylog.open(self.journal.folder, lambda: self.journal.committed)
+        self.keylog.open(self.journal.log)
         self.intake = Intake(self.journal, AckLevel.SYNCED, quiet, IntakeLimits(), self.deduplicator)
 
     def send(self, key: str, *entries: bytes) -> None:
