@@ -32,7 +32,16 @@ CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
 """What our clients show: no settings of a server, which may well run in the same environment."""
 LOCAL_FILE: Final = "logboom.toml"
 """Read from the working directory when no other file is named."""
-PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
+PROFILES: Final = tuple(
+    sorted(
+        name
+        for name, dot, end in (
+            one.name.rpartition(".") for one in resources.files("logboom.profiles").iterdir()
+        )
+        if end == "toml" and name != "default"
+    )
+)
+"""Names of the ready configurations, each the name of its file."""
 
 T = TypeVar("T")
 

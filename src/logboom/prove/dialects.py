@@ -330,12 +330,7 @@ CAPNP: Final = FrameDialect()
 GRPC: Final = GrpcDialect()
 
 DIALECTS: Final[dict[str, Dialect]] = {
-    "device": DEVICE,
-    "collector": COLLECTOR,
-    "gateway": GATEWAY,
-    "capnp": CAPNP,
-    "http": HTTP,
+    **{one.listener: one for one in (DEVICE, COLLECTOR, GATEWAY, CAPNP, HTTP, GRPC)},
     "websocket": WEBSOCKET,
-    "grpc": GRPC,
 }
 """By the names that the table of `logboom prove` shows."""
