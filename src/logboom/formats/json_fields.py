@@ -151,7 +151,8 @@ def _plan_of(keys: tuple[str, ...]) -> _Plan | None:
 
 def _by_plan(fields: Fields, plan: _Plan, words: dict[bytes, str]) -> MappedEntry | None:
     """Map an object whose values are all texts; None: they are not, and the object is spoilt."""
-    moment, level, message, source, host = (fields.pop(key) if key else None for key in plan)
+    values: list[Any] = [fields.pop(key) if key else None for key in plan]
+    moment, level, message, source, host = values
     word = ""
     if level is not None:
         raw = bytes(level)
@@ -184,7 +185,7 @@ def _add_nested(entry: MappedEntry, fields: Fields) -> None:
 
 
 def _level_of(text: str, fields: Fields) -> str:
-    """Return a level as a word. A number is pino's, syslog's or another's, by the fields beside it."""
+    """Return a level as a word. The other fields decide whether a number is pino's or syslog's."""
     if not text.isdecimal():
         return text
     beside = dict.fromkeys(fields.keys() & NUMBER_FIELDS, True)

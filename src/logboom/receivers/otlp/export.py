@@ -7,9 +7,9 @@ import msgspec
 
 from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
-from logboom.receivers.grpc_methods import Decoded
+from logboom.receivers.grpc_methods import GrpcEntries
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, WholeBody
-from logboom.receivers.otlp.log_records import UID, NotReadableError, from_json, from_protobuf
+from logboom.receivers.otlp.log_records import UID, UnreadableRequestError, from_json, from_protobuf
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -29,7 +29,7 @@ class ExportCodec(WholeBody):
         try:
             entries = from_json(body) if self._is_json else from_protobuf(body)
             return _batch(entries, len(body)) if entries else None
-        except (NotReadableError, UnicodeEncodeError) as error:
+        except (UnreadableRequestError, UnicodeEncodeError) as error:
             raise BodyError(400, str(error)) from None
 
     def answer(self, receipt: Receipt | None) -> HttpReply:
@@ -51,7 +51,7 @@ class ExportCodec(WholeBody):
         return HttpReply(error.status, b"\x08" + _varint(code) + b"\x12" + _text(str(error)), PROTOBUF)
 
 
-def decode_messages(messages: Iterable[bytes]) -> Decoded:
+def decode_messages(messages: Iterable[bytes]) -> GrpcEntries:
     """Read messages of gRPC; see `grpc_methods.Decode`."""
     entries: list[MappedEntry] = []
     counts: list[int] = []
@@ -60,13 +60,13 @@ def decode_messages(messages: Iterable[bytes]) -> Decoded:
         try:
             found = from_protobuf(message)
             batch_of(found, 0)
-        except (NotReadableError, UnicodeEncodeError) as error:
+        except (UnreadableRequestError, UnicodeEncodeError) as error:
             trouble = str(error)
             break
         entries += found
         counts.append(len(found))
     batch = batch_of(entries, 0)
-    return Decoded(batch.entries, [entry.level for entry in entries], counts, trouble)
+    return GrpcEntries(batch.entries, [entry.level for entry in entries], counts, trouble)
 
 
 def _batch(entries: list[MappedEntry], size_bytes: int) -> Batch:
