@@ -18,6 +18,7 @@ NAMES: Final = (
     "http",
     "forward",
     "beats",
+    "mqtt",
     "elasticsearch",
     "splunk",
     "loki",
