@@ -85,6 +85,7 @@ class Batch:
         "settled_ns",
         "size_bytes",
         "source",
+        "sources",
         "verdicts",
     )
 
@@ -111,6 +112,8 @@ class Batch:
         self.settled_ns = 0
         """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
+        self.sources: list[Source] | None = None
+        """One source per entry where they differ: lines of several peers that are stored together."""
         self.retry_after_s = 0.0
         self.keys: list[bytes] | None = None
         """One key per entry, each a JSON string; None where the protocol has no keys."""
@@ -143,6 +146,8 @@ class Batch:
         if self.keys is not None:
             self.keys = [self.keys[i] for i in kept]
             self.digests = [self.digests[i] for i in kept]
+        if self.sources is not None:
+            self.sources = [self.sources[i] for i in kept]
         self.verdicts = bytes(verdicts)
 
     def receipt(self, first_sequence: int | None) -> Receipt:

@@ -127,7 +127,7 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_received_batches_total",
             "counter",
-            "Batches: all complete entries that one read or one request brought.",
+            "Batches: all complete entries of one read or one request, or of many small reads at the same time.",
             lambda view: view.monitor.counters(view.name).batches,
         ),
         Metric(

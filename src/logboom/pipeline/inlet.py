@@ -25,6 +25,9 @@ IN_FLIGHT_BYTES_MAX: Final = 2 << 20
 """Wire bytes of one sender that wait for the journal; beyond, it is not read. Enough to keep the writer busy while
 the next chunk is parsed, so that one fast sender reaches the same rate as four."""
 
+BULK_BYTES: Final = 16 << 10
+"""A batch of this size is bulk: the event loop does not pause while such batches come (`pipeline.pauses`)."""
+
 
 class Inlet:
     """Flow control for an owner with callbacks.
@@ -81,6 +84,8 @@ class Inlet:
         batch.received_ns = time.time_ns()
         self._done.append((done, batch.size_bytes))
         self.bytes_in_flight += batch.size_bytes
+        if batch.size_bytes > BULK_BYTES:
+            self._turns.pauses.bulk()
         self._intake.submit(batch, self._settle)
 
     def wait(self) -> None:
@@ -110,6 +115,41 @@ class Inlet:
         self.bytes_in_flight -= size
         done(receipt)
         self._changed()
+
+
+class JointInlet:
+    """The way of single lines of many senders into the journal, together as one batch.
+
+    Each sender has at most one line here, and waits for its receipt before the next one; so what is in flight is
+    bounded by the number of senders, and by the journal's own bound. A line for which there is no room is not put:
+    its sender's own inlet takes it, and makes the sender wait.
+
+    Args:
+        intake: of the listener.
+        turns: where all senders wait for the journal.
+    """
+
+    __slots__ = ("_intake", "_turns")
+
+    def __init__(self, intake: Intake, turns: Turns) -> None:
+        self._intake = intake
+        self._turns = turns
+
+    @property
+    def has_room(self) -> bool:
+        """True while lines may be put, as far as the journal is concerned."""
+        return not self._turns.behind()
+
+    def admit(self, source: Source, size_bytes: int, lines: int) -> bool:
+        """Count good lines against the limits of their address; False, and not counted: there is no room for all."""
+        return self._intake.admit(source, size_bytes, lines)
+
+    def put(self, batch: Batch, sources: list[Source], done: Callable[[Receipt], None]) -> None:
+        """Submit admitted lines with one source each; `done` gets their receipt."""
+        batch.source = sources[0]
+        batch.sources = sources
+        batch.received_ns = time.time_ns()
+        self._intake.store(batch, done)
 
 
 class AwaitedInlet(Inlet):

@@ -15,7 +15,7 @@ from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.lines import ENTRY_BYTES_MAX
-from logboom.model import INVALID, Batch, Receipt, Report, Verdict
+from logboom.model import INVALID, Batch, Receipt, Report, Source, Verdict
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.door import Refused
@@ -187,13 +187,40 @@ class Intake:
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
-        limiter, level_min, _ = self.limits
+        limiter, _, throttle = self.limits
         if len(batch.entries) > ENTRY_BYTES_MAX:
             self._refuse_long(batch)
         if limiter is not None:
             self._limit(batch, limiter)
         if batch.reasons:
             self._report_refused(batch)
+        self.store(batch, done)
+        if throttle is not None:
+            source = batch.source
+            self.counters.throttled_s += throttle.take(
+                source.address or source.peer, batch.size_bytes, len(batch.verdicts)
+            )
+
+    @property
+    def limits_addresses(self) -> bool:
+        """True while there is a limit per address: lines are to be admitted before `store`."""
+        return self.limits.limiter is not None or self.limits.throttle is not None
+
+    def admit(self, source: Source, size_bytes: int, lines: int) -> bool:
+        """Count good lines against the limits of their address; False, and not counted: there is no room for all."""
+        limiter, _, throttle = self.limits
+        address = source.address or source.peer
+        if self.debts.owes(address) or (limiter is not None and not limiter.has_room(address, lines)):
+            return False
+        if limiter is not None:
+            limiter.take(address, lines)
+        if throttle is not None:
+            self.counters.throttled_s += throttle.take(address, size_bytes, lines)
+        return True
+
+    def store(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
+        """Filter a batch that keeps to the limits of its addresses, and hand it to the journal."""
+        level_min = self.limits.level_min
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         settle = partial(self._settle, done, batch)
@@ -206,12 +233,6 @@ class Intake:
             self._journal.submit(batch, self._ack, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
-        throttle = self.limits.throttle
-        if throttle is not None:
-            source = batch.source
-            self.counters.throttled_s += throttle.take(
-                source.address or source.peer, batch.size_bytes, len(batch.verdicts)
-            )
 
     @staticmethod
     def _drop_duplicates(batch: Batch, deduplicator: Deduplicator) -> None:

@@ -13,6 +13,7 @@ from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.pipeline.turns import Turns
 from logboom.protocols.registry import PROTOCOLS
 from logboom.servers.connection import Connection
+from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import TcpListener
 from logboom.settings import ListenerSettings
@@ -104,6 +105,9 @@ class FakeIntake(Intake):
         self.debts = Debts(lambda: self.limits.throttle)
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
+        self.store(batch, done)
+
+    def store(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         self.batches.append(batch)
         self.entries += batch.entries.split(b"\n") if batch.entries else []
         if self.at_once:
@@ -134,12 +138,22 @@ class Bench:
             journal=None,  # type: ignore[arg-type]
             turns=self.turns,
             connections_left=lambda: files_max - self.intake.counters.connections_open,
-            report=lambda kind, text: self.reports.append((kind, text)),
+            report=self.note,
             tokens=None,
             operations=None,  # type: ignore[arg-type]
         )
         self.listener = TcpListener(context, PROTOCOLS[settings.protocol])
-        self.listener.loop = self.loop  # type: ignore[assignment]
+        self.listener.loop = self.listener.gatherer.loop = self.loop  # type: ignore[assignment]
+
+    def note(self, kind: str, text: str) -> None:
+        """Take what is reported."""
+        self.reports.append((kind, text))
+
+    def use(self, intake: Intake) -> None:
+        """Put another intake behind the listener."""
+        self.listener.intake = intake
+        self.listener.gatherer = Gatherer(intake, self.turns, self.listener.buffer)
+        self.listener.gatherer.loop = self.loop  # type: ignore[assignment]
 
     def connect(self, peer: str = "10.0.0.1") -> tuple[Connection, FakeTransport]:
         connection = Connection(self.listener)
