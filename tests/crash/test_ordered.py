@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from logboom.clients.capnp import CapnpDialect
-from logboom.clients.grpc import METHOD, GrpcDialect
+from logboom.clients.wire.capnp_dialect import CapnpDialect
+from logboom.clients.wire.grpc_dialect import METHOD, GrpcDialect
 from logboom.testing.server_kit import ServerProcess
 
 CLIENTS = 4
@@ -41,9 +41,9 @@ def send_capnp(server: ServerProcess, client: str) -> None:
 
 
 def batch(client: str, first: int) -> bytes:
-    dialect = GrpcDialect()
+    traffic = GrpcDialect()
     return b"".join(
-        dialect.encode(b'{"level":"INFO","message":"%b"}' % text(client, first + n).encode())
+        traffic.encode(b'{"level":"INFO","message":"%b"}' % text(client, first + n).encode())
         for n in range(BATCH)
     )
 

@@ -19,8 +19,8 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 72, "telling": 263, "persons": 154, "idioms": 124, "openings": 645},
-    "pages": {"rates": 0, "telling": 1, "persons": 0, "idioms": 1, "openings": 0},
+    "code": {"rates": 39, "telling": 92, "persons": 48, "idioms": 39, "openings": 323},
+    "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""
 

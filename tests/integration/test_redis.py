@@ -12,7 +12,7 @@ from logboom.cli.options import flag_table
 from logboom.config import load
 from logboom.errors import OutputError
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Batch, Receipt, Source
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.runner import OutputRunner
@@ -214,7 +214,7 @@ def test_a_key_of_another_program_is_in_the_way(server: RedisServer, tmp_path: P
     output.open()
     with server.client() as client:
         client.set(key, "mine")
-        with pytest.raises(OutputError, match=f"the key '{key}' in Redis holds something"):
+        with pytest.raises(OutputError, match=f"the key '{key}' in Redis has a value"):
             output.write(messages(0, 3))
         assert client.keys() == [key]
         assert output.position() == 0
@@ -229,7 +229,7 @@ def test_a_count_that_is_no_number_stops_nothing_else(server: RedisServer, tmp_p
     output.open()
     with server.client() as client:
         client.hset("stats:whaleon-1", "log", "many")
-        with pytest.raises(OutputError, match="could not count an entry, but has it"):
+        with pytest.raises(OutputError, match="stored an entry, but could not count it"):
             output.write(messages(0, 3))
         assert output.position() == 3
         assert client.hget("stats:whaleon-1", "total") == "3"
@@ -275,7 +275,7 @@ class Feed:
     def __init__(self, data_dir: Path, output: RedisOutput) -> None:
         self.journal = Journal(data_dir, lambda call, *arguments: call(*arguments), free_bytes_min=0)
         self.reports: SimpleQueue[tuple[str, str]] = SimpleQueue()
-        self.runner = OutputRunner("o", output, self.journal, lambda *report: self.reports.put(report))
+        self.runner = OutputRunner("o", output, self.journal.log, lambda *report: self.reports.put(report))
         self.next = 0
 
     def append(self, count: int) -> None:

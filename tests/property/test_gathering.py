@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.protocols.registry import PROTOCOLS
-from logboom.protocols.tokenline import TokenLine
+from logboom.framing.tokenline import TokenLine
+from logboom.receivers.registry import endpoint_of
 from logboom.servers.connection import Connection
-from logboom.settings import ListenerSettings
 from logboom.testing.protocol_kit import Outcome, cut, run_protocol
-from tests.unit.servers.conftest import Bench, FakeTransport
+from tests.unit.servers.conftest import Bench, FakeTransport, settings_of
 
 LINE_BYTES_MAX = 300
 
@@ -60,7 +59,7 @@ class Sender:
 def run(protocol: str, streams: list[bytes], seed: int, *, token: bool) -> list[Sender]:
     """Send all streams in random pieces and turns; answers come late, some at once, some in the middle of a turn."""
     chance = random.Random(seed)
-    bench = Bench(ListenerSettings(protocol=protocol, port=0, line_bytes_max=LINE_BYTES_MAX))
+    bench = Bench(settings_of(protocol, line_bytes_max=LINE_BYTES_MAX))
     if token:
         make = bench.listener.make_protocol
         bench.listener.make_protocol = lambda: TokenLine(make(), lambda _: None)  # type: ignore[method-assign]
@@ -130,8 +129,8 @@ def share_out(bench: Bench, senders: list[Sender]) -> None:
 
 
 def expected(protocol: str, data: bytes) -> Outcome:
-    made = ListenerSettings(protocol=protocol, port=0, line_bytes_max=LINE_BYTES_MAX)
-    return run_protocol(lambda: PROTOCOLS[protocol](made), [data])
+    made = settings_of(protocol, line_bytes_max=LINE_BYTES_MAX)
+    return run_protocol(lambda: endpoint_of(made).make(made), [data])
 
 
 @st.composite

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from logboom.journal import index, recovery, sums, writer
 from logboom.journal.audit import accept, audit
-from logboom.journal.lines import is_good_line
+from logboom.journal.folder_log import FolderLog
+from logboom.journal.line_scan import is_good_line
 from logboom.journal.manifest import MANIFEST_NAME
-from logboom.journal.matching import Filter
 from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair
-from logboom.journal.search import Search
 from logboom.journal.segments import list_segments
 from logboom.journal.verify import Finding, verify
+from logboom.query.matching import Filter
+from logboom.query.search import Search
 from logboom.testing.crash_kit import Driver, entry_of
 
 ENTRIES = [b'{"n":%d,"msg":"%b*J*"}' % (number, b"J" * (number % 7 * 9)) for number in range(60)]
@@ -141,7 +142,7 @@ def test_the_corpus(original: Path, path: Path) -> None:
     check(original, [Damage(*damage) for damage in json.loads(path.read_bytes())])
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(hurt=st.lists(damages, min_size=1, max_size=4))
 def test_no_damage_stops_anything(original: Path, hurt: list[Damage]) -> None:
     """Found something? Add it to the corpus."""
@@ -154,7 +155,7 @@ def check(original: Path, hurt: list[Damage]) -> None:
             damage.apply(data_dir)
         look(data_dir)
         read(data_dir)
-        search = Search(data_dir / "journal")
+        search = Search(FolderLog(data_dir / "journal"))
         search.forward(Filter(), 100)
         search.backward(Filter(text="J"), 100)
         driver = Driver(data_dir)
@@ -187,7 +188,7 @@ def untouched(entries: dict[int, bytes], touched: set[int]) -> dict[int, bytes]:
     return {sequence: entry for sequence, entry in entries.items() if sequence not in touched}
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(number=st.integers(0, 3), place=st.integers(0, 9999), bit=st.integers(0, 7), keep=st.booleans())
 def test_every_flipped_bit_of_a_segment_is_found_and_costs_its_line_only(
     original: Path, number: int, place: int, bit: int, keep: bool
@@ -215,7 +216,7 @@ def test_every_flipped_bit_of_a_segment_is_found_and_costs_its_line_only(
         assert untouched(found, {*touched, NEXT}) == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(place=st.integers(0, 9999), bit=st.integers(0, 7))
 def test_without_checksums_a_start_takes_out_the_damage_only(original: Path, place: int, bit: int) -> None:
     """As after a power cut, or in a journal of before the checksums; nothing tells what was acknowledged."""

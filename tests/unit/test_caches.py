@@ -13,7 +13,7 @@ ROOT = Path(logboom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 OWN_KEYS = {
-    "formats/grpc_entry.py": {"request_decoder"},  # the two layouts
+    "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
     "settings.py": {"reloadable"},  # settings types and the registry's protocols
 }
@@ -21,13 +21,19 @@ OWN_KEYS = {
 
 OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
-    "clients/counting.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
-    "clients/simulated_device.py": {"_said"},  # the simulator's own phases
-    "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
-    "journal/series.py": {"earliest", "intervals", "latest", "values"},  # `KeptSteps` counts a part's length
+    "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
+    "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
+    "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
+    "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
+    "query/series_reader.py": {
+        "earliest",
+        "intervals",
+        "latest",
+        "values",
+    },  # `StepCache` counts a part's length
     "ops/alerts/rules.py": {"_restarts", "_seen"},  # names of listeners and outputs
     "ops/oplog.py": {"_paid_until"},  # kinds of lines
-    "ops/sources.py": {"_deaf_until"},  # names of listeners
+    "ops/source_book.py": {"_deaf_until"},  # names of listeners
     "outputs/redis_layout.py": {"_last_seen"},  # of one transaction, whose records are counted
     "pipeline/deduplicator.py": {"_counts"},  # entries of one request, which are counted
     "servers/grpc_gate.py": {"_methods", "_open"},  # what the server serves

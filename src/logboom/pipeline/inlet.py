@@ -13,8 +13,8 @@ entry that is stored and waits for its answer because of a limit.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from logboom.model import Batch, Receipt, Source
@@ -40,7 +40,16 @@ class Inlet:
         bytes_max: bytes in flight from which on there is no room.
     """
 
-    __slots__ = ("_changed", "_done", "_intake", "_left", "_turns", "bytes_in_flight", "bytes_max", "source")
+    __slots__ = (
+        "_changed",
+        "_intake",
+        "_left",
+        "_turns",
+        "batches_in_flight",
+        "bytes_in_flight",
+        "bytes_max",
+        "source",
+    )
 
     def __init__(
         self,
@@ -57,18 +66,23 @@ class Inlet:
         self._intake = intake
         self._turns = turns
         self._changed = changed
-        self._done: deque[tuple[Callable[[Receipt], None], int]] = deque()
-        self._left = False
-
-    @property
-    def batches_in_flight(self) -> int:
+        self.batches_in_flight = 0
         """Batches that were put and have no receipt yet."""
-        return len(self._done)
+        self._left = False
 
     @property
     def has_room(self) -> bool:
         """True while the owner may put a batch."""
-        return self.bytes_in_flight < self.bytes_max and not self._turns.behind() and not self._in_debt
+        return (
+            self.bytes_in_flight < self.bytes_max
+            and not self._turns.behind()
+            and not self._in_debt
+            and not self._is_held
+        )
+
+    @property
+    def _is_held(self) -> bool:
+        return self._intake.holding is not None and self._intake.holding.is_active
 
     @property
     def _in_debt(self) -> bool:
@@ -79,20 +93,22 @@ class Inlet:
         return self.source.address or self.source.peer
 
     def put(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
-        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches."""
+        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches, unless one is held."""
         batch.source = self.source
         batch.received_ns = time.time_ns()
-        self._done.append((done, batch.size_bytes))
+        self.batches_in_flight += 1
         self.bytes_in_flight += batch.size_bytes
         if batch.size_bytes > BULK_BYTES:
             self._turns.pauses.bulk()
-        self._intake.submit(batch, self._settle)
+        self._intake.submit(batch, partial(self._settle, done, batch.size_bytes))
 
     def wait(self) -> None:
         """Have `changed` called when there may be room. Idempotent."""
-        if self._done:
+        if self._intake.holding is not None and self._intake.holding.is_active:
+            self._intake.holding.wait(self._changed, self._turns)
+        elif self.batches_in_flight:
             return  # the next receipt calls it
-        if self._in_debt:
+        elif self._in_debt:
             self._intake.debts.wait(self._address, self._changed)
         else:
             self._turns.wait(self._changed)
@@ -108,11 +124,13 @@ class Inlet:
     def close(self) -> None:
         """Wait for nothing more. Idempotent."""
         self._turns.leave(self._changed)
+        if self._intake.holding is not None:
+            self._intake.holding.leave(self._changed)
         self._intake.debts.leave(self._address, self._changed)
 
-    def _settle(self, receipt: Receipt) -> None:
-        done, size = self._done.popleft()
-        self.bytes_in_flight -= size
+    def _settle(self, done: Callable[[Receipt], None], size_bytes: int, receipt: Receipt) -> None:
+        self.batches_in_flight -= 1
+        self.bytes_in_flight -= size_bytes
         done(receipt)
         self._changed()
 
@@ -120,9 +138,8 @@ class Inlet:
 class JointInlet:
     """The way of single lines of many senders into the journal, together as one batch.
 
-    Each sender has at most one line here, and waits for its receipt before the next one; so what is in flight is
-    bounded by the number of senders, and by the journal's own bound. A line for which there is no room is not put:
-    its sender's own inlet takes it, and makes the sender wait.
+    Lines for which there is no room are not put: their senders' own inlets take them, and make the senders wait. What
+    is in flight is bounded by the journal, and by what the owner takes of each sender.
 
     Args:
         intake: of the listener.
@@ -138,18 +155,15 @@ class JointInlet:
     @property
     def has_room(self) -> bool:
         """True while lines may be put, as far as the journal is concerned."""
-        return not self._turns.behind()
-
-    def admit(self, source: Source, size_bytes: int, lines: int) -> bool:
-        """Count good lines against the limits of their address; False, and not counted: there is no room for all."""
-        return self._intake.admit(source, size_bytes, lines)
+        holding = self._intake.holding
+        return not self._turns.behind() and not (holding is not None and holding.is_active)
 
     def put(self, batch: Batch, sources: list[Source], done: Callable[[Receipt], None]) -> None:
-        """Submit admitted lines with one source each; `done` gets their receipt."""
+        """Submit admitted lines (`Intake.admit`) with one source each; `done` gets their receipt."""
         batch.source = sources[0]
         batch.sources = sources
         batch.received_ns = time.time_ns()
-        self._intake.store(batch, done)
+        self._intake.submit(batch, done)
 
 
 class AwaitedInlet(Inlet):
@@ -172,8 +186,10 @@ class AwaitedInlet(Inlet):
     async def room(self) -> None:
         """Wait until a batch may be put; it must be put before the caller waits for anything else."""
         while not self.has_room:
-            if self._done:
+            if self.batches_in_flight:
                 await self._change()
+            elif self._is_held:
+                await self._released()
             elif self._in_debt:
                 await self._intake.debts.paid(self._address)
             else:
@@ -188,8 +204,17 @@ class AwaitedInlet(Inlet):
 
     async def settled(self) -> None:
         """Wait until everything that was put has its receipt."""
-        while self._done:
+        while self.batches_in_flight:
             await self._change()
+
+    async def _released(self) -> None:
+        """Wait until the intake has stored what it holds."""
+        holding = self._intake.holding
+        change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if holding is not None:
+            holding.wait(self._wake, self._turns)
+            self._waiting.append(change)
+            await change
 
     async def _change(self) -> None:
         change: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -5,10 +5,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from logboom.model import Acker, Receipt, Source
+from logboom.framing.joint import JointLines, Settlement
+from logboom.framing.tokenline import TokenLine
+from logboom.model import Acker, Receipt, Source, Verdict
 from logboom.pipeline.inlet import Inlet
-from logboom.protocols.joint import JointLines, Settlement
-from logboom.protocols.tokenline import TokenLine
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ SMALL_REST_BYTES: Final = 1024
 GATHERED_MAX: Final = 64
 """Gathered reads of one connection that wait for their replies; what follows is counted by its own inlet."""
 
+REFUSAL_S: Final = 3.0
+"""Time from an entry that could not be stored to the end of its connection: the peer connects again and sends it again
+at once, and storage that is short for a moment is there by then. Peers wait at least ten seconds for an answer."""
+
+NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
+
 TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
@@ -56,6 +62,8 @@ class State(NamedTuple):
 OPEN: Final = State("open", reads=True, replies=True, closes=False)
 ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
 GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
+REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
+"""Something could not be stored, and the peer shall send it again over another connection."""
 LOST: Final = State("lost", reads=False, replies=False, closes=False)
 """States in the order in which a connection may go through them; each but the first and the last may be left out."""
 
@@ -120,6 +128,7 @@ class Connection(asyncio.BufferedProtocol):
         self.inlet = Inlet(listener.intake, listener.turns, listener.source_of(peer), self._on_room)
         self._protocol = listener.make_protocol()
         listener.opened(self)
+        self.pump()  # some protocols speak first
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """One buffer for all connections of the loop: its content is copied before the next read."""
@@ -201,11 +210,13 @@ class Connection(asyncio.BufferedProtocol):
         if not self._pump_scheduled:
             self.pump()
 
-    def answer(self, replies: bytes) -> None:
-        """Write the replies to gathered lines."""
+    def answer(self, replies: bytes, verdicts: bytes = b"") -> None:
+        """Write the replies to gathered lines; `verdicts` are theirs if not all of them were stored."""
         self.gathered -= 1
         if replies and self.state.replies and not self.transport.is_closing():
             self.transport.write(replies)
+        if verdicts:
+            self._follow_verdicts(verdicts)
         if not self.resting:
             self._on_room()
 
@@ -240,6 +251,8 @@ class Connection(asyncio.BufferedProtocol):
         One a turn: a connection with much to judge does not keep the others waiting.
         """
         self._pump_scheduled = False
+        if self.state is REFUSED:
+            return
         if self._writing_paused or not self.inlet.has_room:
             self._stop_reading()
             if not self._writing_paused:
@@ -282,6 +295,10 @@ class Connection(asyncio.BufferedProtocol):
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
             self.inlet.source = self.source._replace(peer=identity)
+        notice = getattr(self._protocol, "notice", None)
+        if notice is not None:
+            self._protocol.notice = None  # type: ignore[attr-defined]
+            self._listener.noticed(self, notice)
         fatal = self._protocol.fatal
         if fatal is not None and self.state in (OPEN, ENDED):
             self._stop_reading()
@@ -293,6 +310,20 @@ class Connection(asyncio.BufferedProtocol):
         replies = acker(receipt)
         if replies and self.state.replies and not self.transport.is_closing():
             self.transport.write(replies)
+        self._follow_verdicts(receipt.verdicts)
+
+    def _follow_verdicts(self, verdicts: bytes) -> None:
+        """Refuse a peer that gets no negative answers, where an entry was not stored."""
+        if self._listener.refuses_by_closing and not NOT_STORED.isdisjoint(verdicts):
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Read no more, and close in a while: without an acknowledgement, the peer sends again."""
+        if self.state in (OPEN, ENDED):
+            self._stop_reading()
+            self.resting = False
+            self.state = REFUSED
+            self._listener.loop.call_later(REFUSAL_S, self.transport.close)
 
     def _on_room(self) -> None:
         """Go on after a receipt, or when the inlet has room again."""
@@ -327,6 +358,8 @@ class Connection(asyncio.BufferedProtocol):
         data = self._protocol.data_to_send()
         if data and not self._writing_paused and not self.transport.is_closing():
             self.transport.write(data)
+        if not self._pump_scheduled and self._protocol.buffered_bytes():
+            self.pump()  # a pause may complete what it holds
 
     def lacks_token(self, now: float) -> bool:
         """Return True when the required token line is overdue; `now` is the loop's time, seconds."""

@@ -4,12 +4,12 @@ from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, Final, cast
 
+from logboom.framing.joint import Settlement
 from logboom.model import Batch, Receipt, Source, Verdict
 from logboom.pipeline.inlet import JointInlet
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.pauses import PATIENT_S
 from logboom.pipeline.turns import Turns
-from logboom.protocols.joint import Settlement
 
 if TYPE_CHECKING:
     import asyncio
@@ -130,7 +130,7 @@ class Gatherer:
     def _admit_each(self, gathered: "_Gathered", batch: Batch) -> Batch | None:
         """Keep the reads that are within the limits of their addresses."""
         admitted = [
-            self._inlet.admit(connection.inlet.source, len(read) + 1, read.count(b"\n") + 1)
+            self._intake.admit(connection.inlet.source, len(read) + 1, read.count(b"\n") + 1)
             for connection, read in zip(gathered.connections, gathered.reads, strict=True)
         ]
         if all(admitted):
@@ -201,4 +201,4 @@ class _Gathered:
             start = end
             if any(verdicts):
                 connection.joint.leave()
-            connection.answer(replies(receipt._replace(verdicts=verdicts)))
+            connection.answer(replies(receipt._replace(verdicts=verdicts)), verdicts)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from logboom.errors import ConfigError, OutputError
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs import sqlite, sqlite_schema
 from logboom.outputs.registry import make_outputs
@@ -125,7 +125,7 @@ def test_a_row(make: MakeSqlite, db: Path) -> None:
         (
             5,
             "1970-01-01T00:00:05.000000+00:00",
-            "2025-10-02T17:58:37.000000+00:00",
+            "1970-01-01T00:00:05.000000+00:00",  # the sender's time is more than a day ahead of it
             "10.0.0.1",
             "device",
             "WARNING",
@@ -390,5 +390,5 @@ def test_what_was_not_flushed_comes_again(make: MakeSqlite, db: Path) -> None:
 
 def test_two_outputs_in_one_file_are_refused(tmp_path: Path) -> None:
     table = {"type": "sqlite", "path": str(tmp_path / "x.db")}
-    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*outputs\.a already"):
+    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*is already the file of outputs\.a"):
         make_outputs({"a": table, "b": table}, tmp_path)

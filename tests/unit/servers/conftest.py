@@ -5,18 +5,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from logboom.model import Batch, Receipt
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.pipeline.turns import Turns
-from logboom.protocols.registry import PROTOCOLS
+from logboom.receivers.registry import endpoint_of, receiver
 from logboom.servers.connection import Connection
 from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import TcpListener
-from logboom.settings import ListenerSettings
+from logboom.settings import TcpSettings
+
+
+def settings_of(protocol: str, **settings: Any) -> Any:
+    """The settings of a listener on any free port."""
+    return msgspec.convert({"protocol": protocol, "port": 0, **settings}, receiver(protocol).settings)
 
 
 class FakeLoop:
@@ -101,13 +107,11 @@ class FakeIntake(Intake):
         self.at_once = at_once
         self.entries: list[bytes] = []
         self.counters = Counters()
+        self.holding = None
         self.limits = IntakeLimits()
         self.debts = Debts(lambda: self.limits.throttle)
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
-        self.store(batch, done)
-
-    def store(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         self.batches.append(batch)
         self.entries += batch.entries.split(b"\n") if batch.entries else []
         if self.at_once:
@@ -125,7 +129,7 @@ class FakeIntake(Intake):
 class Bench:
     """A listener with its fakes."""
 
-    def __init__(self, settings: ListenerSettings, *, at_once: bool = False, files_max: int = 1000) -> None:
+    def __init__(self, settings: TcpSettings, *, at_once: bool = False, files_max: int = 1000) -> None:
         self.loop = FakeLoop()
         self.intake = FakeIntake(at_once=at_once)
         self.reports: list[tuple[str, str]] = []
@@ -142,7 +146,7 @@ class Bench:
             tokens=None,
             operations=None,  # type: ignore[arg-type]
         )
-        self.listener = TcpListener(context, PROTOCOLS[settings.protocol])
+        self.listener = TcpListener(context, endpoint_of(settings).make)
         self.listener.loop = self.listener.gatherer.loop = self.loop  # type: ignore[assignment]
 
     def note(self, kind: str, text: str) -> None:
@@ -192,7 +196,7 @@ def make_bench() -> Callable[..., Bench]:
         protocol: str = "device", *, at_once: bool = False, files_max: int = 1000, **settings: Any
     ) -> Bench:
         return Bench(
-            ListenerSettings(protocol=protocol, port=0, **settings),
+            settings_of(protocol, **settings),
             at_once=at_once,
             files_max=files_max,
         )
