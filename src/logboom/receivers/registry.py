@@ -19,6 +19,7 @@ NAMES: Final = (
     "forward",
     "beats",
     "mqtt",
+    "any",
     "elasticsearch",
     "splunk",
     "loki",
