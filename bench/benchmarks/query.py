@@ -93,7 +93,7 @@ def _fields(port: int) -> Trial:
 
 
 def _stats(data_dir: Path, count: int, _port: int) -> Trial:
-    """Run the command beside the server; its CPU time is the command's."""
+    """Run the command while the server runs; the CPU time is that of the command."""
     command = [sys.executable, "-m", "logboom", "stats", "--data-dir", str(data_dir), "--json"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, check=False)

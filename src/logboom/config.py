@@ -32,7 +32,16 @@ CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
 """Variables of clients, which are not settings of a server that may run in the same environment."""
 LOCAL_FILE: Final = "logboom.toml"
 """Configuration file in the working directory that is read by default."""
-PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
+PROFILES: Final = tuple(
+    sorted(
+        name
+        for name, _, end in (
+            one.name.rpartition(".") for one in resources.files("logboom.profiles").iterdir()
+        )
+        if end == "toml" and name != "default"
+    )
+)
+"""Names of the ready configurations, each the name of its file."""
 
 T = TypeVar("T")
 

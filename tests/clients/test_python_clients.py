@@ -106,7 +106,7 @@ def test_rfc5424_logging_handler(tmp_path: Path, listener: str, kind: socket.Soc
 
 def test_relppy(tmp_path: Path) -> None:
     find_module("relppy", "relppy")
-    from relppy.client import RelpTCPClient  # noqa: PLC0415 - it may be missing
+    from relppy.client import RelpTCPClient
 
     with serving(tmp_path, "relp") as server:
         client = RelpTCPClient(address=("127.0.0.1", server.port("relp")))

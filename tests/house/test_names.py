@@ -16,6 +16,7 @@ SAME_ROLE = {
     "base": "the contract of a package's kinds",
     "protocol": "the sans-IO protocol of each receiver over TCP",
     "codec": "the encoding of a receiver, in the receiver's package",
+    "push": "the body pump, and the push API of Loki",
     "registry": "the list of a package's kinds, in each package that has kinds",
     "settings": "the settings of the package; those of the server stand at the top",
     "config": "the command `logboom config`, and what it shows",

@@ -13,7 +13,7 @@ import pytest
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import journal_lines
 
-LISTENERS = ("forward", "beats")
+LISTENERS = ("forward", "beats", "any")
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -80,7 +80,7 @@ def receive(recv: Callable[[int], bytes], size: int) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("name", LISTENERS)
+@pytest.mark.parametrize("name", DOORS)
 def test_what_is_sent_again_is_acknowledged_and_stored_once(server: ServerProcess, name: str) -> None:
     data, acknowledgement, expected = DOORS[name]
     for _ in range(2):
@@ -92,12 +92,22 @@ def test_what_is_sent_again_is_acknowledged_and_stored_once(server: ServerProces
     assert messages(server) == expected
 
 
-@pytest.mark.parametrize("name", LISTENERS)
+@pytest.mark.parametrize("name", DOORS)
 def test_without_storage_the_connection_ends_without_an_acknowledgement(tmp_path: Path, name: str) -> None:
     environment = {"LOGBOOM_JOURNAL__FREE_BYTES_MIN": str(1 << 60)}
     with ServerProcess(tmp_path / "data", LISTENERS, environment=environment) as server:
         assert exchange(server, name, DOORS[name].data, 1000) == b""
         assert messages(server) == []
+
+
+def test_one_port_takes_them_all(server: ServerProcess) -> None:
+    for data, acknowledgement, _ in DOORS.values():
+        assert exchange(server, "any", data, len(acknowledgement)) == acknowledgement
+    device = b'{"boot_seq":1,"uptime_ms":2,"message":"three"}\n'
+    assert exchange(server, "any", device, 10) == b'{"ack":1}\n'
+    assert messages(server) == [*DOORS["forward"].messages, *DOORS["beats"].messages, "three"]
+    exchange(server, "any", b"\xff\xfe", 1)
+    server.wait_for(lambda event: "which is none of device, gateway, collector" in event["message"])
 
 
 def test_the_server_speaks_first_where_a_shared_key_is_needed(tmp_path: Path) -> None:

@@ -241,3 +241,16 @@ def test_tokens_are_taken_in_the_spelling_of_each_protocol(tmp_path: Path) -> No
             assert answer_to(app.port("splunk"), request)[0] == 200
         assert answer_to(app.port("splunk"), post("/services/collector", event))[0] == 401
     assert len(entries_of(tmp_path)) == 4
+
+
+def test_the_pages_address_is_elasticsearchs_to_programs_only(tmp_path: Path) -> None:
+    get = "GET / HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nUser-Agent: {agent}\r\n\r\n"
+    with AppThread(tmp_path, ("http",)) as app:
+        port = app.port("http")
+        status, answer = answer_to(port, get.format(accept="application/json", agent="py").encode())
+        assert status == 200
+        assert json.loads(answer)["version"]["number"]
+        for accept, agent in (("text/html", "curl"), ("application/json", "Mozilla/5.0")):
+            status, answer = answer_to(port, get.format(accept=accept, agent=agent).encode())
+            assert status == 200
+            assert b"<html" in answer

@@ -237,7 +237,7 @@ def test_what_an_orchestrator_sets_beside_a_service_of_our_name_is_no_setting() 
 
 
 def test_an_unknown_profile_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="profile: found 'nope', expected one of device"):
+    with pytest.raises(ConfigError, match="profile: found 'nope', expected one of collector, device"):
         load_with(profile="nope")
 
 

@@ -67,8 +67,10 @@ def prove(
 
     from logboom.errors import ConfigError
     from logboom.extras import require
+    from logboom.prove.traffic import TRAFFIC
+    from logboom.receivers.registry import receiver
 
-    for extra in ("capnp", "grpc"):  # its clients speak every protocol
+    for extra in {receiver(one.listener).extra for one in TRAFFIC.values()} - {""}:
         require(extra, "logboom prove")
     from logboom.prove.engine import prove as run
     from logboom.prove.plan import Plan
@@ -132,13 +134,15 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from logboom.prove.traffic import TRAFFIC
+
     judgement, disasters = proof.judgement, proof.disasters
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("protocol")
     for title in ("sent", "acked", "stored", "lost", "doubled", "resent, twice there", "out of order"):
         table.add_column(title, justify="right")
     for kind, tally in (*judgement.kinds.items(), ("all", judgement.total)):
-        unanswered = kind in ("gateway", "capnp")
+        unanswered = kind in TRAFFIC and not TRAFFIC[kind].answers
         numbers = [tally.sent, tally.acked, tally.stored, tally.lost, tally.doubled, tally.resent_doubles]
         cells = [f"{number:,}" for number in (*numbers, tally.disordered)]
         if unanswered:

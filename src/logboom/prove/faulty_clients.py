@@ -13,8 +13,8 @@ from contextlib import ExitStack, suppress
 from typing import Final
 
 from logboom.prove.oracle import FAULTY
-from logboom.prove.recording_client import Connect, Traffic
-from logboom.prove.traffic import TRAFFIC, client_frame, open_websocket
+from logboom.prove.recording_client import Connect, LineTraffic, Traffic
+from logboom.prove.traffic import HTTP, TRAFFIC, client_frame, open_websocket
 
 PAUSE_S: Final = 0.1
 """Pause between two connections of a faulty client: many of them, but with time left for other clients."""
@@ -28,13 +28,16 @@ DRIBBLERS: Final = 20
 SLOW_BYTES: Final = 4 << 20
 """Bytes of requests whose answers are not read: more than the buffers of both sides hold."""
 
-_SILENT: Final = ("gateway", "device", "collector", "capnp", "http", "grpc")
-_CUT: Final = ("device", "collector", "gateway", "http")
 
 LINES: Final[dict[str, Traffic]] = {
     traffic.listener: traffic for name, traffic in TRAFFIC.items() if name != "websocket"
 }
 """Traffic of the complete lines of faulty clients, by listener."""
+
+_OF_LINES: Final = tuple(
+    name for name, one in LINES.items() if isinstance(one, LineTraffic) and one is not HTTP
+)
+"""Listeners whose protocol is lines over TCP."""
 
 
 def _line(listener: str, chance: random.Random) -> bytes:
@@ -55,7 +58,7 @@ def garbage(connect: Connect, chance: random.Random) -> None:
         b"GET " + b"/" * 9000,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + chance.randbytes(500),
     )
-    with connect(chance.choice(_SILENT)) as connection:
+    with connect(chance.choice(tuple(LINES))) as connection:
         connection.settimeout(TIMEOUT_S)
         connection.sendall(chance.choice(kinds))
         _end(connection, chance)
@@ -63,7 +66,7 @@ def garbage(connect: Connect, chance: random.Random) -> None:
 
 def half_line(connect: Connect, chance: random.Random) -> None:
     """Send complete lines, then close the connection within one."""
-    listener = chance.choice(_CUT[:3])
+    listener = chance.choice(_OF_LINES)
     line = _line(listener, chance)
     with connect(listener) as connection:
         connection.settimeout(TIMEOUT_S)
@@ -109,7 +112,9 @@ def half_message(connect: Connect, chance: random.Random) -> None:
 def dribble(connect: Connect, chance: random.Random) -> None:
     """Slow loris: open many connections, and send single bytes without ever completing a line."""
     with ExitStack() as stack:
-        connections = [stack.enter_context(connect(chance.choice(_CUT))) for _ in range(DRIBBLERS)]
+        connections = [
+            stack.enter_context(connect(chance.choice((*_OF_LINES, HTTP.listener)))) for _ in range(DRIBBLERS)
+        ]
         for byte in b'{"boot_seq":1,"upt':
             for connection in connections:
                 connection.settimeout(TIMEOUT_S)

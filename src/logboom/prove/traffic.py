@@ -330,12 +330,7 @@ CAPNP: Final = FrameTraffic()
 GRPC: Final = GrpcTraffic()
 
 TRAFFIC: Final[dict[str, Traffic]] = {
-    "device": DEVICE,
-    "collector": COLLECTOR,
-    "gateway": GATEWAY,
-    "capnp": CAPNP,
-    "http": HTTP,
+    **{one.listener: one for one in (DEVICE, COLLECTOR, GATEWAY, CAPNP, HTTP, GRPC)},
     "websocket": WEBSOCKET,
-    "grpc": GRPC,
 }
 """Traffic by the names in the table of `logboom prove`."""

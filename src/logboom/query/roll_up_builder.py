@@ -40,14 +40,14 @@ KIND_CELLS_MAX: Final = 20_000
 WORD_CHARS_MAX: Final = 64
 """Characters of a type or level that are kept: as many as statistics show."""
 
-_KNOWN_MAX: Final = 20_000
-"""Kinds of lines that are held, one line of each."""
+_KNOWN_MAX: Final = 5000
+"""Kinds of lines that are held, one line of each: some 5 MB."""
 
 _PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
 
-_RAW_MAX: Final = 100_000
-"""Cells by kind that are counted before they are put into the tables: some 15 MB."""
+_RAW_MAX: Final = 30_000
+"""Cells by kind that are counted before they are put into the tables: some 5 MB."""
 
 _MINUTES_BYTES_MAX: Final = 1 << 20
 _cell: Final = Remembered[str, int](

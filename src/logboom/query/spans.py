@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from logboom.formats.buckets import microseconds
+from logboom.formats.entry_time import AHEAD_US_MAX
+from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Log, Step, Usable
 from logboom.journal.step_times import ALWAYS, TimeSpan
 from logboom.query.matching import Filter, Matcher
@@ -30,10 +32,12 @@ def span_of(wanted: Filter) -> TimeSpan | None:
 def bounds_of(log: Log, wanted: Filter, start: int = 0, end: int | None = None) -> tuple[int, int]:
     """Return the range of sequences that can match, from `start` to before `end`.
 
-    Entries of any time may arrive at any time: only arrival bounds the sequences.
+    An entry of any time may arrive later, but its time is at most `AHEAD_US_MAX` after its arrival.
     """
-    since, until = (wanted.since, wanted.until) if wanted.by_arrival else ("", "")
-    return log.bounds(since, until, start, end)
+    if wanted.by_arrival:
+        return log.bounds(wanted.since, wanted.until, start, end)
+    earliest = max(0, microseconds(wanted.since) - AHEAD_US_MAX) if wanted.since else 0
+    return log.bounds(iso_from_ns(earliest * 1000) if earliest else "", "", start, end)
 
 
 class Steps:

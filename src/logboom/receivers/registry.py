@@ -18,6 +18,8 @@ NAMES: Final = (
     "http",
     "forward",
     "beats",
+    "mqtt",
+    "any",
     "elasticsearch",
     "splunk",
     "loki",

@@ -15,9 +15,10 @@ from logboom.model import Report
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.unread import Unread
+from logboom.receivers.base import Transport
 from logboom.receivers.http import HttpSettings, served_too
 from logboom.receivers.http_push import HttpRoute
-from logboom.receivers.registry import endpoint_of
+from logboom.receivers.registry import receiver
 from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
@@ -122,7 +123,8 @@ class HttpListener:
 
         yield HttpReceiver(self._make(self._settings), lambda: self._settings)
         for settings in served_too(self._settings):
-            yield HttpReceiver(endpoint_of(settings).make(settings), partial(_same, settings))
+            make = receiver(settings.protocol).transports[Transport.HTTP].make
+            yield HttpReceiver(make(settings), partial(_same, settings))
 
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""

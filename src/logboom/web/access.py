@@ -78,6 +78,11 @@ def _scope_of(request: web.Request) -> str:
     return "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
 
 
+def is_browser(request: web.Request) -> bool:
+    """Return True if a browser sends the request, by its User-Agent."""
+    return request.headers.get("User-Agent", "").startswith("Mozilla/")
+
+
 def _unauthorized(text: str) -> web.HTTPUnauthorized:
     return web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Bearer"})
 

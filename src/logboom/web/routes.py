@@ -1,6 +1,7 @@
 """Which handler serves which address: the one place to register a new one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -35,11 +36,10 @@ def make_application(
     application[SITE] = site
     application[operations.OPERATIONS] = answers
     application.on_response_prepare.append(add_headers)
-    application[access.PUSHED] = {
-        resource for receiver in receivers for resource in _add_receiver(application.router, receiver)
-    }
+    application[access.PUSHED] = set()
     if not isinstance(site.settings, HttpSettings):
         _add_probes(application.router)
+        _add_receivers(application, receivers)
         return application
     _add_operations(application.router)
     if not site.settings.health_only:
@@ -48,6 +48,7 @@ def make_application(
         series.add_reader(application)
         export.add_exports(application)
         _add_entries(application.router)
+        _add_receivers(application, receivers)
     application[openapi.DOCUMENT] = openapi.openapi_document(
         application, answers.version, asks_for_tokens=site.tokens is not None
     )
@@ -63,14 +64,21 @@ def api_document(version: str) -> dict[str, Any]:
     return openapi.openapi_document(application, version)
 
 
-def _add_receiver(router: web.UrlDispatcher, receiver: HttpReceiver) -> Iterator[web.AbstractResource | None]:
-    """Add the routes of a receiver; returns their resources."""
-    for route in receiver.routes:
+def _add_receivers(application: web.Application, receivers: Sequence[HttpReceiver]) -> None:
+    """Add the routes of receivers; what the site serves at the same path comes first."""
+    for receiver in receivers:
+        for route in receiver.routes:
+            handler = partial(_push, route, receiver.settings)
+            if route.path == "/" and page.ASSETS in application:
+                application[page.FOR_PROGRAMS] = page.ForPrograms(handler)
+                continue
+            resource = application.router.add_route(route.method, route.path, handler).resource
+            application[access.PUSHED].add(resource)
 
-        async def push(request: web.Request, route: HttpRoute = route) -> web.Response:
-            return await serve_push(route, receiver.settings(), request)
 
-        yield router.add_route(route.method, route.path, push).resource
+async def _push(route: HttpRoute, settings: Callable[[], Any], request: web.Request) -> web.Response:
+    """Take a body of a receiver."""
+    return await serve_push(route, settings(), request)
 
 
 def _add_probes(router: web.UrlDispatcher) -> None:
