@@ -20,6 +20,7 @@ from bench.benchmarks import (
     page,
     postgres,
     protocols,
+    query,
     reading,
     scraping,
     soak,
@@ -46,6 +47,7 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     handling.NAME: handling.run,
     scraping.NAME: scraping.run,
     reading.NAME: reading.run,
+    query.NAME: query.run,
     page.NAME: page.run,
     churn.NAME: churn.run,
     attacks.NAME: attacks.run,
@@ -88,9 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--soak-minutes", type=float, default=3.0, help="how long the soak lasts (default 3)")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     parser.add_argument("--no-write", action="store_true", help="print the page instead of writing it")
-    parser.add_argument(
-        "--logboom", type=Path, help="the logboom program (default: the one beside this Python)"
-    )
+    parser.add_argument("--logboom", type=Path, help="the logboom program (default: the one of this Python)")
     parser.add_argument(
         "--directory", type=Path, default=Path(tempfile.gettempdir()), help="where trials keep their data"
     )

@@ -1,6 +1,6 @@
-"""Load generators: each runs in a process of its own, so that the server's CPU is measured apart.
+"""Load generators; each runs in a separate process, so that the server's CPU is measured separately.
 
-`python -m bench.load SCENARIO JSON` connects, prints `{"event":"ready"}`, waits for a line on stdin, runs,
+`python -m bench.load_process SCENARIO JSON` connects, prints `{"event":"ready"}`, waits for a line on stdin, runs,
 and prints `{"event":"done",…}`. Times are CLOCK_MONOTONIC, which all processes of a machine share.
 """
 
@@ -11,8 +11,6 @@ import socket
 import sys
 import time
 from array import array
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final
 
 from bench.line import ACK, HEAD, LINE_BYTES, NUMBER_FIRST, TAIL, payload, shares
@@ -30,19 +28,19 @@ class LoadError(Exception):
 
 
 def emit(event: str, **values: Any) -> None:
-    """Tell the benchmark what happened."""
+    """Send an event to the benchmark."""
     print(json.dumps({"event": event, **values}), flush=True)
 
 
 def await_go() -> None:
-    """Wait until the benchmark lets the load loose."""
+    """Wait until the benchmark starts the load."""
     emit("ready")
     if not sys.stdin.readline():
         raise LoadError("the benchmark went away before the start")
 
 
 def own_cpu_s() -> float:
-    """Processor seconds this generator has used."""
+    """Processor time of this generator, seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
@@ -83,7 +81,7 @@ class Stream:
         self.acks_bytes = count * len(ACK) if acks else 0
 
     def interest(self) -> int:
-        """What to wait for; 0 when everything is done."""
+        """Poll events to wait for; 0 when everything is done."""
         wanted = select.EPOLLOUT if self.sent < len(self.data) else 0
         if self.acks is not None and self.acks.received_bytes < self.acks_bytes:
             wanted |= select.EPOLLIN
@@ -294,34 +292,3 @@ def many(port: int, connections: int, warm_up_s: float, duration_s: float) -> No
         cpu_s=cpu_used,
         **latencies(metronome.latencies),
     )
-
-
-SCENARIOS: Final[dict[str, Callable[..., None]]] = {
-    "stream": stream,
-    "stop-and-wait": stop_and_wait,
-    "many": many,
-}
-HARDSHIPS: Final = frozenset({"churn", "honest", "dribble"})
-"""Scenarios in `bench.hardship_load`."""
-
-
-def _scenario(name: str) -> Callable[..., None]:
-    if name in HARDSHIPS:
-        found: Callable[..., None] = getattr(import_module("bench.hardship_load"), name)
-        return found
-    return SCENARIOS[name]
-
-
-def main(arguments: list[str]) -> int:
-    """Run the scenario named first with the JSON arguments named second."""
-    try:
-        _scenario(arguments[0])(**json.loads(arguments[1]))
-    except (LoadError, OSError) as error:
-        emit("error", reason=f"{type(error).__name__}: {error}")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # By its own name, so that a LoadError of another module is the one that is caught here.
-    sys.exit(import_module("bench.load").main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""A soak in miniature: minutes of mixed load on everything; memory and open files must stay where they are."""
+"""Short soak test: minutes of mixed load on all protocols, in which memory and open files must not grow."""
 
 import socket
 import statistics
@@ -16,30 +16,30 @@ from bench.subjects.everything import Everything
 from bench.subjects.logboom import data_directory
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
-from logboom.prove.dialects import DIALECTS
 from logboom.prove.oracle import judge
-from logboom.prove.witness import Witness
+from logboom.prove.recording_client import RecordingClient
+from logboom.prove.traffic import TRAFFIC
 
 NAME: Final = "soak"
 WHAT: Final = "every protocol at once, outputs jsonl and sqlite"
 
 POINTS: Final = 5
-"""Moments at which memory and files are looked at; the first one after the warm-up."""
+"""Number of measurements of memory and files; the first one follows the warm-up."""
 
 WARM_UP_SHARE: Final = 0.2
 GROWN_MIB_MAX: Final = 5.0
-"""From the first point to the last. A leak of 20 bytes an entry would show in three minutes."""
+"""Time from the first to the last measurement. A leak of 20 bytes per entry is visible after three minutes."""
 
 WINDOW_LINES: Final = 50
 PAUSE_S: Final = 0.1
-"""Some 3,000 entries a second over all protocols: long-lived connections at an everyday pace, not a race."""
+"""About 3,000 entries per second over all protocols: long-lived connections at a normal rate."""
 
 VISIT_S: Final = 0.05
-"""Between two short visits: connections that come and go must leave nothing behind."""
+"""Pause between two short connections, which must leave nothing behind."""
 
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
-"""A point is the middle of so many looks: a file that is open for a moment is no leak."""
+"""Samples per measurement, of which the median counts: a file that is open for a moment is no leak."""
 
 
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:
@@ -54,26 +54,26 @@ def _soak(plan: Plan, subject: Everything) -> Trial:
     with trial_directory(plan.directory) as directory:
         with Server(subject, directory) as server:
             subject.await_all(server)
-            witnesses = [_witness(subject, kind) for kind in DIALECTS]
+            clients = [_client(subject, kind) for kind in TRAFFIC]
             with _visits(subject):
-                for witness in witnesses:
-                    witness.start()
+                for client in clients:
+                    client.start()
                 record = _watch(plan, server)
-            for witness in witnesses:
-                witness.stop()
+            for client in clients:
+                client.stop()
         with closing(JournalReader(data_directory(directory) / "journal")) as reader:
-            total = judge(witnesses, _lines(reader)).total
+            total = judge(clients, _lines(reader)).total
         written = _count_lines(directory / "all.jsonl")
     record |= {"entries": total.stored, "per_s": total.stored / plan.soak_s, "lost": total.lost}
     return record | _problem(plan, record, total.good and written == total.stored)
 
 
-def _witness(subject: Everything, kind: str) -> Witness:
+def _client(subject: Everything, kind: str) -> RecordingClient:
     def connect(listener: str) -> socket.socket:
         return socket.create_connection((HOST, subject.ports[listener]), timeout=30)
 
     window = 1 if kind == "device" else WINDOW_LINES
-    return Witness(DIALECTS[kind], f"{kind}0", connect, window=window, pause_s=PAUSE_S)
+    return RecordingClient(TRAFFIC[kind], f"{kind}0", connect, window=window, pause_s=PAUSE_S)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 def reading(number: int) -> dict[str, Any]:
     return {
         "id": "glass-house-1",
-        "time": f"2026-01-01 10:00:{number % 60:02d}",
+        "time": f"{datetime.now(UTC) - timedelta(seconds=60 - number):%Y-%m-%d %H:%M:%S}",
         "temp": 20 + number / 10,
         "rh": 50,
         "lux": 1270,
@@ -244,3 +245,15 @@ def test_an_unknown_address_leads_to_the_overview(page: "Page", site: str) -> No
     page.get_by_role("link", name="Search").click()
     page.get_by_role("button", name="Search").wait_for()
     assert page.title() == "Search · Logboom"
+
+
+def test_a_wrong_clock_is_marked_and_time_can_be_that_of_arrival(page: "Page", site: str, post: Post) -> None:
+    post([{"message": "clock never set", "ts": "1970-01-01T00:00:09Z", "source": "clocks"}])
+    post([{"message": "kept offline", "ts": "2025-03-01T10:00:00Z", "source": "clocks"}])
+    visit(page, f"{site}/#/search?source=clocks")
+    row = page.locator(".row", has_text="clock never set")
+    row.locator(".time", has_text="⚠").wait_for()
+    assert page.get_by_text("kept offline").is_hidden()
+    page.get_by_label("Time of").select_option("its arrival")
+    page.get_by_text("kept offline").wait_for()
+    assert "by=received" in page.url

@@ -237,7 +237,7 @@ def test_what_an_orchestrator_sets_beside_a_service_of_our_name_is_no_setting() 
 
 
 def test_an_unknown_profile_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="profile: found 'nope', expected one of device"):
+    with pytest.raises(ConfigError, match="profile: found 'nope', expected one of collector, device"):
         load_with(profile="nope")
 
 
@@ -317,7 +317,7 @@ def test_a_file_or_link_of_another_user_is_refused(own_file: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / LOCAL_FILE).mkdir()
-    assert "no regular file" in local_file(tmp_path)[1]
+    assert "not a regular file" in local_file(tmp_path)[1]
 
 
 @pytest.mark.parametrize("level", ["0", "3", "9"])

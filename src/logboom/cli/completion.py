@@ -68,5 +68,12 @@ def protocols(incomplete: str) -> list[str]:
     return _beginning(incomplete, tuple(DIALECTS))
 
 
+def receivers(incomplete: str) -> list[str]:
+    """Return the names of receivers that begin so."""
+    from logboom.receivers.registry import NAMES
+
+    return _beginning(incomplete, ("all", *NAMES))
+
+
 def _beginning(incomplete: str, words: tuple[str, ...]) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]

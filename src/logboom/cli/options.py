@@ -9,7 +9,7 @@ import typer
 
 from logboom.cli import completion
 from logboom.cli.speaking import say
-from logboom.config import LOCAL_FILE, load, local_file, set_path
+from logboom.config import LOCAL_FILE, PROFILES, load, local_file, set_path
 from logboom.errors import ConfigError
 from logboom.settings import Table
 
@@ -34,7 +34,7 @@ Profile = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Be a drop-in for a source system: device, gateway, ordered, collector or live.",
+        help=f"Be a drop-in for a source system: {', '.join(PROFILES)}.",
         autocompletion=completion.profiles,
     ),
 ]
@@ -46,6 +46,15 @@ Listen = Annotated[
     typer.Option(metavar="NAME=HOST:PORT", help="Bind a listener elsewhere; may be given several times."),
 ]
 Only = Annotated[str | None, typer.Option(metavar="NAME,…", help="Start only these listeners.")]
+With = Annotated[
+    str | None,
+    typer.Option(
+        "--with",
+        metavar="NAME,…|all",
+        help="Also open these receivers on their standard ports, on 127.0.0.1 or --host.",
+        autocompletion=completion.receivers,
+    ),
+]
 LogFile = Annotated[
     str | None, typer.Option(metavar="FILE", help="Also append each entry to this file, as JSON lines.")
 ]
@@ -120,7 +129,7 @@ As = Annotated[
     typer.Option(
         "--as",
         metavar="PROTOCOL",
-        help="ws, device, collector, gateway, capnp or grpc; needed where the URL's scheme does not tell.",
+        help="Protocol to send with, such as ws or collector; needed where the URL's scheme does not show it.",
         autocompletion=completion.protocols,
     ),
 ]

@@ -67,8 +67,10 @@ def prove(
 
     from logboom.errors import ConfigError
     from logboom.extras import require
+    from logboom.prove.traffic import TRAFFIC
+    from logboom.receivers.registry import receiver
 
-    for extra in ("capnp", "grpc"):  # its clients speak every protocol
+    for extra in {receiver(one.listener).extra for one in TRAFFIC.values()} - {""}:
         require(extra, "logboom prove")
     from logboom.prove.engine import prove as run
     from logboom.prove.plan import Plan
@@ -116,10 +118,10 @@ def _watched(run: Any, seconds: float) -> "Proof":
         task = bar.add_task("starting", total=seconds, facts="")
 
         def watch(progress: "Progress") -> None:
-            hurt = progress.hurt
+            disasters = progress.disasters
             facts = (
-                f"{progress.acked:,} acked · {hurt.kills} kills · {hurt.full_disks} full disks · "
-                f"{hurt.stops} stops · {hurt.reloads} reloads · {progress.strangers:,} strangers"
+                f"{progress.acked:,} acked · {disasters.kills} kills · {disasters.full_disks} full disks · "
+                f"{disasters.stops} stops · {disasters.reloads} reloads · {progress.faulty:,} faulty"
             )
             bar.update(task, description=progress.stage, completed=progress.elapsed_s, facts=facts)
 
@@ -132,13 +134,15 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    judgement, hurt = proof.judgement, proof.hurt
+    from logboom.prove.traffic import TRAFFIC
+
+    judgement, disasters = proof.judgement, proof.disasters
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("protocol")
     for title in ("sent", "acked", "stored", "lost", "doubled", "resent, twice there", "out of order"):
         table.add_column(title, justify="right")
     for kind, tally in (*judgement.kinds.items(), ("all", judgement.total)):
-        unanswered = kind in ("gateway", "capnp")
+        unanswered = kind in TRAFFIC and not TRAFFIC[kind].answers
         numbers = [tally.sent, tally.acked, tally.stored, tally.lost, tally.doubled, tally.resent_doubles]
         cells = [f"{number:,}" for number in (*numbers, tally.disordered)]
         if unanswered:
@@ -154,11 +158,11 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
         )
     answer(f"torn or foreign entries  {judgement.torn}")
     answer(
-        f"disasters                {hurt.kills} kills ({hurt.kills_at_start} during recovery), "
-        f"{hurt.full_disks} full disks, {hurt.stops} stops, {hurt.reloads} reloads, "
-        f"{proof.strangers:,} broken clients"
+        f"disasters                {disasters.kills} kills ({disasters.kills_at_start} during recovery), "
+        f"{disasters.full_disks} full disks, {disasters.stops} stops, {disasters.reloads} reloads, "
+        f"{proof.faulty:,} broken clients"
     )
-    answer(f"worst recovery           {hurt.recovery_s_max:.2f} s from a kill to the next ready")
+    answer(f"worst recovery           {disasters.recovery_s_max:.2f} s from a kill to the next ready")
     answer(
         f"rate                     {proof.entries_per_s:,.0f} entries/s over {proof.load_s:.0f} s, disasters included"
     )
@@ -190,7 +194,7 @@ def _print_json(proof: "Proof", kept: Path | None) -> None:
         "torn": judgement.torn,
         "protocols": {kind: asdict(tally) for kind, tally in judgement.kinds.items()},
         "followed": {protocol: asdict(tally) for protocol, tally in proof.follows.items()},
-        "disasters": {**asdict(proof.hurt), "strangers": proof.strangers, "not_tried": proof.without},
+        "disasters": {**asdict(proof.disasters), "strangers": proof.faulty, "not_tried": proof.without},
         "problems": proof.problems,
         "examples": [example.decode(errors="replace") for example in judgement.examples],
         "data_dir": str(kept) if kept else None,

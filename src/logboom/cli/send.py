@@ -32,7 +32,7 @@ _AckTimeout = Annotated[
         min=0.001,
         metavar="SECONDS",
         help="Silence after which lines are sent again.",
-        show_default="device 2, ws, collector and grpc 10, gateway and capnp 30",
+        show_default="the one of the protocol: 2, 10 or 30",
     ),
 ]
 _Retries = Annotated[int, typer.Option(min=1, help="How often a line is sent alone before it is given up.")]

@@ -7,7 +7,9 @@ from logboom.cli import options
 from logboom.config import load, set_path
 from logboom.durable import keep_private
 from logboom.errors import ConfigError
-from logboom.settings import Settings, Table
+from logboom.extras import advice, is_missing
+from logboom.receivers.registry import NAMES, receiver
+from logboom.settings import ListenerSettings, Settings, Table
 
 _GRPC: Final = "grpc"
 
@@ -21,6 +23,7 @@ def serve(
     data_dir: options.DataDir = None,
     listen: options.Listen = None,
     only: options.Only = None,
+    with_: options.With = None,
     host: options.Host = None,
     port: options.PortNumber = None,
     log_file: options.LogFile = None,
@@ -41,6 +44,8 @@ def serve(
       logboom serve
 
       logboom serve --only device --listen device=127.0.0.1:5001 --log-file all.jsonl
+
+      logboom serve --with loki,otlp
 
       logboom serve --profile collector
 
@@ -64,11 +69,14 @@ def serve(
     )
     if insecure:
         flags["insecure"] = True
-    _add_address(flags, profile, host or host_word, port_word if port is None else port)
-    _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
-
+    host, port = host or host_word, port_word if port is None else port
     warnings: list[str] = []
     file = options.settings_file(config, warnings.append)
+    if profile is not None or port is not None or not with_:
+        _add_address(flags, profile, host, port)
+    _add_grpc(flags, profile, grpc_port, tcp_only=tcp_only)
+    if with_:
+        warnings += _add_receivers(flags, load(profile=profile, file=file), with_, host)
 
     def load_settings() -> Settings:
         return load(profile=profile, file=file, flags=flags)
@@ -94,6 +102,31 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
                 set_path(flags, ["listeners", name, "host"], host)
     if port is not None:
         set_path(flags, ["listeners", names[0], "port"], port)
+
+
+def _add_receivers(flags: Table, settings: Settings, names: str, host: str | None) -> list[str]:
+    """`--with`: add listeners on standard ports to those that there are; returns what to warn of.
+
+    Raises:
+        ConfigError: no receiver has such a name.
+    """
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in chosen if name not in ("all", *NAMES)]:
+        raise ConfigError(
+            f"--with: found {unknown[0]!r}, expected all, or some of {', '.join(sorted(NAMES))}"
+        )
+    kinds = [receiver(name) for name in (NAMES if "all" in chosen else chosen)]
+    if "all" in chosen:  # one that connects outwards has no standard address
+        kinds = [kind for kind in kinds if issubclass(kind.settings, ListenerSettings)]
+    missing = [kind.name for kind in kinds if "all" in chosen and kind.extra and is_missing(kind.extra)]
+    running = flags.get("only") or settings.only
+    added = [kind.name for kind in kinds if kind.name not in missing]
+    for name in added:
+        if name not in settings.listeners:
+            set_path(flags, ["listeners", name, "host"], host or "127.0.0.1")
+    if running:
+        flags["only"] = list(dict.fromkeys((*running, *added)))
+    return [f"--with: {name} is left out: {advice(receiver(name).extra)}" for name in missing]
 
 
 def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_only: bool) -> None:

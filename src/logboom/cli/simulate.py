@@ -110,9 +110,7 @@ def application(
     ] = None,
     as_: Annotated[
         str,
-        typer.Option(
-            "--as", metavar="PROTOCOL", help="collector, capnp, grpc, or any other that send knows."
-        ),
+        typer.Option("--as", metavar="PROTOCOL", help="Protocol to send with: any that `logboom send` has."),
     ] = "collector",
     count: _Count = 50,
     rate: _Rate = 0.0,

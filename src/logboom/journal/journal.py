@@ -19,6 +19,7 @@ from logboom.durable import make_folder
 from logboom.errors import StorageError
 from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
 from logboom.journal.probe import check_free, probe
@@ -47,7 +48,7 @@ class AckLevel(StrEnum):
     """The stage at which a listener's clients get their answer."""
 
     RECEIVED = "received"
-    """As soon as the batch was taken; a crash of the process can lose it."""
+    """Once the batch was taken; a crash of the process can lose it."""
     WRITTEN = "written"
     """After the write; a crash of the machine can lose it."""
     SYNCED = "synced"
@@ -133,14 +134,15 @@ class Journal:
         """Number of committed batches; divided by the number of commits, it is the mean size of a group."""
         self.grown = threading.Condition()
         """Notified after each commit; see `committed`."""
+        self.log = FolderLog(self.folder, lambda: self.committed, self.grown)
+        """The read side."""
         self.on_commit: list[Callable[[], None]] = []
         """Called on the submitting thread after each commit."""
         self._pending: deque[_Submission] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._wake_at = 1
-        self._sleeping = False
+        self._sleeping = self._closing = False
         self._pacer = Pacer()
-        self._closing = False
         self._busy_since: float | None = None
         self._expire_at = time.monotonic() + RETENTION_INTERVAL_S
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -170,7 +172,7 @@ class Journal:
 
     @property
     def alive(self) -> bool:
-        """Whether the writer's thread is running: without it no batch is answered."""
+        """True if the writer's thread is running: without it no batch is answered."""
         return self._thread.is_alive()
 
     @property
@@ -352,9 +354,12 @@ def _render(group: list[_Submission]) -> bytes:
             continue
         source = batch.source
         head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
-        if batch.keys is None:
-            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
-        else:
-            pairs = zip(batch.entries.split(b"\n"), batch.keys, strict=True)
+        keys = batch.keys
+        if isinstance(keys, bytes):
+            tail = keyed_suffix(tail, keys)
+        if isinstance(keys, list):
+            pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
             parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
+        else:
+            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
     return b"".join(parts)

@@ -18,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
-from logboom.journal.reader import nth_line_end
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import read_sums
 from logboom.journal.writer import Committed
@@ -109,7 +109,7 @@ class Sealer:
         return [(one, following) for one, following in new if self._may_be_sealed(one, following)]
 
     def _may_be_sealed(self, segment: Segment, following: Segment) -> bool:
-        """Whether sealing it contradicts no earlier record. A contradiction is logged once, for the operator."""
+        """Return whether sealing it contradicts no earlier record. A contradiction is logged once, for the operator."""
         if segment.first < self._end:
             trouble = "it came after later ones were sealed, or its line in the manifest was damaged"
         elif any(one.next > following.first for one in read_sums(segment)):

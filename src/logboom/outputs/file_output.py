@@ -13,7 +13,7 @@ from msgspec import Meta
 from logboom.durable import FILE_MODE, shared
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.disk import Disk
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.backups import Backups
 from logboom.outputs.base import PathSettings, position_path
 from logboom.outputs.positions import Position, PositionFile
@@ -159,7 +159,7 @@ class FileOutput(ABC):
         self._positions.close()
 
     def _is_ours(self, saved: Position) -> bool:
-        """Whether the opened file is the one described by `saved`, and has not become shorter."""
+        """Return whether the opened file is the one described by `saved`, and has not become shorter."""
         file = self._file
         same = saved.path == _name_of(file.path) and saved.inode == file.inode and saved.size <= file.size
         return same and saved.tail == file.tail_check(saved.size)

@@ -19,9 +19,7 @@ import xxhash
 
 from logboom.durable import FILE_MODE, make_folder
 from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
-from logboom.journal.reader import JournalReader
-from logboom.journal.segments import list_segments
-from logboom.journal.writer import Committed
+from logboom.journal.log import Log, LogCursor
 from logboom.model import Report
 from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
 
@@ -63,27 +61,27 @@ class KeyLog:
         self._window_s = window_s
         self._report = report
         self._clock = clock
+        self._bytes_max = deduplicator.pairs_max * DIGEST_BYTES
         self._path: Path | None = None
         self._started_s = 0.0
         self._position = -1
         self._noted_at = 0.0
         self._failing = False
 
-    def open(self, journal: Path, committed: Callable[[], Committed]) -> None:
+    def open(self, log: Log) -> None:
         """Read the files, then the journal from where they end.
 
         Args:
-            journal: the journal's folder.
-            committed: how far it may be read.
+            log: the journal.
 
         Raises:
             OSError: the journal can't be read.
         """
         for path in self._files():
             self._read(path)
-        start = self._position if self._position >= 0 else _look_back(journal)
-        self._replay(JournalReader(journal, start, committed))
-        self.note(committed().next_sequence)
+        start = self._position if self._position >= 0 else _look_back(log)
+        self._replay(log.cursor(start))
+        self.note(log.end)
 
     def note(self, position: int) -> None:
         """Write down what was stored since the last call. A disk that fails is logged once.
@@ -117,33 +115,42 @@ class KeyLog:
             os.close(descriptor)
 
     def _file(self, now: float) -> Path:
-        """The newest file; another one when it is old enough. Files past the window are deleted."""
-        if self._path is None or now - self._started_s >= self._window_s / GENERATIONS:
+        """The newest file; another one when it is old or large enough. Those that are not needed are deleted."""
+        path = self._path
+        is_large = path is not None and _size(path) >= self._bytes_max // GENERATIONS
+        if path is None or is_large or now - self._started_s >= self._window_s / GENERATIONS:
             make_folder(self._folder)
-            self._path, self._started_s = self._folder / f"{int(now):012d}{_SUFFIX}", now
-            for path in self._files():
-                if int(path.stem) < now - self._window_s * (1 + 1 / GENERATIONS) and path != self._path:
-                    path.unlink(missing_ok=True)
-        return self._path
+            path = self._path = self._folder / f"{int(now):012d}{_SUFFIX}"
+            self._started_s = now
+            self._delete_old(now)
+        return path
+
+    def _delete_old(self, now: float) -> None:
+        """Delete files past the window, and those behind which enough for a full deduplicator was written."""
+        horizon = now - self._window_s * (1 + 1 / GENERATIONS)
+        newer_bytes = 0
+        for path in reversed(self._files()):
+            if path != self._path and (int(path.stem) < horizon or newer_bytes >= self._bytes_max):
+                path.unlink(missing_ok=True)
+            else:
+                newer_bytes += _size(path)
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
 
     def _read(self, path: Path) -> None:
         """Remember what a file holds, up to its last whole frame; what follows is cut off."""
-        digests: list[bytes] = []
         good = 0
         data = path.read_bytes()
         while (frame := _frame_at(data, good)) is not None:
             position, found, good = frame
-            digests += found
+            self._deduplicator.restore(found, float(path.stem))
             self._position = max(self._position, position)
         if good < len(data):
             os.truncate(path, good)
-        self._deduplicator.restore(digests, float(path.stem))
         self._path, self._started_s = path, float(path.stem)
 
-    def _replay(self, reader: JournalReader) -> None:
+    def _replay(self, reader: LogCursor) -> None:
         """Remember the keys of journal lines."""
         try:
             while (block := reader.read()) is not None:
@@ -166,6 +173,13 @@ def encoded_key(kind: str, key: str) -> bytes:
     return msgspec.json.encode(f"{kind}:{key}")
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
     """Position, digests and end of the frame at `start`; None where there is no whole one."""
     body = start + _FRAME.size
@@ -180,12 +194,11 @@ def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
     return position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end
 
 
-def _look_back(journal: Path) -> int:
-    """The first sequence of the segments that make up the journal's last `LOOK_BACK_BYTES_MAX`."""
-    size, first = 0, 0
-    for segment in reversed(list_segments(journal)):
-        size += segment.path.stat().st_size
-        first = segment.first
+def _look_back(log: Log) -> int:
+    """Return the first sequence of the journal's last `LOOK_BACK_BYTES_MAX`, about."""
+    size, first = 0, log.oldest()
+    for step in log.steps_back(first, log.end):
+        size += step.size
         if size >= LOOK_BACK_BYTES_MAX:
-            break
+            return step.start
     return first

@@ -1,4 +1,4 @@
-"""Which journal lines a reader wants: filters over raw blocks, as much as possible before anything is decoded."""
+"""Filters over blocks of journal lines: most lines are rejected before anything is decoded."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,20 +10,21 @@ from logboom.formats.entry_level import level_of
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sender
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.entry_facts import are_from, level_names, read_facts, read_levels
+from logboom.query.line_times import times_of_lines
 from logboom.query.text_search import PLAIN, SearchText
 
 TEXT_CHARS_MAX: Final = 256
-"""Longest text to be searched for; its pattern grows with it, and nobody types more."""
+"""Longest text to be searched for, characters: its pattern grows with it."""
 
 _DECODED_LINES: Final = 256
 """Lines that are decoded at once: a page that needs few of a block's lines does not pay for all of them."""
 
 
 class Filter(NamedTuple):
-    """What a reader asked for; an empty filter takes everything."""
+    """Conditions that an entry must meet; an empty filter takes everything."""
 
     level_min: float | None = None
     """The lowest severity (`formats.levels`). Entries without a known level are left out, unlike at a
@@ -32,14 +33,23 @@ class Filter(NamedTuple):
     """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
-    """What stands in the entry's JSON, or is a field of it as `name=value` (`text_search.SearchText`)."""
+    """Part of the entry's JSON, or fields as `name=value` (`text_search.SearchText`)."""
     since: str = ""
-    """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
+    """At or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
-    """Received before this."""
+    """Before this."""
+    by_arrival: bool = False
+    """Times are those of arrival; else the entries' own (`formats.entry_time`)."""
+
+    def timeless(self) -> "Filter":
+        """Return the same without limits of time; what times are is kept."""
+        return self._replace(since="", until="")
 
 
 _EVERYTHING: Final = Filter()
+
+_NEVER: Final = "A"
+"""Sorts after every time."""
 
 
 class Found(NamedTuple):
@@ -54,13 +64,13 @@ class Matcher:
     """Finds the entries of a filter in blocks of journal lines."""
 
     def __init__(self, wanted: Filter) -> None:
-        self._wanted = wanted
-        self.takes_everything = wanted == _EVERYTHING
+        self.wanted = wanted
+        self.takes_everything = wanted._replace(by_arrival=False) == _EVERYTHING
         self._text = SearchText(wanted.text)
         self._named = tuple(filter(None, [_name_needle(wanted.source)]))
         self._suffix = b'"listener":%b}' % msgspec.json.encode(wanted.listener) if wanted.listener else b""
         self._passing: tuple[bytes, Matcher | None] = (b"", None)
-        self._since, self._until = wanted.since.encode(), wanted.until.encode()
+        self._since, self._until = wanted.since, wanted.until
 
     def first(self, block: Block, limit: int) -> list[Found]:
         """The first `limit` matches of a block, in order."""
@@ -111,7 +121,7 @@ class Matcher:
 
         Lines end with the sender's address and the listener; no entry holds the line's end.
         """
-        wanted, data = self._wanted, block.data
+        wanted, data = self.wanted, block.data
         if not wanted.source and not wanted.listener:
             return None
         ending = data[data.rfind(SOURCE_AT) :]
@@ -123,22 +133,22 @@ class Matcher:
         return passing if passing is not None and data.count(ending) == block.count else None
 
     def _without_place(self, ending: bytes) -> "Matcher | None":
-        wanted = self._wanted
+        wanted = self.wanted
         if wanted.source and ending.startswith(SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
             wanted = wanted._replace(source="")
         if wanted.listener and ending.endswith(self._suffix + b"\n"):
             wanted = wanted._replace(listener="")
-        return None if wanted == self._wanted else Matcher(wanted)
+        return None if wanted == self.wanted else Matcher(wanted)
 
     def _exactly(self, lines: list[bytes], numbers: list[int]) -> list[int]:
-        """Of the candidates those that match by level and source."""
-        if not numbers or (not self._wanted.source and self._wanted.level_min is None):
+        """Return those candidates that match by level and source."""
+        if not numbers or (not self.wanted.source and self.wanted.level_min is None):
             return numbers
         data = b"\n".join([lines[number] for number in numbers])
         found = read_facts(data, len(numbers))
         if found is None:  # there is damage
             return [one.record.sequence for one in self._decode(0, lines, numbers)]
-        source, level_min = self._wanted.source, self._wanted.level_min
+        source, level_min = self.wanted.source, self.wanted.level_min
         pairs: Iterable[tuple[int, Any]] = zip(numbers, found, strict=True)
         if source:
             pairs = itertools.compress(pairs, are_from(found, source))
@@ -153,8 +163,8 @@ class Matcher:
         data = block.data.lower() if self._text.needles else block.data
         if any(needle not in data for needle in needles):
             return [], []
-        if self._wanted.level_min is not None:
-            at_level = _lines_at(block, self._wanted.level_min)
+        if self.wanted.level_min is not None:
+            at_level = _lines_at(block, self.wanted.level_min)
             if at_level is not None and not at_level:
                 return [], []
         if at_level is not None:
@@ -163,33 +173,41 @@ class Matcher:
             rarest = min(needles, key=data.count)
             numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, rarest))
         lines = block.data.split(b"\n")
-        if self._wanted.text:
+        if self.wanted.text:
             numbers = [number for number in numbers if self._text.stands_in(entry_of(lines[number]))]
         if self._suffix:
             numbers = [number for number in numbers if lines[number].endswith(self._suffix)]
-        if self._since:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] >= self._since]
-        if self._until:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] < self._until]
+        if self._since or self._until:
+            numbers = self._in_time(lines, list(numbers))
         return lines, list(numbers)
+
+    def _in_time(self, lines: list[bytes], numbers: list[int]) -> list[int]:
+        """Return those of some lines that are within the limits of time."""
+        since, until = self.wanted.since, self.wanted.until or _NEVER
+        if self.wanted.by_arrival:
+            low, high = since.encode(), until.encode()
+            return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
+        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
+        pairs = zip(numbers, times, strict=True)
+        return [number for number, (time, _) in pairs if time and since <= time < until]
 
     def _found(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
         numbers = self._exactly(lines, numbers)
         return self._decode(first, lines, numbers) if numbers else []
 
     def _decode(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
-        """Decode some lines, and check what only the decoded entry tells."""
+        """Decode some lines, and check the conditions that need decoded entries."""
         data = b"".join([lines[number] + b"\n" for number in numbers])
         records: Iterable[Record] = records_of([first + number for number in numbers], data)
-        if self._wanted.source:
+        if self.wanted.source:
             records = [record for record in records if self._is_from(record)]
-        if self._wanted.level_min is not None:
-            records = self._at_level(records, self._wanted.level_min)
+        if self.wanted.level_min is not None:
+            records = self._at_level(records, self.wanted.level_min)
         return [Found(record, entry_of(lines[record.sequence - first])) for record in records]
 
     def _is_from(self, record: Record) -> bool:
         own = record.entry.get("source")
-        return self._wanted.source in (record.source, own, sender(record.entry, record.source))
+        return self.wanted.source in (record.source, own, sender(record.entry, record.source))
 
     @staticmethod
     def _at_level(records: Iterable[Record], level_min: float) -> list[Record]:
@@ -223,7 +241,7 @@ def _lines_at(block: Block, level_min: float) -> Sequence[int] | None:
 
 
 def _name_needle(source: str) -> bytes:
-    """What stands on every line of a source; nothing when it may stand there in several ways."""
+    """Return the bytes that are on every line of a source; empty when its name can be written in several ways."""
     if not PLAIN.fullmatch(source):
         return b""
     if number_of(source) is not None:  # a number may be a name: 7 as it is, 7.5 in many ways

@@ -16,7 +16,7 @@ _QUOTE: Final = rb'(?:\\"|\\u0022|")'
 _DEPTH: Final = 4
 _STRING: Final = rb'[^{}"]|"(?:[^"\\]|\\.)*+"'
 _MEMBERS: Final = rb"(?:%b%b%b)*?" % (_STRING, (rb"|\{(?:%b" % _STRING) * _DEPTH, rb")*+\}" * _DEPTH)
-"""What may stand in an object before a key; objects in it may hold objects themselves, so deep."""
+"""Pattern of the members before a key; objects among them may be nested `_DEPTH` levels deep."""
 _SHORT_ESCAPES: Final = {
     '"': b'\\"',
     "\\": b"\\\\",
@@ -49,7 +49,7 @@ class SearchText:
         self._fields = [_field(name, value) for name, value in fields]
 
     def stands_in(self, entry: bytes) -> bool:
-        """Whether an entry's JSON holds it."""
+        """Return whether an entry's JSON holds it."""
         lowered = entry.lower()
         if self._plain in lowered if self._pattern is None else self._pattern.search(lowered):
             return True
@@ -78,7 +78,7 @@ def _value(value: str) -> bytes:
 
 
 def _shortest(value: str) -> str:
-    """A number without zeros at its end: 24.10 may stand there as 24.1."""
+    """Return a number without zeros at its end: 24.10 may be written as 24.1."""
     return value.rstrip("0").rstrip(".") if "." in value and _NUMBER.fullmatch(value) else value
 
 

@@ -10,9 +10,20 @@ NAMES: Final = (
     "device",
     "gateway",
     "collector",
+    "syslog",
+    "relp",
+    "gelf",
     "capnp",
     "grpc",
     "http",
+    "forward",
+    "beats",
+    "mqtt",
+    "any",
+    "elasticsearch",
+    "splunk",
+    "loki",
+    "otlp",
 )
 """Names of the receivers, each the name of its folder."""
 

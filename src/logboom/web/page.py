@@ -1,13 +1,14 @@
 """`/`: the WebSocket for those who ask for an upgrade, the page for browsers; and the page's own files."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from logboom.web.access import is_browser
 from logboom.web.websocket import live
 
 CONTENT_TYPES: Final = {
@@ -57,10 +58,25 @@ def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversab
 ASSETS: Final = web.AppKey("assets", dict[str, Asset])
 
 
+class ForPrograms(NamedTuple):
+    """What `/` is to programs, where a receiver serves it."""
+
+    serve: Callable[[web.Request], Awaitable[web.Response]]
+
+
+FOR_PROGRAMS: Final = web.AppKey("for_programs", ForPrograms)
+
+
 async def root(request: web.Request) -> web.StreamResponse:
-    """The WebSocket, or the page."""
+    """The WebSocket, or the page; for programs that ask for JSON, the answer of a receiver that has one."""
     if request.headers.get("Upgrade", "").lower() == "websocket":
         return await live(request)
+    if (
+        FOR_PROGRAMS in request.app
+        and "json" in request.headers.get("Accept", "")
+        and not is_browser(request)
+    ):
+        return await request.app[FOR_PROGRAMS].serve(request)
     return _answer(request, INDEX)
 
 

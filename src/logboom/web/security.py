@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from logboom.web.access import IDENTITY, admit
+from logboom.web.access import IDENTITY, admit, is_browser
 from logboom.web.query import QueryError
 from logboom.web.site import SITE
 
@@ -41,11 +41,7 @@ def is_cross_origin(request: web.Request) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site in ("same-origin", "cross-site"):
         return site == "cross-site"
-    return origin is not None and _is_browser(request) and not _is_own(origin, request)
-
-
-def _is_browser(request: web.Request) -> bool:
-    return request.headers.get("User-Agent", "").startswith("Mozilla/")
+    return origin is not None and is_browser(request) and not _is_own(origin, request)
 
 
 def _is_own(origin: str, request: web.Request) -> bool:
@@ -74,7 +70,7 @@ def _may_be_page(request: web.Request) -> bool:
     Sec-Fetch-Mode alone, which no page can.
     """
     origin = request.headers.get("Origin")
-    if origin is not None and (_is_browser(request) or origin == "null" or _is_own(origin, request)):
+    if origin is not None and (is_browser(request) or origin == "null" or _is_own(origin, request)):
         return True
     fetches = "Sec-Fetch-Mode" in request.headers and "Sec-Fetch-Site" not in request.headers
     return "Accept-Language" in request.headers and not (fetches or _acts(request))

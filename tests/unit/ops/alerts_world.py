@@ -5,14 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from logboom.config import parse
+from logboom.journal.folder_log import FolderLog
 from logboom.model import Verdict
-from logboom.ops.alerts.messages import Message
+from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.rules import Space
 from logboom.ops.alerts.service import CHECK_INTERVAL_S, Alerts
-from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.monitor import Monitor
-from logboom.ops.source_lines import Group, Senders
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
+from logboom.ops.source_lines import SenderGroup, Senders
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.intake import Counters
 
@@ -35,7 +36,8 @@ class World:
         self.trouble: str | None = None
         """Why targets take no message."""
         self.space = Space(0.5, 500_000 * MIB)
-        self.journal: Any = SimpleNamespace(folder=data_dir / "journal", failing=None, free_bytes=0)
+        folder = data_dir / "journal"
+        self.journal: Any = SimpleNamespace(folder=folder, log=FolderLog(folder), failing=None, free_bytes=0)
         self.device: Any = Supervised(
             SimpleNamespace(name="device", intake=SimpleNamespace(counters=Counters()), ports=[5000])
         )
@@ -88,5 +90,5 @@ class World:
 
     def hear(self, errors: int = 0, entries: int = 1) -> None:
         self.device.service.intake.counters.last_activity = self.now
-        group = Group(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
+        group = SenderGroup(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
         self.book.take(Senders([group], {}), 0)

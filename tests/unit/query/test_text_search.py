@@ -1,4 +1,4 @@
-"""What a text finds: what stands in the entry's JSON, and fields as people write them."""
+"""Matches of a text: parts of the entry's JSON, and fields as people write them."""
 
 import pytest
 

@@ -1,0 +1,54 @@
+"""`any`: one port for all stream protocols, told apart by their first bytes. Contract: docs/contracts/any.md."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from logboom.extras import is_missing
+from logboom.model import WireProtocol
+from logboom.receivers.any.detection import DETECTED
+from logboom.receivers.any.protocol import AnyProtocol
+from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
+from logboom.receivers.registry import receiver
+from logboom.settings import TcpSettings
+
+
+class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[listeners.NAME]` with `protocol = "any"`."""
+
+    protocols: Annotated[
+        list[str], Meta(description="Protocols that the port takes. Empty: all that can be told apart.")
+    ] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.protocols:
+            if name not in DETECTED:
+                raise ValueError(f"`protocols` has {name!r}, expected one of {', '.join(DETECTED)}")
+
+
+def _make(settings: AnySettings) -> WireProtocol:
+    names = settings.protocols or DETECTED
+    return AnyProtocol(lambda name: _protocol(name) if name in names else None, ", ".join(names))
+
+
+def _protocol(name: str) -> WireProtocol | None:
+    """Make a protocol with the standard settings of its receiver; None if its extra is missing."""
+    kind = receiver(name)
+    if kind.extra and is_missing(kind.extra):
+        return None
+    endpoint = kind.transports[Transport.TCP]
+    protocol: WireProtocol = endpoint.make(
+        msgspec.convert({"protocol": name, "port": endpoint.port}, kind.settings)
+    )
+    return protocol
+
+
+RECEIVER: Final = ReceiverType(
+    name="any",
+    summary="One port for the stream protocols, told apart by their first bytes",
+    settings=AnySettings,
+    transports={Transport.TCP: Endpoint(5140, _make)},
+    refusal=Refusal.HOLD,
+)
