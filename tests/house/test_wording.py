@@ -19,8 +19,8 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 37, "telling": 78, "persons": 43, "idioms": 32, "openings": 203},
-    "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 2, "openings": 0},
+    "code": {"rates": 32, "telling": 61, "persons": 33, "idioms": 24, "openings": 147},
+    "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""
 

@@ -1,4 +1,4 @@
-"""The registered dialects: one line each."""
+"""Registry of the dialects: one line each."""
 
 from typing import Final
 
@@ -43,7 +43,7 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     """Make a dialect, and read the URL in its terms.
 
     Args:
-        name: the protocol's name; None: the URL's scheme tells.
+        name: the protocol's name; None: the URL's scheme decides.
         url: the server's URL; the protocol's usual port may be left out, and a token may be its password.
         trust: what to trust, and the token to show unless the URL has one.
 
