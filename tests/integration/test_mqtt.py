@@ -1,7 +1,6 @@
 """The subscriber with a real broker: what is published with QoS 1 is stored, whatever happens to the server."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,13 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from paho.mqtt import client as mqtt
 
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import journal_lines
+from tests.kit.services import find_program
 
-mqtt = pytest.importorskip("paho.mqtt.client")
+pytestmark = pytest.mark.service
 
 
 class Broker:
@@ -56,9 +57,7 @@ class Broker:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if binary is None:
-        pytest.skip("mosquitto is not installed")
+    binary = find_program("mosquitto", "mosquitto")
     broker = Broker(tmp_path, binary)
     broker.start()
     yield broker

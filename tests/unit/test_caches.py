@@ -24,6 +24,7 @@ OWN_NAMES = {
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
+    "receivers/beats/beats_events.py": {"_levels", "_values"},  # of one batch, whose bytes are bounded
     "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
     "query/series_reader.py": {
         "earliest",

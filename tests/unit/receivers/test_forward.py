@@ -197,6 +197,7 @@ def test_packed_entries_may_be_binary_or_text(head: bytes) -> None:
         ("zstd", zstd.compress(encode([1, {"log": "a"}])) + zstd.compress(encode([2, {"log": "b"}]))),
         ("text", encode([1, {"log": "a"}]) + encode([2, {"log": "b"}])),
     ],
+    ids=["gzip", "zstd", "text"],
 )
 def test_compressed_entries(kind: str, data: bytes) -> None:
     entries = entries_from(["app", data, {"compressed": kind}])

@@ -6,7 +6,6 @@ expressions do not match is read by `message.read_message`, with the same result
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from msgspec import UNSET, UnsetType
@@ -15,6 +14,7 @@ from logboom.receivers.syslog.message import BYTE_ORDER_MARK, COOKIE, STAMP, TAI
 from logboom.receivers.syslog.stamps import Stamps
 from logboom.receivers.syslog.structured import read_structured
 from logboom.receivers.syslog.syslog_entry import FACILITY_OF, LEVEL_OF, PRI, Labels, SyslogEntry
+from logboom.remembered import Remembered
 
 _GIVEN: Final = r"(?:-|([^ \n]+))"
 _TEXT: Final = rf" (?: (?! ))?(?![ {{{BYTE_ORDER_MARK}]|{COOKIE})(.*)"
@@ -32,7 +32,7 @@ _RFC3164: Final = re.compile(
 )
 """Both match every line; one of another shape has empty groups."""
 
-STRUCTURED_CACHE_MAX: Final = 1024
+STRUCTURED_CACHE_BYTES: Final = 1 << 20
 """Structured data that is remembered: most senders repeat theirs."""
 
 
@@ -103,19 +103,21 @@ def _entries_5424(text: str, _stamps: Stamps) -> _Found:
     odd = [] if all(priorities) else [index for index, one in enumerate(priorities) if not one]
     if not any(structured):
         return list(map(SyslogEntry, times, levels, texts, sources, hosts, labels)), odd
-    attributes = list(map(_parameters_of, structured))
+    attributes = list(map(_parameters_of.__getitem__, structured))
     if None in attributes:
         odd = sorted({*odd, *(index for index, one in enumerate(attributes) if one is None)})
     return list(map(SyslogEntry, times, levels, texts, sources, hosts, labels, attributes)), odd
 
 
-@lru_cache(maxsize=STRUCTURED_CACHE_MAX)
-def _parameters_of(structured: str) -> dict[str, str] | UnsetType | None:
+def _read_parameters(structured: str) -> dict[str, str] | UnsetType | None:
     """Return the parameters of structured data, unset where there is none; None: not all of it can be read."""
     if not structured:
         return UNSET
     found, end = read_structured(structured, 0)
     return found if end == len(structured) else None
+
+
+_parameters_of: Final = Remembered(_read_parameters, STRUCTURED_CACHE_BYTES)
 
 
 def _entries_3164(text: str, stamps: Stamps) -> _Found:
