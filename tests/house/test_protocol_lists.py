@@ -12,6 +12,7 @@ OTHER_NAMES = {
     "extras.py": "extras of the package",
     "formats/redaction.py": "schemes of URLs",
     "prove/follow.py": "protocols of clients that follow files",
+    "receivers/any/detection.py": "protocols whose first bytes differ, in the order of the attempts",
 }
 """Modules whose literals list other things, some of which are called like a receiver."""
 NAMES_MAX = 2
