@@ -89,6 +89,7 @@ class Batch:
         "settled_ns",
         "size_bytes",
         "source",
+        "sources",
         "verdicts",
     )
 
@@ -115,6 +116,8 @@ class Batch:
         self.settled_ns = 0
         """Time of its receipt, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
+        self.sources: list[Source] | None = None
+        """One source per entry where they differ: lines of several peers that are stored together."""
         self.retry_after_s = 0.0
         self.keys: list[bytes] | bytes | None = None
         """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
@@ -148,6 +151,8 @@ class Batch:
             self.keys = [self.keys[i] for i in kept]
         if self.digests:
             self.digests = [self.digests[i] for i in kept]
+        if self.sources is not None:
+            self.sources = [self.sources[i] for i in kept]
         self.verdicts = bytes(verdicts)
 
     def receipt(self, first_sequence: int | None) -> Receipt:

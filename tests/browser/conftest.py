@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
 WAIT_MS: Final = 20_000
-"""How long a test waits for what a user is to see: long, for a busy machine; what comes ends the wait."""
+"""Time limit for content of the page; long, for a busy machine. The wait ends when the content appears."""
 
 Post = Callable[[Iterable[dict[str, Any]]], None]
 

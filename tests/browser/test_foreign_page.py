@@ -1,4 +1,4 @@
-"""A page of somebody else's, in the browser of one who reaches the server: nothing that it sends becomes an entry."""
+"""A page of another site in a browser that reaches the server: nothing that it sends becomes an entry."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a user sees at `/`: overview, search and charts, in a real browser, of a real server."""
+"""The page: overview, search and charts, in a real browser, with a real server."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What the page says of the server's state: alerts, where they go, silent sources, what is not all there yet."""
+"""The server's state on the page: alerts, their targets, silent sources, incomplete results."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The disk fills up, or fails: no ack for what is not stored, the client is told, and it heals by itself."""
+"""The disk fills up, or fails: no ack for what is not stored, the client gets an error, and the server recovers."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from tests.kit.app_thread import AppThread
 
 
 class FaultyDisk(Disk):
-    """Fails when told to: writes get stuck half-way with ENOSPC, syncs report EIO."""
+    """Fails on request: writes stop after a part with ENOSPC, syncs report EIO."""
 
     def __init__(self) -> None:
         self.full = False

@@ -37,7 +37,7 @@ def floods(seed: int) -> Iterator[bytes]:
 
 
 def flood(connection: socket.socket, seed: int) -> None:
-    """Send garbage; what the server answers is read by nobody."""
+    """Send garbage without reading the answers."""
     stream = floods(seed)
     with suppress(OSError):  # it may be turned away: that is its right
         for _ in range(MEGABYTES):

@@ -26,11 +26,11 @@ def postgres(postgres_binaries: Path) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_words() -> dict[str, str]:
-    """What pages write for a user's password."""
+    """The placeholder for a user's password in pages."""
     return {"logboom:password@": f"logboom:{QUOTED}@"}
 
 
 @pytest.fixture
 def missing() -> Callable[[str], None]:
-    """What a page needs is not on this machine."""
+    """This machine lacks something that a page needs."""
     return give_up

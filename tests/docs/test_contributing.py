@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "contributing"
 PAGES = sorted(FOLDER.glob("add-*.md"))
 COPIED = ("src", "tests", "docs", "bench", "pyproject.toml")
-"""What the pages' commands read; everything else stays where it is."""
+"""Files that the pages' commands read; all others are not copied."""
 
 
 def copy_of_the_repository(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What the troubleshooting page quotes is what the code says."""
+"""Messages that the troubleshooting page quotes are in the code."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The generated reference is up to date, and tells of everything that there is."""
+"""The generated reference is up to date and complete."""
 
 from pathlib import Path
 

@@ -11,6 +11,7 @@ OTHER_NAMES = {
     "clients/handler/logging_handler.py": "schemes of URLs",
     "extras.py": "extras of the package",
     "formats/redaction.py": "schemes of URLs",
+    "receivers/any/detection.py": "protocols that can be recognised by their first bytes",
     "prove/follow.py": "protocols of clients that follow files",
     "receivers/any/detection.py": "protocols whose first bytes differ, in the order of the attempts",
 }

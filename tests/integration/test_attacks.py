@@ -1,4 +1,4 @@
-"""What somebody tried who wants in, wants it down, or wants to see what he must not; each stays tried."""
+"""Attacks on access, availability and confidentiality; each stays as a regression test."""
 
 import asyncio
 import gzip

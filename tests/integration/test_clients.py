@@ -32,7 +32,7 @@ from logboom.clients.wire.dialect_registry import choose
 ACK = b'{"ack":1}\n'
 RECEIVED = b'{"status":"ok","message":"received"}\n'
 SILENCE_S = 0.2
-"""How long the clients here wait for an ack that a fake server withholds."""
+"""Time for which the clients wait for an ack that a fake server withholds."""
 FAST = Policy(ack_timeout_s=SILENCE_S, delays_s=(0.0, 0.0))
 PATIENT = Policy(ack_timeout_s=20.0, delays_s=(0.0, 0.0))
 CLOSE = None
@@ -117,7 +117,7 @@ class Server:
 
 
 def answers(*replies: bytes | None, then: bytes) -> Answer:
-    """Give these replies once, in order, then the last one for ever."""
+    """Give these replies once, in order, then repeat the last one."""
     left = iter(replies)
     return lambda _line: next(left, then)
 

@@ -55,7 +55,7 @@ Code = grpc.StatusCode
 
 
 class GatedDisk(Disk):
-    """A disk that can be told to fail, or to wait; counts its syncs."""
+    """Disk that fails or waits on request, and counts its syncs."""
 
     def __init__(self) -> None:
         self.failing = False

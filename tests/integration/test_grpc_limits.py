@@ -1,4 +1,4 @@
-"""Who may call over gRPC, and how much at once: attackers with gRPC's own client, and by hand."""
+"""Access and limits of gRPC calls: attacks with gRPC's own client, and with raw frames."""
 
 import contextlib
 import json
@@ -90,7 +90,7 @@ class World:
 
 
 def status(call: Callable[[], Any]) -> tuple[Any, str]:
-    """How a call ends that does not end well."""
+    """Status of a failed call."""
     with pytest.raises(grpc.RpcError, match=r"status = StatusCode\.") as caught:
         call()
     return caught.value.code(), caught.value.details()

@@ -1,4 +1,4 @@
-"""How the server is: the documents and probes that people, load balancers and containers ask for."""
+"""Health: the documents and probes for users, load balancers and containers."""
 
 import asyncio
 import copy

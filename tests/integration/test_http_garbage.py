@@ -1,4 +1,4 @@
-"""What is no HTTP costs the `http` listener nothing, and half a body does not hold up its stop."""
+"""Input that is not HTTP costs the `http` listener little, and an incomplete body does not delay its stop."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What `make run` installs can be had on every interpreter of this machine, each package by its hash."""
+"""The packages of `make run` can be installed for every interpreter of this machine, each by its hash."""
 
 import platform
 import shutil

@@ -1,4 +1,4 @@
-"""What a stranger, a crowd, a hurry and a dawdler get; and that others do not notice."""
+"""Limits for unknown, many, fast and slow clients, without an effect on others."""
 
 import gzip
 import json

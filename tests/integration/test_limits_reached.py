@@ -1,4 +1,4 @@
-"""Each limit that has no metric of its own: somebody comes up against it, and `logboom_limits_reached_total` says so.
+"""Each limit that has no metric of its own: a client reaches it, and `logboom_limits_reached_total` counts it.
 
 Those of gRPC alone are attacked in `test_grpc.py`.
 """
@@ -29,7 +29,7 @@ PIECE = b"x" * 50_000
 
 
 class Attack(NamedTuple):
-    """How one comes up against a limit."""
+    """A way to reach a limit."""
 
     listener: str
     act: Callable[[AppThread, ExitStack], None]

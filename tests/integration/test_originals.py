@@ -1,4 +1,4 @@
-"""What clients and users of the source systems rely on, against a real server."""
+"""Behaviour that clients and users of the replaced systems rely on, with a real server."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Outputs over a real journal: beside a writer, and killed in the middle.
+"""Outputs over a real journal: with a running writer, and after kills.
 
 Run as a program, this file is the process that is killed.
 """
@@ -122,7 +122,7 @@ def append(journal: Journal, entries: list[bytes]) -> None:
 
 
 def test_beside_a_writer_over_restarts(tmp_path: Path) -> None:
-    """What was stored is in both outputs after every stop, in order, once."""
+    """Stored entries are in both outputs after every stop, in order, once."""
     entries = sample_entries(3000, seed=6)
     reports: list[tuple[str, str]] = []
     tables = {

@@ -28,7 +28,7 @@ LINES = (
 
 
 def promtool(*arguments: str, data: bytes = b"") -> str:
-    """What promtool says; it has to like what it gets."""
+    """Output of promtool, which must accept its input."""
     command = [find_program("promtool", "prometheus"), *arguments]
     done = subprocess.run(
         command, input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False

@@ -1,4 +1,4 @@
-"""Where commands read from: a data directory, a server, and the settings of the working directory."""
+"""Sources of commands that read: a data directory, a server, and the settings of the working directory."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ LIMIT_S = 60.0
 
 
 class Done(NamedTuple):
-    """What a command did."""
+    """Result of a command."""
 
     returncode: int
     stdout: bytes

@@ -39,7 +39,7 @@ class RestFront(ThreadingHTTPServer):
         self.redis = redis.Redis(port=server.port, decode_responses=True)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.answers_lost = 0
-        """So many requests are carried out, but nobody is told."""
+        """Number of requests that are executed without an answer."""
         self.body: bytes | None = None
         """Sent instead of any answer."""
         self.request_bytes_max = 0

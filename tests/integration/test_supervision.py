@@ -1,4 +1,4 @@
-"""Every kind of listener and an output are made to die: told, visible, started again, nothing acknowledged lost."""
+"""Failures of every kind of listener and of an output: logged, visible, restarted; nothing acknowledged is lost."""
 
 import asyncio
 import io
@@ -119,7 +119,7 @@ async def held_down(server: Server, name: str) -> AsyncIterator[None]:
 
 
 async def kill(server: Server, name: str) -> None:
-    """What a crash leaves: a socket that accepts no more."""
+    """State after a crash: a socket that does not accept any more."""
     service: Any = server.app.listeners[name].service
     if name == "grpc":
         await service._server.stop(None)

@@ -1,4 +1,4 @@
-"""Tables and keys that are taken away under a running output: it says so, and no entry is missing afterwards."""
+"""Tables and keys that are deleted under a running output: it is logged, and no entry is missing afterwards."""
 
 from collections.abc import Iterator
 from pathlib import Path

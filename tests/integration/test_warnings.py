@@ -1,4 +1,4 @@
-"""What an interpreter warns of is an error in the next one: neither the server nor a command makes it warn."""
+"""Neither the server nor a command causes a warning of the interpreter, which may be an error in the next version."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ class StrictServer(ServerProcess):
 
 
 def strictly(folder: Path, *words: str) -> str:
-    """What a command writes to standard error."""
+    """Standard error of a command."""
     command = (sys.executable, *STRICT, "-m", "logboom", *words)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=100)
     assert done.returncode == 0, (words, done.stderr)

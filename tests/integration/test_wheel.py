@@ -15,7 +15,7 @@ FETCHED = ("uPlot.LICENSE.txt", "uPlot.esm.js", "uPlot.min.css")
 
 
 def ran(*command: str, folder: Path) -> str:
-    """What a command prints; it has to end well."""
+    """Output of a command, which must succeed."""
     done = subprocess.run(
         (sys.executable, *command), capture_output=True, text=True, timeout=100, check=False, cwd=folder
     )

@@ -1,4 +1,4 @@
-"""Browsers send HTTP wherever a web page tells them to; it must not become entries."""
+"""Browsers send HTTP to any port on behalf of a web page; it must not become entries."""
 
 import http.client
 import socket

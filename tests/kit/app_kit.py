@@ -56,7 +56,7 @@ def run_server(server: Server, scenario: Callable[[Server], Awaitable[None]]) ->
 
 
 class FailingDisk(Disk):
-    """A disk that can be told to fail."""
+    """Disk that fails on request."""
 
     def __init__(self) -> None:
         self.failing = False

@@ -9,7 +9,7 @@ from logboom.testing.output_kit import FIRST_NS
 def block(
     *entries: bytes, first: int = 0, peer: str = "10.0.0.1", listener: str = "gateway", apart_s: int = 1
 ) -> Block:
-    """Entries as they come from the journal, received so many seconds apart; sequence 0 at `FIRST_NS`."""
+    """Entries as they come from the journal, received a number of seconds apart; sequence 0 at `FIRST_NS`."""
     lines = [
         prefix(FIRST_NS + (first + number) * apart_s * 1_000_000_000) + entry + suffix(peer, listener)
         for number, entry in enumerate(entries)

@@ -4,7 +4,7 @@ import time
 
 
 class Clock:
-    """Stands still until told. It does not start at 0, as the real ones don't."""
+    """Clock that is advanced by the test. Like real clocks, it does not start at 0."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -15,7 +15,7 @@ class Clock:
 
 
 class ShiftedClock:
-    """Real time until somebody calls `wait`; a server that reads it believes that the seconds have passed."""
+    """Real time plus the time of all calls of `wait`, for a server whose time is to pass quickly."""
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
@@ -25,5 +25,5 @@ class ShiftedClock:
         return time.monotonic() + self._ahead_s
 
     def wait(self, seconds: float) -> None:
-        """Let so many seconds pass at once."""
+        """Advance by a number of seconds."""
         self._ahead_s += seconds

@@ -34,7 +34,7 @@ _CHANGING: Final = (
     (re.compile(r"\bpid \d+"), "pid <pid>"),
     (re.compile(r"\b0\.0\.0\.0\b"), "127.0.0.1"),
 )
-"""What differs from run to run: moments, measured numbers, a client's port, tokens, process ids, where tests listen."""
+"""Values that differ between runs: times, measured numbers, ports, tokens, process ids, addresses."""
 
 
 class Block(NamedTuple):
@@ -49,7 +49,7 @@ class Block(NamedTuple):
 
     @property
     def exemption(self) -> str:
-        """Why it is not run; empty: it is."""
+        """Reason for not running it; empty if it is run."""
         return self._noted("not run here")
 
     @property

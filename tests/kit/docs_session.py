@@ -32,7 +32,7 @@ PORTS: Final = {
     "capnp": 9020,
     "grpc": 9021,
 }
-"""Of the default listeners."""
+"""Ports of the default listeners."""
 
 OTHER_PORTS: Final = (
     2514,
@@ -100,7 +100,7 @@ _BY_CTRL_C: Final = (-signal.SIGINT, 130)
 
 
 class Outcome(NamedTuple):
-    """How a command went."""
+    """Result of a command."""
 
     code: int
     printed: str

@@ -1,4 +1,4 @@
-"""Which packages an installation brings, told from what is installed here."""
+"""The packages of an installation, derived from the metadata of the installed ones."""
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution

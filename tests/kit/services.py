@@ -1,4 +1,4 @@
-"""Programs that tests need beside ours."""
+"""Other programs that tests need."""
 
 import os
 import shutil

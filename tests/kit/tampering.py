@@ -1,4 +1,4 @@
-"""Tools and attacks of somebody who can write to the data directory; `unit/cli/test_tamper.py` tries them."""
+"""Tools and attacks with write access to the data directory; `unit/cli/test_tamper.py` tries them."""
 
 import os
 from collections.abc import Callable

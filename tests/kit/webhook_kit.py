@@ -13,7 +13,7 @@ ARRIVAL_S_MAX: Final = 30.0
 
 
 class Webhook:
-    """What has arrived. `status` may be set to what is answered."""
+    """Received requests. `status` is the status of the answers."""
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -35,7 +35,7 @@ STREAMS = st.one_of(
 
 
 def expected_lines(data: bytes) -> list[bytes | int]:
-    """What the framer has to hand out, line by line; over-long lines as their size."""
+    """The expected lines of the framer; of too long lines the size."""
     *whole, rest = data.split(b"\n")
     found: list[bytes | int] = [
         line if len(line.removesuffix(b"\r")) <= LIMIT else len(line) for line in whole

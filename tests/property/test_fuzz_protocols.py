@@ -1,4 +1,4 @@
-"""Bytes of strangers at every door: the kept corpus, and damaged versions of it.
+"""Arbitrary bytes for every protocol: the stored corpus, and damaged versions of it.
 
 `corpus/<target>/<name>` are inputs that are interesting, one a file; each is replayed whole, byte by byte and at random
 cuts. What a fuzzer or a user finds is added there, and stays found.
@@ -69,7 +69,7 @@ def check_stream(target: str, data: bytes) -> None:
 
 
 class Body(NamedTuple):
-    """What became of a request's body."""
+    """Result of a request's body."""
 
     good: tuple[bytes, ...]
     verdicts: tuple[int, ...]

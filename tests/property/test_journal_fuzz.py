@@ -1,4 +1,4 @@
-"""Flipped bits and torn files: nothing crashes, nothing hangs, all of it is told, and the rest stays readable."""
+"""Flipped bits and torn files: no crash, no hang, all damage is reported, and the rest stays readable."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 class Damage(NamedTuple):
-    """What happens to a file of the journal; places are thousandths of its size."""
+    """Damage of a file of the journal; positions are thousandths of its size."""
 
     file: int
     kind: str
@@ -125,7 +125,7 @@ def found_at(data_dir: Path, sequence: int) -> bytes:
 
 
 def look(data_dir: Path) -> tuple[list[Finding], bool]:
-    """What verify finds, and whether all is good."""
+    """Findings of verify, and whether all is good."""
     findings = list(verify(data_dir / "journal"))
     return findings, all(finding.good for finding in findings) and audit(data_dir / "journal").good
 

@@ -22,7 +22,7 @@ SILENCE_S_MAX: Final = 10.0
 
 
 class AlertsFormat(StrEnum):
-    """What is written."""
+    """Format of the output."""
 
     TABLE = "table"
     JSON = "json"

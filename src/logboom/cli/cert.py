@@ -86,7 +86,7 @@ def cert(
 
 
 def _check_absent(wanted: "list[PairFiles]") -> None:
-    """Raises `ConfigError` when a file is there already: nobody loses a key by accident."""
+    """Raises `ConfigError` when a file is there already: no key is overwritten by accident."""
     from logboom.errors import ConfigError
 
     for path in [path for files in wanted for path in files if path.exists()]:

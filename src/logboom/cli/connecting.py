@@ -1,4 +1,4 @@
-"""What commands that talk to a server have in common: who is connected to, what is said, how it ends."""
+"""Common parts of commands that connect to a server: choice of the server, messages, exit codes."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ def wrong_usage() -> Iterator[None]:
 
 @contextmanager
 def until_nobody_reads() -> Iterator[None]:
-    """End well when whoever reads standard output has gone: `| head`."""
+    """End without an error when the reader of standard output has ended, as with `| head`."""
     try:
         yield
     except BrokenPipeError:

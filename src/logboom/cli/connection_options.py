@@ -38,7 +38,7 @@ SkipVerify = Annotated[
     typer.Option(
         "--insecure-skip-verify",
         rich_help_panel=_PANEL,
-        help="Take any certificate: whoever is on the way can read and change everything.",
+        help="Accept any certificate: anything between here and the server can then read and change all data.",
     ),
 ]
 Token = Annotated[
@@ -59,7 +59,7 @@ def trust_of(
     skip_verify: bool,
     token: str | None = None,
 ) -> "Trust":
-    """What the options say. Who connects checks whether it can be used (`clients.tls.trust_for`)."""
+    """Return the trust that the options describe. Its use is checked by `tls_trust.trust_for`."""
     from logboom.clients.wire.tls_trust import Trust
 
     os.environ.setdefault(

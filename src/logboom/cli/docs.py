@@ -1,4 +1,4 @@
-"""`logboom docs`: the reference pages, made from the code; hidden, for whoever works on Logboom."""
+"""`logboom docs`: the reference pages, made from the code; hidden, for developers of Logboom."""
 
 import typing
 from pathlib import Path
@@ -12,9 +12,7 @@ from logboom.cli.speaking import say
 def docs(
     folder: Annotated[Path, typer.Argument(help="The docs folder.")],
     *,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only tell whether the pages are up to date.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check that the pages are up to date.")] = False,
 ) -> None:
     """Write the generated reference pages into FOLDER."""
     from logboom.cli import reference
@@ -132,7 +130,7 @@ def _type_name(hint: object) -> str:
 
 
 def _listener_defaults() -> str:
-    """What `profiles/default.toml` sets beyond the defaults above."""
+    """Settings of `profiles/default.toml` that differ from the defaults above."""
     import msgspec
 
     from logboom import config

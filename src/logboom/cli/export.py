@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ExportFormat(StrEnum):
-    """What is written."""
+    """Format of the output."""
 
     CSV = "csv"
     JSONL = "jsonl"

@@ -121,7 +121,7 @@ Grep = Annotated[
     str | None,
     typer.Option("--grep", metavar="TEXT", help=GREP),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 # How lines are sent.
 As = Annotated[
@@ -137,7 +137,7 @@ Window = Annotated[int, typer.Option(min=1, help="Lines sent before their answer
 MaxWait = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long one line may wait for a rate limit.")
 ]
-MAX_RECONNECTS: Final = "Tries to connect again, with growing pauses; 0: for ever."
+MAX_RECONNECTS: Final = "Tries to connect again, with growing pauses; 0: forever."
 
 
 def settings_file(config: Path | None, warn: Callable[[str], object]) -> Path | None:

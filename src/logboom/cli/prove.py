@@ -44,9 +44,9 @@ def prove(
     """Prove on this machine that nothing acknowledged is lost.
 
     Starts a server of its own, with a throw-away data directory, on free ports of 127.0.0.1. Honest clients of every
-    protocol send to it and remember what was acknowledged; broken ones send garbage beside them. Meanwhile it is
-    killed (SIGKILL), stopped, told to reload, and its disk is full now and then. Afterwards every entry of the journal
-    is held against what the clients know.
+    protocol send to it and remember what was acknowledged; broken ones send garbage at the same time. Meanwhile it
+    is killed (SIGKILL), stopped, reloaded, and its disk is full now and then. Afterwards every entry of the journal
+    is compared with what the clients remember.
 
     Then files are followed by `logboom send --follow`, while they are rotated, and both sides are killed: no line may
     be lost, and over WebSocket and HTTP none may come twice.

@@ -123,7 +123,7 @@ def _default(parameter: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """What would be a cell's end, or a tag, in Markdown."""
+    """Characters that end a cell, or begin a tag, in Markdown."""
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 

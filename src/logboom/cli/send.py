@@ -77,7 +77,7 @@ def send(
 
     Exit codes:
     0 everything was acknowledged, also after Ctrl-C with --follow,
-    1 a line was refused or not acknowledged,
+    1 some line was refused or not acknowledged,
     2 wrong usage,
     3 could not connect, or the token was refused.
 

@@ -29,7 +29,7 @@ _Count = Annotated[int, typer.Option(min=0, help="Lines of each connection; 0: u
 _Rate = Annotated[
     float, typer.Option(min=0, help="Lines per second of each connection; 0: as fast as the answers allow.")
 ]
-_Connections = Annotated[int, typer.Option(min=1, help="Connections at once, each a sender of its own.")]
+_Connections = Annotated[int, typer.Option(min=1, help="Simultaneous connections, each with its own sender.")]
 _Seed = Annotated[int | None, typer.Option(help="Makes the data, times included, the same in every run.")]
 
 

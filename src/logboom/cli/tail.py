@@ -81,7 +81,7 @@ def tail(
         "q": grep,
         "since": exact("since", since, tz),
     }
-    filter_from(**words)  # what is wrong is told before a server is asked
+    filter_from(**words)  # a wrong word is reported before the server is asked
     wanted = {name: word for name, word in words.items() if word}
     if limit is None and not since:
         limit = RECENT_DEFAULT
@@ -131,5 +131,5 @@ async def _portions(reader: "LiveReader", limit: int | None, *, follows: bool) -
 
 
 def colours_wanted() -> bool:
-    """Whether standard output is a terminal, and its user wants colours (https://no-color.org)."""
+    """Return whether standard output is a terminal whose user wants colours (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -34,10 +34,10 @@ def verify(
     Reading is safe while the server runs; --repair needs it stopped. A repair changes no line of the manifest:
     it adds lines that say what it found.
 
-    Who can write to the data directory can make segments, checksums and manifest anew, all of them. That shows
-    only against a head that was noted somewhere else: note the one that is printed, and give it to --head. Then
-    what was sealed by that time must be there as it was, whatever the manifest says since: repairs count as
-    changes. What is said to be past its retention is listed by name: whether it was due is for you to judge.
+    A user with write access to the data directory can replace segments, checksums and manifest, all of them. Only
+    a head that was noted elsewhere reveals it: note the one that is printed, and give it to --head. Then everything
+    sealed by that time must be there unchanged, whatever the manifest has since: repairs count as changes.
+    Segments that are listed as past their retention are named: check whether they were due.
 
     Examples:
       logboom verify --data-dir /var/lib/logboom

@@ -39,6 +39,11 @@ class JsonLines:
         """Bytes held."""
         return len(self._framer) + sum(map(len, self._pieces))
 
+    @property
+    def between_lines(self) -> bool:
+        """True after the first line while nothing is held, not even the rest of a line that is too long."""
+        return self._begun and not self._pieces and self._framer.between_lines
+
     def feed(self, data: bytes | memoryview) -> None:
         """Take bytes; the caller's buffer is free again afterwards."""
         self._framer.feed(data)

@@ -39,6 +39,11 @@ class LineFramer:
         """Bytes held."""
         return len(self._buffer)
 
+    @property
+    def between_lines(self) -> bool:
+        """True while the next byte begins a line."""
+        return not (self._buffer or self._dropping or self._eof)
+
     def feed(self, data: bytes | memoryview) -> None:
         """Take bytes; the caller's buffer is free again afterwards."""
         self._buffer += data

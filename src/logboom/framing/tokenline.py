@@ -40,6 +40,11 @@ class TokenLine:
         return self._admit(self._token)
 
     @property
+    def inner(self) -> WireProtocol:
+        """The protocol that follows."""
+        return self._inner
+
+    @property
     def name(self) -> str:
         """The inner protocol's."""
         return self._inner.name

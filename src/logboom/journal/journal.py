@@ -7,10 +7,11 @@ so one `fdatasync` serves all connections.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from enum import StrEnum
+from itertools import chain, repeat
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
@@ -26,9 +27,9 @@ from logboom.journal.probe import check_free, probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
-from logboom.journal.segments import keyed_suffix, prefix, suffix
+from logboom.journal.segments import keyed_suffix, prefix, suffix, suffixes
 from logboom.journal.writer import Committed, SegmentWriter
-from logboom.model import Batch, Receipt, Report
+from logboom.model import Batch, Receipt, Report, Source
 
 GROUP_BYTES_MAX: Final = 1 << 20
 """Wire bytes of one group. A larger group gains nothing, as the fixed cost of a sync is small by then, and costs
@@ -352,6 +353,9 @@ def _render(group: list[_Submission]) -> bytes:
     for batch, _, _ in group:
         if not batch.entries:
             continue
+        if batch.sources is not None:
+            parts += _wrap_each(batch, batch.sources)
+            continue
         source = batch.source
         head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
         keys = batch.keys
@@ -363,3 +367,9 @@ def _render(group: list[_Submission]) -> bytes:
         else:
             parts += (head, batch.entries.replace(b"\n", tail + head), tail)
     return b"".join(parts)
+
+
+def _wrap_each(batch: Batch, sources: list[Source]) -> Iterable[bytes]:
+    """The journal lines of entries that have different sources, in parts."""
+    entries = batch.entries.split(b"\n")
+    return chain.from_iterable(zip(repeat(prefix(batch.received_ns)), entries, suffixes(sources)))

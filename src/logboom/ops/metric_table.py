@@ -133,7 +133,7 @@ LISTENERS: Final = MetricGroup[ListenerView](
         Metric(
             "logboom_received_batches_total",
             "counter",
-            "Batches: the complete entries of one read or one request.",
+            "Batches: the complete entries of one read or one request, or of many small reads together.",
             lambda view: view.monitor.counters(view.name).batches,
         ),
         Metric(

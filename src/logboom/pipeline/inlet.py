@@ -25,6 +25,9 @@ IN_FLIGHT_BYTES_MAX: Final = 2 << 20
 """Wire bytes of one sender that wait for the journal; beyond, it is not read. Enough to keep the writer busy while
 the next chunk is parsed, so that one fast sender reaches the same rate as four."""
 
+BULK_BYTES: Final = 16 << 10
+"""A batch of this size is bulk: the event loop does not pause while such batches come (`pipeline.pauses`)."""
+
 
 class Inlet:
     """Flow control for an owner with callbacks.
@@ -95,6 +98,8 @@ class Inlet:
         batch.received_ns = time.time_ns()
         self.batches_in_flight += 1
         self.bytes_in_flight += batch.size_bytes
+        if batch.size_bytes > BULK_BYTES:
+            self._turns.pauses.bulk()
         self._intake.submit(batch, partial(self._settle, done, batch.size_bytes))
 
     def wait(self) -> None:
@@ -128,6 +133,37 @@ class Inlet:
         self.bytes_in_flight -= size_bytes
         done(receipt)
         self._changed()
+
+
+class JointInlet:
+    """The way of single lines of many senders into the journal, together as one batch.
+
+    Lines for which there is no room are not put: their senders' own inlets take them, and make the senders wait. What
+    is in flight is bounded by the journal, and by what the owner takes of each sender.
+
+    Args:
+        intake: of the listener.
+        turns: where all senders wait for the journal.
+    """
+
+    __slots__ = ("_intake", "_turns")
+
+    def __init__(self, intake: Intake, turns: Turns) -> None:
+        self._intake = intake
+        self._turns = turns
+
+    @property
+    def has_room(self) -> bool:
+        """True while lines may be put, as far as the journal is concerned."""
+        holding = self._intake.holding
+        return not self._turns.behind() and not (holding is not None and holding.is_active)
+
+    def put(self, batch: Batch, sources: list[Source], done: Callable[[Receipt], None]) -> None:
+        """Submit admitted lines (`Intake.admit`) with one source each; `done` gets their receipt."""
+        batch.source = sources[0]
+        batch.sources = sources
+        batch.received_ns = time.time_ns()
+        self._intake.submit(batch, done)
 
 
 class AwaitedInlet(Inlet):

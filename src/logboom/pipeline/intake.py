@@ -15,7 +15,7 @@ from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
-from logboom.model import INVALID, Batch, Receipt, Report, Verdict
+from logboom.model import INVALID, Batch, Receipt, Report, Source, Verdict
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
@@ -195,7 +195,10 @@ class Intake:
         self._report = report
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
-        """Take a batch whose source and receive time are set; `done` gets its receipt."""
+        """Take a batch whose source and receive time are set; `done` gets its receipt.
+
+        A batch with several sources was admitted before.
+        """
         limiter, level_min, _ = self.limits
         settle = partial(self._settle, done, batch)
         claimed: list[bytes] = []
@@ -208,7 +211,7 @@ class Intake:
             settle = partial(self._settle_keys, settle, batch, self._deduplicator)
         if len(batch.entries) > ENTRY_BYTES_MAX:
             self._refuse_long(batch)
-        if limiter is not None:
+        if limiter is not None and batch.sources is None:
             self._limit(batch, limiter)
         if batch.reasons:
             self._report_refused(batch)
@@ -224,11 +227,28 @@ class Intake:
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
         throttle = self.limits.throttle
-        if throttle is not None:
+        if throttle is not None and batch.sources is None:
             source = batch.source
             self.counters.throttled_s += throttle.take(
                 source.address or source.peer, batch.size_bytes, len(batch.verdicts)
             )
+
+    @property
+    def limits_addresses(self) -> bool:
+        """True while there is a limit per address: lines of several addresses are to be admitted."""
+        return self.limits.limiter is not None or self.limits.throttle is not None
+
+    def admit(self, source: Source, size_bytes: int, lines: int) -> bool:
+        """Count good lines against the limits of their address; False, and not counted: there is no room for all."""
+        limiter, _, throttle = self.limits
+        address = source.address or source.peer
+        if self.debts.owes(address) or (limiter is not None and not limiter.has_room(address, lines)):
+            return False
+        if limiter is not None:
+            limiter.take(address, lines)
+        if throttle is not None:
+            self.counters.throttled_s += throttle.take(address, size_bytes, lines)
+        return True
 
     @property
     def held_entries(self) -> int:

@@ -50,6 +50,13 @@ class FixedWindowLimiter:
         """Number of keys in the table."""
         return len(self._windows)
 
+    def has_room(self, key: str, count: int) -> bool:
+        """Return whether `count` more lines of a key would be granted."""
+        window = self._windows.get(key)
+        if window is None or self._clock() - window.started_at >= self._window_s:
+            return count <= self._requests_max
+        return window.count + count <= self._requests_max
+
     def take(self, key: str, count: int) -> Grant:
         """Ask for `count` lines; all of them count, granted or not."""
         now = self._clock()

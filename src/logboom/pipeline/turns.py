@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from logboom.pipeline.pauses import Pauses
+
 WAKES_MAX: Final = 100
 """Senders that are woken in one turn of the loop: a few milliseconds, in which all others wait."""
 
@@ -20,6 +22,8 @@ class Turns:
     def __init__(self, behind: Callable[[], bool]) -> None:
         self.behind = behind
         """Return True while a sender has to wait."""
+        self.pauses = Pauses()
+        """Of the event loop."""
         self._waiting: dict[Callable[[], None], bool] = {}
         """Callback per waiting sender, in order; True where it acts only in the loop's next turn."""
         self._goes_on = False

@@ -5,6 +5,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.tokenline import TokenLine
 from logboom.model import Acker, Receipt, Source, Verdict
 from logboom.pipeline.inlet import Inlet
@@ -32,6 +33,9 @@ CHEAP_S: Final = 0.0002
 
 SMALL_REST_BYTES: Final = 1024
 """An unfinished line of up to this size is judged at once at the end of its connection: it costs a few µs."""
+
+GATHERED_MAX: Final = 64
+"""Gathered reads of one connection that wait for their replies; what follows is counted by its own inlet."""
 
 REFUSAL_S: Final = 3.0
 """Time from an entry that could not be stored to the end of its connection: the peer connects again and sends it again
@@ -73,7 +77,6 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_first_bytes",
-        "_inlet",
         "_listener",
         "_protocol",
         "_pump_scheduled",
@@ -81,8 +84,13 @@ class Connection(asyncio.BufferedProtocol):
         "_slow_reads",
         "_writing_paused",
         "address",
+        "gathered",
+        "inlet",
+        "joint",
         "last_data",
         "opened_at",
+        "resting",
+        "settlement",
         "state",
         "transport",
         "warned_for",
@@ -95,6 +103,15 @@ class Connection(asyncio.BufferedProtocol):
         self._pump_scheduled = self._reading_paused = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused = False
+        self.resting = (
+            False  # nothing is on its way, but for a gathered line, and the next byte begins a line
+        )
+        self.joint: JointLines
+        """The protocol, where its lines may be judged with others; set once the connection rests."""
+        self.gathered = 0
+        """Reads whose lines were gathered and are not answered yet."""
+        self.settlement: Settlement | None = None
+        """Of the last of them."""
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -108,18 +125,24 @@ class Connection(asyncio.BufferedProtocol):
         peer = address[0] if address else "unknown"
         self.address = peer
         listener = self._listener
-        self._inlet = Inlet(listener.intake, listener.turns, listener.source_of(peer), self._on_room)
+        self.inlet = Inlet(listener.intake, listener.turns, listener.source_of(peer), self._on_room)
         self._protocol = listener.make_protocol()
         listener.opened(self)
         self.pump()  # some protocols speak first
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """One buffer for all connections of the loop: its content is copied before the next read."""
-        small = self._slow_reads > 0 or self._reading_paused or not self._inlet.has_room
+        if self.resting:
+            return self._listener.buffer
+        small = self._slow_reads > 0 or self._reading_paused or not self.inlet.has_room
         return self._listener.receive_buffer(small=small)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
+        if self.resting:
+            if self.gathered < GATHERED_MAX and self._listener.gatherer.take(self, nbytes):
+                return
+            self._disturb()
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
         data = self._listener.received(nbytes)
@@ -145,6 +168,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer sends no more, but may still read: its replies are written before the close."""
+        self.resting = False
         if self.state is OPEN:
             self.state = ENDED
         self._protocol.receive_eof()
@@ -153,6 +177,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer does not read its replies: nothing more is taken from it."""
+        self.resting = False
         self._writing_paused = True
 
     def resume_writing(self) -> None:
@@ -163,10 +188,50 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; complete lines that it has sent are stored all the same."""
         self.state = LOST
+        self.resting = False
         self._writing_paused = False  # nothing is left to wait for
-        self._inlet.leave()
+        self.inlet.leave()
         self._listener.closed(self, exc)
         self._pump_rest()
+
+    # --- lines that are judged with those of other connections ---
+
+    def _disturb(self) -> None:
+        """Go one's own way, behind a line that is gathered."""
+        self.resting = False
+        if self.gathered:
+            self._listener.gatherer.let_pass(self)
+
+    def take_back(self, lines: bytes) -> None:
+        """Deal with gathered lines alone: not all are good, or there is no room for them."""
+        self.gathered -= 1
+        self.resting = False
+        self._protocol.receive_data(lines + b"\n")
+        if not self._pump_scheduled:
+            self.pump()
+
+    def answer(self, replies: bytes, verdicts: bytes = b"") -> None:
+        """Write the replies to gathered lines; `verdicts` are theirs if not all of them were stored."""
+        self.gathered -= 1
+        if replies and self.state.replies and not self.transport.is_closing():
+            self.transport.write(replies)
+        if verdicts:
+            self._follow_verdicts(verdicts)
+        if not self.resting:
+            self._on_room()
+
+    def _rest_if_quiet(self) -> None:
+        """Have the next lines gathered, if nothing is on its way and the protocol takes part."""
+        if self.state is not OPEN or self._first_bytes is not None or not self.idle:
+            return
+        if self._reading_paused or self._writing_paused or self._slow_reads:
+            return
+        protocol = self._protocol
+        if isinstance(protocol, TokenLine):
+            protocol = protocol.inner
+        if isinstance(protocol, JointLines) and protocol.between_lines:
+            self.joint = protocol
+            self.resting = True
 
     # --- flow ---
 
@@ -188,10 +253,10 @@ class Connection(asyncio.BufferedProtocol):
         self._pump_scheduled = False
         if self.state is REFUSED:
             return
-        if self._writing_paused or not self._inlet.has_room:
+        if self._writing_paused or not self.inlet.has_room:
             self._stop_reading()
             if not self._writing_paused:
-                self._inlet.wait()
+                self.inlet.wait()
             return
         item = self._protocol.next_batch()
         self._follow_protocol()
@@ -201,12 +266,14 @@ class Connection(asyncio.BufferedProtocol):
             return
         batch, acker = item
         self._pump_scheduled = True  # an answer that comes at once must neither pump nor close
-        self._inlet.put(batch, partial(self._answer, acker))
+        self.inlet.put(batch, partial(self._answer, acker))
         if not self.state.reads or self._protocol.buffered_bytes():
             self._listener.loop.call_soon(self.pump)
         else:
             self._pump_scheduled = False
             self._resume()
+            if not self.inlet.batches_in_flight:
+                self._rest_if_quiet()
 
     def _pump_measured(self) -> None:
         """Pump, and leave the loop to others when it was expensive."""
@@ -227,7 +294,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take over the peer's name and a fatal error from the protocol."""
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
-            self._inlet.source = self.source._replace(peer=identity)
+            self.inlet.source = self.source._replace(peer=identity)
         notice = getattr(self._protocol, "notice", None)
         if notice is not None:
             self._protocol.notice = None  # type: ignore[attr-defined]
@@ -243,13 +310,18 @@ class Connection(asyncio.BufferedProtocol):
         replies = acker(receipt)
         if replies and self.state.replies and not self.transport.is_closing():
             self.transport.write(replies)
-        if self._listener.refuses_by_closing and not NOT_STORED.isdisjoint(receipt.verdicts):
+        self._follow_verdicts(receipt.verdicts)
+
+    def _follow_verdicts(self, verdicts: bytes) -> None:
+        """Refuse a peer that gets no negative answers, where an entry was not stored."""
+        if self._listener.refuses_by_closing and not NOT_STORED.isdisjoint(verdicts):
             self._refuse()
 
     def _refuse(self) -> None:
         """Read no more, and close in a while: without an acknowledgement, the peer sends again."""
         if self.state in (OPEN, ENDED):
             self._stop_reading()
+            self.resting = False
             self.state = REFUSED
             self._listener.loop.call_later(REFUSAL_S, self.transport.close)
 
@@ -261,6 +333,8 @@ class Connection(asyncio.BufferedProtocol):
             self.pump()
         else:
             self._finish_if_done()
+            if not self.inlet.batches_in_flight:
+                self._rest_if_quiet()
 
     def _stop_reading(self) -> None:
         if not self._reading_paused and self.state is not LOST:
@@ -301,14 +375,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def held_bytes(self) -> int:
         """Bytes that were received and wait, mostly for the rest of a line or a frame."""
+        if self.resting:
+            return 0
         return self._protocol.buffered_bytes()
 
     @property
     def idle(self) -> bool:
         """True while nothing of this connection is on its way to the journal."""
-        return not self._inlet.batches_in_flight and not self._pump_scheduled
+        return not (self.inlet.batches_in_flight or self._pump_scheduled or self.gathered)
 
     @property
     def source(self) -> Source:
         """The peer."""
-        return self._inlet.source
+        return self.inlet.source

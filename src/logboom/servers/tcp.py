@@ -16,6 +16,7 @@ from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
+from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
 from logboom.servers.tls_link import client_name
@@ -84,10 +85,12 @@ class TcpListener:
         )
         self._connections: set[Connection] = set()
         self._unread = Unread(lambda: self._connections, self._end_unread, self._now)
-        self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        """What all connections receive into."""
+        self.gatherer = Gatherer(context.intake, context.turns, self.buffer)
         self._ending: deque[Connection] = deque()
         self._ending_scheduled = False
-        self._small_buffer = self._buffer[:SMALL_READ_BYTES]
+        self._small_buffer = self.buffer[:SMALL_READ_BYTES]
         self._generation = 0
         self._door_changed = False
 
@@ -118,7 +121,7 @@ class TcpListener:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
             ConfigError: a certificate can't be used.
         """
-        self.loop = asyncio.get_running_loop()
+        self.loop = self.gatherer.loop = asyncio.get_running_loop()
         self._report("start", f"Starting TCP server on port {self._settings.port} ({self.name})")
         for address in await self._sockets.open(lambda: Connection(self)):
             self._report("listening", f"TCP server listening on {address} ({self.name})")
@@ -164,11 +167,11 @@ class TcpListener:
 
     def receive_buffer(self, *, small: bool) -> memoryview:
         """Where the loop may receive into."""
-        return self._small_buffer if small else self._buffer
+        return self._small_buffer if small else self.buffer
 
     def received(self, size: int) -> memoryview:
         """What was received; good until the next receive."""
-        return self._buffer[:size]
+        return self.buffer[:size]
 
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""
@@ -246,9 +249,13 @@ class TcpListener:
         tokens_changed, door_changed = self._tokens_changed(), self._door_changed
         self._door_changed = False
         held: Counter[str] = Counter()
+        settings = self._settings
+        all_in_turn = tokens_changed or door_changed or settings.idle_warn_s > 0 or settings.idle_close_s > 0
         for number, connection in enumerate(list(self._connections), 1):
             if number % SWEEP_SLICE == 0:
                 yield
+            if connection.resting and not all_in_turn:
+                continue  # it holds nothing, has shown its token, and gets nothing unasked
             if size := connection.held_bytes():
                 held[connection.address] += size
             connection.send_unasked()

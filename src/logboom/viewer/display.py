@@ -68,13 +68,13 @@ def read_event(data: bytes) -> EntryEvent:
 
 
 def name_of(source: str) -> str:
-    """How a source is shown: `name-id` as `name (id)`."""
+    """Return a source as it is shown: `name-id` as `name (id)`."""
     name, dash, number = source.rpartition("-")
     return f"{name} ({number})" if dash and name and number else source
 
 
 def is_message(entry: Entry) -> bool:
-    """Whether an entry is a WebSocket message."""
+    """Return whether an entry is a WebSocket message."""
     kind, message = entry.get("type"), entry.get("message")
     return (
         isinstance(kind, str)
@@ -97,7 +97,7 @@ class Display:
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours
         self.shown = 0
-        """How many so far."""
+        """Number of entries so far."""
 
     def format(self, event: EntryEvent) -> str:
         """The entry's lines, without the last line end."""
@@ -138,12 +138,12 @@ class Display:
 
 
 def is_bad(level: str) -> bool:
-    """Whether a level is an error, or worse."""
+    """Return whether a level is an error, or worse."""
     return (severity(level) or 0) >= _ERROR
 
 
 def is_dubious(level: str) -> bool:
-    """Whether a level is a warning, or worse."""
+    """Return whether a level is a warning, or worse."""
     return (severity(level) or 0) >= _WARNING
 
 

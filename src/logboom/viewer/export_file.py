@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 WINDOW_SEQUENCES: Final = 100_000
-"""Sequences that are asked for at once: what is done can be told by them, whatever a filter leaves of it."""
+"""Sequences per request: they show the progress, however many entries a filter leaves."""
 
 SILENCE_S_MAX: Final = 120.0
 """A filter may leave nothing of gigabytes; a server that looks for longer is gone."""
 
 Progress = Callable[[int, int, int], object]
-"""Told the first sequence, the one that was reached, and the end."""
+"""Called with the first sequence, the one that was reached, and the end."""
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """Counts of what was written."""
 
     rows: int
     bytes: int
 
 
 def export_journal(export: Export, file: IO[bytes], progress: Progress) -> Exported:
-    """Write an export. Raises OSError when it can't be written, BrokenPipeError when nobody reads on."""
+    """Write an export. Raises OSError when it can't be written, BrokenPipeError when the reader has ended."""
     file.write(export.head)
     rows, size = 0, len(export.head)
     for piece in export.pieces():
@@ -93,7 +93,7 @@ async def _range(
             )
         except (KeyError, ValueError):
             raise NotReadableError(
-                f"{api.url}{path} does not tell its range: it is no Logboom server"
+                f"{api.url}{path} does not name its range: it is no Logboom server"
             ) from None
 
 

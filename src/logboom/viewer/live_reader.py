@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DELAY_S_MIN: Final = 0.25
 DELAY_S_MAX: Final = 10.0
-"""Pauses between tries to reconnect; a reader has time, but somebody watches it."""
+"""Pauses between tries to reconnect: short, since a user watches."""
 FIRST_ANSWER_S_MAX: Final = 10.0
 """Seconds for the first answer: until there is one, what listens there may be anything."""
 DOUBTS_MAX: Final = 3
@@ -22,18 +22,18 @@ DOUBTS_MAX: Final = 3
 SILENCE_S_MAX: Final = 60.0
 """The server says something every 15 s; after this long it is gone."""
 PAGE_ENTRIES_MAX: Final = 10_000
-"""Of one page: the server's limit."""
+"""Entries per page: the server's limit."""
 
 
 class LivePage(msgspec.Struct):
-    """What `/api/entries` answers."""
+    """Answer of `/api/entries`."""
 
     entries: list[msgspec.Raw]
     after: int
     """The last sequence that was looked at."""
     more: bool
     before: int | None = None
-    """What was not looked at yet stands before this one."""
+    """Position before which entries were not searched yet."""
 
 
 class _Gap(msgspec.Struct):
@@ -77,7 +77,7 @@ class LiveReader:
     Args:
         api: of the server.
         wanted: the API's filters: `level`, `source`, `listener`, `q`, `since`.
-        say: told about a server that is away, and about entries that were deleted before they could be read.
+        say: reports a server that is away, and entries that were deleted before they could be read.
     """
 
     def __init__(self, api: HttpApi, wanted: Mapping[str, str], say: Callable[[str], object]) -> None:
@@ -121,7 +121,7 @@ class LiveReader:
         return [bytes(entry) for entry in reversed(found)]
 
     async def follow(self) -> AsyncGenerator[list[bytes]]:
-        """What comes after the position, for ever. Raises `NotReadableError`."""
+        """Yield what comes after the position, without end. Raises `NotReadableError`."""
         delay_s = DELAY_S_MIN
         async with self._api.session(SILENCE_S_MAX) as session:
             while True:
@@ -138,7 +138,7 @@ class LiveReader:
                 await asyncio.sleep(delay_s)
 
     async def await_server(self, limit: int | None) -> AsyncGenerator[list[bytes]]:
-        """As `recent`, for a server that may not be there yet."""
+        """Do as `recent`, for a server that may not be there yet."""
         delay_s = DELAY_S_MIN
         while True:
             try:
@@ -192,7 +192,7 @@ class LiveReader:
                 self.position = -1
 
     async def _connected(self, session: "ClientSession") -> AsyncGenerator[list[bytes]]:
-        """What one connection brings."""
+        """Yield the entries of one connection."""
         await self._check_position(session)
         parameters = {**self._wanted, "after": str(self.position)}
         events = Events()

@@ -24,10 +24,10 @@ def write_table(
 
     Args:
         stream: where to; what it is decides how it looks.
-        headers: one a column.
+        headers: one per column.
         rows: cells of any text; see `harmless.visible`.
         numbers: the columns that are aligned to the right.
-        styles: one a row, for terminals: `red`, `yellow`, or nothing.
+        styles: one per row, for terminals: `red`, `yellow`, or nothing.
         wraps: the columns that may take several lines where the terminal is narrow; None: the last one.
     """
     rows = [[visible(cell).replace("\t", " ") for cell in row] for row in rows]

@@ -15,7 +15,7 @@ from logboom.journal import journal as module
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
 from logboom.journal.segments import Segment
-from logboom.model import Batch, Receipt, Verdict
+from logboom.model import Batch, Receipt, Source, Verdict
 from logboom.testing.crash_kit import WAIT_S, Driver, RecordingDisk, Sync, Write
 
 Open = Callable[..., Driver]
@@ -63,6 +63,22 @@ def test_a_line_is_an_envelope_around_the_entry_as_sent(open_journal: Open, data
         "source": "10.0.0.1",
         "listener": "device",
     }
+
+
+def test_entries_of_one_batch_may_have_different_sources(open_journal: Open, data_dir: Path) -> None:
+    journal = open_journal().journal
+    batch = Batch(b"\n".join(entries(4)), bytes(4), size_bytes=40)
+    batch.sources = [Source("device", peer) for peer in ("10.0.0.1", "10.0.0.2", 'a "name"', "10.0.0.1")]
+    batch.refuse([1], Verdict.FILTERED)
+    journal.submit(batch, AckLevel.SYNCED, lambda _receipt: None)
+    journal.finish()
+    (path,) = (data_dir / "journal").glob("*.jsonl")
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    assert [(line["entry"]["n"], line["source"]) for line in lines] == [
+        (0, "10.0.0.1"),
+        (2, 'a "name"'),
+        (3, "10.0.0.1"),
+    ]
 
 
 def test_receipts_come_in_the_order_of_submission_blank_ones_too(open_journal: Open) -> None:

@@ -14,6 +14,7 @@ from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.pipeline.turns import Turns
 from logboom.receivers.registry import endpoint_of, receiver
 from logboom.servers.connection import Connection
+from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import TcpListener
 from logboom.settings import TcpSettings
@@ -141,12 +142,22 @@ class Bench:
             journal=None,  # type: ignore[arg-type]
             turns=self.turns,
             connections_left=lambda: files_max - self.intake.counters.connections_open,
-            report=lambda kind, text: self.reports.append((kind, text)),
+            report=self.note,
             tokens=None,
             operations=None,  # type: ignore[arg-type]
         )
         self.listener = TcpListener(context, endpoint_of(settings).make)
-        self.listener.loop = self.loop  # type: ignore[assignment]
+        self.listener.loop = self.listener.gatherer.loop = self.loop  # type: ignore[assignment]
+
+    def note(self, kind: str, text: str) -> None:
+        """Take what is reported."""
+        self.reports.append((kind, text))
+
+    def use(self, intake: Intake) -> None:
+        """Put another intake behind the listener."""
+        self.listener.intake = intake
+        self.listener.gatherer = Gatherer(intake, self.turns, self.listener.buffer)
+        self.listener.gatherer.loop = self.loop  # type: ignore[assignment]
 
     def connect(self, peer: str = "10.0.0.1") -> tuple[Connection, FakeTransport]:
         connection = Connection(self.listener)

@@ -350,4 +350,5 @@ def test_what_only_begins_like_http_is_answered_as_any_line(make_bench: MakeBenc
     connection, transport = bench.connect()
     for piece in (b"P", b"O", b"STED by hand\n", ENTRY):
         bench.receive(connection, piece)
+    bench.settle()
     assert transport.written == INVALID + RECEIVED

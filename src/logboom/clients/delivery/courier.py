@@ -95,17 +95,16 @@ class Courier:
 
         After `close`, it stays in the spool for the next process.
         """
-        lost = self._closed and self._spool.folder is None
-        if lost or not self._spool.append((line,)):
+        spool = self._spool
+        lost = self._closed and spool.folder is None
+        if lost or not spool.append((line,)):
             with self._lock:
                 self._drop(1, _FULL)
             return
-        if self._spool.trouble is None:
+        if spool.trouble is not None:
+            self._tell_user("spool", f"can't write the spool, log entries wait in memory: {spool.trouble}")
+        elif self._told:
             self._told.discard("spool")
-        else:
-            self._tell_user(
-                "spool", f"can't write the spool, log entries wait in memory: {self._spool.trouble}"
-            )
         if not self._woken:
             self._woken = True
             self._wake()

@@ -151,10 +151,17 @@ class Spool:
             self.abandon()
         nested = self._lock._is_owned()  # noqa: SLF001 - `threading.Condition` asks as well
         with self._lock:
-            moment_us = max(self._last_us + 1, moment_us or time.time_ns() // 1000)
-            self._last_us = moment_us + len(texts) - 1
+            moment_us = moment_us or time.time_ns() // 1000
+            if moment_us <= self._last_us:
+                moment_us = self._last_us + 1
+            count = len(texts)
+            self._last_us = moment_us + count - 1
             frame = spool_frames.pack(kind, moment_us, texts, fields, place)
-            return self._put_aside(frame, len(texts)) if nested else self._put(frame, len(texts))
+            if nested:
+                return self._put_aside(frame, count)
+            while self._aside:
+                self._put(*self._aside.popleft())
+            return self._put(frame, count)
 
     def _put_aside(self, frame: bytes, count: int) -> bool:
         """Keep texts of a signal handler or a `__del__` that runs within another call: in a file of their own.
@@ -172,11 +179,6 @@ class Spool:
         return True
 
     def _put(self, frame: bytes, count: int) -> bool:
-        while self._aside:
-            self._put_now(*self._aside.popleft())
-        return self._put_now(frame, count)
-
-    def _put_now(self, frame: bytes, count: int) -> bool:
         if self._own_bytes + len(frame) > self._bytes_max:
             return False
         try:
@@ -188,7 +190,7 @@ class Spool:
                 error.errno == errno.EBADF and self._own
             ):  # the application has closed all files, as daemons do
                 self._own_bytes -= self._own.pop().size_bytes
-                return self._put_now(frame, count)
+                return self._put(frame, count)
             self.trouble = error.strerror or str(error)
             return self._put_in_memory(frame, count)
         self._own_bytes += len(frame)
@@ -209,6 +211,8 @@ class Spool:
     def _tail(self, size: int) -> FilePart | MemoryPart:
         """The part that takes more. Raises OSError: the disk can't be used, or could not be used lately."""
         tail = self._own[-1] if self._own else None
+        if isinstance(tail, FilePart) and tail.file_bytes + size <= FILE_BYTES_MAX:
+            return tail
         if self.folder is None:
             if tail is None:
                 tail = MemoryPart(self._source)
@@ -216,8 +220,6 @@ class Spool:
             return tail
         if isinstance(tail, MemoryPart) and tail.count:
             raise OSError(self.trouble)  # memory is delivered first, then the disk is tried again
-        if isinstance(tail, FilePart) and tail.file_bytes + size <= FILE_BYTES_MAX:
-            return tail
         if isinstance(tail, FilePart) and self.checkpoint is not no_checkpoint:
             tail.sync()  # what the checkpoint says is behind must be on the disk before it
         part = self._create(self.folder)
@@ -326,7 +328,7 @@ class Spool:
         """The first part that holds texts."""
         with self._lock:
             while self._aside:
-                self._put_now(*self._aside.popleft())
+                self._put(*self._aside.popleft())
             return next((part for part in (*self._adopted, *self._own) if part.count), None)
 
     def _tidy(self) -> None:

@@ -69,15 +69,15 @@ def pack(
         place: see `Frame`.
     """
     count = len(texts)
-    flag = 0
+    form = int(kind)
     if count == 1:
         data = texts[0]
     else:
         data = b"\n".join(texts)
         if data.count(b"\n") != count - 1:
-            flag = _GROUPED
+            form |= _GROUPED
             data = struct.pack(f"<{count}I", *map(len, texts)) + b"".join(texts)
-    body = _INNER.pack(kind | flag, moment_us, count, len(fields), len(place)) + fields + place + data
+    body = _INNER.pack(form, moment_us, count, len(fields), len(place)) + fields + place + data
     return _OUTER.pack(MAGIC, len(body), zlib.crc32(body)) + body
 
 

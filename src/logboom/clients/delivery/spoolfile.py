@@ -76,8 +76,9 @@ class FilePart:
         self._generation = cursor.generation
         self._ahead = cursor.offset  # up to where frames are in the queue
         self.count = 0
-        self._end = self._survey()
-        self._offset = self._ahead = min(self._offset, self._end)
+        self.file_bytes = self._survey()
+        """Size of the file."""
+        self._offset = self._ahead = min(self._offset, self.file_bytes)
         self.in_doubt = min(self.in_doubt, self.count)
 
     def _survey(self) -> int:
@@ -104,44 +105,39 @@ class FilePart:
     @property
     def size_bytes(self) -> int:
         """See `SpoolPart`."""
-        return self._end - self._offset
+        return self.file_bytes - self._offset
 
     @property
     def key(self) -> str:
         """See `SpoolPart`: the file and the position in it."""
         return f"{self._identity}-{self._generation:x}.{self._offset:x}.{self._queue.skip:x}"
 
-    @property
-    def file_bytes(self) -> int:
-        """Size of the file."""
-        return self._end
-
     def append(self, frame: bytes, count: int) -> None:
         """See `SpoolPart`. One write, unless the system takes it in pieces."""
-        written = os.pwrite(self._descriptor, frame, self._end)
+        written = os.pwrite(self._descriptor, frame, self.file_bytes)
         if written < len(frame):
             self._write_rest(memoryview(frame), written)
-        self._end += len(frame)
+        self.file_bytes += len(frame)
         self.count += count
 
     def _write_rest(self, frame: memoryview, written: int) -> None:
         try:
             while written < len(frame):
-                written += os.pwrite(self._descriptor, frame[written:], self._end + written)
+                written += os.pwrite(self._descriptor, frame[written:], self.file_bytes + written)
         except OSError:
-            os.ftruncate(self._descriptor, self._end)
+            os.ftruncate(self._descriptor, self.file_bytes)
             raise
 
     def peek(self, count_max: int, bytes_max: int) -> list[Pending]:
         """See `SpoolPart`."""
-        while self._queue.count < count_max and self._ahead < self._end:
+        while self._queue.count < count_max and self._ahead < self.file_bytes:
             if not self._read_ahead():
                 break
         return self._queue.pending(count_max, bytes_max)
 
     def _read_ahead(self) -> bool:
         """Read some frames; returns whether there were any."""
-        end = self._end  # appends go on meanwhile
+        end = self.file_bytes  # appends go on meanwhile
         data = os.pread(self._descriptor, min(READ_BYTES, end - self._ahead), self._ahead)
         size = spool_frames.frame_size(data, 0)
         if size > len(data):
@@ -188,13 +184,13 @@ class FilePart:
     @property
     def resettable(self) -> bool:
         """True when all is delivered and it is worth while to empty the file."""
-        return self._offset >= self._end >= RESET_BYTES
+        return self._offset >= self.file_bytes >= RESET_BYTES
 
     def empty(self) -> None:
         """Give the disk back what is delivered, if that is all of it. Raises OSError."""
         if self.resettable:
             os.ftruncate(self._descriptor, HEADER_BYTES)
-            self._offset = self._ahead = self._end = HEADER_BYTES
+            self._offset = self._ahead = self.file_bytes = HEADER_BYTES
             self._generation += 1
             self._write_cursor(0, self.anchor)
 

@@ -1,4 +1,4 @@
-"""Which lines belong together: stack traces, and whatever a pattern says."""
+"""Grouping of lines that belong together: stack traces, and groups that a pattern begins."""
 
 import re
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ _CONTINUED: Final = re.compile(
     rb"\s|Traceback \(most recent call|During handling of the above|The above exception was|Caused by:"
     rb"|Suppressed:|\.\.\. \d+ (more|common frames)"
 )
-"""How lines begin that belong to the one before, in the stack traces of Python, Java and their like."""
+"""Beginnings of lines that continue the line before, in stack traces of Python, Java and similar languages."""
 
 
 class Grouping(NamedTuple):
-    """How lines are told to belong together. With nothing set, none do."""
+    """Rules for lines that belong together. Without a rule, no lines do."""
 
     joins_traces: bool = False
     """Lines that begin with white space, and those of stack traces, belong to the line before."""
@@ -25,7 +25,7 @@ class Grouping(NamedTuple):
 
     @property
     def active(self) -> bool:
-        """Whether any lines belong together."""
+        """True: some lines may belong together."""
         return self.joins_traces or self.start is not None
 
 
@@ -44,7 +44,7 @@ class _Trace:
         self._open = False
 
     def continues(self, line: bytes) -> bool:
-        """Whether the line belongs to the one before."""
+        """Return whether the line belongs to the one before."""
         if self._grouping.start is not None:
             return not self._grouping.start.search(line)
         if _TRACEBACK.match(line):

@@ -61,7 +61,7 @@ class Names:
             return True
         if self._within is None or not self._within.fullmatch(name):
             return False
-        # app-2.log beside app.log may be another worker's log
+        # app-2.log next to app.log may be another worker's log
         return (
             self._accepts_numbers or sum(map(str.isdigit, name)) >= _DATE_DIGITS or not _NUMBER.search(name)
         )

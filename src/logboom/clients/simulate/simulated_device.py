@@ -22,7 +22,7 @@ BOOT: Final = (
     ("info", "WiFi connecting"),
     ("info", "WiFi connected"),
 )
-"""What a device logs before it knows the time."""
+"""Log messages of a device before it knows the time."""
 SYNCED: Final = ("info", "NTP synchronized")
 ROUTINE: Final = (
     ("info", "Pump 1 on"),
@@ -47,7 +47,7 @@ class SimulatedDevice:
         clock: the time, as the world knows it; the device knows it after the NTP sync.
         numbers: for the system's figures and the choice of messages.
         named: whether its lines have its serial in `device`, which the firmware's have not: what is one of several at
-            an address is told from the others by it.
+            an address is recognised by it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SimulatedDevice:
 
     @property
     def synced(self) -> bool:
-        """Whether the next entry comes after the NTP sync."""
+        """True: the next entry comes after the NTP sync."""
         return self._seq >= len(BOOT)
 
     def entry(self) -> bytes:
@@ -113,10 +113,10 @@ class SimulatedDevice:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceLife:
-    """What a device does beside its log entries."""
+    """Timing of a device's other actions: boot, NTP sync, heartbeats."""
 
     boot_seq: int = 1
-    """Of the first device; each further one has the next number."""
+    """Number of the first device; each further one has the next number."""
     heartbeat_s: float = 1.0
     """Idle seconds after which a heartbeat is sent."""
     heartbeats: int = 3
@@ -142,7 +142,7 @@ async def simulate_devices(
         life: boots and heartbeats.
         policy: timeouts and tries.
         report: is kept up to date; heartbeats count as lines.
-        say: gets one text a phase, told by the first device on behalf of all.
+        say: called with one text per phase, by the first device on behalf of all.
     """
 
     async def drive(index: int, delivery: Delivery) -> None:

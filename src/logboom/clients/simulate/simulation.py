@@ -1,4 +1,4 @@
-"""What the simulated senders share: load, pace, clocks and connections."""
+"""Common parts of the simulated senders: load, pace, clocks and connections."""
 
 import asyncio
 import random
@@ -15,16 +15,16 @@ from logboom.clients.wire.dialect import ConnectFailedError, Dialect
 from logboom.clients.wire.target import Target
 
 SEEDED_START: Final = datetime(2025, 11, 12, 19, 8, 58, tzinfo=UTC)
-"""Where a reproducible run's clock begins."""
+"""Start of the clock of a reproducible run."""
 STEP_S_FASTEST: Final = 0.01
-"""How far a reproducible clock goes a line, when the rate is unlimited."""
+"""Step of a reproducible clock per line, when the rate is unlimited."""
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How much a simulation sends."""
+    """Amount of what a simulation sends."""
 
     count: int = 0
     """Lines of each connection; 0: until it is cancelled."""
@@ -64,7 +64,7 @@ class Pace:
 
     @property
     def done(self) -> bool:
-        """Whether all lines were taken."""
+        """Return whether all lines were taken."""
         return self._count > 0 and self._taken >= self._count
 
     def wait_s(self) -> float:

@@ -17,7 +17,7 @@ from logboom.formats.redaction import HIDDEN, redacted_url
 from logboom.framing.tokenline import LINE_BYTES_MAX, WORD
 
 TOKEN_CHARS_MAX: Final = LINE_BYTES_MAX - len(WORD)
-"""What fits into the line that opens a TCP connection; Logboom's own have 46."""
+"""Characters that fit into the line that opens a TCP connection; Logboom's own tokens have 46."""
 
 ASKED: Final = "it may ask for a token (LOGBOOM_TOKEN, or --token)"
 DOUBTED: Final = "the token may be wrong or revoked, or has not the scope write"
@@ -37,7 +37,7 @@ def take_token(url: str, trust: Trust) -> tuple[str, Trust]:
         The URL, which may be shown then, and the trust.
 
     Raises:
-        ConfigError: the token can't be sent as it is, or nobody can tell where in the URL it ends.
+        ConfigError: the token can't be sent as it is, or its end in the URL is ambiguous.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -76,7 +76,7 @@ def shown_url(url: str) -> str:
 
 
 def http_headers(trust: Trust) -> dict[str, str]:
-    """What HTTP requests show. A name and password of a URL go as `Basic`, which proxies know as well."""
+    """Headers of HTTP requests. A name and password of a URL go as `Basic`, which proxies know as well."""
     if not trust.token:
         return {}
     if trust.user:
@@ -86,24 +86,24 @@ def http_headers(trust: Trust) -> dict[str, str]:
 
 
 def metadata(trust: Trust) -> tuple[tuple[str, str], ...]:
-    """What gRPC calls show."""
+    """Metadata of gRPC calls."""
     return (("authorization", f"Bearer {trust.token}"),) if trust.token else ()
 
 
 def opening_line(trust: Trust) -> bytes:
-    """What TCP connections begin with."""
+    """Bytes that TCP connections begin with."""
     return b"%b%b\n" % (WORD, trust.token.encode("ascii")) if trust.token else b""
 
 
 def http_refusal(status: int, trust: Trust) -> str:
-    """What 401 and 403 mean to a user."""
+    """Explain 401 and 403 to a user."""
     if status == 403:
         return "the server refuses (403): the token has not the scope for this"
     return _unknown(trust, "401")
 
 
 def grpc_refusal(code: str, trust: Trust) -> str:
-    """What UNAUTHENTICATED and PERMISSION_DENIED mean to a user."""
+    """Explain UNAUTHENTICATED and PERMISSION_DENIED to a user."""
     if code == "PERMISSION_DENIED":
         return "the server refuses (PERMISSION_DENIED): the token has not the scope write"
     return _unknown(trust, code)
@@ -122,7 +122,7 @@ def exposure(url: str, trust: Trust) -> str:
     if not trust.token or parts.scheme in SECURE_SCHEMES or _is_loopback(host):
         return ""
     return (
-        f"the token goes to {host} unencrypted, and whoever is on the way can read it; encrypted are "
+        f"the token goes to {host} unencrypted, and can be read on the way; encrypted are "
         "tcps://, capnps://, grpcs://, wss:// and https://"
     )
 

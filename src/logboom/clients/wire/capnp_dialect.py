@@ -35,7 +35,7 @@ FIELD_OF_KEY: Final[dict[str, str]] = {
     **dict.fromkeys(TIME_KEYS, "timestamp"),
     **dict.fromkeys(_SERVICE_KEYS, "serviceName"),
 }
-"""Which field a JSON object's key goes to: the document's own names, those of Python, and common synonyms."""
+"""Field for each key of a JSON object: the contract's own names, those of Python, and common synonyms."""
 
 _decode: Final = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -119,7 +119,7 @@ def fields_of(line: bytes) -> dict[str, Any]:
 def _put(fields: dict[str, Any], field: str, value: object) -> bool:
     """Set a field, unless it has no form for the value."""
     if value is None:
-        return True  # as good as absent
+        return True  # counts as absent
     if field == "level":
         number = wire_number(value)
         if number is None:

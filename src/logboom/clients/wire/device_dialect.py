@@ -23,7 +23,7 @@ class DeviceDialect(LineDialect):
 
     Args:
         boot_seq: for lines that become log entries. The default, the time in seconds, keeps the pairs of
-            `boot_seq` and `seq` of different runs apart: servers tell duplicates by them.
+            `boot_seq` and `seq` of different runs apart: servers recognise duplicates by them.
     """
 
     name: ClassVar[str] = "device"

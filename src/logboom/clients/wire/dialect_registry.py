@@ -1,4 +1,4 @@
-"""The registered dialects: one line each."""
+"""Registry of the dialects: one line each."""
 
 from typing import Final
 
@@ -10,6 +10,7 @@ from logboom.clients.wire.dialect import Dialect
 from logboom.clients.wire.gateway_dialect import GatewayDialect
 from logboom.clients.wire.grpc_dialect import GrpcDialect
 from logboom.clients.wire.http_dialect import HttpDialect
+from logboom.clients.wire.syslog_dialect import GelfDialect, SyslogDialect
 from logboom.clients.wire.target import Target, parse_target
 from logboom.clients.wire.tls_trust import SYSTEM, Trust, trust_for
 from logboom.clients.wire.websocket_dialect import WebSocketDialect
@@ -25,6 +26,8 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
     GrpcDialect.name: GrpcDialect,
     WebSocketDialect.name: WebSocketDialect,
     HttpDialect.name: HttpDialect,
+    SyslogDialect.name: SyslogDialect,
+    GelfDialect.name: GelfDialect,
 }
 """Every protocol that clients can speak, by its name."""
 
@@ -40,7 +43,7 @@ def choose(name: str | None, url: str, trust: Trust = SYSTEM) -> tuple[Dialect, 
     """Make a dialect, and read the URL in its terms.
 
     Args:
-        name: the protocol's name; None: the URL's scheme tells.
+        name: the protocol's name; None: the URL's scheme decides.
         url: the server's URL; the protocol's usual port may be left out, and a token may be its password.
         trust: what to trust, and the token to show unless the URL has one.
 

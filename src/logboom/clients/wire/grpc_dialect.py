@@ -45,9 +45,9 @@ _INFO: Final = 3
 _ENTRY_TAG: Final = b"\x0a"  # field 1 of LogBatch, length-delimited
 _TOO_LARGE: Final = "larger than max"
 _HIDDEN_END: Final = "Internal error from Core"
-"""What grpcio says when a message is written to a stream that the server has just ended, instead of the reason."""
+"""Error text of grpcio for a message to a stream that the server has just ended; the reason is missing."""
 REFUSAL_S_MAX: Final = 1.0
-"""How long a refusal may take; it is the first thing that a server does."""
+"""Time limit for a refusal, seconds: a server refuses first of all."""
 _TOKEN_CODES: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # a new connection must not wait for the back-off of an old one

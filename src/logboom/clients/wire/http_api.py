@@ -151,7 +151,7 @@ def connection_errors(url: str) -> Iterator[None]:
 
 
 async def _reason_of(response: "ClientResponse") -> str:
-    """What an answer says of itself; a proxy's page says nothing."""
+    """Return the error text of an answer; a proxy's page has none."""
     if response.content_type == "text/html":
         return ""
     text = (await response.text(errors="replace"))[:REASON_CHARS_MAX]

@@ -21,8 +21,8 @@ REPLIES_BYTES_MAX: Final = 128 << 10
 _SHOWN_BYTES: Final = 80
 _CLOSED: Final = "the server closed the connection"
 TOKEN_DOUBT_S: Final = 0.25
-"""How long a server may take to turn a connection away that shows a wrong token, or none: it says nothing, it closes.
-Nearly all servers are nearer than this, and one a client pays it once a connection."""
+"""Time for a server to close a connection with a wrong token, or none, seconds: it sends no answer.
+Nearly all servers are nearer than this, and a client waits once per connection."""
 
 
 def one_line(json_object: bytes) -> bytes:
@@ -85,7 +85,7 @@ class LineLink:
                 raise ConnectionAbortedError(f"{_CLOSED}: {DOUBTED}")
 
     async def _closes_within(self, seconds: float) -> bool:
-        """Whether the server closes the connection so soon."""
+        """Return whether the server closes the connection at once."""
         try:
             async with asyncio.timeout(seconds):
                 data = await self._reader.read(_READ_BYTES)
@@ -105,12 +105,12 @@ class LineLink:
             self._doubt = asyncio.get_running_loop().call_later(TOKEN_DOUBT_S, self._look)
 
     def _look(self) -> None:
-        """Where nothing is answered: has the server closed as soon as lines came?"""
+        """Check, for a protocol without answers, that the server has not closed the connection at the first lines."""
         if self._reader.at_eof() and not self._ended:
             self._turned_away()
 
     def _doubtful_s(self) -> float:
-        """For how long the server may still close for want of a token, seconds."""
+        """Time in which the server may still close for lack of a token, seconds."""
         if self._doubt is None or self._doubt.cancelled():
             return 0.0
         return max(0.0, self._doubt.when() - asyncio.get_running_loop().time())
@@ -184,7 +184,7 @@ class LineDialect(Dialect):
 
     schemes: ClassVar[tuple[str, ...]] = ("tcp", "tcps", "tls")
     answered: bool = False
-    """Whether a server has ever answered: then it asks for none."""
+    """True: a server has answered before, so it asks for no token."""
 
     def tell_once(self, text: str) -> None:
         """Let the user know, unless there was an answer before. These protocols have no words for a missing token."""

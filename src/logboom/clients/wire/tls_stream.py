@@ -23,11 +23,11 @@ _REASONS: Final = {
     "SSLV3_ALERT_BAD_CERTIFICATE": "the server refuses the client certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired",
 }
-"""What OpenSSL calls it, and what it means to a user."""
+"""Explanation for a user, by OpenSSL's name of the failure."""
 
 
 async def open_stream(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect, with TLS where the target's scheme says so. Raises OSError."""
+    """Connect, with TLS if the target's scheme asks for it. Raises OSError."""
     if not target.secure:
         return await asyncio.open_connection(**await connection_to(target.host, target.port))
     try:
@@ -57,7 +57,7 @@ def grpc_credentials(trust: Trust) -> Any:
 
 
 def explain(error: ssl.SSLError) -> str:
-    """What an error of TLS means, for a user."""
+    """Explain an error of TLS to a user."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = error.verify_message.rstrip(".")
         hint = (
@@ -71,7 +71,7 @@ def explain(error: ssl.SSLError) -> str:
 
 
 def explain_connecting(error: OSError) -> str:
-    """Why there is no connection; takes aiohttp's errors, whose own texts are about aiohttp."""
+    """Explain a failed connection; also takes aiohttp's errors, whose own texts are about aiohttp."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
     if isinstance(inner, ssl.SSLError):
         return explain(inner)

@@ -22,14 +22,14 @@ class Trust:
     """PEM file of this client's own certificate, for servers that want one; with `client_key`."""
     client_key: str = ""
     verify: bool = True
-    """Whether the server must prove who it is."""
+    """True: the server must have a certificate that is trusted."""
     token: str = field(default="", repr=False)
     """For servers that ask for one, encrypted or not; empty: none is shown."""
     user: str = ""
     """The name that stands before the token in a URL; empty: it stood in none."""
 
     def context(self) -> ssl.SSLContext:
-        """A client's context. Raises OSError when a file can't be used; `check` tells why."""
+        """Return a client's context. Raises OSError when a file can't be used; `check` gives the reason."""
         context = ssl.create_default_context(cafile=self.ca or None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self.verify:
@@ -80,6 +80,4 @@ def trust_for(trust: Trust, url: str) -> Trust:
 
 
 def _no_password() -> str:
-    raise OSError(
-        "the key of the client certificate has a password; a client that runs by itself can't type it"
-    )
+    raise OSError("the key of the client certificate has a password; an unattended client can't enter it")

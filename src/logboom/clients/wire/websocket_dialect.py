@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 HEARTBEAT_S: Final = 30.0
 """Seconds between two heartbeats."""
 PING_S: Final = 30.0
-"""How often a connection is probed: one whose peer has silently gone is known to be lost within 45 s."""
+"""Interval of probes: a connection whose peer is gone silently is known to be lost within 45 s."""
 INCOMING_BYTES_MAX: Final = 4 << 20
 """The largest message of another peer; four times what the contract allows them."""
 CLOSE_S_MAX: Final = 1.0
 _NO_WRITER: Final = "this token may not write"
-"""What the server answers, for ever, to whoever may only read: no fault of the messages, which would be lost."""
+"""Answer of the server to a token without the scope `write`: no fault of the messages, which must not be lost."""
 ASKS_MAX: Final = 5
 """Tries to ask a busy server. After those, messages are sent again, and may come twice: better than never."""
 ANCHOR_MARGIN_S: Final = 60.0
@@ -128,7 +128,7 @@ class WebSocketDialect(Dialect):
         self._stored.discard(payload)
 
     def is_stored(self, payload: bytes) -> bool:
-        """Whether a message, sent before, is known to be stored."""
+        """Return whether a message, sent before, is known to be stored."""
         return payload in self._stored
 
     async def connect(self, target: Target) -> "WebSocketLink":

@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from logboom.clients.wire.dialect import NO_FIELDS, Outcome, Reply, UnfitLineError, as_text
 
 MESSAGE_BYTES_MAX: Final = 1 << 20
-"""The largest message of the contract. A server disconnects whoever sends more, so it must never be sent."""
+"""Largest message of the contract. A server closes the connection on a larger one, so that is never sent."""
 
 LOG: Final = "log"
 HEARTBEAT: Final = "heartbeat"
@@ -59,7 +59,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def is_message(line: bytes) -> bool:
-    """Whether a line is a message already."""
+    """Return whether a line is a message already."""
     try:
         _decode_message(line)
     except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""`any`: one port for all stream protocols, told apart by their first bytes. Contract: docs/contracts/any.md."""
+"""`any`: one port for all stream protocols, distinguished by their first bytes. Contract: docs/contracts/any.md."""
 
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "any"`."""
 
     protocols: Annotated[
-        list[str], Meta(description="Protocols that the port takes. Empty: all that can be told apart.")
+        list[str], Meta(description="Protocols that the port takes. Empty: all that can be distinguished.")
     ] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ def _protocol(name: str) -> WireProtocol | None:
 
 RECEIVER: Final = ReceiverType(
     name="any",
-    summary="One port for the stream protocols, told apart by their first bytes",
+    summary="One port for the stream protocols, distinguished by their first bytes",
     settings=AnySettings,
     transports={Transport.TCP: Endpoint(5140, _make)},
     refusal=Refusal.HOLD,

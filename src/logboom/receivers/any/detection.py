@@ -1,4 +1,4 @@
-"""Protocols told apart by the first bytes of a connection."""
+"""Protocols distinguished by the first bytes of a connection."""
 
 import re
 from typing import Any, Final

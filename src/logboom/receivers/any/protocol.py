@@ -1,4 +1,4 @@
-"""`any`: one port for all stream protocols, told apart by their first bytes. Contract: docs/contracts/any.md."""
+"""`any`: one port for all stream protocols, distinguished by their first bytes. Contract: docs/contracts/any.md."""
 
 import re
 from collections.abc import Callable

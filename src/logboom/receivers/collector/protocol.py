@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
+from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.jsonlines import JsonLines
 from logboom.model import Acker, Batch, Receipt, Verdict
 from logboom.receivers.collector.gzipframes import GzipFrames, looks_framed
@@ -46,16 +47,17 @@ def reply(receipt: Receipt) -> bytes:
     return b"".join([table[Verdict(verdict)] for verdict in verdicts])
 
 
-class CollectorProtocol:
+class CollectorProtocol(JointLines):
     """One collector connection; its first bytes tell which of the two modes it speaks."""
 
-    __slots__ = ("_eof", "_frames_bytes_max", "_head", "_line_bytes_max", "_lines")
+    __slots__ = ("_eof", "_frames_bytes_max", "_head", "_lines", "line_bytes_max")
     name = "collector"
     fatal: str | None = None
     identity: str | None = None
+    replies = staticmethod(reply)
 
     def __init__(self, *, line_bytes_max: int = 65536, frame_bytes_max: int = 1 << 20) -> None:
-        self._line_bytes_max = line_bytes_max
+        self.line_bytes_max = line_bytes_max
         self._frames_bytes_max = frame_bytes_max
         self._head = bytearray()  # the first bytes, until the mode is known
         self._lines: JsonLines | GzipFrames | None = None
@@ -73,7 +75,7 @@ class CollectorProtocol:
         framed = looks_framed(self._head)
         if framed is None and not self._eof:
             return
-        lines = JsonLines(_DECODER, self._line_bytes_max, wants_levels=True)
+        lines = JsonLines(_DECODER, self.line_bytes_max, wants_levels=True)
         self._lines = GzipFrames(lines, self._frames_bytes_max) if framed else lines
         self._lines.feed(bytes(self._head))
         self._head.clear()
@@ -90,6 +92,29 @@ class CollectorProtocol:
         """See `model.WireProtocol`."""
         batch = self._lines.take() if self._lines is not None else None
         return None if batch is None else (batch, reply)
+
+    @property
+    def between_lines(self) -> bool:
+        """See `JointLines`. Never true for gzip frames."""
+        return isinstance(self._lines, JsonLines) and self._lines.between_lines
+
+    @classmethod
+    def join(
+        cls,
+        joints: "list[CollectorProtocol]",
+        reads: list[bytes],
+        settlement: Settlement,  # noqa: ARG003 - each line has its own answer
+    ) -> list[bool]:
+        """See `JointLines`."""
+        return [len(read) <= joint.line_bytes_max for joint, read in zip(joints, reads, strict=True)]
+
+    def leave(self) -> None:
+        """See `JointLines`."""
+
+    @staticmethod
+    def judge(lines: bytes) -> Batch | None:
+        """See `JointLines`."""
+        return ndjson.judge_all(lines, _DECODER, wants_levels=True)
 
     def data_to_send(self) -> bytes:
         """Nothing but replies."""

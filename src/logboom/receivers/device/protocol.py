@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
+from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.jsonlines import JsonLines
 from logboom.model import Acker, Batch, Receipt, Verdict
 
@@ -45,17 +46,16 @@ class _Answer:
 
     Args:
         batch: of the line.
-        before: the answer to the line before; None: there was none, or many at once.
+        before: the answer to the line before, if that was the same; None otherwise.
     """
 
-    __slots__ = ("_batch", "_before", "acked", "line", "received_ns", "settled_ns")
+    __slots__ = ("_batch", "_before", "acked", "received_ns", "settled_ns")
 
-    def __init__(self, batch: Batch, before: "_Answer | None") -> None:
+    def __init__(self, batch: Batch, before: "_Answer | Settlement | None") -> None:
         self.acked = False
         self.received_ns = self.settled_ns = 0
-        self.line = hash(batch.entries)  # the line itself, of each device of a fleet, would take memory
         self._batch: Batch | None = batch
-        self._before = before if before and before.line == self.line else None
+        self._before = before
 
     def __call__(self, receipt: Receipt) -> bytes:
         if self._batch:
@@ -70,17 +70,22 @@ class _Answer:
         return replies
 
 
-class DeviceProtocol:
+class DeviceProtocol(JointLines):
     """One device connection."""
 
-    __slots__ = ("_last", "_lines")
+    __slots__ = ("_lines", "last_answer", "last_line", "line_bytes_max")
     name = "device"
     fatal: str | None = None
     identity: str | None = None
+    replies = staticmethod(acknowledge)
 
     def __init__(self, *, line_bytes_max: int = 16384) -> None:
         self._lines = JsonLines(_DECODER, line_bytes_max)
-        self._last: _Answer | None = None
+        self.line_bytes_max = line_bytes_max
+        self.last_line = (
+            0  # the last line's hash: the line itself, of each device of a fleet, would take memory
+        )
+        self.last_answer: _Answer | Settlement | None = None  # to that line; None: many came at once
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """See `model.WireProtocol`."""
@@ -96,10 +101,38 @@ class DeviceProtocol:
         if batch is None:
             return None
         if len(batch.verdicts) > 1:
-            self._last = None
+            self.last_answer = None
             return batch, acknowledge
-        self._last = _Answer(batch, self._last)
-        return batch, self._last
+        line = hash(batch.entries)
+        self.last_answer = answer = _Answer(batch, self.last_answer if line == self.last_line else None)
+        self.last_line = line
+        return batch, answer
+
+    @property
+    def between_lines(self) -> bool:
+        """See `JointLines`."""
+        return self._lines.between_lines
+
+    @classmethod
+    def join(cls, joints: "list[DeviceProtocol]", reads: list[bytes], settlement: Settlement) -> list[bool]:
+        """See `JointLines`. A line like the one before stays out: its answer depends on when each of them came."""
+        stay = [True] * len(reads)
+        for index, (joint, read) in enumerate(zip(joints, reads, strict=True)):
+            line = hash(read)
+            if line == joint.last_line or read.endswith(b"\r") or len(read) > joint.line_bytes_max:
+                stay[index] = False
+            else:
+                joint.last_line, joint.last_answer = line, settlement
+        return stay
+
+    def leave(self) -> None:
+        """See `JointLines`."""
+        self.last_answer = None
+
+    @staticmethod
+    def judge(lines: bytes) -> Batch | None:
+        """See `JointLines`."""
+        return ndjson.judge_all(lines, _DECODER)
 
     def data_to_send(self) -> bytes:
         """Nothing: a device parses everything it reads as one ack."""

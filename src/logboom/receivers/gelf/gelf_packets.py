@@ -21,7 +21,7 @@ PENDING_BYTES_MAX: Final = 16 << 20
 """Bytes of their chunks."""
 
 _ANY_HEADER: Final = 47
-"""zlib and gzip are told apart by zlib (zlib manual, inflateInit2)."""
+"""Value for zlib, which then recognizes both headers, its own and that of gzip (zlib manual, inflateInit2)."""
 
 
 class _Pending:

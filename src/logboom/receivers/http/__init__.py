@@ -57,10 +57,15 @@ def served_too(settings: ReceiverSettings) -> list[ReceiverSettings]:
     }
     chosen = others if "all" in settings.protocols else settings.protocols
     return [
-        msgspec.convert({"protocol": name, "port": 0}, kind.settings)
+        msgspec.convert({"protocol": name, "port": 0, **_over_http(kind)}, kind.settings)
         for name, kind in others.items()
         if name in chosen and not (kind.extra and is_missing(kind.extra))
     ]
+
+
+def _over_http(kind: ReceiverType) -> dict[str, str]:
+    """Return the setting that chooses HTTP, for types that have other transports, too."""
+    return {"transport": Transport.HTTP.value} if len(kind.transports) > 1 else {}
 
 
 def _make(_settings: HttpSettings) -> Sequence[HttpRoute]:
