@@ -1,7 +1,6 @@
 """Libraries of PyPI that send over HTTP and gRPC: OpenTelemetry, Elasticsearch, Loki, Splunk."""
 
 import json
-import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path

@@ -13,7 +13,6 @@ OTHER_NAMES = {
     "formats/redaction.py": "schemes of URLs",
     "receivers/any/detection.py": "protocols that can be recognised by their first bytes",
     "prove/follow.py": "protocols of clients that follow files",
-    "receivers/any/detection.py": "protocols whose first bytes differ, in the order of the attempts",
 }
 """Modules whose literals list other things, some of which are called like a receiver."""
 NAMES_MAX = 2
