@@ -23,7 +23,7 @@ from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, HttpRoute, WholeBody
 from logboom.receivers.outward import Storage
 from logboom.settings import ListenerSettings, ReceiverSettings
-from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
+from tests.kit.app_kit import run_scenario
 from tests.kit.app_thread import AppThread
 
 BODY_BYTES_MAX = 1000
@@ -212,14 +212,3 @@ def test_a_client_stores_what_its_broker_sends_and_comes_back(tmp_path: Path) ->
     acks, stored = run_scenario(scenario())
     assert acks == [b"ack\n", b"ack\n"]
     assert stored == 2
-
-
-def test_a_short_trouble_of_the_disk_is_waited_for_and_a_long_one_refused(tmp_path: Path) -> None:
-    disk = FailingDisk()
-    with AppThread(tmp_path, ("shout",), disk) as app:
-        disk.failing = True
-        status, text = ask(app, "shout", "POST", "/shout/a", b"one")
-        assert (status, text) == (503, b"no: storage unavailable")
-        disk.failing = False
-        assert ask(app, "shout", "POST", "/shout/a", b"two") == (202, b"stored 1")
-    assert [b'"?two"' in line or b'"!two"' in line for line in journal_lines(tmp_path)] == [True]

@@ -69,5 +69,5 @@ def test_one_whose_extra_is_missing_is_left_out_of_all(monkeypatch: pytest.Monke
 
 
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="--with: found 'pigeon', expected all, or some of capnp, "):
+    with pytest.raises(ConfigError, match="--with: found 'pigeon', expected all, or some of any, beats, "):
         settings(monkeypatch, "--with=pigeon")
