@@ -9,6 +9,7 @@ MODULES: Final = {
     "alerts": ("apprise",),
     "capnp": ("capnp",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
+    "regex": ("re2",),
     "tls": ("cryptography",),
 }
 """The modules that an extra must provide. Outputs check theirs when they connect."""
