@@ -17,12 +17,12 @@ from logboom.journal import index, recovery, sums, writer
 from logboom.journal.audit import accept, audit
 from logboom.journal.lines import is_good_line
 from logboom.journal.manifest import MANIFEST_NAME
-from logboom.journal.matching import Filter
 from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair
-from logboom.journal.search import Search
 from logboom.journal.segments import list_segments
 from logboom.journal.verify import Finding, verify
+from logboom.query.matching import Filter
+from logboom.query.search import Search
 from logboom.testing.crash_kit import Driver, entry_of
 
 ENTRIES = [b'{"n":%d,"msg":"%b*J*"}' % (number, b"J" * (number % 7 * 9)) for number in range(60)]

@@ -5,8 +5,8 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logboom.journal.matching import TEXT_CHARS_MAX
-from logboom.journal.texts import SearchText
+from logboom.query.matching import TEXT_CHARS_MAX
+from logboom.query.text_search import SearchText
 
 TEXTS = st.text(
     st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from('":= \\/{}.,\n\taB1')),

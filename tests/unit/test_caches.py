@@ -24,7 +24,12 @@ OWN_NAMES = {
     "clients/counting.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
-    "journal/series.py": {"earliest", "intervals", "latest", "values"},  # `KeptSteps` counts a part's length
+    "query/series_reader.py": {
+        "earliest",
+        "intervals",
+        "latest",
+        "values",
+    },  # `StepCache` counts a part's length
     "ops/alerts/rules.py": {"_restarts", "_seen"},  # names of listeners and outputs
     "ops/oplog.py": {"_paid_until"},  # kinds of lines
     "ops/sources.py": {"_deaf_until"},  # names of listeners

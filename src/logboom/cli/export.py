@@ -124,8 +124,8 @@ def _reading(
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """Return the function that writes the export into a file."""
     from logboom.clients import exporting
-    from logboom.journal.exporting import Export
-    from logboom.journal.steps import Places
+    from logboom.query.exporter import Export
+    from logboom.query.steps import Places
 
     if isinstance(place, Path):
         made = Export(Places(place), query.wanted, form, columns=query.columns)

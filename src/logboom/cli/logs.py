@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from logboom.clients.recent import Row
-    from logboom.journal.matching import Filter
+    from logboom.query.matching import Filter
 
 LIMIT_DEFAULT: Final = 50
 

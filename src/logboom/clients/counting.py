@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from logboom.formats.records import SENDER_KEYS, reading_of, records_of, sender
-from logboom.journal.facts import level_names, read_facts
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
-from logboom.journal.steps import Places
 from logboom.model import Record
+from logboom.query.entry_facts import level_names, read_facts
+from logboom.query.matching import Filter, Matcher
+from logboom.query.steps import Places
 
 SOURCES_MAX: Final = 10_000
 """Sources counted one by one: senders choose their names, which must not fill the memory."""

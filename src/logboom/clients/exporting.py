@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from logboom.clients.http_api import HttpApi, NotReadableError
-from logboom.journal.exporting import Export
+from logboom.query.exporter import Export
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession

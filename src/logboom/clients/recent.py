@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from logboom.errors import StorageError
 from logboom.formats.records import sender
 from logboom.formats.sent import sent_message
-from logboom.journal.matching import Filter, Found
-from logboom.journal.search import Search
 from logboom.model import Record
+from logboom.query.matching import Filter, Found
+from logboom.query.search import Search
 
 
 class Row(NamedTuple):

@@ -8,7 +8,6 @@ from logboom.clients.recent import Row
 from logboom.errors import ConfigError, OutputError
 from logboom.formats.levels import name, severity
 from logboom.formats.times import parse_time
-from logboom.journal.matching import Filter
 from logboom.outputs.redis_clients import (
     NATIVE_SCHEMES,
     REST_SCHEMES,
@@ -17,6 +16,7 @@ from logboom.outputs.redis_clients import (
     make_client,
     scheme,
 )
+from logboom.query.matching import Filter
 
 GLOBAL: Final = "recent_logs:global"
 KEEPS: Final = 1000

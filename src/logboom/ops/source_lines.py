@@ -11,9 +11,9 @@ from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_KEYS, records_of, sender
 from logboom.formats.sent import sent_message
-from logboom.journal.facts import FACT_KEYS
 from logboom.journal.reader import Block
 from logboom.model import Record
+from logboom.query.entry_facts import FACT_KEYS
 from logboom.remembered import Remembered
 
 MESSAGE_CHARS_MAX: Final = 200

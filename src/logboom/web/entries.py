@@ -10,11 +10,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
-from logboom.journal.search import Page, Search
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
 from logboom.protocols.jsonlines import JsonLines
+from logboom.query.search import Page, Search
 from logboom.web.bodies import BodyError, EntryLines, Unpacking, check_bad
 from logboom.web.query import PageQuery, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of

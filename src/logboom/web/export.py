@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from logboom.journal.exporting import Export, Piece
 from logboom.pipeline.intake import Limit
+from logboom.query.exporter import Export, Piece
 from logboom.web.query import ExportQuery, export_query
 from logboom.web.site import SITE, Site
 from logboom.web.volume import places_of

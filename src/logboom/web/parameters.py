@@ -5,7 +5,7 @@ from typing import Any, Final
 import logboom.web.query as q
 from logboom.formats.csv_rows import COLUMNS_MAX
 from logboom.formats.levels import SEVERITY
-from logboom.journal.matching import TEXT_CHARS_MAX
+from logboom.query.matching import TEXT_CHARS_MAX
 
 SEQUENCE_MAX: Final = 10**18 - 1
 """The largest number that `before` and `after` take: 18 digits."""

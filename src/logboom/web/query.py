@@ -11,8 +11,8 @@ from logboom.formats.buckets import MICROSECONDS, Buckets, buckets_of, microseco
 from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns
-from logboom.journal.exporting import columns_of
-from logboom.journal.matching import TEXT_CHARS_MAX, Filter
+from logboom.query.exporter import columns_of
+from logboom.query.matching import TEXT_CHARS_MAX, Filter
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 10_000

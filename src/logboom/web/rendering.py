@@ -7,7 +7,7 @@ import msgspec
 
 from logboom.formats.csv_rows import header, record_rows
 from logboom.formats.sent import sent_message
-from logboom.journal.matching import Found
+from logboom.query.matching import Found
 
 
 class _Head(msgspec.Struct, gc=False):

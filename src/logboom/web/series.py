@@ -9,9 +9,9 @@ import msgspec
 from aiohttp import web
 
 from logboom.formats.buckets import MICROSECONDS
-from logboom.journal.matching import Filter
-from logboom.journal.numbers import find_fields
-from logboom.journal.series import Point, SeriesReader
+from logboom.query.field_discovery import find_fields
+from logboom.query.matching import Filter
+from logboom.query.series_reader import Point, SeriesReader
 from logboom.web.query import SpanQuery, fields_query, series_query
 from logboom.web.site import SITE, Site
 from logboom.web.volume import places_of

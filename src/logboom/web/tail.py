@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import JournalReader
-from logboom.journal.search import Search
 from logboom.pipeline.intake import Limit
+from logboom.query.matching import Filter, Matcher
+from logboom.query.search import Search
 from logboom.web.query import tail_query
 from logboom.web.rendering import json_of
 from logboom.web.site import SITE, TAILS_MAX, Site

@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from logboom.formats.buckets import MICROSECONDS
-from logboom.journal.steps import Places
-from logboom.journal.volume import VolumeCounter
+from logboom.query.steps import Places
+from logboom.query.volume_counter import VolumeCounter
 from logboom.web.query import SpanQuery, volume_query
 from logboom.web.site import SITE, Site
 

@@ -18,8 +18,8 @@ from logboom.clients import counting
 from logboom.clients.counting import OTHERS, SourceCounts, count_sources
 from logboom.formats.levels import severity
 from logboom.formats.records import sender
-from logboom.journal.matching import Filter
-from logboom.journal.search import Search
+from logboom.query.matching import Filter
+from logboom.query.search import Search
 from logboom.testing.output_kit import sample_entries, write_journal
 
 ODD = [

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from logboom.cli import app
 from logboom.clients import redislogs
 from logboom.errors import ConfigError, OutputError
-from logboom.journal.matching import Filter
 from logboom.outputs import redis_clients
+from logboom.query.matching import Filter
 
 pytest.importorskip("upstash_redis")
 

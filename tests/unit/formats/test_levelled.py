@@ -8,7 +8,7 @@ import pytest
 from logboom.formats.entry_level import level_of
 from logboom.formats.levelled import LevelledLines
 from logboom.formats.records import records_of
-from logboom.journal.facts import count_levels, level_names, read_levels
+from logboom.query.entry_facts import count_levels, level_names, read_levels
 
 PINO = {"level": 30, "time": 1770101530123, "pid": 7, "hostname": "h", "msg": "m"}
 ENTRIES: list[dict[str, Any]] = [

@@ -6,7 +6,7 @@ import pytest
 from multidict import MultiDict
 
 from logboom.formats.levels import severity
-from logboom.journal.matching import Filter
+from logboom.query.matching import Filter
 from logboom.web.query import QueryError, page_query, tail_query
 
 

@@ -3,8 +3,8 @@ import io
 import json
 
 from logboom.formats.csv_rows import COLUMNS
-from logboom.journal.matching import Found
 from logboom.model import Record
+from logboom.query.matching import Found
 from logboom.web.rendering import csv_of, json_lines, json_of
 
 ENTRY = b'{"message":"say \\"x\\",\\n2","big":1e400,\r"temp":24.10}'

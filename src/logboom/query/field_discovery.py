@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block, moment_of
-from logboom.journal.steps import Places
+from logboom.query.matching import Filter, Matcher
+from logboom.query.steps import Places
 
 FIELDS_MAX: Final = 100
 """Fields that are told; nobody picks from a longer list."""

@@ -5,9 +5,9 @@ from collections.abc import Generator, Sequence
 from typing import Final, NamedTuple
 
 from logboom.formats.csv_rows import COLUMN_CHARS_MAX, COLUMNS, COLUMNS_MAX, csv_rows, header
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
-from logboom.journal.steps import Places
+from logboom.query.matching import Filter, Matcher
+from logboom.query.steps import Places
 
 FORMATS: Final = ("csv", "jsonl")
 

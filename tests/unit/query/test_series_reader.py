@@ -10,16 +10,16 @@ import pytest
 from logboom.formats.buckets import Buckets, buckets_of, microseconds
 from logboom.formats.records import numeric_fields
 from logboom.formats.times import iso_from_ns
-from logboom.journal import numbers as numbers_module
 from logboom.journal import segments as segments_module
-from logboom.journal import series as series_module
 from logboom.journal.index import rebuild_index
-from logboom.journal.matching import Filter
-from logboom.journal.numbers import find_fields
-from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.journal.series import Series, SeriesReader
-from logboom.journal.steps import Places, Step
+from logboom.query import field_discovery as discovery_module
+from logboom.query import series_reader as series_module
+from logboom.query.field_discovery import find_fields
+from logboom.query.matching import Filter
+from logboom.query.search import Search
+from logboom.query.series_reader import Series, SeriesReader
+from logboom.query.steps import Places, Step
 
 START_S = 1_762_974_480
 FIELDS = ("temp", "rh", "irradiance", "system.heap", "a.b", "n")
@@ -230,10 +230,10 @@ def test_fields_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         tmp_path / "j", [(number, {f"f{number}": 1, "x" * 200: 2, "v": 3}) for number in range(300)]
     )
     found = find_fields(places, Filter())
-    assert len(found.fields) == numbers_module.FIELDS_MAX
+    assert len(found.fields) == discovery_module.FIELDS_MAX
     assert found.fields[0].name == "v"
     assert all(len(field.name) < 200 for field in found.fields)
-    monkeypatch.setattr(numbers_module, "READ_BYTES_MAX", 5000)
+    monkeypatch.setattr(discovery_module, "READ_BYTES_MAX", 5000)
     few = find_fields(places, Filter())
     assert few.before is not None
     assert 0 < few.fields[0].count < 300

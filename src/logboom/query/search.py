@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.journal.matching import Filter, Found, Matcher
 from logboom.journal.reader import moment_of
-from logboom.journal.steps import Places
 from logboom.journal.writer import Committed
+from logboom.query.matching import Filter, Found, Matcher
+from logboom.query.steps import Places
 
 PAGE_BYTES_MAX: Final = 8 << 20
 """Bytes of entries on one page: entries may have a megabyte each, a page's number of them is no bound."""

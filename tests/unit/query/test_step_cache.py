@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from logboom.formats.buckets import microseconds
-from logboom.journal import kept as kept_module
 from logboom.journal import segments as segments_module
-from logboom.journal.kept import PART_SIZE, KeptSteps
-from logboom.journal.matching import Filter, Matcher
-from logboom.journal.search import Search
-from logboom.journal.steps import Places, Step
+from logboom.query import step_cache as cache_module
+from logboom.query.matching import Filter, Matcher
+from logboom.query.search import Search
+from logboom.query.step_cache import PART_SIZE, StepCache
+from logboom.query.steps import Places, Step
 from logboom.testing.output_kit import write_journal
 
 COUNT = 600
@@ -68,7 +68,7 @@ class World:
 
     def ask(
         self,
-        kept: KeptSteps[Sequences],
+        kept: StepCache[Sequences],
         text: str = "",
         steps_max: int = 10_000,
         since: str = "",
@@ -93,7 +93,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_each_step_is_read_once_but_the_newest(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    kept = StepCache[Sequences](world.places, 10_000)
     assert world.ask(kept) == list(range(COUNT))
     steps = world.reads
     assert len(steps) > 10
@@ -106,7 +106,7 @@ def test_a_query_gets_to_its_end_whatever_the_room(world: World) -> None:
     """As a page that asks until all is counted: each time, little can be read that was not kept."""
     world.merges_well = True
     steps = len(list(world.places.steps_back(0, COUNT)))
-    kept, queries = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE)), 0
+    kept, queries = StepCache[Sequences](world.places, 5 * (10 + PART_SIZE)), 0
     while world.ask(kept, steps_max=4) != list(range(COUNT)):
         queries += 1
         assert queries <= steps
@@ -119,7 +119,7 @@ def test_a_query_gets_to_its_end_whatever_the_room(world: World) -> None:
 
 def test_a_time_range_that_ends_within_merged_steps_is_exact_and_gets_to_its_end(world: World) -> None:
     world.merges_well = True
-    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
+    kept = StepCache[Sequences](world.places, 5 * (10 + PART_SIZE))
     world.ask(kept)
     [record] = [one.record for one in Search(world.places.folder).forward(Filter(), 1, start=100).found]
     for times, wanted in (
@@ -136,7 +136,7 @@ def test_a_time_range_that_ends_within_merged_steps_is_exact_and_gets_to_its_end
 
 def test_steps_of_an_older_time_are_kept_as_well(world: World) -> None:
     """What is newer than the time range that is asked for makes room."""
-    kept = KeptSteps[Sequences](world.places, 5 * (10 + PART_SIZE))
+    kept = StepCache[Sequences](world.places, 5 * (10 + PART_SIZE))
     world.ask(kept)
     [record] = [one.record for one in Search(world.places.folder).forward(Filter(), 1, start=40).found]
     for _ in range(2):
@@ -148,18 +148,18 @@ def test_only_the_end_of_the_newest_segment_is_read_again(tmp_path: Path, world:
     folder = tmp_path / "many"
     write_journal(folder, [b'{"n":%d}' % number for number in range(COUNT)], segment_lines=90)
     world.places = Places(folder / "journal")
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    kept = StepCache[Sequences](world.places, 10_000)
     for _ in range(2):
         assert world.ask(kept) == list(range(COUNT))
     assert len(world.reads) == 1
 
 
-def _runs(kept: KeptSteps[Sequences]) -> list[Any]:
+def _runs(kept: StepCache[Sequences]) -> list[Any]:
     return [run for picture in kept._pictures.values() for run in picture.runs.values()]
 
 
 def test_filters_are_told_apart(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    kept = StepCache[Sequences](world.places, 10_000)
     world.ask(kept)
     for _ in range(2):
         assert world.ask(kept, "7") == [number for number in range(COUNT) if "7" in str(number)]
@@ -167,7 +167,7 @@ def test_filters_are_told_apart(world: World) -> None:
 
 
 def test_who_stops_goes_on_from_there(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    kept = StepCache[Sequences](world.places, 10_000)
     some = world.ask(kept, steps_max=4)
     assert some == list(range(some[0], COUNT))
     first = world.reads
@@ -177,7 +177,7 @@ def test_who_stops_goes_on_from_there(world: World) -> None:
 
 
 def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 50)
+    kept = StepCache[Sequences](world.places, 50)
     for _ in range(3):
         assert world.ask(kept) == list(range(COUNT))
         assert world.progress == 1
@@ -187,7 +187,7 @@ def test_the_newest_are_kept_when_there_is_no_room_for_all(world: World) -> None
 
 def test_the_picture_that_was_asked_for_least_lately_makes_room(world: World) -> None:
     steps = len(list(world.places.steps_back(0, COUNT)))
-    kept = KeptSteps[Sequences](world.places, (steps + 2) * (10 + PART_SIZE))
+    kept = StepCache[Sequences](world.places, (steps + 2) * (10 + PART_SIZE))
     for text in ("1", "2"):
         world.ask(kept, text)
     world.ask(kept, "2")
@@ -199,8 +199,8 @@ def test_the_picture_that_was_asked_for_least_lately_makes_room(world: World) ->
 
 
 def test_pictures_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_module, "PICTURES_MAX", 3)
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    monkeypatch.setattr(cache_module, "PICTURES_MAX", 3)
+    kept = StepCache[Sequences](world.places, 10_000)
     for text in "12345":
         world.ask(kept, text)
     for text, was_kept in (("5", True), ("4", True), ("3", True), ("1", False)):
@@ -211,9 +211,9 @@ def test_pictures_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_room_of_a_picture_that_is_forgotten_is_free_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_module, "PICTURES_MAX", 1)
+    monkeypatch.setattr(cache_module, "PICTURES_MAX", 1)
     steps = len(list(world.places.steps_back(0, COUNT)))
-    kept = KeptSteps[Sequences](world.places, steps * (10 + PART_SIZE))
+    kept = StepCache[Sequences](world.places, steps * (10 + PART_SIZE))
     for text in ("", "1", "", "1"):
         world.ask(kept, text)
         assert len(world.reads) == steps
@@ -223,14 +223,14 @@ def test_the_room_of_a_picture_that_is_forgotten_is_free_again(
 
 def test_steps_without_a_match_take_little_room(world: World) -> None:
     steps = len(list(world.places.steps_back(0, COUNT)))
-    kept = KeptSteps[Sequences](world.places, steps)
+    kept = StepCache[Sequences](world.places, steps)
     world.ask(kept, "no entry has this")
     world.ask(kept, "no entry has this")
     assert len(world.reads) == 1
 
 
 def test_what_could_not_be_read_whole_is_not_kept(world: World) -> None:
-    kept = KeptSteps[Sequences](world.places, 10_000)
+    kept = StepCache[Sequences](world.places, 10_000)
     path = next(world.places.folder.glob("*.jsonl"))
     aside, seen = path.with_suffix(".aside"), list[int]()
     for part, _ in kept.back(Filter(), "", world.read):

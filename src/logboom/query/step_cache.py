@@ -13,8 +13,8 @@ from heapq import heapify, heappop, heappush
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
-from logboom.journal.matching import Filter, Matcher
-from logboom.journal.steps import Places, Step
+from logboom.query.matching import Filter, Matcher
+from logboom.query.steps import Places, Step
 
 PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
@@ -176,7 +176,7 @@ class _Range(NamedTuple):
         return min((self.end - sequence) / (self.end - self.start), 0.999)
 
 
-class KeptSteps(Generic[P]):
+class StepCache(Generic[P]):
     """Aggregates of a journal's steps, newest first. Any number of threads may ask.
 
     Args:

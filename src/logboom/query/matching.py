@@ -10,10 +10,10 @@ from logboom.formats.entry_level import level_of
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sender
-from logboom.journal.facts import are_from, level_names, read_facts, read_levels
 from logboom.journal.reader import Block
-from logboom.journal.texts import PLAIN, SearchText
 from logboom.model import Record
+from logboom.query.entry_facts import are_from, level_names, read_facts, read_levels
+from logboom.query.text_search import PLAIN, SearchText
 
 TEXT_CHARS_MAX: Final = 256
 """Longest text to be searched for; its pattern grows with it, and nobody types more."""
@@ -32,7 +32,7 @@ class Filter(NamedTuple):
     """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
-    """What stands in the entry's JSON, or is a field of it as `name=value` (`texts.SearchText`)."""
+    """What stands in the entry's JSON, or is a field of it as `name=value` (`text_search.SearchText`)."""
     since: str = ""
     """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.formats.records import records_of
-from logboom.journal.facts import count_levels, level_names, read_levels
-from logboom.journal.kept import KeptSteps
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block
-from logboom.journal.steps import Places, Step, step_data
+from logboom.query.entry_facts import count_levels, level_names, read_levels
+from logboom.query.matching import Filter, Matcher
+from logboom.query.step_cache import StepCache
+from logboom.query.steps import Places, Step, step_data
 from logboom.remembered import Remembered
 
 CELLS_MAX: Final = 100_000
@@ -120,7 +120,7 @@ class VolumeCounter:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._kept: KeptSteps[_Counted] = KeptSteps(places, CELLS_MAX)
+        self._kept: StepCache[_Counted] = StepCache(places, CELLS_MAX)
 
     def count(self, wanted: Filter, buckets: Buckets, give_up: Callable[[], bool] = lambda: False) -> Volume:
         """Count what matches.

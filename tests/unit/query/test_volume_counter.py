@@ -13,14 +13,14 @@ from logboom.formats.levels import severity
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal import segments as segments_module
-from logboom.journal import volume as volume_module
 from logboom.journal.index import rebuild_index
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import JournalReader
-from logboom.journal.search import Search
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.journal.steps import Places, Step
-from logboom.journal.volume import LEVELS_MAX, OTHERS, VolumeCounter
+from logboom.query import volume_counter as volume_module
+from logboom.query.matching import Filter, Matcher
+from logboom.query.search import Search
+from logboom.query.steps import Places, Step
+from logboom.query.volume_counter import LEVELS_MAX, OTHERS, VolumeCounter
 from logboom.testing.output_kit import FIRST_NS, sample_entries
 
 COUNT = 2000

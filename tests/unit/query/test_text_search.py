@@ -2,7 +2,7 @@
 
 import pytest
 
-from logboom.journal.texts import SearchText
+from logboom.query.text_search import SearchText
 
 FOUND = [
     ('"temp":19.75', '{"id":"e46","temp":19.75}'),

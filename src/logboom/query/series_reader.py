@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from logboom.formats.buckets import Buckets, microseconds
 from logboom.formats.records import sender
-from logboom.journal.kept import KeptSteps
-from logboom.journal.matching import Filter, Matcher
-from logboom.journal.measures import Measures
-from logboom.journal.steps import Places, Step
+from logboom.query.field_values import Measures
+from logboom.query.matching import Filter, Matcher
+from logboom.query.step_cache import StepCache
+from logboom.query.steps import Places, Step
 
 BLOCK_BYTES: Final = 128 << 10
 """Decoding and adding up a block holds the interpreter for about a millisecond."""
@@ -102,7 +102,7 @@ class SeriesReader:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._kept: KeptSteps[_Part] = KeptSteps(places, VALUES_MAX)
+        self._kept: StepCache[_Part] = StepCache(places, VALUES_MAX)
 
     def read(
         self,

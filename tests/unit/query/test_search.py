@@ -10,10 +10,10 @@ import pytest
 from logboom.formats.levels import severity
 from logboom.formats.records import records_of, sender
 from logboom.formats.times import iso_from_ns
-from logboom.journal.matching import Filter, Matcher
 from logboom.journal.reader import Block, JournalReader
-from logboom.journal.search import PAGE_BYTES_MAX, Page, Search
 from logboom.model import Record
+from logboom.query.matching import Filter, Matcher
+from logboom.query.search import PAGE_BYTES_MAX, Page, Search
 from logboom.testing.output_kit import FIRST_NS, sample_entries, write_journal
 
 FIRST = 20
