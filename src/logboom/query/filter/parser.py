@@ -1,4 +1,4 @@
-"""The grammar of queries, and the parser that makes conditions of them.
+r"""The grammar of queries, and the parser that makes conditions of them.
 
     query   = [ any ]
     any     = all { "or" all }
@@ -76,12 +76,6 @@ def parse(query: str) -> Condition:
         FilterError: it can't be read; names the place, and what was expected there.
     """
     try:
-        if len(query) > QUERY_CHARS_MAX:
-            raise FilterError(
-                f"found {len(query)} characters, expected {QUERY_CHARS_MAX} at most", QUERY_CHARS_MAX
-            )
-        if _SEPARATOR in query:
-            raise FilterError("found a NUL character, which no text can have", query.index(_SEPARATOR))
         return _Parser(query).parse()
     except FilterError as error:
         raise FilterError(error.text, error.position, query) from None
@@ -96,6 +90,7 @@ class _Parser:
         self._terms = 0
 
     def parse(self) -> Condition:
+        self._check_text()
         self._skip()
         if self._at_end():
             return EVERYTHING
@@ -103,6 +98,13 @@ class _Parser:
         if not self._at_end():
             raise self._error("found a closing parenthesis without an opening one")
         return found
+
+    def _check_text(self) -> None:
+        size, nul = len(self._query), self._query.find(_SEPARATOR)
+        if size > QUERY_CHARS_MAX:
+            raise FilterError(f"found {size} characters, expected {QUERY_CHARS_MAX} at most", QUERY_CHARS_MAX)
+        if nul >= 0:
+            raise FilterError("found a NUL character, which no text can have", nul)
 
     # --- structure ---
 
@@ -185,7 +187,7 @@ class _Parser:
             if self._peek() == "~":
                 return Somewhere(self._regex())
             if self._peek() == '"':
-                return Somewhere(Contains(self._folded(self._phrase())))
+                return Somewhere(Contains(fold(self._phrase())))
             pattern = self._pattern(self._bare())
             return EVERYTHING if pattern is None else Somewhere(pattern)
         operator = self._query[self._place]
@@ -228,7 +230,7 @@ class _Parser:
             self._place += 1
             return self._whole_value()
         if first == '"':
-            phrase = self._folded(self._phrase())
+            phrase = fold(self._phrase())
             return Equals(phrase) if name in ("source", "listener") else Contains(phrase)
         start, text = self._place, self._bare()
         between = _RANGE.fullmatch(text)
@@ -285,7 +287,7 @@ class _Parser:
 
     def _whole_value(self) -> Equals:
         if self._peek_or_space() == '"':
-            return Equals(self._folded(self._phrase()))
+            return Equals(fold(self._phrase()))
         text = self._bare()
         return Equals(fold(text), number_of(text))
 
@@ -313,9 +315,6 @@ class _Parser:
         self._place = end
         self._check_end()
         return _unescaped(self._query[start + 1 : end - 1])
-
-    def _folded(self, phrase: str) -> str:
-        return fold(phrase)
 
     def _check_end(self) -> None:
         """Make sure that a quoted text is followed by a blank, a parenthesis or the end."""
