@@ -15,7 +15,7 @@ RUNS   ?= 20000
 # One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
-.PHONY: help run test check format fuzz bench dist lock docs clean audit
+.PHONY: help run test coverage check format fuzz bench dist lock docs clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,11 @@ run: $(STAMPS)/.run $(UPLOT)  ## make the environment, then start the server (AR
 
 test: $(STAMPS)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: $(STAMPS)/.test $(UPLOT)  ## run every test, then list the lines that none reaches; fails below 90 %
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS); tests=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
 
 check: $(STAMPS)/.test  ## lint, types, layers, generated docs, vulnerabilities
 	@$(BIN)/ruff check

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from grpc import aio  # type: ignore[import-untyped]
 
-from logboom.clients.grpc import GrpcDialect
+from logboom.clients.wire.grpc_dialect import GrpcDialect
 
 UNARY: Final = "/logservice.LogService/LogMessage"
 STREAM: Final = "/logservice.LogService/LogStream"

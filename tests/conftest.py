@@ -9,14 +9,16 @@ from hypothesis import HealthCheck, settings
 from tests.kit.postgres_kit import find_binaries
 from tests.kit.services import find_program, give_up
 
-settings.register_profile(
-    "logboom",
-    deadline=None,
-    max_examples=400,
-    derandomize=bool(os.environ.get("CI")),
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("logboom")
+for name, examples in (("quick", 60), ("deep", 1000)):
+    settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        derandomize=bool(os.environ.get("CI")),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("quick")
+"""`make test ARGS=--hypothesis-profile=deep` tries harder: a property test then takes up to half a minute."""
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from bench.subjects.base import HOST, Server, Subject
 from bench.subjects.empty_grpc import EmptyGrpc
 from bench.subjects.listener import LogboomListener
 from bench.trial import Trial, run_trial, trial_directory
-from logboom.clients.capnp import CapnpDialect
+from logboom.clients.wire.capnp_dialect import CapnpDialect
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas
 

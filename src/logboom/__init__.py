@@ -3,7 +3,7 @@
 TYPE_CHECKING = False  # as in `typing`, whose import the quickest commands do without
 
 if TYPE_CHECKING:
-    from logboom.clients.handler import LogboomHandler
+    from logboom.clients.handler.logging_handler import LogboomHandler
 
     __version__: str
 
@@ -13,7 +13,7 @@ __all__ = ["LogboomHandler", "__version__"]
 def __getattr__(name: str) -> object:
     """What is looked up when somebody asks: either costs more than the rest of the start."""
     if name == "LogboomHandler":
-        from logboom.clients.handler import LogboomHandler  # noqa: PLC0415
+        from logboom.clients.handler.logging_handler import LogboomHandler  # noqa: PLC0415
 
         return LogboomHandler
     if name != "__version__":

@@ -34,7 +34,7 @@ from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Service, Supervised, supervise
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
-from logboom.outputs.service import OutputService
+from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog

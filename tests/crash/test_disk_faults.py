@@ -124,7 +124,7 @@ def test_new_entries_are_refused_below_the_free_space_floor(tmp_path: Path) -> N
                 break
             disk_settles()
         assert b"received" in answer
-    assert "make room" in server.log.getvalue()
+    assert "free some space" in server.log.getvalue()
 
 
 def disk_settles() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]
 import pytest
 
-from logboom.clients.capnp import CapnpDialect
-from logboom.clients.grpc import METHOD, GrpcDialect
+from logboom.clients.wire.capnp_dialect import CapnpDialect
+from logboom.clients.wire.grpc_dialect import METHOD, GrpcDialect
 from logboom.testing.server_kit import ServerProcess
 
 CLIENTS = 4

@@ -19,8 +19,8 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 72, "telling": 263, "persons": 154, "idioms": 124, "openings": 645},
-    "pages": {"rates": 0, "telling": 1, "persons": 0, "idioms": 1, "openings": 0},
+    "code": {"rates": 54, "telling": 194, "persons": 109, "idioms": 74, "openings": 498},
+    "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import logboom
-from logboom.clients.bearer import exposure, shown_url, take_token
-from logboom.clients.delivery import ConnectFailedError, Policy
-from logboom.clients.dialects import choose
-from logboom.clients.report import Report
-from logboom.clients.sending import send_lines
-from logboom.clients.tls import SYSTEM, Trust
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.report import Report
+from logboom.clients.delivery.sending import send_lines
+from logboom.clients.wire.bearer import exposure, shown_url, take_token
+from logboom.clients.wire.dialect import ConnectFailedError
+from logboom.clients.wire.dialect_registry import choose
+from logboom.clients.wire.tls_trust import SYSTEM, Trust
 from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.pipeline.tokens import add_token

@@ -22,11 +22,12 @@ import typer
 from typer.testing import CliRunner
 
 from logboom.cli import send, simulate
-from logboom.clients.delivery import ConnectFailedError, Policy
-from logboom.clients.dialects import choose
-from logboom.clients.report import Report
-from logboom.clients.running import run
-from logboom.clients.sending import send_file, send_lines
+from logboom.cli.event_loop import run
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.report import Report
+from logboom.clients.delivery.sending import send_file, send_lines
+from logboom.clients.wire.dialect import ConnectFailedError
+from logboom.clients.wire.dialect_registry import choose
 
 ACK = b'{"ack":1}\n'
 RECEIVED = b'{"status":"ok","message":"received"}\n'

@@ -265,7 +265,10 @@ def test_the_command_reads_a_data_directory(data_dir: Path) -> None:
 
 
 def test_the_command_reads_a_server_window_by_window(data_dir: Path, tmp_path: Path) -> None:
-    code = "from logboom.clients import exporting; exporting.WINDOW_SEQUENCES = 7; from logboom.cli import main; main()"
+    code = (
+        "from logboom.viewer import export_file; export_file.WINDOW_SEQUENCES = 7; "
+        "from logboom.cli import main; main()"
+    )
 
     async def scenario(app: App, client: ClientSession) -> None:
         url = f"http://127.0.0.1:{port_of(app)}"

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 
-from logboom.clients.delivery import ConnectFailedError, Policy
-from logboom.clients.dialects import choose
-from logboom.clients.lastlines import LastLines
-from logboom.clients.report import Report
-from logboom.clients.sending import send_lines
-from logboom.clients.shipping import Shipper, patient_policy
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.report import Report
+from logboom.clients.delivery.sending import send_lines
+from logboom.clients.delivery.shipping import Shipper, patient_policy
+from logboom.clients.follow.lastlines import LastLines
+from logboom.clients.wire.dialect import ConnectFailedError
+from logboom.clients.wire.dialect_registry import choose
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.spool_kit import texts_in
 

@@ -23,10 +23,10 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (  # ty
     ProtoReflectionDescriptorDatabase,
 )
 
-from logboom.clients.delivery import Policy
-from logboom.clients.dialects import choose
-from logboom.clients.report import Report
-from logboom.clients.sending import send_lines
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.report import Report
+from logboom.clients.delivery.sending import send_lines
+from logboom.clients.wire.dialect_registry import choose
 from logboom.errors import ListenerError
 from logboom.journal.disk import Disk
 from logboom.servers.grpc_options import STREAM_BYTES_MAX

@@ -214,7 +214,7 @@ def test_a_key_of_another_program_is_in_the_way(server: RedisServer, tmp_path: P
     output.open()
     with server.client() as client:
         client.set(key, "mine")
-        with pytest.raises(OutputError, match=f"the key '{key}' in Redis holds something"):
+        with pytest.raises(OutputError, match=f"the key '{key}' in Redis has a value"):
             output.write(messages(0, 3))
         assert client.keys() == [key]
         assert output.position() == 0
@@ -229,7 +229,7 @@ def test_a_count_that_is_no_number_stops_nothing_else(server: RedisServer, tmp_p
     output.open()
     with server.client() as client:
         client.hset("stats:whaleon-1", "log", "many")
-        with pytest.raises(OutputError, match="could not count an entry, but has it"):
+        with pytest.raises(OutputError, match="stored an entry, but could not count it"):
             output.write(messages(0, 3))
         assert output.position() == 3
         assert client.hget("stats:whaleon-1", "total") == "3"

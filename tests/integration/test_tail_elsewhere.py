@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from logboom.cli import app
-from logboom.clients import live
 from logboom.errors import LogboomError
 from logboom.testing.server_kit import ServerProcess
+from logboom.viewer import live_reader
 
 Answer = Callable[[socket.socket], None]
 
@@ -71,13 +71,13 @@ def ended(*words: str) -> str:
 def test_another_server_ends_it(
     answers: Answer, text: str, options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "FIRST_ANSWER_S_MAX", 0.2)
+    monkeypatch.setattr(live_reader, "FIRST_ANSWER_S_MAX", 0.2)
     with port_that(answers) as port:
         assert text in ended(f"http://127.0.0.1:{port}", *options)
 
 
 def test_a_port_that_closes_every_connection_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "DELAY_S_MIN", 0.001)
+    monkeypatch.setattr(live_reader, "DELAY_S_MIN", 0.001)
     with port_that(farewell) as port:
         assert "closes the connection without an answer" in ended(f"http://127.0.0.1:{port}")
 
@@ -88,7 +88,7 @@ def test_plain_text_where_tls_was_expected_ends_it() -> None:
 
 
 def test_the_port_of_another_listener_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "FIRST_ANSWER_S_MAX", 0.5)
+    monkeypatch.setattr(live_reader, "FIRST_ANSWER_S_MAX", 0.5)
     with ServerProcess(tmp_path, ("device", "collector", "gateway")) as server:
         for listener in ("device", "collector", "gateway"):
             assert "127.0.0.1" in ended(f"http://127.0.0.1:{server.ports[listener]}")

@@ -99,7 +99,7 @@ def test_a_table_that_is_dropped_while_nothing_comes(
     to_postgres.append_readings(20)
     monkeypatch.setattr(postgres, "CHECK_INTERVAL_S", 0.0)
     database.query(f"{statement};")
-    assert "going on with a new one" in to_postgres.reports.get(timeout=10)
+    assert "continuing with a new one" in to_postgres.reports.get(timeout=10)
     to_postgres.append_readings(10)
     assert rows(database)[-10:] == NEW
 
@@ -143,7 +143,8 @@ def test_a_redis_that_is_emptied(
             to_redis.append(10)
         report = to_redis.reports.get(timeout=10)
         assert (
-            "was emptied, or is as it was some time ago: it gets again what the journal still has" in report
+            "was emptied, or has an earlier state: the entries that the journal still has are written again"
+            in report
         )
         to_redis.append(1)
         assert len(list(client.scan_iter("log:*"))) == to_redis.feed.next

@@ -22,11 +22,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from websockets.sync.client import connect as connect_websocket
 
 import logboom
-from logboom.clients.delivery import ConnectFailedError, Policy
-from logboom.clients.dialects import choose
-from logboom.clients.sending import send_lines
-from logboom.clients.tls import Trust
-from logboom.clients.websocket import WebSocketDialect
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.sending import send_lines
+from logboom.clients.wire.dialect import ConnectFailedError
+from logboom.clients.wire.dialect_registry import choose
+from logboom.clients.wire.tls_trust import Trust
+from logboom.clients.wire.websocket_dialect import WebSocketDialect
 from logboom.ops import certificates
 from logboom.ops.certificates import files_of, make_ca, make_client, make_server, write_pair
 from logboom.testing.server_kit import ServerProcess

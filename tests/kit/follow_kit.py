@@ -3,14 +3,14 @@
 import asyncio
 from pathlib import Path
 
-from logboom.clients.collector import CollectorDialect
-from logboom.clients.delivery import Policy
-from logboom.clients.dialect import Dialect
-from logboom.clients.following import Follower, FollowOptions
-from logboom.clients.report import Report
-from logboom.clients.shipping import Shipper
-from logboom.clients.statefile import StateFile
-from logboom.clients.target import Target
+from logboom.clients.delivery.delivery import Policy
+from logboom.clients.delivery.report import Report
+from logboom.clients.delivery.shipping import Shipper
+from logboom.clients.follow.file_follower import FileFollower, FollowOptions
+from logboom.clients.follow.statefile import StateFile
+from logboom.clients.wire.collector_dialect import CollectorDialect
+from logboom.clients.wire.dialect import Dialect
+from logboom.clients.wire.target import Target
 
 NOW = FollowOptions(interval_s=0.0, old_file_quiet_s=0.0)
 
@@ -31,8 +31,8 @@ class Run:
         )
         self.state_file = StateFile(path.with_name("state.json"))
 
-        async def make() -> Follower:
-            return Follower(path, self.state_file, self.shipper, options, self._say)
+        async def make() -> FileFollower:
+            return FileFollower(path, self.state_file, self.shipper, options, self._say)
 
         self.follower = asyncio.run(make())
         self.follower.resume()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from logboom.clients import frames
-from logboom.clients.spoolfile import HEADER_BYTES
+from logboom.clients.delivery import spool_frames
+from logboom.clients.delivery.spoolfile import HEADER_BYTES
 
 
 def texts_in(folder: Path) -> list[bytes]:
@@ -11,7 +11,7 @@ def texts_in(folder: Path) -> list[bytes]:
     found: list[bytes] = []
     for path in sorted(folder.glob("*.spool")):
         data, position = path.read_bytes(), HEADER_BYTES
-        while one := frames.read(data, position):
+        while one := spool_frames.read(data, position):
             found += one.frame.texts
             position = one.end
     return found

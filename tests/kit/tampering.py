@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from logboom.cli import app
 from logboom.journal.index import rebuild_index
-from logboom.journal.manifest import MANIFEST_NAME, Event, append_events, hash_event, read_manifest
+from logboom.journal.manifest import MANIFEST_NAME, SegmentEvent, append_events, hash_event, read_manifest
 from logboom.journal.reader import JournalReader
 from logboom.journal.retention import Retention
 from logboom.journal.segments import IndexPoint, Segment, pack_point
@@ -82,7 +82,7 @@ def seal(folder: Path, first: int, event: str = "sealed") -> None:
 
 
 def say(folder: Path, event: str, first: int) -> None:
-    append_events(folder, [Event(event, at(folder, first).name)])
+    append_events(folder, [SegmentEvent(event, at(folder, first).name)])
 
 
 # --- the attacks ---

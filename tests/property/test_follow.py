@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.clients import spool as spool_module
+from logboom.clients.delivery import spool as spool_module
 from tests.kit.follow_kit import Run
 
 STEPS = st.lists(
@@ -124,7 +124,7 @@ class Story:
         self.run.follower.spool._bytes_max = 0 if self._full else 1 << 30
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(STEPS, st.sampled_from([2000, 4 << 20]))
 def test_every_line_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], file_bytes_max: int

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from logboom.journal import index, recovery, sums, writer
 from logboom.journal.audit import accept, audit
-from logboom.journal.lines import is_good_line
+from logboom.journal.line_scan import is_good_line
 from logboom.journal.manifest import MANIFEST_NAME
 from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair
@@ -141,7 +141,7 @@ def test_the_corpus(original: Path, path: Path) -> None:
     check(original, [Damage(*damage) for damage in json.loads(path.read_bytes())])
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(hurt=st.lists(damages, min_size=1, max_size=4))
 def test_no_damage_stops_anything(original: Path, hurt: list[Damage]) -> None:
     """Found something? Add it to the corpus."""
@@ -187,7 +187,7 @@ def untouched(entries: dict[int, bytes], touched: set[int]) -> dict[int, bytes]:
     return {sequence: entry for sequence, entry in entries.items() if sequence not in touched}
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(number=st.integers(0, 3), place=st.integers(0, 9999), bit=st.integers(0, 7), keep=st.booleans())
 def test_every_flipped_bit_of_a_segment_is_found_and_costs_its_line_only(
     original: Path, number: int, place: int, bit: int, keep: bool
@@ -215,7 +215,7 @@ def test_every_flipped_bit_of_a_segment_is_found_and_costs_its_line_only(
         assert untouched(found, {*touched, NEXT}) == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(place=st.integers(0, 9999), bit=st.integers(0, 7))
 def test_without_checksums_a_start_takes_out_the_damage_only(original: Path, place: int, bit: int) -> None:
     """As after a power cut, or in a journal of before the checksums; nothing tells what was acknowledged."""

@@ -63,7 +63,7 @@ def naive(chunk: bytes, decoder: ndjson.EntryDecoder) -> bool:
     return all(ndjson.judge_line(line, decoder)[0] is Verdict.ACCEPTED for line in chunk.split(b"\n"))
 
 
-@settings(max_examples=3000)
+@settings(max_examples=200)
 @given(st.one_of(CHUNKS, MOSTLY_GOOD))
 @example(b'{"a":1,"b":"x\ny"}null null{"a":1}')
 @example(b'{"a":1} null null {"a":1}\n')
@@ -76,7 +76,7 @@ def test_a_chunk_is_taken_whole_exactly_when_each_line_is_good(chunk: bytes) -> 
             assert entries == [decoder.decode(line) for line in chunk.split(b"\n")]
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.one_of(CHUNKS, MOSTLY_GOOD, st.binary(max_size=60)))
 def test_whole_and_line_by_line_agree(chunk: bytes) -> None:
     whole = ndjson.judge_all(chunk, STRICT)

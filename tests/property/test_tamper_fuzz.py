@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logboom.journal.audit import audit
-from logboom.journal.lines import is_good_line
+from logboom.journal.line_scan import is_good_line
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, pack_point
 from logboom.journal.verify import verify
@@ -111,7 +111,7 @@ def readable(folder: Path, position: int) -> dict[int, bytes]:
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(steps=st.lists(st.one_of(STEPS), max_size=6), position=st.integers(0, 29))
 def test_what_passes_is_what_was_sealed(original: Path, steps: list[Step], position: int) -> None:
     with tempfile.TemporaryDirectory() as place:

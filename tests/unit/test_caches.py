@@ -21,8 +21,8 @@ OWN_KEYS = {
 
 OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
-    "clients/counting.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
-    "clients/simulated_device.py": {"_said"},  # the simulator's own phases
+    "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
+    "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
     "query/series_reader.py": {
         "earliest",

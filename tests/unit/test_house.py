@@ -68,8 +68,8 @@ def test_the_pure_layers_know_no_clock_loop_or_socket(path: Path) -> None:
 SPEAKERS = {
     "cli/speaking.py",
     "cli/tail.py",
-    "clients/tables.py",
-    "clients/handler.py",
+    "viewer/tables.py",
+    "clients/handler/logging_handler.py",
     "cli/health_report.py",
 }
 """Modules that write to standard streams: each passes what a sender wrote through `formats.harmless`."""

@@ -8,12 +8,12 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json, say
-from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
-    from logboom.clients.http_api import HttpApi
+    from logboom.clients.wire.http_api import HttpApi
 
 app = typer.Typer(help="See what fires, and try where alerts go.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ SILENCE_S_MAX: Final = 10.0
 """The server has the answer in memory."""
 
 
-class Format(StrEnum):
+class AlertsFormat(StrEnum):
     """What is written."""
 
     TABLE = "table"
@@ -29,13 +29,13 @@ class Format(StrEnum):
 
 
 _Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
-_Format = Annotated[Format, typer.Option("--format", help="A table, or the server's own document.")]
+_Format = Annotated[AlertsFormat, typer.Option("--format", help="A table, or the server's own document.")]
 
 
 @app.command("list")
 @grouped
 def list_alerts(
-    *, url: _Url = options.URL_DEFAULT, form: _Format = Format.TABLE, connection: Connection
+    *, url: _Url = options.URL_DEFAULT, form: _Format = AlertsFormat.TABLE, connection: ConnectionOptions
 ) -> None:
     """List the alerts of a running server: those that fire, then those that have ended.
 
@@ -56,7 +56,7 @@ def list_alerts(
     except OSError as error:
         say(f"❌ can't connect: {error or 'no answer'}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
-    if form is Format.JSON:
+    if form is AlertsFormat.JSON:
         answer_json(document, indent=2)
     else:
         _write(document)
@@ -65,7 +65,7 @@ def list_alerts(
 async def _ask(api: "HttpApi") -> dict[str, Any]:
     import msgspec
 
-    from logboom.clients.http_api import NotReadableError
+    from logboom.clients.wire.http_api import NotReadableError
 
     async with api.session(SILENCE_S_MAX) as session, api.ask(session, "/api/alerts", {}) as response:
         try:
@@ -77,7 +77,7 @@ async def _ask(api: "HttpApi") -> dict[str, Any]:
 
 
 def _write(document: dict[str, Any]) -> None:
-    from logboom.clients.tables import write_table
+    from logboom.viewer.tables import write_table
 
     alerts = document["alerts"]
     names = ("state", "severity", "rule", "subject", "since", "text")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import typer
 
 from logboom.cli import completion
-from logboom.cli.help_text import Command, Group, help_of
+from logboom.cli.help_text import HelpCommand, HelpGroup, help_of
 from logboom.cli.speaking import prepare_streams, say
 from logboom.cli.words import with_checked_words
 from logboom.errors import LogboomError
 
 
-class Place(NamedTuple):
+class CommandPlace(NamedTuple):
     """The module and function of a command."""
 
     module: str
@@ -26,23 +26,23 @@ class Place(NamedTuple):
 
 
 COMMANDS: Final = {
-    "serve": Place("serve", "serve"),
-    "send": Place("send", "send"),
-    "run": Place("run", "run", takes_options=False),
-    "tail": Place("tail", "tail"),
-    "logs": Place("logs", "logs"),
-    "export": Place("export", "export"),
-    "stats": Place("stats", "stats"),
-    "simulate": Place("simulate"),
-    "health": Place("health", "health"),
-    "verify": Place("verify", "verify"),
-    "prove": Place("prove", "prove"),
-    "config": Place("config"),
-    "alerts": Place("alerts"),
-    "token": Place("token"),
-    "cert": Place("cert", "cert"),
-    "completion": Place("completion", "completion"),
-    "docs": Place("docs", "docs", hidden=True),
+    "serve": CommandPlace("serve", "serve"),
+    "send": CommandPlace("send", "send"),
+    "run": CommandPlace("run", "run", takes_options=False),
+    "tail": CommandPlace("tail", "tail"),
+    "logs": CommandPlace("logs", "logs"),
+    "export": CommandPlace("export", "export"),
+    "stats": CommandPlace("stats", "stats"),
+    "simulate": CommandPlace("simulate"),
+    "health": CommandPlace("health", "health"),
+    "verify": CommandPlace("verify", "verify"),
+    "prove": CommandPlace("prove", "prove"),
+    "config": CommandPlace("config"),
+    "alerts": CommandPlace("alerts"),
+    "token": CommandPlace("token"),
+    "cert": CommandPlace("cert", "cert"),
+    "completion": CommandPlace("completion", "completion"),
+    "docs": CommandPlace("docs", "docs", hidden=True),
 }
 """In the order of the help."""
 
@@ -68,7 +68,7 @@ def make_app(only: str = "") -> typer.Typer:
     """The command line with one command, or with all of them when there is none of that name."""
     made = typer.Typer(
         name="logboom",
-        cls=Group,
+        cls=HelpGroup,
         help="One log-collection server: it answers only when an entry is safe on disk.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -84,7 +84,7 @@ def make_app(only: str = "") -> typer.Typer:
     return made
 
 
-def _add(app: typer.Typer, name: str, place: Place) -> None:
+def _add(app: typer.Typer, name: str, place: CommandPlace) -> None:
     module = import_module(f"logboom.cli.{place.module}")
     if place.function:
         command = getattr(module, place.function)
@@ -98,12 +98,12 @@ def _finish(group: typer.Typer) -> None:
     """Give every command its help, and the check of its words."""
     for command in group.registered_commands:
         if command.callback is not None:
-            command.cls = Command
+            command.cls = HelpCommand
             command.help = help_of(command.callback.__doc__ or "")
             command.callback = with_checked_words(command.callback)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
-            inner.typer_instance.info.cls = Group
+            inner.typer_instance.info.cls = HelpGroup
             _finish(inner.typer_instance)
 
 

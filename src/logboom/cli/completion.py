@@ -63,7 +63,7 @@ def profiles(incomplete: str) -> list[str]:
 
 def protocols(incomplete: str) -> list[str]:
     """The protocols for sending that begin so."""
-    from logboom.clients.dialects import DIALECTS
+    from logboom.clients.wire.dialect_registry import DIALECTS
 
     return _beginning(incomplete, tuple(DIALECTS))
 

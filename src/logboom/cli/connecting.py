@@ -11,11 +11,11 @@ import typer
 from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
-    from logboom.cli.trust import Connection
-    from logboom.clients.dialect import Dialect
-    from logboom.clients.http_api import HttpApi
-    from logboom.clients.target import Target
-    from logboom.clients.tls import Trust
+    from logboom.cli.connection_options import ConnectionOptions
+    from logboom.clients.wire.dialect import Dialect
+    from logboom.clients.wire.http_api import HttpApi
+    from logboom.clients.wire.target import Target
+    from logboom.clients.wire.tls_trust import Trust
 
     Server = tuple[Dialect, Target]
 
@@ -49,10 +49,10 @@ def until_nobody_reads() -> Iterator[None]:
 
 
 def choose_server(
-    protocol: str | None, url: str, connection: "Connection", tell: Callable[[str], object] = say
+    protocol: str | None, url: str, connection: "ConnectionOptions", tell: Callable[[str], object] = say
 ) -> "Server":
     """The protocol and the server that the options mean. Wrong ones end the command."""
-    from logboom.clients.dialects import choose
+    from logboom.clients.wire.dialect_registry import choose
 
     with wrong_usage():
         dialect, target = choose(protocol, url, connection.trust())
@@ -61,9 +61,9 @@ def choose_server(
     return dialect, target
 
 
-def api_of(url: str, connection: "Connection") -> "HttpApi":
+def api_of(url: str, connection: "ConnectionOptions") -> "HttpApi":
     """The HTTP side of the server that the options mean. Wrong ones end the command."""
-    from logboom.clients.http_api import HttpApi
+    from logboom.clients.wire.http_api import HttpApi
 
     with wrong_usage():
         api = HttpApi(url, connection.trust())
@@ -73,7 +73,7 @@ def api_of(url: str, connection: "Connection") -> "HttpApi":
 
 def _warn_if_exposed(url: str, trust: "Trust", tell: Callable[[str], object]) -> None:
     """Say that others can read the token on its way, if they can."""
-    from logboom.clients.bearer import exposure
+    from logboom.clients.wire.bearer import exposure
 
     if warning := exposure(url, trust):
         tell(f"⚠️ {warning}")

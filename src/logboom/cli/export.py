@@ -10,20 +10,20 @@ import typer
 
 from logboom.cli import options, reading
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.progress import entries_progress
 from logboom.cli.speaking import TerminalBytes, say
-from logboom.cli.times import From, To, Zone, exact
-from logboom.cli.trust import Connection
+from logboom.cli.time_options import From, To, Zone, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from logboom.clients.exporting import Exported, Progress
+    from logboom.viewer.export_file import Exported, Progress
     from logboom.web.query import ExportQuery
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What is written."""
 
     CSV = "csv"
@@ -31,7 +31,8 @@ class Format(StrEnum):
 
 
 _Format = Annotated[
-    Format, typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte.")
+    ExportFormat,
+    typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte."),
 ]
 _Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="TEXT", help=options.GREP)]
 _Columns = Annotated[
@@ -57,7 +58,7 @@ def export(
     from_: From = None,
     to: To = None,
     tz: Zone = "",
-    form: _Format = Format.CSV,
+    form: _Format = ExportFormat.CSV,
     source: options.Source = None,
     level: options.Level = None,
     listener: options.Listener = None,
@@ -67,7 +68,7 @@ def export(
     url: reading.Url = None,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
 
@@ -95,10 +96,10 @@ def export(
     }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
-    if form is Format.JSONL and columns:
+    if form is ExportFormat.JSONL and columns:
         raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
     query = _query(parameters)
-    place = reading.place_of(url, data_dir, config, connection)
+    place = reading.place_of(reading.Wanted(data_dir, config, url), connection)
     run = _reading(place, query, form, parameters)
     started = time.monotonic()
     done = _guarded(lambda: _write(output, run))
@@ -120,16 +121,16 @@ def _query(parameters: dict[str, str]) -> "ExportQuery":
 
 
 def _reading(
-    place: "Path | reading.Server", query: "ExportQuery", form: Format, parameters: dict[str, str]
+    place: "Path | reading.Server", query: "ExportQuery", form: ExportFormat, parameters: dict[str, str]
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """Return the function that writes the export into a file."""
-    from logboom.clients import exporting
     from logboom.query.exporter import Export
     from logboom.query.steps import Places
+    from logboom.viewer import export_file
 
     if isinstance(place, Path):
         made = Export(Places(place), query.wanted, form, columns=query.columns)
-        return lambda file, progress: exporting.export_journal(made, file, progress)
+        return lambda file, progress: export_file.export_journal(made, file, progress)
 
     import asyncio
 
@@ -139,7 +140,7 @@ def _reading(
         name: word for name, word in (("since", query.wanted.since), ("until", query.wanted.until)) if word
     }
     return lambda file, progress: asyncio.run(
-        exporting.export_server(api, form, exact, file, progress=progress)
+        export_file.export_server(api, form, exact, file, progress=progress)
     )
 
 
@@ -157,7 +158,7 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
 
 
 def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
-    from logboom.clients.exporting import replaced_when_done
+    from logboom.viewer.export_file import replaced_when_done
 
     to_stdout = output is None or str(output) == "-"
     if to_stdout and sys.stdout.isatty():  # a bar would stand between the rows

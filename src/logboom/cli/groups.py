@@ -1,4 +1,4 @@
-"""Options that belong together, as one parameter of a command: typer itself knows only one parameter an option."""
+"""Groups of options, each one parameter of a command; typer itself has one parameter per option."""
 
 import dataclasses
 import inspect
@@ -7,15 +7,15 @@ from functools import wraps
 from typing import Any, get_type_hints
 
 
-class Group:
+class OptionGroup:
     """Base of dataclasses whose fields are options: a command takes them as one parameter; see `grouped`."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command have a `Group` as a parameter: its fields stand among the command's options, in that place."""
+    """Let a command take an `OptionGroup` as one parameter, whose fields become options in its place."""
     hints = get_type_hints(command, include_extras=True)
     groups = {
-        name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Group)
+        name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, OptionGroup)
     }
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
@@ -35,7 +35,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return expanded
 
 
-def _fields_of(group: type[Group]) -> list[inspect.Parameter]:
+def _fields_of(group: type[OptionGroup]) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(

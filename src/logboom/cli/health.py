@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logboom.cli import options, trust
+from logboom.cli import connection_options, options
 from logboom.cli.health_report import TIMEOUT_S, document_of, report
 from logboom.cli.speaking import say
 
 if TYPE_CHECKING:
-    from logboom.clients.tls import Trust
+    from logboom.clients.wire.tls_trust import Trust
 
 Url = Annotated[
     str | None,
@@ -30,10 +30,10 @@ def health(
     config: options.ConfigFile = None,
     strict: Strict = False,
     as_json: AsJson = False,
-    ca: trust.Ca = None,
-    client_cert: trust.ClientCert = None,
-    client_key: trust.ClientKey = None,
-    skip_verify: trust.SkipVerify = False,
+    ca: connection_options.Ca = None,
+    client_cert: connection_options.ClientCert = None,
+    client_key: connection_options.ClientKey = None,
+    skip_verify: connection_options.SkipVerify = False,
 ) -> None:
     """Ask a running server how it is.
 
@@ -59,7 +59,7 @@ def health(
         document = _ask_directly(config, data_dir)
     if document is None:
         try:
-            given = trust.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
+            given = connection_options.trust_of(ca, client_cert, client_key, skip_verify=skip_verify)
             document = _ask_url(url or options.URL_DEFAULT, given)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
@@ -87,8 +87,9 @@ def _ask_url(url: str, given: "Trust") -> dict[str, Any]:
     import urllib.error
     import urllib.request
 
-    from logboom.clients.bearer import take_token
-    from logboom.clients.tls import explain_connecting, trust_for
+    from logboom.clients.wire.bearer import take_token
+    from logboom.clients.wire.tls_stream import explain_connecting
+    from logboom.clients.wire.tls_trust import trust_for
 
     url, given = take_token(url, given)  # which is not needed here
     trusted = trust_for(given, url)

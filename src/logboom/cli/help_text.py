@@ -62,7 +62,7 @@ class _Context(_CONTEXT):  # type: ignore[misc]
     formatter_class = _Formatter
 
 
-class Command(TyperCommand):
+class HelpCommand(TyperCommand):
     """A command whose help is readable on 80 columns."""
 
     context_class = _Context
@@ -72,7 +72,7 @@ class Command(TyperCommand):
         return first_sentence(self.help or "")
 
 
-class Group(TyperGroup):
+class HelpGroup(TyperGroup):
     """A group of commands whose help is readable on 80 columns."""
 
     context_class = _Context

@@ -2,23 +2,22 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from logboom.cli import options, reading
 from logboom.cli.connecting import wrong_usage
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer_json
-from logboom.cli.times import Span
-from logboom.cli.trust import Connection
+from logboom.cli.time_options import Span
 from logboom.formats.asked_times import shown_time
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from logboom.clients.recent import Row
-    from logboom.query.matching import Filter
+    from logboom.viewer.recent import EntryRow
 
 LIMIT_DEFAULT: Final = 50
 
@@ -41,7 +40,7 @@ def logs(
     limit: _Limit = LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     stats: _Stats = False,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Show recent entries: the last ones of the journal, of a server, or of Redis.
 
@@ -68,7 +67,7 @@ def logs(
         from logboom.cli.stats import show_stats
 
         show_stats(
-            Wanted(data_dir, config, url, redis, redis_token),
+            reading.Wanted(data_dir, config, url, redis, redis_token),
             connection,
             source,
             level,
@@ -77,56 +76,33 @@ def logs(
         )
         return
     words = {"level": level, "source": source, "q": grep, **span.words()}
-    rows = _rows(Wanted(data_dir, config, url, redis, redis_token), connection, words, limit)
+    rows = _rows(reading.Wanted(data_dir, config, url, redis, redis_token), connection, words, limit)
     if as_json:
-        write_json([row.data for row in rows])
+        for row in rows:
+            answer_json(row.data)
     else:
         _write(rows, span.zone)
 
 
-class Wanted(NamedTuple):
-    """The place to read from, as the options have it."""
+def _rows(
+    where: reading.Wanted, connection: ConnectionOptions, words: dict[str, str | None], limit: int
+) -> "list[EntryRow]":
+    from logboom.viewer import recent, redislogs
 
-    data_dir: str | None
-    config: Path | None
-    url: str | None
-    redis: str | None
-    redis_token: str | None
-
-
-def _rows(where: Wanted, connection: Connection, words: dict[str, str | None], limit: int) -> "list[Row]":
-    from logboom.clients import recent, redislogs
-
-    wanted = filter_from(**words)
+    wanted = reading.filter_from(**words)
     if where.redis:
         with wrong_usage():
             asked = redislogs.connect(where.redis, where.redis_token)
         return redislogs.recent_rows(asked, wanted, limit)
-    place = reading.place_of(where.url, where.data_dir, where.config, connection)
+    place = reading.place_of(where, connection)
     if isinstance(place, Path):
         return recent.recent_rows(place, wanted, limit)
     return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
 
 
-def filter_from(**words: str | None) -> "Filter":
-    """The filter of the command line's words; a wrong one ends the command."""
-    from logboom.web.query import QueryError, filter_of
-
-    try:
-        return filter_of({name: word for name, word in words.items() if word})
-    except QueryError as error:
-        raise options.option_error(error) from None
-
-
-def write_json(objects: list[dict[str, Any]]) -> None:
-    """Write one JSON object per line."""
-    for one in objects:
-        answer_json(one)
-
-
-def _write(rows: "list[Row]", zone: "tzinfo | None") -> None:
-    from logboom.clients.display import is_bad, is_dubious
-    from logboom.clients.tables import write_table
+def _write(rows: "list[EntryRow]", zone: "tzinfo | None") -> None:
+    from logboom.viewer.display import is_bad, is_dubious
+    from logboom.viewer.tables import write_table
 
     cells = [
         (

@@ -13,9 +13,10 @@ from logboom.cli.speaking import say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from logboom.cli.trust import Connection
-    from logboom.clients.http_api import HttpApi
+    from logboom.cli.connection_options import ConnectionOptions
+    from logboom.clients.wire.http_api import HttpApi
     from logboom.model import Record
+    from logboom.query.matching import Filter
 
 Url = Annotated[
     str | None,
@@ -29,6 +30,16 @@ EXIT_NOTHING_TO_READ: Final = 1
 """There is neither a data directory nor a server."""
 
 
+class Wanted(NamedTuple):
+    """The place to read from, as the options have it."""
+
+    data_dir: str | None
+    config: Path | None
+    url: str | None
+    redis: str | None = None
+    redis_token: str | None = None
+
+
 class Server(NamedTuple):
     """A server to read from."""
 
@@ -37,23 +48,21 @@ class Server(NamedTuple):
     """True: it was not named, but is asked since there is no data directory."""
 
 
-def place_of(
-    url: str | None, data_dir: str | None, config: Path | None, connection: "Connection"
-) -> Path | Server:
+def place_of(where: Wanted, connection: "ConnectionOptions") -> Path | Server:
     """Find where to read: the folder of a journal, or a server. Wrong words end the command.
 
     Raises:
         StorageError: the data directory that was named has no journal.
         ConfigError: the settings that name it are wrong.
     """
-    from logboom.clients.recent import journal_folder
+    from logboom.viewer.recent import journal_folder
 
-    if url and (data_dir or config):
+    if where.url and (where.data_dir or where.config):
         raise typer.BadParameter("--url and --data-dir or --config: choose one")
-    if url:
-        return Server(api_of(url, connection))
-    folder = options.data_dir_of(data_dir, config)
-    if options.data_dir_is_named(data_dir, config) or (folder / "journal").is_dir():
+    if where.url:
+        return Server(api_of(where.url, connection))
+    folder = options.data_dir_of(where.data_dir, where.config)
+    if options.data_dir_is_named(where.data_dir, where.config) or (folder / "journal").is_dir():
         return journal_folder(folder)
     say(f"💬 there is no journal in {folder}: asking the server at {options.URL_DEFAULT}")
     return Server(api_of(options.URL_DEFAULT, connection), is_guess=True)
@@ -71,8 +80,8 @@ def records_of_server(
     """
     import asyncio
 
-    from logboom.clients.display import read_event
-    from logboom.clients.live import LiveReader
+    from logboom.viewer.display import read_event
+    from logboom.viewer.live_reader import LiveReader
 
     reader = LiveReader(server.api, {name: word for name, word in wanted.items() if word}, say)
     with asyncio.Runner() as runner:
@@ -97,3 +106,13 @@ def _not_connected(server: Server, error: OSError) -> typer.Exit:
         return typer.Exit(EXIT_NOTHING_TO_READ)
     say(f"❌ can't read from the server: {error}")
     return typer.Exit(EXIT_NOT_CONNECTED)
+
+
+def filter_from(**words: str | None) -> "Filter":
+    """The filter of the command line's words; a wrong one ends the command."""
+    from logboom.web.query import QueryError, filter_of
+
+    try:
+        return filter_of({name: word for name, word in words.items() if word})
+    except QueryError as error:
+        raise options.option_error(error) from None

@@ -7,13 +7,13 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import choose_server
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import say
-from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
-    from logboom.clients.shipping import Shipper
-    from logboom.clients.spool import Spool
+    from logboom.clients.delivery.shipping import Shipper
+    from logboom.clients.delivery.spool import Spool
 
 _Command = Annotated[list[str], typer.Argument(metavar="-- CMD…", help="The command and its arguments.")]
 _To = Annotated[str, typer.Option(metavar="URL", help="The server: ws://HOST:PORT, tcp://HOST:PORT.")]
@@ -61,7 +61,7 @@ def run(
     spool_bytes: _SpoolBytes = 1 << 30,
     spool_dir: _SpoolDir = None,
     strip_ansi: _StripAnsi = False,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Run a command, and send what it writes to a server, line by line.
 
@@ -83,9 +83,9 @@ def run(
     Exit codes: the command's own, 128 + n when signal n ended it, 2 wrong usage, 126 not executable,
     127 not found.
     """
-    from logboom.clients.report import Report
-    from logboom.clients.runspool import run_spool
-    from logboom.clients.shipping import Shipper, patient_policy
+    from logboom.clients.delivery.report import Report
+    from logboom.clients.delivery.shipping import Shipper, patient_policy
+    from logboom.clients.run.runspool import run_spool
 
     dialect, target = choose_server(as_, to, connection, _say)
     policy = patient_policy(reconnects_max=max_reconnects, window=window)
@@ -98,9 +98,9 @@ def run(
 def _run(
     command: list[str], shipper: "Shipper", spool: "Spool", *, flush_timeout_s: float, strips_ansi: bool
 ) -> int:
-    from logboom.clients.child import NOT_EXECUTABLE, NOT_FOUND
-    from logboom.clients.running import run as run_client
-    from logboom.clients.wrapping import Wrapper
+    from logboom.cli.event_loop import run as run_client
+    from logboom.clients.run.child import NOT_EXECUTABLE, NOT_FOUND
+    from logboom.clients.run.wrapping import Wrapper
 
     try:
         wrapper = Wrapper(

@@ -12,15 +12,15 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, EXIT_OK, choose_server
-from logboom.cli.following import Following, follow_file, source_of
+from logboom.cli.connection_options import ConnectionOptions
+from logboom.cli.follow_options import Following, follow_file, source_of
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import say
-from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.cli.connecting import Server
-    from logboom.clients.delivery import Policy
-    from logboom.clients.report import Report
+    from logboom.clients.delivery.delivery import Policy
+    from logboom.clients.delivery.report import Report
 
 _File = Annotated[str, typer.Argument(metavar="FILE|-", help="The lines; - is standard input.")]
 _To = Annotated[
@@ -55,7 +55,7 @@ def send(
     raw: _Raw = False,
     progress: _Progress = True,
     following: Following,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Send lines to a server, and wait until it has acknowledged them.
 
@@ -88,8 +88,8 @@ def send(
 
       logboom send nohup.out --follow --last 5 --to ws://127.0.0.1:8080 --source whaleon-36381824
     """
-    from logboom.clients.delivery import Policy, exponential
-    from logboom.clients.shipping import patient_policy
+    from logboom.clients.delivery.delivery import Policy, exponential
+    from logboom.clients.delivery.shipping import patient_policy
 
     following.check()
     server = choose_server(as_, to, connection)
@@ -113,11 +113,11 @@ def send(
 
 def _send(file: str, server: "Server", policy: "Policy", *, raw: bool, progress: bool) -> int:
     """Do it, and return the exit code."""
-    from logboom.clients.delivery import ConnectFailedError
-    from logboom.clients.report import Report
-    from logboom.clients.running import run
-    from logboom.clients.runspool import deliver_left
-    from logboom.clients.sending import send_file
+    from logboom.cli.event_loop import run
+    from logboom.clients.delivery.report import Report
+    from logboom.clients.delivery.sending import send_file
+    from logboom.clients.run.runspool import deliver_left
+    from logboom.clients.wire.dialect import ConnectFailedError
 
     dialect, target = server
     report = Report()

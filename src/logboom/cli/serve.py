@@ -122,7 +122,7 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
     import sys
 
     from logboom import app
-    from logboom.clients.running import loop_factory
+    from logboom.cli.event_loop import loop_factory
     from logboom.ops.oplog import OperationalLog
     from logboom.pipeline.open_files import raise_limit
 

@@ -7,14 +7,14 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_FAILED, EXIT_OK, choose_server
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import say
-from logboom.cli.trust import Connection
 
 if TYPE_CHECKING:
     from logboom.cli.connecting import Server
-    from logboom.clients.report import Report
-    from logboom.clients.simulation import Load
+    from logboom.clients.delivery.report import Report
+    from logboom.clients.simulate.simulation import Load
 
 app = typer.Typer(
     help="Play a device, a sensor gateway or an application, to try a server.", no_args_is_help=True
@@ -56,15 +56,15 @@ def device(
         str, typer.Option(metavar="SECONDS,…", help="Pauses between tries to reconnect; then it gives up.")
     ] = "5,10,30",
     seed: _Seed = None,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Devices: boot, entries without time, NTP sync, entries with time, heartbeats when idle.
 
     One line at a time, each sent again until it is acknowledged, as the firmware does. Several devices have their
     serial in each line, as `device`, so that each is a source of its own.
     """
-    from logboom.clients.delivery import Policy
-    from logboom.clients.simulated_device import DeviceLife, simulate_devices
+    from logboom.clients.delivery.delivery import Policy
+    from logboom.clients.simulate.simulated_device import DeviceLife, simulate_devices
 
     policy = Policy(window=1, ack_timeout_s=ack_timeout, tries=retries, delays_s=_delays(backoff))
     life = DeviceLife(boot_seq=boot_seq, heartbeat_s=heartbeat_interval, heartbeats=heartbeats)
@@ -88,11 +88,11 @@ def sensor(
     ] = False,
     window: options.Window = 256,
     seed: _Seed = None,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Sensor gateways: temperature, humidity and light that vary slowly. The server never answers."""
-    from logboom.clients.delivery import Policy
-    from logboom.clients.simulated_sensor import simulate_sensors
+    from logboom.clients.delivery.delivery import Policy
+    from logboom.clients.simulate.simulated_sensor import simulate_sensors
 
     def start(server: "Server", load: "Load", report: "Report") -> "Coroutine[object, object, object]":
         return simulate_sensors(*server, load, policy=Policy(window=window), report=report, bare=bare)
@@ -123,12 +123,12 @@ def application(
     max_wait: options.MaxWait = 0.0,
     window: options.Window = 100,
     seed: _Seed = None,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Applications that log; counts the replies, of protocols that have some."""
-    from logboom.clients.delivery import Policy
-    from logboom.clients.dialects import DIALECTS
-    from logboom.clients.simulated_app import simulate_apps
+    from logboom.clients.delivery.delivery import Policy
+    from logboom.clients.simulate.simulated_app import simulate_apps
+    from logboom.clients.wire.dialect_registry import DIALECTS
 
     policy = Policy(window=window, wait_s_max=max_wait)
 
@@ -145,12 +145,12 @@ def _simulate(
     url: str,
     figures: tuple[int, float, int, int | None],
     start: Callable[["Server", "Load", "Report"], "Coroutine[object, object, object]"],
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Run a simulation to its end or to Ctrl-C, print its summary, and exit with its code."""
-    from logboom.clients.report import Report
-    from logboom.clients.running import run
-    from logboom.clients.simulation import Load
+    from logboom.cli.event_loop import run
+    from logboom.clients.delivery.report import Report
+    from logboom.clients.simulate.simulation import Load
 
     server = choose_server(protocol, url, connection)
     count, rate, connections, seed = figures

@@ -8,17 +8,17 @@ import typer
 
 from logboom.cli import options, reading
 from logboom.cli.connecting import wrong_usage
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
-from logboom.cli.logs import Wanted, filter_from, write_json
 from logboom.cli.progress import entries_progress
-from logboom.cli.times import Span
-from logboom.cli.trust import Connection
+from logboom.cli.speaking import answer_json
+from logboom.cli.time_options import Span
 from logboom.formats.asked_times import shown_time
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from logboom.clients.counting import SourceCounts
+    from logboom.viewer.source_counts import SourceCounts
 
 
 @grouped
@@ -33,7 +33,7 @@ def stats(
     level: options.Level = None,
     span: Span,
     as_json: options.AsJson = False,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Show what each source sent: how much, of which types and levels, how fast, and when last.
 
@@ -54,13 +54,18 @@ def stats(
     3 the server of --url can't be reached.
     """
     show_stats(
-        Wanted(data_dir, config, url, redis, redis_token), connection, source, level, span, as_json=as_json
+        reading.Wanted(data_dir, config, url, redis, redis_token),
+        connection,
+        source,
+        level,
+        span,
+        as_json=as_json,
     )
 
 
 def show_stats(
-    where: Wanted,
-    connection: Connection,
+    where: reading.Wanted,
+    connection: ConnectionOptions,
     source: str | None,
     level: str | None,
     span: Span,
@@ -75,26 +80,27 @@ def show_stats(
     else:
         sources = _counted(where, connection, {"level": level, "source": source, **span.words()})
     if as_json:
-        write_json([_as_json(name, counts) for name, counts in sorted(sources.items())])
+        for name, counts in sorted(sources.items()):
+            answer_json(_as_json(name, counts))
     else:
         _write(sources, span.zone)
 
 
 def _counted(
-    where: Wanted, connection: Connection, words: dict[str, str | None]
+    where: reading.Wanted, connection: ConnectionOptions, words: dict[str, str | None]
 ) -> "dict[str, SourceCounts]":
-    from logboom.clients import counting
+    from logboom.viewer import source_counts
 
-    wanted = filter_from(**words)
-    place = reading.place_of(where.url, where.data_dir, where.config, connection)
+    wanted = reading.filter_from(**words)
+    place = reading.place_of(where, connection)
     if isinstance(place, reading.Server):
-        return counting.count_records(reading.records_of_server(place, words))
+        return source_counts.count_records(reading.records_of_server(place, words))
     with entries_progress() as progress:
-        return counting.count_sources(place, wanted, progress)
+        return source_counts.count_sources(place, wanted, progress)
 
 
 def _counted_in_redis(url: str, token: str | None, source: str) -> "dict[str, SourceCounts]":
-    from logboom.clients import redislogs
+    from logboom.viewer import redislogs
 
     with wrong_usage():
         redis = redislogs.connect(url, token)
@@ -114,7 +120,7 @@ def _as_json(name: str, counts: "SourceCounts") -> dict[str, object]:
 
 
 def _write(sources: "dict[str, SourceCounts]", zone: "tzinfo | None") -> None:
-    from logboom.clients.tables import write_table
+    from logboom.viewer.tables import write_table
 
     rows = [
         (

@@ -10,13 +10,13 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of, until_nobody_reads
+from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import json_line, say
-from logboom.cli.times import TIME_HELP, Zone, exact
-from logboom.cli.trust import Connection
+from logboom.cli.time_options import TIME_HELP, Zone, exact
 
 if TYPE_CHECKING:
-    from logboom.clients.live import LiveReader
+    from logboom.viewer.live_reader import LiveReader
 
 RECENT_DEFAULT: Final = 10
 
@@ -53,7 +53,7 @@ def tail(
     tz: Zone = "",
     follow: _Follow = True,
     limit: _Limit = None,
-    connection: Connection,
+    connection: ConnectionOptions,
 ) -> None:
     """Show a server's entries: the last ones, then each as it comes, numbered, until Ctrl-C.
 
@@ -71,8 +71,8 @@ def tail(
     Exit codes: 0 done, or stopped with Ctrl-C, 1 the server refuses or is no Logboom server, 2 wrong usage,
     3 could not connect (with --no-follow; else it waits).
     """
-    from logboom.cli.logs import filter_from
-    from logboom.clients.live import LiveReader
+    from logboom.cli.reading import filter_from
+    from logboom.viewer.live_reader import LiveReader
 
     words = {
         "level": level,
@@ -92,7 +92,7 @@ def tail(
 
 
 def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
-    from logboom.clients.stopping import run_until_stopped
+    from logboom.cli.event_loop import run_until_stopped
 
     try:
         with until_nobody_reads():
@@ -104,7 +104,7 @@ def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bo
 
 async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
     """Print what the reader brings."""
-    from logboom.clients.display import Display, read_event
+    from logboom.viewer.display import Display, read_event
 
     display = Display(colours=colours_wanted())
     async with aclosing(_portions(reader, limit, follows=follows)) as portions:

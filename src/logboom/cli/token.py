@@ -54,7 +54,7 @@ def list_tokens(
     """List the tokens by name, with their scopes. Exit codes: 0 done, 1 the file can't be read."""
     import sys
 
-    from logboom.clients.tables import write_table
+    from logboom.viewer.tables import write_table
 
     found = tokens.read_tokens(_path(config, profile, data_dir))
     rows = [(token.name, ", ".join(token.scopes), token.created) for token in found]

@@ -148,7 +148,7 @@ def _print_audit(found: "Audit") -> None:
         )
     if found.cut:
         answer(f"❌ nothing is left of what came after {found.cut.segment}, from sequence {found.cut.end} on")
-    for segment in found.strangers:
+    for segment in found.unlisted:
         answer(
             f"❌ {segment.name} has no hash, though later ones have theirs: it was put there since, "
             "or its line in the manifest was damaged"
@@ -168,7 +168,7 @@ def _print_first(findings: list["Finding"], found: "Audit") -> None:
     """Name the oldest segment that is not what it was."""
     wrong = [finding.segment.name for finding in findings if not finding.good]
     wrong += [event.segment for event in [*found.missing, *found.early]]
-    wrong += [segment.name for segment in found.strangers]
+    wrong += [segment.name for segment in found.unlisted]
     if wrong:
         answer(f"first segment that does not match: {min(wrong)}")
 

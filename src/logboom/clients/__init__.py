@@ -1,5 +1,5 @@
-"""Clients: sending lines to a server of any supported protocol, and simulated senders.
+"""Clients: senders over every supported protocol. Each package has one trade.
 
-`sending.send_lines` is the way in. `dialect` says what a protocol looks like from here, `delivery` holds
-windows, resends and reconnects, the same for all of them.
+`wire` speaks the protocols, `delivery` sends windows of lines, resends them and keeps them in a spool.
+`handler`, `follow`, `run` and `simulate` stand on these two. `delivery.sending` is the simplest use of both.
 """

@@ -1,4 +1,4 @@
-"""Checking the manifest itself: its chain, and that each segment it knows is there."""
+"""Audit of the manifest: its hash chain, and the presence of every segment that it lists."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -6,49 +6,49 @@ from itertools import pairwise
 from pathlib import Path
 
 from logboom.journal.manifest import (
-    Event,
-    Line,
     Manifest,
+    ManifestLine,
+    SegmentEvent,
     append_events,
     hash_event,
-    mend_manifest,
     read_manifest,
+    trim_manifest,
 )
 from logboom.journal.segments import SUFFIX, Segment, list_segments
 
 
 @dataclass
 class Audit:
-    """What was found in a manifest."""
+    """Result of auditing a manifest."""
 
     manifest: Manifest
     present: list[Segment]
-    broken: list[Line] = field(default_factory=list)
-    """Lines that can't be read, whose chain does not fit, or that contradict an earlier one, and that no repair was
-    told of yet."""
-    missing: list[Event] = field(default_factory=list)
-    """Segments that were sealed, are not there, and were never said to go; oldest first."""
-    early: list[Event] = field(default_factory=list)
-    """Segments that are gone and said to be past their retention, though an older one is there."""
-    cut: Event | None = None
-    """The last segment that was sealed, when nothing of what came after it is there."""
-    strangers: list[Segment] = field(default_factory=list)
-    """Segments that have no hash, though later ones do: see `Manifest.strangers`."""
+    broken: list[ManifestLine] = field(default_factory=list)
+    """Lines that can't be read, do not match the chain, or contradict an earlier line, and that no repair has
+    acknowledged yet."""
+    missing: list[SegmentEvent] = field(default_factory=list)
+    """Sealed segments whose file is missing without a recorded deletion, oldest first."""
+    early: list[SegmentEvent] = field(default_factory=list)
+    """Segments recorded as expired although an older segment still exists."""
+    cut: SegmentEvent | None = None
+    """The last sealed segment, when no later segment exists; None otherwise."""
+    unlisted: list[Segment] = field(default_factory=list)
+    """Segments without a hash although later ones have one: see `Manifest.unlisted`."""
     expired: int = 0
-    """Segments that went past their retention."""
+    """Number of segments that retention deleted."""
     known: int = 0
-    """Segments that are not there, as a repair says."""
+    """Number of missing segments that a repair recorded."""
     waiting: int = 0
-    """Sealed segments that have no hash yet: the server takes it in the background."""
+    """Number of sealed segments without a hash so far; the server computes it in the background."""
 
     @property
     def good(self) -> bool:
-        """The chain is whole, and every segment is there or was said to go."""
-        wrong = self.broken or self.missing or self.early or self.cut or self.strangers
+        """Whether the chain is intact, and every segment exists or has a recorded deletion."""
+        wrong = self.broken or self.missing or self.early or self.cut or self.unlisted
         return not (wrong or self.manifest.torn)
 
-    def place_of(self, head: str) -> Line | None:
-        """The line whose chain is `head`, when it and every line before it are good; None: there is none."""
+    def place_of(self, head: str) -> ManifestLine | None:
+        """Return the line whose chain is `head` if it and all lines before it are good, else None."""
         for line in self.manifest.lines:
             if not line.good:
                 return None
@@ -56,11 +56,11 @@ class Audit:
                 return line
         return None
 
-    def since(self, line: Line) -> "Since":
-        """What became of what the manifest knew at `line`; whether segments are as they were sealed is for `verify`."""
+    def since(self, line: ManifestLine) -> "Since":
+        """Changes to the segments that the manifest listed at `line`. Their contents are checked by `verify`."""
         then = self.manifest.until(line)
         hashes, lost = then.hashes(), then.gone()
-        known = {first: told for first, told in hashes.items() if first not in lost}
+        known = {first: listed for first, listed in hashes.items() if first not in lost}
         now, gone = self.manifest.hashes(), self.manifest.gone()
         there = {segment.first for segment in self.present}
         found, sealed_end = Since(known=set(known), end=then.end), then.sealed_end
@@ -74,9 +74,9 @@ class Audit:
             elif gone[first].event == "expired":
                 found.expired.append(gone[first])
             else:
-                found.changes.append(f"{event.segment}: {gone[first].event}, {_told(gone[first])}")
+                found.changes.append(f"{event.segment}: {gone[first].event}, {_recorded(gone[first])}")
         found.changes += [
-            f"{segment.name}: was not there, and stands before what was sealed by then"
+            f"{segment.name}: did not exist then, and lies before segments that were sealed by then"
             for segment in self.present
             if segment.first < sealed_end and segment.first not in hashes
         ]
@@ -90,16 +90,16 @@ class Audit:
 
 @dataclass
 class Since:
-    """What became of what a head of the manifest knew."""
+    """Changes since an earlier head of the manifest."""
 
     known: set[int]
-    """The first sequences of the segments that were there then."""
+    """First sequences of the segments that existed then."""
     end: int
-    """The sequence after the last one that it knew."""
+    """The sequence after the last one listed then."""
     changes: list[str] = field(default_factory=list)
-    """What no server does, in words: repairs, and whatever looks like one."""
-    expired: list[Event] = field(default_factory=list)
-    """What is gone and said to be past its retention, oldest first. Who deletes it by hand can say so, too."""
+    """Descriptions of changes that no running server makes: repairs, and anything that looks like one."""
+    expired: list[SegmentEvent] = field(default_factory=list)
+    """Segments recorded as expired, oldest first. A manual deletion can be recorded in the same way."""
 
 
 def audit(folder: Path, *, growing: bool = False) -> Audit:
@@ -107,19 +107,19 @@ def audit(folder: Path, *, growing: bool = False) -> Audit:
 
     Args:
         folder: the journal's folder.
-        growing: a server may be adding a line: half a line at the end is no damage.
+        growing: a server may be appending: an incomplete last line is not damage.
 
     Raises:
         OSError: it can't be read.
     """
     before = _files(folder)
-    manifest = read_manifest(folder)  # it may tell of a segment that came or went meanwhile
+    manifest = read_manifest(folder)  # it may list a segment that was added or deleted meanwhile
     present = sorted({*before, *_files(folder)})
     if growing:
         manifest = manifest._replace(torn=b"")
     found = Audit(manifest, present)
-    told = {event.note for _, event in manifest.events() if event.event == "noted"}
-    found.broken = [line for line in manifest.wrong() if _name_of(line) not in told]
+    noted = {event.note for _, event in manifest.events() if event.event == "noted"}
+    found.broken = [line for line in manifest.wrong() if _name_of(line) not in noted]
     hashes, gone = manifest.hashes(), manifest.gone()
     there = {segment.first for segment in present}
     found.missing = [
@@ -132,40 +132,42 @@ def audit(folder: Path, *, growing: bool = False) -> Audit:
     found.early = [event for event in past if event.first > oldest] if staying else []
     found.expired, found.known = len(past) - len(found.early), len(lost) - len(past)
     last = max(hashes, default=-1)
-    if hashes and not any(first > last for first in (*there, *gone)):  # a later one made it a sealed one
+    if hashes and not any(
+        first > last for first in (*there, *gone)
+    ):  # it was sealed because a later one existed
         found.cut = hashes[last][1]
-    found.strangers = manifest.strangers(present)
+    found.unlisted = manifest.unlisted(present)
     found.waiting = sum(
-        segment.first not in hashes and segment not in found.strangers for segment in present[:-1]
+        segment.first not in hashes and segment not in found.unlisted for segment in present[:-1]
     )
     return found
 
 
 def _files(folder: Path) -> list[Segment]:
-    """The segments, without what has their name and is none: a link to nowhere, say."""
+    """Segments that are regular files; a broken link with a segment's name is none."""
     return [segment for segment in list_segments(folder) if segment.path.is_file()]
 
 
 def accept(folder: Path, found: Audit, set_aside: Path) -> list[str]:
-    """Write into the manifest what is wrong with it: from then on it is known, and no more than that.
+    """Record the findings of an audit in the manifest, so that later audits accept them.
 
     Returns:
-        What was done, in words.
+        One description per change.
 
     Raises:
         OSError: the disk is full, or broken.
     """
     done: list[str] = []
-    mended = mend_manifest(folder, set_aside)
-    if mended:
-        done.append(mended)
-    events = [Event("missing", event.segment) for event in [*found.missing, *found.early]]
+    trimmed = trim_manifest(folder, set_aside)
+    if trimmed:
+        done.append(trimmed)
+    events = [SegmentEvent("missing", event.segment) for event in [*found.missing, *found.early]]
     if found.cut:
-        events.append(Event("missing", Segment.at(folder, found.cut.end).name))
+        events.append(SegmentEvent("missing", Segment.at(folder, found.cut.end).name))
     left = {line.number for line in read_manifest(folder).lines}
-    events += [Event("noted", note=_name_of(line)) for line in found.broken if line.number in left]
+    events += [SegmentEvent("noted", note=_name_of(line)) for line in found.broken if line.number in left]
     hashes = found.manifest.hashes()
-    lost = {line.event.first for line in found.broken if line.event} | {one.first for one in found.strangers}
+    lost = {line.event.first for line in found.broken if line.event} | {one.first for one in found.unlisted}
     for segment, following in pairwise(list_segments(folder)):
         if segment.first in lost and segment.first not in hashes:
             why = "its line in the manifest was damaged, or it came after later ones"
@@ -175,23 +177,23 @@ def accept(folder: Path, found: Audit, set_aside: Path) -> list[str]:
     return [*done, *(f"manifest: {event.event} {event.note or event.segment}" for event in events)]
 
 
-def _name_of(line: Line) -> str:
-    """Names a damaged line, so that another damage in its place is another one."""
+def _name_of(line: ManifestLine) -> str:
+    """Identify a damaged line by number and hash, so that later damage to it is reported again."""
     return f"line {line.number}, SHA-256 {sha256(line.data).hexdigest()}"
 
 
-def _told(event: Event) -> str:
-    """When and why, as the manifest says."""
-    return f"told at {event.at}" + (f": {event.note}" if event.note else "")
+def _recorded(event: SegmentEvent) -> str:
+    """Time and reason of an event."""
+    return f"recorded at {event.at}" + (f": {event.note}" if event.note else "")
 
 
-def missing_text(events: list[Event]) -> str:
-    """The segments that are missing, in words; the first one by name."""
+def missing_text(events: list[SegmentEvent]) -> str:
+    """Describe missing segments; the first one with its entries and time."""
     first = events[0]
     return f"{names_text(events)} is missing: {first.entries} entries, sealed at {first.at}"
 
 
-def names_text(events: list[Event]) -> str:
-    """Segments by name; of many, the first and the last."""
+def names_text(events: list[SegmentEvent]) -> str:
+    """Names of segments; of several, the first and the last."""
     first, last = events[0], events[-1].segment.removesuffix(SUFFIX)
     return first.segment + (f" and {len(events) - 1} others up to {last}" if len(events) > 1 else "")

@@ -1,11 +1,11 @@
-"""The few disk calls of the write path, behind one seam: tests put a faulty disk here."""
+"""Disk calls of the write path, in one class that tests replace by a faulty disk."""
 
 import os
 from pathlib import Path
 
 
 class Disk:
-    """The real thing. Each call raises `OSError` when it fails."""
+    """The disk calls of the operating system. Each raises `OSError` when it fails."""
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of `data` at the file's end."""
@@ -18,7 +18,7 @@ class Disk:
         os.fdatasync(descriptor)
 
     def forget(self, descriptor: int, start: int, size: int) -> None:
-        """Let the kernel reuse the memory in which it caches a range of the file; nothing is lost."""
+        """Release the kernel's page cache for a range of the file."""
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
     def truncate(self, descriptor: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Rebuilding a segment's sparse index from its lines, and telling whether one fits."""
+"""Rebuilding a segment's sparse index from its lines, and checking an index against the checksums."""
 
 from datetime import datetime
 
@@ -8,11 +8,11 @@ from logboom.journal.sums import Sum
 _BLOCK_BYTES = 4 << 20
 
 _TIME = slice(16, 48)
-"""Where the receive time stands in a line."""
+"""Position of the receive time in a line."""
 
 
 def rebuild_index(segment: Segment) -> None:
-    """Write the index of `segment` anew, one point a step; reads the whole segment once, in blocks."""
+    """Rebuild the index of `segment`, one point per step; reads the whole segment once, in blocks."""
     points: list[IndexPoint] = []
     sequence, offset, due = segment.first, 0, 0
     with segment.path.open("rb") as file:
@@ -39,11 +39,8 @@ def rebuild_index(segment: Segment) -> None:
 
 
 def received_at_ns(line: bytes) -> int | None:
-    """Receive time of a journal line, nanoseconds since the epoch; None when the line is damaged, or cut in it.
-
-    Half a time may read as another one, of the local zone.
-    """
-    if len(line) < _TIME.stop:
+    """Receive time of a journal line, nanoseconds since the epoch; None when it is damaged or incomplete."""
+    if len(line) < _TIME.stop:  # a truncated time could parse as another one, in the local time zone
         return None
     try:
         moment = datetime.fromisoformat(line[_TIME].decode("ascii"))
@@ -54,7 +51,7 @@ def received_at_ns(line: bytes) -> int | None:
 
 
 def fits_sums(points: list[IndexPoint], sums: list[Sum]) -> bool:
-    """Whether an index says the same as the checksums, where both know the sequence. They are the surer ones."""
+    """Whether an index agrees with the checksums wherever both give a sequence. Checksums are more reliable."""
     sequences = {one.start: one.first for one in sums} | {one.end: one.next for one in sums}
     offsets = {sequence: offset for offset, sequence in sequences.items()}
     return all(

@@ -1,7 +1,7 @@
-"""The journal: takes batches from the event loop, commits them in groups on its own thread.
+"""The journal: takes batches from the event loop, and commits them in groups on its own thread.
 
-While one group is being written and synced, the next one gathers: the slower the disk, the larger the
-group, so one `fdatasync` answers for all connections.
+While one group is being written and synced, the next one is gathered: the slower the disk, the larger the group,
+so one `fdatasync` serves all connections.
 """
 
 import threading
@@ -30,28 +30,28 @@ from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report
 
 GROUP_BYTES_MAX: Final = 1 << 20
-"""Wire bytes of one group. More gains nothing (a sync's fixed cost is long spread), and costs memory twice:
-the lines and their envelopes are in memory together for as long as the write takes."""
+"""Wire bytes of one group. A larger group gains nothing, as the fixed cost of a sync is small by then, and costs
+memory twice: the lines and their envelopes are both in memory during the write."""
 
 LARGE_BATCH_BYTES: Final = 16 << 10
-"""A batch of this size is worth a commit by itself."""
+"""A batch of this size is committed without waiting for others."""
 
 TICK_S: Final = 1.0
-"""How often an idle writer looks whether a segment is old enough to be sealed, or expired."""
+"""Interval at which an idle writer checks whether a segment is due to be sealed or deleted."""
 
 RETENTION_INTERVAL_S: Final = 60.0
-"""How often segments are looked at that expire between two seals; each look costs one `stat` a segment."""
+"""Interval of the check for expired segments between two seals; it costs one `stat` per segment."""
 
 
 class AckLevel(StrEnum):
-    """When a listener's clients get their answer."""
+    """The stage at which a listener's clients get their answer."""
 
     RECEIVED = "received"
     """As soon as the batch was taken; a crash of the process can lose it."""
     WRITTEN = "written"
     """After the write; a crash of the machine can lose it."""
     SYNCED = "synced"
-    """After the fdatasync: the promise."""
+    """After the fdatasync: neither can lose it."""
 
 
 class _Submission(NamedTuple):
@@ -61,20 +61,20 @@ class _Submission(NamedTuple):
 
 
 class Journal:
-    """The one durable write path. `submit` is called on one thread, `deliver` brings the answers back to it.
+    """The only durable write path. `submit` is called on one thread, and `deliver` returns the receipts to it.
 
     Args:
-        data_dir: holds `journal/` and everything else that the server keeps.
+        data_dir: contains `journal/` and all other data of the server.
         deliver: runs a callable on the submitting thread; for asyncio, `loop.call_soon_threadsafe`.
         segment_bytes_max: see `SegmentWriter`.
         segment_age_max_s: see `SegmentWriter`.
         free_bytes_min: see `SegmentWriter`.
-        retention: what old segments may be deleted; None keeps everything.
-        report: told about trouble and recovery, on the writer's thread.
-        disk: the real one, or a faulty one in tests.
+        retention: deletes old segments; None keeps everything.
+        report: logs errors and recoveries, on the writer's thread.
+        disk: replaced by a faulty one in tests.
 
     Raises:
-        DataDirLockedError: another server writes there.
+        DataDirLockedError: another server uses the data directory.
         StorageError: the folder can't be used.
     """
 
@@ -119,20 +119,20 @@ class Journal:
             raise StorageError(f"can't recover the journal in {self.folder}: {error}") from error
         self.recovered = recovered
         self.failing: str | None = None
-        """Why the last group could not be stored; None after a success."""
+        """Reason why the last group could not be stored; None after a success."""
         self.answered = self.committed.next_sequence
-        """The sequence up to which every receipt was handed out; kept by the submitting thread."""
+        """The sequence up to which all receipts were delivered; updated by the submitting thread."""
         self.pending_bytes = 0
-        """Wire bytes submitted and not answered yet; kept by the submitting thread."""
+        """Wire bytes submitted and not answered yet; updated by the submitting thread."""
         self.failed_groups = 0
         self.last_commit_s = 0.0
-        """How long the last write and sync took, seconds."""
+        """Duration of the last write and sync, seconds."""
         self.commit_times = Histogram()
-        """How long writes and syncs take, seconds."""
+        """Durations of writes and syncs, seconds."""
         self.commit_batches = 0
-        """Batches that were committed; with the number of commits it tells how well groups gather."""
+        """Number of committed batches; divided by the number of commits, it is the mean size of a group."""
         self.grown = threading.Condition()
-        """Notified after each commit; `committed` tells how far."""
+        """Notified after each commit; see `committed`."""
         self.on_commit: list[Callable[[], None]] = []
         """Called on the submitting thread after each commit."""
         self._pending: deque[_Submission] = deque()
@@ -149,12 +149,12 @@ class Journal:
 
     @property
     def committed(self) -> Committed:
-        """How far the journal is durable, and can be read."""
+        """The end of the durable entries, which can be read."""
         return self._writer.committed
 
     @property
     def trouble(self) -> str | None:
-        """The reason why an entry would be refused now; None: it would be stored. Checks the free space of the disk."""
+        """Reason why an entry could not be stored now, else None. Checks the free space of the disk."""
         if self.failing is not None:
             return self.failing
         try:
@@ -165,25 +165,25 @@ class Journal:
 
     @property
     def free_bytes(self) -> int:
-        """Free space of the disk now. Raises `OSError` when it does not answer."""
+        """Free space of the disk in bytes. Raises `OSError` when it can't be determined."""
         return self._disk.free_bytes(self.folder)
 
     @property
     def alive(self) -> bool:
-        """Whether the writer's thread lives: without it nobody is answered."""
+        """Whether the writer's thread is running: without it no batch is answered."""
         return self._thread.is_alive()
 
     @property
     def stuck_s(self) -> float:
-        """For how long the group that is being stored has taken, seconds; a disk that hangs shows here."""
+        """Seconds since the current group's write began, 0 if there is none; large when the disk hangs."""
         since = self._busy_since
         return 0.0 if since is None else time.perf_counter() - since
 
     def probe(self) -> None:
-        """Write and sync a few bytes beside the segments; blocks as long as the disk does.
+        """Write and sync a few bytes next to the segments; blocks as long as the disk does.
 
         Raises:
-            StorageError: less is free than must stay.
+            StorageError: the free space is below `free_bytes_min`.
             OSError: a call failed.
         """
         probe(self.folder, self._disk, self._free_bytes_min)
@@ -194,7 +194,7 @@ class Journal:
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
         """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
 
-        A journal that is finished takes none and answers none: the sender, unanswered, sends it again.
+        After `finish`, batches are dropped without a receipt: a sender without an answer sends again.
         """
         if self._closing:
             return
@@ -207,7 +207,7 @@ class Journal:
             self._wake.put(None)
 
     def finish(self) -> None:
-        """Commit what was submitted, then take no more; it can still be read. Idempotent.
+        """Commit what was submitted, then take no more; the journal can still be read. Idempotent.
 
         Receipts still go through `deliver`.
         """
@@ -220,7 +220,7 @@ class Journal:
         self._writer.close()
 
     def close(self) -> None:
-        """Finish, and give the data directory free for another server. Idempotent."""
+        """Finish, and unlock the data directory for another server. Idempotent."""
         self.finish()
         self._lock.close()
 
@@ -237,7 +237,7 @@ class Journal:
                 self._seal_and_expire()
 
     def _gather(self) -> list[_Submission]:
-        """The next group; empty after a tick without work."""
+        """Take the next group; empty after a tick without work."""
         if not self._pending and not self._closing:
             self._sleep(1, TICK_S)
         if self._pending and self._pending[-1].batch.size_bytes <= LARGE_BATCH_BYTES and not self._closing:
@@ -251,10 +251,10 @@ class Journal:
         return group
 
     def _sleep(self, wake_at: int, timeout_s: float) -> None:
-        """Until `wake_at` batches are pending, or a large one is, or time is up."""
+        """Wait until `wake_at` batches or a large one are pending, at most `timeout_s`."""
         self._wake_at = wake_at
         self._sleeping = True
-        if len(self._pending) < wake_at:  # looked at again: a submit that came between saw nobody asleep
+        if len(self._pending) < wake_at:  # checked again: a submit in between did not see `_sleeping`
             with suppress(Empty):
                 self._wake.get(timeout=timeout_s)
         self._sleeping = False
@@ -273,7 +273,7 @@ class Journal:
                 count = sum(submission.batch.count for submission in group)
                 self._writer.commit(len(data), count, group[0].batch.received_ns)
                 self._succeeded(time.perf_counter() - started, len(group))
-        except Exception as error:  # noqa: BLE001 - a thread that ends would leave every client waiting
+        except Exception as error:  # noqa: BLE001 - without this thread every client would wait
             self._failed(error)
             first = None
         self._busy_since = None
@@ -292,7 +292,7 @@ class Journal:
         self._seal_and_expire()
 
     def _seal_and_expire(self) -> None:
-        """Seal a segment that is due; delete what is past its retention after each seal, and now and then."""
+        """Seal a segment that is due; after each seal, and at intervals, delete expired segments."""
         sealed = self._writer.seal_if_due()
         if sealed:
             self._sealer.wake()
@@ -302,11 +302,11 @@ class Journal:
         self._expire_at = now + RETENTION_INTERVAL_S
         try:
             self._retention.apply(self.folder, self.committed.next_sequence)
-        except OSError as error:  # no reason to refuse an entry
+        except OSError as error:  # entries can still be stored
             self._report("error", f"old segments can't be deleted: {error}")
 
     def _failed(self, error: Exception) -> None:
-        """Nothing of the group was stored: say so once, and leave the segment."""
+        """Log once that nothing of the group was stored, and abandon the segment."""
         self.failed_groups += 1
         trouble = str(error)
         if self.failing is None:
@@ -326,12 +326,12 @@ class Journal:
 
 
 def _weight(batch: Batch) -> int:
-    """Bytes that a batch counts for while it waits; without entries it holds none, and delays no other sender."""
+    """Bytes that a waiting batch counts for; none without entries, as it delays no other sender."""
     return batch.size_bytes if batch.entries else 0
 
 
 def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
-    """Hand out the receipts of the levels that are due; `first` is the group's first sequence, None if it failed."""
+    """Deliver the receipts of the levels that are due; `first` is the group's first sequence, None if it failed."""
     sequence = first
     for batch, ack, done in group:
         if ack in due:
@@ -345,7 +345,7 @@ def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLev
 
 
 def _render(group: list[_Submission]) -> bytes:
-    """The group's journal lines: each entry in its envelope, one `replace` a batch."""
+    """Make the group's journal lines: each entry in its envelope, one `replace` per batch."""
     parts: list[bytes] = []
     for batch, _, _ in group:
         if not batch.entries:

@@ -1,4 +1,4 @@
-"""One writer a data directory."""
+"""The lock that allows one writer per data directory."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from logboom.errors import DataDirLockedError
 
 
 class DataDirLock:
-    """Holds `<data_dir>/lock` until closed or until the process ends, however it ends."""
+    """Holds `<data_dir>/lock` until it is closed or the process ends, even by a crash."""
 
     def __init__(self, data_dir: Path) -> None:
         """Take the lock.
@@ -28,12 +28,12 @@ class DataDirLock:
                 f"another Logboom server (process {holder}) is writing to {data_dir}: "
                 "stop it first, or give this one a folder of its own with --data-dir"
             ) from None
-        with suppress(OSError):  # a full disk: the lock holds without its owner's name
+        with suppress(OSError):  # a full disk: the lock holds without the process id
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
-        """Give the lock back. Idempotent."""
+        """Release the lock. Idempotent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,13 +1,13 @@
-"""The manifest: one line for each segment that was sealed, chained, so that no sealed byte changes unseen.
+"""The manifest: one chained line per sealed segment, so that every later change of a sealed byte is detected.
 
 `<data_dir>/journal/segments.manifest` is only ever appended to. Each line is a JSON object; its `chain` is the
 SHA-256 of the chain before it (64 zeros for the first line) and of the line itself without its chain. Its `hash`
-is the SHA-256 of the segment's first `bytes` bytes: `head -c BYTES SEGMENT | sha256sum` says the same.
+is the SHA-256 of the segment's first `bytes` bytes: `head -c BYTES SEGMENT | sha256sum` gives the same.
 
-Who can write to the folder can make all of it anew. That shows only against a head of the chain that was noted
-elsewhere: `logboom verify --head`.
+With write access to the folder, all of it can be replaced. That is detected only by comparing with a head of the
+chain that was stored elsewhere: `logboom verify --head`.
 
-The lines of segments that are deleted stay: about 700 bytes a segment in all, 1 MiB for 1,500 segments.
+The lines of deleted segments stay: about 700 bytes per segment in all, 1 MiB for 1,500 segments.
 """
 
 import os
@@ -28,32 +28,32 @@ MANIFEST_NAME: Final = "segments.manifest"
 """Not `.jsonl`: `cat *.jsonl` is for entries."""
 
 NO_CHAIN: Final = "0" * 64
-"""What stands before the first line."""
+"""The chain before the first line."""
 
 GONE: Final = frozenset({"expired", "removed", "missing"})
-"""Events after which a segment need not be there."""
+"""Events after which a segment may be missing."""
 
 _READ_BYTES: Final = 1 << 20
 _CHAIN: Final = b',"chain":"'
 _CHAIN_BYTES: Final = len(_CHAIN) + 64 + len(b'"}')
 _LINE_BYTES_MAX: Final = 1 << 12
-"""Longer than any line: where the last one is looked for."""
+"""Bytes at the end in which the last line is searched; longer than any line."""
 
 _appending: Final = threading.Lock()
-"""Segments are sealed on one thread and expire on another; between processes the data directory's lock stands."""
+"""Segments are sealed on one thread and expire on another; the data directory's lock excludes other processes."""
 
 
-class Event(msgspec.Struct, omit_defaults=True):
-    """What happened to a segment.
+class SegmentEvent(msgspec.Struct, omit_defaults=True):
+    """An event of a segment's life.
 
-    `event` is one of: sealed (its hash was taken), repaired (changed by `verify --repair`, hash taken anew),
-    expired (deleted by retention), removed (deleted by `verify --repair`, nothing good was in it), missing (not
-    there, and `verify --repair` was told), noted (a damaged line of the manifest that `verify --repair` was told).
+    `event` is one of: sealed (its hash was computed), repaired (changed by `verify --repair`, with a new hash),
+    expired (deleted by retention), removed (deleted by `verify --repair`, it held no good line), missing (found
+    missing by `verify --repair`), noted (a damaged line of the manifest, accepted by `verify --repair`).
     """
 
     event: str
     segment: str = ""
-    """The name of its file."""
+    """File name of the segment."""
     entries: int = 0
     bytes: int = 0
     hash: str = ""
@@ -62,61 +62,61 @@ class Event(msgspec.Struct, omit_defaults=True):
 
     @property
     def first(self) -> int:
-        """The segment's first sequence; -1 when it is about none."""
+        """The segment's first sequence; -1 for an event without a segment."""
         return int(self.segment[:20]) if self.segment else -1
 
     @property
     def end(self) -> int:
-        """The sequence after its last one, by its entries."""
+        """The sequence after its last entry."""
         return self.first + self.entries
 
 
-class Line(NamedTuple):
-    """A line of the manifest as it is found."""
+class ManifestLine(NamedTuple):
+    """A line of the manifest as it was read."""
 
     number: int
     data: bytes
     chain: str
-    """The chain that it carries."""
-    event: Event | None
-    """None: the line can't be read."""
+    """The chain value in the line."""
+    event: SegmentEvent | None
+    """None when the line can't be read."""
     good: bool
-    """Its chain fits it, and the line before it."""
+    """Whether its chain matches its content and the line before it."""
 
 
 class Manifest(NamedTuple):
-    """What stands in a manifest."""
+    """Content of a manifest."""
 
-    lines: list[Line]
+    lines: list[ManifestLine]
     torn: bytes
-    """What stands behind the last newline."""
+    """Bytes after the last newline."""
 
     @property
     def head(self) -> str:
         """The last chain."""
         return next((line.chain for line in reversed(self.lines) if line.event), NO_CHAIN)
 
-    def events(self) -> Iterator[tuple[Line, Event]]:
-        """What can be trusted, oldest first."""
+    def events(self) -> Iterator[tuple[ManifestLine, SegmentEvent]]:
+        """Yield the intact lines with their events, oldest first."""
         return ((line, line.event) for line in self.lines if line.good and line.event)
 
-    def until(self, line: Line) -> "Manifest":
-        """The manifest as it was when `line` was its last."""
+    def until(self, line: ManifestLine) -> "Manifest":
+        """The manifest up to and including `line`."""
         return Manifest(self.lines[: line.number], b"")
 
-    def hashes(self) -> dict[int, tuple[Line, Event]]:
-        """The hash that counts for each segment, by its first sequence: the first one, but for repairs."""
+    def hashes(self) -> dict[int, tuple[ManifestLine, SegmentEvent]]:
+        """The effective hash line of each segment, keyed by first sequence: the first one, or a later repair's."""
         return self._weigh().hashes
 
-    def wrong(self) -> list[Line]:
-        """Lines that can't be read, whose chain does not fit, or that contradict an earlier one."""
+    def wrong(self) -> list[ManifestLine]:
+        """Lines that can't be read, do not match the chain, or contradict an earlier line."""
         against = {line.number for line in self._weigh().against}
         return [line for line in self.lines if not line.good or line.number in against]
 
     def _weigh(self) -> "_Weighed":
-        """Hold the lines with a hash against each other."""
-        hashes: dict[int, tuple[Line, Event]] = {}
-        against: list[Line] = []
+        """Compare the lines that have a hash with each other."""
+        hashes: dict[int, tuple[ManifestLine, SegmentEvent]] = {}
+        against: list[ManifestLine] = []
         end = sealed_end = 0
         for line, event in self.events():
             if not (event.hash and event.segment):
@@ -133,26 +133,26 @@ class Manifest(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The sequence after the last one that ever had a hash: none before it is given again."""
+        """The sequence after the last one covered by any hash; none before it is assigned again."""
         return self._weigh().end
 
     @property
     def sealed_end(self) -> int:
-        """How far the sealer went. A repair goes ahead of it when segments wait for their hash."""
+        """The sequence after the last sealed one. Repaired segments may lie after it while others wait for a hash."""
         return self._weigh().sealed_end
 
-    def strangers(self, segments: Iterable[Segment]) -> list[Segment]:
-        """Segments without a hash that stand before others that were sealed.
+    def unlisted(self, segments: Iterable[Segment]) -> list[Segment]:
+        """Segments without a hash that precede sealed ones.
 
-        Segments are sealed in their order: so these were put there afterwards, or their line was damaged, or a
-        repair that made them was broken off.
+        Segments are sealed in order, so these were added later, their line was damaged, or the repair that made
+        them was interrupted.
         """
         weighed = self._weigh()
         return [one for one in segments if one.first not in weighed.hashes and one.first < weighed.sealed_end]
 
-    def gone(self) -> dict[int, Event]:
-        """Why segments need not be there, by first sequence."""
-        found: dict[int, Event] = {}
+    def gone(self) -> dict[int, SegmentEvent]:
+        """The last event of each segment that may be missing, by first sequence."""
+        found: dict[int, SegmentEvent] = {}
         for _, event in self.events():
             if event.event in GONE:
                 found[event.first] = event
@@ -162,46 +162,46 @@ class Manifest(NamedTuple):
 
 
 class _Weighed(NamedTuple):
-    """What the lines with a hash say together."""
+    """Result of comparing the lines that have a hash."""
 
-    hashes: dict[int, tuple[Line, Event]]
-    """Those that count, by first sequence."""
-    against: list[Line]
-    """They seal anew what has a hash, or what the sealer had gone past."""
+    hashes: dict[int, tuple[ManifestLine, SegmentEvent]]
+    """The effective hash line of each segment, keyed by first sequence."""
+    against: list[ManifestLine]
+    """Lines that seal a segment again, or one before the last sealed sequence."""
     end: int
     """See `Manifest.end`."""
     sealed_end: int
     """See `Manifest.sealed_end`."""
 
 
-def _is_back(gone: Event, event: Event) -> bool:
-    """Whether a segment is there again, by a hash. One that expired is not: its hash was being taken meanwhile."""
+def _is_back(gone: SegmentEvent, event: SegmentEvent) -> bool:
+    """Whether a new hash shows that a segment exists again. Not after it expired: its hash was being computed then."""
     return bool(event.hash) and gone.event != "expired"
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a journal's folder; empty when there is none. Never raises for damage.
+    """Read the manifest of a journal's folder; empty when there is none. Damage raises no error.
 
     Raises:
-        OSError: it is there, and can't be read.
+        OSError: the file exists and can't be read.
     """
     try:
         data = (folder / MANIFEST_NAME).read_bytes()
     except FileNotFoundError:
         return Manifest([], b"")
     *whole, torn = data.split(b"\n")
-    lines: list[Line] = []
+    lines: list[ManifestLine] = []
     before = NO_CHAIN
     for number, raw in enumerate(whole, 1):
         chain, event = _parse(raw)
         good = event is not None and chain == _chain_of(before, raw[:-_CHAIN_BYTES])
-        lines.append(Line(number, raw, chain, event, good))
+        lines.append(ManifestLine(number, raw, chain, event, good))
         before = chain if event is not None else before
     return Manifest(lines, torn)
 
 
-def append_events(folder: Path, events: Iterable[Event]) -> None:
-    """Add lines, durable when this returns; on an error, the manifest is as it was.
+def append_events(folder: Path, events: Iterable[SegmentEvent]) -> None:
+    """Append lines durably; on an error, the manifest stays unchanged.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -215,7 +215,7 @@ def append_events(folder: Path, events: Iterable[Event]) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             end, before = _last(descriptor)
-            os.ftruncate(descriptor, end)  # half a line, of a write that failed
+            os.ftruncate(descriptor, end)  # an incomplete line of a failed write
             data = b""
             for event in events:
                 event.at = iso_from_ns(time.time_ns())
@@ -233,10 +233,13 @@ def append_events(folder: Path, events: Iterable[Event]) -> None:
             sync_folder(folder)
 
 
-def mend_manifest(folder: Path, set_aside: Path) -> str | None:
-    """Set aside what a crash left behind the last line that can be read; says so, None: nothing to do.
+def trim_manifest(folder: Path, set_aside: Path) -> str | None:
+    """Move what a crash left after the last readable line to `set_aside`.
 
-    Lines that can be read stay, whether their chain fits or not: that is for `verify` to tell.
+    Readable lines stay even if they do not match the chain: `verify` reports them.
+
+    Returns:
+        A description of the change; None when there was nothing to do.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -257,8 +260,8 @@ def mend_manifest(folder: Path, set_aside: Path) -> str | None:
     return f"{MANIFEST_NAME}: cut {len(torn)} torn bytes at {end}, kept in {aside}"
 
 
-def hash_event(segment: Segment, event: str, *, lines_max: int, note: str) -> Event:
-    """The line for a whole segment as it stands now; of its lines, `lines_max` count at most.
+def hash_event(segment: Segment, event: str, *, lines_max: int, note: str) -> SegmentEvent:
+    """Make the event for the current content of a segment, of which at most `lines_max` lines count.
 
     Raises:
         OSError: it can't be read.
@@ -269,15 +272,15 @@ def hash_event(segment: Segment, event: str, *, lines_max: int, note: str) -> Ev
             digest.update(data)
             lines += data.count(b"\n")
             size += len(data)
-    return Event(event, segment.name, min(lines, lines_max), size, digest.hexdigest(), note=note)
+    return SegmentEvent(event, segment.name, min(lines, lines_max), size, digest.hexdigest(), note=note)
 
 
-def _parse(raw: bytes) -> tuple[str, Event | None]:
-    """The chain and the event of a line."""
+def _parse(raw: bytes) -> tuple[str, SegmentEvent | None]:
+    """Parse the chain and the event of a line."""
     place = len(raw) - _CHAIN_BYTES
     try:
         chain = raw[place + len(_CHAIN) : -2].decode("ascii")
-        event = msgspec.json.decode(raw, type=Event)
+        event = msgspec.json.decode(raw, type=SegmentEvent)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", None
     name = event.segment[:20]
@@ -288,18 +291,18 @@ def _parse(raw: bytes) -> tuple[str, Event | None]:
 
 
 def _chain_of(before: str, body: bytes) -> str:
-    """The chain of a line: of `body`, the line up to where its chain starts, closing brace left out."""
+    """Compute the chain of a line from `body`: the line up to its chain, without the closing brace."""
     return sha256(before.encode() + body).hexdigest()
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:
     if os.pwrite(descriptor, data, offset) < len(data):
-        raise OSError("the disk is full: half a line of the manifest was written")
+        raise OSError("the disk is full: an incomplete line of the manifest was written")
     os.fsync(descriptor)
 
 
 def _last(descriptor: int) -> tuple[int, str]:
-    """Where the last line ends, and its chain."""
+    """Offset of the last line's end, and its chain."""
     size = os.fstat(descriptor).st_size
     start = max(0, size - _LINE_BYTES_MAX)
     data = os.pread(descriptor, size - start, start)
@@ -309,5 +312,5 @@ def _last(descriptor: int) -> tuple[int, str]:
         if event is not None:
             return start + end, chain
     if start:
-        raise OSError(f"{MANIFEST_NAME} ends with {_LINE_BYTES_MAX} bytes that are no lines")
+        raise OSError(f"the last {_LINE_BYTES_MAX} bytes of {MANIFEST_NAME} hold no valid line")
     return start + end, NO_CHAIN

@@ -1,4 +1,4 @@
-"""Whether the disk takes a durable write now: readiness asks, when no entry does."""
+"""Test write that readiness uses to check the disk while no entries arrive."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ NAME: Final = ".probe"
 
 
 def probe(folder: Path, disk: Disk, free_bytes_min: int) -> None:
-    """Write a few bytes into a file of its own, and sync them.
+    """Write a few bytes into a separate file, and sync them.
 
     Raises:
         StorageError: less than `free_bytes_min` is free.
@@ -27,7 +27,7 @@ def probe(folder: Path, disk: Disk, free_bytes_min: int) -> None:
 
 
 def check_free(folder: Path, disk: Disk, free_bytes_min: int) -> None:
-    """Ask the disk whether enough is free.
+    """Check the free space of the disk.
 
     Raises:
         StorageError: less than `free_bytes_min`.
@@ -37,5 +37,5 @@ def check_free(folder: Path, disk: Disk, free_bytes_min: int) -> None:
     if free < free_bytes_min:
         raise StorageError(
             f"{free} bytes left on the disk of {folder}, "
-            f"free_bytes_min is {free_bytes_min}: make room, or lower journal.free_bytes_min"
+            f"free_bytes_min is {free_bytes_min}: free some space, or lower journal.free_bytes_min"
         )

@@ -1,4 +1,4 @@
-"""Reading the journal by position: blocks of raw lines, from any sequence on."""
+"""Reading the journal by position: blocks of raw lines from any sequence on."""
 
 import os
 import threading
@@ -13,14 +13,14 @@ from logboom.journal.segments import Segment, find_segment, list_segments, seek
 from logboom.journal.writer import Committed
 
 BLOCK_BYTES: Final = 1 << 20
-"""Bytes of a block: what a reader holds in memory at once."""
+"""Usual size of a block, which is what a reader holds in memory at once."""
 
 
 class Block(NamedTuple):
     """Whole journal lines, in order, without a gap."""
 
     first_sequence: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a block
+    count: int  # type: ignore[assignment]  # hides tuple.count, which a block does not need
     data: bytes
     """The lines, each with its newline."""
 
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 class Readable(Protocol):
-    """What those who follow a journal need of `journal.Journal`."""
+    """The part of `journal.Journal` that followers of a journal use."""
 
     folder: Path
     grown: threading.Condition
@@ -39,17 +39,17 @@ class Readable(Protocol):
 
     @property
     def committed(self) -> Committed:
-        """How far it may be read."""
+        """The end of what may be read."""
 
 
 class JournalReader:
-    """A cursor over a journal that may be growing meanwhile.
+    """Cursor over a journal that may be growing.
 
     Args:
         folder: the journal's folder.
-        position: the first sequence to read. Older entries that are gone are skipped; the first block's
-            `first_sequence` tells.
-        committed: how far the writer is; None: no writer in this process, read every whole line there is.
+        position: the first sequence to read. Deleted entries are skipped; see `first_sequence` of the block.
+        committed: returns the end of the durable entries; None without a writer in this process: every whole
+            line is read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class JournalReader:
         self._offset = 0
 
     def read(self, bytes_max: int = BLOCK_BYTES) -> Block | None:
-        """The next block of about `bytes_max` bytes at most (a longer line comes whole); None at the end."""
+        """Read the next block of at most about `bytes_max` bytes, but at least one line; None at the end."""
         committed = self._committed() if self._committed else None
         if committed is not None and self.position >= committed.next_sequence:
             return None
@@ -84,7 +84,7 @@ class JournalReader:
         self._segment = None
 
     def _open(self) -> bool:
-        """Open the segment that holds the position, and go there."""
+        """Open the segment that holds the position, and skip to it."""
         segments = list_segments(self._folder)
         if not segments:
             return False
@@ -111,7 +111,7 @@ class JournalReader:
             wanted -= found
 
     def _read_segment(self, bytes_max: int, committed: Committed | None) -> Block | None:
-        """The next block of the open segment, or None at its end."""
+        """Read the next block of the open segment; None at its end."""
         data = self._whole_lines(bytes_max, self._limit(committed))
         count = data.count(b"\n")
         ends = [end for end in (self._end, committed and committed.next_sequence) if end is not None]
@@ -137,14 +137,14 @@ class JournalReader:
         return None
 
     def _following(self, segment: Segment) -> int | None:
-        """First sequence of the segment after `segment`, if there is one yet."""
+        """First sequence of the segment after `segment`; None for the newest."""
         return min(
             (other.first for other in list_segments(self._folder) if other.first > segment.first),
             default=None,
         )
 
     def _whole_lines(self, bytes_max: int, limit: int | None) -> bytes:
-        """Whole lines from the offset on: about `bytes_max` bytes, at least one line when there is one."""
+        """Read whole lines at the offset: about `bytes_max` bytes, at least one line if there is one."""
         while True:
             size = bytes_max if limit is None else min(bytes_max, limit - self._offset)
             data = os.pread(self._descriptor, max(0, size), self._offset)
@@ -154,14 +154,14 @@ class JournalReader:
             bytes_max *= 2
 
     def _advance(self) -> bool:
-        """Go to the next segment, if there is one; its name tells the sequence to go on with."""
+        """Move to the next segment, whose name gives the next sequence; False when there is none."""
         segment = self._segment
         if segment is None:
             return False
         following = self._following(segment)
         if following is None:
             return False
-        if self._end is None:  # it was the newest one until now: read what came before it was sealed
+        if self._end is None:  # it was the newest one until now: read what was added before it was sealed
             self._end = following
             return True
         self.close()
@@ -170,7 +170,7 @@ class JournalReader:
 
 
 def moment_of(data: bytes) -> str:
-    """The receive time of the first of some lines, as the journal has it; empty when it is damaged."""
+    """Receive time of the first of some lines as text; empty when it is damaged."""
     text = data[RECEIVED_AT].decode("ascii", "replace")
     return text if is_canonical(text) else ""
 

@@ -1,9 +1,9 @@
-"""What happens to a journal at start: it is made whole again, whatever the last stop left behind.
+"""Recovery of a journal at start, after any kind of stop.
 
-What is known to be synced is left alone, damaged or not: a checksum's record, like an index point, was written
-after the sync of what it covers. Only what stands behind the last of them is looked at. There, a torn end is cut
-off; damage that good lines follow is taken out, and the good lines stay: a power cut leaves that of what was
-never acknowledged, but a lost checksum and a flipped bit look the same.
+Data that is known to be synced is not changed, damaged or not: checksum records and index points are written after
+the sync of what they cover. Only the data after the last of them is examined. There, a torn end is cut off; damage
+before good lines is moved out of the segment, and the good lines stay: a power cut can leave such damage in entries
+that were never acknowledged, but a lost checksum and a flipped bit look the same.
 """
 
 import os
@@ -14,8 +14,8 @@ from typing import Final
 
 from logboom.durable import bytes_of, make_folder, replace_file, sync_folder
 from logboom.journal.index import fits_sums, rebuild_index
-from logboom.journal.lines import Damage, LineScan, count_newlines
-from logboom.journal.manifest import mend_manifest, read_manifest
+from logboom.journal.line_scan import Damage, LineScan, count_newlines
+from logboom.journal.manifest import read_manifest, trim_manifest
 from logboom.journal.repair import take_out
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
@@ -28,39 +28,39 @@ from logboom.journal.segments import (
 from logboom.journal.sums import Origin, Sum, is_true, read_sums, sum_of, write_sums
 
 _BLOCK_BYTES: Final = 4 << 20
-"""Read at once; longer than any line."""
+"""Bytes per read; longer than any line."""
 
 SPLITS_MAX: Final = 64
-"""Damages that are taken out one by one; each makes a segment. More of them in what was written last are the
-pages of a torn write, in no order: then the end is cut at the first. Bits don't flip in that many places."""
+"""Largest number of damages that are moved out one by one; each makes a new segment. More of them are pages of a torn
+write, in no order: then the end is cut at the first. Bits do not flip in that many places."""
 
 CHECKED_BYTES_MAX: Final = 64 << 20
-"""How much of the newest segment is held against its checksums, and has its lines counted: 90 ms of memory, and the
-start must not wait for a slow disk. The rest is for `logboom verify`; a segment with a rest is closed."""
+"""Bytes at the end of the newest segment whose checksums and lines are verified at start. It takes 90 ms from memory,
+and the start must not wait for a slow disk. `logboom verify` checks the rest; a larger segment is not continued."""
 
 
 @dataclass
 class Recovered:
-    """The state to go on from."""
+    """State of a journal after recovery."""
 
     next_sequence: int = 0
     segment: Segment | None = None
-    """The segment to append to; None: start a new one."""
+    """The segment to append to; None when the next write starts a new one."""
     size: int = 0
     indexed_to: int = 0
-    """The offset from which the next index point is due."""
+    """Offset from which the next index point is due."""
     started_ns: int = 0
     """Receive time of the segment's first entry, nanoseconds since the epoch; 0: unknown."""
     damages: int = 0
-    """How often good lines stood behind damage; the damage's sequences stand in no line now."""
+    """Number of damages before good lines; their sequences have no line any more."""
     notes: list[str] = field(default_factory=list)
-    """What was found and done, in words; empty after a clean stop."""
+    """Descriptions of findings and changes; empty after a clean stop."""
 
 
 def recover(folder: Path, set_aside: Path) -> Recovered:
-    """Make the newest segment whole: cut a torn or damaged end (kept in `set_aside`), count its lines.
+    """Repair the newest segment: move a torn or damaged end to `set_aside`, and count the lines.
 
-    Older segments were sealed after a sync, and are left alone: `logboom verify` looks at them.
+    Older segments were sealed after a sync, and are not read; `logboom verify` checks them.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -70,45 +70,43 @@ def recover(folder: Path, set_aside: Path) -> Recovered:
     segments = list_segments(folder)
     while segments:
         segment = segments.pop()
-        if segment.first in sealed:  # its hash was taken; what came after it is gone
-            # It may hold no line any more: then its own name must not be given to the next one.
+        if segment.first in sealed:  # it has a hash; later segments are missing
+            # It may be empty now: then the next segment must not get the same name.
             recovered.next_sequence = max(recovered.next_sequence, segment.first + 1)
-            recovered.notes.append(f"{segment.name}: sealed, but nothing is left of what came after it")
+            recovered.notes.append(f"{segment.name}: sealed, but all later segments are missing")
             break
         if segment.path.stat().st_size:
             _recover_segment(segment, set_aside, recovered)
             break
-        if not segments:  # an empty journal still remembers where its sequence stands
+        if not segments:  # the name of an empty segment still gives the next sequence
             recovered.next_sequence = max(recovered.next_sequence, segment.first)
         sums = read_sums(segment)
         if sums:
-            recovered.notes.append(
-                f"{segment.name}: empty, but {sums[-1].end} bytes of it were on the disk once"
-            )
+            recovered.notes.append(f"{segment.name}: empty, but {sums[-1].end} stored bytes are missing")
         recovered.next_sequence = max(recovered.next_sequence, segment.first, sums[-1].next if sums else 0)
         segment.delete()
-        sync_folder(folder)  # it must not come back and bound the segment that goes on in its place
-    if next_sequence > recovered.next_sequence:  # sequences are never given twice: outputs count on it
+        sync_folder(folder)  # if it came back, it would limit the segment before it
+    if next_sequence > recovered.next_sequence:  # outputs rely on sequences not being assigned twice
         recovered.next_sequence, recovered.segment = next_sequence, None
     elif recovered.segment is not None and recovered.segment.first < next_sequence:
-        recovered.segment = None  # it stands among what is sealed: nothing of ours goes into it
+        recovered.segment = None  # it lies before sealed segments: it must not grow
     return recovered
 
 
 def _read_manifest(folder: Path, set_aside: Path, recovered: Recovered) -> tuple[set[int], int]:
-    """The sealed segments, and the sequence after the last one that the manifest knows. Its trouble stops nothing."""
+    """The sealed segments, and the sequence after the last one in the manifest; an unreadable one is only noted."""
     try:
-        mended = mend_manifest(folder, set_aside)
+        trimmed = trim_manifest(folder, set_aside)
         manifest = read_manifest(folder)
     except OSError as error:
         recovered.notes.append(f"the manifest can't be read: {error}")
         return set(), 0
-    if mended:
-        recovered.notes.append(mended)
+    if trimmed:
+        recovered.notes.append(trimmed)
     recovered.notes += [
         f"{segment.name}: came after later ones were sealed, or its line in the manifest was damaged: "
         "see logboom verify, which can repair it"
-        for segment in manifest.strangers(list_segments(folder))
+        for segment in manifest.unlisted(list_segments(folder))
     ]
     return set(manifest.hashes()), manifest.end
 
@@ -129,19 +127,19 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
         )
     start = start._replace(
         sequence=max(start.sequence, counted)
-    )  # a gap does no harm; a sequence given twice does
+    )  # a gap is harmless; a sequence that is assigned twice is not
     lost = max([start.sequence, *(one.next for one in sums)])
     scan = _scan(segment.path, start)
     damages, end, next_sequence = _torn_end(scan, size)
     if end < size:
         _cut(segment, end, size - end, set_aside, recovered)
-    _sync(segment.path)  # what is read from now on must not vanish in the next power cut
+    _sync(segment.path)  # readers see it from now on: the next power cut must not remove it
     if damages:
         segment = _take_out(segment, damages, end, set_aside, recovered)
         points, sums, start = read_index(segment), read_sums(segment), IndexPoint(segment.first, 0, 0)
     recovered.size = segment.path.stat().st_size
     recovered.next_sequence = max(recovered.next_sequence, next_sequence, lost)
-    # An empty newer segment may have claimed a later sequence; then this one is closed. So it is when it changed.
+    # An empty newer segment may have claimed a later sequence; then this one is closed, as it is after a change.
     intact = intact and recovered.next_sequence == next_sequence
     counts = intact and _counts(segment, recovered.size, next_sequence, recovered)
     if not _index_is_whole(segment, points) or (counts and not _index_counts(segment, points)):
@@ -153,12 +151,12 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
         recovered.segment = segment
         recovered.started_ns = points[0].received_ns if points else 0
     if intact:
-        with suppress(OSError):  # a checksum that can't be written is missing, that's all
+        with suppress(OSError):  # a missing checksum only leaves data unverified
             _cover(segment, sums, start, recovered.size)
 
 
 def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], size: int) -> IndexPoint:
-    """The last place that is known to be the start of a line, with everything before it synced."""
+    """The last known start of a line before which everything is synced."""
     known = [IndexPoint(one.next, one.end, 0) for one in sums] + points
     with segment.path.open("rb") as file:
         for place in sorted(known, key=lambda point: point.offset, reverse=True):
@@ -168,14 +166,14 @@ def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], siz
 
 
 def _is_intact(segment: Segment, sums: list[Sum], size: int, recovered: Recovered) -> bool:
-    """Say so when what was acknowledged is not what it was; it is left as it is."""
+    """Whether acknowledged data still matches its checksums. Differences are noted, and the data is not changed."""
     intact = True
     for one in sums:
         if one.end > size:
             gone = one.end - max(size, one.start)
-            what = f"{gone} bytes at the end are gone that were on the disk once"
+            what = f"{gone} stored bytes at the end are missing"
         elif one.start >= size - CHECKED_BYTES_MAX and not is_true(segment, one):
-            what = f"bytes {one.start} to {one.end} are not what was written"
+            what = f"bytes {one.start} to {one.end} have changed since they were written"
         else:
             continue
         intact = False
@@ -184,7 +182,7 @@ def _is_intact(segment: Segment, sums: list[Sum], size: int, recovered: Recovere
 
 
 def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> int:
-    """The sequence at a place by the lines before it, counted from where the last checksum before it ends."""
+    """The sequence at a place, counted by the lines since the end of the last checksum before it."""
     known = [(one.end, one.next) for one in sums if one.end <= place.offset]
     offset, sequence = known[-1] if known else (0, segment.first)
     with segment.path.open("rb") as file:
@@ -192,10 +190,10 @@ def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> in
 
 
 def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovered) -> bool:
-    """Whether line n is sequence first + n up to the end: else what is appended would not be found at its sequence.
+    """Whether line n has sequence first + n up to the end, so that appended lines are found at their sequence.
 
-    What no checksum covers can hold a newline too many, without anything else that tells. A segment that is too
-    large to be counted is not taken to be whole.
+    Data without a checksum can contain an extra newline that nothing else reveals. False for a segment that is too
+    large to be counted at start.
     """
     if size > CHECKED_BYTES_MAX:
         return False
@@ -210,7 +208,7 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
 
 
 def _index_counts(segment: Segment, points: list[IndexPoint]) -> bool:
-    """Whether each point stands at the start of the line of its sequence."""
+    """Whether each point is the start of the line with its sequence."""
     before = IndexPoint(segment.first, 0, 0)
     with segment.path.open("rb") as file:
         for point in points:
@@ -236,7 +234,7 @@ def _scan(path: Path, start: IndexPoint) -> LineScan:
 
 
 def _torn_end(scan: LineScan, size: int) -> tuple[list[Damage], int, int]:
-    """The damage that good lines follow, where those end, and the sequence after them."""
+    """The damages that good lines follow, the end of those lines, and the sequence after them."""
     damages, end, next_sequence = list(scan.damage), size, scan.next_sequence
     while damages and damages[-1].end == end:
         last = damages.pop()
@@ -249,32 +247,32 @@ def _torn_end(scan: LineScan, size: int) -> tuple[list[Damage], int, int]:
 def _take_out(
     segment: Segment, damages: list[Damage], size: int, set_aside: Path, recovered: Recovered
 ) -> Segment:
-    """Take damage out of the middle; returns the segment that holds the last lines now."""
+    """Move damage out of the middle; returns the segment that holds the last lines afterwards."""
     kept = take_out(segment, damages, size, set_aside, Origin.RECOVERED)
     recovered.damages = len(damages)
     for damage, path in zip(damages, kept, strict=False):
         recovered.notes.append(
             f"{segment.name}: damage at {damage.offset}, {damage.lines} lines from sequence {damage.sequence} on; "
-            f"kept in {path}, the lines behind it stay"
+            f"kept in {path}, the lines after it stay"
         )
     return list_segments(segment.path.parent)[-1]
 
 
 def _cover(segment: Segment, sums: list[Sum], start: IndexPoint, size: int) -> None:
-    """Take the checksum of what was looked at, and leave no half record to write behind."""
+    """Add the checksum of the scanned data, and remove an incomplete record at the end."""
     if start.offset < size and not (sums and sums[-1].end > start.offset):
         sums = [*sums, sum_of(segment, start.offset, size, start.sequence, Origin.RECOVERED)]
     write_sums(segment, sums)
 
 
 def _index_is_whole(segment: Segment, points: list[IndexPoint]) -> bool:
-    """Points that are appended behind a torn one would never be found again."""
+    """Whether the index ends with a whole point; points after an incomplete one would never be read."""
     path = segment.index_path
     return bool(points) and path.stat().st_size == len(points) * POINT_BYTES
 
 
 def _cut(segment: Segment, offset: int, size: int, set_aside: Path, recovered: Recovered) -> None:
-    """Keep the damaged end aside, then cut it off, each step durable before the next."""
+    """Copy the damaged end to `set_aside`, then cut it off; each step is durable before the next."""
     make_folder(set_aside)
     aside = set_aside / f"{segment.path.stem}.{offset}.torn"
     with segment.path.open("rb") as source:

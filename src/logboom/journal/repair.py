@@ -1,4 +1,4 @@
-"""Taking damage out of a segment, so that every good line stays and keeps its sequence."""
+"""Removing damage from a segment, so that every good line stays and keeps its sequence."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from logboom.durable import bytes_of, make_folder, replace_file, sync_folder
 from logboom.journal.index import rebuild_index
-from logboom.journal.lines import Damage
-from logboom.journal.manifest import Event, append_events, hash_event
+from logboom.journal.line_scan import Damage
+from logboom.journal.manifest import SegmentEvent, append_events, hash_event
 from logboom.journal.reader import nth_line_end
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, Sum, cover, read_sums, write_sums
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def repair(finding: "Finding", set_aside: Path) -> list[Path]:
-    """Make a segment whole: set its damage aside, take its checksums anew, and say so in the manifest.
+    """Repair a segment: set its damage aside, recompute its checksums, and record this in the manifest.
 
-    What was changed and still reads as lines stays as it is: nobody can say which line it was.
+    Changed bytes that are still valid lines stay: which of them changed can't be determined.
 
     Returns:
-        The files that hold what was taken out.
+        The files with the removed data.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -45,17 +45,17 @@ def repair(finding: "Finding", set_aside: Path) -> list[Path]:
         kept = _expel(finding, set_aside)
         size = finding.size if finding.sealed_size is None else finding.sealed_size
         kept += _settle(segment, size, read_sums(segment), set_aside, Origin.REPAIRED)
-    _tell(finding, before)
+    _record(finding, before)
     return kept
 
 
 def _expel(finding: "Finding", set_aside: Path) -> list[Path]:
-    """Set aside the segments that begin among entries whose seal is whole: those entries were there first."""
+    """Set aside the segments that begin among entries with an intact seal: they were added after those entries."""
     kept: list[Path] = []
     folder = finding.segment.path.parent
     for other in list_segments(folder):
         if finding.segment.first < other.first < finding.sealed_end:
-            kept.append(set_aside / f"{other.name}.stranger")
+            kept.append(set_aside / f"{other.name}.unlisted")
             other.path.replace(kept[-1])
             sync_folder(set_aside)
             other.delete()
@@ -66,23 +66,23 @@ def _expel(finding: "Finding", set_aside: Path) -> list[Path]:
 def take_out(
     segment: Segment, damages: list[Damage], size: int, set_aside: Path, origin: Origin
 ) -> list[Path]:
-    """Set damage aside; what stands after it becomes a segment of its own.
+    """Set damage aside; the lines after each damage become a new segment.
 
-    So every good line keeps its sequence: it is the segment's first plus its line number. What would reach into
-    the next segment that way (lines after a failed write) is set aside as well.
+    So every good line keeps its sequence, the segment's first plus its line number. Lines that would overlap with
+    the next segment (lines after a failed write) are set aside as well.
 
     Args:
         segment: the damaged segment.
-        damages: where, in order.
+        damages: in order of offset.
         size: bytes of the segment.
-        set_aside: where what is taken out goes.
-        origin: of the checksums that must be taken anew.
+        set_aside: folder for the removed data.
+        origin: of the recomputed checksums.
 
     Returns:
-        The files that hold what was taken out.
+        The files with the removed data.
 
     Raises:
-        OSError: the disk is full, or broken. Doing it again goes on where it ended.
+        OSError: the disk is full, or broken. A second call continues where the first one ended.
     """
     make_folder(set_aside)
     folder, sums, limit = segment.path.parent, read_sums(segment), _limit(segment)
@@ -104,13 +104,13 @@ def take_out(
 
 
 def _limit(segment: Segment) -> int:
-    """The first sequence that is another segment's business."""
+    """First sequence of the following segment."""
     others = list_segments(segment.path.parent)
     return min((other.first for other in others if other.first > segment.first), default=sys.maxsize)
 
 
 def _settle(segment: Segment, size: int, sums: Iterable[Sum], set_aside: Path, origin: Origin) -> list[Path]:
-    """Give a segment of good lines its index and checksums; what stands behind what counts is set aside."""
+    """Write index and checksums of a segment of good lines; surplus lines after its end are set aside."""
     kept: list[Path] = []
     with segment.path.open("r+b") as file:
         descriptor = file.fileno()
@@ -127,7 +127,7 @@ def _settle(segment: Segment, size: int, sums: Iterable[Sum], set_aside: Path, o
 
 
 def _offset_of(descriptor: int, lines: int, size: int) -> int:
-    """Where so many lines end; the size when there are fewer."""
+    """Offset of the end of that many lines; the size when there are fewer."""
     offset = 0
     for data in bytes_of(descriptor, 0, size):
         found = data.count(b"\n")
@@ -138,15 +138,15 @@ def _offset_of(descriptor: int, lines: int, size: int) -> int:
 
 
 def _moved(sums: Iterable[Sum], offset: int) -> list[Sum]:
-    """The records as they are when the file starts at `offset`."""
+    """The records, shifted to a file that starts at `offset`."""
     return [
         one._replace(start=one.start - offset, end=one.end - offset) for one in sums if one.start >= offset
     ]
 
 
 def _truncate(segment: Segment, size: int, sums: list[Sum], origin: Origin) -> None:
-    """Cut a segment, now that everything behind is safe elsewhere."""
-    if size == 0 and len(list_segments(segment.path.parent)) > 1:  # the only one still holds the sequence
+    """Cut a segment after the rest was copied."""
+    if size == 0 and len(list_segments(segment.path.parent)) > 1:  # the only one is kept for its sequence
         segment.delete()
     else:
         with segment.path.open("r+b") as file:
@@ -157,11 +157,11 @@ def _truncate(segment: Segment, size: int, sums: list[Sum], origin: Origin) -> N
     sync_folder(segment.path.parent)
 
 
-def _tell(finding: "Finding", before: set[int]) -> None:
-    """Add lines to the manifest for a repaired segment, for those that were made of it, and for what is gone."""
+def _record(finding: "Finding", before: set[int]) -> None:
+    """Add lines to the manifest for a repaired segment, for the new ones made of it, and for deleted ones."""
     folder, name = finding.segment.path.parent, finding.segment.name
     what = [f"{damage.lines} lines from sequence {damage.sequence} on set aside" for damage in finding.damage]
-    note = f"{name}: {'; '.join([*finding.problems, *what][:4])}"  # the first few: a line has a bound
+    note = f"{name}: {'; '.join([*finding.problems, *what][:4])}"  # the first few: the length of a line is limited
     segments = list_segments(folder)
     events = [
         hash_event(one, "repaired", lines_max=following.first - one.first, note=note)
@@ -169,5 +169,5 @@ def _tell(finding: "Finding", before: set[int]) -> None:
         if one == finding.segment or one.first not in before
     ]
     gone = before - {one.first for one in segments}
-    events += [Event("removed", Segment.at(folder, first).name, note=note) for first in sorted(gone)]
+    events += [SegmentEvent("removed", Segment.at(folder, first).name, note=note) for first in sorted(gone)]
     append_events(folder, events)

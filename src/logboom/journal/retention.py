@@ -1,23 +1,23 @@
-"""Deleting old segments, by age and by total size."""
+"""Retention: deleting old segments by age and by total size."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from logboom.durable import sync_folder
-from logboom.journal.manifest import Event, append_events, read_manifest
+from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
 from logboom.journal.segments import Segment, list_segments
 from logboom.model import Report
 
 
 class Retention:
-    """Decides which sealed segments may go. The one being written never does.
+    """Deletes sealed segments that are due, never the one being written.
 
     Args:
-        age_max_s: segments whose last write is older may go; None: no limit.
-        bytes_max: the oldest may go while all together are larger; None: no limit.
+        age_max_s: segments whose last write is older are deleted; None: no limit.
+        bytes_max: the oldest ones are deleted while the total is larger; None: no limit.
         positions: the next sequence that each output will read.
-        report: told about each deletion, loudly when an output has not read the segment yet.
+        report: logs each deletion; an error if an output has not read the segment yet.
         clock: seconds since the epoch.
     """
 
@@ -36,12 +36,12 @@ class Retention:
         self._report = report
         self._clock = clock
         self._noted: set[int] | None = None
-        """Segments of which the manifest tells already that they go; None: it was not read yet."""
-        self._untold: dict[int, Segment] = {}
-        """Those of which it could not be told."""
+        """Segments that the manifest records as expired; None before it was read."""
+        self._unnoted: dict[int, Segment] = {}
+        """Deleted segments that could not be recorded yet."""
 
     def apply(self, folder: Path, next_sequence: int) -> list[Segment]:
-        """Delete what is due, oldest first; returns what was deleted."""
+        """Delete the segments that are due, oldest first, and return them."""
         segments = list_segments(folder)
         sizes = [segment.path.stat().st_size for segment in segments]
         total = sum(sizes)
@@ -53,33 +53,30 @@ class Retention:
             due.append((segment, min(following.first, next_sequence)))
             total -= size
         going = [segment for segment, _ in due]
-        if due or self._untold:
+        if due or self._unnoted:
             self._note(folder, going)
             try:
                 for segment, end in due:
                     self._delete(segment, end)
                 sync_folder(folder)
             finally:
-                self._note(folder, going)  # a disk that was full has room now
+                self._note(folder, going)  # a disk that was full has space now
         return going
 
     def _note(self, folder: Path, segments: list[Segment]) -> None:
-        """Write into the manifest that they go, before they do: else they would look stolen.
-
-        Those that can't be deleted are due at each look, and noted once.
-        """
-        self._untold |= {segment.first: segment for segment in segments}
+        """Record expired segments in the manifest before they are deleted: otherwise they would count as missing."""
+        self._unnoted |= {segment.first: segment for segment in segments}
         try:
             if self._noted is None:
                 gone = read_manifest(folder).gone()
                 self._noted = {first for first, event in gone.items() if event.event == "expired"}
-            self._noted &= self._untold.keys()
-            fresh = [segment for first, segment in self._untold.items() if first not in self._noted]
-            append_events(folder, [Event("expired", segment.name) for segment in fresh])
-            self._noted |= self._untold.keys()
-            self._untold = {}
-        except OSError as error:  # a full disk needs the room more than the note
-            self._report("error", f"the manifest can't tell that segments go past their retention: {error}")
+            self._noted &= self._unnoted.keys()
+            fresh = [segment for first, segment in self._unnoted.items() if first not in self._noted]
+            append_events(folder, [SegmentEvent("expired", segment.name) for segment in fresh])
+            self._noted |= self._unnoted.keys()
+            self._unnoted = {}
+        except OSError as error:  # on a full disk, the space matters more than the record
+            self._report("error", f"expired segments can't be recorded in the manifest: {error}")
 
     def _is_old(self, segment: Segment) -> bool:
         return self._age_max_s is not None and self._clock() - segment.path.stat().st_mtime > self._age_max_s

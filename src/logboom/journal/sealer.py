@@ -1,11 +1,10 @@
-"""Writes the manifest: takes the hash of each sealed segment, on its own thread, out of the writer's way.
+"""The sealer: computes the hash of each sealed segment on its own thread, and records it in the manifest.
 
-SHA-256 costs what a third of the write path costs, so it isn't done there. Here it reads back what was written,
-and takes a fiftieth of a core as long as entries come in. A burst that is faster than that is caught up with
-afterwards: which segments still want a line is read from the folder, so nothing piles up in memory, and a crash
-loses nothing of it.
+SHA-256 would add a third to the cost of the write path, so it is not computed there. The sealer reads the segments
+back, and uses 2 % of a core while entries arrive. After a faster burst it catches up: the segments without a hash
+are found in the folder, so nothing accumulates in memory, and a crash loses no work.
 
-A segment is sealed when a later one holds durable lines: then it never grows again, whatever happens.
+A segment is sealed when a later one holds durable lines: then it can't grow again.
 """
 
 import os
@@ -19,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.journal.manifest import Event, append_events, read_manifest
+from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
 from logboom.journal.reader import nth_line_end
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import read_sums
@@ -27,25 +26,25 @@ from logboom.journal.writer import Committed
 from logboom.model import Report
 
 CHUNK_BYTES: Final = 1 << 20
-"""Hashed at once: 0.6 ms, during which the interpreter's lock is free."""
+"""Bytes per hash update: 0.6 ms, during which the interpreter's lock is released."""
 
 BUSY_SHARE: Final = 50
-"""While entries come in, it pauses this many times as long as it works: 2 % of a core, about 20 MB/s."""
+"""Length of a pause relative to the work before it while entries arrive: 2 % of a core, about 20 MB/s."""
 
 LOOK_INTERVAL_S: Final = 60.0
-"""How often it looks by itself; the writer wakes it at each seal."""
+"""Interval between checks of the folder; the writer also wakes the sealer at each seal."""
 
 CLOSE_BYTES_MAX: Final = 64 << 20
-"""What it still hashes when the server stops: a tenth of a second. The rest is done after the next start."""
+"""Bytes that are still hashed when the server stops: 0.1 s. The rest follows after the next start."""
 
 
 class Sealer:
-    """Keeps the manifest up to date with the segments.
+    """Thread that keeps the manifest up to date with the segments.
 
     Args:
         folder: the journal's folder.
-        committed: how far the writer is.
-        report: told about trouble.
+        committed: returns the end of the durable entries.
+        report: logs errors.
     """
 
     def __init__(self, folder: Path, committed: Callable[[], Committed], report: Report) -> None:
@@ -54,7 +53,7 @@ class Sealer:
         self._report = report
         self._known: set[int] | None = None
         self._end = 0
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._failed = False
@@ -62,11 +61,11 @@ class Sealer:
         self._thread.start()
 
     def wake(self) -> None:
-        """A segment was sealed."""
+        """Wake the thread, since a segment was sealed."""
         self._wake.set()
 
     def close(self) -> None:
-        """Finish what is nearly done, and stop. Idempotent."""
+        """Hash what fits in `CLOSE_BYTES_MAX`, then stop. Idempotent."""
         self._closing.set()
         self._wake.set()
         self._thread.join()
@@ -79,9 +78,9 @@ class Sealer:
         self._seal_all()
 
     def _seal_all(self) -> None:
-        """Bring the manifest up to date. Trouble is told once, and tried again at the next look."""
+        """Bring the manifest up to date. An error is logged once, and retried at the next check."""
         try:
-            if self._known is None:  # a line that can be read counts, even if its chain tells of damage
+            if self._known is None:  # a readable line counts, even if it does not match the chain
                 manifest = read_manifest(self._folder)
                 self._known = {line.event.first for line in manifest.lines if line.event and line.event.hash}
                 self._end = manifest.sealed_end
@@ -95,35 +94,35 @@ class Sealer:
                     known.add(segment.first)
                     self._end = max(self._end, event.end)
                     self._failed = False
-        except Exception as error:  # noqa: BLE001 - no reason to refuse an entry, or to end the thread
+        except Exception as error:  # noqa: BLE001 - it must neither end the thread nor refuse entries
             if not self._failed:
                 self._report("error", f"the manifest of the journal can't be written: {error}")
             self._failed = True
 
     def _due(self, known: AbstractSet[int]) -> list[tuple[Segment, Segment]]:
-        """Sealed segments without a line, each with the one after it."""
+        """Sealed segments that have no line yet, each with the one after it."""
         committed = self._committed()
-        if not committed.offset:  # the newest one holds nothing yet, and may vanish in a crash
+        if not committed.offset:  # the newest one is empty, and may vanish in a crash
             return []
         segments = [one for one in list_segments(self._folder) if one.first <= committed.segment_first]
         new = [pair for pair in pairwise(segments) if pair[0].first not in known]
         return [(one, following) for one, following in new if self._may_be_sealed(one, following)]
 
     def _may_be_sealed(self, segment: Segment, following: Segment) -> bool:
-        """Whether it contradicts nothing that is known; what does is for people to look at, and told once."""
+        """Whether sealing it contradicts no earlier record. A contradiction is logged once, for the operator."""
         if segment.first < self._end:
             trouble = "it came after later ones were sealed, or its line in the manifest was damaged"
         elif any(one.next > following.first for one in read_sums(segment)):
             trouble = f"{following.name} begins inside it and hides what was stored"
         else:
             return True
-        if segment.first not in self._told:
-            self._told.add(segment.first)
+        if segment.first not in self._reported:
+            self._reported.add(segment.first)
             self._report("error", f"{segment.name} is not sealed: {trouble}; see logboom verify")
         return False
 
-    def _hash(self, segment: Segment, extent: "_Extent") -> Event | None:
-        """The line of a segment; None when it is gone, or the server stops meanwhile and it is large."""
+    def _hash(self, segment: Segment, extent: "_Extent") -> SegmentEvent | None:
+        """Make the line of a segment; None when it was deleted, or is large and the server stops meanwhile."""
         digest, before = sha256(), self._committed()
         offset, lines_left = 0, extent.lines
         with suppress(FileNotFoundError), segment.path.open("rb", buffering=0) as file:  # past its retention
@@ -142,21 +141,21 @@ class Sealer:
                     self._closing.wait((time.thread_time() - started) * BUSY_SHARE)
                 if self._closing.is_set() and extent.size > CLOSE_BYTES_MAX:
                     return None
-            return Event("sealed", segment.name, extent.lines, offset, digest.hexdigest())
+            return SegmentEvent("sealed", segment.name, extent.lines, offset, digest.hexdigest())
         return None
 
 
 class _Extent(NamedTuple):
-    """How much of a sealed segment counts."""
+    """The valid part of a sealed segment."""
 
     lines: int
     size: int
-    """Bytes; at most, unless it is sure."""
+    """Bytes; an upper bound unless `sure`."""
     sure: bool
 
     @classmethod
     def of(cls, segment: Segment, lines: int) -> "_Extent":
-        """The checksums tell; without them lines must be counted, as lines of a failed write may stand behind."""
+        """Use the checksums; without them lines are counted, as lines of a failed write may follow."""
         sums = read_sums(segment)
         if sums and sums[-1].next == segment.first + lines:
             return cls(lines, sums[-1].end, sure=True)
@@ -167,7 +166,7 @@ class _Extent(NamedTuple):
 
 
 def _cut(data: bytes, lines: int) -> tuple[bytes, int]:
-    """What of `data` belongs to the next `lines` lines, and how many lines are left then."""
+    """The part of `data` that belongs to the next `lines` lines, and the number of lines left."""
     found = data.count(b"\n")
     if found < lines:
         return data, lines - found

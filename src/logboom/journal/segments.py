@@ -1,4 +1,4 @@
-"""Segment files: their names, their envelope, their order, and the sparse index beside each."""
+"""Segment files: names, order, the envelope of a line, and the sparse index."""
 
 import re
 import struct
@@ -16,23 +16,23 @@ SUFFIX: Final = ".jsonl"
 INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
 INDEX_STEP_BYTES: Final = 1 << 20
-"""A seek reads at most this much in vain; a 256 MiB segment has an index of 6 KiB."""
+"""Distance between index points, which a seek reads at most; a 256 MiB segment has an index of 6 KiB."""
 
 
 SEQUENCE_MAX: Final = 1 << 62
-"""No journal gets there; a name that says so is no segment's, and would leave no room for sequences."""
+"""Upper limit for a segment's first sequence. A file name with a larger number is not a segment."""
 
 _NAME: Final = re.compile("[0-9]{20}")
 
 SUFFIXES_BYTES_MAX: Final = 2 << 20
-"""Ends of lines, one per peer and listener that is active: 5,000. A larger fleet costs 1 µs per batch."""
+"""Cache of line ends, one per active peer and listener: room for 5,000. More peers cost 1 µs per batch."""
 
 LINE_BYTES_MIN: Final = 32
-"""No journal line is as short; an index that says so is damaged, and would make the sequence jump."""
+"""Lower limit for the length of a journal line; an index that implies shorter ones is damaged."""
 
 
 class IndexPoint(NamedTuple):
-    """Where a sequence stands in its segment."""
+    """Position of a sequence in its segment."""
 
     sequence: int
     offset: int
@@ -53,21 +53,21 @@ class Segment(NamedTuple):
 
     @property
     def index_path(self) -> Path:
-        """Where its sparse index lives."""
+        """Path of its sparse index."""
         return self.path.with_suffix(INDEX_SUFFIX)
 
     @property
     def sums_path(self) -> Path:
-        """Where its checksums live."""
+        """Path of its checksums."""
         return self.path.with_suffix(SUMS_SUFFIX)
 
     @property
     def name(self) -> str:
-        """What it is called in the manifest and in reports."""
+        """Its file name, used in the manifest and in reports."""
         return self.path.name
 
     def delete(self) -> None:
-        """Remove it and what stands beside it; the folder is still to be synced."""
+        """Delete its three files; the caller syncs the folder."""
         self.index_path.unlink(missing_ok=True)
         self.sums_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ class Segment(NamedTuple):
 
 
 def list_segments(folder: Path) -> list[Segment]:
-    """All segments of a journal, oldest first. Files of other names are left alone."""
+    """All segments of a journal, oldest first. Files with other names are ignored."""
     return sorted(
         Segment(int(path.stem), path)
         for path in folder.glob(f"*{SUFFIX}")
@@ -93,7 +93,7 @@ def find_segment(segments: list[Segment], sequence: int) -> int:
 
 
 def read_index(segment: Segment) -> list[IndexPoint]:
-    """The points of a segment's index that can be trusted: in order, and within the file. Never raises for damage."""
+    """Read the valid points of a segment's index: in order, and within the file. Damage raises no error."""
     try:
         data = segment.index_path.read_bytes()
         size = segment.path.stat().st_size
@@ -113,24 +113,24 @@ def read_index(segment: Segment) -> list[IndexPoint]:
 
 
 def pack_point(point: IndexPoint) -> bytes:
-    """The bytes of one index point: three little-endian u64."""
+    """Encode an index point as three little-endian u64."""
     return _POINT.pack(*point)
 
 
 def seek(segment: Segment, sequence: int) -> IndexPoint:
-    """The last known place at or before `sequence`."""
+    """The last index point at or before `sequence`."""
     points = read_index(segment)
     position = bisect_right(points, sequence, key=lambda point: point.sequence)
     return points[position - 1] if position else IndexPoint(segment.first, 0, 0)
 
 
 def prefix(received_ns: int) -> bytes:
-    """What stands before the entry on its line."""
+    """The part of a line before the entry."""
     return b'{"received_at":"%b","entry":' % iso_from_ns(received_ns).encode()
 
 
 def suffix(peer: str, listener: str) -> bytes:
-    """What stands after the entry on its line, newline included."""
+    """The part of a line after the entry, including the newline."""
     return _suffixes[peer, listener]
 
 
@@ -143,6 +143,6 @@ _suffixes: Final = Remembered[tuple[str, str], bytes](
 
 
 def keyed_suffix(suffix: bytes, key: bytes) -> bytes:
-    """The suffix of an entry that has a key; `key` is a JSON string. The line's end stays as it is without one."""
+    """Insert a key, which is a JSON string, into the suffix of an entry; the end of the line stays the same."""
     source, listener = suffix.rsplit(LISTENER_AT, 1)
     return source + KEY_AT + key + LISTENER_AT + listener

@@ -1,11 +1,11 @@
-"""Checksums beside a segment: one a MiB, brought up to date with each commit.
+"""Checksums of a segment: one per MiB, updated with each commit.
 
-They stand in a file of their own, `<first sequence>.sums`, for two reasons: the index keeps its format, so that
-data directories of any age go on; and an index that is rebuilt from a damaged segment says nothing about the
-damage. Like the index they are never synced: what a crash takes is "not covered", never an error.
+They have a separate file, `<first sequence>.sums`, for two reasons: the index keeps its format, so that data
+directories of any age stay usable; and an index that is rebuilt from a damaged segment does not reveal the damage.
+Like the index they are never synced: data whose checksum a crash took is "not covered", which is no error.
 
-A record is written after the sync of what it covers. So it also proves that everything before its end was
-acknowledged, which recovery makes use of.
+A record is written after the sync of what it covers. So it also proves that everything before its end was durable,
+which recovery uses.
 """
 
 import os
@@ -21,7 +21,7 @@ from logboom.durable import replace_file
 from logboom.journal.segments import Segment
 
 SUM_STEP_BYTES: Final = 1 << 20
-"""Bytes that one checksum covers, about: damage is known that exactly, and a 256 MiB segment has 14 KiB of them."""
+"""Approximate number of bytes per checksum; a 256 MiB segment has 14 KiB of them. Damage is located this exactly."""
 
 _READ_BYTES: Final = 1 << 20
 _BODY: Final = struct.Struct("<6Q")
@@ -30,38 +30,38 @@ SUM_BYTES: Final = _BODY.size + _CHECK.size
 
 
 class Origin(IntEnum):
-    """Where a checksum comes from."""
+    """Origin of a checksum."""
 
     WRITTEN = 0
-    """From the bytes in memory, before they went to the disk."""
+    """Computed from the bytes in memory when they were written."""
     RECOVERED = 1
-    """From the file, at a start after a crash: it can't tell what happened before."""
+    """Computed from the file at a start after a crash: earlier changes are not detected."""
     REPAIRED = 2
-    """From the file, by `verify --repair`, which said what it found."""
+    """Computed from the file by `verify --repair`, which reported its findings."""
 
 
 class Sum(NamedTuple):
-    """The checksum of a range of a segment; whole lines."""
+    """Checksum of a range of whole lines in a segment."""
 
     start: int
     end: int
     first: int
     """Sequence of the first line."""
     next: int
-    """Sequence after the last one."""
+    """Sequence after the last line."""
     digest: int
     """XXH3, 64 bits."""
     origin: int = Origin.WRITTEN
 
 
 def pack_sum(segment: Segment, one: Sum) -> bytes:
-    """The bytes of a record: six little-endian u64, and a checksum over them that only fits this segment."""
+    """Encode a record: six little-endian u64, and a checksum over them that is valid for this segment only."""
     body = _BODY.pack(*one)
     return body + _check(_seed_of(segment), body)
 
 
 def read_sums(segment: Segment) -> list[Sum]:
-    """The records that can be trusted: whole, of this segment, in order. Never raises for damage."""
+    """Read the valid records: complete, of this segment, in order. Damage raises no error."""
     try:
         data = segment.sums_path.read_bytes()
     except OSError:
@@ -80,7 +80,7 @@ def read_sums(segment: Segment) -> list[Sum]:
 
 
 def write_sums(segment: Segment, sums: Iterable[Sum]) -> None:
-    """Put exactly these records beside the segment, durably; nothing happens when they are there already.
+    """Replace the records of a segment durably; nothing is written when they are the same.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -93,7 +93,7 @@ def write_sums(segment: Segment, sums: Iterable[Sum]) -> None:
 
 
 def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -> Sum:
-    """The checksum of a range as it stands in the file now; its lines are counted.
+    """Compute the checksum of a range from the file, and count its lines.
 
     Raises:
         OSError: the file can't be read.
@@ -111,7 +111,7 @@ def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -
 
 
 def is_true(segment: Segment, one: Sum) -> bool:
-    """Whether the file holds what the record says, line numbers too.
+    """Whether the file matches the record, including the number of lines.
 
     Raises:
         OSError: the file can't be read.
@@ -120,13 +120,13 @@ def is_true(segment: Segment, one: Sum) -> bool:
 
 
 def cover(segment: Segment, candidates: Iterable[Sum], size: int, origin: Origin) -> list[Sum]:
-    """Records for the first `size` bytes of a segment: the candidates that are true, and new ones for the rest.
+    """Records for the first `size` bytes of a segment: candidates that match, and new ones for the rest.
 
     Args:
-        segment: holds good lines only.
-        candidates: records that may or may not fit what is in the file.
+        segment: a segment that contains only good lines.
+        candidates: records that may or may not match the file.
         size: bytes to cover.
-        origin: of the new ones.
+        origin: origin of the new records.
     """
     sums: list[Sum] = []
     end, sequence = 0, segment.first
@@ -145,7 +145,7 @@ def cover(segment: Segment, candidates: Iterable[Sum], size: int, origin: Origin
 
 
 class SumCheck:
-    """Holds a segment's bytes against its checksums while they are read once, from the start on."""
+    """Compares a segment's bytes with its checksums while they are read once, from the start."""
 
     def __init__(self, sums: list[Sum]) -> None:
         self._sums = iter(sums)
@@ -153,11 +153,11 @@ class SumCheck:
         self._state = xxhash.xxh3_64()
         self._offset = 0
         self.changed: list[Sum] = []
-        """The ranges whose bytes are not what they were, or not there any more."""
+        """The ranges whose bytes have changed or are missing."""
         self.covered = 0
-        """Bytes under a checksum that fits."""
+        """Bytes that match a checksum."""
         self.afterwards = 0
-        """How many of them got it only after they had been on the disk."""
+        """Those of them whose checksum was computed from the file."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file."""
@@ -173,7 +173,7 @@ class SumCheck:
         self._offset = end
 
     def end(self) -> None:
-        """The file ends here: what should have come is missing."""
+        """Take the end of the file: the remaining ranges are missing."""
         while self._one is not None:
             self._finish(self._one, fits=False)
 
@@ -188,15 +188,15 @@ class SumCheck:
 
 
 class SumsWriter:
-    """Keeps the checksums of the segment that is being written. Its trouble is nobody's: then they are missing.
+    """Writes the checksums of the segment that is being written. Disk errors are ignored: then some are missing.
 
-    The record of the current block is written over with each commit, until the block has `SUM_STEP_BYTES`.
+    The record of the current block is overwritten with each commit, until the block has `SUM_STEP_BYTES`.
 
     Args:
         segment: the segment.
-        offset: where the next bytes go.
-        sequence: of the next line.
-        fresh: the segment is new: what stands beside it is of an earlier one.
+        offset: offset of the next bytes.
+        sequence: sequence of the next line.
+        fresh: the segment is new: existing records are discarded.
     """
 
     def __init__(self, segment: Segment, offset: int, sequence: int, *, fresh: bool) -> None:
@@ -212,12 +212,12 @@ class SumsWriter:
             self._place = -(-os.fstat(self._descriptor).st_size // SUM_BYTES) * SUM_BYTES
 
     def add(self, data: bytes, next_sequence: int) -> None:
-        """Cover what is durable now, and stands behind what was added before."""
+        """Cover durable bytes that follow those added before."""
         self._state.update(data)
         self._end += len(data)
         if self._descriptor < 0:
             return
-        # As `pack_sum` does it, but without a `Sum` and without `suppress`: with each commit, they cost 1 µs of 2.6.
+        # Like `pack_sum`, but without a `Sum` and without `suppress`, which would cost 1 µs of 2.6 per commit.
         digest = self._state.intdigest()
         body = _BODY.pack(self._start, self._end, self._first, next_sequence, digest, Origin.WRITTEN)
         try:  # noqa: SIM105

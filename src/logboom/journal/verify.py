@@ -1,4 +1,4 @@
-"""Checking a whole journal: its lines, its checksums, and what its manifest says of each segment."""
+"""Verification of a whole journal: its lines, its checksums, and the hashes in its manifest."""
 
 import os
 from collections import deque
@@ -10,49 +10,49 @@ from pathlib import Path
 from typing import Final
 
 from logboom.journal.index import fits_sums, received_at_ns
-from logboom.journal.lines import Damage, LineScan, count_newlines, settle_lines
-from logboom.journal.manifest import Event, Line, read_manifest
+from logboom.journal.line_scan import Damage, LineScan, count_newlines, settle_lines
+from logboom.journal.manifest import ManifestLine, SegmentEvent, read_manifest
 from logboom.journal.segments import Segment, list_segments, read_index
 from logboom.journal.sums import Sum, SumCheck, read_sums
 
 _BLOCK_BYTES: Final = 4 << 20
 
 _POINT_LATE_NS: Final = 3600 * 10**9
-"""A point has the time of its group's first batch, its line that of the first one with an entry. On a disk that hangs
-they may be far apart."""
+"""Largest difference between the times of an index point and of its line. The point has the time of its group's first
+batch, the line that of the first batch with an entry; on a disk that hangs they may differ much."""
 
 
 @dataclass
 class Finding:
-    """What was found in one segment."""
+    """Result of verifying one segment."""
 
     segment: Segment
     lines: int = 0
-    """Good lines."""
+    """Number of good lines."""
     size: int = 0
     damage: list[Damage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """What is wrong though every line that is there reads: bytes that changed, or are gone."""
+    """Errors other than unreadable lines: bytes that changed or are missing."""
     notes: list[str] = field(default_factory=list)
-    """Oddities that lose nothing: a missing index, lines that do not count."""
+    """Remarks without a loss: a missing index, lines that are ignored."""
     covered: int = 0
-    """Bytes under a checksum that fits. What a crash took of the checksums is not covered, which is no damage."""
+    """Bytes that match a checksum. Bytes whose checksum a crash took are not covered, which is no damage."""
     afterwards: int = 0
-    """How many of them got their checksum only from the file: at a start after a crash, or by a repair."""
+    """Those of them whose checksum was computed from the file: at a start after a crash, or by a repair."""
     misled: bool = False
-    """Its index leads readers to other lines than those they look for."""
+    """Whether its index leads readers to wrong lines."""
     unreadable: bool = False
-    """The system gives no bytes of it: no repair can help."""
+    """Whether the file can't be read, so that it can't be repaired."""
     sealed: bool = False
-    """The manifest has a hash of it, and it fits."""
+    """Whether the manifest has a hash of it that matches."""
     sealed_size: int | None = None
-    """Bytes that were sealed; None when they are not what they were, or have no hash."""
+    """Number of sealed bytes; None when they have changed or have no hash."""
     sealed_end: int = 0
-    """The sequence after the last of them."""
+    """The sequence after the last sealed line."""
 
     @property
     def good(self) -> bool:
-        """Every line is there, as it was written, and found."""
+        """Whether every line exists, is unchanged, and is found through the index."""
         return not (self.damage or self.problems or self.misled)
 
     @property
@@ -64,12 +64,12 @@ class Finding:
 def verify(
     folder: Path, progress: Callable[[int], None] = lambda _bytes: None, *, growing: bool = False
 ) -> Iterator[Finding]:
-    """Read every segment, oldest first.
+    """Verify every segment, oldest first.
 
     Args:
         folder: the journal's folder.
-        progress: told about each block's bytes.
-        growing: a server is writing meanwhile: an unfinished last line is no damage, and a segment may go.
+        progress: called with the number of bytes of each block.
+        growing: a server is writing: an incomplete last line is not damage, and segments may be deleted.
     """
     hashes = read_manifest(folder).hashes()
     segments = list_segments(folder)
@@ -79,7 +79,7 @@ def verify(
             finding = _scan(segment, end, hashes.get(segment.first), progress)
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not segment.path.is_symlink():
-                continue  # past its retention, or set aside by a repair: the audit tells whether it may
+                continue  # expired, or set aside by a repair: the audit checks this
             finding = Finding(segment, problems=[f"can't be read: {error.strerror}"], unreadable=True)
         if growing and end is None and finding.damage and finding.damage[-1].torn:
             finding.damage.pop()
@@ -88,7 +88,10 @@ def verify(
 
 
 def _scan(
-    segment: Segment, end: int | None, sealed: tuple[Line, Event] | None, progress: Callable[[int], None]
+    segment: Segment,
+    end: int | None,
+    sealed: tuple[ManifestLine, SegmentEvent] | None,
+    progress: Callable[[int], None],
 ) -> Finding:
     """Read one segment once, in blocks."""
     sums = read_sums(segment)  # before the data: a server may be adding to both
@@ -119,7 +122,7 @@ def _scan(
 
 
 class _PointCheck:
-    """Counts the lines up to each point of an index while its segment is read: readers start at its points."""
+    """Checks the points of an index, from which readers start, while their segment is read."""
 
     def __init__(self, segment: Segment) -> None:
         self._points = deque(read_index(segment))
@@ -127,7 +130,7 @@ class _PointCheck:
         self._offset = 0
         self._last = b"\n"
         self.fit = True
-        """Each point so far stands at the start of the line of its sequence, and has about its time."""
+        """Whether each point so far is the start of the line with its sequence, and has about its time."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file."""
@@ -146,13 +149,15 @@ class _PointCheck:
         self._last, self._offset = data[-1:], end
 
     def end(self) -> None:
-        """The file ends here: a point may stand at its very end."""
+        """Take the end of the file, where a point may be, too."""
         for point in self._points:
             self.fit &= (point.offset, point.sequence) == (self._offset, self._sequence)
 
 
-def _places(segment: Segment, sums: list[Sum], sealed: tuple[Line, Event] | None) -> list[tuple[int, int]]:
-    """Offsets whose sequence is known for certain, in order."""
+def _places(
+    segment: Segment, sums: list[Sum], sealed: tuple[ManifestLine, SegmentEvent] | None
+) -> list[tuple[int, int]]:
+    """Offsets with a known sequence, in order."""
     places = {0: segment.first}
     for one in sums:
         places |= {one.start: one.first, one.end: one.next}
@@ -164,7 +169,7 @@ def _places(segment: Segment, sums: list[Sum], sealed: tuple[Line, Event] | None
 
 
 def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
-    """Correct how many lines the damage was, where the sequences before and behind are known."""
+    """Correct the number of damaged lines where the sequences before and after are known."""
     if not finding.damage:
         return
     damages = finding.damage
@@ -188,19 +193,19 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
 
 
 def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
-    """Whether a line starts, or the file ends, at a place that stands in no damage."""
+    """Whether a line starts, or the file ends, at an offset outside of damage."""
     if offset > finding.size or any(one.offset < offset < one.end for one in finding.damage):
         return False
     inside_damage = any(
         one.end == offset for one in finding.damage
-    )  # its last newline may be what was damaged
+    )  # the newline at its end may be the damaged byte
     return offset == 0 or inside_damage or os.pread(descriptor, 1, offset - 1) == b"\n"
 
 
 def _compare_end(
-    finding: Finding, end: int | None, sums: list[Sum], sealed: tuple[Line, Event] | None
+    finding: Finding, end: int | None, sums: list[Sum], sealed: tuple[ManifestLine, SegmentEvent] | None
 ) -> None:
-    """Hold a segment against the one after it. What was durable stands before it; what never was may not."""
+    """Compare a segment's end with the start of the next. Durable entries must precede it; others may overlap."""
     if end is None:
         return
     sealed_end = sealed[1].end if sealed else 0
@@ -216,7 +221,7 @@ def _compare_end(
     if surplus > 0:
         finding.damage = [damage for damage in finding.damage if damage.sequence < end]
     elif surplus < 0:
-        finding.notes.append(f"{-surplus} sequences before the next segment stand in no line")
+        finding.notes.append(f"{-surplus} sequences before the next segment have no line")
 
 
 def _compare_sums(finding: Finding, changed: list[Sum]) -> None:
@@ -224,12 +229,12 @@ def _compare_sums(finding: Finding, changed: list[Sum]) -> None:
         if one.end > finding.size:
             gone = one.end - max(one.start, finding.size)
             finding.problems.append(
-                f"{gone} bytes at the end are gone, of sequences before {one.next}: they were on the disk once"
+                f"{gone} stored bytes at the end are missing, of sequences before {one.next}"
             )
         else:
             finding.problems.append(
                 f"bytes {one.start} to {one.end}, sequences {one.first} to {one.next - 1}, "
-                "are not what was written: their checksum differs"
+                "have changed since they were written: their checksum differs"
             )
 
 
@@ -237,14 +242,14 @@ def _compare_index(finding: Finding, sums: list[Sum], *, fits: bool) -> None:
     points = read_index(finding.segment)
     if finding.size and not points:
         finding.notes.append("index missing or unreadable")
-    elif finding.good:  # else lines can't be counted
+    elif finding.good:  # otherwise lines can't be counted
         finding.misled = not fits
     elif not fits_sums(points, sums):
         finding.notes.append("index and checksums contradict each other: the index is damaged")
 
 
 def _compare_tail(finding: Finding, end: int | None) -> None:
-    """What stands behind sealed bytes counts for nothing: it was there when they were sealed, or came later."""
+    """Report lines after the sealed bytes that readers would see."""
     if finding.sealed_size is None or finding.size <= finding.sealed_size:
         return
     with finding.segment.path.open("rb") as file:
@@ -252,11 +257,11 @@ def _compare_tail(finding: Finding, end: int | None) -> None:
     last = finding.next_sequence if end is None else min(end, finding.next_sequence)
     more = last - finding.segment.first - lines
     if more > 0:
-        finding.problems.append(f"{more} lines stand behind what was sealed, and would be read")
+        finding.problems.append(f"{more} lines follow the sealed ones, and would be read")
 
 
-def _compare_hash(finding: Finding, sealed: tuple[Line, Event], found: str | None) -> None:
-    """`found` is the hash of the bytes that were sealed; None: they are not all there."""
+def _compare_hash(finding: Finding, sealed: tuple[ManifestLine, SegmentEvent], found: str | None) -> None:
+    """Compare the hash `found` of the sealed bytes, None if some are missing, with the manifest."""
     line, event = sealed
     finding.sealed = found == event.hash
     if finding.sealed:

@@ -19,20 +19,20 @@ from logboom.journal.segments import (
 from logboom.journal.sums import SumsWriter
 
 FREE_CHECK_INTERVAL_S = 0.1
-"""How long a look at the free space counts. A disk takes less than a group commit's worth in that time."""
+"""Interval of the check for free space. A disk takes less than one group in that time."""
 
 
 CACHED_BYTES = 16 << 20
-"""How much of the newest segment stays in the kernel's cache, for outputs and live readers. A log is written
-once and mostly read soon or never: what is older must not push the rest of the machine's files out of memory,
-and writing into memory that was used before is twice as fast as into new."""
+"""Bytes of the newest segment that stay in the kernel's page cache, for outputs and live readers. Most entries are
+read soon or never: older ones must not displace other files of the machine, and writing into memory that was used
+before is twice as fast as into new memory."""
 
 FORGET_STEP_BYTES = 4 << 20
-"""How much is given back at once."""
+"""Bytes that are released at once."""
 
 
 class Committed(NamedTuple):
-    """How far the journal is durable; replaced as a whole, so that any thread may read it."""
+    """The end of the durable entries; replaced as a whole, so that any thread may read it."""
 
     next_sequence: int
     segment_first: int
@@ -42,15 +42,15 @@ class Committed(NamedTuple):
 
 
 class SegmentWriter:
-    """Appends groups of lines, seals segments, and gets out of the way of a failing disk.
+    """Appends groups of lines, seals segments, and leaves a segment after a disk error.
 
     Args:
         folder: the journal's folder.
         next_sequence: the sequence of the next entry.
-        disk: does the calls.
-        segment_bytes_max: a segment is sealed when it has grown this large.
-        segment_age_max_s: or this old.
-        free_bytes_min: nothing is written when the disk has less left.
+        disk: makes the system calls.
+        segment_bytes_max: size at which a segment is sealed.
+        segment_age_max_s: age at which it is sealed.
+        free_bytes_min: nothing is written when the disk has less free space.
         clock: seconds, monotonic.
     """
 
@@ -74,7 +74,7 @@ class SegmentWriter:
         self._descriptor = -1
         self._index = -1
         self._sums: SumsWriter | None = None
-        self._written: list[bytes] = []  # since the last commit; its checksum is due when it is durable
+        self._written: list[bytes] = []  # since the last commit; added to the checksum once durable
         self._opened_at = 0.0
         self._free_checked_at = -1e9
         self._indexed_to = 0
@@ -82,14 +82,14 @@ class SegmentWriter:
         self.committed = Committed(next_sequence, next_sequence, 0)
 
     def resume(self, segment: Segment, size: int, indexed_to: int, *, age_s: float = 0.0) -> None:
-        """Go on at the end of a recovered segment that was started `age_s` seconds ago."""
+        """Continue a recovered segment that was started `age_s` seconds ago."""
         self._open(segment, os.O_APPEND, size)
         self._opened_at -= age_s
         self.committed = Committed(self.committed.next_sequence, segment.first, size)
         self._indexed_to = indexed_to
 
     def write(self, data: bytes) -> None:
-        """Append lines, not durable yet.
+        """Append lines, which are durable after `commit`.
 
         Raises:
             StorageError: the disk is nearly full.
@@ -103,7 +103,7 @@ class SegmentWriter:
         self._written.append(data)
 
     def commit(self, size: int, count: int, received_ns: int) -> None:
-        """Make what was written durable: `size` bytes, `count` lines; then it can be read.
+        """Make the written lines durable (`size` bytes, `count` lines) and readable.
 
         Raises:
             OSError: the sync failed.
@@ -126,9 +126,9 @@ class SegmentWriter:
             self._forgotten_to = offset - CACHED_BYTES
 
     def abandon(self) -> None:
-        """After a failed write or sync: leave the segment at its last durable byte, and start another next.
+        """Cut the segment at its last durable byte after a failed write or sync; the next write starts another.
 
-        After a failed fsync the kernel may call the same pages clean, so the file is never trusted again.
+        After a failed fsync the kernel may mark the same pages as clean, so the file must not be used again.
         """
         if self._descriptor < 0:
             return
@@ -137,13 +137,13 @@ class SegmentWriter:
             self._disk.truncate(self._descriptor, good)
             if good == 0:
                 Segment.at(self._folder, self.committed.segment_first).delete()
-                sync_folder(self._folder)  # it must not come back: it would bound the segment before it
+                sync_folder(self._folder)  # if it came back, it would limit the segment before it
         except OSError:
-            pass  # what stands past the next segment's first sequence does not count
+            pass  # lines past the next segment's first sequence are ignored
         self._close_files()
 
     def seal_if_due(self) -> bool:
-        """Close a segment that is large or old enough; the next write starts another."""
+        """Close a segment that is large or old enough, so that the next write starts another; return whether it was."""
         if self._descriptor < 0 or not self.committed.offset:
             return False
         age_s = self._clock() - self._opened_at
@@ -179,7 +179,7 @@ class SegmentWriter:
     def _close_files(self) -> None:
         for descriptor in (self._descriptor, self._index):
             if descriptor >= 0:
-                with suppress(OSError):  # what counts was synced
+                with suppress(OSError):  # acknowledged lines were synced
                     os.close(descriptor)
         self._descriptor = self._index = -1
         if self._sums is not None:

@@ -20,7 +20,7 @@ from logboom.ops.metric_views import (
 )
 from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Supervised
-from logboom.outputs.service import OutputService
+from logboom.outputs.thread_service import OutputService
 
 SERVER: Final = Group[None](
     "Server",

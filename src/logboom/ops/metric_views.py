@@ -19,7 +19,7 @@ from logboom.ops.monitor import REFUSED, Monitor
 from logboom.ops.sources import SourceBook
 from logboom.ops.status import journal_size
 from logboom.ops.supervisor import Supervised
-from logboom.outputs.service import OutputService
+from logboom.outputs.thread_service import OutputService
 
 ViewT = TypeVar("ViewT")
 

@@ -10,7 +10,7 @@ from logboom.journal.journal import Journal
 from logboom.model import Verdict
 from logboom.ops.kept import KeptEntries
 from logboom.ops.supervisor import Supervised
-from logboom.outputs.service import OutputService
+from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
 from logboom.settings import Settings

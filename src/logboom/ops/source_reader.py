@@ -11,7 +11,7 @@ from typing import Final
 from logboom.journal.reader import JournalReader, Readable
 from logboom.ops.source_lines import senders_of
 from logboom.ops.sources import SourceBook
-from logboom.outputs.service import Ended, ThreadService
+from logboom.outputs.thread_service import Ended, ThreadService
 
 BLOCK_BYTES: Final = 32 << 10
 """Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""

@@ -1,1 +1,1 @@
-"""What reads the journal; `registry` lists them. Outputs are views: each has a durable position of its own."""
+"""Outputs: views of the journal in files and databases, each with its own durable position. `registry` lists them."""

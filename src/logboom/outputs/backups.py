@@ -1,7 +1,7 @@
-"""The rotated files beside a file: numbered, a fixed number of them, compressed when asked for.
+"""Rotated backups of a file: numbered, limited in number, optionally compressed.
 
-Every step may be the last one before a crash. What can be found afterwards is put right by `settle`, or by
-the next `take`: a gap in the numbers is filled, a compression that was not finished is done again.
+A crash may follow any step. `settle` and the next `take` repair the result: a gap in the numbers is filled, and an
+unfinished compression is repeated.
 """
 
 import shutil
@@ -14,22 +14,22 @@ from typing import Final
 from logboom.durable import create_file, sync_folder, unfinished
 
 GZIP_LEVEL: Final = 3
-"""Log lines shrink nearly as well as at 9, in a third of the time: an output stands still meanwhile."""
+"""Compresses log lines nearly as well as 9 in a third of the time, in which the output pauses."""
 
 _GZIP: Final = zlib.MAX_WBITS | 16
-"""How zlib is told to write gzip's frame."""
+"""zlib's window bits for the gzip format."""
 
 _COPY_BYTES: Final = 1 << 20
-"""Bytes in memory at once while a file is compressed."""
+"""Bytes per read while a file is compressed."""
 
 
 class Backups:
     """The backups of one file.
 
     Args:
-        path: of the file that is being written.
-        count: how many are kept. 0: none.
-        first: the number of the newest.
+        path: path of the file that is being written.
+        count: number of backups that are kept. 0: none.
+        first: number of the newest.
         compress: gzip them, as `<path>.<number>.gz`.
     """
 
@@ -40,12 +40,12 @@ class Backups:
         self._compress = compress
 
     def files(self) -> list[Path]:
-        """The backups that are there, newest first."""
+        """The existing backups, newest first."""
         names = [name for number in range(self._first, self._end) for name in self._names(number)]
         return [name for name in names if name.exists()]
 
     def take(self) -> None:
-        """Make the file the newest backup; the oldest goes when the numbers are used up. Raises `OSError`."""
+        """Make the file the newest backup, and delete the oldest one beyond `count`. Raises `OSError`."""
         self._delete_surplus()
         numbers = range(self._first, self._end)
         if not numbers:
@@ -60,14 +60,14 @@ class Backups:
         self._path.rename(self._names(self._first)[0])
 
     def compress(self) -> None:
-        """Compress what is not yet, if that is wanted. Raises `OSError`."""
+        """Compress the backups that are not compressed yet, if configured. Raises `OSError`."""
         for number in range(self._first, self._end) if self._compress else ():
             plain, packed = self._names(number)
             if plain.exists():
                 _compress(plain, packed)
 
     def settle(self) -> None:
-        """Clear away what a crash amid a compression left behind. Raises `OSError`."""
+        """Delete the remains of a compression that a crash interrupted. Raises `OSError`."""
         for number in range(self._first, self._end):
             plain, packed = self._names(number)
             unfinished(packed).unlink(missing_ok=True)
@@ -75,7 +75,7 @@ class Backups:
                 plain.unlink(missing_ok=True)
 
     def _delete_surplus(self) -> None:
-        """Delete what an earlier, larger `count` left; a gap ends it, so a user's own `.2025` is safe."""
+        """Delete backups of an earlier, larger `count`, up to the first gap: a user's own `.2025` is kept."""
         number = self._end
         while self._exists(number):
             self._delete(number)
@@ -94,18 +94,18 @@ class Backups:
 
 
 def _compress(plain: Path, packed: Path) -> None:
-    """Durable under its name before the original goes."""
+    """Write the compressed file durably, then delete the original."""
     fresh = unfinished(packed)
     fresh.unlink(missing_ok=True)
     create_file(fresh, _packed(plain), mode=stat.S_IMODE(plain.stat().st_mode))
-    shutil.copystat(plain, fresh)  # who may read it, whatever the umask, and when it was last written
+    shutil.copystat(plain, fresh)  # permissions, whatever the umask, and the time of the last write
     fresh.rename(packed)
     sync_folder(packed.parent)
     plain.unlink()
 
 
 def _packed(plain: Path) -> Iterator[bytes]:
-    """The content of a file in gzip's format, piece by piece."""
+    """Yield the content of a file in gzip format."""
     packer = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
     with plain.open("rb") as file:
         while data := file.read(_COPY_BYTES):

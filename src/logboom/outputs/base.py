@@ -1,4 +1,4 @@
-"""What every output has in common: its contract, and the settings that all of them take."""
+"""The contract of an output, and the settings that all outputs share."""
 
 import os
 from pathlib import Path
@@ -13,67 +13,71 @@ from logboom.journal.reader import Block
 class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Settings of every output."""
 
-    type: Annotated[str, Meta(description="Which output this is.")]
-    enabled: Annotated[bool, Meta(description="Off: configured, but not started.")] = True
-    listeners: Annotated[list[str], Meta(description="Only entries of these listeners. Empty: of all.")] = []
+    type: Annotated[str, Meta(description="Type of the output.")]
+    enabled: Annotated[bool, Meta(description="False: the output is checked, but not started.")] = True
+    listeners: Annotated[
+        list[str], Meta(description="Listeners whose entries are written. Empty: all listeners.")
+    ] = []
 
 
 class PathSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
-    """Settings of every output to a file: no other output may have the same one."""
+    """Settings of every output to a file, which no other output may use."""
 
-    path: Annotated[str, Meta(min_length=1, description="The file, absolute or inside `folder`.")]
-    folder: Annotated[str, Meta(description="Folder of the file; made when it is missing.")] = "."
+    path: Annotated[
+        str, Meta(min_length=1, description="Path of the file, absolute or relative to `folder`.")
+    ]
+    folder: Annotated[str, Meta(description="Folder of the file; created when it is missing.")] = "."
 
     def file_path(self) -> Path:
-        """The file's absolute path."""
+        """Absolute path of the file."""
         return Path(os.path.abspath(Path(self.folder, self.path)))  # noqa: PTH100 - resolve() would follow links
 
 
 class DatabaseState(NamedTuple):
-    """What health tells of a database; outputs may offer it as `database_state()`, callable from any thread."""
+    """State of a database for health; outputs may offer it as `database_state()`, callable from any thread."""
 
     connected: bool
     total_readings: int | None
-    """Sensor readings that are stored; None: not known."""
+    """Number of stored sensor readings; None: unknown."""
     date_range: tuple[str, str] | None
-    """Time of the first and of the last reading, ISO 8601; None: there is none, or it is not known."""
+    """Times of the first and the last reading, ISO 8601; None: there is none, or it is unknown."""
 
 
 class Output(Protocol):
-    """A view of the journal. Runs on a thread of its own, so blocking calls are fine.
+    """View of the journal. It has its own thread, so calls may block.
 
-    Any call may raise `OutputError` or `OSError`: the runner reports it, waits, opens the output anew and
-    goes on from `position()`; after a `TakenAwayError` it does so at once.
+    Any call may raise `OutputError` or `OSError`: the runner logs it, waits, opens the output again and
+    continues at `position()`; after a `TakenAwayError` without waiting.
 
-    A line that can't be shown as it is gets a substitute; only a journal line that is damaged is left out, and
-    counted. `logboom.testing.output_kit.check_output` holds every output to this contract.
+    An entry that can't be represented gets a substitute; only damaged journal lines are skipped, and
+    counted. `logboom.testing.output_kit.check_output` verifies this contract.
 
     An output with a database may have one more method, `database_state() -> DatabaseState`, for health. It
     never waits for the database.
     """
 
     damaged: int
-    """Journal lines that could not be read and were left out, since the start."""
+    """Number of unreadable journal lines that were skipped since the start."""
 
     def open(self) -> None:
-        """Connect or open files, and undo what was written past the durable position. May be called again."""
+        """Connect or open files, and undo writes past the durable position. May be called again."""
 
     def write(self, block: Block) -> None:
-        """Take journal lines, in order. Idempotent by sequence; need not be durable yet."""
+        """Write journal lines, in order. Idempotent by sequence; they need not be durable yet."""
 
     def flush(self) -> None:
-        """Make everything written durable, and the position with it. Called once per second while nothing comes."""
+        """Make everything written durable, and the position with it. Called once per second when idle."""
 
     def position(self) -> int:
-        """The next sequence to be written, as of the last durable state; 0 before anything was."""
+        """The next sequence to be written, as of the last durable state; 0 at first."""
 
     def rewind(self, sequence: int) -> None:
-        """Go on from `sequence`, durably. For a journal that ends before the position: a new one."""
+        """Set the position to `sequence`, durably. Used when the journal ends before the position."""
 
     def close(self) -> None:
-        """Let go of files and connections. Idempotent; flushes nothing."""
+        """Close files and connections, without a flush. Idempotent."""
 
 
 def position_path(data_dir: Path, name: str) -> Path:
-    """Where the output `name` keeps its position."""
+    """Path of the position file of the output `name`."""
     return data_dir / "outputs" / f"{name}.json"

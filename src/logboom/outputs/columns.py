@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 from logboom.formats.records import TIME_KEYS, records_of
 from logboom.model import Record
 from logboom.outputs.file_output import FileOutput, FileSettings
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 
 _HOST_KEYS: Final = ("hostname", "host")
 _LOGGER_KEYS: Final = ("logger_name", "loggerName", "logger", "name")
@@ -19,7 +19,7 @@ class ColumnsSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):
 
 
 class ColumnsOutput(FileOutput):
-    """One line an entry of any protocol, in the journal's order, with the journal's sequence."""
+    """One line per entry of any protocol, in the journal's order, with the journal's sequence."""
 
     first_backup: ClassVar[int] = 0
 
@@ -31,7 +31,7 @@ class ColumnsOutput(FileOutput):
 
 
 def columns_line(record: Record) -> str:
-    r"""The line of one record. Columns are cut by characters; time and message never are; newlines show as `\n`."""
+    r"""Format one record. Columns except time and message are cut by characters; newlines are written as `\n`."""
     entry = record.entry
     line = (
         f"{record.sequence} {_word(entry, TIME_KEYS) or record.received_at:<33}"
@@ -43,7 +43,7 @@ def columns_line(record: Record) -> str:
 
 
 def _word(entry: dict[str, object], keys: tuple[str, ...]) -> str:
-    """The first of `keys` that the entry has, as text; empty when it has none."""
+    """Value of the first of `keys` in the entry, as text; empty when it has none."""
     for key in keys:
         value = entry.get(key)
         if value is not None and value != "":

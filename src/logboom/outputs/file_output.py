@@ -1,4 +1,4 @@
-"""What all outputs to files share: positions, crash recovery, rotation. A format adds `render`."""
+"""Common part of all outputs to files: positions, crash recovery, rotation. A format adds `render`."""
 
 import os
 import time
@@ -16,68 +16,68 @@ from logboom.journal.disk import Disk
 from logboom.journal.reader import Block
 from logboom.outputs.backups import Backups
 from logboom.outputs.base import PathSettings, position_path
-from logboom.outputs.files import Modes, Place, RotatingFile
-from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.positions import Position, PositionFile
+from logboom.outputs.rotating_file import FileState, Modes, RotatingFile
+from logboom.outputs.selection import Lines, Selection
 
 
 class FileSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
     """Settings of every output to a file of lines."""
 
     max_file_bytes: Annotated[
-        int, Meta(ge=0, description="Rotate before the file grows larger, bytes. 0: never for its size.")
+        int, Meta(ge=0, description="Size limit at which the file is rotated, bytes. 0: no limit.")
     ] = 0
     rotate_interval_s: Annotated[
         float,
         Meta(
             ge=0,
-            description="Rotate with the first line after the clock (UTC) passes a multiple of this, "
-            "seconds; 86400 is daily. 0: never for its age.",
+            description="The file is rotated at the first line after the clock (UTC) passes a multiple of this, "
+            "seconds; 86400 is daily. 0: never.",
         ),
     ] = 0.0
     backup_count: Annotated[
         int,
-        Meta(ge=0, le=9999, description="Rotated files that are kept. 0: none, a full file is deleted."),
+        Meta(ge=0, le=9999, description="Number of rotated files to keep. 0: a full file is deleted."),
     ] = 5
     compress: Annotated[bool, Meta(description="Gzip rotated files.")] = False
     file_mode: Annotated[
         str,
         Meta(
             pattern="^(0?[0-7]{3})?$",
-            description="Permissions of the file, octal, such as `0640`; a new folder gets the same, and may be "
-            "searched by who may read it. Empty: 0666 less the umask, inside of `data_dir` 0640 less the umask.",
+            description="Permissions of the file, octal, such as `0640`; a new folder gets the same, plus search "
+            "permission for its readers. Empty: 0666 minus the umask, inside `data_dir` 0640 minus the umask.",
         ),
     ] = ""
 
 
 _TAKEN_AWAY: Final = {
-    Place.MOVED: "was moved away with all its lines; going on with a file of that name",
-    Place.DELETED: "was deleted; going on with a new file and every line since it was last seen",
-    Place.CUT: "was cut; going on at its end",
+    FileState.MOVED: "was moved away with all its lines; continuing with a file of that name",
+    FileState.DELETED: "was deleted; continuing with a new file and every line since the last check",
+    FileState.CUT: "was truncated; continuing at its end",
 }
 
 
 class FileOutput(ABC):
-    """Writes lines to a rotating file, each exactly once, whatever crashes in between.
+    """Output that writes lines to a rotating file, each exactly once, despite crashes.
 
-    The position file tells how large the file was when a sequence was reached. Lines past that size are
-    ours but not accounted for: they are cut off at the next start, and written again from the journal.
-    Before a file is rotated, everything in it is made durable and accounted for.
+    The position file has the size of the file when a sequence was reached. Lines past that size were written
+    by this output but not recorded: they are cut off at the next start, and written again from the journal.
+    Before a file is rotated, everything in it is made durable and recorded.
 
-    Other programs may move, delete or cut the file at any time. It is looked at before each write, and after each sync
-    before its lines count as written: lines that went to a deleted file are written again to the new one, and a file
-    that was moved keeps its lines.
+    Other programs may move, delete or truncate the file at any time. It is checked before each write, and after each
+    sync before its lines count as written: lines in a deleted file are written again to the new one, and a file that
+    was moved keeps its lines.
 
     Args:
-        settings: checked already.
-        name: of the output in the configuration.
-        data_dir: where the position is kept.
-        disk: the real one, or a faulty one in tests.
+        settings: validated settings.
+        name: name of the output in the configuration.
+        data_dir: folder of the position file.
+        disk: replaced by a faulty one in tests.
         clock: seconds since the epoch, for rotation by time.
     """
 
     first_backup: ClassVar[int] = 1
-    """The number of the newest backup."""
+    """Number of the newest backup."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class FileOutput(ABC):
 
     @abstractmethod
     def render(self, lines: Lines) -> Lines:
-        """Turn journal lines into lines of the file; damaged ones are left out, nothing raises."""
+        """Turn journal lines into lines of the file; damaged ones are skipped. Raises no error."""
 
     def open(self) -> None:
         """See `Output.open`. Raises `OSError`, `OutputError`."""
@@ -152,14 +152,14 @@ class FileOutput(ABC):
     def close(self) -> None:
         """See `Output.close`."""
         if self._is_open and not self._unsaved:
-            with suppress(OSError, OutputError):  # then what follows counts as ours, as after a crash
+            with suppress(OSError, OutputError):  # then the next start treats it like a crash
                 self._save(clean=True)
         self._is_open = False
         self._file.close()
         self._positions.close()
 
     def _is_ours(self, saved: Position) -> bool:
-        """Whether the opened file is the one that `saved` speaks of, and not shortened since."""
+        """Whether the opened file is the one described by `saved`, and has not become shorter."""
         file = self._file
         same = saved.path == _name_of(file.path) and saved.inode == file.inode and saved.size <= file.size
         return same and saved.tail == file.tail_check(saved.size)
@@ -182,11 +182,11 @@ class FileOutput(ABC):
             start = end
 
     def _stay_in_place(self) -> None:
-        """Account for what is left where another program took the file away. Raises `TakenAwayError`: open it anew."""
+        """Record the lines that still exist if another program took the file away. Raises `TakenAwayError`."""
         place = self._file.look()
-        if place is Place.HERE:
+        if place is FileState.HERE:
             return
-        if place is Place.MOVED or (place is Place.CUT and self._file.still_has(self._unsaved)):
+        if place is FileState.MOVED or (place is FileState.CUT and self._file.still_has(self._unsaved)):
             self._file.sync()
             self._save()
         raise TakenAwayError(f"{self._file.path} {_TAKEN_AWAY[place]}")
@@ -194,11 +194,11 @@ class FileOutput(ABC):
     def _rotate(self) -> None:
         self.flush()
         self._file.rotate()
-        self._save()  # no line may be in the new file before its inode is known
+        self._save()  # no line may be in the new file before its inode is recorded
         self._file.compress_backups()
 
     def _save(self, *, clean: bool = False) -> None:
-        """Make the present state of the file the position. Everything in it must be durable."""
+        """Save the current state of the file as the position. Everything in it must be durable."""
         size = self._file.size
         position = Position(
             _name_of(self._file.path), self._next, self._file.inode, size, self._file.tail_check(size), clean
@@ -209,12 +209,12 @@ class FileOutput(ABC):
 
 
 def _name_of(path: Path) -> str:
-    """A path as it stands in JSON, which has no bytes that are not UTF-8: they are escaped."""
+    """A path for JSON: bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _modes(file_mode: str, path: Path, data_dir: Path) -> Modes:
-    """The permissions of what is made: those that are asked for, else such that others may read what lies outside."""
+    """Permissions of new files: the configured ones, else readable for others outside the data directory."""
     if file_mode:
         mode = int(file_mode, 8)
         return Modes(mode, _searchable(mode), strict=True)
@@ -224,5 +224,5 @@ def _modes(file_mode: str, path: Path, data_dir: Path) -> Modes:
 
 
 def _searchable(mode: int) -> int:
-    """The permissions of a folder whose files have `mode`."""
+    """Permissions of a folder whose files have `mode`."""
     return mode | (mode & 0o444) >> 2

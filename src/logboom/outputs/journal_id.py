@@ -1,7 +1,7 @@
-"""Which journal an output has read: a name for it, so that another one's positions are never taken for ours.
+"""Identifier of a journal, with which databases keep the position of an output.
 
-Outputs that keep their position where the entries go (Redis, SQLite, PostgreSQL) need it: a new data directory, or a
-second server with the same database, starts there with its own first entry.
+A new data directory, or a second server that uses the same database, has another identifier, and so starts with its
+own first entry.
 """
 
 import secrets
@@ -16,11 +16,11 @@ _DIGITS: Final = frozenset("0123456789abcdef")
 
 
 def journal_id(data_dir: Path) -> str:
-    """The name of the journal in `data_dir`, made up at the first call; 32 hexadecimal digits.
+    """Return the identifier of the journal in `data_dir`, 32 hexadecimal digits; the first call creates it.
 
     Raises:
-        OutputError: what is kept is no such name.
-        OSError: it can't be read or kept.
+        OutputError: the stored identifier is not valid.
+        OSError: it can't be read or stored.
     """
     path = data_dir / "outputs" / "journal-id"
     make_folder(path.parent)
@@ -37,7 +37,7 @@ def journal_id(data_dir: Path) -> str:
 
 
 def _keep(path: Path, name: str) -> str:
-    """Whole or not at all; of several outputs that start at once, the first one's name is everybody's."""
+    """Store the identifier atomically; of several outputs that start at once, all use the first one's."""
     new = path.with_name(f"{path.name}.{name}.new")
     create_file(new, [f"{name}\n".encode()])
     try:

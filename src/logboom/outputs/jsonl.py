@@ -10,17 +10,17 @@ from msgspec import Meta
 
 from logboom.formats.envelope import Envelope
 from logboom.outputs.file_output import FileOutput, FileSettings
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 
 _STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
 _TAIL: Final = re.compile(
     rb',"source":' + _STRING + rb'(?:,"key":' + _STRING + rb')?+,"listener":' + _STRING + rb"\}\n"
 )
-"""What a journal line has after the entry. It can't match inside an entry, look-alikes included: an entry
-has no newline, and ends with a brace of its own."""
+"""The part of a journal line after the entry. It can't match inside an entry, which has no newline, and ends with its
+own brace."""
 
 _BETWEEN: Final = b',"%b",' % secrets.token_hex(16).encode()
-"""Stands for a line's end in an array of lines. No sender can know it."""
+"""Substitute for a line's end in an array of lines. No sender can know it."""
 
 _BLANKS: Final = (b" ", b"\t", b"\r")
 
@@ -33,14 +33,14 @@ class JsonlSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):
     compact: Annotated[
         bool,
         Meta(
-            description='Leave out blanks between the tokens of an entry, so that `grep \'"level":"error"\'` finds '
-            "what any sender wrote. Off: each entry byte for byte as it was sent."
+            description='Remove blanks between the tokens of an entry, so that `grep \'"level":"error"\'` works '
+            "for every sender. False: each entry is written byte for byte as it was sent."
         ),
     ] = True
 
 
 class JsonlOutput(FileOutput):
-    """Each journal line, less `source` and `listener`; see `FileOutput` for the arguments."""
+    """Journal lines without `source` and `listener`; see `FileOutput` for the arguments."""
 
     def __init__(self, settings: JsonlSettings, name: str, data_dir: Path, **more: Any) -> None:
         super().__init__(settings, name, data_dir, **more)
@@ -54,10 +54,10 @@ class JsonlOutput(FileOutput):
 
 
 def strip_tails(data: bytes, count: int) -> bytes | None:
-    """`count` journal lines without what follows the entry; None when some line is damaged.
+    """Remove the part after the entry from `count` journal lines; None when some line is damaged.
 
-    Most lines of a block share a source, and a plain `replace` is three times as fast as the regex: it
-    goes first, with the last line's tail.
+    Most lines of a block share a source, and a plain `replace` is three times as fast as the regex, so it
+    is tried first with the last line's tail.
     """
     tail = data[data.rfind(b',"source":') :]
     if not _TAIL.fullmatch(tail):
@@ -71,7 +71,7 @@ def strip_tails(data: bytes, count: int) -> bytes | None:
 
 
 def compacted(data: bytes) -> bytes:
-    """Lines of JSON without blanks between tokens; texts and the digits of numbers stay as they are."""
+    """Remove the blanks between the tokens of JSON lines; strings and the digits of numbers are not changed."""
     if not any(blank in data for blank in _BLANKS):
         return data
     try:
@@ -82,7 +82,7 @@ def compacted(data: bytes) -> bytes:
 
 
 def _compacted_line(line: bytes) -> bytes:
-    """One of them; as it is where it is nested too deep."""
+    """Compact one line; it is returned unchanged if it is nested too deep."""
     try:
         return msgspec.json.format(line, indent=-1) + b"\n"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -90,7 +90,7 @@ def _compacted_line(line: bytes) -> bytes:
 
 
 def _one_by_one(lines: Lines) -> Lines:
-    """The way for a block with a damaged line: everything else is kept."""
+    """Render a block with a damaged line: all other lines are kept."""
     good = [
         (sequence, line)
         for sequence, raw in zip(lines.sequences, lines.data.split(b"\n"), strict=False)

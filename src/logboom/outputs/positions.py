@@ -1,8 +1,8 @@
-"""Where a file output stands, kept so that neither a kill nor a power cut can tear it.
+"""Position of a file output, stored so that neither a kill nor a power cut can damage it.
 
-The file holds two slots, which are written in turn: a torn write harms the older one of two truths. Writing
-in place costs one device flush, a fifth of the usual new file, fsync, rename and fsync of the folder.
-Each slot is one JSON object, padded with blanks, so that `cat` and `jq` show it.
+The file has two slots, which are written in turn: an incomplete write damages the older one only. Writing in place
+costs one device flush, a fifth of the usual new file, fsync, rename and fsync of the folder. Each slot is one JSON
+object, padded with blanks, so that `cat` and `jq` show it.
 """
 
 import os
@@ -18,14 +18,14 @@ from logboom.errors import OutputError
 from logboom.journal.disk import Disk
 
 SLOT_BYTES: Final = 4096
-"""A block of every common file system: two slots never share one."""
+"""Block size of every common file system: two slots never share a block."""
 
 PATH_BYTES_MAX: Final = 3072
-"""Longest path, as JSON, that fits a slot beside the numbers."""
+"""Longest path, as JSON, that fits in a slot with the numbers."""
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The next sequence, and the file as it was when everything before it was durable."""
+    """The next sequence, and the state of the file when everything before it was durable."""
 
     path: str
     """Absolute path of the file."""
@@ -34,13 +34,13 @@ class Position(msgspec.Struct, frozen=True):
     size: int
     """Bytes."""
     tail: int
-    """CRC-32 of the file's last bytes: an inode number alone is given to other files again."""
+    """CRC-32 of the file's last bytes: an inode number may be reused for another file."""
     clean: bool
-    """Closed with nothing written past `size`: what stands there was put there by somebody else."""
+    """Whether it was closed with nothing written past `size`: further bytes are by another program."""
     save: int = 0
-    """Counts the saves; the higher slot is the newer."""
+    """Number of the save; the slot with the higher one is newer."""
     check: int = 0
-    """CRC-32 of this object with 0 here."""
+    """CRC-32 of this object with `check` 0."""
 
 
 _decoder: Final = msgspec.json.Decoder(Position)
@@ -50,7 +50,7 @@ class PositionFile:
     """Loads and saves one `Position`.
 
     Args:
-        path: of the file; its folder is made when needed.
+        path: path of the file; its folder is created.
         disk: does the syncs.
     """
 
@@ -61,10 +61,10 @@ class PositionFile:
         self._save = 0
 
     def load(self) -> Position | None:
-        """The last saved position; None when there is none yet.
+        """Load the last saved position; None when there is none yet.
 
         Raises:
-            OutputError: the file is damaged. It was set aside; the next `load` finds none.
+            OutputError: the file is damaged. It was set aside; the next `load` returns None.
             OSError: it can't be read.
         """
         self.close()
@@ -81,7 +81,7 @@ class PositionFile:
         return found
 
     def save(self, position: Position) -> None:
-        """Make `position` the one that `load` finds. Raises `OSError`, `OutputError`."""
+        """Save `position` durably. Raises `OSError`, `OutputError`."""
         if len(msgspec.json.encode(position.path)) > PATH_BYTES_MAX:
             raise OutputError(f"the path {position.path[:60]}… is longer than {PATH_BYTES_MAX} bytes")
         slot = _slot(replace(position, save=self._save + 1))
@@ -103,7 +103,7 @@ class PositionFile:
         self._disk.sync(self._descriptor)
 
     def _create(self, slot: bytes) -> None:
-        """Whole from its first moment on: a file without a good slot is never ours."""
+        """Create the file atomically, with two valid slots."""
         make_folder(self._path.parent)
         replace_file(self._path, [slot, slot], sync=self._disk.sync)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
@@ -114,7 +114,7 @@ class PositionFile:
         self._path.rename(aside)
         return OutputError(
             f"its position file is damaged, and was set aside as {aside}: "
-            "it starts again with the oldest entry, so there will be entries twice"
+            "it starts again with the oldest entry, so some entries will be written twice"
         )
 
 

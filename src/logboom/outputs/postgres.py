@@ -1,4 +1,4 @@
-"""Output `postgres`: two tables, one of all entries and one of sensor readings, filled by COPY."""
+"""Output `postgres`: a table of all entries and a table of sensor readings, filled by COPY."""
 
 import asyncio
 import time
@@ -13,33 +13,33 @@ from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.reader import Block
 from logboom.outputs.base import DatabaseState, OutputSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import Lines, Selection
 from logboom.outputs.postgres_connection import SCHEMES, PostgresConnection, RefusedDataError
 from logboom.outputs.postgres_rows import (
     DELIMITER,
-    Candidate,
-    Row,
+    EntryRow,
+    ReadingCandidate,
     last_resort,
     readings_of,
     rows_of,
     safe_rows_of,
 )
 from logboom.outputs.postgres_schema import ENTRY_COLUMNS, READING_COLUMNS, migrate, quoted
+from logboom.outputs.selection import Lines, Selection
 
 if TYPE_CHECKING:
     import asyncpg
 
 TRANSACTION_BYTES: Final = 1 << 20
-"""Journal lines that wait for the next flush, at most: about as many as come between two flushes at full speed."""
+"""Largest size of the journal lines that wait for a flush: about the amount between two flushes at full speed."""
 
 READINGS_AT_ONCE: Final = 500
-"""Sent to the server at once: about as many as a block of the journal has."""
+"""Readings per write to the server: about as many as in a block of the journal."""
 
 DELETED_ROWS_MAX: Final = 20_000
-"""Of one flush: the journal's end must not wait for a large clean-up. Several times what a flush usually adds."""
+"""Rows that one flush deletes, so that a large clean-up does not delay new entries; several times what a flush adds."""
 
 CHECK_INTERVAL_S: Final = 10.0
-"""When nothing comes, the database is asked for its state this often: health is to know that it went away."""
+"""Interval at which the state of the database is read when idle, so that health shows a lost connection."""
 
 _FIND: Final = "SELECT id, next_sequence FROM {schema}.journals WHERE name = $1 ORDER BY id DESC LIMIT 1"
 _REGISTER: Final = "INSERT INTO {schema}.journals (name, next_sequence) VALUES ($1, $2) RETURNING id"
@@ -54,7 +54,7 @@ _EXISTS: Final = "SELECT EXISTS (SELECT FROM {schema}.journals WHERE id = $1)"
 _BEGIN: Final = """
 BEGIN; SELECT 1 FROM {schema}.journals WHERE id = {journal} AND next_sequence = {saved} FOR UPDATE
 """
-"""Whoever else writes for the same journal waits here, and then finds that the position has moved."""
+"""Another writer for the same journal waits here, and then fails as the position has changed."""
 
 _END: Final = """
 UPDATE {schema}.journals SET next_sequence = {end}, readings = readings + {readings} WHERE id = {journal}; COMMIT
@@ -64,8 +64,8 @@ SELECT sum(readings)::bigint, (SELECT min(time) FROM {schema}.readings), (SELECT
   bool_or(id = $1), (SELECT sequence FROM {schema}.entries LIMIT 0)
 FROM {schema}.journals
 """
-"""The last two find out whether the position and the table of entries are still there."""
-_NO_POSITION: Final = "its position was deleted from the table of journals; going on with a new one"
+"""The last two columns check that the position and the table of entries still exist."""
+_NO_POSITION: Final = "its position was deleted from the table of journals; continuing with a new one"
 _OLDEST: Final = "SELECT min(received_at) FROM {schema}.entries"
 _DELETE: Final = """
 WITH gone AS (
@@ -92,34 +92,34 @@ class PostgresSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True)
         str,
         Meta(
             pattern="^[a-z_][a-z0-9_]{0,62}$",
-            description="Schema of the tables; made when it is missing.",
+            description="Schema of the tables; created when it is missing.",
         ),
     ] = "logboom"
     retention_age_s: Annotated[
         float,
-        Meta(ge=0, description="Rows that were received longer ago are deleted, seconds. 0: kept for ever."),
+        Meta(ge=0, description="Age at which rows are deleted, seconds since receipt. 0: never."),
     ] = 0.0
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(tuple(f"{name}://" for name in SCHEMES)):  # the rest of it may be secret
+        if not self.url.startswith(tuple(f"{name}://" for name in SCHEMES)):  # the rest may be secret
             raise ValueError("`url` has to start with postgresql://")
         if self.schema.startswith("pg_"):
             raise ValueError(f"`schema` is {self.schema!r}, expected a name that does not start with pg_")
 
 
 class PostgresOutput:
-    """Writes a transaction a flush, which holds the rows and the position: both are there, or none.
+    """Output with one transaction per flush, which contains the rows and the position.
 
-    A table that another program drops is made anew, and what comes next goes there; where the position is dropped with
-    the entries, it begins with the oldest entry that the journal has.
+    A table that another program drops is created again for the next entries; if the position is dropped with the
+    entries, the output starts again with the oldest entry of the journal.
 
-    Nothing is open in the database between calls. What `jsonb` or `text` can't hold is replaced in its row,
-    and kept as it was sent in `entry_text`.
+    No transaction stays open between calls. Values that `jsonb` or `text` can't hold are replaced in the row,
+    and the entry is stored as it was sent in `entry_text`.
 
     Args:
-        settings: checked already.
-        _name: of the output in the configuration; a schema has one output of a server, whatever its name.
-        data_dir: of the journal; its name is kept there.
+        settings: validated settings.
+        _name: name in the configuration; a server has one output per schema, whatever its name.
+        data_dir: data directory, which has the identifier of the journal.
         clock: seconds since the epoch, for retention.
         timer: seconds, monotonic.
     """
@@ -146,7 +146,7 @@ class PostgresOutput:
         self._next = 0
         self._lines: list[Lines] = []  # since the last transaction
         self._waiting_bytes = 0
-        self._oldest: datetime | None = None  # when the oldest row was received; None: not known
+        self._oldest: datetime | None = None  # receive time of the oldest row; None: unknown
         self._checked_at = 0.0
         self._state = DatabaseState(connected=False, total_readings=None, date_range=None)
 
@@ -195,7 +195,7 @@ class PostgresOutput:
         return self._saved
 
     def rewind(self, sequence: int) -> None:
-        """See `Output.rewind`: the journal gets another number, and keeps its rows under the old one."""
+        """See `Output.rewind`: the journal gets a new number, and its existing rows keep the old one."""
         self._register(sequence)
         self._next = self._saved
         self._forget()
@@ -208,7 +208,7 @@ class PostgresOutput:
         self._connection = None
 
     def database_state(self) -> DatabaseState:
-        """See `DatabaseState`: as of the last flush. Any thread."""
+        """State as of the last flush, see `DatabaseState`. Callable from any thread."""
         return self._state
 
     def _server(self) -> PostgresConnection:
@@ -220,13 +220,13 @@ class PostgresOutput:
         return text.format(schema=quoted(self._settings.schema), **values)
 
     def _register(self, sequence: int) -> None:
-        """A new number for this journal."""
+        """Assign a new number to this journal."""
         text = self._sql(_REGISTER)
         self._journal = self._server().run(lambda server: server.fetchval(text, self._journal_name, sequence))
         self._saved = sequence
 
     def _look(self) -> None:
-        """Learn what `database_state` tells."""
+        """Update the state for `database_state`."""
         row = self._server().run(lambda server: server.fetchrow(self._sql(_STATE), self._journal))
         count, first, last, is_known, _ = row
         if not is_known:
@@ -239,7 +239,7 @@ class PostgresOutput:
         self._lines, self._waiting_bytes = [], 0
 
     def _store_all(self) -> None:
-        """Write what waits, and the position."""
+        """Write the waiting lines and the position."""
         try:
             stored = self._store(map(self._rows, self._lines), self._next)
         except RefusedDataError:
@@ -248,12 +248,12 @@ class PostgresOutput:
         self.damaged += sum(len(lines.sequences) for lines in self._lines) - stored
         self._forget()
 
-    def _rows(self, lines: Lines) -> list[Row]:
-        # A NUL is what senders really send that `jsonb` refuses.
+    def _rows(self, lines: Lines) -> list[EntryRow]:
+        # NUL is the only value that `jsonb` rejects and that real senders send.
         return (safe_rows_of if b"\\u0000" in lines.data else rows_of)(self._journal, lines)
 
-    def _store_safely(self, rows: list[Row], end: int) -> int:
-        """Close in on the row that is refused, and write a substitute for it."""
+    def _store_safely(self, rows: list[EntryRow], end: int) -> int:
+        """Find the rejected row by bisection, and write a substitute for it."""
         try:
             return self._store([rows], end)
         except RefusedDataError:
@@ -267,12 +267,12 @@ class PostgresOutput:
         first = self._store_safely(rows[:middle], rows[middle].sequence)
         return first + self._store_safely(rows[middle:], end)
 
-    def _store(self, chunks: Iterable[list[Row]], end: int) -> int:
-        """One transaction; how many entries it has.
+    def _store(self, chunks: Iterable[list[EntryRow]], end: int) -> int:
+        """Write one transaction, and return its number of entries.
 
         Raises:
-            RefusedDataError: the server does not take one of them; nothing was written.
-            OutputError: any other trouble.
+            RefusedDataError: the server rejects one of them; nothing was written.
+            OutputError: any other error.
         """
         server = self._server()
         try:
@@ -284,9 +284,9 @@ class PostgresOutput:
         return stored
 
     async def _transact(
-        self, connection: "asyncpg.Connection[Any]", chunks: Iterable[list[Row]], end: int
+        self, connection: "asyncpg.Connection[Any]", chunks: Iterable[list[EntryRow]], end: int
     ) -> int:
-        """Rows are made while the server is at those before: that is a core for each of both."""
+        """Copy the rows; they are made while the server processes the ones before, so that both work in parallel."""
         begin = self._sql(_BEGIN, journal=self._journal, saved=self._saved)
         if await connection.execute(begin) != "SELECT 1":
             await connection.execute("ROLLBACK")
@@ -297,7 +297,7 @@ class PostgresOutput:
                 "schema, or a copy of this data directory is served by another process"
             )
         entries = readings = 0
-        candidates: list[Candidate] = []
+        candidates: list[ReadingCandidate] = []
 
         async def entry_data() -> AsyncIterator[bytes]:
             nonlocal entries
@@ -305,7 +305,7 @@ class PostgresOutput:
                 entries += len(rows)
                 candidates.extend([row.candidate for row in rows if row.candidate is not None])
                 yield "".join([row.text for row in rows]).encode()
-                await asyncio.sleep(0)  # what did not fit the socket is sent
+                await asyncio.sleep(0)  # lets the transport send buffered data
 
         async def reading_data() -> AsyncIterator[bytes]:
             nonlocal readings
@@ -334,7 +334,7 @@ class PostgresOutput:
         )
 
     def _trim(self) -> None:
-        """Delete old rows, some at a time."""
+        """Delete old rows, a limited number per call."""
         limit = datetime.fromtimestamp(max(0.0, self._clock() - self._settings.retention_age_s), UTC)
         server = self._server()
         if self._oldest is None:

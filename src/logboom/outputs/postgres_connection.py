@@ -1,6 +1,6 @@
-"""A connection to PostgreSQL for a thread of its own: blocking calls, each with a time limit.
+"""Blocking connection to PostgreSQL with a time limit per call, for use on an output's thread.
 
-asyncpg is loaded when the first one is made.
+asyncpg is imported by the first connection.
 """
 
 import asyncio
@@ -18,43 +18,43 @@ SCHEMES: Final = ("postgresql", "postgres")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 10.0
-"""A server that takes longer is as good as away; the same limits as for Redis."""
+"""A server that takes longer counts as unreachable; the limits are the same as for Redis."""
 
 CLOSE_TIMEOUT_S: Final = 1.0
-"""For a polite good-bye: the runner is to close, not to wait."""
+"""Time limit for an orderly close."""
 
 ERROR_CHARS_MAX: Final = 300
-"""Of the server's text: it is one line of the operational log."""
+"""Longest error text of the server that is logged."""
 
 _SETUP: Final = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
 SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning; SET timezone = 'UTC';
 """
-"""A commit has to be durable, since the journal may delete what we say we have. When we vanish without a
-good-bye, the server notices within a minute: what we hold locked would keep our next connection waiting."""
+"""A commit has to be durable, since the journal may delete entries afterwards. When this process vanishes, the server
+notices within a minute: until then its locks would delay the next connection."""
 
 T = TypeVar("T")
 Work = Callable[["asyncpg.Connection[Any]"], Coroutine[Any, Any, T]]
 
 
 class RefusedDataError(OutputError):
-    """The server does not take a value that was sent; the text says why."""
+    """The server rejected a value; the text has the reason."""
 
 
 class PostgresConnection:
-    """Connects when it is made, with an event loop that runs only inside of its calls.
+    """Connection that is opened by the constructor; its event loop runs only during calls.
 
     Args:
-        url: `postgresql://…`, which may hold a password.
+        url: `postgresql://…`, which may contain a password.
 
     Raises:
-        OutputError: there is no library, the URL can't be read, or the server can't be reached.
+        OutputError: asyncpg is missing, the URL is not valid, or the server can't be reached.
     """
 
     def __init__(self, url: str) -> None:
         try:
-            import asyncpg  # noqa: PLC0415 - an extra, and it takes its time
+            import asyncpg  # noqa: PLC0415 - an extra, and slow to import
         except ImportError as error:
             raise OutputError(
                 f"needs the library asyncpg ({error}); install it with: pip install 'logboom[postgres]'"
@@ -71,33 +71,33 @@ class PostgresConnection:
             raise
 
     def run(self, work: Work[T], timeout_s: float = ANSWER_TIMEOUT_S) -> T:
-        """What `work` returns.
+        """Run `work`, and return its result.
 
         Raises:
-            RefusedDataError: the server does not take a value that was sent.
-            TakenAwayError: a table or the schema is not there.
-            OutputError: any other trouble; without the password.
+            RefusedDataError: the server rejected a value.
+            TakenAwayError: a table or the schema is missing.
+            OutputError: any other error; the text has no password.
         """
         if self._connection is None:
             raise OutputError(f"not connected to {self._place}")
         return self._guard(work(self._connection), timeout_s)
 
     def close(self) -> None:
-        """Let go of the connection, at once where it does not answer. Idempotent."""
+        """Close the connection, without waiting for a server that does not answer. Idempotent."""
         if self._loop.is_closed():
             return
         connection, self._connection = self._connection, None
         if connection is not None:
-            polite = not connection.is_closed() and not connection.is_in_transaction()
+            orderly = not connection.is_closed() and not connection.is_in_transaction()
             with suppress(Exception):
-                if polite:
+                if orderly:
                     self._finish(connection.close(), CLOSE_TIMEOUT_S)
             connection.terminate()
         self._end_tasks()
         self._loop.close()
 
     def _guard(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        """Run `work`; make our errors of the library's."""
+        """Run `work`, and translate the library's errors."""
         library = self._library
         try:
             return self._finish(work, timeout_s)
@@ -106,7 +106,7 @@ class PostgresConnection:
         except (library.DataError, library.ProgramLimitExceededError) as error:
             raise RefusedDataError(f"{self._place}: {_line(error)}") from None
         except (library.UndefinedTableError, library.InvalidSchemaNameError) as error:
-            raise TakenAwayError(f"{self._place}: {_line(error)}: going on with a new one") from None
+            raise TakenAwayError(f"{self._place}: {_line(error)}: continuing with a new one") from None
         except (library.PostgresError, library.InternalClientError, OSError) as error:
             raise OutputError(f"{self._place}: {_line(error)}") from None
         except (library.ClientConfigurationError, ValueError):  # whose text may have a part of the password
@@ -117,7 +117,7 @@ class PostgresConnection:
             raise OutputError(f"{self._place}: {_line(error)}") from None
 
     def _finish(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        """Not `asyncio.wait_for`: it waits until the library has cancelled, and that waits for the server."""
+        """Run `work` with a time limit. `asyncio.wait_for` would wait for the library, which waits for the server."""
         task = self._loop.create_task(work)
         done, _ = self._loop.run_until_complete(asyncio.wait({task}, timeout=timeout_s))
         if done:
@@ -128,7 +128,7 @@ class PostgresConnection:
         raise TimeoutError
 
     def _end_tasks(self) -> None:
-        """Those of the library too; and let transports notice that they were closed."""
+        """Cancel all tasks, also the library's, and let transports handle their close."""
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
@@ -137,7 +137,7 @@ class PostgresConnection:
             done, _ = self._loop.run_until_complete(asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S))
             for task in done:
                 if not task.cancelled():
-                    task.exception()  # nobody else asks for it, and the loop would complain
+                    task.exception()  # retrieved, otherwise the loop would log it
 
 
 async def _connect(url: str) -> "asyncpg.Connection[Any]":
@@ -148,6 +148,6 @@ async def _connect(url: str) -> "asyncpg.Connection[Any]":
 
 
 def _line(error: BaseException) -> str:
-    """The first line of its text: the next ones may show rows."""
+    """First line of an error's text: the following lines may contain rows."""
     text = str(error).strip().partition("\n")[0] or type(error).__name__
     return text[:ERROR_CHARS_MAX]

@@ -1,4 +1,4 @@
-"""Journal lines as rows for PostgreSQL's COPY, in its text format: what it refuses gets a substitute."""
+"""Rows for PostgreSQL's COPY in text format, with substitutes for values that PostgreSQL rejects."""
 
 import math
 import re
@@ -11,32 +11,32 @@ from logboom.formats.levels import SEVERITY
 from logboom.formats.records import TIME_KEYS, reading_of, records_of
 from logboom.formats.times import parse_time
 from logboom.model import Record
-from logboom.outputs.lines import Lines
-from logboom.outputs.sent import between, encoded, line_texts, sent_text, tail_of
+from logboom.outputs.entry_text import between, encoded, line_texts, sent_text, tail_of
+from logboom.outputs.selection import Lines
 from logboom.remembered import Remembered
 
 DELIMITER: Final = "\x1f"
-"""Between columns. JSON can't hold it but as an escape, so that entries need no look at each character."""
+"""Column separator. JSON text can't contain it unescaped, so that entries need no check per character."""
 
 NAME_CHARS_MAX: Final = 500
-"""Of a source's, sensor's or level's name: an index takes 2704 bytes, and a character may need four."""
+"""Longest name of a source, sensor or level: an index takes 2704 bytes, and a character may need four."""
 
 TIME_CHARS_MAX: Final = 64
-"""No time is written longer."""
+"""Longest text that is parsed as a time."""
 
 REMEMBERED_BYTES_MAX: Final = 1 << 20
-"""Of times, names and levels each, as they stand in a row: 4,000 that are in use at once. Sensors send whole seconds,
-so that hundreds of readings have the same."""
+"""Size of each cache (times, names, levels): room for 4,000 values in use. Sensors send whole seconds, so that hundreds
+of readings share a time."""
 
 NUMBER_CHARS_MAX: Final = 4000
-"""Digits of a number: PostgreSQL's `numeric` has 131072 before the point and 16383 after it."""
+"""Most digits of a number: PostgreSQL's `numeric` has 131072 before the point and 16383 after it."""
 
 REPLACEMENT: Final = "\ufffd"
-"""Stands where PostgreSQL can have no NUL."""
+"""Replaces NUL, which PostgreSQL can't store."""
 
 _NULL: Final = r"\N"
 _NO_TIME: Final = "1970-01-01T00:00:00+00:00"
-"""For a receive time that can't be read, which only a journal that somebody edited has."""
+"""Substitute for an invalid receive time, which occurs only in an edited journal."""
 
 _SPECIAL: Final = re.compile("[\\\\\n\r\x1f\0]")
 _ESCAPES: Final = {"\\": r"\\", "\n": r"\n", "\r": r"\r", DELIMITER: r"\x1f"}
@@ -45,8 +45,8 @@ _LARGE_EXPONENT: Final = re.compile(r"[eE][+-]?[0-9]{4}")
 _ESCAPE_SEQUENCE: Final = re.compile(r"\\(?:u0000|.)", re.DOTALL)
 
 
-class Candidate(NamedTuple):
-    """What may be a sensor's reading: it has a temperature."""
+class ReadingCandidate(NamedTuple):
+    """An entry with a temperature, which may be a sensor reading."""
 
     sequence: int
     time: str
@@ -55,40 +55,40 @@ class Candidate(NamedTuple):
     fields: dict[str, Any]
 
 
-class Row(NamedTuple):
-    """One entry."""
+class EntryRow(NamedTuple):
+    """EntryRow of one entry."""
 
     sequence: int
     text: str
-    """For table `entries`, columns as in `postgres_schema.ENTRY_COLUMNS`; with its newline."""
-    candidate: Candidate | None
+    """EntryRow of table `entries`, columns as in `postgres_schema.ENTRY_COLUMNS`; with its newline."""
+    candidate: ReadingCandidate | None
 
 
-def rows_of(journal: int, lines: Lines) -> list[Row]:
-    """The rows of `lines`, as fast as can be: one entry that `jsonb` refuses makes COPY fail.
+def rows_of(journal: int, lines: Lines) -> list[EntryRow]:
+    """Make the rows of `lines` quickly: a single entry that `jsonb` rejects makes COPY fail.
 
-    Those of damaged lines are missing.
+    Damaged lines have no row.
 
     Args:
-        journal: its number in the database.
-        lines: of the journal.
+        journal: number of the journal in the database.
+        lines: lines of the journal.
     """
     records = records_of(lines.sequences, lines.data, with_times=False)
     escaped = lines.data.decode(errors="replace").replace("\\", r"\\")
     if "\r" in escaped or DELIMITER in escaped:  # blanks between tokens may be anything
         escaped = escaped.replace("\r", r"\r").replace(DELIMITER, r"\x1f")
-    rows: list[Row] = []
+    rows: list[EntryRow] = []
     for record, line in zip(records, line_texts(escaped, lines, records), strict=False):
         text = between(line, _escaped_tail(record.source, record.listener))
         rows.append(_row(journal, record, _escaped(encoded(record)) if text is None else text, _NULL))
     return rows
 
 
-def safe_rows_of(journal: int, lines: Lines) -> list[Row]:
-    """The same, and slower: what `jsonb` refuses inside an entry is replaced, and the text kept beside it."""
+def safe_rows_of(journal: int, lines: Lines) -> list[EntryRow]:
+    """Make the rows of `lines` with values that `jsonb` rejects replaced, and the original text in `entry_text`."""
     records = records_of(lines.sequences, lines.data, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
-    rows: list[Row] = []
+    rows: list[EntryRow] = []
     for record, line in zip(records, texts, strict=False):
         text = sent_text(record, line)
         safe = _accepted(text)
@@ -96,15 +96,15 @@ def safe_rows_of(journal: int, lines: Lines) -> list[Row]:
     return rows
 
 
-def last_resort(journal: int, lines: Lines, sequence: int) -> Row:
-    """One entry's rows without anything that could be refused: its JSON is in `entry_text` only."""
+def last_resort(journal: int, lines: Lines, sequence: int) -> EntryRow:
+    """Make the row of one entry with its JSON in `entry_text` only, which PostgreSQL can't reject."""
     records = records_of(lines.sequences, lines.data, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     record, line = next(pair for pair in zip(records, texts, strict=False) if pair[0].sequence == sequence)
     return _row(journal, record, "{}", _escaped(sent_text(record, line)))
 
 
-def _row(journal: int, record: Record, entry: str, entry_text: str) -> Row:
+def _row(journal: int, record: Record, entry: str, entry_text: str) -> EntryRow:
     sequence, received_at, _, source, listener, level, message, fields = record
     received = _received[received_at]
     time = _time(fields) or received
@@ -114,11 +114,13 @@ def _row(journal: int, record: Record, entry: str, entry_text: str) -> Row:
         f"{journal}\x1f{sequence}\x1f{received}\x1f{time}\x1f{_name[source[:NAME_CHARS_MAX]]}\x1f{_name[listener]}\x1f"
         f"{_level[level[:NAME_CHARS_MAX]]}\x1f{message}\x1f{entry}\x1f{entry_text}\n"
     )
-    return Row(sequence, text, Candidate(sequence, time, entry, fields) if "temp" in fields else None)
+    return EntryRow(
+        sequence, text, ReadingCandidate(sequence, time, entry, fields) if "temp" in fields else None
+    )
 
 
-def readings_of(journal: int, candidates: Iterable[Candidate]) -> list[str]:
-    """The rows for table `readings`, columns as in `postgres_schema.READING_COLUMNS`, each with its newline."""
+def readings_of(journal: int, candidates: Iterable[ReadingCandidate]) -> list[str]:
+    """Make the rows of table `readings`, columns as in `postgres_schema.READING_COLUMNS`, each with its newline."""
     return [
         f"{journal}\x1f{sequence}\x1f{_sensor(fields.get('id'))}\x1f{time}\x1f{values}\x1f{entry}\n"
         for sequence, time, entry, fields in candidates
@@ -127,7 +129,7 @@ def readings_of(journal: int, candidates: Iterable[Candidate]) -> list[str]:
 
 
 def _time(fields: dict[str, Any]) -> str | None:
-    """The sender's own time; None when there is none that can be read."""
+    """The sender's time; None without a valid one."""
     for key in TIME_KEYS:
         value = fields.get(key)
         if value is None:
@@ -151,7 +153,7 @@ _received: Final = Remembered[str, str](lambda text: _iso(text) or _NO_TIME, REM
 
 
 def _values(fields: dict[str, Any]) -> str | None:
-    """Temperature, humidity, light and irradiance; None when it is no reading."""
+    """Temperature, humidity, light and irradiance; None when the entry is no reading."""
     reading = reading_of(fields)
     if reading is None:
         return None
@@ -168,7 +170,7 @@ def _sensor(name: object) -> str:
 
 
 def _escaped_tail(source: str, listener: str) -> str:
-    """How the line ends after its entry, with backslashes doubled as in the whole block."""
+    """End of the line after its entry, with backslashes doubled as in the whole block."""
     return tail_of(source, listener).replace("\\", r"\\")
 
 
@@ -187,7 +189,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _accepted(text: str) -> str:
-    """JSON that `jsonb` takes: no NUL, no number beyond `numeric` (it becomes a string)."""
+    """Replace what `jsonb` rejects: NUL, and numbers beyond `numeric`, which become strings."""
     return _TOKEN.sub(_accepted_token, text)
 
 

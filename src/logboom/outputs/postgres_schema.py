@@ -1,4 +1,4 @@
-"""The tables of the `postgres` output, and how those of an older version become today's."""
+"""Tables of the `postgres` output, and their migration from older versions."""
 
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -107,24 +107,25 @@ TABLES: Final = {
     UPDATE {schema}.journals SET readings = 0;
     """,
 }
-"""The statements that make each table in today's form, also beside others that were renamed: indexes have no names.
+"""The statements that create each table in its current form. Indexes have no names, so that renamed tables do not
+conflict.
 
-How many readings there are is kept beside the position, in the same transaction: counting a large table
-takes minutes. Triggers keep it right whoever deletes; they cost a new row nothing. An index on levels leaves
-out what has none, and severe entries have one of their own: readings and heartbeats cost neither.
+The number of readings is stored with the position, in the same transaction: counting a large table takes minutes.
+Triggers keep it correct after deletions by any program, and cost nothing for a new row. The index on levels excludes
+entries without one, and severe entries have a separate index: readings and heartbeats cost neither.
 """
 
 MIGRATIONS: Final = (
     # version 1
     "".join(TABLES.values()),
 )
-"""The statements that make version n + 1 of version n."""
+"""The statements that migrate version n to version n + 1."""
 
 _NUMBER_ON: Final = """
 SELECT setval(pg_get_serial_sequence('{schema}.journals', 'id'), used)
 FROM (SELECT max(journal) AS used FROM {schema}.entries) entries WHERE used IS NOT NULL
 """
-"""A new table of journals gives no number that rows have already."""
+"""Continues the numbers of a new table of journals after those that rows already have."""
 
 _OURS: Final = """
 SELECT bool_and(coalesce(obj_description(to_regclass(name), 'pg_class') = ANY ($2::text[]), false))
@@ -134,24 +135,24 @@ _DESCRIPTION: Final = re.compile(r"COMMENT ON TABLE \S+ IS '([^']*)'")
 
 
 async def migrate(connection: "asyncpg.Connection[Any]", schema: str) -> frozenset[str]:
-    """Make or renew the tables, in one transaction; of several servers, one at a time.
+    """Create or migrate the tables in one transaction, under a lock that other servers wait for.
 
     Args:
-        connection: a fresh one.
+        connection: a new connection.
         schema: name of the database schema, not quoted.
 
     Returns:
-        The tables that were not there, and are empty now.
+        The tables that were missing, and are empty now.
 
     Raises:
-        OutputError: the schema is of a newer Logboom or of another program, or the database can't hold any text.
+        OutputError: the schema belongs to a newer Logboom or to another program, or the encoding is not UTF-8.
         asyncpg.PostgresError: an error of the server.
     """
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
         raise OutputError(
             f"the database's encoding is {encoding}, expected UTF8: "
-            "make one with CREATE DATABASE logboom ENCODING 'UTF8' TEMPLATE template0"
+            "create one with CREATE DATABASE logboom ENCODING 'UTF8' TEMPLATE template0"
         )
     missing = await _missing(connection, schema)
     if not missing and await _version(connection, schema) == len(MIGRATIONS):
@@ -195,7 +196,7 @@ def quoted(name: str) -> str:
 
 
 async def _version(connection: "asyncpg.Connection[Any]", schema: str) -> int:
-    """0: there are no tables of ours."""
+    """Version of the tables; 0 when there are none of Logboom."""
     table = f"{quoted(schema)}.logboom_version"
     if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", table):
         return 0
@@ -207,7 +208,7 @@ def _names(schema: str) -> list[str]:
 
 
 async def _missing(connection: "asyncpg.Connection[Any]", schema: str) -> frozenset[str]:
-    """Those of our tables that are not there."""
+    """Logboom's tables that are missing."""
     rows = await connection.fetch(
         "SELECT to_regclass(name) IS NULL FROM unnest($1::text[]) WITH ORDINALITY AS one (name, place) ORDER BY place",
         _names(schema),
@@ -216,7 +217,7 @@ async def _missing(connection: "asyncpg.Connection[Any]", schema: str) -> frozen
 
 
 async def _are_ours(connection: "asyncpg.Connection[Any]", schema: str) -> bool:
-    """Whether the tables of our names, where the version is missing, were made by us."""
+    """Whether existing tables without a version were created by Logboom."""
     descriptions = [found for text in TABLES.values() for found in _DESCRIPTION.findall(text)]
     return bool(await connection.fetchval(_OURS, _names(schema), descriptions))
 

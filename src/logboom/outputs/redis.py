@@ -1,4 +1,4 @@
-"""Output `redis`: the keys of docs/contracts/redis-layout.md, each entry exactly once."""
+"""Output `redis`: keys as in docs/contracts/redis-layout.md, each entry exactly once."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.outputs.base import OutputSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import Selection
 from logboom.outputs.redis_clients import (
     NATIVE_SCHEMES,
     REST_SCHEMES,
@@ -24,6 +23,7 @@ from logboom.outputs.redis_clients import (
     scheme,
 )
 from logboom.outputs.redis_layout import MOVED, REFUSED, SCRIPT, Limits, Transaction
+from logboom.outputs.selection import Selection
 
 WEEK_S: Final = 604_800
 """Seconds after which entries expire, as viewers of the layout expect."""
@@ -33,21 +33,21 @@ GLOBAL_MAX: Final = 1000
 """Lengths of the lists of recent entries, as viewers of the layout expect."""
 
 ENTRIES_MAX: Final = 1000
-"""Of a transaction: Redis, which does one thing at a time, is busy with it for about 5 ms."""
+"""Most entries per transaction: Redis, which runs one command at a time, is busy with it for about 5 ms."""
 
 NATIVE_CHARS_MAX: Final = 4 << 20
-"""Text of a transaction: four messages of the largest kind that the WebSocket takes."""
+"""Most characters per transaction: four messages of the largest size that the WebSocket accepts."""
 
 REST_CHARS_MAX: Final = 64 << 10
-"""The hosted service takes requests of 1 MB, and a character may need 12 bytes in JSON."""
+"""The same over REST: the hosted service accepts requests of 1 MB, and a character may need 12 bytes in JSON."""
 
 
 CHECK_INTERVAL_S: Final = 10.0
-"""When nothing comes, Redis is asked this often whether it still has the position. Not by REST: its answers cost."""
+"""Interval of the check that Redis still has the position when idle. Not over REST, where requests cost money."""
 
 
 class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
-    """`type = "redis"`: hashes, lists and counts in a Redis, with an expiry."""
+    """`type = "redis"`: hashes, lists and counts in a Redis database, with an expiry."""
 
     url: Annotated[
         str,
@@ -58,7 +58,7 @@ class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
     ] = "redis://127.0.0.1:6379/0"
     token: Annotated[str, Meta(description="Bearer token of the REST dialect.")] = ""
     expire_s: Annotated[
-        int, Meta(ge=1, description="Entries are deleted so long after they were received, seconds.")
+        int, Meta(ge=1, description="Age at which entries are deleted, seconds since receipt.")
     ] = WEEK_S
     recent_max: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Length of the list of each source's recent entries.")
@@ -69,14 +69,14 @@ class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         schemes = NATIVE_SCHEMES + REST_SCHEMES
-        if "://" not in self.url or scheme(self.url) not in schemes:  # the rest of it may be secret
+        if "://" not in self.url or scheme(self.url) not in schemes:  # the rest may be secret
             raise ValueError(f"`url` has to start with one of {', '.join(f'{name}://' for name in schemes)}")
         if is_rest(self.url) != bool(self.token):
-            need = "needs a `token`" if is_rest(self.url) else "has its password inside, and takes no `token`"
+            need = "needs a `token`" if is_rest(self.url) else "contains its password, and takes no `token`"
             raise ValueError(f"a `url` that starts with {scheme(self.url)}:// {need}")
 
     def limits(self) -> Limits:
-        """What is kept, and what goes over the wire at once."""
+        """The limits of storage and of one transaction."""
         rest = is_rest(self.url)
         return Limits(
             expire_s=self.expire_s,
@@ -89,15 +89,15 @@ class RedisSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
 
 
 class RedisOutput:
-    """Writes each block with one or a few scripts, which move the position at the same stroke.
+    """Output that writes each block with one or a few scripts, which also update the position.
 
-    The position lives in Redis, beside what it speaks of: a Redis that comes back empty, or as it was some
-    seconds before it was killed, has the position that fits, and the rest is read from the journal again.
+    The position is stored in Redis with the entries: a Redis that restarts empty, or with the state of some seconds
+    before it was killed, has the matching position, and the rest is read from the journal again.
 
     Args:
-        settings: checked already.
-        name: of the output in the configuration.
-        data_dir: of the journal; its name is kept there.
+        settings: validated settings.
+        name: name of the output in the configuration.
+        data_dir: data directory, which has the identifier of the journal.
         clock: seconds since the epoch.
         timer: seconds, monotonic.
     """
@@ -134,7 +134,7 @@ class RedisOutput:
         self._checked_at = self._timer()
 
     def write(self, block: Block) -> None:
-        """See `Output.write`: each transaction is as durable as Redis is, at once. Raises `OutputError`."""
+        """See `Output.write`: each transaction is stored at once, as durably as Redis does. Raises `OutputError`."""
         lines = self._selection.of(block, self._next)
         records = records_of(lines.sequences, lines.data) if lines.data else []
         if records:
@@ -144,7 +144,7 @@ class RedisOutput:
 
     def flush(self) -> None:
         """See `Output.flush`. Raises `OutputError`."""
-        if self._next != self._saved:  # only entries that are not wanted here came
+        if self._next != self._saved:  # only entries of other listeners were read
             self._run(Transaction(self._limits, self._clock()), self._next)
         elif not is_rest(self._settings.url) and self._timer() - self._checked_at >= CHECK_INTERVAL_S:
             self._checked_at = self._timer()
@@ -172,11 +172,11 @@ class RedisOutput:
         return int(found)
 
     def _check_position(self) -> None:
-        """Raises `TakenAwayError` when Redis has forgotten entries: the position is beside them."""
+        """Raise `TakenAwayError` when Redis has lost entries, and with them the position."""
         if self._find_position() < self._saved:
             raise TakenAwayError(
-                f"{place(self._settings.url)} was emptied, or is as it was some time ago: "
-                "it gets again what the journal still has"
+                f"{place(self._settings.url)} was emptied, or has an earlier state: "
+                "the entries that the journal still has are written again"
             )
 
     def _store(self, records: list[Record], end: int) -> None:
@@ -196,17 +196,19 @@ class RedisOutput:
         if answer == MOVED:
             self._check_position()
             raise OutputError(
-                f"its position in Redis is not {self._saved} any more: an earlier request was carried out late, "
+                f"its position in Redis is not {self._saved} any more: an earlier request was executed late, "
                 "or a copy of this data directory is served by another process"
             )
         if answer and not answer.startswith(REFUSED):
             raise OutputError(
-                f"the key {answer!r} in Redis holds something that Logboom did not put there: "
+                f"the key {answer!r} in Redis has a value that Logboom did not write: "
                 "rename it, or use another database"
             )
         self._saved = self._next = after
         if answer:
-            raise OutputError(f"Redis could not count an entry, but has it: {answer.removeprefix(REFUSED)}")
+            raise OutputError(
+                f"Redis stored an entry, but could not count it: {answer.removeprefix(REFUSED)}"
+            )
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -1,4 +1,4 @@
-"""The two ways to a Redis: its own protocol, and the hosted service's REST dialect. Libraries load when needed."""
+"""Clients for Redis: its own protocol, and the REST dialect of a hosted service. Libraries are imported when needed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from logboom.formats.redaction import place
 
 NATIVE_SCHEMES: Final = ("redis", "rediss", "unix")
 REST_SCHEMES: Final = ("https", "http")
-"""`http` is for a proxy on the same machine: the token goes in the clear."""
+"""`http` is for a proxy on the same machine: the token is not encrypted."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 10.0
-"""A Redis that takes longer is as good as away: its answer is no longer needed for what was sent."""
+"""A server that takes longer counts as unreachable: its answer to the request is not needed any more."""
 SCAN_KEYS: Final = 200
-"""About so many keys a step of `Client.scan`: Redis, which does one thing at a time, is not held up."""
+"""Approximate number of keys per step of `Client.scan`, since Redis runs one command at a time."""
 
 
 class Client(ABC):
-    """What the output and the viewer need of a Redis. Every call but `close` may raise `OutputError`."""
+    """Redis commands of the output and the viewer. Every call but `close` may raise `OutputError`."""
 
     def hget(self, key: str, field: str) -> str | None:
-        """A field of a hash."""
+        """Return a field of a hash; None when it is missing."""
         found = self._execute("HGET", key, field)
         return None if found is None else str(found)
 
@@ -31,22 +31,22 @@ class Client(ABC):
         self._execute("HSET", key, field, value)
 
     def run(self, script: str, key_count: int, keys_and_arguments: list[str]) -> str:
-        """Run a script that answers with a text."""
+        """Run a script that returns a text."""
         return str(self._execute("EVAL", script, str(key_count), *keys_and_arguments))
 
     def lrange(self, key: str, first: int, last: int) -> list[str]:
-        """The elements of a list from one place to another, that one included."""
+        """Return the elements of a list from `first` to `last`, inclusive."""
         found = self._execute("LRANGE", key, str(first), str(last))
         if not isinstance(found, list):
-            raise OutputError(f"LRANGE is answered with {type(found).__name__}: this is no Redis")
+            raise OutputError(f"LRANGE returned {type(found).__name__}: this is not a Redis server")
         return found
 
     def hgetall(self, keys: Sequence[str]) -> list[dict[str, str]]:
-        """Whole hashes, one a key, in one exchange; an empty one where there is none."""
+        """Return the hashes of all keys in one exchange; an empty one for a missing key."""
         return cast("list[dict[str, str]]", self._execute_all([("HGETALL", key) for key in keys]))
 
     def scan(self, pattern: str) -> list[str]:
-        """The keys that match, in order."""
+        """Return the matching keys, sorted."""
         found: set[str] = set()
         cursor = "0"
         while True:
@@ -71,7 +71,7 @@ class Client(ABC):
 
 
 def is_rest(url: str) -> bool:
-    """Whether `url` is of the REST dialect."""
+    """Whether `url` is for the REST dialect."""
     return scheme(url) in REST_SCHEMES
 
 
@@ -81,7 +81,7 @@ def scheme(url: str) -> str:
 
 
 def make_client(url: str, token: str) -> Client:
-    """A client that connects with its first call. Raises `OutputError`."""
+    """Make a client, which connects at its first call. Raises `OutputError`."""
     return RestClient(url, token) if is_rest(url) else NativeClient(url)
 
 
@@ -103,7 +103,7 @@ class NativeClient(Client):
                 decode_responses=True,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
                 socket_timeout=ANSWER_TIMEOUT_S,
-                retry=Retry(NoBackoff(), 0),  # that is the runner's business
+                retry=Retry(NoBackoff(), 0),  # the runner retries
             )
         except (redis.RedisError, TypeError, ValueError):  # whose text may have a part of the password
             raise OutputError(
@@ -140,7 +140,7 @@ class RestClient(Client):
             from upstash_redis.errors import UpstashError  # noqa: PLC0415
         except ImportError as error:
             raise _missing("redis-rest", "upstash-redis", error) from error
-        # ValueError, TypeError, LookupError, AttributeError: what answers speaks HTTP, but not this dialect.
+        # ValueError, TypeError, LookupError, AttributeError: the answer is HTTP, but not this dialect.
         self._errors = (
             UpstashError,
             httpx.HTTPError,
@@ -152,7 +152,7 @@ class RestClient(Client):
         )
         self._place = place(url)
         self._redis: Any = Redis(url.rstrip("/"), token, rest_retries=0, allow_telemetry=False)
-        # The library waits for ever, and has no setting for it.
+        # The library has no time limit, and no setting for one.
         self._redis._http._client.timeout = httpx.Timeout(  # noqa: SLF001
             ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S
         )

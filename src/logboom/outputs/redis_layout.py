@@ -1,4 +1,4 @@
-"""Keys in Redis (docs/contracts/redis-layout.md): the form of each entry, and one script to store many."""
+"""Keys in Redis (docs/contracts/redis-layout.md): the fields of each entry, and the script that stores many entries."""
 
 from collections import Counter, defaultdict
 from datetime import datetime
@@ -10,14 +10,14 @@ from logboom.formats.levels import SEVERITY
 from logboom.model import Record
 
 KEY_TEXT_CHARS_MAX: Final = 256
-"""Of a timestamp, source or type; a key with them stands in two lists, and every list is read whole."""
+"""Longest timestamp, source or type: their key is in two lists, and every list is read as a whole."""
 
 TYPE_CHARS_MAX: Final = 32
-"""Longer types are counted as `other`: what a count is called is up to the senders."""
+"""Longer types are counted as `other`, since senders choose the names."""
 
 OTHER_TYPE: Final = "other"
 RESERVED_FIELDS: Final = frozenset({"total", "last_seen"})
-"""Fields of `stats:{source}` that are no type; a type of that name is counted as `other`."""
+"""Fields of `stats:{source}` that are not types; a type of that name is counted as `other`."""
 
 GLOBAL: Final = "global"
 GLOBAL_LIST: Final = "recent_logs:global"
@@ -42,14 +42,14 @@ while at <= #ARGV do
 end
 return trouble
 """
-"""Stores a transaction: all or nothing, and only if the position still is what the sender took it for.
+"""Stores a transaction atomically, and only if the position has the expected value.
 
-So a request that was sent twice, or is carried out late, after its sender gave up on it, changes nothing.
-`WATCH`, `MULTI`, `EXEC` would do as much, but the REST dialect has no connection that could watch.
-KEYS: the position's hash, then the lists, then the hashes that are written. ARGV: the journal's name, the
+So a request that was sent twice, or is executed after its sender stopped waiting, changes nothing. `WATCH`, `MULTI`,
+`EXEC` would do the same, but the REST dialect has no connection to watch on.
+KEYS: the position's hash, then the lists, then the hashes that are written. ARGV: the journal's identifier, the
 position before and after, the number of lists; then the commands, each after its number of words.
-Answers '' when all is well, else `MOVED`, or the key that holds something else, and nothing was written; or
-`REFUSED` and an error, when all else was: somebody put a text where a number is counted.
+Returns '' after success; `MOVED`, or a key with another type of value, when nothing was written; `REFUSED` and an
+error when a counter has a value that is no number, and everything else was written.
 """
 
 MOVED: Final = "moved"
@@ -68,7 +68,7 @@ class Shown(NamedTuple):
 
 
 def shown(record: Record) -> Shown:
-    """Form of an entry in Redis: a WebSocket message's fields as they are, those of other protocols mapped."""
+    """Make the fields of an entry: those of a WebSocket message unchanged, those of other protocols mapped."""
     entry = record.entry
     content = _content(record)
     count = entry.get("line_count")
@@ -85,7 +85,7 @@ def shown(record: Record) -> Shown:
 
 
 def _content(record: Record) -> str:
-    r"""The message; a list joined by `\n`, whatever its members are."""
+    r"""The message; a list is joined by `\n`."""
     message = record.entry.get("message")
     if isinstance(message, list):
         return "\n".join([line if isinstance(line, str) else _json(line) for line in message])
@@ -106,42 +106,42 @@ def _type_by_level(level: str) -> str:
 
 
 def _naive(moment: str) -> str:
-    """UTC without its zone, as the layout has its times."""
+    """UTC time without its zone, as in the layout."""
     return moment.removesuffix("+00:00")
 
 
 def counted_type(message_type: str) -> str:
-    """The field of `stats:{source}` that counts this type."""
+    """Name of the field of `stats:{source}` that counts this type."""
     fits = len(message_type) <= TYPE_CHARS_MAX and message_type not in RESERVED_FIELDS
     return message_type if fits else OTHER_TYPE
 
 
 class Limits(NamedTuple):
-    """How much is kept, and how much goes in one transaction."""
+    """Limits of storage and of one transaction."""
 
     expire_s: int
     recent_max: int
     global_max: int
     entries_max: int
-    """Of a transaction; Redis serves nobody else meanwhile."""
+    """Most entries of a transaction, during which Redis serves no other client."""
     chars_max: int
-    """Of a transaction, about: the text of its commands."""
+    """Approximate limit for the text of a transaction's commands."""
     message_chars_max: int | None = None
-    """A longer message is cut; None: none is."""
+    """Length at which a message is cut; None: no limit."""
 
 
 CUT: Final = "… (cut)"
 _CHARS_EACH: Final = 200
-"""Key, field names and command words of one entry, about."""
+"""Approximate length of key, field names and command words of one entry."""
 
 
 class Transaction:
-    """Gathers entries, and makes one run of `SCRIPT` of them.
+    """Gathers entries for one run of `SCRIPT`.
 
     Args:
-        limits: what to keep.
-        now_s: seconds since the epoch. An entry expires so long after it was received; one that would have
-            expired already, when an old journal is read, is only counted.
+        limits: limits of storage and of a transaction.
+        now_s: current time, seconds since the epoch. An entry that has expired already, as when an old journal is
+            read, is only counted.
     """
 
     def __init__(self, limits: Limits, now_s: float) -> None:
@@ -155,7 +155,7 @@ class Transaction:
         self._last_seen: dict[str, str] = {}
 
     def add(self, record: Record) -> bool:
-        """Take an entry; False when it has to go into the next transaction. The first one always fits."""
+        """Add an entry; False when it belongs in the next transaction. The first one always fits."""
         item = self._fit(shown(record))
         chars = _CHARS_EACH + len(item.message_content) + 3 * len(item.source)
         full = self._entries >= self._limits.entries_max or self._chars + chars > self._limits.chars_max
@@ -165,7 +165,7 @@ class Transaction:
         self._chars += chars
         life_s = self._life_s(record.received_at)
         if life_s > 0:
-            counter = record.sequence + 1  # the `message_id` that its sender was told
+            counter = record.sequence + 1  # the `message_id` in the sender's answer
             self._keep(f"log:{item.timestamp}:{item.source}:{counter}", item, life_s)
         self._count(item)
         return True
@@ -177,7 +177,7 @@ class Transaction:
         return item._replace(message_content=item.message_content[: limit - len(CUT)] + CUT)
 
     def _life_s(self, received_at: str) -> int:
-        """Seconds until an entry expires. By our own clock alone: Redis' may differ."""
+        """Seconds until an entry expires, by this machine's clock: that of Redis may differ."""
         age_s = self._now_s - datetime.fromisoformat(received_at).timestamp()
         return self._limits.expire_s - max(0, int(age_s))
 
@@ -190,7 +190,7 @@ class Transaction:
             "3", "EXPIRE", key, str(life_s),
         )
         # fmt: on
-        if source != GLOBAL:  # its own list would be the one of all sources
+        if source != GLOBAL:  # its list has the name of the list of all sources
             self._recent[f"recent_logs:{source}"].append(key)
         self._recent[GLOBAL_LIST].append(key)
 
@@ -202,7 +202,7 @@ class Transaction:
         self._last_seen[key] = item.created_at
 
     def arguments(self, position_key: str, journal: str, before: int, after: int) -> tuple[int, list[str]]:
-        """The number of keys, then keys and arguments of `SCRIPT`."""
+        """Return the number of keys, and the keys and arguments of `SCRIPT`."""
         keys = [position_key, *self._recent, *self._counts]
         words = [journal, str(before), str(after), str(len(self._recent)), *self._commands]
         for command in self._list_commands() + self._stats_commands():
@@ -215,7 +215,7 @@ class Transaction:
             limit = self._limits.global_max if key == GLOBAL_LIST else self._limits.recent_max
             commands.append(["LPUSH", key, *logs[-limit:]])
             commands.append(["LTRIM", key, "0", str(limit - 1)])
-            # Without new entries for so long, it would only name keys that are gone.
+            # Without new entries for this time, it would only name expired keys.
             commands.append(["EXPIRE", key, str(self._limits.expire_s)])
         return commands
 

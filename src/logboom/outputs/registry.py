@@ -1,4 +1,4 @@
-"""Which outputs there are, and making them of the configuration's tables."""
+"""Registry of the output types, and construction of outputs from the configuration."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +17,11 @@ from logboom.settings import Table
 
 
 class OutputType(NamedTuple):
-    """One entry of the registry."""
+    """Type of output: its settings and its constructor."""
 
     settings: type[OutputSettings]
     make: Callable[[Any, str, Path], Output]
-    """Makes the output of its settings, its name and the data directory."""
+    """Constructor; its arguments are the settings, the name and the data directory."""
 
 
 OUTPUTS: Final[dict[str, OutputType]] = {
@@ -32,18 +32,18 @@ OUTPUTS: Final[dict[str, OutputType]] = {
     "sqlite": OutputType(SqliteSettings, SqliteOutput),
     "text": OutputType(TextSettings, TextOutput),
 }
-"""By the `type` of the configuration."""
+"""Output types by `type` in the configuration."""
 
 
 def make_outputs(tables: dict[str, Table], data_dir: Path) -> dict[str, Output]:
-    """The outputs that are enabled, not opened yet, by name. All tables are checked.
+    """Construct the enabled outputs by name, not opened yet. All tables are validated.
 
     Args:
-        tables: `[outputs.NAME]`.
-        data_dir: where positions are kept.
+        tables: the tables `[outputs.NAME]`.
+        data_dir: data directory, which has the positions.
 
     Raises:
-        ConfigError: names the key, what was found and what is allowed.
+        ConfigError: a table is not valid; the text has the key, the value and what is expected.
     """
     checked = {name: output_settings(name, table) for name, table in tables.items()}
     active = {name: settings for name, settings in checked.items() if settings.enabled}
@@ -52,7 +52,7 @@ def make_outputs(tables: dict[str, Table], data_dir: Path) -> dict[str, Output]:
 
 
 def output_settings(name: str, table: Table) -> OutputSettings:
-    """Check the table of one output. Raises `ConfigError`."""
+    """Validate the table of one output. Raises `ConfigError`."""
     kind = table.get("type")
     if not isinstance(kind, str) or kind not in OUTPUTS:
         found = f"found {kind!r}" if "type" in table else "missing"
@@ -61,7 +61,7 @@ def output_settings(name: str, table: Table) -> OutputSettings:
 
 
 def output_folders(tables: dict[str, Table]) -> list[Path]:
-    """The folders that the enabled outputs write to. Raises `ConfigError`."""
+    """Folders that the enabled outputs write to. Raises `ConfigError`."""
     checked = [output_settings(name, table) for name, table in tables.items()]
     return [
         settings.file_path().parent
@@ -71,7 +71,7 @@ def output_folders(tables: dict[str, Table]) -> list[Path]:
 
 
 def _check_paths(active: dict[str, OutputSettings]) -> None:
-    """Two outputs in one file would each cut off what the other wrote."""
+    """Refuse two outputs to one file: each would cut off the other's lines."""
     owners: dict[Path, str] = {}
     for name, settings in active.items():
         if not isinstance(settings, PathSettings):
@@ -79,4 +79,4 @@ def _check_paths(active: dict[str, OutputSettings]) -> None:
         path = settings.file_path()
         owner = owners.setdefault(path, name)
         if owner != name:
-            raise ConfigError(f"outputs.{name}.path: {path} is the file of outputs.{owner} already")
+            raise ConfigError(f"outputs.{name}.path: {path} is already the file of outputs.{owner}")

@@ -1,4 +1,4 @@
-"""Keeps one output at the journal's end, on a thread of its own, through every trouble."""
+"""Runner of an output: a thread that writes the journal to it, and retries after errors."""
 
 import threading
 import time
@@ -12,33 +12,33 @@ from logboom.model import Report
 from logboom.outputs.base import Output
 
 FLUSH_INTERVAL_S: Final = 0.05
-"""A reader of a file hardly notices; twenty syncs a second leave the disk to the journal's."""
+"""Hardly noticeable for a reader of a file; twenty syncs per second leave most of the disk to the journal."""
 
 BLOCK_BYTES: Final = 112 << 10
-"""One call that renders a block holds the interpreter, and so delays answers to clients: small is good. From
-128 KiB on, malloc maps each block anew and the kernel zeroes it; far below, calls cost more than bytes."""
+"""Block size. The call that renders a block holds the interpreter, and so delays answers to clients. From 128 KiB on,
+malloc maps each block again and the kernel zeroes it; far below, the cost per call dominates."""
 
 RETRY_MIN_S: Final = 0.1
 RETRY_MAX_S: Final = 30.0
-"""Back-off after trouble: doubled each time, up to what a person who has just repaired something waits."""
+"""Delay between retries: doubled each time, up to an acceptable wait after a repair."""
 
-FAILURES_TOLD: Final = 3
-"""A write that fails is tried again after 0.1 and 0.2 s before anybody is told: a blink is not a trouble."""
+FAILURES_LOGGED: Final = 3
+"""Failures in a row from which on they are logged. Shorter interruptions (retries after 0.1 and 0.2 s) are not."""
 
 IDLE_WAIT_S: Final = 1.0
-"""A sleeping thread looks again after this long, should it have missed that the journal grew."""
+"""Interval at which an idle thread checks the journal even without a notification."""
 
 
 class OutputRunner:
-    """Reads the journal from the output's position, writes, flushes; reports trouble once, and tries again.
+    """Reads the journal from the output's position, writes and flushes; logs an error once, and retries.
 
     Args:
-        name: of the output in the configuration.
-        output: not opened yet; from `start` on it belongs to the runner's thread.
-        journal: what is read.
-        report: told about trouble and recovery, on the runner's thread.
-        flush_interval_s: at most this much is redone after a crash, and it is the pace at the journal's end.
-        pause: waits that many seconds, or until the runner is to stop; tests put their own here.
+        name: name of the output in the configuration.
+        output: not opened yet; used only by the runner's thread from `start` on.
+        journal: the journal to read.
+        report: logs errors and recoveries, on the runner's thread.
+        flush_interval_s: interval of flushes, and so the amount of work that a crash repeats.
+        pause: waits a number of seconds, or until `stop`; replaced in tests.
         clock: seconds, monotonic.
     """
 
@@ -55,9 +55,9 @@ class OutputRunner:
     ) -> None:
         self.name = name
         self.position = 0
-        """The next sequence to be written, as of the output's last durable state; retention asks."""
+        """The next sequence to be written, as of the output's last durable state; used by retention."""
         self.failing: str | None = None
-        """What the trouble is; None while there is none."""
+        """The current error; None while the output works."""
         self.output = output
         self._journal = journal
         self._report = report
@@ -75,14 +75,14 @@ class OutputRunner:
 
     @property
     def lag(self) -> int:
-        """Entries of the journal that are not durable in the output yet."""
+        """Number of entries that are not durable in the output yet."""
         return max(0, self._journal.committed.next_sequence - self.position)
 
     def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
-        """Start the thread, or another one after the first has died.
+        """Start the thread, or a new one after the first has failed.
 
         Args:
-            ended: called on the thread at its end, with the error that it died of; None: it was stopped.
+            ended: called on the thread at its end, with the unexpected error or None after a stop.
         """
         self._thread = threading.Thread(
             target=self._run, args=(ended,), name=f"output-{self.name}", daemon=True
@@ -90,16 +90,16 @@ class OutputRunner:
         self._thread.start()
 
     def reopen(self) -> None:
-        """Close the output's files and open them anew, soon: somebody has moved them, or wants to."""
+        """Close and open the output's files soon, as for an external log rotation."""
         with self._journal.grown:
             self._reopening = True
             self._journal.grown.notify_all()
 
     def stop(self, deadline_s: float) -> None:
-        """Catch up with what the journal has committed, flush, close; report what is left. Idempotent.
+        """Catch up with the journal, flush and close; log the number of remaining entries. Idempotent.
 
         Args:
-            deadline_s: how long this may take. An output in trouble gets one more try.
+            deadline_s: time limit. A failing output gets one more try.
         """
         if self._abandoned or self._thread is None:
             return
@@ -117,13 +117,13 @@ class OutputRunner:
         death = None
         try:
             self._keep_going()
-        except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
+        except Exception as error:  # noqa: BLE001 - a bug: the supervisor logs it, and starts the thread again
             death = error
             self.failing = f"{type(error).__name__}: {error}"
         ended(death)
 
     def _keep_going(self) -> None:
-        """Follow the journal, through every trouble that an output may have."""
+        """Follow the journal, and retry after errors of the output."""
         ended = False
         while not ended and not self._abandoned:
             last_try = self._stopping.is_set()
@@ -138,7 +138,7 @@ class OutputRunner:
                     self._back_off()
 
     def _follow_journal(self) -> bool:
-        """Open the output and keep it at the journal's end; True when it is to stop, False when to reopen."""
+        """Open the output and write the journal to it; return True to stop, False to reopen."""
         with closing(self.output):
             self._reopening = False
             self.output.open()
@@ -159,13 +159,13 @@ class OutputRunner:
             self._report(
                 "error",
                 f"output {self.name} was at sequence {position}, but the journal ends at {end}: "
-                "it is not the one that was read before; going on with what comes next",
+                "it is not the one that was read before; continuing with the next entry",
             )
             self.output.rewind(end)
         self.position = self._expected = self.output.position()
 
     def _drain(self, reader: JournalReader) -> None:
-        """Write everything there is, flushing on the way when that takes long."""
+        """Write all committed entries, with flushes in between if it takes long."""
         flushed_at = self._clock()
         while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
             self._check_gap(block)
@@ -182,14 +182,14 @@ class OutputRunner:
         if self.output.damaged > self._damaged:
             lines = self.output.damaged - self._damaged
             self._damaged = self.output.damaged
-            self._report("error", f"output {self.name}: {lines} damaged journal lines were left out")
+            self._report("error", f"output {self.name}: {lines} damaged journal lines were skipped")
         self._failures, self._retry_s = 0, RETRY_MIN_S
         if self.failing is not None:
             self.failing = None
             self._report("info", f"output {self.name} works again, {self.lag} entries behind")
 
     def _check_gap(self, block: Block) -> None:
-        """Say it when entries went away before they could be written."""
+        """Log entries that were deleted before they could be written."""
         missing = block.first_sequence - self._expected
         if missing > 0 and self._expected == 0:  # a new output, or one that never worked
             text = f"output {self.name} starts with sequence {missing}: older entries are deleted already"
@@ -205,20 +205,20 @@ class OutputRunner:
                 self._journal.grown.wait(IDLE_WAIT_S)
 
     def _failed(self, error: Exception) -> None:
-        """Report a trouble that lasts, once, however often it is met again."""
+        """Count a failure; log a lasting error once."""
         trouble = str(error)
         self._failures += 1
-        if self._failures < FAILURES_TOLD:
+        if self._failures < FAILURES_LOGGED:
             return
         if trouble != self.failing:
-            self._report("error", f"output {self.name} can't write: {trouble}; it will be tried again")
+            self._report("error", f"output {self.name} can't write: {trouble}; it will be retried")
         self.failing = trouble
 
     def _taken_away(self, error: TakenAwayError) -> bool:
-        """Report it; True when it comes again and again, with nothing written in between."""
+        """Log the error; return True when it recurs without a successful write in between."""
         self._report("warning", f"output {self.name}: {error}")
         self._failures += 1
-        again = self._failures >= FAILURES_TOLD
+        again = self._failures >= FAILURES_LOGGED
         if again:
             self._back_off()
         return again

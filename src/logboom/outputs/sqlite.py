@@ -17,33 +17,33 @@ from logboom.formats.times import iso_from_ns
 from logboom.journal.reader import Block
 from logboom.model import Record
 from logboom.outputs.base import PathSettings
-from logboom.outputs.files import Place
+from logboom.outputs.entry_text import line_texts, sent_text
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.lines import Lines, Selection
-from logboom.outputs.sent import line_texts, sent_text
+from logboom.outputs.rotating_file import FileState
+from logboom.outputs.selection import Lines, Selection
 from logboom.outputs.sqlite_files import DatabaseFiles
 from logboom.outputs.sqlite_schema import migrate
 
 BUSY_TIMEOUT_S: Final = 5.0
-"""Another program may hold the database for a while; longer than this is trouble that is reported."""
+"""Longest wait for another program that has locked the database."""
 
 CACHE_KIB: Final = 16 << 10
-"""Memory for pages: the branches of four indexes over some ten million rows."""
+"""Memory for pages: the inner nodes of four indexes over about ten million rows."""
 
 CHECKPOINT_PAGES: Final = 4000
-"""16 MiB of write-ahead log; a checkpoint costs two device flushes, whatever its size."""
+"""Size of the write-ahead log, 16 MiB; a checkpoint costs two device flushes, whatever its size."""
 
 WAL_BYTES_KEPT: Final = 64 << 20
-"""A write-ahead log that a long reader let grow is cut to this afterwards."""
+"""Size to which a write-ahead log is cut after it grew during a long read."""
 
 DELETED_ROWS_MAX: Final = 20_000
-"""Of one flush: the journal's end must not wait for a large clean-up. Ten times what a flush usually adds."""
+"""Rows that one flush deletes, so that a large clean-up does not delay new entries; ten times what a flush adds."""
 
 FREE_PAGES_KEPT: Final = 2048
-"""8 MiB in the file stay for what comes next; giving every page back would cost as much as it was to fill it."""
+"""Free pages that stay in the file for new rows, 8 MiB; releasing each page would cost as much as filling it."""
 
 FREED_PAGES_MAX: Final = 2048
-"""Of one flush: pages at the end of the file are moved, and nobody can write meanwhile."""
+"""Pages that one flush releases: pages at the end of the file are moved, and no other program can write meanwhile."""
 
 _INSERT: Final = "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INDEX: Final = (
@@ -55,7 +55,7 @@ UPDATE entries SET sequence = sequence - 1
   - (SELECT max(sequence) FROM entries) + min(0, (SELECT min(sequence) FROM entries))
 WHERE sequence >= ?
 """
-"""Rows of an earlier journal give way: below every row there is, in their order, and so the first to be deleted."""
+"""Renumbers rows of an earlier journal below all other rows, in their order, so that they are deleted first."""
 
 _DELETE: Final = """
 DELETE FROM entries WHERE sequence IN (
@@ -64,10 +64,10 @@ DELETE FROM entries WHERE sequence IN (
 )
 """
 _ANY_TIME: Final = "~"
-"""Sorts after every time."""
+"""A text that sorts after every time."""
 
-_TAKEN_AWAY: Final = {Place.MOVED: "was moved away", Place.DELETED: "was deleted"}
-_ANEW: Final = "a new one is made of what the journal still has"
+_TAKEN_AWAY: Final = {FileState.MOVED: "was moved away", FileState.DELETED: "was deleted"}
+_REBUILT: Final = "a new one is filled from the journal"
 
 _NO_TABLE: Final = "no such table"
 
@@ -77,28 +77,28 @@ Row = tuple[int, str, str, str, str, str, float | None, str, str]
 
 
 class SqliteSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
-    """`type = "sqlite"`: a database with one row an entry, indexed by time, source, level and words."""
+    """`type = "sqlite"`: a database with one row per entry, indexed by time, source, level and words."""
 
     retention_rows_max: Annotated[
         int,
-        Meta(ge=0, description="The oldest rows are deleted while there are more than this. 0: no limit."),
+        Meta(ge=0, description="Number of rows above which the oldest are deleted. 0: no limit."),
     ] = 0
     retention_age_s: Annotated[
         float,
-        Meta(ge=0, description="Rows that were received longer ago are deleted, seconds. 0: kept for ever."),
+        Meta(ge=0, description="Age at which rows are deleted, seconds since receipt. 0: never."),
     ] = 0.0
 
 
 class SqliteOutput:
-    """Writes a transaction per flush, which holds the rows and the position: both are there, or none.
+    """Output with one transaction per flush, which contains the rows and the position.
 
-    A database that is moved, deleted or cut by another program has its position with it: a new one begins with the
-    oldest entry that the journal has.
+    When another program moves, deletes or truncates the database, its position is lost with it: a new database
+    starts with the oldest entry of the journal.
 
     Args:
-        settings: checked already.
-        _name: of the output in the configuration; a database has one output, whatever its name.
-        data_dir: of the journal; its name is kept there.
+        settings: validated settings.
+        _name: name in the configuration; a database has one output, whatever its name.
+        data_dir: data directory, which has the identifier of the journal.
         clock: seconds since the epoch, for retention.
     """
 
@@ -122,8 +122,8 @@ class SqliteOutput:
         self._saved = 0
         self._next = 0
         self._rows = 0  # counted only where their number is limited
-        self._oldest: str | None = None  # when the oldest row was received; None: not known
-        self._has_spare = False  # there may be free pages to give back
+        self._oldest: str | None = None  # receive time of the oldest row; None: unknown
+        self._has_spare = False  # there may be free pages to release
 
     def open(self) -> None:
         """See `Output.open`. Raises `OSError`, `OutputError`."""
@@ -180,21 +180,19 @@ class SqliteOutput:
         self._files.close()
 
     def _stay_in_place(self) -> None:
-        """Raises `TakenAwayError` when another program took the database away."""
+        """Raise `TakenAwayError` when another program moved, deleted or truncated the database."""
         has_logs = self._files.has_logs()  # first: they go with the folder
         place = self._files.look()
-        if place is Place.CUT:
-            raise self._set_aside("was cut")
-        if place is not Place.HERE:
+        if place is FileState.CUT:
+            raise self._set_aside("was truncated")
+        if place is not FileState.HERE:
             self._let_go()
-            raise TakenAwayError(f"{self._path} {_TAKEN_AWAY[place]}: {_ANEW}")
-        if (
-            not has_logs
-        ):  # the library still has them, and copies into the database what it can when it closes
-            raise TakenAwayError(f"{self._path}: its write-ahead log was deleted; going on with a new one")
+            raise TakenAwayError(f"{self._path} {_TAKEN_AWAY[place]}: {_REBUILT}")
+        if not has_logs:  # the library still has them open, and copies them into the database when it closes
+            raise TakenAwayError(f"{self._path}: its write-ahead log was deleted; continuing with a new one")
 
     def _let_go(self) -> None:
-        """Close a database that has no name, or another one; the latter gets all its rows."""
+        """Close a deleted or moved database; a moved one gets all rows of its write-ahead log."""
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.rollback()
@@ -232,7 +230,7 @@ class SqliteOutput:
         self._saved = self._next = sequence
 
     def _trim(self) -> None:
-        """Delete old rows, some at a time."""
+        """Delete old rows, a limited number per call."""
         settings = self._settings
         surplus = self._rows - settings.retention_rows_max
         if settings.retention_rows_max and surplus > 0:
@@ -254,17 +252,17 @@ class SqliteOutput:
         return self._oldest or _ANY_TIME
 
     def _give_back(self) -> None:
-        """Make the file smaller by what is free and more than may stay, some at a time."""
+        """Release free pages beyond `FREE_PAGES_KEPT`, a limited number per call."""
         connection = self._opened()
         spare = connection.execute("PRAGMA freelist_count").fetchone()[0] - FREE_PAGES_KEPT
         if spare > 0:
-            # Not by execute(): it takes one step, which is one page, since the pragma has no columns.
+            # execute() would take one step, which is one page, since the pragma has no columns.
             connection.executescript(f"PRAGMA incremental_vacuum({min(spare, FREED_PAGES_MAX)})")
         self._has_spare = spare > FREED_PAGES_MAX
 
     @contextmanager
     def _trouble(self) -> Iterator[None]:
-        """Make `OutputError` of the library's errors, and set a damaged file aside."""
+        """Translate the library's errors into `OutputError`, and set a damaged file aside."""
         try:
             yield
         except sqlite3.Error as error:
@@ -273,27 +271,33 @@ class SqliteOutput:
             if _is_damage(error):
                 raise self._set_aside(f"is damaged ({error})") from error
             if _NO_TABLE in str(error):
-                raise TakenAwayError(f"{self._path}: {error}: the table is made anew") from error
+                raise TakenAwayError(f"{self._path}: {error}: the table is created again") from error
             raise OutputError(f"{self._path}: {error}") from error
 
     def _set_aside(self, trouble: str) -> TakenAwayError:
         self.close()
         names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
         aside = next(name for name in names if not name.exists())
-        for ending in ("-wal", "-shm", ""):  # the file last: if we die in between, it is found damaged again
+        for ending in (
+            "-wal",
+            "-shm",
+            "",
+        ):  # the database last: after a crash in between, it is detected again
             part = self._path.with_name(self._path.name + ending)
             if part.exists():
                 part.rename(aside.with_name(aside.name + ending))
-        return TakenAwayError(f"{self._path} {trouble}, and was set aside as {aside}: {_ANEW}")
+        return TakenAwayError(f"{self._path} {trouble}, and was set aside as {aside}: {_REBUILT}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the database, with tables of today."""
+    """Open the database, and migrate its tables."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         migrate(connection)
-        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for us, nor we for them
-        connection.execute("PRAGMA synchronous = FULL")  # the journal may delete what we say we have
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        connection.execute(
+            "PRAGMA synchronous = FULL"
+        )  # the journal may delete entries that were committed here
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
@@ -304,7 +308,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is beyond use. A damaged text index is not that: it can be rebuilt of the rows."""
+    """Whether the file is damaged. A damaged text index does not count: it can be rebuilt from the rows."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_CORRUPT and code != sqlite3.SQLITE_CORRUPT_VTAB
 

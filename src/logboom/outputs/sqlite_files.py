@@ -1,4 +1,4 @@
-"""The files of an SQLite database, watched from outside: whether they still are where they were opened, and whole."""
+"""Detection of changes by other programs to the files of an SQLite database."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.durable import make_folder
-from logboom.outputs.files import Place
+from logboom.outputs.rotating_file import FileState
 
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGE_SIZE: Final = slice(16, 18)
@@ -14,18 +14,18 @@ _PAGES: Final = slice(28, 32)
 _HEADER_BYTES: Final = 100
 _LARGEST_PAGE: Final = 65536  # written as 1
 
-SHORT_LOOKS: Final = 3
-"""A file that is shorter than its header says, so many looks in a row, was cut: another program that copies the
-write-ahead log back leaves it so for a moment."""
+SHORT_CHECKS: Final = 3
+"""Consecutive checks after which a file shorter than its header states counts as truncated. Another program that runs a
+checkpoint leaves it so for a moment."""
 
 Identity = tuple[int, int]
 
 
 class DatabaseFiles:
-    """Holds the database file open as long as the library does, and longer: closing it drops the library's locks.
+    """The database file and its logs. The file stays open until the library has closed it, whose locks it would drop.
 
     Args:
-        path: of the database.
+        path: path of the database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,41 +33,44 @@ class DatabaseFiles:
         self._logs = [path.with_name(path.name + ending) for ending in ("-wal", "-shm")]
         self._log_identities: list[Identity | None] = []
         self._descriptor = -1
-        self._short_looks = 0
+        self._short_checks = 0
 
     def open(self) -> None:
-        """Open the file, or create it for its user and group, before the library does. Raises `OSError`."""
+        """Open or create the file with mode 0640, before the library does. Raises `OSError`."""
         make_folder(self.path.parent)
         self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
-        self._short_looks = 0
+        self._short_checks = 0
         self._log_identities = []
 
     def remember_logs(self) -> None:
-        """Call it once the library has opened the write-ahead log."""
+        """Record the identity of the write-ahead log, after the library has opened it."""
         self._log_identities = [_identity(log) for log in self._logs]
 
-    def look(self) -> Place:
-        """Find out what other programs did to the database file."""
-        status = os.fstat(self._descriptor)
-        if _identity(self.path) != (status.st_ino, status.st_dev):
-            return Place.MOVED if status.st_nlink else Place.DELETED
+    def look(self) -> FileState:
+        """Check for changes by other programs to the database file."""
+        found = _identity(self.path)
+        status = os.fstat(
+            self._descriptor
+        )  # after the path: a file that was replaced meanwhile has lost its link
+        if found != (status.st_ino, status.st_dev):
+            return FileState.MOVED if status.st_nlink else FileState.DELETED
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         if not header.startswith(_MAGIC):
-            return Place.CUT
+            return FileState.CUT
         page = int.from_bytes(header[_PAGE_SIZE], "big")
         size = int.from_bytes(header[_PAGES], "big") * (_LARGEST_PAGE if page == 1 else page)
-        self._short_looks = self._short_looks + 1 if status.st_size < size else 0
-        return Place.CUT if self._short_looks >= SHORT_LOOKS else Place.HERE
+        self._short_checks = self._short_checks + 1 if status.st_size < size else 0
+        return FileState.CUT if self._short_checks >= SHORT_CHECKS else FileState.HERE
 
     def has_logs(self) -> bool:
-        """Whether the write-ahead log and its index are those that the library opened."""
+        """Whether the write-ahead log and its index are the files that the library opened."""
         return all(
             identity is None or _identity(log) == identity
             for log, identity in zip(self._logs, self._log_identities, strict=False)
         )
 
     def delete_logs(self) -> None:
-        """Delete a write-ahead log whose database is gone: it would be taken for the one of the next."""
+        """Delete the write-ahead log of a missing database: the next database would use it."""
         for log, identity in zip(self._logs, self._log_identities, strict=False):
             if identity is not None and _identity(log) == identity:
                 with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The tables of the `sqlite` output, and how a file of an older version becomes one of today's."""
+"""Tables of the `sqlite` output, and their migration from older versions."""
 
 import sqlite3
 from contextlib import closing
@@ -7,12 +7,12 @@ from typing import Final
 from logboom.errors import OutputError
 
 APPLICATION_ID: Final = 0x4C6F6742
-"""`LogB`, in the file's header: `file` and we know our own files by it."""
+"""`LogB` in the file's header, by which `file` and Logboom recognize it."""
 
 _POSITION: Final = """
     CREATE TABLE position (
       id INTEGER PRIMARY KEY CHECK (id = 1),
-      journal TEXT NOT NULL,         -- which one was read
+      journal TEXT NOT NULL,         -- identifier of the journal
       next_sequence INTEGER NOT NULL
     ) STRICT;
 """
@@ -24,7 +24,7 @@ MIGRATIONS: Final = (
     # version 1
     f"""
     CREATE TABLE entries (
-      sequence INTEGER PRIMARY KEY,  -- below 0: of an earlier journal
+      sequence INTEGER PRIMARY KEY,  -- below 0: an entry of an earlier journal
       received_at TEXT NOT NULL,     -- ISO 8601, UTC, as is time; both sort as text
       time TEXT NOT NULL,            -- the sender's, else received_at
       source TEXT NOT NULL,          -- the peer's address
@@ -49,18 +49,18 @@ MIGRATIONS: Final = (
     END;
     """,  # noqa: S608 - of constants
 )
-"""The statements that make version n + 1 of version n; a file's version is its `user_version`.
+"""The statements that migrate version n to version n + 1; a file's version is its `user_version`.
 
-Triggers keep the text index right when rows go or change. The output itself adds new rows to it, all of a
-transaction at once: with a trigger that alone took more than half of the time.
+Triggers update the text index when rows are deleted or changed. The output adds new rows to it, all of a transaction
+at once: a trigger for that took more than half of the time.
 """
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make or renew the tables, one version a transaction.
+    """Create or migrate the tables, one transaction per version.
 
     Raises:
-        OutputError: the file is of a newer Logboom, or of another program.
+        OutputError: the file belongs to a newer Logboom, or to another program.
         sqlite3.Error: it can't be read or written.
     """
     version = _number(connection, "user_version")
@@ -70,9 +70,9 @@ def migrate(connection: sqlite3.Connection) -> None:
             "it was written by a newer one"
         )
     if _number(connection, "application_id") != APPLICATION_ID and not _is_empty(connection):
-        raise OutputError("the database is of another program: choose another path")
+        raise OutputError("the database belongs to another program: choose another path")
     if version == 0:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # possible only in an empty file
     elif version == len(MIGRATIONS):
         version = _restore(connection)
     for number, statements in enumerate(MIGRATIONS[version:], version + 1):
@@ -83,10 +83,10 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def _restore(connection: sqlite3.Connection) -> int:
-    """Make anew what another program dropped, in today's form; returns the version from which to go on."""
+    """Create tables that another program dropped, and return the version to migrate from."""
     with closing(connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")) as rows:
         tables = {name for (name,) in rows}
-    if "entries" not in tables:  # the position would stand behind entries that are not there
+    if "entries" not in tables:  # the position would be after entries that are missing
         connection.executescript("DROP TABLE IF EXISTS position; DROP TABLE IF EXISTS messages;")
         return 0
     if "messages" not in tables:

@@ -3,15 +3,14 @@
 from logboom.formats.records import records_of
 from logboom.model import Record
 from logboom.outputs.file_output import FileOutput, FileSettings
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 
 NO_LEVEL = "INFO"
-"""Shown for entries without a level (heartbeats, sensor readings): the line always has one, and these are
-information rather than trouble."""
+"""Level of the line for entries without one, such as heartbeats and sensor readings."""
 
 
 class TextSettings(FileSettings, kw_only=True, forbid_unknown_fields=True):
-    """`type = "text"`: one line with receive time, level and message an entry."""
+    """`type = "text"`: one line per entry with receive time, level and message."""
 
 
 class TextOutput(FileOutput):
@@ -30,7 +29,7 @@ class TextOutput(FileOutput):
 
 
 def text_line(record: Record) -> str:
-    r"""The line of one record. Newlines in it are shown as `\n` and `\r`: nobody can forge a line."""
+    r"""Format one record. Newlines are written as `\n` and `\r`, so that no sender can forge a line."""
     line = _unescaped_line(record)[:-1]
     return line.replace("\n", "\\n").replace("\r", "\\r") + "\n"
 

@@ -14,7 +14,7 @@ from logboom.formats.levels import SEVERITY
 from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.lines import ENTRY_BYTES_MAX
+from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator

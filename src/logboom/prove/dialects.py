@@ -16,11 +16,11 @@ from functools import cache
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
-from logboom.clients.capnp import CapnpDialect
+from logboom.clients.wire.capnp_dialect import CapnpDialect
 from logboom.prove.witness import COLLECTOR, DEVICE, Connect, Dialect, LineDialect, Link, text_of
 
 if TYPE_CHECKING:
-    from logboom.clients.grpc import GrpcDialect as Sender
+    from logboom.clients.wire.grpc_dialect import GrpcDialect as Sender
 
 _HOST: Final = "127.0.0.1"
 
@@ -263,7 +263,7 @@ class GrpcLink:
     def __init__(self, host: str, port: int) -> None:
         import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - it takes a quarter of a second
 
-        from logboom.clients.grpc import METHOD  # noqa: PLC0415
+        from logboom.clients.wire.grpc_dialect import METHOD  # noqa: PLC0415
 
         self._error = grpc.RpcError
         self._batches: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -299,7 +299,7 @@ class GrpcLink:
 
 @cache
 def _grpc_sender() -> "Sender":
-    from logboom.clients.grpc import GrpcDialect as Sender  # noqa: PLC0415 - it imports protobuf
+    from logboom.clients.wire.grpc_dialect import GrpcDialect as Sender  # noqa: PLC0415 - it imports protobuf
 
     return Sender()
 

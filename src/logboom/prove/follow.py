@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from logboom.clients.frames import MAGIC
+from logboom.clients.delivery.spool_frames import MAGIC
 from logboom.testing.server_kit import ServerProcess
 
 PROTOCOLS: Final = {"ws": "http", "grpc": "grpc", "collector": "collector", "device": "device"}

@@ -7,11 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from logboom.cli.groups import Group, grouped
+from logboom.cli.groups import OptionGroup, grouped
 
 
 @dataclass(frozen=True)
-class Size(Group):
+class Size(OptionGroup):
     width: Annotated[int, typer.Option(help="From left to right.")] = 3
     height: Annotated[int | None, typer.Option("--tall", metavar="LINES")] = None
 

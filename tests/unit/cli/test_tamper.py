@@ -86,16 +86,16 @@ ALONE = [
     (link, "does not match the hash in line 2 of the manifest"),
     (swap, "does not match the hash in line 1 of the manifest"),
     (empty, "0 bytes, 1080 by line 2 of the manifest"),
-    (append_in_a_gap, "10 lines stand behind what was sealed, and would be read"),
+    (append_in_a_gap, "10 lines follow the sealed ones, and would be read"),
     (drop_the_checksums_and_change, "does not match the hash in line 2 of the manifest"),
     (lead_astray, "its index leads readers to other lines than those they look for"),
     (date_back, "its index leads readers to other lines than those they look for"),
 ]
 WITH_A_HEAD = [
     (change_and_repair, "since that head: 00000000000000000010.jsonl: repaired at 20"),
-    (delete("removed", 0), "since that head: 00000000000000000000.jsonl: removed, told at 20"),
-    (delete("missing", 10), "since that head: 00000000000000000010.jsonl: missing, told at 20"),
-    (slip_in_and_repair, "since that head: 00000000000000000014.jsonl: was not there"),
+    (delete("removed", 0), "since that head: 00000000000000000000.jsonl: removed, recorded at 20"),
+    (delete("missing", 10), "since that head: 00000000000000000010.jsonl: missing, recorded at 20"),
+    (slip_in_and_repair, "since that head: 00000000000000000014.jsonl: did not exist then"),
     (cut_the_manifest, "no whole chain leads to the head"),
     (make_all_anew, "no whole chain leads to the head"),
     (change_a_line_of_the_manifest, "no whole chain leads to the head"),
@@ -259,7 +259,7 @@ def test_a_forgery_is_not_sealed_but_set_aside(folder: Path, first: int) -> None
     assert verify(folder, "--head", noted)[0] == 1
     assert verify(folder, "--repair")[0] == 0
     assert readable(folder) == [*SEALED, *NEWEST, b'{"after":1}']
-    assert b"forged" in (folder.parent / "set-aside" / f"{name}.stranger").read_bytes()
+    assert b"forged" in (folder.parent / "set-aside" / f"{name}.unlisted").read_bytes()
     assert verify(folder)[0] == 0
 
 

@@ -136,7 +136,7 @@ def test_a_changed_entry_is_found_by_checksum_and_by_hash(data_dir: Path) -> Non
     rewrite(data_dir)
     code, text = verify(data_dir)
     assert code == 1
-    assert "sequences 0 to 9, are not what was written: their checksum differs" in text
+    assert "sequences 0 to 9, have changed since they were written: their checksum differs" in text
     assert "does not match the hash in line 1 of the manifest" in text
     assert "first segment that does not match: 00000000000000000000.jsonl" in text
 

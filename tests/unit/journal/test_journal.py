@@ -242,7 +242,7 @@ def test_nothing_is_written_below_the_free_space_floor(open_journal: Open) -> No
     driver = open_journal(disk=disk, free_bytes_min=1000)
     assert driver.store(*entries(1)).verdicts == bytes([Verdict.FAILED])
     assert driver.journal.failing is not None
-    for part in ("999 bytes left", "free_bytes_min is 1000", "make room"):
+    for part in ("999 bytes left", "free_bytes_min is 1000", "free some space"):
         assert part in driver.journal.failing
     assert not any(isinstance(operation, Write) for operation in disk.operations)
     assert driver.journal.free_bytes == 999

@@ -18,10 +18,10 @@ from logboom.journal.audit import audit
 from logboom.journal.manifest import (
     MANIFEST_NAME,
     NO_CHAIN,
-    Event,
+    SegmentEvent,
     append_events,
-    mend_manifest,
     read_manifest,
+    trim_manifest,
 )
 from logboom.journal.retention import Retention
 from logboom.journal.segments import Segment, list_segments
@@ -115,10 +115,10 @@ def test_what_may_still_grow_is_not_sealed(open_journal: Open) -> None:
 def test_a_running_server_seals_in_the_background(
     open_journal: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Event] = []
+    told: list[SegmentEvent] = []
     done = threading.Event()
 
-    def note(folder: Path, events: list[Event]) -> None:
+    def note(folder: Path, events: list[SegmentEvent]) -> None:
         append_events(folder, events)
         told.extend(events)
         if len(told) == 2:
@@ -199,7 +199,7 @@ def test_a_note_that_failed_is_made_up_for_when_the_room_is_there(
 ) -> None:
     really_append, tried = append_events, list[int]()
 
-    def append(where: Path, events: list[Event]) -> None:
+    def append(where: Path, events: list[SegmentEvent]) -> None:
         tried.append(1)
         if len(tried) == 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -234,7 +234,7 @@ def test_a_hash_that_is_noted_after_its_segment_expired_misses_nothing(folder: P
     path = folder / MANIFEST_NAME
     events = [event for _, event in read_manifest(folder).events()]
     path.unlink()
-    append_events(folder, [Event("expired", event.segment) for event in events[:2]])
+    append_events(folder, [SegmentEvent("expired", event.segment) for event in events[:2]])
     append_events(folder, events)
     for segment in list_segments(folder)[:2]:
         segment.delete()
@@ -246,7 +246,7 @@ def test_what_was_sealed_anew_after_it_was_said_to_be_gone_must_be_there(folder:
     path = folder / MANIFEST_NAME
     events = [event for _, event in read_manifest(folder).events()]
     path.unlink()
-    append_events(folder, [Event("missing", events[0].segment), *events])
+    append_events(folder, [SegmentEvent("missing", events[0].segment), *events])
     assert audit(folder).good
     list_segments(folder)[0].delete()
     assert [event.first for event in audit(folder).missing] == [0]
@@ -257,7 +257,7 @@ def test_what_goes_while_its_hash_is_taken_is_not_sealed(
 ) -> None:
     really_hash = sealer_module.Sealer._hash
 
-    def hash_and_lose(sealer: Any, segment: Segment, extent: Any) -> Event | None:
+    def hash_and_lose(sealer: Any, segment: Segment, extent: Any) -> SegmentEvent | None:
         event = really_hash(sealer, segment, extent)
         if segment.first < 4:
             segment.delete()
@@ -272,7 +272,7 @@ def test_what_goes_while_its_hash_is_taken_is_not_sealed(
 def test_no_sequence_that_ever_had_a_hash_is_given_again(folder: Path) -> None:
     """A repair may leave a segment shorter than it was sealed."""
     last = read_manifest(folder).hashes()[4][1]
-    append_events(folder, [Event("repaired", last.segment, 1, last.bytes // 2, "0" * 64)])
+    append_events(folder, [SegmentEvent("repaired", last.segment, 1, last.bytes // 2, "0" * 64)])
     assert read_manifest(folder).end == 6
 
 
@@ -308,12 +308,12 @@ def test_junk_at_the_end_is_set_aside(folder: Path, tmp_path: Path, junk: bytes)
     path = folder / MANIFEST_NAME
     whole = path.read_bytes()
     path.write_bytes(whole + junk)
-    note = mend_manifest(folder, tmp_path)
+    note = trim_manifest(folder, tmp_path)
     assert note is not None
     assert f"cut {len(junk)} torn bytes at {len(whole)}" in note
     assert path.read_bytes() == whole
     assert (tmp_path / f"{MANIFEST_NAME}.{len(whole)}.torn").read_bytes() == junk
-    assert mend_manifest(folder, tmp_path) is None
+    assert trim_manifest(folder, tmp_path) is None
 
 
 def test_a_damaged_line_makes_no_line_untrue_behind_the_next(folder: Path, open_journal: Open) -> None:
@@ -331,12 +331,12 @@ def test_half_a_line_of_a_failed_write_is_taken_back(folder: Path, monkeypatch: 
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, data[:20], offset))
     before = (folder / MANIFEST_NAME).read_bytes()
-    with pytest.raises(OSError, match="half a line"):
-        append_events(folder, [Event("expired", "00000000000000000000.jsonl")])
+    with pytest.raises(OSError, match="an incomplete line"):
+        append_events(folder, [SegmentEvent("expired", "00000000000000000000.jsonl")])
     assert (folder / MANIFEST_NAME).read_bytes() == before
 
 
 def test_nobody_appends_behind_what_is_no_manifest(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_bytes(b"x" * 2 * module._LINE_BYTES_MAX)
-    with pytest.raises(OSError, match="no lines"):
-        append_events(tmp_path, [Event("expired", "00000000000000000000.jsonl")])
+    with pytest.raises(OSError, match="no valid line"):
+        append_events(tmp_path, [SegmentEvent("expired", "00000000000000000000.jsonl")])

@@ -203,7 +203,7 @@ def test_lines_of_a_failed_write_are_noted(folder: Path) -> None:
 
 def test_missing_sequences_are_noted(folder: Path) -> None:
     path_of(folder, 10).unlink()
-    assert findings(folder)[0].notes == ["10 sequences before the next segment stand in no line"]
+    assert findings(folder)[0].notes == ["10 sequences before the next segment have no line"]
 
 
 def test_blocks_may_end_anywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

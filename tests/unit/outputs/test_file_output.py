@@ -223,7 +223,7 @@ def test_a_file_that_is_copied_and_cut(
 ) -> None:
     running.flush()
     os.truncate(out, 0)
-    with pytest.raises(TakenAwayError, match=r"out\.jsonl was cut; going on at its end"):
+    with pytest.raises(TakenAwayError, match=r"out\.jsonl was truncated; continuing at its end"):
         running.write(block_of(7, 1))
     go_on(running, block_of, end=8)
     running.write(block_of(8, 1))
@@ -242,9 +242,9 @@ TAKEN: list[tuple[Callable[[Path], object], str]] = [
         ),
         "was deleted",
     ),
-    (lambda out: os.truncate(out, 0), "was cut"),
-    (lambda out: out.write_bytes(b""), "was cut"),
-    (lambda out: os.truncate(out, out.stat().st_size - 1), "was cut"),
+    (lambda out: os.truncate(out, 0), "was truncated"),
+    (lambda out: out.write_bytes(b""), "was truncated"),
+    (lambda out: os.truncate(out, out.stat().st_size - 1), "was truncated"),
 ]
 
 
@@ -289,7 +289,7 @@ def test_what_came_after_a_cut_is_written_once(
     monkeypatch.setattr(Disk, "write", cut_first)
     running.write(block_of(7, 2))
     monkeypatch.undo()
-    with pytest.raises(TakenAwayError, match="was cut"):
+    with pytest.raises(TakenAwayError, match="was truncated"):
         running.flush()
     go_on(running, block_of)
     assert out.read_bytes() == jsonl_of(7, 10)
@@ -301,7 +301,7 @@ def test_a_line_that_was_cut_in_two_is_ended(
 ) -> None:
     running.flush()
     os.truncate(out, left)
-    with pytest.raises(TakenAwayError, match="was cut"):
+    with pytest.raises(TakenAwayError, match="was truncated"):
         running.flush()
     go_on(running, block_of)
     rest = jsonl_of(0, 5)[:left]
@@ -314,7 +314,7 @@ def test_a_file_that_is_taken_away_while_nothing_comes_is_made_anew(
 ) -> None:
     running.flush()
     take(out)
-    with pytest.raises(TakenAwayError, match=r"out\.jsonl was (deleted|cut)"):
+    with pytest.raises(TakenAwayError, match=r"out\.jsonl was (deleted|truncated)"):
         running.flush()
     running.open()
     assert out.exists()
@@ -547,7 +547,7 @@ def test_a_damaged_position_is_reported_once(
     stopped: JsonlOutput, out: Path, tmp_path: Path, block_of: BlockOf, jsonl_of: JsonlOf
 ) -> None:
     (tmp_path / "data" / "outputs" / "o.json").write_bytes(b"?")
-    with pytest.raises(OutputError, match="entries twice"):
+    with pytest.raises(OutputError, match="entries will be written twice"):
         stopped.open()
     go_on(stopped, block_of)
     assert out.read_bytes() == jsonl_of(0, 5) + jsonl_of(0, 10)

@@ -3,13 +3,13 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.journal.reader import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs.jsonl import JsonlOutput, compacted, strip_tails
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 
 Lined = list[tuple[bytes, str, str]]
 
@@ -44,7 +44,6 @@ entries = st.tuples(st.dictionaries(keys, values).map(msgspec.json.encode), text
 
 
 # Generating is the slow part here, and a busy machine is no failure.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(entries, min_size=1, max_size=6))
 def test_any_entries_of_any_sources(found: Lined) -> None:
     assert strip_tails(journal_lines(found), len(found)) == jsonl_lines(found)

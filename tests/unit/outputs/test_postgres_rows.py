@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from logboom.journal.reader import Block
-from logboom.outputs.lines import Lines
 from logboom.outputs.postgres_rows import (
     DELIMITER,
     NAME_CHARS_MAX,
@@ -13,6 +12,7 @@ from logboom.outputs.postgres_rows import (
     rows_of,
     safe_rows_of,
 )
+from logboom.outputs.selection import Lines
 from tests.kit.block_kit import block
 from tests.kit.postgres_kit import reading
 

@@ -49,7 +49,7 @@ def test_two_outputs_never_share_a_file(kind: str) -> None:
         "a": {"type": "jsonl", "path": "x.log", "folder": "logs"},
         "b": {"type": kind, "path": "./logs/../logs/x.log"},
     }
-    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*x\.log is the file of outputs\.a already"):
+    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*x\.log is already the file of outputs\.a"):
         make_outputs(tables, Path("data"))
     tables["a"]["enabled"] = False  # type: ignore[assignment]
     assert list(make_outputs(tables, Path("data"))) == ["b"]

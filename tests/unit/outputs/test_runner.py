@@ -10,7 +10,7 @@ from logboom.errors import OutputError
 from logboom.journal.reader import Block
 from logboom.outputs.base import Output
 from logboom.outputs.jsonl import JsonlOutput
-from logboom.outputs.runner import FAILURES_TOLD, RETRY_MAX_S, RETRY_MIN_S, OutputRunner
+from logboom.outputs.runner import FAILURES_LOGGED, RETRY_MAX_S, RETRY_MIN_S, OutputRunner
 
 Event = tuple[str, str]
 
@@ -150,8 +150,8 @@ def test_trouble_is_reported_once_and_recovery_too(
     assert events.wait_for("works again") == ("info", "output o works again, 0 entries behind")
     runner.stop(10)
     assert [text for kind, text in events.seen if kind == "error"] == [
-        "output o can't write: no room; it will be tried again",
-        "output o can't write: [Errno 5] I/O error; it will be tried again",
+        "output o can't write: no room; it will be retried",
+        "output o can't write: [Errno 5] I/O error; it will be retried",
     ]
     assert memory.sequences == list(range(10))
     assert delays[:5] == [RETRY_MIN_S * 2**n for n in range(5)]
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_ends_the_thread_and_another_start_goes_on_where_it_was(
 def test_a_blink_is_tried_again_without_a_word(
     run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
 ) -> None:
-    memory.faults = [OutputError("no room")] * (FAILURES_TOLD - 1)
+    memory.faults = [OutputError("no room")] * (FAILURES_LOGGED - 1)
     feed.append(5)
     written = threading.Event()
 
@@ -202,7 +202,7 @@ def test_back_off_is_bounded_and_starts_anew_after_a_success(
     feed.append(1)
     runner = run(memory, pause=delays.append)
     events.wait_for("works again")
-    memory.faults = [OutputError("no room")] * FAILURES_TOLD
+    memory.faults = [OutputError("no room")] * FAILURES_LOGGED
     feed.append(1)
     events.wait_for("works again")
     runner.stop(10)
@@ -221,11 +221,11 @@ def test_failing_is_visible(
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        if seconds and len([one for one in pauses if one]) == FAILURES_TOLD:
+        if seconds and len([one for one in pauses if one]) == FAILURES_LOGGED:
             trouble.set()
             repaired.wait(10)
 
-    memory.faults = [OutputError("no room")] * FAILURES_TOLD
+    memory.faults = [OutputError("no room")] * FAILURES_LOGGED
     feed.append(7)
     runner = run(memory, pause=pause)
     assert trouble.wait(10)
@@ -327,7 +327,7 @@ def test_damaged_lines_are_reported(
     memory.damaged = 3
     feed.append(1)
     run(memory)
-    assert events.wait_for("damaged") == ("error", "output o: 3 damaged journal lines were left out")
+    assert events.wait_for("damaged") == ("error", "output o: 3 damaged journal lines were skipped")
 
 
 def test_a_file_output_recovers_when_its_folder_is_repaired(

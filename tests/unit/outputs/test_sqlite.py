@@ -390,5 +390,5 @@ def test_what_was_not_flushed_comes_again(make: MakeSqlite, db: Path) -> None:
 
 def test_two_outputs_in_one_file_are_refused(tmp_path: Path) -> None:
     table = {"type": "sqlite", "path": str(tmp_path / "x.db")}
-    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*outputs\.a already"):
+    with pytest.raises(ConfigError, match=r"outputs\.b\.path: .*is already the file of outputs\.a"):
         make_outputs({"a": table, "b": table}, tmp_path)

@@ -58,14 +58,14 @@ def cut_in_half(db: Path) -> None:
 
 
 TAKEN: list[tuple[Callable[[Path], object], str]] = [
-    (Path.unlink, "logs.db was deleted: a new one is made"),
+    (Path.unlink, "logs.db was deleted: a new one is filled"),
     (delete_all, "was deleted"),
     (replace, "logs.db was deleted"),
     (lambda db: shutil.rmtree(db.parent), "logs.db was deleted"),
-    (lambda db: db.rename(db.with_name("old.db")), "logs.db was moved away: a new one is made"),
+    (lambda db: db.rename(db.with_name("old.db")), "logs.db was moved away: a new one is filled"),
     (lambda db: db.parent.rename(db.parent.with_name("moved")), "logs.db was moved away"),
-    (lambda db: cut(db, lambda _: 0), "logs.db was cut, and was set aside as"),
-    (lambda db: cut(db, lambda _: 50), "logs.db was cut, and was set aside as"),
+    (lambda db: cut(db, lambda _: 0), "logs.db was truncated, and was set aside as"),
+    (lambda db: cut(db, lambda _: 50), "logs.db was truncated, and was set aside as"),
     (cut_in_half, "and was set aside as"),
     (lambda db: db.with_name("logs.db-wal").unlink(), "its write-ahead log was deleted"),
     (lambda db: db.with_name("logs.db-shm").unlink(), "its write-ahead log was deleted"),
@@ -94,7 +94,7 @@ def test_a_table_that_is_dropped(watched: Watched, db: Path, table: str) -> None
         connection.execute(f"DROP TABLE {table}")
     watched.append(10)
     assert re.search(
-        rf"no such table: (main\.)?{table}: the table is made anew", watched.reports.get(timeout=10)
+        rf"no such table: (main\.)?{table}: the table is created again", watched.reports.get(timeout=10)
     )
     assert set(sequences(db)) >= set(range(20))
 

@@ -46,7 +46,7 @@ def numbers(data: bytes) -> list[int]:
         (lambda out: out.rename(out.with_name("out.1")), "was moved away", [0, 1, 2]),
         (lambda out: out.parent.rename(out.parent.with_name("moved")), "was moved away", []),
         (lambda out: out.unlink(), "was deleted", []),
-        (lambda out: os.truncate(out, 0), "was cut", []),
+        (lambda out: os.truncate(out, 0), "was truncated", []),
     ],
 )
 def test_it_goes_on_at_once_and_says_so(

@@ -6,7 +6,7 @@ import pytest
 
 from logboom.formats.records import records_of
 from logboom.journal.segments import prefix, suffix
-from logboom.outputs.lines import Lines
+from logboom.outputs.selection import Lines
 from logboom.outputs.text import TextOutput, TextSettings, text_line
 
 MOMENT_NS = 1_735_689_600_123_456_789

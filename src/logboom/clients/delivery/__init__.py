@@ -1,0 +1,1 @@
+"""Delivery of lines: windows, resends, the durable spool, and the thread that empties it."""

@@ -1,0 +1,1 @@
+"""Following files and pipes: rotation, positions that survive a restart, lines that belong together."""

@@ -1,0 +1,1 @@
+"""Running a command whose output goes to a server."""

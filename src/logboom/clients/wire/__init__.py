@@ -1,0 +1,1 @@
+"""Protocols as clients speak them: dialects, connections, TLS, tokens, and requests to the HTTP API."""

@@ -1,0 +1,1 @@
+"""Entries for a reader at a terminal: from the journal, a server or Redis, as lines, tables and files."""
