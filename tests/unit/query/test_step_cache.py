@@ -76,7 +76,7 @@ class World:
     ) -> list[int]:
         """The sequences that were found; the steps that were read are in `reads`."""
         self.reads, found = [], list[int]()
-        for part, progress in kept.back(Filter(text=text, since=since, until=until), "", self.read):
+        for part, progress in kept.back(Filter(text=f"*{text}*", since=since, until=until), "", self.read):
             found[:0] = part.found
             self.progress = progress
             if len(self.reads) >= steps_max:

@@ -5,7 +5,7 @@ once for all checks of a block, and only the fields that the query names.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -26,6 +26,8 @@ from logboom.query.filter.conditions import (
 )
 from logboom.query.filter.field_selectors import PROPERTY_SELECTORS, FieldAnywhereSelector, FieldSelector
 from logboom.query.filter.texts_selector import RegexSelector, TextSelector
+
+_LINE: Final = b'{"received_at":"2025-01-01T00:00:00.000000+00:00","entry":%b,"source":%b,"listener":%b}\n'
 
 
 class Selector(Protocol):
@@ -68,6 +70,17 @@ class CompiledFilter:
         if self.takes_everything:
             return range(count)
         return self._selector.select(BlockLines(data, count, self._read, self._names), range(count))
+
+    def meets(self, entry: bytes, source: str = "", listener: str = "") -> bool:
+        """Return whether one entry meets the condition.
+
+        Args:
+            entry: JSON of an object, on one line.
+            source: the peer.
+            listener: the listener that received it.
+        """
+        line = _LINE % (entry, msgspec.json.encode(source), msgspec.json.encode(listener))
+        return bool(self.select(line, 1))
 
 
 class _AllSelector:

@@ -9,7 +9,7 @@ class _Node(msgspec.Struct, frozen=True, gc=False):
     """A value: equal to another one of the same type with the same parts."""
 
 
-class Contains(_Node):
+class Contains(_Node, frozen=True, gc=False):
     """A text test: the text is there, in any case."""
 
     text: str
@@ -20,13 +20,13 @@ class Contains(_Node):
     """Only at the end of a word, where it ends with a character of a word."""
 
 
-class Matches(_Node):
+class Matches(_Node, frozen=True, gc=False):
     """A text test: a regular expression is found in a line of the text."""
 
     pattern: str
 
 
-class Equals(_Node):
+class Equals(_Node, frozen=True, gc=False):
     """A value test: the value is this text, in any case, or an equal number."""
 
     text: str
@@ -34,7 +34,7 @@ class Equals(_Node):
     number: float | None = None
 
 
-class Between(_Node):
+class Between(_Node, frozen=True, gc=False):
     """A number test, and one of severities. None: no bound."""
 
     low: float | None = None
@@ -45,11 +45,11 @@ class Between(_Node):
     """Smaller than `high`, not equal."""
 
 
-class Exists(_Node):
+class Exists(_Node, frozen=True, gc=False):
     """A value test: there is one, and it is not null."""
 
 
-class Exactly(_Node):
+class Exactly(_Node, frozen=True, gc=False):
     """A text test: the text, with its case."""
 
     text: str
@@ -58,17 +58,17 @@ class Exactly(_Node):
 Test: TypeAlias = Contains | Matches | Equals | Between | Exists | Exactly
 
 
-class Anything(_Node):
+class Anything(_Node, frozen=True, gc=False):
     """Every entry."""
 
 
-class Somewhere(_Node):
+class Somewhere(_Node, frozen=True, gc=False):
     """Entries with a key, a text or another plain value, at any depth, that passes the test."""
 
     test: Contains | Matches
 
 
-class Field(_Node):
+class Field(_Node, frozen=True, gc=False):
     """Entries whose field passes the test."""
 
     path: str
@@ -76,7 +76,7 @@ class Field(_Node):
     test: Test
 
 
-class Property(_Node):
+class Property(_Node, frozen=True, gc=False):
     """Entries with a property, read as records have it, that passes the test."""
 
     name: str
@@ -84,26 +84,26 @@ class Property(_Node):
     test: Test
 
 
-class FieldAnywhere(_Node):
+class FieldAnywhere(_Node, frozen=True, gc=False):
     """Entries with a field of this name and value at any depth."""
 
     path: str
     test: Equals
 
 
-class All(_Node):
+class All(_Node, frozen=True, gc=False):
     """Entries that meet all conditions."""
 
     parts: "tuple[Condition, ...]"
 
 
-class AnyOf(_Node):
+class AnyOf(_Node, frozen=True, gc=False):
     """Entries that meet one of the conditions."""
 
     parts: "tuple[Condition, ...]"
 
 
-class Not(_Node):
+class Not(_Node, frozen=True, gc=False):
     """Entries that don't meet the condition."""
 
     part: "Condition"

@@ -187,7 +187,7 @@ class _Parser:
             if self._peek() == "~":
                 return Somewhere(self._regex())
             if self._peek() == '"':
-                return Somewhere(Contains(fold(self._phrase())))
+                return Somewhere(self._quoted())
             pattern = self._pattern(self._bare())
             return EVERYTHING if pattern is None else Somewhere(pattern)
         operator = self._query[self._place]
@@ -231,15 +231,16 @@ class _Parser:
             return self._whole_value()
         if first == '"':
             phrase = fold(self._phrase())
-            return Equals(phrase) if name in ("source", "listener") else Contains(phrase)
+            return Contains(phrase) if phrase and name not in ("source", "listener") else Equals(phrase)
+        return self._bare_value(name)
+
+    def _bare_value(self, name: str) -> Test:
         start, text = self._place, self._bare()
         between = _RANGE.fullmatch(text)
-        if between:
-            low, high = number_of(between[1]), number_of(between[2])
-            if low is not None and high is not None:
-                return _between(low, high, start)
-        self._place = start
-        pattern = self._pattern(self._bare())
+        low, high = (number_of(between[1]), number_of(between[2])) if between else (None, None)
+        if low is not None and high is not None:
+            return _between(low, high, start)
+        pattern = self._pattern(text, start)
         if pattern is None:
             return Exists()
         if name in ("source", "listener") and pattern.starts and pattern.ends:
@@ -315,6 +316,12 @@ class _Parser:
         self._place = end
         self._check_end()
         return _unescaped(self._query[start + 1 : end - 1])
+
+    def _quoted(self) -> Contains:
+        phrase = fold(self._phrase())
+        if not phrase:
+            raise FilterError("expected text between the quotes", self._place - 1)
+        return Contains(phrase)
 
     def _check_end(self) -> None:
         """Make sure that a quoted text is followed by a blank, a parenthesis or the end."""

@@ -54,25 +54,25 @@ def value_check(test: Test) -> Check:
 
 def _text_check(test: Test) -> Callable[[str], bool]:
     if isinstance(test, Contains):
-        contained, number = contained_in(test), _closed_number(test)
-        if number is None:
-            return lambda text: contained(fold(text))
-        return lambda text: contained(fold(text)) or number_of(text) == number
+        contained = contained_in(test)
+        return _or_number(lambda text: contained(fold(text)), _closed_number(test))
     if isinstance(test, Equals):
-        wanted, number = test.text, test.number
-        if number is None:
-            return lambda text: fold(text) == wanted
-        return lambda text: fold(text) == wanted or number_of(text) == number
+        wanted = test.text
+        return _or_number(lambda text: fold(text) == wanted, test.number)
     if isinstance(test, Matches):
         search = compile_regex(test.pattern).search
         return lambda text: search(text.encode(errors="replace")) is not None
-    if isinstance(test, Exactly):
-        exact = test.text
-        return lambda text: text == exact
     if isinstance(test, Between):
         within = is_between(test)
         return lambda text: within(number_of(text))
-    return lambda _: True
+    exact = test.text if isinstance(test, Exactly) else None
+    return lambda text: text == exact
+
+
+def _or_number(passes: Callable[[str], bool], number: float | None) -> Callable[[str], bool]:
+    if number is None:
+        return passes
+    return lambda text: passes(text) or number_of(text) == number
 
 
 def _number_check(test: Test) -> Callable[[float], bool]:

@@ -97,7 +97,7 @@ class TextSelector:
                 sure = self._before(data, hit), self._after(data[hit + size])
                 if all(sure):
                     return True
-                unsure = unsure or None in sure and False not in sure
+                unsure = unsure or False not in sure
             hit = data.find(self._needle, hit + 1, last + size)
         return unsure and self._contained(searched_text(block.entry(number)))
 
