@@ -43,10 +43,11 @@ from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
+from logboom.receivers.registry import receiver
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
-from logboom.servers.registry import EXTRAS, make_listener
-from logboom.settings import ListenerSettings, Settings
+from logboom.servers.registry import make_listener
+from logboom.settings import ListenerSettings, ReceiverSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
@@ -199,23 +200,24 @@ class App:
         for name, settings in self.settings.active_listeners.items():
             if self._is_left_out(name, settings):
                 continue
-            self._check_access(name, settings)
+            if isinstance(settings, ListenerSettings):
+                self._check_access(name, settings)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
-            if settings.serves_entries:
-                self._announce_page(name, listener.ports[0])
+            if isinstance(settings, ListenerSettings) and settings.serves_entries:
+                self._announce_page(name, settings, listener.ports[0])
 
-    def _announce_page(self, name: str, port: int) -> None:
+    def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
         """Log where to find the page, and what it asks for."""
-        urls = " or ".join(page_urls(self.settings.listeners[name], port))
+        urls = " or ".join(page_urls(settings, port))
         hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
         self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
 
-    def _is_left_out(self, name: str, settings: ListenerSettings) -> bool:
+    def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
-        extra = EXTRAS.get(settings.protocol, "")
+        extra = receiver(settings.protocol).extra
         if not extra or not is_missing(extra):
             return False
         if name in self.settings.only or settings != default_listeners().get(name):
@@ -227,7 +229,7 @@ class App:
         """Nobody opens the log to a network by accident. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
-            if not len(self._tokens) and settings.health_open:
+            if not len(self._tokens) and getattr(settings, "health_open", False):
                 self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
                 return
             if not len(self._tokens):
@@ -245,7 +247,7 @@ class App:
                 )
             self.log.warning(f"{where}: open to the network: whoever reaches it reads every entry")
 
-    def _context(self, name: str, settings: ListenerSettings) -> ListenerContext:
+    def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
         journal = self.journal if settings.store else None
         return ListenerContext(
             name=name,
@@ -332,7 +334,7 @@ def _instead_of_a_token(settings: ListenerSettings) -> str:
     return "or set its auth to `auto`, which asks for none here"
 
 
-def _intake_limits(settings: ListenerSettings) -> IntakeLimits:
+def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     limiter = None
     if settings.rate_limit_enabled:
         limiter = FixedWindowLimiter(settings.rate_limit_requests_max, settings.rate_limit_window_s)

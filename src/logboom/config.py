@@ -17,10 +17,11 @@ import msgspec
 
 from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted
+from logboom.receivers.registry import NAMES, receiver
 from logboom.settings import (
     HealthSettings,
     JournalSettings,
-    ListenerSettings,
+    ReceiverSettings,
     Settings,
     Table,
     reloadable,
@@ -102,7 +103,7 @@ def local_file(folder: Path = Path()) -> tuple[Path | None, str]:
     return path, ""
 
 
-def default_listeners() -> dict[str, ListenerSettings]:
+def default_listeners() -> dict[str, Any]:
     """The listeners of a server without any configuration."""
     return parse(_read_profile("default")).listeners
 
@@ -119,7 +120,7 @@ def parse(table: Table) -> Settings:
     settings.outputs = outputs
     for name, section in listeners.items():
         _check_name("listeners", name)
-        settings.listeners[name] = convert(section, ListenerSettings, f"listeners.{name}")
+        settings.listeners[name] = _listener_settings(name, section)
     for name in outputs:
         _check_name("outputs", name)
     for name in settings.only:
@@ -128,6 +129,26 @@ def parse(table: Table) -> Settings:
                 f"only: there is no listener {name!r}; there are {', '.join(sorted(settings.listeners))}"
             )
     return settings
+
+
+def _listener_settings(name: str, table: Table) -> ReceiverSettings:
+    """Check the table of one listener. Raises `ConfigError`.
+
+    The protocol is by default the listener's own name, and the port the protocol's standard one.
+    """
+    where, protocol = f"listeners.{name}", table.get("protocol", name if name in NAMES else None)
+    if protocol not in NAMES:
+        found = f"found {protocol!r}" if "protocol" in table else "missing"
+        raise ConfigError(f"{where}.protocol: {found}, expected one of {', '.join(sorted(NAMES))}")
+    kind = receiver(protocol)
+    try:
+        transport = kind.transport(str(table.get("transport", "")))
+    except ValueError as error:
+        raise ConfigError(f"{where}.transport: {error}") from None
+    defaults = {"protocol": protocol}
+    if "port" in kind.settings.__struct_fields__:
+        defaults["port"] = kind.transports[transport].port
+    return convert({**defaults, **table}, kind.settings, where, owner=f"protocol {protocol}")
 
 
 def _section(table: Table, key: str) -> dict[str, Table]:
@@ -144,13 +165,14 @@ def _check_name(section: str, name: str) -> None:
         )
 
 
-def convert(table: Any, struct: type[T], where: str) -> T:
+def convert(table: Any, struct: type[T], where: str, owner: str = "") -> T:
     """Make a settings object of a table; strings from the environment become numbers and booleans.
 
     Args:
         table: keys and values.
         struct: what to make.
         where: the table's own key, for error texts.
+        owner: what has these settings, where that is not clear from `where`.
 
     Raises:
         ConfigError: names the key, what was found and what is allowed.
@@ -158,10 +180,10 @@ def convert(table: Any, struct: type[T], where: str) -> T:
     try:
         return msgspec.convert(table, struct, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), table, struct, where)) from None
+        raise ConfigError(_explain(str(error), table, struct, where, owner)) from None
 
 
-def _explain(text: str, table: Any, struct: type, where: str) -> str:
+def _explain(text: str, table: Any, struct: type, where: str, owner: str) -> str:
     message, _, path = text.partition(" - at `$.")
     key = path.rstrip("`")
     full = ".".join(part for part in (where, key) if part)
@@ -171,7 +193,8 @@ def _explain(text: str, table: Any, struct: type, where: str) -> str:
         allowed = list(struct.__struct_fields__)  # type: ignore[attr-defined]
         near = difflib.get_close_matches(word, allowed, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(allowed)}"
-        return f"{'.'.join(part for part in (where, word) if part)}: unknown setting; {hint}"
+        of = f" of {owner}" if owner else ""
+        return f"{'.'.join(part for part in (where, word) if part)}: unknown setting{of}; {hint}"
     if isinstance(table, dict) and key in table:
         return f"{full}: found {redacted(table[key], key)!r}. {message}"
     return f"{full}: {message}" if full else message
@@ -262,15 +285,18 @@ def take_over(running: Settings, fresh: Settings) -> None:
         for name in reloadable(type(old)):
             setattr(old, name, getattr(new, name))
     for name in running.listeners.keys() & fresh.listeners.keys():
-        listener, wanted = running.listeners[name], fresh.listeners[name]
-        taken = reloadable(ListenerSettings, listener.protocol) - _switched(listener, wanted)
+        listener: ReceiverSettings = running.listeners[name]
+        wanted: ReceiverSettings = fresh.listeners[name]
+        if type(listener) is not type(wanted):
+            continue  # another protocol waits for a restart
+        taken = reloadable(type(listener)) - _switched(listener, wanted)
         changes = {key: getattr(wanted, key) for key in taken}
         running.listeners[name] = msgspec.structs.replace(listener, **changes)
 
 
-def _switched(listener: ListenerSettings, wanted: ListenerSettings) -> frozenset[str]:
+def _switched(listener: ReceiverSettings, wanted: ReceiverSettings) -> frozenset[str]:
     """The settings of TLS that wait for a restart: they switch something on or off."""
-    switched = bool(listener.tls_cert) != bool(wanted.tls_cert)
+    switched = bool(getattr(listener, "tls_cert", "")) != bool(getattr(wanted, "tls_cert", ""))
     return frozenset({"tls_cert", "tls_key", "tls_client_ca"} if switched else ())
 
 

@@ -22,17 +22,23 @@ Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 
 RELOADED: Final = Meta(extra={"reloaded": "yes"})
-"""SIGHUP takes it over. All else waits for a restart, and the operational log names it."""
-RELOADED_BUT_GRPC: Final = Meta(extra={"reloaded": "but grpc"})
-"""As above; but gRPC's core is told at the start only."""
+"""Marks a setting that SIGHUP takes over. All others wait for a restart, and the operational log names them."""
 
+LINE_BYTES_MIN: Final = 64
+"""Smallest limit for lines: shorter ones could not hold an entry."""
 
-LINE_BYTES_USUAL: Final = 16384
-LINE_BYTES_MAX: Final = {"gateway": 65536, "collector": 1 << 20, "http": 1 << 20}
-"""What the clients of the source systems send, by protocol; of the others `LINE_BYTES_USUAL`."""
-
-LINE_BYTES_LEAST: Final = 64
-"""Shorter ones could not even say hello."""
+LineBytes = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=1 << 20,
+        description="Longest line or object, bytes, at least 64; longer ones are refused. 0: the default.",
+    ),
+    RELOADED,
+]
+FrameBytes = Annotated[
+    int, Meta(ge=64, le=64 << 20, description="Longest frame or message, bytes; longer ones are refused.")
+]
 
 
 class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -73,69 +79,97 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 64 << 20
 
 
-class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`[listeners.NAME]`: one port, one protocol."""
+class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Fields of every `[listeners.NAME]`, whatever its transport."""
 
     protocol: Annotated[
-        str,
-        Meta(
-            description="What the listener speaks: `device`, `gateway`, `collector`, `capnp`, `grpc` or `http`."
-        ),
+        str, Meta(description="Name of the receiver, such as `device`; by default the listener's own name.")
     ]
-    port: Annotated[Port, Meta(description="TCP port. 0: any free one.")]
-    host: Annotated[
-        str, Meta(description="Address to bind; several with commas; `*` is every IPv4 and IPv6 address.")
-    ] = "0.0.0.0"
     ack: Annotated[
         Literal["received", "written", "synced"],
-        Meta(
-            description="When a client gets its answer: once the entry was taken, written, or is safe on disk."
-        ),
+        Meta(description="When the peer is answered: once the entry is received, written, or safe on disk."),
     ] = "synced"
-    store: Annotated[bool, Meta(description="Keep what comes in. Off: check and answer only.")] = True
-    line_bytes_max: Annotated[
-        int,
+    store: Annotated[bool, Meta(description="Store the entries. Off: check and answer only.")] = True
+    bytes_per_s_max: Annotated[
+        Natural,
         Meta(
-            ge=0,
-            le=1 << 20,
-            description="Longest line or object, bytes, at least 64; longer ones are refused. 0: as long as the source "
-            "system's: `device` 16384, `gateway` 65536, `collector` and `http` 1048576.",
+            description="Bytes per second of one peer address; a faster one is read more slowly. 0: no limit."
         ),
         RELOADED,
     ] = 0
-    frame_bytes_max: Annotated[
-        int,
+    lines_per_s_max: Annotated[
+        Natural,
         Meta(
-            ge=64, le=64 << 20, description="Longest frame (`capnp`, `collector`) or message (`grpc`), bytes."
+            description="Lines per second of one peer address; a faster one is read more slowly. 0: no limit."
         ),
-        RELOADED_BUT_GRPC,
-    ] = 1 << 20
+        RELOADED,
+    ] = 0
+    level_min: Annotated[
+        str,
+        Meta(description="Entries below this level are answered but not stored. Empty: all are stored."),
+        RELOADED,
+    ] = ""
+    rate_limit_enabled: Annotated[
+        bool, Meta(description="Limit the lines of each peer address."), RELOADED
+    ] = False
+    rate_limit_requests_max: Annotated[
+        Positive, Meta(description="Lines of one peer address per window."), RELOADED
+    ] = 100
+    rate_limit_window_s: Annotated[
+        float, Meta(gt=0, description="Length of the window, seconds."), RELOADED
+    ] = 60.0
+
+    @property
+    def on_loopback(self) -> bool:
+        """True if only this machine can connect."""
+        return True
+
+    @property
+    def serves_entries(self) -> bool:
+        """True if stored entries can be read through the listener."""
+        return False
+
+    @property
+    def needs_token(self) -> bool | None:
+        """True or False as configured; None: no token, unless the listener serves entries to a network."""
+        return False
+
+    def __post_init__(self) -> None:
+        size = getattr(self, "line_bytes_max", LINE_BYTES_MIN)
+        if size == 0:
+            defaults = {one.name: one.default for one in msgspec.structs.fields(type(self))}
+            setattr(self, "line_bytes_max", defaults["line_bytes_max"])  # noqa: B010 - of a subclass
+        elif size < LINE_BYTES_MIN:
+            raise ValueError(f"`line_bytes_max` is {size}, expected 0 or at least {LINE_BYTES_MIN}")
+        number = number_of(self.level_min)
+        if self.level_min and (severity(self.level_min) is None or (number is not None and number < 10)):
+            raise ValueError(
+                f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
+            )
+
+
+class ListenerSettings(ReceiverSettings, kw_only=True, forbid_unknown_fields=True):
+    """Fields of every listener that binds a port."""
+
+    port: Annotated[
+        Port, Meta(description="Port; by default the standard one of the protocol. 0: any free one.")
+    ]
+    host: Annotated[
+        str, Meta(description="Address to bind; several with commas; `*` is every IPv4 and IPv6 address.")
+    ] = "0.0.0.0"
     auth: Annotated[
         Literal["auto", "none", "token"],
         Meta(
-            description="Whether clients must show a token. `auto`: on `http` unless it is bound to loopback only; "
-            "nowhere else, since the devices of the source systems have none."
+            description="Whether clients need a token. `auto`: where stored entries can be read, unless the "
+            "listener is bound to loopback only; elsewhere not, since the devices of the source systems have none."
         ),
     ] = "auto"
-    health_only: Annotated[
-        bool,
-        Meta(description="`http`: serve health and metrics only; no page, no entries."),
-    ] = False
-    health_open: Annotated[
-        bool,
-        Meta(
-            description="`http`: health and metrics need no token, and the listener starts also while there is none; "
-            "until one is made, it serves nothing else."
-        ),
-    ] = False
     connections_max: Annotated[
-        Positive, Meta(description="Connections at once; further ones are turned away."), RELOADED
+        Positive, Meta(description="Open connections; further ones are rejected."), RELOADED
     ] = 20_000
     connections_per_address_max: Annotated[
         Positive,
-        Meta(
-            description="Connections of one client address at once, so that no single one takes every place."
-        ),
+        Meta(description="Open connections of one peer address, so that none takes all places."),
         RELOADED,
     ] = 10_000
     allow: Annotated[
@@ -155,20 +189,45 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         ),
         RELOADED,
     ] = []
-    bytes_per_s_max: Annotated[
-        Natural,
+    tls_cert: Annotated[
+        str,
         Meta(
-            description="Bytes a second of one client address; a faster one is read more slowly. 0: no limit."
+            description="Certificate, a PEM file with the chain; with `tls_key`, the port accepts TLS only."
         ),
         RELOADED,
-    ] = 0
-    lines_per_s_max: Annotated[
-        Natural,
-        Meta(
-            description="Lines a second of one client address; a faster one is read more slowly. 0: no limit."
-        ),
+    ] = ""
+    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password."), RELOADED] = (
+        ""
+    )
+    tls_client_ca: Annotated[
+        str,
+        Meta(description="PEM file: clients need a certificate signed by one of these. Empty: none."),
         RELOADED,
-    ] = 0
+    ] = ""
+
+    @property
+    def on_loopback(self) -> bool:
+        """True if only this machine can connect."""
+        hosts = [part.strip().strip("[]") for part in self.host.split(",")]
+        return all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
+
+    @property
+    def needs_token(self) -> bool | None:
+        """See `ReceiverSettings`."""
+        return None if self.auth == "auto" else self.auth == "token"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("allow", "deny", "proxy_from"):
+            for text in getattr(self, name):
+                _check_network(name, text)
+        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
+            raise ValueError("TLS needs `tls_cert` and `tls_key`, both; `tls_client_ca` needs them, too")
+
+
+class TcpSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
+    """Fields of every listener that serves a protocol over TCP."""
+
     idle_warn_s: Annotated[
         Seconds,
         Meta(description="Warn in the operational log after this long without data, seconds. 0: never."),
@@ -179,61 +238,6 @@ class ListenerSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         Meta(description="Close a connection after this long without data, seconds. 0: never."),
         RELOADED,
     ] = 0.0
-    level_min: Annotated[
-        str,
-        Meta(description="Entries below this level are answered but not kept. Empty: all are kept."),
-        RELOADED,
-    ] = ""
-    rate_limit_enabled: Annotated[
-        bool, Meta(description="Limit the lines of each client address."), RELOADED
-    ] = False
-    rate_limit_requests_max: Annotated[
-        Positive, Meta(description="Lines of one client address a window."), RELOADED
-    ] = 100
-    rate_limit_window_s: Annotated[
-        float, Meta(gt=0, description="Length of the window, seconds."), RELOADED
-    ] = 60.0
-    tls_cert: Annotated[
-        str,
-        Meta(description="Certificate, a PEM file with the chain; with `tls_key`, the port speaks TLS only."),
-        RELOADED,
-    ] = ""
-    tls_key: Annotated[str, Meta(description="Its private key, a PEM file without a password."), RELOADED] = (
-        ""
-    )
-    tls_client_ca: Annotated[
-        str,
-        Meta(description="PEM file: clients must show a certificate signed by one of these. Empty: none."),
-        RELOADED,
-    ] = ""
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether nobody but this machine can reach it."""
-        hosts = [part.strip().strip("[]") for part in self.host.split(",")]
-        return all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
-
-    @property
-    def serves_entries(self) -> bool:
-        """Whether stored entries can be read through it."""
-        return self.protocol == "http" and not self.health_only
-
-    def __post_init__(self) -> None:
-        self.line_bytes_max = self.line_bytes_max or LINE_BYTES_MAX.get(self.protocol, LINE_BYTES_USUAL)
-        if self.line_bytes_max < LINE_BYTES_LEAST:
-            raise ValueError(
-                f"`line_bytes_max` is {self.line_bytes_max}, expected 0 or at least {LINE_BYTES_LEAST}"
-            )
-        for name in ("allow", "deny", "proxy_from"):
-            for text in getattr(self, name):
-                _check_network(name, text)
-        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
-            raise ValueError("TLS needs `tls_cert` and `tls_key`, both; `tls_client_ca` comes beside them")
-        number = number_of(self.level_min)
-        if self.level_min and (severity(self.level_min) is None or (number is not None and number < 10)):
-            raise ValueError(
-                f"`level_min` is {self.level_min!r}, expected a level such as DEBUG, INFO, WARNING or ERROR"
-            )
 
 
 def _check_network(name: str, text: str) -> None:
@@ -301,7 +305,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
     alerts: Table = {}
-    listeners: dict[str, ListenerSettings] = {}
+    listeners: dict[str, Any] = {}
+    """By name, each the settings type of its receiver, a `ReceiverSettings`."""
     outputs: dict[str, Table] = {}
 
     @property
@@ -311,24 +316,19 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def needs_token(self, name: str) -> bool:
         """Whether the clients of a listener must show a token."""
-        listener = self.listeners[name]
-        if listener.auth != "auto":
-            return listener.auth == "token"
+        listener: ReceiverSettings = self.listeners[name]
+        if listener.needs_token is not None:
+            return listener.needs_token
         return listener.serves_entries and not (listener.on_loopback or self.insecure)
 
     @property
-    def active_listeners(self) -> dict[str, ListenerSettings]:
+    def active_listeners(self) -> dict[str, Any]:
         """The listeners that are to be started."""
         return {name: self.listeners[name] for name in self.only or self.listeners}
 
 
 @cache
-def reloadable(struct: type, protocol: str = "") -> frozenset[str]:
-    """The fields of a settings type that SIGHUP takes over, for a listener of this protocol."""
-    marks = (RELOADED,) if protocol == "grpc" else (RELOADED, RELOADED_BUT_GRPC)
+def reloadable(struct: type) -> frozenset[str]:
+    """Return the fields of a settings type that SIGHUP takes over."""
     hints = get_type_hints(struct, include_extras=True)
-    return frozenset(
-        name
-        for name, hint in hints.items()
-        if any(mark in getattr(hint, "__metadata__", ()) for mark in marks)
-    )
+    return frozenset(name for name, hint in hints.items() if RELOADED in getattr(hint, "__metadata__", ()))

@@ -13,6 +13,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 SAME_ROLE = {
     "__init__": "the package itself",
     "__main__": "what `python -m` runs",
+    "base": "the contract of a package's kinds",
+    "protocol": "the sans-IO protocol of each receiver over TCP",
     "registry": "the list of a package's kinds, in each package that has kinds",
     "settings": "the settings of the package; those of the server stand at the top",
     "config": "the command `logboom config`, and what it shows",

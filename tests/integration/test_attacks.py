@@ -22,7 +22,6 @@ from logboom.app import App
 from logboom.config import load
 from logboom.errors import ConfigError
 from logboom.formats import levelled
-from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.formats.redaction import place, redacted_url
 from logboom.journal.journal import AckLevel
@@ -33,6 +32,7 @@ from logboom.pipeline import tokens as tokens_module
 from logboom.pipeline.intake import Intake, IntakeLimits, Limit
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import add_token, revoke_token
+from logboom.receivers.grpc.entry import REAL
 from logboom.servers import connection as connection_module
 from logboom.servers import http as http_module
 from logboom.servers import http_connection

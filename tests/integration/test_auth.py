@@ -19,10 +19,10 @@ from websockets.sync.client import connect
 from logboom.app import App
 from logboom.config import parse
 from logboom.errors import ConfigError
-from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.ops.oplog import OperationalLog
 from logboom.pipeline.tokens import add_token
+from logboom.receivers.grpc.entry import REAL
 from tests.kit.app_kit import run_scenario
 from tests.kit.app_thread import AppThread
 

@@ -14,7 +14,7 @@ from typing import Any
 import capnp  # type: ignore[import-untyped]
 import pytest
 
-from logboom.protocols import capnp as protocol_module
+from logboom.receivers.capnp import protocol as protocol_module
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread

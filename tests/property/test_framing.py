@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logboom.protocols.framing import LineFramer, TooLong
-from logboom.protocols.objects import ObjectScanner, Refusal
+from logboom.framing.lines import LineFramer, TooLong
+from logboom.framing.objects import ObjectScanner, Refusal
 from logboom.testing.protocol_kit import cut
 
 LIMIT = 12

@@ -20,18 +20,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.formats.capnp_hello import BadHelloError, identity
-from logboom.formats.grpc_entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
 from logboom.formats.ndjson import repaired
+from logboom.framing.jsonlines import JsonLines
+from logboom.framing.tokenline import TokenLine
 from logboom.model import Verdict, WireProtocol
-from logboom.protocols.capnp import CapnpProtocol
-from logboom.protocols.collector import CollectorProtocol
-from logboom.protocols.device import DeviceProtocol
-from logboom.protocols.gateway import GatewayProtocol
-from logboom.protocols.jsonlines import JsonLines
-from logboom.protocols.tokenline import TokenLine
+from logboom.receivers.capnp.protocol import CapnpProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
+from logboom.receivers.device.protocol import DeviceProtocol
+from logboom.receivers.gateway.protocol import GatewayProtocol
+from logboom.receivers.grpc.entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
+from logboom.receivers.http_push import BodyError
 from logboom.testing.protocol_kit import check_protocol, cut
 from logboom.web import entries
-from logboom.web.bodies import LINE_TYPES, BodyError, EntryLines, Unpacking
+from logboom.web.bodies import LINE_TYPES, EntryLines, Unpacking
 from logboom.web.messages import judge, one_line
 
 CORPUS = Path(__file__).with_name("corpus")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.model import Verdict, WireProtocol
-from logboom.protocols.collector import REPLIES, CollectorProtocol
-from logboom.protocols.device import ACK, DeviceProtocol
-from logboom.protocols.gateway import GatewayProtocol
+from logboom.receivers.collector.protocol import REPLIES, CollectorProtocol
+from logboom.receivers.device.protocol import ACK, DeviceProtocol
+from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.testing.protocol_kit import Outcome, cut, run_protocol
 
 LIMIT = 90

@@ -13,7 +13,7 @@ ROOT = Path(logboom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 OWN_KEYS = {
-    "formats/grpc_entry.py": {"request_decoder"},  # the two layouts
+    "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
     "settings.py": {"reloadable"},  # settings types and the registry's protocols
 }

@@ -10,7 +10,8 @@ import pytest
 from logboom.config import LOCAL_FILE, PROFILES, load, local_file, merge, parse, set_path
 from logboom.errors import ConfigError
 from logboom.outputs.registry import make_outputs
-from logboom.settings import ListenerSettings, Settings
+from logboom.receivers.gateway import GatewaySettings
+from logboom.settings import Settings
 
 
 def load_with(environment: dict[str, str] | None = None, **more: Any) -> Settings:
@@ -106,7 +107,7 @@ def test_environment_values_become_what_the_setting_is() -> None:
 def test_a_new_listener_needs_protocol_and_port(toml: Path) -> None:
     toml.write_text("[listeners.roof]\nprotocol = 'gateway'\nport = 6001\n")
     roof = load_with(file=toml).listeners["roof"]
-    assert roof == ListenerSettings(protocol="gateway", port=6001)
+    assert roof == GatewaySettings(protocol="gateway", port=6001)
 
 
 def test_loading_twice_brings_the_same() -> None:

@@ -12,7 +12,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 PURE = [
     path
     for path in MODULES
-    if path == ROOT / "model.py" or path.relative_to(ROOT).parts[0] in ("formats", "protocols")
+    if path == ROOT / "model.py" or path.relative_to(ROOT).parts[0] in ("formats", "framing", "receivers")
 ]
 LINES_MAX = 400
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common", "base_utils"}

@@ -58,7 +58,7 @@ def settings_page() -> str:
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
-    parts.append(_section("`[listeners.NAME]`", settings.ListenerSettings))
+    parts += _listener_sections()
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
@@ -68,17 +68,45 @@ def settings_page() -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, struct: type) -> str:
+def _listener_sections() -> list[str]:
+    """Return the settings of all listeners, then the receivers, each with the settings of its own."""
+    from logboom import settings
+    from logboom.receivers.registry import NAMES, receiver
+
+    receivers = [receiver(name) for name in NAMES]
+    lines = [
+        "A listener's `protocol` is one of these; each has the common settings, and its own below.\n",
+        "| protocol | transport and standard port | extra | |",
+        "|---|---|---|---|",
+    ]
+    for one in receivers:
+        ports = ", ".join(f"{key} {place.port or ''}".strip() for key, place in one.transports.items())
+        lines.append(f"| `{one.name}` | {ports} | {f'`{one.extra}`' if one.extra else ''} | {one.summary} |")
+    common = [settings.ReceiverSettings, settings.ListenerSettings, settings.TcpSettings]
+    titles = ["`[listeners.NAME]`", "Listeners that bind a port", "Listeners of a protocol over TCP"]
+    parts = [f"## Receivers\n\n{chr(10).join(lines)}\n"]
+    known: frozenset[str] = frozenset()
+    for title, struct in zip(titles, common, strict=True):
+        parts.append(_section(title, struct, known))
+        known |= set(struct.__struct_fields__)
+    for one in receivers:
+        own = _section(f'`[listeners.NAME]`, `protocol = "{one.name}"`', one.settings, known)
+        parts += [own] if set(one.settings.__struct_fields__) - known else []
+    return parts
+
+
+def _section(title: str, struct: type, without: frozenset[str] = frozenset()) -> str:
     import msgspec
 
     from logboom.settings import reloadable
 
     hints = typing.get_type_hints(struct, include_extras=True)
-    live = dict.fromkeys(reloadable(struct), "live")
-    live |= dict.fromkeys(reloadable(struct) - reloadable(struct, "grpc"), "live, but on `grpc`")
+    live = dict.fromkeys(reloadable(struct) - without, "live")
     heads = ["setting", "type", "default", *(["SIGHUP"] if live else []), ""]
     lines = [f"## {title}\n", f"| {' | '.join(heads)}|", f"|{'---|' * len(heads)}"]
     for item in msgspec.structs.fields(struct):
+        if item.name in without:
+            continue
         hint = hints[item.name]
         if typing.get_origin(hint) is not Annotated:
             continue  # a table of its own section
@@ -108,7 +136,6 @@ def _listener_defaults() -> str:
     import msgspec
 
     from logboom import config
-    from logboom.settings import ListenerSettings
 
     settings = config.load(environment={})
     lines = [
@@ -117,9 +144,9 @@ def _listener_defaults() -> str:
         "|---|---|---|",
     ]
     for name, listener in settings.listeners.items():
-        for item in msgspec.structs.fields(ListenerSettings):
+        for item in msgspec.structs.fields(type(listener)):
             value = getattr(listener, item.name)
-            if value != item.default:
+            if item.name not in ("protocol", "port") and value not in (item.default, []):
                 lines.append(f"| `{name}` | `{item.name}` | `{msgspec.json.encode(value).decode()}` |")
     return "\n".join(lines) + "\n"
 

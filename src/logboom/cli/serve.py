@@ -90,7 +90,7 @@ def _add_address(flags: Table, profile: str | None, host: str | None, port: int 
     if host is not None:
         for name in names:  # the page, where it is an extra, stays where it is: an open one needs a token
             listener = settings.listeners[name]
-            if name == names[0] or listener.health_open or not listener.serves_entries:
+            if name == names[0] or getattr(listener, "health_open", False) or not listener.serves_entries:
                 set_path(flags, ["listeners", name, "host"], host)
     if port is not None:
         set_path(flags, ["listeners", names[0], "port"], port)

@@ -8,12 +8,12 @@ from logboom.errors import StorageError
 from logboom.ops.kept import Kept
 from logboom.ops.monitor import Monitor, Watched
 from logboom.ops.supervisor import Supervised
+from logboom.receivers.base import Transport
+from logboom.receivers.registry import transport_of
+from logboom.settings import ReceiverSettings
 
 if TYPE_CHECKING:
     from logboom.outputs.base import DatabaseState
-
-HTTP: Final = "http"
-"""Its connections are people and probes looking, too: no sign that a device lives."""
 
 MEMORY_READINGS_MAX: Final = 1000
 """The original server kept its last thousand readings in memory; here they are the journal's newest ones."""
@@ -124,7 +124,12 @@ def idle_too_long_s(monitor: Monitor) -> float | None:
 def _tcp_log_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
     """The listeners of all protocols but HTTP."""
     settings = monitor.settings.listeners
-    return [one for name, one in monitor.listeners.items() if settings[name].protocol != HTTP]
+    return [one for name, one in monitor.listeners.items() if not _is_http(settings[name])]
+
+
+def _is_http(settings: ReceiverSettings) -> bool:
+    """True for a listener whose connections come from browsers and probes, too: no sign that a device lives."""
+    return transport_of(settings) is Transport.HTTP
 
 
 def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
@@ -143,7 +148,7 @@ def latest_activity(monitor: Monitor) -> float | None:
 def _activity(monitor: Monitor, listener: Supervised[Watched]) -> float | None:
     """Of HTTP, only the start and what was received: whoever asks how it is connects, too."""
     counters = listener.service.intake.counters
-    is_http = monitor.settings.listeners[listener.service.name].protocol == HTTP
+    is_http = _is_http(monitor.settings.listeners[listener.service.name])
     if not is_http or counters.last_activity is None:
         return counters.last_activity
     return monitor.started if counters.last_data is None else counters.last_data

@@ -17,7 +17,7 @@ GRACE_S: Final = 10.0
 """A client may take this long before its answer counts as one that hinders others, seconds: a page over 7 Mbit/s."""
 
 
-class Transport(Protocol):
+class BufferedTransport(Protocol):
     """The parts of a connection's transport that are used here."""
 
     def get_write_buffer_size(self) -> int:
@@ -31,7 +31,7 @@ class Connection(Protocol):
     """A connection for which answers wait."""
 
     @property
-    def transport(self) -> Transport | None:
+    def transport(self) -> BufferedTransport | None:
         """The transport that they are written to; None: it is gone."""
 
 

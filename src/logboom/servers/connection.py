@@ -5,9 +5,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from logboom.framing.tokenline import TokenLine
 from logboom.model import Acker, Receipt, Source
 from logboom.pipeline.inlet import Inlet
-from logboom.protocols.tokenline import TokenLine
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
 
 if TYPE_CHECKING:

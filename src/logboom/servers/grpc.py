@@ -1,24 +1,26 @@
-"""The gRPC listener: the services of docs/contracts/grpc.md, health and reflection.
+"""gRPC listener: the services of one receiver, health and reflection.
 
 grpcio brings its own threads and sockets; of the event loop it only uses the wake-up, so uvloop does as well.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import grpc  # type: ignore[import-untyped]
 
 from logboom.errors import ListenerError
+from logboom.receivers.grpc import GrpcSettings
+from logboom.receivers.grpc_methods import GrpcServices
 from logboom.servers.grpc_calls import Calls
 from logboom.servers.grpc_gate import Gate
 from logboom.servers.grpc_inner import InnerSocket
 from logboom.servers.grpc_options import DRAIN_S, server_options
 from logboom.servers.grpc_relay import FILES_EACH, Relays
-from logboom.servers.grpc_services import Asides, add_log_services
+from logboom.servers.grpc_services import Asides, add_methods
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
-from logboom.settings import ListenerSettings
 
 HEALTH_INTERVAL_S: Final = 1.0
 """How often the health service learns whether the journal can store, and connections are looked at."""
@@ -37,9 +39,13 @@ class GrpcListener:
 
     Args:
         context: its settings, and the parts of the app that it works with.
+        make: returns the receiver's services.
     """
 
-    def __init__(self, context: ListenerContext) -> None:
+    def __init__(
+        self, context: ListenerContext[GrpcSettings], make: Callable[[GrpcSettings], GrpcServices]
+    ) -> None:
+        self._make = make
         self.name = context.name
         self.intake = context.intake
         self._context = context
@@ -53,7 +59,7 @@ class GrpcListener:
         self._stopping: asyncio.Task[None] | None = None
         self.intake.counters.files_each = FILES_EACH
 
-    def configure(self, settings: ListenerSettings) -> None:
+    def configure(self, settings: GrpcSettings) -> None:
         """Take over what can change while running; the length of messages counts from the next start."""
         self._settings = settings
         self._sockets.configure(settings)
@@ -85,8 +91,9 @@ class GrpcListener:
     def _serve(self, relays: Relays) -> _Served:
         gate = Gate(self._context, relays.source_of)
         calls = Calls(self._context, gate)
-        add_log_services(gate, calls)
-        return _Served(gate, calls, Asides(gate, self.intake.counters))
+        services = self._make(self._settings)
+        add_methods(gate, calls, services)
+        return _Served(gate, calls, Asides(gate, self.intake.counters, services))
 
     def _bind_inner(self) -> None:
         """Let the core listen where only relays reach it."""

@@ -1,23 +1,21 @@
 """What the calls of the log services do: messages to batches, receipts to responses and status codes."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
 from grpc.aio import EOF  # type: ignore[import-untyped]
 
-from logboom.formats.grpc_entry import Decode, Decoded
 from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
+from logboom.receivers.grpc import GrpcSettings
+from logboom.receivers.grpc_methods import Decoded, GrpcMethod
 from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
 from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.listener import ListenerContext
 
-STORED: Final = b"\x08\x01"
-"""`LogResponse { success: true }`: the only one there is."""
 RETRY_AFTER: Final = "retry-after-s"
 """The trailer that tells the end of a rate limit's window, seconds."""
 
@@ -37,7 +35,7 @@ class Calls:
         gate: whom they are open to.
     """
 
-    def __init__(self, context: ListenerContext, gate: Gate) -> None:
+    def __init__(self, context: ListenerContext[GrpcSettings], gate: Gate) -> None:
         self.stopping = False
         self.message_bytes_max = context.settings.frame_bytes_max
         self._context = context
@@ -48,18 +46,13 @@ class Calls:
         self._generation = context.tokens.generation if context.tokens is not None else 0
         self._waiting_bytes = 0
 
-    def single(self, decode: Decode) -> Handle:
-        """Serves a method that takes one entry."""
-        return partial(self._store_one, decode)
+    def single(self, method: GrpcMethod) -> Handle:
+        """Return the handler of a method that takes one message."""
+        return partial(self._store_one, method)
 
-    def stream(self, decode: Decode, respond: Callable[[int], bytes]) -> Handle:
-        """Serves a method that takes a stream of entries.
-
-        Args:
-            decode: reads the messages.
-            respond: the response to a message of which so many entries are stored.
-        """
-        return partial(self._store_stream, decode, respond)
+    def stream(self, method: GrpcMethod) -> Handle:
+        """Return the handler of a method that takes a stream of messages."""
+        return partial(self._store_stream, method)
 
     def stop(self) -> None:
         """End the streams once what they have brought is answered. Idempotent."""
@@ -114,17 +107,17 @@ class Calls:
         if refusal is not None:
             raise RefusedError(refusal)
 
-    async def _store_one(self, decode: Decode, context: Any, source: Source) -> bytes:
+    async def _store_one(self, method: GrpcMethod, context: Any, source: Source) -> bytes:
         inlet = self.inlet(source)
         message = await self._gate.read_one(context)
         if len(message) > self.message_bytes_max:
             await self.refuse_long(len(message), inlet)
         if not inlet.has_room:
             await self._wait_with(message, inlet)
-        _, refusal = await self.store(decode((message,)), inlet)
+        stored, refusal = await self.store(method.decode((message,)), inlet)
         if refusal is not None:
             raise RefusedError(refusal)
-        return STORED
+        return method.respond(stored)
 
     async def _wait_with(self, message: bytes, inlet: AwaitedInlet) -> None:
         if self._waiting_bytes + len(message) > WAITING_BYTES_MAX:
@@ -136,10 +129,8 @@ class Calls:
         finally:
             self._waiting_bytes -= len(message)
 
-    async def _store_stream(
-        self, decode: Decode, respond: Callable[[int], bytes], context: Any, source: Source
-    ) -> None:
-        stream = _Stream(self, decode, respond, context, source)
+    async def _store_stream(self, method: GrpcMethod, context: Any, source: Source) -> None:
+        stream = _Stream(self, method, context, source)
         self._streams.add(stream)
         try:
             await stream.run()
@@ -150,12 +141,10 @@ class Calls:
 class _Stream:
     """One stream of messages. While a batch is on its way to the disk, the next one gathers."""
 
-    def __init__(
-        self, calls: Calls, decode: Decode, respond: Callable[[int], bytes], context: Any, source: Source
-    ) -> None:
+    def __init__(self, calls: Calls, method: GrpcMethod, context: Any, source: Source) -> None:
         self._calls = calls
-        self._decode = decode
-        self._respond = respond
+        self._decode = method.decode
+        self._respond = method.respond
         self.context = context
         self._inlet = calls.inlet(source)
         self._messages: list[bytes] = []

@@ -17,6 +17,7 @@ from logboom.pipeline.intake import Limit
 from logboom.servers.complaints import Complaints
 from logboom.servers.grpc_options import CALLS_PER_ADDRESS_MAX, MESSAGE_S_MAX, RPCS_MAX
 from logboom.servers.listener import ListenerContext
+from logboom.settings import ListenerSettings
 
 Handle = Callable[[Any, Source], Awaitable[Any]]
 """Serves one call: gets gRPC's context of it, and where it comes from."""
@@ -109,7 +110,9 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
         source_of: where a call comes from, by gRPC's name of its peer; None: from where none may come.
     """
 
-    def __init__(self, context: ListenerContext, source_of: Callable[[str], Source | None]) -> None:
+    def __init__(
+        self, context: ListenerContext[ListenerSettings], source_of: Callable[[str], Source | None]
+    ) -> None:
         self.calls = Places(RPCS_MAX, CALLS_PER_ADDRESS_MAX)
         """The calls that bring entries, or ask something short."""
         self.complaints = Complaints(context.name, context.report, "calls were refused")

@@ -17,6 +17,7 @@ from logboom.servers.grpc_inner import InnerSocket
 from logboom.servers.http2_heads import HeadError, HeadWatch
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tls_link import begins_tls
+from logboom.settings import ListenerSettings
 
 FILES_EACH: Final = 3
 """Open files of one connection: its socket, and both ends of the one to the core."""
@@ -45,7 +46,11 @@ class Relays:
     """
 
     def __init__(
-        self, context: ListenerContext, door: Door, room: Callable[[], int], inner: InnerSocket
+        self,
+        context: ListenerContext[ListenerSettings],
+        door: Door,
+        room: Callable[[], int],
+        inner: InnerSocket,
     ) -> None:
         self.door_changed = False
         """Open connections may have to be closed."""

@@ -1,8 +1,7 @@
-"""Services of a gRPC listener: those of docs/contracts/grpc.md, health and reflection."""
+"""Services of a gRPC listener: those of its receiver, health and reflection."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import lru_cache
 from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped]
@@ -11,11 +10,10 @@ from grpc.aio import EOF  # type: ignore[import-untyped]
 from grpc_health.v1 import health, health_pb2  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
 
-from logboom.formats.grpc_entry import DOCUMENT, REAL, batch_decoder, request_decoder
-from logboom.formats.proto_schema import load_schema
 from logboom.model import Source
 from logboom.pipeline.intake import Counters, Limit
-from logboom.servers.grpc_calls import STORED, Calls
+from logboom.receivers.grpc_methods import GrpcServices
+from logboom.servers.grpc_calls import Calls
 from logboom.servers.grpc_gate import Codec, Gate, Places, Refusal, RefusedError
 from logboom.servers.grpc_options import REFLECTION_S_MAX, WATCHES_MAX, WATCHES_PER_ADDRESS_MAX
 
@@ -34,14 +32,11 @@ _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def add_log_services(gate: Gate, calls: Calls) -> None:
-    """Serve what takes entries."""
-    real, document = calls.single(request_decoder(REAL)), calls.single(request_decoder(DOCUMENT))
-    gate.add("/logservice.LogService/LogMessage", real, single=True)
-    gate.add("/logservice.LogBridge/LogMessage", real, single=True)
-    gate.add("/LogService/LogMessage", document, single=True)
-    gate.add("/logservice.LogService/LogStream", calls.stream(request_decoder(REAL), lambda _: STORED))
-    gate.add("/logservice.LogService/LogBatches", calls.stream(batch_decoder(), _batch_response))
+def add_methods(gate: Gate, calls: Calls, services: GrpcServices) -> None:
+    """Serve the methods that take entries."""
+    for method in services.methods:
+        handle = calls.stream(method) if method.streams else calls.single(method)
+        gate.add(method.path, handle, single=not method.streams)
 
 
 class Asides:
@@ -50,13 +45,17 @@ class Asides:
     Args:
         gate: where they are served.
         counters: of the listener.
+        services: those that take entries.
     """
 
-    def __init__(self, gate: Gate, counters: Counters) -> None:
+    def __init__(self, gate: Gate, counters: Counters, services: GrpcServices) -> None:
+        self._names = services.names
         self._gate = gate
         self._counters = counters
         self._health = health.aio.HealthServicer()
-        self._reflection = reflection.aio.ReflectionServicer(_reflected(), pool=_described())
+        self._reflection = reflection.aio.ReflectionServicer(
+            [*services.names, health.SERVICE_NAME, reflection.SERVICE_NAME], pool=_described(services)
+        )
         check, watch = (f"/{health.SERVICE_NAME}/{method}" for method in ("Check", "Watch"))
         reflect = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
         places = Places(WATCHES_MAX, WATCHES_PER_ADDRESS_MAX)
@@ -66,7 +65,7 @@ class Asides:
 
     async def tell(self, *, serving: bool) -> None:
         """Take over whether the server stores."""
-        for service in ("", *_services()):
+        for service in ("", *self._names):
             await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
     async def stop(self) -> None:
@@ -94,26 +93,11 @@ async def _requests(context: Any) -> AsyncIterator[Any]:
         yield request
 
 
-@lru_cache(maxsize=1024)
-def _batch_response(stored: int) -> bytes:
-    message = load_schema(REAL).messages["LogBatchResponse"](stored=stored)
-    serialized: bytes = message.SerializeToString()
-    return serialized
-
-
-def _services() -> list[str]:
-    return [service for name in (REAL, DOCUMENT) for service in load_schema(name).services]
-
-
-def _reflected() -> list[str]:
-    return [*_services(), health.SERVICE_NAME, reflection.SERVICE_NAME]
-
-
-def _described() -> DescriptorPool:
-    """What reflection tells about, both layouts at once: their packages keep them apart."""
+def _described(services: GrpcServices) -> DescriptorPool:
+    """Return the description of all services; layouts with the same names differ in their packages."""
     pool = DescriptorPool()
-    for name in (REAL, DOCUMENT):
-        pool.AddSerializedFile(load_schema(name).file.SerializeToString())
+    for schema in services.schemas:
+        pool.AddSerializedFile(schema)
     for module in (health_pb2, reflection_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     return pool

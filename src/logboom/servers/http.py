@@ -6,7 +6,7 @@ that started before are serving already.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,10 +15,11 @@ from logboom.model import Report
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.unread import Unread
+from logboom.receivers.http import HttpSettings
+from logboom.receivers.http_push import HttpRoute
 from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
-from logboom.settings import ListenerSettings
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -53,9 +54,13 @@ class HttpListener:
 
     Args:
         context: its settings, and the parts of the app that it works with.
+        make: returns the receiver's routes.
     """
 
-    def __init__(self, context: ListenerContext) -> None:
+    def __init__(
+        self, context: ListenerContext[HttpSettings], make: Callable[[HttpSettings], Sequence[HttpRoute]]
+    ) -> None:
+        self._make = make
         self.name = context.name
         self.intake = context.intake
         self._sockets = Sockets(context)
@@ -231,7 +236,7 @@ class HttpListener:
         self._slow.flush()
         self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
-    def configure(self, settings: ListenerSettings) -> None:
+    def configure(self, settings: HttpSettings) -> None:
         """Take over limits; lengths count for new connections."""
         self._settings = settings
         self._sockets.configure(settings)

@@ -2,26 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from logboom.journal.journal import Journal
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
-from logboom.settings import ListenerSettings
+from logboom.settings import ReceiverSettings
 
 if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
     from logboom.web.operations import Operations
 
 
+S_co = TypeVar("S_co", bound=ReceiverSettings, covariant=True)
+
+
 @dataclass(frozen=True)
-class ListenerContext:
-    """What a listener gets from the app."""
+class ListenerContext(Generic[S_co]):
+    """Parts of the app that a listener works with."""
 
     name: str
     """Its name in the configuration."""
-    settings: ListenerSettings
+    settings: S_co
     intake: Intake
     """Where its batches go."""
     journal: Journal
@@ -57,7 +60,7 @@ class Listener(Protocol):
     async def drain(self, deadline_s: float) -> None:
         """Answer what was received, for `deadline_s` at most, then close everything."""
 
-    def configure(self, settings: ListenerSettings) -> None:
+    def configure(self, settings: Any) -> None:
         """Take over the settings that can change while running."""
 
     def journal_advanced(self) -> None:

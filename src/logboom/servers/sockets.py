@@ -29,7 +29,7 @@ class Sockets:
         context: of the listener.
     """
 
-    def __init__(self, context: ListenerContext) -> None:
+    def __init__(self, context: ListenerContext[ListenerSettings]) -> None:
         settings = context.settings
         self.door = Door(settings.allow, settings.deny, settings.connections_per_address_max)
         self.ports: list[int] = []

@@ -6,18 +6,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from logboom.framing.tokenline import TokenLine
 from logboom.model import Source, WireProtocol
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
 from logboom.pipeline.unread import Unread
-from logboom.protocols.tokenline import TokenLine
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
 from logboom.servers.tls_link import client_name
-from logboom.settings import ListenerSettings
+from logboom.settings import TcpSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
 """The shared receive buffer. Larger ones fall out of the processor's cache and gain nothing."""
@@ -58,7 +58,7 @@ class TcpListener:
     """
 
     def __init__(
-        self, context: ListenerContext, make_protocol: Callable[[ListenerSettings], WireProtocol]
+        self, context: ListenerContext[TcpSettings], make_protocol: Callable[[TcpSettings], WireProtocol]
     ) -> None:
         self.name = context.name
         self.intake = context.intake
@@ -87,7 +87,7 @@ class TcpListener:
         self._generation = 0
         self._door_changed = False
 
-    def configure(self, settings: ListenerSettings) -> None:
+    def configure(self, settings: TcpSettings) -> None:
         """Take over limits and idle times; lengths count for new connections."""
         self._settings = settings
         self._sockets.configure(settings)

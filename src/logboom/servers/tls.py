@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from logboom.errors import ConfigError
 from logboom.extras import require
 from logboom.model import Report
+from logboom.receivers.base import Transport
+from logboom.receivers.registry import transport_of
 from logboom.settings import ListenerSettings
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -19,8 +21,6 @@ CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 EXPIRES_SOON: Final = timedelta(days=14)
 """Warned about from here on: time enough to get a new one, late enough for certificates that live for 90 days."""
-
-GRPC: Final = "grpc"
 
 _MISMATCH: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
 
@@ -100,7 +100,7 @@ def read_certificates(name: str, settings: ListenerSettings) -> Certificates:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    if settings.protocol == GRPC:
+    if transport_of(settings) is Transport.GRPC:
         context.set_alpn_protocols(["h2"])  # gRPC's clients insist on it
     expires_at, serial = _read_leaf(name, settings.tls_cert, chain)
     _load_chain(context, name, settings)

@@ -11,9 +11,10 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Batch
 from logboom.pipeline.intake import Limit
-from logboom.protocols.jsonlines import JsonLines
+from logboom.receivers.http_push import BodyError
 from logboom.web.arrays import ArrayError, Run, runs_of
 from logboom.web.messages import one_line
 
@@ -53,15 +54,6 @@ _OTHER_TYPES: Final = frozenset(
 
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-
-class BodyError(Exception):
-    """The body can't be taken (any further), perhaps for a limit of ours."""
-
-    def __init__(self, status: int, text: str, limit: Limit | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.limit = limit
 
 
 class Unpacker(Protocol):

@@ -10,12 +10,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
+from logboom.framing.jsonlines import JsonLines
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
-from logboom.protocols.jsonlines import JsonLines
 from logboom.query.search import Page, Search
-from logboom.web.bodies import BodyError, EntryLines, Unpacking, check_bad
+from logboom.receivers.http_push import BodyError
+from logboom.web.bodies import EntryLines, Unpacking, check_bad
 from logboom.web.query import PageQuery, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import HELD_BYTES_MAX, SITE, Site
@@ -59,8 +60,8 @@ async def post(request: web.Request) -> web.Response:
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
-        if error.limit is not None:
-            site.intake.counters.limit_reached(error.limit)
+        if error.limit:
+            site.intake.counters.limit_reached(Limit(error.limit))
         return _refusal(error, await upload.finish())
     account = await upload.finish()
     if not account.total:

@@ -16,7 +16,7 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.pipeline.unread import UNREAD_FREE_BYTES, Unread
-from logboom.settings import ListenerSettings
+from logboom.receivers.http import HttpSettings
 from logboom.web.hub import Hub
 
 Result = TypeVar("Result")
@@ -70,7 +70,7 @@ class Site:
         self,
         *,
         name: str,
-        settings: ListenerSettings,
+        settings: HttpSettings,
         intake: Intake,
         journal: Journal,
         turns: Turns,

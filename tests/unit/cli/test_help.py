@@ -55,7 +55,8 @@ def test_no_line_is_wider_than_the_terminal(path: tuple[str, ...]) -> None:
 def test_no_word_is_cut(path: tuple[str, ...]) -> None:
     shown = words_of(help_text(*path))
     command = command_of(path)
-    texts = [command.callback.__doc__ or "", command.epilog or ""] if path else []
+    texts = [command.epilog or ""] if path else []
+    texts += [command.callback.__doc__ or ""] if path and command.callback else []
     texts += [one.help.partition(" [default")[0] for one in command.params if getattr(one, "help", None)]
     texts += [name for one in command.params for name in one.opts if name.startswith("-")]
     texts += [

@@ -173,7 +173,7 @@ def test_the_schemas_have_the_layout_that_is_on_the_wire() -> None:
 
 def test_pycapnp_is_loaded_by_the_first_message_only() -> None:
     program = (
-        "import sys; import logboom.app, logboom.protocols.registry, logboom.clients.wire.dialect_registry;"
+        "import sys; import logboom.app, logboom.receivers.capnp, logboom.clients.wire.dialect_registry;"
         "print('capnp.lib.capnp' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

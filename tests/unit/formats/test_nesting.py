@@ -6,9 +6,9 @@ import pytest
 
 from logboom.formats.nesting import NESTING_MAX, is_too_deep
 from logboom.model import Verdict
-from logboom.protocols.collector import CollectorProtocol
-from logboom.protocols.device import DeviceProtocol
-from logboom.protocols.gateway import GatewayProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
+from logboom.receivers.device.protocol import DeviceProtocol
+from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.testing.protocol_kit import run_protocol
 from logboom.web.messages import judge
 

@@ -8,7 +8,7 @@ import pytest
 
 from logboom.formats.records import field_of, irradiance_of, number_of, numeric_fields, reading_of, sender
 from logboom.model import Verdict
-from logboom.protocols.gateway import judge
+from logboom.receivers.gateway.protocol import judge
 
 READING = {"id": "e46", "temp": "24.1", "rh": 50, "lux": 254}
 

@@ -20,7 +20,7 @@ from logboom.journal.segments import (
     suffix,
 )
 from logboom.journal.sums import Origin, sum_of, write_sums
-from logboom.protocols.device import DeviceProtocol
+from logboom.receivers.device.protocol import DeviceProtocol
 from logboom.testing.crash_kit import Driver
 
 Open = Callable[..., Driver]

@@ -7,7 +7,7 @@ from logboom.journal.journal import AckLevel
 from logboom.model import REASONS_MAX, Batch, Receipt, Source, Verdict
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
-from logboom.protocols.collector import CollectorProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
 
 ACCEPTED, FILTERED, LIMITED, NOT_JSON = (
     Verdict.ACCEPTED,

@@ -5,17 +5,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from logboom.model import Batch, Receipt
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.intake import Counters, Intake, IntakeLimits
 from logboom.pipeline.turns import Turns
-from logboom.protocols.registry import PROTOCOLS
+from logboom.receivers.registry import endpoint_of, receiver
 from logboom.servers.connection import Connection
 from logboom.servers.listener import ListenerContext
 from logboom.servers.tcp import TcpListener
-from logboom.settings import ListenerSettings
+from logboom.settings import TcpSettings
+
+
+def settings_of(protocol: str, **settings: Any) -> Any:
+    """The settings of a listener on any free port."""
+    return msgspec.convert({"protocol": protocol, "port": 0, **settings}, receiver(protocol).settings)
 
 
 class FakeLoop:
@@ -121,7 +127,7 @@ class FakeIntake(Intake):
 class Bench:
     """A listener with its fakes."""
 
-    def __init__(self, settings: ListenerSettings, *, at_once: bool = False, files_max: int = 1000) -> None:
+    def __init__(self, settings: TcpSettings, *, at_once: bool = False, files_max: int = 1000) -> None:
         self.loop = FakeLoop()
         self.intake = FakeIntake(at_once=at_once)
         self.reports: list[tuple[str, str]] = []
@@ -138,7 +144,7 @@ class Bench:
             tokens=None,
             operations=None,  # type: ignore[arg-type]
         )
-        self.listener = TcpListener(context, PROTOCOLS[settings.protocol])
+        self.listener = TcpListener(context, endpoint_of(settings).make)
         self.listener.loop = self.loop  # type: ignore[assignment]
 
     def connect(self, peer: str = "10.0.0.1") -> tuple[Connection, FakeTransport]:
@@ -178,7 +184,7 @@ def make_bench() -> Callable[..., Bench]:
         protocol: str = "device", *, at_once: bool = False, files_max: int = 1000, **settings: Any
     ) -> Bench:
         return Bench(
-            ListenerSettings(protocol=protocol, port=0, **settings),
+            settings_of(protocol, **settings),
             at_once=at_once,
             files_max=files_max,
         )

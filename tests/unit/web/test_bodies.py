@@ -8,10 +8,11 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Verdict
-from logboom.protocols.jsonlines import JsonLines
+from logboom.receivers.http_push import BodyError
 from logboom.web import bodies, entries
-from logboom.web.bodies import BodyError, EntryLines, Unpacking
+from logboom.web.bodies import EntryLines, Unpacking
 
 LIMIT = 1000
 DECODER = entries._ENTRY

@@ -8,7 +8,7 @@ from typing import Final
 
 from logboom.clients.delivery.encodings import Transcoder, as_utf8
 from logboom.clients.delivery.report import Report
-from logboom.protocols.framing import LineFramer, TooLong
+from logboom.framing.lines import LineFramer, TooLong
 
 READ_BYTES: Final = 256 << 10
 """Bytes of one read: some thousand lines, so that a thread for each read costs nothing."""

@@ -18,7 +18,7 @@ from logboom.clients.delivery.spool import Spool
 from logboom.clients.delivery.spool_frames import Kind
 from logboom.clients.run.child import PIPES_BYTES_MAX, Child
 from logboom.clients.wire.dialect import ConnectFailedError, Say, now_us
-from logboom.protocols.framing import LineFramer, TooLong
+from logboom.framing.lines import LineFramer, TooLong
 
 _FIELDS: Final = {1: b"", 2: b'{"stream":"stderr"}'}
 ROOM_S: Final = 0.1

@@ -14,7 +14,7 @@ from logboom.clients.wire.dialect import ConnectFailedError
 from logboom.clients.wire.tls_trust import SECURE_SCHEMES, Trust
 from logboom.errors import ConfigError
 from logboom.formats.redaction import HIDDEN, redacted_url
-from logboom.protocols.tokenline import LINE_BYTES_MAX, WORD
+from logboom.framing.tokenline import LINE_BYTES_MAX, WORD
 
 TOKEN_CHARS_MAX: Final = LINE_BYTES_MAX - len(WORD)
 """What fits into the line that opens a TCP connection; Logboom's own have 46."""

@@ -13,8 +13,8 @@ from logboom.clients.simulate.simulated_device import BOOT, SimulatedDevice
 from logboom.clients.simulate.simulated_sensor import readings
 from logboom.clients.simulate.simulation import SEEDED_START, Load, Pace
 from logboom.model import Verdict
-from logboom.protocols.collector import CollectorProtocol
-from logboom.protocols.device import DeviceProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
+from logboom.receivers.device.protocol import DeviceProtocol
 
 SYSTEM = ["heap_free", "heap_used", "uptime_ms", "free_psram", "task_count", "spiffs_free", "spiffs_used"]
 

@@ -10,7 +10,7 @@ import pytest
 from logboom.clients.wire.capnp_dialect import CapnpDialect
 from logboom.clients.wire.dialect_registry import choose
 from logboom.formats.capnp_entry import TEXTS
-from logboom.protocols.capnp import CapnpProtocol
+from logboom.receivers.capnp.protocol import CapnpProtocol
 
 
 def sent(line: bytes) -> dict[str, str]:

@@ -11,8 +11,9 @@ from logboom.clients.wire.dialect_registry import DIALECTS
 from logboom.clients.wire.gateway_dialect import GatewayDialect
 from logboom.clients.wire.websocket_dialect import WebSocketDialect
 from logboom.formats.proto_schema import load_schema
-from logboom.protocols import collector, device
-from logboom.protocols.capnp import CapnpProtocol
+from logboom.receivers.capnp.protocol import CapnpProtocol
+from logboom.receivers.collector import protocol as collector
+from logboom.receivers.device import protocol as device
 
 JSON_DIALECTS = ["device", "collector", "gateway"]
 OBJECT = b'{"boot_seq": 1,  "uptime_ms":2,"x":"\xc3\xa4"}'

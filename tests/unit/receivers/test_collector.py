@@ -6,7 +6,7 @@ import math
 import pytest
 
 from logboom.model import Receipt, Verdict
-from logboom.protocols.collector import CollectorProtocol
+from logboom.receivers.collector.protocol import CollectorProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
 LIMIT = 200

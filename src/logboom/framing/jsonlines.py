@@ -4,8 +4,8 @@ from collections import deque
 from typing import Final
 
 from logboom.formats import ndjson
+from logboom.framing.lines import LineFramer, TooLong
 from logboom.model import Batch, Verdict
-from logboom.protocols.framing import LineFramer, TooLong
 
 PIECE_BYTES: Final = 16 << 10
 """A chunk that is not all good is judged in pieces of about this size, a batch each: one bad line then

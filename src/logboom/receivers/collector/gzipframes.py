@@ -7,8 +7,8 @@ sender time and the server nothing.
 import zlib
 from typing import Final
 
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Batch, Verdict
-from logboom.protocols.jsonlines import JsonLines
 
 _HEADER_BYTES: Final = 4
 _MAGIC: Final = b"\x1f\x8b"

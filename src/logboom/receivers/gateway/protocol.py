@@ -9,8 +9,8 @@ import msgspec
 
 from logboom.formats import ndjson
 from logboom.formats.records import reading_of
+from logboom.framing.objects import ObjectScanner, Refusal
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt
-from logboom.protocols.objects import ObjectScanner, Refusal
 
 
 class _Reading(msgspec.Struct, gc=False):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from logboom.protocols.framing import CHUNK_BYTES_MAX, LineFramer, TooLong
+from logboom.framing.lines import CHUNK_BYTES_MAX, LineFramer, TooLong
 
 LIMIT = 10
 

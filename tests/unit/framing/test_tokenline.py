@@ -2,16 +2,15 @@
 
 import pytest
 
-from logboom.protocols.registry import PROTOCOLS
-from logboom.protocols.tokenline import LINE_BYTES_MAX, TokenLine
-from logboom.settings import ListenerSettings
+from logboom.framing.tokenline import LINE_BYTES_MAX, TokenLine
+from logboom.receivers.device.protocol import DeviceProtocol
 from logboom.testing.protocol_kit import check_protocol, run_protocol
 
 LINE = b'{"boot_seq":3,"uptime_ms":1,"msg":"x"}\n'
 
 
 def make() -> TokenLine:
-    inner = PROTOCOLS["device"](ListenerSettings(protocol="device", port=0))
+    inner = DeviceProtocol()
     return TokenLine(inner, lambda token: None if token == "good" else "a wrong token")
 
 

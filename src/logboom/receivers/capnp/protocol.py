@@ -7,9 +7,9 @@ from typing import Final
 
 from logboom.formats.capnp_entry import decode
 from logboom.formats.capnp_hello import HELLO_START, BadHelloError, identity
+from logboom.framing.frames import HEADER_BYTES, LengthFramer
 from logboom.model import Acker, Batch, Verdict
-from logboom.protocols.frames import HEADER_BYTES, LengthFramer
-from logboom.protocols.gateway import no_reply
+from logboom.receivers.gateway.protocol import no_reply
 
 HEARTBEAT: Final = bytes(HEADER_BYTES)
 """A frame without a payload."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.protocols.device import ACK, DeviceProtocol
+from logboom.receivers.device.protocol import ACK, DeviceProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
 LIMIT = 120

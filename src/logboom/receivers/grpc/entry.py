@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -11,6 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[impor
 
 from logboom.formats.levels import WIRE_NAMES
 from logboom.formats.proto_schema import load_schema
+from logboom.receivers.grpc_methods import Decode, Decoded
 
 REAL: Final = "logservice.proto"
 """The layout of deployed clients."""
@@ -35,23 +36,6 @@ _MIXED_UP: Final = {
     REAL: "this is the layout without package: call /LogService/LogMessage, or use logservice.proto",
     DOCUMENT: "this is the layout of package logservice: call /logservice.LogService/LogMessage",
 }
-
-
-class Decoded(NamedTuple):
-    """What a run of messages holds, up to the first entry that can't be taken."""
-
-    entries: bytes
-    """JSON objects, joined by newlines, none after the last."""
-    levels: list[object]
-    """The level's name of each entry."""
-    counts: list[int]
-    """How many entries each message holds. One with trouble is not among them, though entries before it are."""
-    trouble: str | None
-    """What is wrong with the entry after the last; None: nothing is."""
-
-
-Decode = Callable[[Iterable[bytes]], Decoded]
-"""Reads messages. Nothing that they hold raises."""
 
 
 @cache

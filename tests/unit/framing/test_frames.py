@@ -2,7 +2,7 @@
 
 import pytest
 
-from logboom.protocols.frames import CHUNK_BYTES_MAX, LengthFramer
+from logboom.framing.frames import CHUNK_BYTES_MAX, LengthFramer
 from logboom.testing.protocol_kit import cut
 
 LIMIT = 1000

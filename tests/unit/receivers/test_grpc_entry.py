@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.formats.grpc_entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
 from logboom.formats.levels import WIRE_LEVELS
 from logboom.formats.proto_schema import load_schema
+from logboom.receivers.grpc.entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 

@@ -10,7 +10,7 @@ import pytest
 
 from logboom.formats.capnp_entry import PICKLE
 from logboom.model import Receipt, Verdict
-from logboom.protocols.capnp import ENTRIES_GROWTH_MAX, HEARTBEAT, HEARTBEAT_POLLS, CapnpProtocol
+from logboom.receivers.capnp.protocol import ENTRIES_GROWTH_MAX, HEARTBEAT, HEARTBEAT_POLLS, CapnpProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
 CLIENT = capnp.SchemaParser().load(str(Path(__file__).parents[2] / "schemas" / "logger_client.capnp"))

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from logboom.framing.objects import CHUNK_BYTES_MAX
 from logboom.model import REASONS_MAX, Receipt, Verdict
-from logboom.protocols.gateway import GatewayProtocol
-from logboom.protocols.objects import CHUNK_BYTES_MAX
+from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
 LIMIT = 200

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.protocols.gzipframes import GzipFrames, looks_framed
-from logboom.protocols.jsonlines import JsonLines
+from logboom.receivers.collector.gzipframes import GzipFrames, looks_framed
 
 REPLIES: Final = {
     Verdict.ACCEPTED: b'{"status":"ok","message":"received"}\n',

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from logboom.formats import ndjson
+from logboom.framing.jsonlines import JsonLines
 from logboom.model import Acker, Batch, Receipt, Verdict
-from logboom.protocols.jsonlines import JsonLines
 
 ACK: Final = b'{"ack":1}\n'
 

@@ -6,8 +6,8 @@ import zlib
 import pytest
 
 from logboom.model import Verdict
-from logboom.protocols.collector import CollectorProtocol
-from logboom.protocols.gzipframes import SLICE_BYTES, UNPACKED_BYTES_MAX
+from logboom.receivers.collector.gzipframes import SLICE_BYTES, UNPACKED_BYTES_MAX
+from logboom.receivers.collector.protocol import CollectorProtocol
 from logboom.testing.protocol_kit import Outcome, check_protocol, run_protocol
 
 FRAME_LIMIT = 4000

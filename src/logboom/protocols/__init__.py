@@ -1,1 +1,0 @@
-"""The wire protocols, sans-IO: bytes in, batches and replies out; `registry` lists them."""

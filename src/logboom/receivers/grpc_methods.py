@@ -1,0 +1,43 @@
+"""Contract of receivers over gRPC: methods whose messages hold entries. Pure: `servers.grpc` does the rest."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+
+class Decoded(NamedTuple):
+    """Entries of a run of messages, up to the first entry that cannot be taken."""
+
+    entries: bytes
+    """JSON objects, joined by newlines, none after the last."""
+    levels: list[object]
+    """Level of each entry."""
+    counts: list[int]
+    """Entries per message. A message with trouble is not among them, though entries before the trouble are."""
+    trouble: str | None
+    """Fault of the entry after the last; None: there is none."""
+
+
+Decode = Callable[[Iterable[bytes]], Decoded]
+"""Reads messages. Nothing that they hold makes it raise."""
+
+
+class GrpcMethod(NamedTuple):
+    """One method that takes entries."""
+
+    path: str
+    """Such as `/logservice.LogService/LogMessage`."""
+    decode: Decode
+    respond: Callable[[int], bytes]
+    """Returns the response to a message of which so many entries are stored."""
+    streams: bool = False
+    """The client sends a stream of messages, each with its response; else one message."""
+
+
+class GrpcServices(NamedTuple):
+    """The methods of one receiver, and their description."""
+
+    methods: Sequence[GrpcMethod]
+    names: Sequence[str]
+    """Full names of the services, for health and reflection."""
+    schemas: Sequence[bytes]
+    """Serialized `FileDescriptorProto` of each file, for reflection."""
