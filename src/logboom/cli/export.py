@@ -34,7 +34,7 @@ _Format = Annotated[
     ExportFormat,
     typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte."),
 ]
-_Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="TEXT", help=options.GREP)]
+_Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="QUERY", help=options.GREP)]
 _Columns = Annotated[
     str | None,
     typer.Option(
@@ -54,6 +54,7 @@ _Output = Annotated[
 
 @grouped
 def export(
+    asked: options.Query = None,
     *,
     from_: From = None,
     to: To = None,
@@ -92,7 +93,7 @@ def export(
         "level": level,
         "source": source,
         "listener": listener,
-        "q": text,
+        "q": options.query_of(asked, text),
     }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
