@@ -21,17 +21,17 @@ from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
+from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
 from logboom.ops.monitor import TICK_S, Monitor
-from logboom.ops.notify import ServiceNotifier
-from logboom.ops.operations import Operations
 from logboom.ops.oplog import OperationalLog
+from logboom.ops.server_operations import ServerOperations
+from logboom.ops.source_book import SourceBook
 from logboom.ops.source_reader import SourceReader
-from logboom.ops.sources import SourceBook
 from logboom.ops.supervisor import Service, Supervised, supervise
+from logboom.ops.systemd import ServiceNotifier
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.thread_service import OutputService
@@ -111,7 +111,7 @@ class App:
                 Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
             )
             self._watch_over()
-            self._operations = Operations(self.monitor, self.sources, self.alerts)
+            self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
             self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
             await self._start_outputs()
             await self._start_listeners()

@@ -51,6 +51,10 @@ class Source(NamedTuple):
     """Where the peer's own name stands for its address: the address, for limits. Anybody may take any name."""
 
 
+IMPORTED = "import"
+"""Stands for the listener of entries from log files of the past: they are no sign of life of their senders."""
+
+
 NOWHERE = Source("", "")
 """The source of a batch until its server has set it."""
 
@@ -112,8 +116,8 @@ class Batch:
         """When its receipt came, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
         self.retry_after_s = 0.0
-        self.keys: list[bytes] | None = None
-        """One key per entry, each a JSON string; None where the protocol has no keys."""
+        self.keys: list[bytes] | bytes | None = None
+        """One key per entry, or one for all of them, as JSON strings; None where the protocol has no keys."""
         self.digests: list[bytes] = []
         """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`)."""
         self.duplicates: list[bytes] = []
@@ -140,8 +144,9 @@ class Batch:
         self.entries = b"\n".join([entries[i] for i in kept])
         if self.levels is not None:
             self.levels = [self.levels[i] for i in kept]
-        if self.keys is not None:
+        if isinstance(self.keys, list):
             self.keys = [self.keys[i] for i in kept]
+        if self.digests:
             self.digests = [self.digests[i] for i in kept]
         self.verdicts = bytes(verdicts)
 

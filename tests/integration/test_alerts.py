@@ -118,13 +118,13 @@ def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> 
         assert (await server.get("/api/sources?limit=1"))["sources"][0]["state"] == "silent"
         await server.send(device="pump", msg="back")
         message = await asyncio.to_thread(hook.next)
-        assert message["title"] == "✅ boom: pump (device) speaks again"
+        assert message["title"] == "✅ boom: pump (device) sends again"
         alerts.append(await server.get("/api/alerts"))
 
     log = run(server, scenario)
     assert hook.rest() == []
     assert "⚠️ alert: pump (device) is silent for" in log
-    assert "💬 alert: pump (device) speaks again" in log
+    assert "💬 alert: pump (device) sends again" in log
     for document, state in zip(alerts, ("firing", "resolved"), strict=True):
         [alert] = document["alerts"]
         assert alert["rule"] == "source_silent"
@@ -187,7 +187,7 @@ def test_a_restart_does_not_send_a_firing_alert_again(tmp_path: Path, hook: Webh
         await checked.wait()
         assert [one["state"] for one in (await second.get("/api/alerts"))["alerts"]] == ["firing"]
         await second.send(device="pump")
-        assert (await asyncio.to_thread(hook.next))["title"] == "✅ boom: pump (device) speaks again"
+        assert (await asyncio.to_thread(hook.next))["title"] == "✅ boom: pump (device) sends again"
 
     run(second, come_back)
     assert hook.rest() == []
@@ -200,7 +200,7 @@ def test_what_a_target_did_not_take_is_told_after_a_restart(tmp_path: Path, hook
 
     async def break_down() -> None:
         await first.send(device="pump", level="ERROR", msg="broken")
-        await first.until_told("did not take")
+        await first.until_told("did not accept")
         [target] = (await first.get("/api/alerts"))["notify"]
         assert target["waiting"] == 1
         assert "503" in target["trouble"]
@@ -246,7 +246,7 @@ def test_a_source_is_forgotten_and_its_alert_ends_without_a_word(tmp_path: Path,
 
     log = run(server, scenario)
     assert hook.rest() == []
-    assert "speaks again" not in log
+    assert "sends again" not in log
 
 
 def test_a_parameter_that_nobody_knows_is_refused(tmp_path: Path) -> None:

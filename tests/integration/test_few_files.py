@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from logboom.ops.health_asking import ask
+from logboom.ops.health_client import ask
 from logboom.pipeline import open_files
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_thread import AppThread

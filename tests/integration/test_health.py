@@ -425,7 +425,7 @@ def test_where_there_can_be_no_socket_the_server_runs_and_says_so(tmp_path: Path
     (tmp_path / "health.sock").mkdir()
     with AppThread(tmp_path) as app:
         assert app.port("device")
-    assert "⚠️ logboom health can't ask by" in app.log.getvalue()
+    assert "⚠️ logboom health can't use" in app.log.getvalue()
 
 
 def test_the_command_tells_containers_by_its_exit_code(tmp_path: Path) -> None:

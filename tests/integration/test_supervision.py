@@ -163,7 +163,7 @@ def test_a_listener_that_dies_is_told_and_started_again(tmp_path: Path, name: st
     server = run_server(Server(tmp_path), scenario)
     log = server.log.getvalue()
     assert f"💥 listener {name} died: {name} stopped accepting" in log
-    assert f"🔄 listener {name} starts again in 0.05 s" in log
+    assert f"🔄 listener {name} restarts in 0.05 s" in log
     stored = server.entries(journal_lines(tmp_path))
     assert stored == Counter(server.acknowledged)
     assert server.entries(server.file.read_bytes().splitlines()) == stored
@@ -239,7 +239,7 @@ def test_an_output_that_dies_is_told_started_again_and_leaves_nothing_out(tmp_pa
     server = run_server(Server(tmp_path), scenario)
     log = server.log.getvalue()
     assert "💥 output file died: ZeroDivisionError: a fault of ours" in log
-    assert "🔄 output file starts again in 0.05 s" in log
+    assert "🔄 output file restarts in 0.05 s" in log
     assert len(server.acknowledged) == 4
     lines = server.file.read_bytes().splitlines()
     assert server.entries(lines) == server.entries(journal_lines(tmp_path)) == Counter(server.acknowledged)
@@ -267,4 +267,4 @@ def test_what_watches_over_the_server_is_watched_over_too(tmp_path: Path) -> Non
 
     log = run_server(Server(tmp_path), scenario).log.getvalue()
     assert "💥 task sources died: ZeroDivisionError: a fault of ours" in log
-    assert "🔄 task sources starts again in 0.05 s" in log
+    assert "🔄 task sources restarts in 0.05 s" in log

@@ -23,7 +23,7 @@ OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
-    "journal/sealer.py": {"_told"},  # numbers of damaged segments: files of the data directory
+    "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "query/series_reader.py": {
         "earliest",
         "intervals",
@@ -32,7 +32,7 @@ OWN_NAMES = {
     },  # `StepCache` counts a part's length
     "ops/alerts/rules.py": {"_restarts", "_seen"},  # names of listeners and outputs
     "ops/oplog.py": {"_paid_until"},  # kinds of lines
-    "ops/sources.py": {"_deaf_until"},  # names of listeners
+    "ops/source_book.py": {"_deaf_until"},  # names of listeners
     "outputs/redis_layout.py": {"_last_seen"},  # of one transaction, whose records are counted
     "pipeline/deduplicator.py": {"_counts"},  # entries of one request, which are counted
     "servers/grpc_gate.py": {"_methods", "_open"},  # what the server serves

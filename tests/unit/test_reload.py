@@ -13,7 +13,7 @@ import pytest
 
 from logboom.app import App
 from logboom.config import differences, merge, parse, set_path
-from logboom.ops.alerts.settings import AlertsSettings, RulesSettings
+from logboom.ops.alerts.alert_settings import AlertsSettings, RulesSettings
 from logboom.ops.oplog import OperationalLog
 from logboom.outputs.registry import OUTPUTS
 from logboom.receivers.registry import receiver

@@ -112,16 +112,16 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     Exit codes: 0 all accepted it, 1 one did not, or there is none, 2 wrong usage.
     """
     from logboom.config import load
+    from logboom.ops.alerts.alert_settings import alerts_settings
     from logboom.ops.alerts.names import target_names
     from logboom.ops.alerts.service import label_of
-    from logboom.ops.alerts.settings import alerts_settings
 
     settings = load(profile=profile, file=options.settings_file(config, options.warn))
     alerts = alerts_settings(settings.alerts)
     if not alerts.notify:
         say("❌ no target is configured: set alerts.notify, for example to ['json://127.0.0.1:8000/hook']")
         raise typer.Exit(1)
-    from logboom.ops.alerts.messages import trial_message
+    from logboom.ops.alerts.notification import trial_message
     from logboom.ops.alerts.targets import send
 
     message = trial_message(label_of(alerts, settings.name))

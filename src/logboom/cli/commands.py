@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "serve": CommandPlace("serve", "serve"),
     "send": CommandPlace("send", "send"),
     "run": CommandPlace("run", "run", takes_options=False),
+    "import": CommandPlace("import_files", "import_files"),
     "tail": CommandPlace("tail", "tail"),
     "logs": CommandPlace("logs", "logs"),
     "export": CommandPlace("export", "export"),

@@ -13,7 +13,8 @@ app = typer.Typer(help="Look at the configuration without starting anything.", n
 def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
     from pathlib import Path
 
-    from logboom.ops.alerts.settings import alerts_settings, check_targets
+    from logboom.ops.alerts.alert_settings import alerts_settings
+    from logboom.ops.alerts.sender import check_targets
     from logboom.outputs.registry import make_outputs
 
     settings = load(profile=profile, file=options.settings_file(config, options.warn))

@@ -43,7 +43,7 @@ def docs(
 def settings_page() -> str:
     """The settings reference as Markdown."""
     from logboom import settings
-    from logboom.ops.alerts import settings as alerts
+    from logboom.ops.alerts import alert_settings as alerts
     from logboom.outputs.registry import OUTPUTS
 
     head = (

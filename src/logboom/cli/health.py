@@ -68,7 +68,7 @@ def health(
 
 def _ask_directly(config: options.ConfigFile, data_dir: str | None) -> dict[str, Any] | None:
     """The document of the server of the data directory; None when there is no such directory and none was named."""
-    from logboom.ops.health_asking import NAME, ask
+    from logboom.ops.health_client import NAME, ask
 
     folder = options.data_dir_of(data_dir, config)
     try:

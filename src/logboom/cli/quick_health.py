@@ -6,7 +6,7 @@ Whatever is not plain here, such as a server that does not answer, is left to th
 import os
 
 from logboom.cli.health_report import TIMEOUT_S, document_of, report
-from logboom.ops.health_asking import ask
+from logboom.ops.health_client import ask
 
 
 def answer(words: list[str]) -> int | None:

@@ -352,9 +352,12 @@ def _render(group: list[_Submission]) -> bytes:
             continue
         source = batch.source
         head, tail = prefix(batch.received_ns), suffix(source.peer, source.listener)
-        if batch.keys is None:
-            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
-        else:
-            pairs = zip(batch.entries.split(b"\n"), batch.keys, strict=True)
+        keys = batch.keys
+        if isinstance(keys, bytes):
+            tail = keyed_suffix(tail, keys)
+        if isinstance(keys, list):
+            pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
             parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
+        else:
+            parts += (head, batch.entries.replace(b"\n", tail + head), tail)
     return b"".join(parts)

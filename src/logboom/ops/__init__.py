@@ -1,1 +1,1 @@
-"""Operations: the operational log, supervision, health, metrics, who sends, alerts; signs to the service manager."""
+"""Operations: operational log, supervision, health, metrics, known sources, alerts, systemd notifications."""

@@ -1,22 +1,22 @@
-"""How many entries of a kind come, now and usually: tells a burst of errors from a source that always sends many."""
+"""Burst detection: compares the number of events in a sliding window with the usual number."""
 
 from collections import deque
 from typing import Final
 
 SLOTS: Final = 6
-"""The window moves on by a sixth of itself: fine enough to notice soon, and seven numbers a source."""
+"""Number of steps per window: fine enough for fast detection, with seven numbers per source."""
 
 USUAL_WEIGHT: Final = 0.05
-"""How much a window counts for what is usual: after a quarter of an hour of minutes, half."""
+"""Weight of a new window in the usual count: with windows of a minute, half after a quarter of an hour."""
 
 
 class Burst:
-    """Counts in a sliding window, and the mean count of such windows before.
+    """Counter over a sliding window, with the mean count of earlier windows.
 
     Args:
         window_s: length of the window, seconds.
-        now: the moment of the first look.
-        usual: the mean count, where it was learned before.
+        now: current time, seconds.
+        usual: the mean count, if it was learned before.
     """
 
     __slots__ = ("_slot_s", "_slots", "_started", "_sum", "_weight")
@@ -25,19 +25,19 @@ class Burst:
         self._slot_s = window_s / SLOTS
         self._slots: deque[list[int]] = deque()  # [number of the slot, count], the newest last
         self._started = self._number(now)
-        self._sum = usual  # of the windows that have passed, the newer the weightier
+        self._sum = usual  # weighted sum of the counts of past windows
         self._weight = 1.0 if usual else 0.0
 
     @property
     def usual(self) -> float:
-        """The mean count of the windows that have passed, the newer the weightier; nought for the first."""
+        """Mean count of past windows, with more weight on newer ones; 0 in the first window."""
         return self._sum / self._weight if self._weight else 0.0
 
     def _number(self, now: float) -> int:
         return int(now // self._slot_s)
 
     def add(self, now: float, count: int) -> None:
-        """So many came."""
+        """Add a number of events."""
         self._turn(now)
         number = self._number(now)
         if self._slots and self._slots[-1][0] >= number:
@@ -46,12 +46,12 @@ class Burst:
             self._slots.append([number, count])
 
     def recent(self, now: float) -> int:
-        """How many came within the window."""
+        """Number of events in the window."""
         self._turn(now)
         return sum(count for _, count in self._slots)
 
     def _turn(self, now: float) -> None:
-        """Let go of what is older than the window, into what is usual."""
+        """Move counts that are older than the window into the usual count."""
         oldest = self._number(now) - SLOTS + 1
         passed = max(0, oldest - self._started)
         if not passed:

@@ -1,6 +1,6 @@
-"""Making certificates for a network of one's own: an authority, a server's, clients'.
+"""Certificates for a private network: a certificate authority, servers and clients.
 
-Elliptic curve P-256 throughout: every TLS library has it, and small devices are quick with it.
+All keys use the elliptic curve P-256: every TLS library supports it, and it is fast on small devices.
 """
 
 import ipaddress
@@ -19,13 +19,13 @@ from logboom.durable import make_folder, replace_file
 from logboom.errors import ConfigError
 
 CA_DAYS: Final = 3650
-"""Devices carry the authority's certificate in their firmware: it must outlive many of the server's."""
+"""Validity of the authority's certificate, which devices have in their firmware: longer than the server's."""
 
 BACKDATED: Final = timedelta(hours=1)
-"""Clocks of small devices are not exact; a certificate must not come from their future."""
+"""Start of the validity before now, since clocks of small devices may be slow."""
 
 ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
-"""Names that every server certificate has, so that it can be tried out on its own machine."""
+"""Names in every server certificate, for tests on the same machine."""
 
 _NAME_CHARS_MAX: Final = 64
 _CA_NAME: Final = "Logboom local CA"
@@ -39,19 +39,19 @@ class Pair(NamedTuple):
 
 
 class PairFiles(NamedTuple):
-    """Where a pair is."""
+    """Paths of a pair."""
 
     certificate: Path
     key: Path
 
 
 def files_of(folder: Path, name: str) -> PairFiles:
-    """The files of a pair."""
+    """Paths of the pair `name`."""
     return PairFiles(folder / f"{name}.pem", folder / f"{name}.key")
 
 
 def make_ca(days: int = CA_DAYS) -> Pair:
-    """An authority that signs servers and clients, but no further authorities."""
+    """Make an authority that signs servers and clients, but no further authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(_CA_NAME)
     builder = (
@@ -64,15 +64,15 @@ def make_ca(days: int = CA_DAYS) -> Pair:
 
 
 def make_server(ca: Pair, hosts: Sequence[str], days: int) -> Pair:
-    """A server's certificate.
+    """Make a server's certificate.
 
     Args:
-        ca: signs it.
-        hosts: names and addresses under which clients know the server.
-        days: how long it is valid.
+        ca: authority that signs it.
+        hosts: names and addresses that clients connect to.
+        days: validity.
 
     Raises:
-        ConfigError: a name can't stand in a certificate.
+        ConfigError: a name is not valid in a certificate.
     """
     names = [*dict.fromkeys([*hosts, *ALWAYS])]
     alternatives = [general for host in names for general in _general_names(host)]
@@ -80,7 +80,7 @@ def make_server(ca: Pair, hosts: Sequence[str], days: int) -> Pair:
 
 
 def make_client(ca: Pair, name: str, days: int) -> Pair:
-    """A client's certificate. Raises `ConfigError` for an empty name, or one that is too long."""
+    """Make a client's certificate. Raises `ConfigError` for an empty name, or one that is too long."""
     if not 0 < len(name) <= _NAME_CHARS_MAX or not name.isprintable() or "/" in name:
         raise ConfigError(
             f"--client {name!r}: expected a name of up to {_NAME_CHARS_MAX} characters, without /"
@@ -89,7 +89,7 @@ def make_client(ca: Pair, name: str, days: int) -> Pair:
 
 
 def read_pair(files: PairFiles) -> Pair:
-    """Read what `write_pair` has written. Raises `ConfigError`."""
+    """Read the files of `write_pair`. Raises `ConfigError`."""
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         key = serialization.load_pem_private_key(files.key.read_bytes(), None)
@@ -166,9 +166,9 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _general_names(host: str) -> list[x509.GeneralName]:
-    """A host as certificates name it. Raises `ConfigError`.
+    """Alternative names for a host. Raises `ConfigError`.
 
-    An IPv4 address also stands as a DNS name: Mbed TLS before 3.5, which many ESP32 firmwares have, compares
+    An IPv4 address is also added as a DNS name: Mbed TLS before 3.5, which many ESP32 firmwares use, compares
     nothing else (Mbed-TLS/mbedtls#5082).
     """
     with suppress(ValueError):

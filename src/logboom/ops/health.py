@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logboom.errors import StorageError
-from logboom.ops.kept import Kept
+from logboom.ops.journal_extent import JournalExtent
 from logboom.ops.monitor import Monitor, Watched
 from logboom.ops.supervisor import Supervised
 from logboom.receivers.base import Transport
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from logboom.outputs.base import DatabaseState
 
 MEMORY_READINGS_MAX: Final = 1000
-"""The original server kept its last thousand readings in memory; here they are the journal's newest ones."""
+"""Most readings in the field `memory`: the original server kept its last thousand in memory."""
 
 PROBE_INTERVAL_S: Final = 1.0
-"""How long the answer of a probe write counts: whoever asks more often must not wear out the disk."""
+"""Validity of the result of a test write, so that frequent requests do not wear out the disk."""
 
 
 class Trouble(NamedTuple):
-    """What is wrong, by weight."""
+    """Current problems by severity."""
 
     errors: list[str]
-    """Entries are refused, or can't come in."""
+    """Problems by which entries are refused or can't arrive."""
     warnings: list[str]
 
     @property
@@ -36,7 +36,7 @@ class Trouble(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One of the checks of `/readyz`."""
+    """A check of `/readyz`."""
 
     name: str
     ok: bool
@@ -44,7 +44,7 @@ class Check(NamedTuple):
 
 
 def trouble_of(monitor: Monitor) -> Trouble:
-    """Everything that is wrong with the server now."""
+    """All current problems of the server."""
     errors, warnings = [], []
     for name, listener in monitor.listeners.items():
         if not listener.alive:
@@ -67,7 +67,7 @@ def trouble_of(monitor: Monitor) -> Trouble:
 
 
 def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
-    """The HTTP status, and the document with the fields of both generations of clients (docs/contracts/health.md)."""
+    """Return the HTTP status, and the document with the fields for both generations of clients."""
     trouble = trouble_of(monitor)
     listeners = tcp_listeners(monitor)
     counters = [one.service.intake.counters for one in listeners]
@@ -78,8 +78,8 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
         (one.last_connection for one in counters if one.last_connection is not None), default=None
     )
     ports = [port for one in listeners for port in one.service.ports[:1]]
-    kept = monitor.kept.look()
-    in_memory = min(kept.entries, MEMORY_READINGS_MAX)
+    extent = monitor.extent.look()
+    in_memory = min(extent.entries, MEMORY_READINGS_MAX)
     document: dict[str, Any] = {
         "status": trouble.status,
         "tcp_server": {
@@ -96,7 +96,7 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
             "messages_parsed": sum(one.stored + one.filtered for one in totals),
             "invalid_messages": sum(sum(one.refused.values()) for one in totals),
         },
-        "database": _database(monitor, kept),
+        "database": _database(monitor, extent),
         "memory_readings_count": in_memory,
         "memory": {"count": in_memory, "max_size": MEMORY_READINGS_MAX},
         "start_time": _naive(monitor.utc(monitor.started)),
@@ -111,9 +111,9 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
 
 
 def idle_too_long_s(monitor: Monitor) -> float | None:
-    """Seconds without TCP activity, once they reach `health.idle_warn_s`.
+    """Seconds without TCP activity if they reach `health.idle_warn_s`, else None.
 
-    None before that, and always on a server whose only way in is HTTP: it has no TCP server that could be idle.
+    Always None for a server with HTTP listeners only, which has no TCP server that could be idle.
     """
     if not _tcp_log_listeners(monitor):
         return None
@@ -122,7 +122,7 @@ def idle_too_long_s(monitor: Monitor) -> float | None:
 
 
 def _tcp_log_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
-    """The listeners of all protocols but HTTP."""
+    """Listeners of all protocols except HTTP."""
     settings = monitor.settings.listeners
     return [one for name, one in monitor.listeners.items() if not _is_http(settings[name])]
 
@@ -133,20 +133,20 @@ def _is_http(settings: ReceiverSettings) -> bool:
 
 
 def tcp_listeners(monitor: Monitor) -> list[Supervised[Watched]]:
-    """Listeners behind `tcp_server`: all that take entries; HTTP only if it is the only one."""
+    """Listeners for the field `tcp_server`: all that take entries; HTTP only without any other."""
     settings = monitor.settings.listeners
     http = [one for name, one in monitor.listeners.items() if settings[name].serves_entries]
     return _tcp_log_listeners(monitor) or http
 
 
 def latest_activity(monitor: Monitor) -> float | None:
-    """The last start, accept or receive of any of them; None before the first start."""
+    """Time of the last start, connection or data of any of them; None before the first start."""
     moments = [_activity(monitor, one) for one in tcp_listeners(monitor)]
     return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _activity(monitor: Monitor, listener: Supervised[Watched]) -> float | None:
-    """Of HTTP, only the start and what was received: whoever asks how it is connects, too."""
+    """Time of a listener's last activity; for HTTP the start or the last data, as probes connect, too."""
     counters = listener.service.intake.counters
     is_http = _is_http(monitor.settings.listeners[listener.service.name])
     if not is_http or counters.last_activity is None:
@@ -154,8 +154,8 @@ def _activity(monitor: Monitor, listener: Supervised[Watched]) -> float | None:
     return monitor.started if counters.last_data is None else counters.last_data
 
 
-def _database(monitor: Monitor, kept: Kept) -> dict[str, Any]:
-    """The first database among the outputs; without one, the journal is the database."""
+def _database(monitor: Monitor, extent: JournalExtent) -> dict[str, Any]:
+    """State of the first database among the outputs; without one, of the journal."""
     for output in monitor.outputs.values():
         runner = output.service.runner
         state = getattr(runner.output, "database_state", None)
@@ -164,13 +164,13 @@ def _database(monitor: Monitor, kept: Kept) -> dict[str, Any]:
             connected = found.connected and runner.failing is None and output.alive
             dates = [datetime.fromisoformat(text) for text in found.date_range or ()]
             return _database_document(connected, found.total_readings, *dates)
-    return _database_document(monitor.journal.trouble is None, kept.entries, kept.first, kept.last)
+    return _database_document(monitor.journal.trouble is None, extent.entries, extent.first, extent.last)
 
 
 def _database_document(
     connected: bool, readings: int | None, first: datetime | None = None, last: datetime | None = None
 ) -> dict[str, Any]:
-    """The block `database`. Each end of the range stands under both names that the document's clients read."""
+    """Make the block `database`. Both ends of the range have the two names that clients read."""
     dates = None
     if first is not None and last is not None:
         start, end = _naive(first), _naive(last)
@@ -188,7 +188,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _free_bytes(monitor: Monitor) -> int:
-    """Free space of the journal's disk; 0 when it does not answer."""
+    """Free space of the journal's disk; 0 when it can't be determined."""
     try:
         return monitor.journal.free_bytes
     except OSError:
@@ -196,7 +196,7 @@ def _free_bytes(monitor: Monitor) -> int:
 
 
 class Readiness:
-    """The checks of `/readyz`. A durable write is done for it, at most once in `PROBE_INTERVAL_S`."""
+    """The checks of `/readyz`, with a durable test write at most once per `PROBE_INTERVAL_S`."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
@@ -205,7 +205,7 @@ class Readiness:
         self._probing: asyncio.Task[None] | None = None
 
     async def checks(self) -> list[Check]:
-        """Every check and its outcome; the server is ready when all are fine."""
+        """Run all checks; the server is ready when all are ok."""
         monitor = self._monitor
         stored = await self._durable_write()
         free, floor = _free_bytes(monitor), monitor.settings.journal.free_bytes_min
@@ -214,19 +214,19 @@ class Readiness:
         lag_max = monitor.settings.health.output_lag_max
         return [
             Check("storage", stored is None, stored or "a durable write worked"),
-            Check("space", free >= floor, f"{free} bytes free, {floor} are kept"),
+            Check("space", free >= floor, f"{free} bytes free, {floor} are extent"),
             Check("listeners", not down, f"{', '.join(down)} down" if down else "all are up"),
             Check("outputs", not lag_max or lag <= lag_max, f"the slowest is {lag} entries behind"),
             Check("draining", not monitor.draining, "stopping" if monitor.draining else "no"),
         ]
 
     def look_again(self) -> None:
-        """After a failure, try the disk without being asked: senders may wait for health to be good again."""
+        """Test the disk after a failure, without a request: senders may wait for a good state of health."""
         if self._monitor.journal.failing is not None and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe())
 
     async def _durable_write(self) -> str | None:
-        """Why the disk does not take a write and a sync; None when it does."""
+        """Reason why a write and a sync fail; None when they work."""
         clock = self._monitor.clock
         if self._monitor.journal.failing is None and clock() - self._probed_at < PROBE_INTERVAL_S:
             return self._trouble

@@ -1,6 +1,6 @@
-"""`<data_dir>/health.sock`: how the server is, for `logboom health` on the same machine, whatever listeners there are.
+"""`<data_dir>/health.sock`: the health document for `logboom health` on the same machine, independent of listeners.
 
-Who connects gets one JSON document, and the end. It needs no port, token or certificate: the file's rights decide.
+Each connection gets one JSON document. It needs no port, token or certificate: access depends on the file's mode.
 """
 
 import asyncio
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from logboom.model import Report
-from logboom.ops.health_asking import NAME, short_address
+from logboom.ops.health_client import NAME, short_address
 
 MODE: Final = 0o660
-"""Whoever may read the journal may ask; connecting takes the right to write."""
+"""For users who may read the journal; connecting needs write permission."""
 
 
 class HealthSocket:
-    """Answers on the event loop: one that is stuck gives no answer, and is not well.
+    """Server of the health document. It runs on the event loop, so that a blocked loop gives no answer.
 
     Args:
-        data_dir: the server holds its lock.
+        data_dir: data directory, locked by this server.
         document: makes the answer.
-        report: told when there can be no socket here; the server runs all the same.
+        report: logs when the socket can't be created; the server runs without it.
     """
 
     def __init__(self, data_dir: Path, document: Callable[[], dict[str, Any]], report: Report) -> None:
@@ -33,18 +33,18 @@ class HealthSocket:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Take the place of whatever a server that was killed left there."""
+        """Create the socket; one that a killed server left is replaced."""
         try:
             self._path.unlink(missing_ok=True)
             listening = _bound(self._path)
         except OSError as error:
-            self._report("warning", f"logboom health can't ask by {self._path}: {error.strerror or error}")
+            self._report("warning", f"logboom health can't use {self._path}: {error.strerror or error}")
             return
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Answer(self._document), sock=listening)
 
     def close(self) -> None:
-        """Answer no more. Idempotent."""
+        """Close and delete the socket. Idempotent."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -56,7 +56,7 @@ class _Answer(asyncio.Protocol):
         self._document = document
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say how it is, and close."""
+        """Send the document, and close."""
         answering = cast("asyncio.Transport", transport)
         try:
             answering.write(json.dumps(self._document()).encode())
@@ -72,6 +72,6 @@ def _bound(path: Path) -> socket.socket:
         path.chmod(MODE)
     except OSError:
         listening.close()
-        path.unlink(missing_ok=True)  # who finds it would ask here, and nowhere else
+        path.unlink(missing_ok=True)  # `logboom health` would use it
         raise
     return listening

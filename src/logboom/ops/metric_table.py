@@ -1,14 +1,14 @@
-"""Every metric, declared once: `/metrics` and its reference page derive from these tables."""
+"""Declarations of all metrics, from which `/metrics` and its reference page are made."""
 
 from typing import Any, Final
 
 from logboom.model import Verdict
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.metric_views import (
-    Group,
     JournalView,
     ListenerView,
     Metric,
+    MetricGroup,
     alert_view,
     by_target,
     firing_by_severity,
@@ -18,18 +18,18 @@ from logboom.ops.metric_views import (
     server_view,
     source_view,
 )
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 
-SERVER: Final = Group[None](
+SERVER: Final = MetricGroup[None](
     "Server",
     ("version", "python"),
     server_view,
-    (Metric("logboom_build_info", "gauge", "Always 1; the labels tell what runs.", lambda _: 1),),
+    (Metric("logboom_build_info", "gauge", "Always 1; the labels have the versions.", lambda _: 1),),
 )
 
-LISTENERS: Final = Group[ListenerView](
+LISTENERS: Final = MetricGroup[ListenerView](
     "Listeners",
     ("listener", "protocol"),
     listener_views,
@@ -37,59 +37,59 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_listener_up",
             "gauge",
-            "1 while the listener accepts connections, 0 while it waits to be started again.",
+            "1 while the listener accepts connections, 0 while it waits for a restart.",
             lambda view: view.monitor.listeners[view.name].alive,
         ),
         Metric(
             "logboom_listener_restarts_total",
             "counter",
-            "How often the listener died, or did not start, since the server's start.",
+            "Failures of the listener, at its start or later, since the server's start.",
             lambda view: view.monitor.listeners[view.name].restarts,
         ),
         Metric(
             "logboom_listener_last_activity_timestamp_seconds",
             "gauge",
-            "When the listener last started, took a connection or received something.",
+            "Time of the listener's last start, connection or data.",
             lambda view: view.moment(view.monitor.counters(view.name).last_activity),
             "seconds",
         ),
         Metric(
             "logboom_listener_last_data_timestamp_seconds",
             "gauge",
-            "When the listener last received something; missing until it has.",
+            "Time of the last data that the listener received; missing before the first.",
             lambda view: view.moment(view.monitor.counters(view.name).last_data),
             "seconds",
         ),
         Metric(
             "logboom_connections_open",
             "gauge",
-            "Connections that are open.",
+            "Open connections.",
             lambda view: view.monitor.counters(view.name).connections_open,
         ),
         Metric(
             "logboom_connections_total",
             "counter",
-            "Connections that were taken; of gRPC, those that were open at a look.",
+            "Accepted connections; for gRPC, those that were open when counted.",
             lambda view: view.monitor.counters(view.name).connections_total,
         ),
         Metric(
             "logboom_connections_refused_total",
             "counter",
-            "Connections that were turned away: too many were open (`full`), of its `address`, or by its `network`.",
+            "Refused connections: too many open (`full`), too many of the `address`, or the `network` is not allowed.",
             ListenerView.turned_away,
             label="reason",
         ),
         Metric(
             "logboom_limits_reached_total",
             "counter",
-            "How often somebody was held to a limit that has no metric of its own; a rate limit counts once a window.",
+            "Enforcements of a limit that has no separate metric; a rate limit counts once per window.",
             ListenerView.limits_reached,
             label="limit",
         ),
         Metric(
             "logboom_connections_slow_closed_total",
             "counter",
-            "Connections that were closed since their first request, or the TLS handshake, did not come.",
+            "Connections that were closed because no first request or TLS handshake arrived in time.",
             lambda view: view.monitor.counters(view.name).slow_closed,
         ),
         Metric(
@@ -101,83 +101,83 @@ LISTENERS: Final = Group[ListenerView](
         Metric(
             "logboom_auth_failures_total",
             "counter",
-            "Wrong tokens that were shown.",
+            "Attempts with an invalid token.",
             lambda view: view.monitor.counters(view.name).auth_failed,
         ),
         Metric(
             "logboom_throttled_seconds_total",
             "counter",
-            "For how long addresses that sent too fast were not read, all together.",
+            "Total time for which addresses that sent too fast were not read.",
             lambda view: view.monitor.counters(view.name).throttled_s,
             "seconds",
         ),
         Metric(
             "logboom_connections_last_hour",
             "gauge",
-            "Connections that were taken within the last hour, to the minute.",
+            "Connections that were accepted within the last hour, to the minute.",
             lambda view: view.monitor.connections_last_hour(view.name),
         ),
         Metric(
             "logboom_received_bytes_total",
             "counter",
-            "Bytes of everything that came in, as it was on the wire.",
+            "Received bytes, as on the wire.",
             lambda view: view.monitor.counters(view.name).bytes_received,
             "bytes",
         ),
         Metric(
             "logboom_received_batches_total",
             "counter",
-            "Batches: all complete entries that one read or one request brought.",
+            "Batches: the complete entries of one read or one request.",
             lambda view: view.monitor.counters(view.name).batches,
         ),
         Metric(
             "logboom_received_entries_total",
             "counter",
-            "Entries that have their answer: stored, filtered, refused and failed ones.",
+            "Answered entries: stored, filtered, refused and failed ones.",
             lambda view: sum(list(view.monitor.counters(view.name).verdicts.values())),
         ),
         Metric(
             "logboom_stored_entries_total",
             "counter",
-            "Entries that were taken, as durable as the listener's `ack` and `store` say.",
+            "Accepted entries, as durable as `ack` and `store` of the listener require.",
             lambda view: view.verdicts(Verdict.ACCEPTED),
         ),
         Metric(
             "logboom_filtered_entries_total",
             "counter",
-            "Entries below the listener's `level_min`: left out on purpose, answered as fine.",
+            "Entries below the listener's `level_min`: not stored on purpose, acknowledged.",
             lambda view: view.verdicts(Verdict.FILTERED),
         ),
         Metric(
             "logboom_duplicate_entries_total",
             "counter",
-            "Entries sent again under the same key with the same content: stored once, answered as stored.",
+            "Entries sent again with the same key and content: stored once, answered as stored.",
             lambda view: view.verdicts(Verdict.DUPLICATE),
         ),
         Metric(
             "logboom_refused_entries_total",
             "counter",
-            "Entries that were refused: over the rate limit (`limited`), or wrong (the other reasons).",
+            "Refused entries: over the rate limit (`limited`), or not valid (the other reasons).",
             ListenerView.refused,
             label="reason",
         ),
         Metric(
             "logboom_failed_entries_total",
             "counter",
-            "Good entries that the journal could not store; their senders were told to send them again.",
+            "Valid entries that the journal could not store; their senders were asked to send them again.",
             lambda view: view.verdicts(Verdict.FAILED),
         ),
         Metric(
             "logboom_ack_latency_seconds",
             "histogram",
-            "From receiving a batch to its answer.",
+            "Time from receiving a batch to its answer.",
             lambda view: view.monitor.counters(view.name).ack_latency,
             "seconds",
         ),
     ),
 )
 
-JOURNAL: Final = Group[JournalView](
+JOURNAL: Final = MetricGroup[JournalView](
     "Journal",
     (),
     journal_view,
@@ -197,66 +197,66 @@ JOURNAL: Final = Group[JournalView](
         Metric(
             "logboom_journal_commit_duration_seconds",
             "histogram",
-            "One group's write and sync (fdatasync).",
+            "Duration of one group's write and sync (fdatasync).",
             lambda view: view.monitor.journal.commit_times,
             "seconds",
         ),
         Metric(
             "logboom_journal_committed_batches_total",
             "counter",
-            "Batches that were committed; divided by the commits it is the mean size of a group.",
+            "Committed batches; divided by the commits, this is the mean size of a group.",
             lambda view: view.monitor.journal.commit_batches,
         ),
         Metric(
             "logboom_journal_pending_bytes",
             "gauge",
-            "Bytes that were received and wait for their commit.",
+            "Received bytes that wait for their commit.",
             lambda view: view.monitor.journal.pending_bytes,
             "bytes",
         ),
         Metric(
             "logboom_journal_size_bytes",
             "gauge",
-            "All segments together.",
+            "Size of all segments.",
             lambda view: view.size_bytes,
             "bytes",
         ),
-        Metric("logboom_journal_segments", "gauge", "Segment files.", lambda view: view.segments),
+        Metric("logboom_journal_segments", "gauge", "Number of segment files.", lambda view: view.segments),
         Metric(
             "logboom_journal_entries",
             "gauge",
-            "Entries that can be read now.",
+            "Number of entries that can be read.",
             lambda view: view.next_sequence - view.oldest_sequence,
         ),
         Metric(
             "logboom_journal_oldest_sequence",
             "gauge",
-            "Sequence of the oldest entry that is still there.",
+            "Sequence of the oldest entry.",
             lambda view: view.oldest_sequence,
         ),
         Metric(
             "logboom_journal_next_sequence",
             "gauge",
-            "Sequence that the next entry will have: how many there ever were.",
+            "Sequence of the next entry, which is the number of all entries so far.",
             lambda view: view.next_sequence,
         ),
         Metric(
             "logboom_deduplication_keys",
             "gauge",
-            "Keys of stored entries that are remembered.",
+            "Remembered keys of stored entries.",
             lambda view: len(view.monitor.deduplicator),
         ),
         Metric(
             "logboom_deduplication_reach_seconds",
             "gauge",
-            "Age of the oldest key that is remembered: an entry that is sent again later is stored again.",
+            "Age of the oldest remembered key: an entry that is sent again later is stored again.",
             lambda view: view.monitor.deduplicator.reach_s,
             "seconds",
         ),
         Metric(
             "logboom_disk_free_bytes",
             "gauge",
-            "Free on the journal's disk, for an ordinary user.",
+            "Free space of the journal's disk for an ordinary user.",
             lambda view: view.disk_free_bytes,
             "bytes",
         ),
@@ -270,14 +270,14 @@ JOURNAL: Final = Group[JournalView](
         Metric(
             "logboom_disk_free_min_bytes",
             "gauge",
-            "`journal.free_bytes_min`: with less left, entries are refused.",
+            "`journal.free_bytes_min`: with less free space, entries are refused.",
             lambda view: view.monitor.settings.journal.free_bytes_min,
             "bytes",
         ),
     ),
 )
 
-OUTPUTS: Final = Group[Supervised[OutputService]](
+OUTPUTS: Final = MetricGroup[Supervised[OutputService]](
     "Outputs",
     ("output", "type"),
     output_views,
@@ -285,58 +285,58 @@ OUTPUTS: Final = Group[Supervised[OutputService]](
         Metric(
             "logboom_output_up",
             "gauge",
-            "1 while the output runs and its writes work; else 0, and it catches up later.",
+            "1 while the output runs and its writes work, else 0; it catches up later.",
             lambda output: output.alive and output.service.runner.failing is None,
         ),
         Metric(
             "logboom_output_restarts_total",
             "counter",
-            "How often the output died since the server's start; failed writes do not count.",
+            "Failures of the output since the server's start, without failed writes.",
             lambda output: output.restarts,
         ),
         Metric(
             "logboom_output_lag_entries",
             "gauge",
-            "Entries of the journal that are not durable in the output yet.",
+            "Entries that are not durable in the output yet.",
             lambda output: output.service.runner.lag,
         ),
         Metric(
             "logboom_output_next_sequence",
             "gauge",
-            "The output's position: sequence of the next entry to be written.",
+            "Position of the output: sequence of the next entry to be written.",
             lambda output: output.service.runner.position,
         ),
         Metric(
             "logboom_output_damaged_entries_total",
             "counter",
-            "Damaged journal lines that were left out.",
+            "Damaged journal lines that were skipped.",
             lambda output: output.service.runner.output.damaged,
         ),
     ),
 )
 
-SOURCES: Final = Group[SourceBook](
+SOURCES: Final = MetricGroup[SourceBook](
     "Sources",
     (),
     source_view,
     (
-        Metric("logboom_sources", "gauge", "Sources that are known.", lambda book: book.known),
+        Metric("logboom_sources", "gauge", "Number of known sources.", lambda book: book.known),
         Metric(
             "logboom_sources_evicted_total",
             "counter",
-            "Sources that were let go because there were too many names.",
+            "Sources that were removed because there were too many names.",
             lambda book: book.evicted,
         ),
         Metric(
             "logboom_sources_skipped_entries_total",
             "counter",
-            "Entries that came too fast to be looked at for their source; they are stored like all others.",
+            "Entries skipped by source analysis under load; they are stored like all others.",
             lambda book: book.skipped,
         ),
     ),
 )
 
-ALERTS: Final = Group[Alerts](
+ALERTS: Final = MetricGroup[Alerts](
     "Alerts",
     (),
     alert_view,
@@ -344,42 +344,42 @@ ALERTS: Final = Group[Alerts](
         Metric(
             "logboom_alerts_firing",
             "gauge",
-            "Alerts that fire now.",
+            "Firing alerts.",
             firing_by_severity,
             label="severity",
         ),
         Metric(
             "logboom_alert_messages_sent_total",
             "counter",
-            "Messages that a target of `alerts.notify` took.",
+            "Messages that a target of `alerts.notify` accepted.",
             by_target(lambda target: target.sent),
             label="target",
         ),
         Metric(
             "logboom_alert_messages_failed_total",
             "counter",
-            "Tries to send a message that a target did not take; it is tried again.",
+            "Failed attempts to send a message to a target; they are retried.",
             by_target(lambda target: target.failed),
             label="target",
         ),
         Metric(
             "logboom_alert_messages_waiting",
             "gauge",
-            "Alerts of which a target has still to be told something.",
+            "Alerts with a change that a target has not received yet.",
             by_target(lambda target: target.waiting),
             label="target",
         ),
     ),
 )
 
-GROUPS: Final[tuple[Group[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS)
+GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",
-    "process_resident_memory_bytes": "Memory that is in use.",
-    "process_virtual_memory_bytes": "Memory that is mapped.",
-    "process_start_time_seconds": "When the process started, since the epoch.",
+    "process_resident_memory_bytes": "Resident memory.",
+    "process_virtual_memory_bytes": "Mapped memory.",
+    "process_start_time_seconds": "Start of the process, seconds since the epoch.",
     "process_open_fds": "Open file descriptors.",
-    "process_max_fds": "How many there may be.",
+    "process_max_fds": "Limit for open file descriptors.",
 }
-"""What prometheus-client adds of the process, on Linux."""
+"""Metrics of the process that prometheus-client adds on Linux."""

@@ -1,7 +1,7 @@
-"""What metrics are made of, and what they are read from.
+"""Declaration of a metric, and the views that metrics are read from.
 
-Reading takes what other threads write while it runs. Each value is one reference or one copy made by a
-single call, so it is whole; two values of one scrape may be a moment apart.
+Other threads write the values during a scrape. Each value is one reference or one copy made by a single call, so it
+is consistent; two values of one scrape may be from slightly different times.
 """
 
 import os
@@ -14,9 +14,9 @@ from logboom.histogram import Histogram
 from logboom.model import Verdict
 from logboom.ops.alerts.sender import TargetSender
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.alerts.settings import CRITICAL, WARNING
+from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.monitor import REFUSED, Monitor
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
 from logboom.ops.status import journal_size
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
@@ -24,20 +24,20 @@ from logboom.outputs.thread_service import OutputService
 ViewT = TypeVar("ViewT")
 
 Reading = float | Mapping[str, float] | Histogram | None
-"""One value, or one a value of the metric's own label, or observations; None: there is nothing to tell."""
+"""One value, one per value of the metric's own label, or a histogram; None: no value."""
 
 
 @dataclass(frozen=True)
 class Metric(Generic[ViewT]):
-    """One metric.
+    """Declaration of one metric.
 
     Args:
-        name: as it is scraped, without a histogram's suffixes.
-        kind: Prometheus' type.
+        name: name in the exposition, without a histogram's suffixes.
+        kind: type in Prometheus.
         help: one sentence, for the exposition and for the reference page.
-        read: asks the part that it tells of.
-        unit: the last word of the name, where that is a unit.
-        label: one beside the group's labels; `read` returns a value for each of its values.
+        read: reads the value from the group's view.
+        unit: last word of the name, if that is a unit.
+        label: label in addition to those of the group; `read` returns one value per value of this label.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Metric(Generic[ViewT]):
 
 
 class Parts(NamedTuple):
-    """What metrics are read from."""
+    """Parts of the server that metrics are read from."""
 
     monitor: Monitor
     sources: SourceBook
@@ -57,14 +57,14 @@ class Parts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group(Generic[ViewT]):
+class MetricGroup(Generic[ViewT]):
     """Metrics of one kind of part.
 
     Args:
-        title: of the section in the reference page.
-        labels: names; no value of theirs may come from a peer.
-        views: the parts that there are now, each with its labels' values.
-        metrics: what is told of each part.
+        title: title of the section in the reference page.
+        labels: names of the labels; their values may not come from a peer.
+        views: yields the current parts, each with the values of its labels.
+        metrics: the metrics of each part.
     """
 
     title: str
@@ -74,38 +74,38 @@ class Group(Generic[ViewT]):
 
 
 class ListenerView(NamedTuple):
-    """A listener, as its metrics read it."""
+    """View of a listener for its metrics."""
 
     monitor: Monitor
     name: str
 
     def verdicts(self, verdict: Verdict) -> int:
-        """Entries that had this verdict."""
+        """Number of entries with this verdict."""
         return self.monitor.counters(self.name).verdicts[verdict]
 
     def refused(self) -> dict[str, float]:
-        """Refused entries by reason; every reason is there from the start, or its first entry would be no increase."""
+        """Refused entries by reason; every reason exists from the start, so that its first entry is an increase."""
         return {verdict.name.lower(): self.verdicts(verdict) for verdict in Verdict if verdict in REFUSED}
 
     def turned_away(self) -> dict[str, float]:
-        """Connections that were not taken, by reason."""
+        """Refused connections by reason."""
         return {
             reason.value: count
             for reason, count in dict(self.monitor.counters(self.name).connections_turned_away).items()
         }
 
     def limits_reached(self) -> dict[str, float]:
-        """How often somebody was held to a limit, by limit."""
+        """Number of times each limit was enforced."""
         reached = dict(self.monitor.counters(self.name).limits_reached)
         return {limit.value: count for limit, count in reached.items()}
 
     def moment(self, monotonic: float | None) -> float | None:
-        """A moment of the monotonic clock as seconds since the epoch, to a tenth: it must not seem to move."""
+        """Convert a monotonic time to seconds since the epoch, rounded so that it does not seem to change."""
         return None if monotonic is None else round(self.monitor.utc(monotonic).timestamp(), 1)
 
 
 class JournalView(NamedTuple):
-    """The journal's numbers at one moment."""
+    """View of the journal at one time."""
 
     monitor: Monitor
     next_sequence: int
@@ -117,32 +117,32 @@ class JournalView(NamedTuple):
 
 
 def server_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], None]]:
-    """The server itself, by what it is."""
+    """Yield the server, by versions."""
     yield (parts.monitor.version, platform.python_version()), None
 
 
 def listener_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], ListenerView]]:
-    """Each listener, by name and protocol."""
+    """Yield each listener, by name and protocol."""
     monitor = parts.monitor
-    for name in list(monitor.listeners):  # a copy: at the start, listeners come one by one
+    for name in list(monitor.listeners):  # a copy: at the start, listeners are added one by one
         yield (name, monitor.settings.listeners[name].protocol), ListenerView(monitor, name)
 
 
 def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[OutputService]]]:
-    """Each output, by name and type."""
+    """Yield each output, by name and type."""
     monitor = parts.monitor
     for name, output in list(monitor.outputs.items()):
         yield (name, str(monitor.settings.outputs[name]["type"])), output
 
 
 def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:
-    """The journal: a `stat` a segment, and one of the disk."""
+    """Yield the journal; this takes one `stat` per segment, and one of the disk."""
     monitor, journal = parts.monitor, parts.monitor.journal
     oldest, size, segments = journal_size(monitor)
-    end = journal.committed.next_sequence  # asked last: it never is before the oldest
+    end = journal.committed.next_sequence  # read last, so that it is not before the oldest
     try:
         disk = os.statvfs(journal.folder)
-    except OSError:  # the journal's own trouble is told by `writable`
+    except OSError:  # the metric `writable` shows a failing disk
         free = whole = None
     else:
         free, whole = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
@@ -150,21 +150,21 @@ def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:
 
 
 def source_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SourceBook]]:
-    """What is known of senders."""
+    """Yield the source book."""
     yield (), parts.sources
 
 
 def alert_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Alerts]]:
-    """What fires, and what became of the news of it."""
+    """Yield the alerts."""
     yield (), parts.alerts
 
 
 def firing_by_severity(alerts: Alerts) -> dict[str, float]:
-    """How many alerts fire; both are there from the start."""
+    """Number of firing alerts by severity; both severities exist from the start."""
     severities = [alert.severity for alert in alerts.firing()]
     return {severity: severities.count(severity) for severity in (CRITICAL, WARNING)}
 
 
 def by_target(read: Callable[[TargetSender], int]) -> Callable[[Alerts], dict[str, float]]:
-    """A number of each target, by its name, which holds no secret."""
+    """Make a reader of a number per target; targets' names contain no secret."""
     return lambda alerts: {target.name: read(target) for target in alerts.targets}

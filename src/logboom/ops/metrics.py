@@ -1,6 +1,6 @@
-"""`/metrics`: the server's counters as Prometheus reads them.
+"""`/metrics`: the server's counters for Prometheus.
 
-Everything is read when somebody asks: a metric costs nothing on the way of an entry.
+All values are read during a scrape: a metric costs nothing on the path of an entry.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,13 +21,15 @@ from prometheus_client.utils import floatToGoString
 
 from logboom.histogram import Histogram
 from logboom.ops.metric_table import GROUPS
-from logboom.ops.metric_views import Group, Metric, Parts
+from logboom.ops.metric_views import Metric, MetricGroup, Parts
 
 OPENMETRICS: Final = "application/openmetrics-text"
 PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 
-_encode_openmetrics: Final[Callable[[Collector], bytes]] = openmetrics_text  # the library's has no types
+_encode_openmetrics: Final[Callable[[Collector], bytes]] = (
+    openmetrics_text  # the library's function has no types
+)
 _FAMILIES: Final[dict[str, Any]] = {
     "counter": CounterMetricFamily,
     "gauge": GaugeMetricFamily,
@@ -36,10 +38,10 @@ _FAMILIES: Final[dict[str, Any]] = {
 
 
 class Metrics:
-    """Renders what the parts know. Keeps no state, so any thread may render, several at once, too.
+    """Renders the metrics. It has no state, so several threads may render at once.
 
     Args:
-        parts: what is asked.
+        parts: the parts that are read.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -48,10 +50,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The body of `/metrics` and its content type.
+        """Return the body of `/metrics` and its content type.
 
         Args:
-            accept: the request's `Accept`; any text. The library's own reading of it raises for some.
+            accept: the request's `Accept` header; any text, for some of which the library's parser raises.
         """
         accepted = {choice.partition(";")[0].strip().lower() for choice in accept.split(",")}
         if OPENMETRICS in accepted:
@@ -60,7 +62,7 @@ class Metrics:
 
 
 class _PartsCollector(Collector):
-    """Makes the families of `metric_table`, at each scrape."""
+    """Collector of the families of `metric_table`, at each scrape."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -71,8 +73,8 @@ class _PartsCollector(Collector):
             yield from _families(group, self._parts)
 
 
-def _families(group: Group[Any], parts: Parts) -> Iterator[Family]:
-    """A group's families; none without parts, such as outputs."""
+def _families(group: MetricGroup[Any], parts: Parts) -> Iterator[Family]:
+    """Yield the families of a group; none for a group without parts, such as outputs."""
     views = list(group.views(parts))
     for metric in group.metrics if views else ():
         labels = [*group.labels, metric.label] if metric.label else group.labels
@@ -94,9 +96,9 @@ def _add(family: Any, metric: Metric[Any], labels: tuple[str, ...], view: object
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
-    """Cumulative buckets, as Prometheus wants them, and the sum."""
+    """Cumulative buckets for Prometheus, and the sum."""
     counts = accumulate(
         list(histogram.counts)
-    )  # a copy: one that is counted meanwhile would be in some buckets only
+    )  # a copy: an observation in between would be in some buckets only
     bounds = (*map(floatToGoString, histogram.bounds), "+Inf")
     return list(zip(bounds, counts, strict=True)), histogram.total

@@ -1,4 +1,4 @@
-"""What the running server looks like from outside: one place to ask, for health, metrics, alerts and the page."""
+"""Monitor: the state of the running server for health, metrics, alerts and the page."""
 
 import time
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from logboom.journal.journal import Journal
 from logboom.model import Verdict
-from logboom.ops.kept import KeptEntries
+from logboom.ops.journal_extent import ExtentReader
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
@@ -16,10 +16,10 @@ from logboom.pipeline.intake import Counters, Intake
 from logboom.settings import Settings
 
 TICK_S: Final = 1.0
-"""How often the counters are looked at for rates."""
+"""Interval of sampling the counters for rates."""
 
 RATE_WINDOW_S: Final = 10
-"""Rates are means over this long: a number that people can read while it changes."""
+"""Window of rates: long enough to be readable while it changes."""
 
 HOUR_S: Final = 3600
 MINUTE_S: Final = 60
@@ -30,11 +30,11 @@ REFUSED: Final = frozenset(Verdict) - {
     Verdict.DUPLICATE,
     Verdict.FAILED,
 }
-"""What the sender was told to be wrong, or too much."""
+"""Verdicts for entries that were not valid, or over a limit."""
 
 
 class Watched(Protocol):
-    """What is asked of a listener."""
+    """The part of a listener that is monitored."""
 
     name: str
     intake: Intake
@@ -52,7 +52,7 @@ class Totals(NamedTuple):
     stored: int
     filtered: int
     refused: dict[str, int]
-    """By reason, only those that occurred."""
+    """By reason; only reasons that occurred."""
     failed: int
     bytes: int
 
@@ -64,18 +64,18 @@ class _Sample(NamedTuple):
 
 
 class Monitor:
-    """Asks the parts. Belongs to the event loop; nothing here is on the way of an entry.
+    """Reads the state of the server's parts. Used on the event loop, and never on the path of an entry.
 
     Args:
-        settings: checked already.
-        journal: the server's.
-        listeners: by name.
-        outputs: by name.
-        deduplicator: the server's; None: one that remembers nothing.
-        version: Logboom's.
-        clock: seconds, monotonic: the clock that activity is stamped with.
+        settings: validated settings.
+        journal: journal of the server.
+        listeners: listeners by name.
+        outputs: outputs by name.
+        deduplicator: deduplicator of the server; None: an empty one.
+        version: version of Logboom.
+        clock: seconds, monotonic; the clock of the counters.
         wall: seconds since the epoch.
-        connections_left: how many more the process's open files allow.
+        connections_left: returns the number of connections that the limit for open files still allows.
     """
 
     def __init__(
@@ -100,21 +100,21 @@ class Monitor:
         self.clock = clock
         self.wall = wall
         self.connections_left = connections_left
-        self.kept = KeptEntries(journal, clock)
+        self.extent = ExtentReader(journal, clock)
         self.started = clock()
         self.draining = False
-        """The server is being stopped."""
+        """Whether the server is being stopped."""
         self._samples: deque[_Sample] = deque(maxlen=RATE_WINDOW_S + 1)
         self._minutes: deque[dict[str, int]] = deque(maxlen=HOUR_S // MINUTE_S)
         self._minute_at = self.started
 
     @property
     def uptime_s(self) -> float:
-        """Since the start, seconds."""
+        """Seconds since the start."""
         return self.clock() - self.started
 
     def tick(self) -> None:
-        """Look at the counters; call it every `TICK_S`."""
+        """Sample the counters; to be called every `TICK_S`."""
         now = self.clock()
         lines = {
             name: sum(one.service.intake.counters.verdicts.values()) for name, one in self.listeners.items()
@@ -125,11 +125,11 @@ class Monitor:
             self._minutes.append({name: self.counters(name).connections_total for name in self.listeners})
 
     def counters(self, listener: str) -> Counters:
-        """Of one listener."""
+        """Counters of one listener."""
         return self.listeners[listener].service.intake.counters
 
     def totals(self, listener: str | None = None) -> Totals:
-        """Of one listener, or of all."""
+        """Totals of one listener, or of all."""
         names = self.listeners if listener is None else (listener,)
         every = [self.counters(name) for name in names]
         counts = {verdict: sum(one.verdicts[verdict] for one in every) for verdict in Verdict}
@@ -143,13 +143,13 @@ class Monitor:
         )
 
     def lines_per_s(self, listener: str | None = None) -> float:
-        """Lines that came a second, lately; of one listener, or of all."""
+        """Recent rate of lines per second, of one listener or of all."""
         return self._rate(
             lambda sample: sum(sample.lines.values()) if listener is None else sample.lines.get(listener, 0)
         )
 
     def bytes_per_s(self) -> float:
-        """Bytes that came a second, lately."""
+        """Recent rate of bytes per second."""
         return self._rate(lambda sample: sample.bytes)
 
     def _rate(self, value: Callable[[_Sample], int]) -> float:
@@ -159,15 +159,15 @@ class Monitor:
         return (value(last) - value(first)) / max(last.at - first.at, 1e-3)
 
     def connections_last_hour(self, listener: str) -> int:
-        """Connections that were taken within an hour, to the minute."""
+        """Number of connections within the last hour, to the minute."""
         before = self._minutes[0].get(listener, 0) if len(self._minutes) == self._minutes.maxlen else 0
         return self.counters(listener).connections_total - before
 
     def since(self, moment: float | None) -> float | None:
-        """Seconds since a moment of the monotonic clock; None when there is none."""
+        """Seconds since a monotonic time; None for None."""
         return None if moment is None else max(0.0, self.clock() - moment)
 
     def utc(self, moment: float | None = None) -> datetime:
-        """Now, or a moment of the monotonic clock, as UTC."""
+        """Convert a monotonic time, by default now, to UTC."""
         ago = self.since(moment) or 0.0
         return datetime.fromtimestamp(self.wall() - ago, UTC)

@@ -1,7 +1,7 @@
-"""The operational log: what the server itself has to say, on stderr; silent about received messages.
+"""The operational log: events of the server on stderr, without received messages.
 
-Each line starts with an emoji of its kind. Writing happens on a thread of its own behind a bounded queue:
-a terminal that blocks must not block the server.
+Each line starts with an emoji for its kind. A separate thread with a bounded queue writes the lines: a terminal that
+blocks must not block the server.
 """
 
 import json
@@ -29,25 +29,25 @@ EMOJI: Final = {
 _LEVELS: Final = {"warning": "WARNING", "error": "ERROR", "fatal": "CRITICAL", "restarting": "WARNING"}
 
 QUEUE_LINES_MAX: Final = 10_000
-"""Lines waiting for a blocked stderr, about 2 MB; what comes on top is dropped and counted."""
+"""Most lines that wait for a blocked stderr, about 2 MB; further lines are dropped and counted."""
 
 
 LINES_PER_S_MAX: Final = 100
 LINES_BURST: Final = 3000
-"""Lines of one kind: strangers who send nonsense must not fill the disk that the log is on. Each kind has its own
-allowance, so that theirs does not hide ours."""
+"""Rate limit for lines of one kind, so that clients that send invalid data can't fill the disk of the log. The limit is
+per kind, so that their lines do not displace others."""
 
-TELL_DROPPED_S: Final = 1.0
-"""How often it is told how many lines were dropped: that is a line, too."""
+LOG_DROPPED_S: Final = 1.0
+"""Interval of the line with the number of dropped lines."""
 
 
 class OperationalLog:
-    """Lines for a person, or JSON objects for a program.
+    """Log of text lines, or of JSON objects for programs.
 
     Args:
-        name: the server's, where several write to one place; stands before each text.
-        json_lines: one JSON object a line instead of text.
-        stream: where to; stderr by default.
+        name: name of the server, put before each text, for several servers with one log.
+        json_lines: write one JSON object per line instead of text.
+        stream: stream to write to; stderr by default.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class OperationalLog:
         self._queue: deque[tuple[str, str, int]] = deque()
         self._dropped = 0
         self._paid_until: dict[str, float] = {}
-        self._tell_dropped_at = 0.0
+        self._log_dropped_at = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="operational-log", daemon=True)
         self._thread.start()
 
     def event(self, kind: str, text: str) -> None:
-        """Write one line of a kind of `EMOJI`; callable from any thread, never blocks."""
+        """Write one line of a kind in `EMOJI`; callable from any thread, never blocks."""
         if len(self._queue) >= QUEUE_LINES_MAX or not self._allows(kind):
             self._dropped += 1
             return
@@ -81,7 +81,7 @@ class OperationalLog:
         self._wake.set()
 
     def _allows(self, kind: str) -> bool:
-        """Whether a kind has not had too many lines lately. Threads may race here: a line more does no harm."""
+        """Whether the rate limit of a kind allows a line. Threads may race here, which can allow an extra line."""
         now = time.monotonic()
         earliest = now - LINES_BURST / LINES_PER_S_MAX
         paid_until = max(self._paid_until.get(kind, earliest), earliest) + 1 / LINES_PER_S_MAX
@@ -91,15 +91,15 @@ class OperationalLog:
         return True
 
     def warning(self, text: str) -> None:
-        """Something is odd, nothing is lost that was acknowledged."""
+        """Log an unusual condition without a loss of acknowledged entries."""
         self.event("warning", text)
 
     def error(self, text: str) -> None:
-        """Something failed that the server goes on from."""
+        """Log a failure after which the server continues."""
         self.event("error", text)
 
     def close(self) -> None:
-        """Write what is queued, waiting for a blocked stream a second at most. Idempotent."""
+        """Write the queued lines, waiting for a blocked stream at most a second. Idempotent."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout=1.0)
@@ -110,8 +110,8 @@ class OperationalLog:
             self._wake.clear()
             lines = [self._format(*self._queue.popleft()) for _ in range(len(self._queue))]
             now = time.monotonic()
-            if self._dropped and (self._closing or now >= self._tell_dropped_at):
-                self._tell_dropped_at = now + TELL_DROPPED_S
+            if self._dropped and (self._closing or now >= self._log_dropped_at):
+                self._log_dropped_at = now + LOG_DROPPED_S
                 dropped, self._dropped = self._dropped, 0
                 lines.append(
                     self._format("warning", f"{dropped} lines of this log were dropped", time.time_ns())
@@ -123,7 +123,7 @@ class OperationalLog:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            pass  # stderr is gone: there is nobody left to tell
+            pass  # stderr is closed: the line can't be reported anywhere
 
     def _format(self, kind: str, text: str, moment_ns: int) -> str:
         moment = iso_from_ns(moment_ns)

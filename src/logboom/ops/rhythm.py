@@ -1,16 +1,15 @@
-"""How often a source speaks, learned from its own pauses; and whether it is silent for longer than is usual.
+"""The rhythm of a source: its usual interval, learned from its pauses, and the detection of unusual silence.
 
-The rule: a *pause* is a second or more without an entry; what comes closer together is one burst. The typical
-interval is the median of the last pauses. A source is late when it pauses for more than three typical intervals,
-and for longer than in any of its last pauses. It is silent when it pauses for longer than `factor` times the
-longest pause of the fortnight before, and for `silent_s_min` at least. A *steady* source, whose longest pause is
-at most three typical intervals, or that never pauses, is judged so once it has been heard for ten times as long as
-the silence would be: what has run for a minute may just have finished. Any other one pauses as it likes: it is
-judged after an hour and twenty pauses, by twice the factor. A pause that was called silence counts as usual only
-when a second one like it comes within the fortnight: one is an outage, after which the next must be noticed as
-soon; two are a habit, such as a weekend.
+A *pause* is a second or more without an entry; entries closer together are one burst. The typical interval is the
+median of the last pauses. A source is late when it pauses for more than three typical intervals, and for longer than
+in any of its last pauses. It is silent when it pauses for longer than `factor` times the longest pause of the
+preceding 14 days, and for at least `silent_s_min`. For a *steady* source, whose longest pause is at most three
+typical intervals or that never pauses, this applies once it has been observed for ten times the length of the
+silence: a source that ran for a minute may just have finished. An irregular source is judged after an hour and twenty
+pauses, with twice the factor. A pause that counted as silence becomes usual only when a second one like it occurs
+within 14 days: one is an outage, after which the next must be detected as early; two are a habit, such as weekends.
 
-Everything here is told in seconds that have passed: no clock, so nothing to be wrong about after a restart.
+All times are durations, without a clock, so that a restart can't make them wrong.
 """
 
 from statistics import median
@@ -19,71 +18,71 @@ from typing import Final
 import msgspec
 
 PAUSE_S_MIN: Final = 1.0
-"""Entries that come closer together are one burst: a batch, a stack trace, a stream."""
+"""Shortest pause. Entries closer together are one burst: a batch, a stack trace, a stream."""
 
 RECENT_MAX: Final = 15
-"""Pauses that the median is taken of: odd, soon full, and a single late one does not move it."""
+"""Number of pauses for the median: odd, soon reached, and robust against a single long pause."""
 
 DAY_S: Final = 86400.0
 DAYS_MAX: Final = 14
-"""The longest pause is remembered for so long: two week-ends, since one alone would be forgotten as the next comes."""
+"""Days for which the longest pause is remembered: two weekends, as one would be forgotten when the next begins."""
 
 STEADY_FACTOR: Final = 3.0
-"""Within this many typical intervals, a source is on time: one entry may be lost, or two."""
+"""Number of typical intervals within which a source is on time, so that one or two entries may be lost."""
 
 LATE_S_MIN: Final = 10.0
-"""Nobody is called late before: a hiccup of the network takes as long."""
+"""Shortest pause of a late source: a short network problem may take as long."""
 
 STEADY_ENTRIES_MIN: Final = 10
 STEADY_HEARD_FACTOR: Final = 10.0
 UNEVEN_PAUSES_MIN: Final = 20
 UNEVEN_S_MIN: Final = 3600.0
-"""What must have been seen before silence is judged; see the module's text."""
+"""Observations that are required before silence is detected; see the module's docstring."""
 
 UNEVEN_FACTOR: Final = 2.0
-"""How much more patience an uneven source gets: of n pauses that vary freely, the next is the longest with a
-chance of 1 in n, so that half again as long is no news."""
+"""Additional factor for an irregular source: of n random pauses, the next is the longest with probability 1/n, so that
+one and a half times as long is not unusual."""
 
 EXCEPTIONS_MAX: Final = 8
-"""Silences that are remembered as such; more than two of a kind are a habit already."""
+"""Most silences that are remembered; more than two alike are a habit already."""
 
 NEVER: Final = float("inf")
 
 
 class Exceptional(msgspec.Struct, gc=False):
-    """A pause that was called silence."""
+    """A pause that counted as silence."""
 
     pause_s: float
     at_s: float
-    """When it ended, on the source's own time line (`Rhythm.observed_s`)."""
+    """Its end in observed time of the source (`Rhythm.observed_s`)."""
 
 
 class Rhythm(msgspec.Struct):
-    """What is known of one source; all of it can be kept in a file."""
+    """Statistics of one source, which can be stored in a file."""
 
     entries: int = 0
     observed_s: float = 0.0
-    """For how long the source was listened to, between its entries."""
+    """Total observed time between its entries."""
     pauses: int = 0
     paused_s: float = 0.0
-    """All usual pauses together."""
+    """Sum of all usual pauses."""
     silent_s: float = 0.0
-    """All pauses together that were called silence."""
+    """Sum of all pauses that counted as silence."""
     recent_s: list[float] = []
-    """The last pauses, the newest last."""
+    """The last pauses, oldest first."""
     longest_s: list[float] = []
-    """The longest usual pause of each day, today last."""
+    """Longest usual pause of each day, oldest first."""
     day: int = 0
-    """Which day of `observed_s` today is."""
+    """Number of the current day of `observed_s`."""
     exceptional: list[Exceptional] = []
 
     def heard(self, pause_s: float, entries: int, *, silent: bool = False) -> None:
-        """The source spoke.
+        """Record entries of the source.
 
         Args:
-            pause_s: since it did last, seconds.
-            entries: how many came at once.
-            silent: it had been called silent.
+            pause_s: seconds since its last entry.
+            entries: number of entries.
+            silent: whether the source counted as silent.
         """
         self.entries += entries
         self.observed_s += pause_s
@@ -100,7 +99,7 @@ class Rhythm(msgspec.Struct):
         self.longest_s[-1] = max(self.longest_s[-1], pause_s)
 
     def again(self, entries: int) -> None:
-        """The source spoke, but nobody knows when it did before: nothing is learned of the time between."""
+        """Record entries after a pause of unknown length, from which nothing is learned."""
         self.entries += entries
 
     def _turn_days(self) -> None:
@@ -112,17 +111,17 @@ class Rhythm(msgspec.Struct):
 
     @property
     def _awake_s(self) -> float:
-        """For how long it went about its usual business, seconds."""
+        """Observed time without silences, seconds."""
         return self.observed_s - self.silent_s
 
     @property
     def _streams(self) -> bool:
-        """Whether it speaks without a pause for most of the time."""
+        """Whether it sends without a pause for most of the time."""
         return not self.recent_s or self.paused_s < self._awake_s / 2
 
     @property
     def typical_s(self) -> float | None:
-        """The typical interval, seconds; None: not known yet. For a stream, the mean time between entries."""
+        """Typical interval in seconds, None if unknown. For a stream, the mean time between entries."""
         if not self._streams:
             return median(self.recent_s)
         if self.entries < STEADY_ENTRIES_MIN or self._awake_s <= 0:
@@ -131,24 +130,24 @@ class Rhythm(msgspec.Struct):
 
     @property
     def longest_usual_s(self) -> float:
-        """The longest pause of the last fortnight that is no exception, seconds."""
+        """Longest pause of the last 14 days that was not exceptional, seconds."""
         since = self.observed_s - DAYS_MAX * DAY_S
         exceptions = sorted(one.pause_s for one in self.exceptional if one.at_s >= since)
         return max([0.0, *self.longest_s, *exceptions[-2:-1]])
 
     def late_after_s(self) -> float:
-        """After what pause the source is late, seconds; `NEVER`: it can't be told."""
+        """Length of a pause from which on the source is late, seconds; `NEVER` if unknown."""
         typical = self.typical_s
         if typical is None:
             return NEVER
         return max(LATE_S_MIN, STEADY_FACTOR * typical, *self.recent_s)
 
     def silent_after_s(self, factor: float, silent_s_min: float) -> float:
-        """After what pause the source is silent, seconds; `NEVER`: too little is known of it.
+        """Length of a pause from which on the source is silent, seconds; `NEVER` with too few observations.
 
         Args:
-            factor: how much longer than ever a pause must be.
-            silent_s_min: how long it must be at least, seconds.
+            factor: length relative to the longest usual pause.
+            silent_s_min: shortest length, seconds.
         """
         typical, longest = self.typical_s, self.longest_usual_s
         if typical is None or self.entries < STEADY_ENTRIES_MIN:

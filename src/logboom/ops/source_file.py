@@ -1,4 +1,4 @@
-"""What is kept of each source over a restart: one file in the data directory, replaced now and then."""
+"""File in the data directory with the state of all sources, so that it survives a restart."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,48 +13,48 @@ VERSION: Final = 1
 FILE_NAME: Final = "sources.json"
 
 
-class Kept(msgspec.Struct, gc=False):
-    """One source."""
+class SourceRecord(msgspec.Struct, gc=False):
+    """Stored state of one source."""
 
     listener: str
     name: str
     peer: str
     first_seen: str
-    """ISO 8601 as in the journal."""
+    """ISO 8601, as in the journal."""
     last_seen: str
     entries: int
     rhythm: Rhythm
     level: str = ""
     message: str = ""
     silent: bool = False
-    """It is silent for longer than ever; stays so until it speaks, over restarts too."""
+    """Whether it is unusually silent; stays set until its next entry, also over restarts."""
     errors_per_s: float = 0.0
-    """Usually."""
+    """Usual rate of errors."""
 
 
-class Book(NamedTuple):
-    """What stands in the file."""
+class SavedBook(NamedTuple):
+    """Content of the file."""
 
     position: int
-    """The next sequence to be read."""
-    sources: list[Kept]
+    """The next sequence to read."""
+    sources: list[SourceRecord]
     errors_per_s: float
-    """Of all together, usually."""
+    """Usual rate of errors of all sources."""
 
 
 class _File(msgspec.Struct):
     version: int
     position: int
-    sources: list[Kept]
+    sources: list[SourceRecord]
     errors_per_s: float = 0.0
 
 
-def load_book(data_dir: Path) -> Book | None:
-    """The book as it was saved last; None when there is none yet.
+def load_book(data_dir: Path) -> SavedBook | None:
+    """Load the saved book; None when there is none yet.
 
     Raises:
-        OSError: it can't be read.
-        ValueError: it is damaged, or of another version.
+        OSError: the file can't be read.
+        ValueError: the file is damaged, or has another version.
     """
     try:
         data = (data_dir / FILE_NAME).read_bytes()
@@ -63,19 +63,19 @@ def load_book(data_dir: Path) -> Book | None:
     try:
         file = msgspec.json.decode(data, type=_File)
     except msgspec.DecodeError as error:
-        raise ValueError(f"it is damaged: {error}") from None
+        raise ValueError(f"the file is damaged: {error}") from None
     if file.version != VERSION:
-        raise ValueError(f"it is of version {file.version}, expected {VERSION}")
-    return Book(file.position, file.sources, file.errors_per_s)
+        raise ValueError(f"the file has version {file.version}, expected {VERSION}")
+    return SavedBook(file.position, file.sources, file.errors_per_s)
 
 
-def save_book(data_dir: Path, position: int, errors_per_s: float, sources: Iterable[Kept]) -> None:
-    """Replace the book. Raises OSError."""
+def save_book(data_dir: Path, position: int, errors_per_s: float, sources: Iterable[SourceRecord]) -> None:
+    """Replace the saved book. Raises `OSError`."""
     replace_file(data_dir / FILE_NAME, _pieces(position, errors_per_s, sources))
 
 
-def _pieces(position: int, errors_per_s: float, sources: Iterable[Kept]) -> Iterator[bytes]:
-    """One source a line, for people who look; encoded one by one, so that no other thread has to wait for all."""
+def _pieces(position: int, errors_per_s: float, sources: Iterable[SourceRecord]) -> Iterator[bytes]:
+    """Yield the file, one source per line; encoded one by one, so that other threads do not wait for long."""
     head = b'{"version":%d,"position":%d,"errors_per_s":%b,"sources":['
     yield head % (VERSION, position, msgspec.json.encode(errors_per_s))
     separator = b"\n"

@@ -1,4 +1,4 @@
-"""Who sent the lines of a block: one call to decode them, one group for each batch of a sender."""
+"""Senders of a block of journal lines: decoded in one call, with one group per batch of a sender."""
 
 from collections import Counter
 from datetime import datetime
@@ -12,27 +12,27 @@ from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_KEYS, records_of, sender
 from logboom.formats.sent import sent_message
 from logboom.journal.reader import Block
-from logboom.model import Record
+from logboom.model import IMPORTED, Record
 from logboom.query.entry_facts import FACT_KEYS
 from logboom.remembered import Remembered
 
 MESSAGE_CHARS_MAX: Final = 200
-"""A line of a table shows no more, and ten thousand of them stay in memory."""
+"""Length to which a message is cut: a table shows no more, and ten thousand of them stay in memory."""
 
 ERROR_SEVERITY: Final = 17
 """ERROR, on the scale of `formats.levels`."""
 
 LEVEL_CHARS_MAX: Final = 64
-"""As for a message; no level's name is longer."""
+"""Length to which a level is cut; no known level's name is longer."""
 
 NAMES_BYTES_MAX: Final = 8 << 20
-"""The fields by which entries name their sender, and the name: enough for 16,000 senders that are active."""
+"""Cache of names by the fields in which entries name their sender: room for 16,000 active senders."""
 
 WORDS_BYTES_MAX: Final = 64 << 10
-"""Levels as they were sent: few are in use, and senders may invent any number."""
+"""Cache of levels: few are in use, but senders may send any number of them."""
 
 TIMES_BYTES_MAX: Final = 16 << 10
-"""Receive times: one serves a batch, and a thousandth of a second serves many."""
+"""Cache of receive times, which all entries of a batch share."""
 
 Key = tuple[str, str]
 """Listener and name of a source."""
@@ -44,34 +44,34 @@ _level: Final = attrgetter(LEVEL_KEYS[0])
 _NAMELESS: Final = (None,) * len(SENDER_KEYS)
 
 
-class Group(NamedTuple):
-    """Entries of one source that were received in one moment."""
+class SenderGroup(NamedTuple):
+    """Entries of one source with the same receive time."""
 
     key: Key
     received_at: str
     peer: str
     errors: int
-    """How many of them are of level ERROR or above."""
+    """Number of them with level ERROR or above."""
     entries: int
 
 
 class Last(NamedTuple):
-    """The last entry of a source in a block."""
+    """Last entry of a source in a block."""
 
     level: str
     message: str
 
 
 class Senders(NamedTuple):
-    """What a block tells of its senders."""
+    """Senders of a block."""
 
-    groups: list[Group]
+    groups: list[SenderGroup]
     """In the journal's order."""
     last: dict[Key, Last]
 
 
 def senders_of(block: Block) -> Senders:
-    """Who sent a block. Lines that are damaged count for nobody."""
+    """Return the senders of a block. Damaged lines are ignored."""
     found = _lines.read(block.data, block.count)
     if found is None:
         found = records_of(range(block.count), block.data, with_times=False)
@@ -84,17 +84,21 @@ def senders_of(block: Block) -> Senders:
         [
             (key, line.received_at, line.source, _has_error(line))
             for key, line in zip(keys, found, strict=True)
+            if key[0] != IMPORTED
         ]
     )
     groups = [
-        Group(key, received_at, peer, count if error else 0, count)
+        SenderGroup(key, received_at, peer, count if error else 0, count)
         for (key, received_at, peer, error), count in counts.items()
     ]
-    return Senders(groups, _last(block, dict(zip(keys, numbers, strict=True))))
+    return Senders(
+        groups,
+        _last(block, {key: number for key, number in zip(keys, numbers, strict=True) if key[0] != IMPORTED}),
+    )
 
 
 def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
-    """The last entry of each source, decoded whole: one a source and block, not one a line."""
+    """Return the last entry of each source; only these lines are decoded completely."""
     lines = block.data.split(b"\n")
     keys = {number: key for key, number in numbers.items()}
     data = b"".join([lines[number] + b"\n" for number in keys])
@@ -108,19 +112,19 @@ def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
 
 
 def _name_of(entry: Any, peer: str) -> str:
-    """`records.sender`, but for most entries without asking for each key in turn."""
+    """Fast version of `records.sender`, which for most entries does not look up each key."""
     own = _own_names(entry)
     if own == _NAMELESS and _number(entry) is None:
         return peer
     try:
         name = _own_name[own]
-    except TypeError:  # a list or an object can't be remembered
+    except TypeError:  # a list or an object can't be a key of the cache
         name = ""
     return name or sender(entry, peer)
 
 
 def _make_name(own: tuple[Any, ...]) -> str:
-    """The name that an entry gives itself in `SENDER_KEYS`; empty: in none of them."""
+    """The name in the fields `SENDER_KEYS` of an entry; empty without one."""
     return sender(dict(zip(SENDER_KEYS, own, strict=True)), "")
 
 
@@ -128,7 +132,7 @@ _own_name: Final = Remembered(_make_name, NAMES_BYTES_MAX)
 
 
 def _has_error(line: Any) -> bool:
-    """Whether a line, or a record of one, is of level ERROR or above."""
+    """Whether a line, or its record, has level ERROR or above."""
     if isinstance(line, Record):
         return _is_error[line.level]
     word = _level(line.entry)
@@ -142,7 +146,7 @@ _is_error: Final = Remembered[str, bool](
 
 
 def epoch_s(received_at: str) -> float | None:
-    """A receive time as seconds since the epoch; None for one that is damaged."""
+    """Convert a receive time to seconds since the epoch; None for a damaged one."""
     return _moment[received_at]
 
 

@@ -1,7 +1,7 @@
-"""Follows the journal for the source book, on a thread of its own: nothing of it is on the way of an entry.
+"""Thread that reads the journal for the source book, off the path of an entry.
 
-When more comes than it can read with its share of a core, it skips ahead, and the book knows of nobody whether
-they were silent meanwhile.
+When more entries arrive than it can read with its share of a core, it skips ahead. Then the silence of sources in the
+skipped time is unknown.
 """
 
 import threading
@@ -9,38 +9,38 @@ import time
 from typing import Final
 
 from logboom.journal.reader import JournalReader, Readable
+from logboom.ops.source_book import SourceBook
 from logboom.ops.source_lines import senders_of
-from logboom.ops.sources import SourceBook
 from logboom.outputs.thread_service import Ended, ThreadService
 
 BLOCK_BYTES: Final = 32 << 10
-"""Journal bytes read at once: decoding them holds the interpreter for half a millisecond."""
+"""Size of a block: decoding it holds the interpreter for half a millisecond."""
 
 REST_FACTOR: Final = 9
-"""The thread rests nine times as long as it works: a tenth of a core, however much comes."""
+"""Ratio of pauses to work: the thread uses at most a tenth of a core."""
 
 FLOOD_REST_FACTOR: Final = 49
-"""While more comes than it can read, it takes samples: nobody is judged by them, so few are enough."""
+"""The same while it skips entries: a few samples are enough, since they do not affect silence."""
 
 PACE_S: Final = 0.25
-"""Time between two looks at the journal's end: one look for all that came meanwhile. Nobody sees the difference."""
+"""Interval of reading at the journal's end, so that many entries are read at once."""
 
 IDLE_WAIT_S: Final = 1.0
-"""How long the thread sleeps when nothing comes."""
+"""Longest wait for new entries."""
 
 BEHIND_MAX: Final = 50_000
-"""Entries that are caught up with, about 10 MiB; when there are more, they are skipped."""
+"""Largest lag that is caught up with, about 10 MiB; more entries are skipped."""
 
 SAVE_INTERVAL_S: Final = 60.0
-"""What was learned in the last minute before a crash can be learned again."""
+"""Interval of saving the book; a crash loses what was learned since."""
 
 
 class SourceReader(ThreadService):
-    """A service that can be supervised.
+    """Service that reads the journal for the source book.
 
     Args:
-        journal: what is read.
-        book: what is told.
+        journal: journal to read.
+        book: source book to update.
     """
 
     def __init__(self, journal: Readable, book: SourceBook) -> None:
@@ -53,7 +53,7 @@ class SourceReader(ThreadService):
         self._rest_factor = REST_FACTOR
 
     def close(self, deadline_s: float) -> None:
-        """Read what is left, save, end the thread; for `deadline_s` at most. Idempotent."""
+        """Read the remaining entries, save, and end the thread within `deadline_s`. Idempotent."""
         self._stopping.set()
         with self._journal.grown:
             self._journal.grown.notify_all()
@@ -71,9 +71,9 @@ class SourceReader(ThreadService):
         death: Exception | None = None
         try:
             self._follow()
-        except Exception as error:  # noqa: BLE001 - a fault of ours: the supervisor tells it, and starts anew
+        except Exception as error:  # noqa: BLE001 - a bug: the supervisor logs it, and starts the thread again
             death = error
-            self._book.skip_to(self._journal.committed.next_sequence)  # not into the same fault again
+            self._book.skip_to(self._journal.committed.next_sequence)  # past the entry that caused it
         ended(death)
 
     def _follow(self) -> None:
@@ -99,7 +99,7 @@ class SourceReader(ThreadService):
             reader.close()
 
     def _reader_at_end(self) -> JournalReader:
-        """A reader at the book's position, or at the journal's end where that is too far away."""
+        """Make a reader at the book's position, or at the journal's end if that is too far away."""
         journal, book = self._journal, self._book
         end = journal.committed.next_sequence
         if not 0 <= end - book.position <= BEHIND_MAX:
@@ -108,10 +108,10 @@ class SourceReader(ThreadService):
         return JournalReader(journal.folder, book.position, lambda: journal.committed)
 
     def _read(self, reader: JournalReader) -> bool:
-        """Take one block; False when there is none."""
+        """Read one block; False when there is none."""
         try:
             block = reader.read(BLOCK_BYTES)
-        except FileNotFoundError:  # deleted between two looks: the next read finds what is left
+        except FileNotFoundError:  # deleted in between: the next read continues with the remaining segments
             return False
         if block is None:
             return False

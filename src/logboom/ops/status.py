@@ -1,4 +1,4 @@
-"""`/api/status`: everything the Overview shows at a glance, in one document."""
+"""`/api/status`: the document of the page's overview."""
 
 import shutil
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from logboom.journal.segments import list_segments
-from logboom.ops.alerts.engine import Alert
-from logboom.ops.alerts.settings import CRITICAL, WARNING
+from logboom.ops.alerts.lifecycle import Alert
+from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.health import trouble_of
 from logboom.ops.monitor import Monitor
 
 
 def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]:
-    """The server's state now, and how many alerts fire. Reads the journal's folder: a `stat` a segment."""
+    """Make the document with the server's state and the number of firing alerts; takes one `stat` per segment."""
     trouble = trouble_of(monitor)
     totals = monitor.totals()
     return {
@@ -35,14 +35,14 @@ def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]
 
 
 def _worst(firing: Sequence[Alert]) -> str | None:
-    """The gravest severity; None when nothing fires."""
+    """Highest severity of the firing alerts; None without any."""
     if not firing:
         return None
     return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
 
 
 def journal_size(monitor: Monitor) -> tuple[int, int, int]:
-    """The first sequence that is still there, the bytes and the number of all segments."""
+    """First sequence, total bytes and number of the segments."""
     segments = list_segments(monitor.journal.folder)
     size = 0
     for segment in segments:
@@ -65,15 +65,15 @@ def _journal(monitor: Monitor) -> dict[str, Any]:
         "free_bytes": _free_bytes(journal.folder),
         "writable": trouble is None,
         "trouble": trouble,
-        "last_commit_s": journal.last_commit_s or None,  # there was none yet
+        "last_commit_s": journal.last_commit_s or None,  # before the first one
     }
 
 
 def _free_bytes(folder: Path) -> int | None:
-    """Asked now: the journal itself only looks when it writes."""
+    """Current free space, which the journal itself checks only when it writes."""
     try:
         return shutil.disk_usage(folder).free
-    except OSError:  # the journal's own trouble is told by `writable`
+    except OSError:  # the field `writable` shows a failing disk
         return None
 
 

@@ -1,4 +1,4 @@
-"""Keeps listeners and outputs alive: one that dies is started again, with back-off."""
+"""Supervision of listeners and outputs: a service that fails is restarted with back-off."""
 
 import asyncio
 import time
@@ -10,33 +10,36 @@ from logboom.model import Report
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_LAST_S: Final = 30.0
-"""A port that is taken for a moment is back soon; one that is gone is not worth a core."""
+"""Delay before a restart: short at first, for a port that is in use for a moment; a lasting failure must not use a
+whole core."""
 
 
 class Service(Protocol):
-    """What can be supervised."""
+    """A service that can be supervised."""
 
     name: str
 
     async def start(self) -> None:
-        """Start working. Raises when it can't."""
+        """Start the service. Raises an error on failure."""
 
     async def run(self) -> None:
-        """Return or raise only when it has died."""
+        """Run until the service fails; returns or raises only then."""
 
     def stop(self) -> None:
-        """Let go of what a start takes. Idempotent."""
+        """Release the resources of `start`. Idempotent."""
 
+
+_ENDED: Final = "ended unexpectedly"
 
 ServiceT_co = TypeVar("ServiceT_co", bound=Service, covariant=True)
 
 
 class Supervised(Generic[ServiceT_co]):
-    """One service and its state, as health shows it.
+    """A supervised service and its state for health.
 
     Args:
-        service: what is kept alive.
-        kind: what people call it: `listener` or `output`.
+        service: the service.
+        kind: its kind in texts: `listener` or `output`.
     """
 
     def __init__(self, service: ServiceT_co, kind: str = "listener") -> None:
@@ -45,11 +48,11 @@ class Supervised(Generic[ServiceT_co]):
         self.alive = False
         self.restarts = 0
         self.trouble: str | None = None
-        """What it died of; None while it lives."""
+        """Error of the last failure; None while the service runs."""
 
     @property
     def service(self) -> ServiceT_co:
-        """What is kept alive."""
+        """The service."""
         return self._service
 
 
@@ -59,10 +62,9 @@ async def supervise(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run a service that was started, for ever: whatever ends it, start it again. Ends by cancellation.
+    """Run a started service, and restart it after each failure, until cancelled.
 
-    The back-off starts anew for one that has lived for longer than the longest pause: a death at each start
-    is one trouble, however often it starts.
+    The back-off is reset after the service has run for longer than the longest delay.
     """
     service, name = supervised.service, f"{supervised.kind} {supervised.service.name}"
     supervised.alive = True
@@ -73,12 +75,12 @@ async def supervise(
                 await service.start()
                 supervised.alive, supervised.trouble, started_at = True, None, clock()
             await service.run()
-            raise RuntimeError("ended by itself")  # noqa: TRY301 - the same road as any other death
-        except Exception as error:  # noqa: BLE001 - whatever it died of, it is started again
+            raise RuntimeError(_ENDED)  # noqa: TRY301 - handled like any other failure
+        except Exception as error:  # noqa: BLE001 - restarted after any error
             died = supervised.alive
             supervised.alive, supervised.trouble = False, _describe(error)
             supervised.restarts += 1
-            with suppress(Exception):  # what is dead already can't be asked for more
+            with suppress(Exception):  # it has failed already
                 service.stop()
             if died and clock() - started_at > BACKOFF_LAST_S:
                 backoff_s = BACKOFF_FIRST_S
@@ -86,13 +88,13 @@ async def supervise(
                 "fatal" if died else "error",
                 f"{name} {'died' if died else 'does not start'}: {supervised.trouble}",
             )
-            report("restarting", f"{name} starts again in {backoff_s:g} s")
+            report("restarting", f"{name} restarts in {backoff_s:g} s")
             await sleep(backoff_s)
             backoff_s = min(backoff_s * 2, BACKOFF_LAST_S)
 
 
 def _describe(error: Exception) -> str:
-    """Text of an error; with its type where the text alone says little."""
+    """Text of an error; with its type if the text alone is not clear."""
     text = str(error)
     known = isinstance(error, OSError) or type(error).__module__.startswith("logboom.")
-    return text if known or str(error) == "ended by itself" else f"{type(error).__name__}: {text}"
+    return text if known or text == _ENDED else f"{type(error).__name__}: {text}"

@@ -16,7 +16,7 @@ from logboom.outputs.journal_id import journal_id
 from logboom.outputs.postgres_connection import SCHEMES, PostgresConnection, RefusedDataError
 from logboom.outputs.postgres_rows import (
     DELIMITER,
-    EntryRow,
+    CopyRow,
     ReadingCandidate,
     last_resort,
     readings_of,
@@ -248,11 +248,11 @@ class PostgresOutput:
         self.damaged += sum(len(lines.sequences) for lines in self._lines) - stored
         self._forget()
 
-    def _rows(self, lines: Lines) -> list[EntryRow]:
+    def _rows(self, lines: Lines) -> list[CopyRow]:
         # NUL is the only value that `jsonb` rejects and that real senders send.
         return (safe_rows_of if b"\\u0000" in lines.data else rows_of)(self._journal, lines)
 
-    def _store_safely(self, rows: list[EntryRow], end: int) -> int:
+    def _store_safely(self, rows: list[CopyRow], end: int) -> int:
         """Find the rejected row by bisection, and write a substitute for it."""
         try:
             return self._store([rows], end)
@@ -267,7 +267,7 @@ class PostgresOutput:
         first = self._store_safely(rows[:middle], rows[middle].sequence)
         return first + self._store_safely(rows[middle:], end)
 
-    def _store(self, chunks: Iterable[list[EntryRow]], end: int) -> int:
+    def _store(self, chunks: Iterable[list[CopyRow]], end: int) -> int:
         """Write one transaction, and return its number of entries.
 
         Raises:
@@ -284,7 +284,7 @@ class PostgresOutput:
         return stored
 
     async def _transact(
-        self, connection: "asyncpg.Connection[Any]", chunks: Iterable[list[EntryRow]], end: int
+        self, connection: "asyncpg.Connection[Any]", chunks: Iterable[list[CopyRow]], end: int
     ) -> int:
         """Copy the rows; they are made while the server processes the ones before, so that both work in parallel."""
         begin = self._sql(_BEGIN, journal=self._journal, saved=self._saved)

@@ -55,16 +55,16 @@ class ReadingCandidate(NamedTuple):
     fields: dict[str, Any]
 
 
-class EntryRow(NamedTuple):
-    """EntryRow of one entry."""
+class CopyRow(NamedTuple):
+    """CopyRow of one entry."""
 
     sequence: int
     text: str
-    """EntryRow of table `entries`, columns as in `postgres_schema.ENTRY_COLUMNS`; with its newline."""
+    """CopyRow of table `entries`, columns as in `postgres_schema.ENTRY_COLUMNS`; with its newline."""
     candidate: ReadingCandidate | None
 
 
-def rows_of(journal: int, lines: Lines) -> list[EntryRow]:
+def rows_of(journal: int, lines: Lines) -> list[CopyRow]:
     """Make the rows of `lines` quickly: a single entry that `jsonb` rejects makes COPY fail.
 
     Damaged lines have no row.
@@ -77,18 +77,18 @@ def rows_of(journal: int, lines: Lines) -> list[EntryRow]:
     escaped = lines.data.decode(errors="replace").replace("\\", r"\\")
     if "\r" in escaped or DELIMITER in escaped:  # blanks between tokens may be anything
         escaped = escaped.replace("\r", r"\r").replace(DELIMITER, r"\x1f")
-    rows: list[EntryRow] = []
+    rows: list[CopyRow] = []
     for record, line in zip(records, line_texts(escaped, lines, records), strict=False):
         text = between(line, _escaped_tail(record.source, record.listener))
         rows.append(_row(journal, record, _escaped(encoded(record)) if text is None else text, _NULL))
     return rows
 
 
-def safe_rows_of(journal: int, lines: Lines) -> list[EntryRow]:
+def safe_rows_of(journal: int, lines: Lines) -> list[CopyRow]:
     """Make the rows of `lines` with values that `jsonb` rejects replaced, and the original text in `entry_text`."""
     records = records_of(lines.sequences, lines.data, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
-    rows: list[EntryRow] = []
+    rows: list[CopyRow] = []
     for record, line in zip(records, texts, strict=False):
         text = sent_text(record, line)
         safe = _accepted(text)
@@ -96,7 +96,7 @@ def safe_rows_of(journal: int, lines: Lines) -> list[EntryRow]:
     return rows
 
 
-def last_resort(journal: int, lines: Lines, sequence: int) -> EntryRow:
+def last_resort(journal: int, lines: Lines, sequence: int) -> CopyRow:
     """Make the row of one entry with its JSON in `entry_text` only, which PostgreSQL can't reject."""
     records = records_of(lines.sequences, lines.data, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
@@ -104,7 +104,7 @@ def last_resort(journal: int, lines: Lines, sequence: int) -> EntryRow:
     return _row(journal, record, "{}", _escaped(sent_text(record, line)))
 
 
-def _row(journal: int, record: Record, entry: str, entry_text: str) -> EntryRow:
+def _row(journal: int, record: Record, entry: str, entry_text: str) -> CopyRow:
     sequence, received_at, _, source, listener, level, message, fields = record
     received = _received[received_at]
     time = _time(fields) or received
@@ -114,7 +114,7 @@ def _row(journal: int, record: Record, entry: str, entry_text: str) -> EntryRow:
         f"{journal}\x1f{sequence}\x1f{received}\x1f{time}\x1f{_name[source[:NAME_CHARS_MAX]]}\x1f{_name[listener]}\x1f"
         f"{_level[level[:NAME_CHARS_MAX]]}\x1f{message}\x1f{entry}\x1f{entry_text}\n"
     )
-    return EntryRow(
+    return CopyRow(
         sequence, text, ReadingCandidate(sequence, time, entry, fields) if "temp" in fields else None
     )
 

@@ -63,6 +63,7 @@ class KeyLog:
         self._window_s = window_s
         self._report = report
         self._clock = clock
+        self._bytes_max = deduplicator.pairs_max * DIGEST_BYTES
         self._path: Path | None = None
         self._started_s = 0.0
         self._position = -1
@@ -117,30 +118,39 @@ class KeyLog:
             os.close(descriptor)
 
     def _file(self, now: float) -> Path:
-        """The newest file; another one when it is old enough. Files past the window are deleted."""
-        if self._path is None or now - self._started_s >= self._window_s / GENERATIONS:
+        """The newest file; another one when it is old or large enough. Those that are not needed are deleted."""
+        path = self._path
+        is_large = path is not None and _size(path) >= self._bytes_max // GENERATIONS
+        if path is None or is_large or now - self._started_s >= self._window_s / GENERATIONS:
             make_folder(self._folder)
-            self._path, self._started_s = self._folder / f"{int(now):012d}{_SUFFIX}", now
-            for path in self._files():
-                if int(path.stem) < now - self._window_s * (1 + 1 / GENERATIONS) and path != self._path:
-                    path.unlink(missing_ok=True)
-        return self._path
+            path = self._path = self._folder / f"{int(now):012d}{_SUFFIX}"
+            self._started_s = now
+            self._delete_old(now)
+        return path
+
+    def _delete_old(self, now: float) -> None:
+        """Delete files past the window, and those behind which enough for a full deduplicator was written."""
+        horizon = now - self._window_s * (1 + 1 / GENERATIONS)
+        newer_bytes = 0
+        for path in reversed(self._files()):
+            if path != self._path and (int(path.stem) < horizon or newer_bytes >= self._bytes_max):
+                path.unlink(missing_ok=True)
+            else:
+                newer_bytes += _size(path)
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
 
     def _read(self, path: Path) -> None:
         """Remember what a file holds, up to its last whole frame; what follows is cut off."""
-        digests: list[bytes] = []
         good = 0
         data = path.read_bytes()
         while (frame := _frame_at(data, good)) is not None:
             position, found, good = frame
-            digests += found
+            self._deduplicator.restore(found, float(path.stem))
             self._position = max(self._position, position)
         if good < len(data):
             os.truncate(path, good)
-        self._deduplicator.restore(digests, float(path.stem))
         self._path, self._started_s = path, float(path.stem)
 
     def _replay(self, reader: JournalReader) -> None:
@@ -164,6 +174,13 @@ def encoded_key(kind: str, key: str) -> bytes:
         key: as sent.
     """
     return msgspec.json.encode(f"{kind}:{key}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:

@@ -11,13 +11,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.formats import ndjson
 from logboom.framing.jsonlines import JsonLines
+from logboom.model import IMPORTED, Source
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENTRIES_MAX, RequestKey
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
 from logboom.query.search import Page, Search
 from logboom.receivers.http_push import BodyError
 from logboom.web.bodies import EntryLines, Unpacking, check_bad
-from logboom.web.query import PageQuery, page_query
+from logboom.web.query import PageQuery, QueryError, import_source, page_query
 from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import HELD_BYTES_MAX, SITE, Site
 from logboom.web.uploads import Account, Upload
@@ -56,7 +57,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 async def post(request: web.Request) -> web.Response:
     """Store what the body holds; one verdict an entry."""
     site = request.app[SITE]
-    upload = Upload(site, site.source(request.remote), _key_of(request))
+    upload = Upload(site, _source_of(request, site), _key_of(request))
     try:
         await _store_body(request, site, upload)
     except BodyError as error:
@@ -68,6 +69,16 @@ async def post(request: web.Request) -> web.Response:
         return _refusal(BodyError(400, "the body holds no entry"), account)
     headers = {"Retry-After": str(account.retry_after)} if account.retry_after else None
     return web.json_response(account.as_json(), status=account.status, headers=headers)
+
+
+def _source_of(request: web.Request, site: Site) -> Source:
+    """Return the source of the body's entries. Raises `web.HTTPBadRequest`."""
+    source = site.source(request.remote)
+    try:
+        name = import_source(request.query)
+    except QueryError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    return source if name is None else Source(IMPORTED, name, source.peer)
 
 
 def _key_of(request: web.Request) -> RequestKey | None:

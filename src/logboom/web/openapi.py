@@ -29,6 +29,8 @@ DESCRIPTIONS: Final = {
     "before": "Only sequences below this one.",
     "after": "Only sequences above this one; without `before` the page reads forward.",
     "limit": "Entries at most.",
+    "import": "The entries are history, and this is their source, such as a file's name. They get the listener "
+    "`import`, raise no alert, and live views leave them out.",
     "format": "json, jsonl or csv.",
     "columns": "Columns of the CSV: sequence, received_at, time, source (the address), sender (the name that `source` "
     "of a query takes), listener, level, message, entry, or any field of the entries.",
@@ -204,6 +206,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY
     ),
     ("post", "/api/entries"): _Route(
+        q.IMPORT_PARAMETERS,
         takes=_TAKEN,
         keys=_STORED,
         headers=(_KEY_HEADER,),

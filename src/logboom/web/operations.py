@@ -13,7 +13,7 @@ NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Operations(Protocol):
-    """Answers the questions of this module; `logboom.ops.operations` does."""
+    """Answers the questions of this module; `logboom.ops.server_operations` does."""
 
     version: str
     """Logboom's."""

@@ -49,6 +49,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "limit": _count(q.LIMIT_MAX, q.LIMIT_DEFAULT),
     "buckets": _count(q.BUCKETS_MAX, q.BUCKETS_DEFAULT),
     "points": _count(q.BUCKETS_MAX, q.POINTS_DEFAULT),
+    "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
     "columns": {
         "type": "string",

@@ -175,6 +175,21 @@ def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
     return SpanQuery(wanted, buckets_of(microseconds(wanted.since), until, buckets))
 
 
+IMPORT_PARAMETERS: Final = ("import",)
+SOURCE_CHARS_MAX: Final = 200
+
+
+def import_source(parameters: Mapping[str, str]) -> str | None:
+    """Return the source of entries that are imported; None: they are not. Raises `QueryError`."""
+    check_names(parameters, IMPORT_PARAMETERS)
+    source = parameters.get("import")
+    if source is not None and not (0 < len(source) <= SOURCE_CHARS_MAX and source.isprintable()):
+        raise QueryError(
+            "import", f"expected 1 to {SOURCE_CHARS_MAX} printable characters, the entries' source"
+        )
+    return source
+
+
 def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tuple[Filter, int | None]:
     """Read the query of `/api/tail`: the filter, and the sequence to go on after. Raises `QueryError`.
 

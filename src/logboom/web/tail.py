@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from logboom.journal.reader import JournalReader
+from logboom.model import IMPORTED
 from logboom.pipeline.intake import Limit
 from logboom.query.matching import Filter, Matcher
 from logboom.query.search import Search
@@ -71,6 +72,7 @@ class Follower:
         self.position = position
         self._site = site
         self._matcher = Matcher(wanted)
+        self._shows_imported = wanted.listener == IMPORTED
         self._reader = JournalReader(site.journal.folder, position, lambda: site.journal.committed)
         self._job: Future[Portion | None] | None = None
 
@@ -120,7 +122,12 @@ class Follower:
             return None
         missing = (expected, block.first_sequence - 1) if block.first_sequence > expected else None
         found = self._matcher.first(block, block.count)
-        return Portion([(one.record.sequence, json_of(one)) for one in found], missing, block.next_sequence)
+        events = [
+            (one.record.sequence, json_of(one))
+            for one in found
+            if self._shows_imported or one.record.listener != IMPORTED
+        ]
+        return Portion(events, missing, block.next_sequence)
 
 
 async def tail(request: web.Request) -> web.StreamResponse:

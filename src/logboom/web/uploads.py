@@ -145,7 +145,7 @@ class Upload:
         await self._inlet.room()
         if self._key is not None:
             batch.digests = self._key.digests(batch.entries)
-            batch.keys = [self._key.encoded] * len(batch.digests)
+            batch.keys = self._key.encoded
         self._inlet.put(batch, partial(self.account.add, batch))
 
     async def finish(self) -> Account:

@@ -6,13 +6,13 @@ from typing import Any
 
 from logboom.config import parse
 from logboom.model import Verdict
-from logboom.ops.alerts.messages import Message
+from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.rules import Space
 from logboom.ops.alerts.service import CHECK_INTERVAL_S, Alerts
-from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.monitor import Monitor
-from logboom.ops.source_lines import Group, Senders
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
+from logboom.ops.source_lines import SenderGroup, Senders
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.intake import Counters
 
@@ -88,5 +88,5 @@ class World:
 
     def hear(self, errors: int = 0, entries: int = 1) -> None:
         self.device.service.intake.counters.last_activity = self.now
-        group = Group(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
+        group = SenderGroup(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
         self.book.take(Senders([group], {}), 0)

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from logboom.ops.alerts.engine import FIRING, RESOLVED, Alert, Change
-from logboom.ops.alerts.messages import Message
-from logboom.ops.alerts.outbox import CRITICAL_PAUSE_S, HOUR_S, NEWS_MAX, Outbox, Untold
+from logboom.ops.alerts.lifecycle import FIRING, RESOLVED, Alert, Change
+from logboom.ops.alerts.notification import Message
+from logboom.ops.alerts.outbox import CRITICAL_PAUSE_S, HOUR_S, NOTICES_MAX, Backlog, Outbox
 
 WALL = 1_780_000_000.0
 
@@ -30,7 +30,7 @@ class World:
         if not self.outbox.due(now):
             return None
         message = self.outbox.take([], WALL + now)
-        self.outbox.told(now)
+        self.outbox.delivered(now)
         return message
 
 
@@ -62,7 +62,7 @@ def test_what_failed_is_told_later_with_what_came_since(world: World) -> None:
     assert message.body.splitlines() == [
         "warning: a is down (since 20:26:40Z)",
         "warning: c is down (since 20:26:40Z)",
-        "over by now: b is down (20:26:40Z to 20:26:50Z)",
+        "already over: b is down (20:26:40Z to 20:26:50Z)",
     ]
 
 
@@ -70,7 +70,7 @@ def test_what_ends_while_its_message_arrives_is_told_as_recovered(world: World) 
     world.outbox.put([change("a")], WALL)
     world.outbox.take([], WALL)
     world.outbox.put([change("a", RESOLVED)], WALL + 1)
-    world.outbox.told(1.0)
+    world.outbox.delivered(1.0)
     message = world.pass_on(now=2.0)
     assert message is not None
     assert message.title == "✅ boom: a is back"
@@ -84,8 +84,8 @@ def test_what_is_too_much_for_an_hour_is_held_back_and_told_later() -> None:
     assert world.pass_on(now=HOUR_S - 1) is None
     message = world.pass_on(now=HOUR_S + 0.5)
     assert message is not None
-    assert message.title == "⚠️ boom: 7 changes, 0 alerts firing (told late)"
-    assert message.body.splitlines()[-1] == "Some of it was held back: 3 messages an hour are allowed."
+    assert message.title == "⚠️ boom: 7 changes, 0 alerts firing (delayed)"
+    assert message.body.splitlines()[-1] == "Some changes were held back: the limit is 3 messages per hour."
     message = world.pass_on(change("x"), now=HOUR_S + 5)
     assert message is not None
     assert "held back" not in message.body
@@ -98,7 +98,7 @@ def test_the_one_alert_that_fires_is_the_title_of_what_was_held_back() -> None:
         assert world.pass_on(one, now=1.0) is None
     message = world.pass_on(now=HOUR_S)
     assert message is not None
-    assert message.title == "⚠️ boom: c is down (told late)"
+    assert message.title == "⚠️ boom: c is down (delayed)"
 
 
 def test_critical_news_passes_the_limit_but_not_in_a_flood() -> None:
@@ -116,14 +116,14 @@ def test_critical_news_passes_the_limit_but_not_in_a_flood() -> None:
 
 def test_what_waits_is_bounded_the_critical_stay_longest(world: World) -> None:
     world.outbox.put([change("disk", severity="critical")], WALL)
-    world.outbox.put([change(f"n{number}") for number in range(NEWS_MAX + 49)], WALL)
-    assert world.outbox.waiting == NEWS_MAX
+    world.outbox.put([change(f"n{number}") for number in range(NOTICES_MAX + 49)], WALL)
+    assert world.outbox.waiting == NOTICES_MAX
     message = world.outbox.take([], WALL)
     world.outbox.failed()
     assert message.body.splitlines()[0] == "critical: disk is down (since 20:26:40Z)"
-    assert message.body.splitlines()[-1] == "50 more changes are left out: too many waited to be told."
+    assert message.body.splitlines()[-1] == "50 more changes were dropped: too many were waiting."
     assert world.pass_on() is not None
-    assert "left out" not in str(world.pass_on(change("x")))
+    assert "dropped" not in str(world.pass_on(change("x")))
 
 
 def test_what_is_dropped_is_told_to_nobody(world: World) -> None:
@@ -139,7 +139,7 @@ def test_it_survives_a_restart_on_the_way_or_not(world: World) -> None:
     world.outbox.put([change("a"), change("b")], WALL)
     world.outbox.take([], WALL)
     world.outbox.put([change("b", RESOLVED), change("c")], WALL)
-    kept = msgspec.json.decode(msgspec.json.encode(world.outbox.untold()), type=Untold)
+    kept = msgspec.json.decode(msgspec.json.encode(world.outbox.backlog()), type=Backlog)
     after = World()
     after.outbox.restore(kept)
     message = after.pass_on(now=3600.0)
@@ -147,6 +147,6 @@ def test_it_survives_a_restart_on_the_way_or_not(world: World) -> None:
     assert [line.split(" (")[0] for line in message.body.splitlines()] == [
         "warning: a is down",
         "warning: c is down",
-        "over by now: b is down",
+        "already over: b is down",
     ]
-    assert message.title.endswith("(told late)")
+    assert message.title.endswith("(delayed)")

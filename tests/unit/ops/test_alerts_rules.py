@@ -66,10 +66,10 @@ def test_source_silent(world: World) -> None:
     assert world.sent == []
     world.pass_time(300)
     [message] = world.sent
-    assert message.title == "⚠️ boom: pump 7 (device) is silent for 61 s; usually it speaks every 5 s"
+    assert message.title == "⚠️ boom: pump 7 (device) is silent for 61 s; it usually sends every 5 s"
     world.hear()
     world.pass_time(5)
-    assert world.titles()[1:] == ["✅ boom: pump 7 (device) speaks again"]
+    assert world.titles()[1:] == ["✅ boom: pump 7 (device) sends again"]
 
 
 def test_nobody_is_silent_because_the_journal_or_the_listener_fails(world: World) -> None:
@@ -107,7 +107,7 @@ def test_disk_gets_full(world: World, space: Space, text: str) -> None:
     assert world.titles() == [f"⚠️ boom: {text}"]
     world.space = well
     world.pass_time(100)
-    assert world.titles()[1:] == ["✅ boom: the disk has room again"]
+    assert world.titles()[1:] == ["✅ boom: the disk has enough space again"]
 
 
 def test_disk_can_not_be_looked_at(world: World) -> None:
@@ -116,7 +116,7 @@ def test_disk_can_not_be_looked_at(world: World) -> None:
 
     world.alerts._rules._space = gone
     world.pass_time(5)
-    assert world.titles() == ["⚠️ boom: the disk can't be looked at: Input/output error"]
+    assert world.titles() == ["⚠️ boom: the space of the disk can't be read: Input/output error"]
 
 
 def test_refused(world: World) -> None:
@@ -132,7 +132,7 @@ def test_refused(world: World) -> None:
         "⚠️ boom: listener device refused 30 of 130 entries within a minute (limited, not_json)"
     ]
     world.pass_time(300)
-    assert world.titles()[1:] == ["✅ boom: listener device refuses hardly any entries now"]
+    assert world.titles()[1:] == ["✅ boom: listener device refuses few entries again"]
 
 
 def test_error_burst(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from logboom.ops.alerts.engine import FIRING, Alert, Change
-from logboom.ops.alerts.messages import Message
+from logboom.ops.alerts.lifecycle import FIRING, Alert, Change
+from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.outbox import Outbox
 from logboom.ops.alerts.sender import RETRY_S, TargetSender
 
@@ -41,7 +41,7 @@ class Target:
         return self.reasons.pop(0) if self.reasons else None
 
     def tell(self, *changes: Change, at_once: bool = False) -> None:
-        self.sender.tell(list(changes), [], self.now, WALL + self.now - 1000.0, at_once=at_once)
+        self.sender.notify(list(changes), [], self.now, WALL + self.now - 1000.0, at_once=at_once)
         self.sender.wait(LIMIT_S)
 
     def pass_time(self, seconds: int) -> None:
@@ -67,12 +67,12 @@ def test_a_target_that_is_away_for_hours_is_told_when_it_is_back() -> None:
     tries = [at for at, _ in target.tried]
     assert tries[: len(RETRY_S) + 2] == [0, 5, 35, 155, 755, 1355]
     assert len(tries) == 13
-    assert target.tried[-1][1] == "⚠️ boom: a is down (told late)"
+    assert target.tried[-1][1] == "⚠️ boom: a is down (delayed)"
     assert (target.sender.sent, target.sender.failed) == (1, 12)
     assert (target.sender.trouble, target.sender.waiting) == (None, 0)
     assert target.told == [
-        ("warning", "alerts: json://host did not take “⚠️ boom: a is down”: away; it is tried again"),
-        ("info", "alerts: json://host takes messages again"),
+        ("warning", "alerts: json://host did not accept “⚠️ boom: a is down”: away; it will be retried"),
+        ("info", "alerts: json://host accepts messages again"),
     ]
 
 
@@ -94,15 +94,15 @@ def test_a_target_that_hangs_blocks_nobody_and_gets_the_rest_in_one_message() ->
         hang.wait(LIMIT_S)
 
     sender = TargetSender("json://host", "json://host", Outbox("boom", 30), lambda *_: None, send=send)
-    sender.tell([change()], [], 1000.0, WALL)
+    sender.notify([change()], [], 1000.0, WALL)
     assert entered.wait(LIMIT_S)
     for number in range(5):
-        sender.tell([change(f"n{number}")], [], 1000.0, WALL)
+        sender.notify([change(f"n{number}")], [], 1000.0, WALL)
     sender.wait(0.01)
     assert sender.waiting == 6
     hang.set()
     sender.wait(LIMIT_S)
-    sender.tell([], [], 1001.0, WALL)
+    sender.notify([], [], 1001.0, WALL)
     sender.wait(LIMIT_S)
     assert sent == ["⚠️ boom: a is down", "⚠️ boom: 5 changes, 0 alerts firing"]
 
@@ -112,7 +112,7 @@ def test_what_waits_at_the_end_is_tried_once_more_and_kept() -> None:
     target.tell(change())
     target.tell(at_once=True)
     assert len(target.tried) == 2
-    assert len(target.sender.untold().news) == 1
+    assert len(target.sender.backlog().notices) == 1
 
 
 def test_nothing_is_lost_when_there_is_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_library_that_can_not_be_loaded_is_a_failure_like_any_other() -> None:
         raise ImportError("no such library")
 
     sender = TargetSender("json://host", "json://host", Outbox("boom", 30), lambda *_: None, send=send)
-    sender.tell([change()], [], 1000.0, WALL)
+    sender.notify([change()], [], 1000.0, WALL)
     sender.wait(LIMIT_S)
     assert (sender.trouble, sender.waiting) == ("ImportError", 1)
 
@@ -150,4 +150,4 @@ def test_it_says_when_there_is_something_to_be_kept() -> None:
     assert not target.sender.has_changed()
     target.pass_time(5)
     assert target.sender.has_changed()
-    assert target.sender.untold().news == []
+    assert target.sender.backlog().notices == []

@@ -50,7 +50,7 @@ def test_a_damaged_file_is_told_and_forgotten(world: World) -> None:
         world.told.clear()
         world.open()
         assert len(world.told) == 1
-        assert world.told[0].startswith("warning: alerts: what fired before can't be read")
+        assert world.told[0].startswith("warning: alerts: the saved state can't be read")
     path.write_bytes(b'{"version":2,"alerts":[]}')
     world.open()
 
@@ -60,7 +60,7 @@ def test_a_file_that_can_not_be_written_is_told_once(world: World) -> None:
     for alive in (False, True, False):
         world.device.alive = alive
         world.pass_time(20)
-    assert len([text for text in world.told if text.startswith("warning: alerts can't be kept")]) == 1
+    assert len([text for text in world.told if text.startswith("warning: alerts can't be saved")]) == 1
 
 
 def test_no_secret_of_a_target_is_kept_or_shown(world: World) -> None:
@@ -85,8 +85,8 @@ def test_a_target_that_was_away_for_hours_is_told_what_fires_since_when(world: W
     world.trouble = None
     world.pass_time(600)
     [message] = world.sent
-    assert message.title == "❌ boom: listener device is down (told late)"
-    assert message.body == "critical: listener device is down (since 04:33:21Z, told late)"
+    assert message.title == "❌ boom: listener device is down (delayed)"
+    assert message.body == "critical: listener device is down (since 04:33:21Z, delayed)"
     assert world.alerts.document()["notify"] == [
         {"name": "json://127.0.0.1:9", "trouble": None, "waiting": 0}
     ]
@@ -104,8 +104,8 @@ def test_an_alert_that_ended_before_anybody_was_told_is_one_message(world: World
     world.trouble = None
     world.pass_time(600)
     [message] = world.sent
-    assert message.title == "✅ boom: over by now: listener device is down (told late)"
-    assert message.body == "over by now: listener device is down (04:33:21Z to 04:36:50Z, told late)"
+    assert message.title == "✅ boom: already over: listener device is down (delayed)"
+    assert message.body == "already over: listener device is down (04:33:21Z to 04:36:50Z, delayed)"
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -118,7 +118,7 @@ def test_what_was_not_told_is_told_after_a_restart(world: World, closed: bool) -
     world.open()
     world.trouble = None
     world.pass_time(2)
-    assert world.titles() == ["❌ boom: listener device is down (told late)"]
+    assert world.titles() == ["❌ boom: listener device is down (delayed)"]
     world.open()
     world.pass_time(2)
     assert len(world.sent) == 1

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from logboom.errors import ConfigError
-from logboom.ops.alerts.settings import TARGETS_MAX, alerts_settings, check_targets
+from logboom.ops.alerts.alert_settings import TARGETS_MAX, alerts_settings
+from logboom.ops.alerts.sender import check_targets
 
 
 def test_the_defaults_look_at_everything_and_tell_nobody() -> None:
@@ -37,14 +38,14 @@ def test_the_environment_gives_one_target_as_it_is() -> None:
     ("table", "text"),
     [
         ({"enable": True}, "alerts.enable: unknown setting; did you mean 'enabled'?"),
-        ({"rules": {"dsk": {}}}, "alerts.rules.dsk: unknown rule; there are listener_down, "),
+        ({"rules": {"dsk": {}}}, "alerts.rules.dsk: unknown rule; expected one of listener_down, "),
         ({"rules": []}, "alerts.rules: expected tables"),
         ({"rules": {"disk": {"used_share_max": 80}}}, "alerts.rules.disk.used_share_max: found 80."),
         ({"rules": {"disk": {"severity": "bad"}}}, "alerts.rules.disk.severity: found 'bad'."),
         ({"rules": {"refused": {"for_s": -1}}}, "alerts.rules.refused.for_s: found -1."),
         ({"notify": 5}, "alerts.notify: expected a list of URLs"),
         ({"notify": ["json://a", 5]}, "alerts.notify: expected a list of URLs"),
-        ({"notify": ["json://a", "my-secret-word"]}, "alerts.notify: target 2 is no URL"),
+        ({"notify": ["json://a", "my-secret-word"]}, "alerts.notify: target 2 is not a URL"),
         ({"notify": ["json://a"] * (TARGETS_MAX + 1)}, f"alerts.notify: found {TARGETS_MAX + 1} targets"),
     ],
 )
@@ -56,6 +57,6 @@ def test_what_is_wrong_is_named_without_secrets(table: dict[str, Any], text: str
 
 def test_a_target_that_apprise_does_not_know_is_named_without_its_secrets() -> None:
     check_targets(alerts_settings({"notify": ["json://host/path", "mailto://me:pw@gmail.com"]}))
-    with pytest.raises(ConfigError, match=r"alerts\.notify: nosuch://… is no target") as error:
+    with pytest.raises(ConfigError, match=r"alerts\.notify: nosuch://… is not supported") as error:
         check_targets(alerts_settings({"notify": ["json://host", "nosuch://top-secret-part/x"]}))
     assert "top-secret-part" not in str(error.value)

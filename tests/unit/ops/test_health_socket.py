@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logboom.ops.health_asking import ask
+from logboom.ops.health_client import ask
 from logboom.ops.health_socket import HealthSocket
 
 LIMIT_S = 30.0

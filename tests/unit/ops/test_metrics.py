@@ -16,14 +16,14 @@ from logboom.config import parse
 from logboom.histogram import Histogram
 from logboom.journal.journal import AckLevel, Journal
 from logboom.model import Batch, Source, Verdict
-from logboom.ops.alerts.engine import Condition
+from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.lifecycle import Condition
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.alerts.settings import alerts_settings
 from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
 from logboom.ops.monitor import Monitor
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Intake, IntakeLimits

@@ -82,7 +82,7 @@ def test_a_dead_listener_is_stopped_and_started_again() -> None:
     assert listener.calls == ["run", "stop", "start", "run"]
     assert reports == [
         ("fatal", "listener device died: device stopped accepting"),
-        ("restarting", "listener device starts again in 0.5 s"),
+        ("restarting", "listener device restarts in 0.5 s"),
     ]
     assert pauses == [BACKOFF_FIRST_S]
     assert supervised.alive
@@ -121,7 +121,7 @@ def test_a_failed_start_is_told_apart_from_a_death() -> None:
 def test_a_listener_that_ends_quietly_has_died_too() -> None:
     listener, _, reports, _ = run([None, None])
     assert listener.calls[:3] == ["run", "stop", "start"]
-    assert reports[0] == ("fatal", "listener device died: ended by itself")
+    assert reports[0] == ("fatal", "listener device died: ended unexpectedly")
 
 
 def test_being_cancelled_is_not_dying() -> None:

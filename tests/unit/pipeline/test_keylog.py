@@ -1,13 +1,15 @@
 """The deduplicator's checkpoints: whole, torn, missing, old."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
 from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.writer import Committed
 from logboom.model import Batch, Receipt, Source
-from logboom.pipeline.deduplicator import Deduplicator, RequestKey
+from logboom.pipeline.deduplicator import DIGEST_BYTES, PAIR_BYTES, Deduplicator, RequestKey
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog, encoded_key
 
@@ -150,3 +152,25 @@ def test_a_disk_that_fails_is_logged_once_and_tried_again(tmp_path: Path) -> Non
     assert len(server.reports) == 1
     assert "can't be noted" in server.reports[0]
     server.journal.close()
+
+
+def test_files_hold_no_more_than_can_be_remembered(tmp_path: Path) -> None:
+    """A start must not read the keys of a day only to forget most of them."""
+    pairs, now = 2400, 0.0
+    deduplicator = Deduplicator(WINDOW_S, pairs * PAIR_BYTES, lambda: now)
+    keylog = KeyLog(tmp_path, deduplicator, WINDOW_S, quiet, lambda: now)
+    for second in range(100):
+        now = float(second)
+        digests = [
+            blake2b(b"%d-%d" % (second, number), digest_size=DIGEST_BYTES).digest() for number in range(200)
+        ]
+        assert all(deduplicator.claim(digests))
+        deduplicator.settle(digests, stored=True)
+        keylog.note(second)
+        assert len(deduplicator) <= pairs
+    assert sum(path.stat().st_size for path in (tmp_path / "keys").iterdir()) < 2 * pairs * DIGEST_BYTES
+    again = Deduplicator(WINDOW_S, pairs * PAIR_BYTES, lambda: now)
+    opened = KeyLog(tmp_path, again, WINDOW_S, quiet, lambda: now)
+    opened.open(tmp_path / "journal", lambda: Committed(0, 0, 0))
+    assert len(again) <= pairs
+    assert all(map(again.holds, digests))

@@ -1,1 +1,1 @@
-"""Alerts: rules over what operations know, their states over time, and telling people."""
+"""Alerts: rules over the state of the server, their states over time, and notifications."""

@@ -1,4 +1,4 @@
-"""What targets are called where people read: never with anything that lets one send to them."""
+"""Names of notification targets in logs and documents, without secrets."""
 
 import re
 from typing import Final
@@ -9,16 +9,16 @@ HOSTED: Final = frozenset(
     for scheme in ("json", "xml", "form", "mailto", "gotify", "mqtt", "mmost", "hassio")
     for ending in ("", "s")
 )
-"""Schemes whose URLs name a host where a host stands in URLs. Elsewhere it may be a token: slack, tgram, discord."""
+"""Schemes whose URLs have a host as usual. In others it may be a token: slack, tgram, discord."""
 
 SECRET_CHARS_MIN: Final = 4
-"""Shorter parts of a URL are words such as `x` or `to`: hiding them would make texts unreadable."""
+"""Shortest part of a URL that is hidden. Shorter parts are words such as `x` or `to`, which occur in any text."""
 
 HIDDEN: Final = "…"
 
 
 def target_names(urls: list[str]) -> list[str]:
-    """A name each: `json://localhost:9`, `slack://…`; numbered where several would be called the same."""
+    """Make one name per URL: `json://localhost:9`, `slack://…`; equal names are numbered."""
     names = [_name(url) for url in urls]
     return [
         f"{name} #{names[: number + 1].count(name)}" if names.count(name) > 1 else name
@@ -37,7 +37,7 @@ def _name(url: str) -> str:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """A text with every part of a URL hidden that may be a secret of it, plain or percent-encoded."""
+    """Hide every part of a URL in `text` that may be a secret, plain or percent-encoded."""
     scheme, _, rest = url.partition("://")
     host = _name(url).removeprefix(f"{scheme.lower()}://")
     parts = {part for piece in (rest, unquote(rest)) for part in re.split(r"[/?#&=@:,; ]", piece)}

@@ -1,4 +1,4 @@
-"""What is wrong now, as conditions: one function a rule, asked once a second."""
+"""The alert rules: one function per rule, which yields the current conditions; evaluated once per second."""
 
 import os
 from collections import deque
@@ -7,14 +7,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.ops.alerts.engine import Condition, Key
-from logboom.ops.alerts.settings import CRITICAL, RuleSettings, RulesSettings
+from logboom.ops.alerts.alert_settings import RuleSettings, RulesSettings
+from logboom.ops.alerts.lifecycle import Condition, Key
+from logboom.ops.alerts.severity import CRITICAL
 from logboom.ops.health import idle_too_long_s
 from logboom.ops.monitor import Monitor
-from logboom.ops.sources import Silence, SourceBook
+from logboom.ops.source_book import Silence, SourceBook
 
 REFUSED_WINDOW_S: Final = 60.0
-"""How long refusals are counted for."""
+"""Window in which refusals are counted."""
 
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3600.0
@@ -22,16 +23,16 @@ _DAY_S: Final = 86400.0
 
 
 class Space(NamedTuple):
-    """Of a disk."""
+    """Space of a disk."""
 
     used_share: float
-    """As `df` has it: of what an ordinary user may use."""
+    """Share of the space for ordinary users that is used, as shown by `df`."""
     free: int
-    """Bytes."""
+    """Free bytes."""
 
 
 class _Seen(NamedTuple):
-    """A listener's counters at a moment."""
+    """A listener's counters at one time."""
 
     at: float
     received: int
@@ -39,7 +40,7 @@ class _Seen(NamedTuple):
 
 
 def disk_space(folder: Path) -> Space:
-    """Of the disk of a folder. Raises OSError."""
+    """Space of the disk of a folder. Raises `OSError`."""
     status = os.statvfs(folder)
     used = status.f_blocks - status.f_bfree
     whole = used + status.f_bavail
@@ -47,13 +48,13 @@ def disk_space(folder: Path) -> Space:
 
 
 class Rules:
-    """Looks at the monitor and the source book. May block for as long as the disk does: not for the event loop.
+    """Evaluates the rules. It may block as long as the disk does, so it must not run on the event loop.
 
     Args:
-        settings: of all rules.
-        monitor: what the server knows of itself.
-        book: what it knows of its senders.
-        space: of the disk of a folder.
+        settings: settings of all rules.
+        monitor: state of the server.
+        book: known sources.
+        space: returns the space of a folder's disk.
     """
 
     def __init__(
@@ -80,12 +81,12 @@ class Rules:
         )
 
     def conditions(self) -> list[Condition]:
-        """Everything that is wrong now."""
-        self._mind_the_server()
+        """Return all current conditions."""
+        self._exclude_server_faults()
         return [condition for settings, rule in self._all if settings.enabled for condition in rule()]
 
-    def _mind_the_server(self) -> None:
-        """What the server itself can't take is nobody's silence."""
+    def _exclude_server_faults(self) -> None:
+        """Keep failures of the server from counting as silence of sources."""
         if self._monitor.journal.failing is not None:
             self._book.blind()
         for name, listener in self._monitor.listeners.items():
@@ -93,7 +94,7 @@ class Rules:
                 self._book.deafen(name)
 
     def _listener_down(self) -> Iterator[Condition]:
-        """Also one that died and lives again between two looks."""
+        """Listeners that are down, or have failed and restarted since the last evaluation."""
         settings = self._settings.listener_down
         for name, listener in self._monitor.listeners.items():
             died = listener.restarts > self._restarts.get(name, 0)
@@ -117,8 +118,8 @@ class Rules:
         try:
             space = self._space(journal.folder)
         except OSError as error:
-            text = f"the disk can't be looked at: {error.strerror or error}"
-            yield _condition("disk", "space", settings, text, "the disk can be looked at again")
+            text = f"the space of the disk can't be read: {error.strerror or error}"
+            yield _condition("disk", "space", settings, text, "the space of the disk can be read again")
             return
         floor = self._monitor.settings.journal.free_bytes_min
         if space.free < settings.free_factor * floor:
@@ -127,7 +128,7 @@ class Rules:
             text = f"the disk is {space.used_share:.0%} full, {_size(space.free)} are left"
         else:
             return
-        yield _condition("disk", "space", settings, text, "the disk has room again")
+        yield _condition("disk", "space", settings, text, "the disk has enough space again")
 
     def _inactive(self) -> Iterator[Condition]:
         idle_s = idle_too_long_s(self._monitor)
@@ -138,7 +139,7 @@ class Rules:
             )
 
     def ignored(self) -> list[Silence]:
-        """Who is silent, and may be."""
+        """Silent sources that are excluded by `ignore`."""
         return [one for one in self._book.silences() if self._is_ignored(one)]
 
     def _is_ignored(self, silence: Silence) -> bool:
@@ -149,10 +150,10 @@ class Rules:
             if self._is_ignored(silence):
                 continue
             rule, name = silence_key(silence.listener, silence.name)
-            usual = f"; usually it speaks every {duration(silence.typical_s)}" if silence.typical_s else ""
+            usual = f"; it usually sends every {duration(silence.typical_s)}" if silence.typical_s else ""
             text = f"{name} is silent for {duration(silence.silent_s)}{usual}"
-            given_up = f"{name} is not waited for any more"
-            recovered = given_up if silence.given_up else f"{name} speaks again"
+            given_up = f"{name} is no longer expected to send"
+            recovered = given_up if silence.given_up else f"{name} sends again"
             yield _condition(rule, name, self._settings.source_silent, text, recovered)
 
     def _refused(self) -> Iterator[Condition]:
@@ -170,7 +171,7 @@ class Rules:
                 text = (
                     f"listener {name} refused {refused:,} of {received:,} entries within a minute ({reasons})"
                 )
-                recovered = f"listener {name} refuses hardly any entries now"
+                recovered = f"listener {name} refuses few entries again"
                 yield _condition("refused", name, settings, text, recovered)
 
     def _error_burst(self) -> Iterator[Condition]:
@@ -200,17 +201,17 @@ def _condition(
 
 
 def silence_key(listener: str, name: str) -> Key:
-    """Of the alert that a source is silent."""
+    """Key of the alert for a silent source."""
     return "source_silent", f"{_plain(name)} ({listener})"
 
 
 def burst_key(listener: str, name: str) -> Key:
-    """Of the alert that a source sends many errors; without a listener, that all together do."""
+    """Key of the alert for an error burst of a source; without a listener, of all sources."""
     return "error_burst", f"{_plain(name)} ({listener})" if listener else name
 
 
 def duration(seconds: float) -> str:
-    """For people: `75 s`, `11 min`, `3.5 h`, `2.1 days`."""
+    """Format a duration: `75 s`, `11 min`, `3.5 h`, `2.1 days`."""
     if seconds < 1:
         return "less than 1 s"
     if seconds < 2 * _MINUTE_S:
@@ -227,5 +228,5 @@ def _size(count: int) -> str:
 
 
 def _plain(name: str) -> str:
-    """A sender's word for itself, which must not forge lines of a message."""
+    """Name of a sender without control characters, which could forge lines of a message."""
     return "".join(character if character.isprintable() else " " for character in name)

@@ -1,46 +1,65 @@
-"""Brings messages to one target, each on a thread of its own: one that is away delays nobody but itself."""
+"""Delivery of notifications to one target, each on its own thread, so that an unreachable target delays no other."""
 
 import threading
 from collections.abc import Callable
 from typing import Final
 
+from logboom.errors import ConfigError
 from logboom.model import Report
-from logboom.ops.alerts.engine import Alert, Change, Key
-from logboom.ops.alerts.messages import Message
-from logboom.ops.alerts.outbox import Outbox, Untold
+from logboom.ops.alerts.alert_settings import AlertsSettings
+from logboom.ops.alerts.lifecycle import Alert, Change, Key
+from logboom.ops.alerts.names import target_names
+from logboom.ops.alerts.notification import Message
+from logboom.ops.alerts.outbox import Backlog, Outbox
 
 RETRY_S: Final = (5.0, 30.0, 120.0, 600.0)
-"""Pauses before further tries, the last one again and again. A service that restarts is back soon; one that is
-away for a night is still told what happened meanwhile."""
+"""Delays before retries; the last one repeats, so that a target that is unreachable for hours gets all changes."""
 
 Send = Callable[[str, Message], str | None]
-"""Sends to a URL; returns why that failed, None when it did not."""
+"""Function that sends to a URL, and returns the reason of a failure or None."""
 
 
 def send_now(url: str, message: Message) -> str | None:
-    """Send with Apprise, which is loaded only now."""
-    from logboom.ops.alerts.targets import send  # noqa: PLC0415 - half a second, for those who have something to send
+    """Send with Apprise, which is imported at the first call."""
+    from logboom.ops.alerts.targets import send  # noqa: PLC0415 - takes half a second
 
     return send(url, message)
 
 
+def check_targets(settings: AlertsSettings) -> None:
+    """Check that Apprise supports each target; importing it takes half a second.
+
+    Raises:
+        ConfigError: a target is not supported.
+    """
+    if not settings.notify:
+        return
+    from logboom.ops.alerts.targets import is_known  # noqa: PLC0415 - takes half a second
+
+    for name, url in zip(target_names(settings.notify), settings.notify, strict=True):
+        if not is_known(url):
+            raise ConfigError(
+                f"alerts.notify: {name} is not supported by Apprise, or lacks a part; see its documentation"
+            )
+
+
 class TargetSender:
-    """Tells one target what changes, until it has taken it. Any thread may call any method.
+    """Sends changes to one target, with retries. Any thread may call any method.
 
     Args:
-        name: of the target, without secrets.
-        url: of the target.
-        outbox: what it is to be told.
-        report: told when it takes no messages, and when it does again.
+        name: name of the target, without secrets.
+        url: URL of the target.
+        outbox: undelivered changes.
+        report: logs when the target stops accepting messages, and when it accepts them again.
         send: see `Send`.
     """
 
     def __init__(self, name: str, url: str, outbox: Outbox, report: Report, *, send: Send = send_now) -> None:
         self.name = name
         self.trouble: str | None = None
-        """Why it did not take the last message, without secrets; None: it did."""
+        """Reason for which the last message failed, without secrets; None after a success."""
         self.sent = self.failed = 0
-        """Messages that it took, and tries that it did not, since the start."""
+        """Numbers of delivered messages and of failed attempts, since the start."""
         self._url = url
         self._outbox = outbox
         self._report = report
@@ -53,27 +72,27 @@ class TargetSender:
 
     @property
     def waiting(self) -> int:
-        """Alerts of which it has still to be told something."""
+        """Number of alerts with an undelivered change."""
         with self._lock:
             return self._outbox.waiting
 
     def put(self, changes: list[Change], wall: float) -> None:
-        """Tell what has changed, at the next call of `tell`. For the arguments see there."""
+        """Add changes for the next call of `notify`; see there for the arguments."""
         with self._lock:
             self._outbox.put(changes, wall)
             self._changed = self._changed or bool(changes)
 
-    def tell(
+    def notify(
         self, changes: list[Change], firing: list[Alert], now: float, wall: float, *, at_once: bool = False
     ) -> None:
-        """Tell what has changed, or what waits since its last try; to be called about once a second. Never blocks.
+        """Start delivery of new and waiting changes; to be called about once per second. Never blocks.
 
         Args:
-            changes: since the last call.
-            firing: all that fire now.
+            changes: changes since the last call.
+            firing: firing alerts.
             now: seconds, monotonic.
             wall: seconds since the epoch.
-            at_once: do not wait for the time of the next try.
+            at_once: do not wait for the time of the next attempt.
         """
         self.put(changes, wall)
         with self._lock:
@@ -86,32 +105,32 @@ class TargetSender:
             )
             try:
                 thread.start()
-            except RuntimeError as error:  # there is no thread to be had
+            except RuntimeError as error:  # no further thread is possible
                 reason = str(error)
                 before = self._settle(reason, now)
             else:
                 self._thread = thread
                 return
-        self._tell_log(message, before, reason)
+        self._log(message, before, reason)
 
     def _deliver(self, message: Message, now: float) -> None:
         try:
             reason = self._send(self._url, message)
-        except Exception as error:  # noqa: BLE001 - such as a library that can't be loaded: tried again like the rest
+        except Exception as error:  # noqa: BLE001 - such as a failed import: retried like the rest
             reason = type(error).__name__
         with self._lock:
             before = self._settle(reason, now)
-        self._tell_log(message, before, reason)
+        self._log(message, before, reason)
 
     def _settle(self, reason: str | None, now: float) -> str | None:
-        """Note how a try went; returns the trouble before it. To be called with the lock."""
+        """Record the result of an attempt, and return the previous trouble. The caller holds the lock."""
         before, self.trouble = self.trouble, reason
         self._thread = None
         self._changed = True
         if reason is None:
             self.sent += 1
             self._tries, self._next_at = 0, 0.0
-            self._outbox.told(now)
+            self._outbox.delivered(now)
         else:
             self.failed += 1
             self._next_at = now + RETRY_S[min(self._tries, len(RETRY_S) - 1)]
@@ -119,39 +138,39 @@ class TargetSender:
             self._outbox.failed()
         return before
 
-    def _tell_log(self, message: Message, before: str | None, reason: str | None) -> None:
+    def _log(self, message: Message, before: str | None, reason: str | None) -> None:
         if reason is not None and before is None:
-            text = f"alerts: {self.name} did not take “{message.title}”: {reason}; it is tried again"
+            text = f"alerts: {self.name} did not accept “{message.title}”: {reason}; it will be retried"
             self._report("warning", text)
         elif reason is None and before is not None:
-            self._report("info", f"alerts: {self.name} takes messages again")
+            self._report("info", f"alerts: {self.name} accepts messages again")
 
     def wait(self, timeout_s: float) -> None:
-        """Until what is on the way has arrived, or has not; for `timeout_s` at most."""
+        """Wait for the end of a delivery, at most `timeout_s`."""
         thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
 
     def drop(self, key: Key) -> None:
-        """Do not tell of an alert any more."""
+        """Drop the changes of an alert."""
         with self._lock:
             self._outbox.drop(key)
             self._changed = True
 
-    # --- over a restart ---
+    # --- state for the next start ---
 
     def has_changed(self) -> bool:
-        """Whether `untold` gives something else than at the last question."""
+        """Whether the outbox has changed since the last call."""
         with self._lock:
             changed, self._changed = self._changed, False
             return changed
 
-    def untold(self) -> Untold:
-        """What it has still to be told."""
+    def backlog(self) -> Backlog:
+        """Content of the outbox."""
         with self._lock:
-            return self._outbox.untold()
+            return self._outbox.backlog()
 
-    def restore(self, untold: Untold) -> None:
-        """Go on from what `untold` gave."""
+    def restore(self, backlog: Backlog) -> None:
+        """Restore the content of the outbox."""
         with self._lock:
-            self._outbox.restore(untold)
+            self._outbox.restore(backlog)

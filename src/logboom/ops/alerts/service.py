@@ -1,4 +1,4 @@
-"""Alerts as the server runs them: look, decide, tell the log and the targets, remember over a restart."""
+"""The alert service: evaluates the rules, notifies log and targets, and keeps its state over restarts."""
 
 import asyncio
 import socket
@@ -13,17 +13,18 @@ import msgspec
 
 from logboom.durable import replace_file
 from logboom.model import Report
-from logboom.ops.alerts.engine import FIRING, RESOLVED, Alert, Change, Engine, Key
+from logboom.ops.alerts.alert_settings import AlertsSettings
+from logboom.ops.alerts.lifecycle import FIRING, RESOLVED, Alert, Change, Engine, Key
 from logboom.ops.alerts.names import target_names
-from logboom.ops.alerts.outbox import Outbox, Untold
+from logboom.ops.alerts.outbox import Backlog, Outbox
 from logboom.ops.alerts.rules import Rules, Space, burst_key, disk_space, silence_key
 from logboom.ops.alerts.sender import Send, TargetSender, send_now
-from logboom.ops.alerts.settings import CRITICAL, AlertsSettings
+from logboom.ops.alerts.severity import CRITICAL
 from logboom.ops.monitor import Monitor
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
 
 CHECK_INTERVAL_S: Final = 1.0
-"""How often the rules are looked at: some counters, and a comparison a source."""
+"""Interval of evaluating the rules; it costs some counters, and a comparison per source."""
 
 FILE_NAME: Final = "alerts.json"
 VERSION: Final = 1
@@ -32,21 +33,21 @@ VERSION: Final = 1
 class _File(msgspec.Struct):
     version: int
     alerts: list[Any]
-    untold: dict[str, Untold] | None = None
-    """By target; None: written by a server that did not keep it."""
+    backlogs: dict[str, Backlog] | None = msgspec.field(default=None, name="untold")
+    """Outboxes by target; None in files of older versions."""
 
 
 class Alerts:
-    """A service that can be supervised.
+    """The alert service of the server.
 
     Args:
-        settings: checked already.
-        monitor: what the server knows of itself.
-        book: what it knows of its senders.
-        data_dir: where alerts are kept.
-        report: the operational log.
-        send: sends one message; tests put their own here.
-        space: of a disk; tests put their own here.
+        settings: validated settings.
+        monitor: state of the server.
+        book: known sources.
+        data_dir: data directory, which has the stored alerts.
+        report: writes to the operational log.
+        send: sends one message; replaced in tests.
+        space: returns the space of a disk; replaced in tests.
     """
 
     name = "alerts"
@@ -69,14 +70,14 @@ class Alerts:
         self._report = report
         self._rules = Rules(settings.rules, monitor, book, space)
         self._engine = Engine()
-        self._lock = threading.Lock()  # around the engine: it is asked on other threads than it works on
-        self._looking = threading.Lock()  # around a look and what follows: nothing is forgotten in between
+        self._lock = threading.Lock()  # for the engine, which is queried on other threads
+        self._checking = threading.Lock()  # held during an evaluation, so that no source is forgotten in it
         label = label_of(settings, monitor.settings.name)
         self.targets = [
             TargetSender(name, url, Outbox(label, settings.per_hour_max), report, send=send)
             for name, url in zip(target_names(settings.notify), settings.notify, strict=True)
         ]
-        """Who is told."""
+        """The notification targets."""
         self._unsaved = self._failing = False
         if settings.enabled:
             self._load()
@@ -84,36 +85,38 @@ class Alerts:
     # --- a service, see `ops.supervisor` ---
 
     async def start(self) -> None:
-        """Nothing is to be prepared."""
+        """Do nothing: no preparation is needed."""
 
     async def run(self) -> None:
-        """Look at the rules, for ever."""
+        """Evaluate the rules at intervals, forever."""
         while True:
             if self._settings.enabled and not self._monitor.draining:
                 await asyncio.to_thread(self.check)
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     def stop(self) -> None:
-        """Nothing is held while it rests."""
+        """Do nothing: no resources are held between evaluations."""
 
     def close(self, deadline_s: float) -> None:
-        """Try to send what waits, for `deadline_s` at most; what is not told by then is kept. Idempotent."""
+        """Try to deliver waiting changes for at most `deadline_s`; the rest is stored. Idempotent."""
         deadline = time.monotonic() + deadline_s
         for target in self.targets:
-            target.tell([], self.firing(), self._monitor.clock(), self._monitor.wall(), at_once=True)
+            target.notify([], self.firing(), self._monitor.clock(), self._monitor.wall(), at_once=True)
         for target in self.targets:
             target.wait(max(0.0, deadline - time.monotonic()))
-        if self._looking.acquire(timeout=max(0.0, deadline - time.monotonic())):  # a look may hang at a disk
+        if self._checking.acquire(
+            timeout=max(0.0, deadline - time.monotonic())
+        ):  # an evaluation may wait for a disk
             try:
                 self._save()
             finally:
-                self._looking.release()
+                self._checking.release()
 
     # --- work ---
 
     def check(self) -> None:
-        """Look at all rules once, and tell what has changed. Not for the event loop: it writes a file."""
-        with self._looking:
+        """Evaluate all rules once, and notify changes. It writes a file, so it must not run on the event loop."""
+        with self._checking:
             conditions = self._rules.conditions()
             now, wall = self._monitor.clock(), self._monitor.wall()
             with self._lock:
@@ -122,13 +125,13 @@ class Alerts:
             for change in changes:
                 self._report(_kind(change), f"alert: {change.text}")
             for target in self.targets:
-                target.tell(changes, firing, now, wall)
+                target.notify(changes, firing, now, wall)
             self._unsaved = self._unsaved or bool(changes)
             self._save()
 
     def forget_source(self, listener: str, name: str) -> bool:
-        """Wait for a source no more, and end its alerts without a word. False: there is no such source."""
-        with self._looking:
+        """Forget a source, and end its alerts without a notification. False if it is unknown."""
+        with self._checking:
             found = self._book.forget(listener, name)
             if found:
                 self._dismiss([silence_key(listener, name), burst_key(listener, name)])
@@ -144,12 +147,12 @@ class Alerts:
         self._unsaved = True
 
     def firing(self) -> list[Alert]:
-        """Those that fire now, the critical ones first."""
+        """Firing alerts, critical ones first."""
         with self._lock:
             return self._engine.firing()
 
     def document(self) -> dict[str, Any]:
-        """`/api/alerts`."""
+        """Return the document of `/api/alerts`."""
         with self._lock:
             alerts = [_described(alert) for alert in self._engine.shown()]
         notify = [{"name": one.name, "trouble": one.trouble, "waiting": one.waiting} for one in self.targets]
@@ -165,45 +168,47 @@ class Alerts:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            self._report("warning", f"alerts: what fired before can't be read, and is told again: {error}")
+            self._report(
+                "warning", f"alerts: the saved state can't be read, and alerts are sent again: {error}"
+            )
 
     def _restore(self, file: _File) -> None:
         now, wall = self._monitor.clock(), self._monitor.wall()
         self._engine.restore(file.alerts, now)
         firing = [Change(FIRING, alert, alert.text) for alert in self._engine.firing()]
-        if file.untold is not None:
+        if file.backlogs is not None:
             for target in self.targets:
-                untold = file.untold.get(target.name)
-                if untold is not None:
-                    target.restore(untold)
-                else:  # it is new, or its address was mended
+                backlog = file.backlogs.get(target.name)
+                if backlog is not None:
+                    target.restore(backlog)
+                else:  # it is new, or its address was corrected
                     target.put(firing, wall)
-        for silence in self._rules.ignored():  # it was told, before it was to be ignored
+        for silence in self._rules.ignored():  # it fired before it was configured to be ignored
             self._dismiss([silence_key(silence.listener, silence.name)])
 
     def _save(self) -> None:
-        """Keep what has changed. Trouble is told once, and tried again with each look."""
+        """Save changes. An error is logged once, and retried at each evaluation."""
         if not any([target.has_changed() for target in self.targets] + [self._unsaved]):
             return
         with self._lock:
             kept = self._engine.kept()
-        untold = {target.name: target.untold() for target in self.targets}
+        backlogs = {target.name: target.backlog() for target in self.targets}
         try:
-            replace_file(self._path, [msgspec.json.encode(_File(VERSION, kept, untold)), b"\n"])
+            replace_file(self._path, [msgspec.json.encode(_File(VERSION, kept, backlogs)), b"\n"])
             self._unsaved = self._failing = False
         except OSError as error:
             if not self._failing:
-                self._report("warning", f"alerts can't be kept: {error.strerror or error}")
+                self._report("warning", f"alerts can't be saved: {error.strerror or error}")
             self._unsaved = self._failing = True
 
 
 def label_of(settings: AlertsSettings, server_name: str) -> str:
-    """What messages call the server."""
+    """Name of the server in messages."""
     return settings.label or server_name or socket.gethostname()
 
 
 def _kind(change: Change) -> str:
-    """The operational log's word."""
+    """Kind of a change in the operational log."""
     if change.kind == RESOLVED:
         return "info"
     return "error" if change.alert.severity == CRITICAL else "warning"

@@ -1,26 +1,26 @@
-"""Sending one message to one target, with Apprise. Slow to import: only for those who have something to send."""
+"""Sending of one notification with Apprise. Slow to import, so it is imported only when needed."""
 
 import logging
 import threading
 import warnings
 from typing import Any, Final
 
-from logboom.ops.alerts.messages import Message
 from logboom.ops.alerts.names import without_secrets
+from logboom.ops.alerts.notification import Message
 
 REASON_CHARS_MAX: Final = 200
-"""Of what Apprise has to say about a failure."""
+"""Longest reason of a failure."""
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of other people's old code, at import
+    warnings.simplefilter("ignore")  # deprecations in the library
     import apprise
 
 _logger: Final = logging.getLogger("apprise")
-_logger.propagate = False  # our stderr is the operational log's
+_logger.propagate = False  # stderr is for the operational log
 
 
 class _Reasons(logging.Handler):
-    """Keeps what Apprise warns of on this thread: it tells nobody else why a message was not taken."""
+    """Handler that collects Apprise's warnings on this thread, which have the reasons of failures."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -34,16 +34,16 @@ class _Reasons(logging.Handler):
 
 
 def _instantiate(url: str) -> Any:
-    """Apprise's object for a URL; None: it knows none. Each scheme is loaded when it is met first."""
+    """Make Apprise's object for a URL; None if it is not supported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return apprise.Apprise.instantiate(url)
 
 
 def is_known(url: str) -> bool:
-    """Whether there is such a target."""
+    """Whether Apprise supports the URL of a target."""
     reasons = _Reasons()
-    _logger.addHandler(reasons)  # else it would go to stderr
+    _logger.addHandler(reasons)  # without it, warnings would go to stderr
     try:
         return _instantiate(url) is not None
     finally:
@@ -51,19 +51,19 @@ def is_known(url: str) -> bool:
 
 
 def send(url: str, message: Message) -> str | None:
-    """Send a message, waiting for the answer for as long as Apprise does: some seconds.
+    """Send a message, and wait for the answer, which may take some seconds.
 
     Returns:
-        Why it was not taken, without secrets; None: it was.
+        The reason of a failure, without secrets; None after a success.
     """
     reasons = _Reasons()
     _logger.addHandler(reasons)
     try:
         target = _instantiate(url)
         if target is None:
-            return "Apprise knows no such target, or a part is missing"
+            return "Apprise does not support this target, or a part is missing"
         taken = target.notify(body=message.body, title=message.title, notify_type=message.kind)
-    except Exception as error:  # noqa: BLE001 - a plug-in's fault is no reason to stop
+    except Exception as error:  # noqa: BLE001 - an error of a plug-in is a failure to send
         reasons.texts.append(f"{type(error).__name__}: {error}")
         taken = False
     finally:

@@ -1,4 +1,4 @@
-"""What the web layer asks of operations: one object, one method a question."""
+"""The operations that the web handlers call: one object with one method per request."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
-from logboom.ops.sources import SourceBook
+from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 
 if TYPE_CHECKING:
     from logboom.ops.metrics import Metrics
 
 
-class Operations:
-    """See `web.operations.Operations`.
+class ServerOperations:
+    """Implementation of `web.operations.Operations`.
 
     Args:
-        monitor: what the answers are made of.
-        sources: who sends.
-        alerts: what fires.
+        monitor: state of the server.
+        sources: known sources.
+        alerts: alerts of the server.
     """
 
     def __init__(self, monitor: Monitor, sources: SourceBook, alerts: Alerts) -> None:
@@ -31,23 +31,23 @@ class Operations:
         self._metrics: Metrics | None = None
 
     def health(self) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the document of `/api/health`."""
+        """Return the HTTP status and the document of `/api/health`."""
         return health_document(self.monitor)
 
     async def readiness(self) -> list[tuple[str, bool, str]]:
-        """Name, outcome and detail of each check of `/readyz`."""
+        """Return name, outcome and detail of each check of `/readyz`."""
         return [(check.name, check.ok, check.detail) for check in await self._readiness.checks()]
 
     def look_again(self) -> None:
-        """Find out whether a disk that failed works again; call it every second."""
+        """Test whether a failed disk works again; to be called every second."""
         self._readiness.look_again()
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
-        """The body and the content type of `/metrics`, for a client's `Accept`."""
+        """Return the body and the content type of `/metrics` for a client's `Accept` header."""
         return await asyncio.to_thread(self._render_metrics, accept)
 
     def _render_metrics(self, accept: str) -> tuple[bytes, str]:
-        """On a thread: the library is loaded when somebody asks first, which most servers are never."""
+        """Render on a thread; the library is imported at the first request, which most servers never get."""
         if self._metrics is None:
             from logboom.ops.metric_views import Parts  # noqa: PLC0415 - see above
             from logboom.ops.metrics import Metrics  # noqa: PLC0415
@@ -56,17 +56,17 @@ class Operations:
         return self._metrics.render(accept)
 
     async def status(self) -> dict[str, Any]:
-        """The document of `/api/status`."""
+        """Return the document of `/api/status`."""
         return await asyncio.to_thread(lambda: status_document(self.monitor, self._alerts.firing()))
 
     async def sources(self, limit: int) -> dict[str, Any]:
-        """The document of `/api/sources`."""
+        """Return the document of `/api/sources`."""
         return await asyncio.to_thread(self._sources.document, limit)
 
     async def forget_source(self, listener: str, name: str) -> bool:
-        """Wait for a source no more; False: there is no such source."""
+        """Forget a source; False if it is unknown."""
         return await asyncio.to_thread(self._alerts.forget_source, listener, name)
 
     async def alerts(self) -> dict[str, Any]:
-        """The document of `/api/alerts`."""
+        """Return the document of `/api/alerts`."""
         return await asyncio.to_thread(self._alerts.document)

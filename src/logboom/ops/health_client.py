@@ -1,4 +1,4 @@
-"""Asking the health socket of a data directory. Container engines do it every few seconds: no heavy import here."""
+"""Client of the health socket. Container engines run it every few seconds, so it imports nothing heavy."""
 
 import os
 import socket
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 NAME = "health.sock"
 
 DOCUMENT_BYTES_MAX = 1 << 20
-"""Bytes of an answer that are read at most; real ones have one or two kilobytes."""
+"""Largest answer that is read; usual ones have one or two kilobytes."""
 
 
 def ask(data_dir: str, timeout_s: float) -> bytes:
-    """The health document of the server of a data directory.
+    """Return the health document of the server of a data directory.
 
     Raises:
-        FileNotFoundError: none has been started there, or it was stopped as it should.
-        OSError: none answers.
+        FileNotFoundError: no server was started there, or it was stopped normally.
+        OSError: no server answers.
     """
     pieces, size = [], 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.settimeout(timeout_s)
-        with short_address(os.path.join(data_dir, NAME)) as address:  # noqa: PTH118 - pathlib takes its time
+        with short_address(os.path.join(data_dir, NAME)) as address:  # noqa: PTH118 - pathlib is slow to import
             asking.connect(address)
         while size < DOCUMENT_BYTES_MAX and (piece := asking.recv(1 << 16)):
             pieces.append(piece)
@@ -34,7 +34,7 @@ def ask(data_dir: str, timeout_s: float) -> bytes:
 
 @contextmanager
 def short_address(path: str) -> "Iterator[str]":
-    """A short name of a socket: the kernel takes 107 bytes, and data directories may lie deep."""
+    """Short path of a socket: the kernel accepts 107 bytes, and paths of data directories may be longer."""
     folder, name = os.path.split(path)
     descriptor = os.open(folder or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

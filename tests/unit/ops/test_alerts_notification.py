@@ -2,9 +2,17 @@
 
 import pytest
 
-from logboom.ops.alerts.engine import FIRING, FLAPPING, RESOLVED, Alert, Change
-from logboom.ops.alerts.messages import LATE_S, LINES_MAX, Message, News, joined, message_of, news_of
+from logboom.ops.alerts.lifecycle import FIRING, FLAPPING, RESOLVED, Alert, Change
 from logboom.ops.alerts.names import target_names, without_secrets
+from logboom.ops.alerts.notification import (
+    LATE_S,
+    LINES_MAX,
+    Message,
+    Notice,
+    merged,
+    notice_of,
+    notification_of,
+)
 
 BEGAN = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC
 
@@ -16,16 +24,16 @@ def news(
     *,
     trouble: str = "device is down",
     wall: float = BEGAN,
-) -> News:
+) -> Notice:
     alert = Alert("rule", "device", severity, kind, BEGAN, trouble)
     if kind == RESOLVED:
         alert.resolved_at = wall
-    return news_of(Change(kind, alert, text), wall)
+    return notice_of(Change(kind, alert, text), wall)
 
 
-def told(*found: News, wall: float = BEGAN, firing: int = 0) -> Message:
+def told(*found: Notice, wall: float = BEGAN, firing: int = 0) -> Message:
     alerts = [Alert("other", str(number), "warning", FIRING, BEGAN, "other") for number in range(firing)]
-    return message_of("boom", list(found), alerts, wall, [])
+    return notification_of("boom", list(found), alerts, wall, [])
 
 
 def test_one_change_is_the_title_and_the_text_says_since_when() -> None:
@@ -52,38 +60,40 @@ def test_a_time_of_another_day_has_its_date() -> None:
 
 def test_what_is_told_late_says_so() -> None:
     message = told(news(), wall=BEGAN + LATE_S + 1)
-    assert message.title == "❌ boom: device is down (told late)"
-    assert message.body == "critical: device is down (since 20:26:40Z, told late)"
+    assert message.title == "❌ boom: device is down (delayed)"
+    assert message.body == "critical: device is down (since 20:26:40Z, delayed)"
 
 
 def test_what_fires_is_told_as_it_is_now() -> None:
     now = Alert("rule", "device", "warning", FIRING, BEGAN, "device is silent for 3 h")
-    message = message_of("boom", [news("device is silent for 61 s", severity="warning")], [now], BEGAN, [])
+    message = notification_of(
+        "boom", [news("device is silent for 61 s", severity="warning")], [now], BEGAN, []
+    )
     assert message.title == "⚠️ boom: device is silent for 3 h"
 
 
 def test_what_ended_before_anybody_was_told_is_one_word_of_both() -> None:
-    over = joined(news(), news("device is back", RESOLVED, wall=BEGAN + 300))
+    over = merged(news(), news("device is back", RESOLVED, wall=BEGAN + 300))
     assert told(over, wall=BEGAN + 400) == (
-        "✅ boom: over by now: device is down (told late)",
-        "over by now: device is down (20:26:40Z to 20:31:40Z, told late)",
+        "✅ boom: already over: device is down (delayed)",
+        "already over: device is down (20:26:40Z to 20:31:40Z, delayed)",
         "success",
     )
-    again = joined(over, news())
-    assert told(again).body == "critical: device is down (since 20:26:40Z, 2 times by now)"
+    again = merged(over, news())
+    assert told(again).body == "critical: device is down (since 20:26:40Z, 2 times so far)"
 
 
 def test_what_fires_again_before_its_end_was_told_is_simply_firing() -> None:
-    again = joined(news("device is back", RESOLVED), news())
+    again = merged(news("device is back", RESOLVED), news())
     assert told(again).body == "critical: device is down (since 20:26:40Z)"
 
 
 def test_flapping_says_what_comes_next_and_is_counted_once() -> None:
     flapping = news(kind=FLAPPING)
     assert told(flapping).body == (
-        "critical: flapping, told again once it is steady: device is down (since 20:26:40Z)"
+        "critical: flapping, the next notification follows once it is stable: device is down (since 20:26:40Z)"
     )
-    assert joined(flapping, news()).fired == 1
+    assert merged(flapping, news()).fired == 1
 
 
 def test_changes_of_one_moment_are_one_message_of_bounded_length() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from logboom.journal.segments import Segment
 from logboom.journal.writer import Committed
-from logboom.ops.kept import LOOK_INTERVAL_S, TAIL_BYTES, Kept, KeptEntries
+from logboom.ops.journal_extent import LOOK_INTERVAL_S, TAIL_BYTES, ExtentReader, JournalExtent
 
 
 class Folder:
@@ -19,7 +19,7 @@ class Folder:
         self.now = 0.0
         self.committed = Committed(0, 0, 0)
         journal: Any = self
-        self.kept = KeptEntries(journal, lambda: self.now)
+        self.extent = ExtentReader(journal, lambda: self.now)
 
     def segment(self, first: int, *lines: bytes) -> Segment:
         segment = Segment.at(self.folder, first)
@@ -42,27 +42,27 @@ def on(day: int) -> datetime:
 
 
 def test_nothing_is_kept_of_an_empty_journal(journal: Folder) -> None:
-    assert journal.kept.look() == Kept(0, None, None)
+    assert journal.extent.look() == JournalExtent(0, None, None)
 
 
 def test_it_grows_from_nothing(journal: Folder) -> None:
-    journal.kept.look()
+    journal.extent.look()
     journal.segment(0, line(1), line(2))
-    assert journal.kept.look() == Kept(2, on(1), on(2))
+    assert journal.extent.look() == JournalExtent(2, on(1), on(2))
     journal.segment(0, line(1), line(2), line(3))
-    assert journal.kept.look() == Kept(3, on(1), on(3))
+    assert journal.extent.look() == JournalExtent(3, on(1), on(3))
 
 
 def test_a_long_last_line_is_found(journal: Folder) -> None:
     journal.segment(0, line(1), line(2, 5 * TAIL_BYTES))
-    assert journal.kept.look() == Kept(2, on(1), on(2))
+    assert journal.extent.look() == JournalExtent(2, on(1), on(2))
 
 
 def test_what_is_not_committed_yet_does_not_count(journal: Folder) -> None:
     segment = journal.segment(0, line(1), line(2))
     with segment.path.open("ab") as file:
         file.write(line(3))
-    assert journal.kept.look() == Kept(2, on(1), on(2))
+    assert journal.extent.look() == JournalExtent(2, on(1), on(2))
 
 
 def test_before_the_first_commit_of_a_segment_the_last_entry_stands_in_the_one_before(
@@ -70,28 +70,28 @@ def test_before_the_first_commit_of_a_segment_the_last_entry_stands_in_the_one_b
 ) -> None:
     journal.segment(0, line(1), line(2))
     journal.committed = Committed(2, 2, 0)
-    assert journal.kept.look() == Kept(2, on(1), on(2))
+    assert journal.extent.look() == JournalExtent(2, on(1), on(2))
 
 
 def test_what_retention_deletes_is_noticed_within_a_minute(journal: Folder) -> None:
     old = journal.segment(0, line(1), line(2))
     journal.segment(2, line(3))
-    assert journal.kept.look() == Kept(3, on(1), on(3))
+    assert journal.extent.look() == JournalExtent(3, on(1), on(3))
     old.delete()
-    assert journal.kept.look() == Kept(3, on(1), on(3))
+    assert journal.extent.look() == JournalExtent(3, on(1), on(3))
     journal.now += LOOK_INTERVAL_S
-    assert journal.kept.look() == Kept(1, on(3), on(3))
+    assert journal.extent.look() == JournalExtent(1, on(3), on(3))
 
 
 def test_a_damaged_line_has_no_time(journal: Folder) -> None:
     journal.segment(0, b"\xff" * 100 + b"\n")
-    assert journal.kept.look() == Kept(1, None, None)
+    assert journal.extent.look() == JournalExtent(1, None, None)
 
 
 def test_a_segment_that_vanishes_meanwhile_is_no_error(journal: Folder) -> None:
     journal.segment(0, line(1)).delete()
     journal.segment(1, line(2))
-    journal.kept.look()
+    journal.extent.look()
     journal.committed = Committed(3, 1, 999)
     Segment.at(journal.folder, 1).delete()
-    assert journal.kept.look() == Kept(2, on(2), None)
+    assert journal.extent.look() == JournalExtent(2, on(2), None)

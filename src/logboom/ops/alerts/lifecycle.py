@@ -1,21 +1,21 @@
-"""The life of an alert: pending, firing, resolved; told once each way, and not again and again when it flaps."""
+"""The states of an alert: pending, firing, resolved. Each change is notified once, and flapping is suppressed."""
 
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom.ops.alerts.settings import CRITICAL
+from logboom.ops.alerts.severity import CRITICAL
 
 HISTORY_MAX: Final = 100
-"""Alerts that are shown; resolved ones that are remembered."""
+"""Most alerts in the list, and most resolved alerts that are remembered."""
 
 FLAPS_MAX: Final = 3
 FLAP_WINDOW_S: Final = 3600.0
-"""An alert that fires for the third time within an hour flaps: that is told, instead of each change."""
+"""An alert that fires for the third time within an hour is flapping, which is notified instead of each change."""
 
 FLAP_CALM_S: Final = 900.0
-"""What has not changed for so long flaps no longer, and how it stands is told."""
+"""Time without a change after which flapping ends, and the state is notified."""
 
 PENDING: Final = "pending"
 FIRING: Final = "firing"
@@ -27,27 +27,27 @@ Key = tuple[str, str]
 
 
 class Condition(NamedTuple):
-    """A trouble that is there now."""
+    """A problem that exists now."""
 
     rule: str
     subject: str
     severity: str
     text: str
     recovered: str
-    """What is told once it is gone."""
+    """Text for its end."""
     for_s: float = 0.0
     clear_s: float = 0.0
 
 
 class Alert(msgspec.Struct):
-    """One trouble over time."""
+    """A problem over time."""
 
     rule: str
     subject: str
     severity: str
     state: str
     since: float
-    """When it began, seconds since the epoch."""
+    """Its start, seconds since the epoch."""
     text: str
     recovered: str = ""
     resolved_at: float | None = None
@@ -55,12 +55,12 @@ class Alert(msgspec.Struct):
 
     @property
     def key(self) -> Key:
-        """What tells alerts apart."""
+        """Identity of the alert."""
         return self.rule, self.subject
 
 
 class Change(NamedTuple):
-    """Something to be told."""
+    """A change of an alert that is to be notified."""
 
     kind: str
     """`FIRING`, `RESOLVED` or `FLAPPING`."""
@@ -69,18 +69,18 @@ class Change(NamedTuple):
 
 
 class _Timing(msgspec.Struct):
-    """How a rule and subject have behaved; moments of the monotonic clock."""
+    """Past changes of a rule and subject, as monotonic times."""
 
     began: float
     held: float
-    """When the trouble was seen last."""
+    """Time at which the problem last existed."""
     changed: float
     fired: list[float] = []
     flapping: bool = False
 
 
 class Engine:
-    """Turns what is wrong now into changes to be told. Knows no clock."""
+    """Turns current conditions into changes of alerts. Has no clock."""
 
     def __init__(self) -> None:
         self._active: dict[Key, Alert] = {}
@@ -88,10 +88,10 @@ class Engine:
         self._timings: dict[Key, _Timing] = {}
 
     def evaluate(self, conditions: Iterable[Condition], now: float, wall: float) -> list[Change]:
-        """Look at all conditions that hold now.
+        """Compare the current conditions with the alerts, and return the changes.
 
         Args:
-            conditions: each rule and subject once.
+            conditions: all current conditions, each rule and subject once.
             now: seconds, monotonic.
             wall: seconds since the epoch.
         """
@@ -131,7 +131,7 @@ class Engine:
             return Change(FIRING, alert, alert.text)
         timing.flapping = True
         return Change(
-            FLAPPING, alert, f"{alert.text}; it comes and goes, {FLAPS_MAX} times within an hour by now"
+            FLAPPING, alert, f"{alert.text}; it is flapping, {FLAPS_MAX} times within an hour so far"
         )
 
     def _clear(self, key: Key, now: float, wall: float) -> Change | None:
@@ -147,7 +147,7 @@ class Engine:
         return None if timing.flapping else Change(RESOLVED, alert, alert.recovered)
 
     def _calm(self, now: float) -> list[Change]:
-        """Those that have stopped flapping, and how they stand."""
+        """Changes for the alerts that have stopped flapping, with their state."""
         changes = []
         for key, timing in self._timings.items():
             if not timing.flapping or now - timing.changed < FLAP_CALM_S:
@@ -161,14 +161,14 @@ class Engine:
         return changes
 
     def _forget(self, now: float) -> None:
-        """Moments of what is neither active nor shown, nor fired lately."""
+        """Remove the timings of alerts that are neither active, listed, nor fired recently."""
         for key in [key for key in self._timings if key not in self._active and key not in self._resolved]:
             fired = self._timings[key].fired
             if not fired or now - fired[-1] >= FLAP_WINDOW_S:
                 del self._timings[key]
 
     def dismiss(self, key: Key, wall: float) -> None:
-        """End an alert without a word. When its trouble is there still, it begins anew."""
+        """End an alert without a notification. If its problem still exists, it starts again."""
         alert = self._active.pop(key, None)
         self._timings.pop(key, None)
         if alert is not None and alert.state == FIRING:
@@ -180,26 +180,26 @@ class Engine:
         while len(self._resolved) > HISTORY_MAX:
             del self._resolved[next(iter(self._resolved))]
 
-    # --- what is known ---
+    # --- queries ---
 
     def firing(self) -> list[Alert]:
-        """Those that fire, the critical ones first."""
+        """Firing alerts, critical ones first."""
         alerts = [alert for alert in list(self._active.values()) if alert.state == FIRING]
         return sorted(alerts, key=lambda alert: (alert.severity != CRITICAL, alert.since))
 
     def shown(self) -> list[Alert]:
-        """Firing, then pending, then resolved, the newest first; `HISTORY_MAX` at most, each rule and subject once."""
+        """Firing, pending, then resolved alerts (newest first), `HISTORY_MAX` at most, each rule and subject once."""
         pending = [alert for alert in list(self._active.values()) if alert.state == PENDING]
         resolved = [alert for key, alert in list(self._resolved.items()) if key not in self._active]
         return [*self.firing(), *pending, *reversed(resolved)][:HISTORY_MAX]
 
     def kept(self) -> list[dict[str, Any]]:
-        """What is to survive a restart, so that it is not told twice."""
+        """State for the next start, so that changes are not notified twice."""
         alerts = [one for one in self._active.values() if one.state == FIRING] + list(self._resolved.values())
         return [msgspec.to_builtins(alert) for alert in alerts]
 
     def restore(self, kept: list[Any], now: float) -> None:
-        """Go on from what `kept` gave. Raises `msgspec.ValidationError`."""
+        """Restore the state of `kept`. Raises `msgspec.ValidationError`."""
         for alert in msgspec.convert(kept, list[Alert]):
             place = self._active if alert.state == FIRING else self._resolved
             place[alert.key] = alert

@@ -9,9 +9,9 @@ import pytest
 
 from logboom.journal.reader import Block
 from logboom.journal.segments import suffix
-from logboom.ops import sources as sources_module
+from logboom.ops import source_book as sources_module
+from logboom.ops.source_book import FORGET_S, SourceBook
 from logboom.ops.source_lines import MESSAGE_CHARS_MAX, senders_of
-from logboom.ops.sources import FORGET_S, SourceBook
 
 START_WALL = 1_780_000_000.0
 

@@ -1,4 +1,4 @@
-"""What the journal still has, for health: how many entries, and when the first and the last of them came."""
+"""Extent of the journal for health: number of entries, and times of the first and the last one."""
 
 import os
 from collections.abc import Callable
@@ -11,30 +11,30 @@ from logboom.journal.journal import Journal
 from logboom.journal.segments import Segment, list_segments
 
 LOOK_INTERVAL_S: Final = 60.0
-"""How often the folder is looked at: retention deletes as rarely, and there may be thousands of files."""
+"""Interval of listing the folder: retention deletes as rarely, and there may be thousands of files."""
 
 HEAD_BYTES: Final = 64
-"""Enough of a line for its time."""
+"""Bytes of a line that include its time."""
 
 TAIL_BYTES: Final = 64 << 10
-"""What is read at first to find the last line."""
+"""Bytes that are read first to find the last line."""
 
 
-class Kept(NamedTuple):
-    """See the module's text."""
+class JournalExtent(NamedTuple):
+    """Extent of a journal."""
 
     entries: int
-    """How many, by their sequences: one that recovery left out counts."""
+    """Number of entries by sequences, including those that recovery removed."""
     first: datetime | None
-    """When the oldest entry was received, UTC; None: there is none, or its line is damaged."""
+    """Receive time of the oldest entry, UTC; None: there is none, or its line is damaged."""
     last: datetime | None
 
 
-class KeptEntries:
-    """Looks at the journal's folder now and then, and at the end of its newest segment each time.
+class ExtentReader:
+    """Determines the extent: lists the journal's folder at intervals, and reads the newest segment's end each time.
 
     Args:
-        journal: the server's.
+        journal: journal of the server.
         clock: seconds, monotonic.
     """
 
@@ -46,8 +46,8 @@ class KeptEntries:
         self._first: datetime | None = None
         self._last: tuple[int, datetime | None] = (-1, None)
 
-    def look(self) -> Kept:
-        """What there is now. Called on one thread."""
+    def look(self) -> JournalExtent:
+        """Return the current extent. Called on one thread."""
         committed = self._journal.committed
         looked_at, segment_first = self._looked
         is_old = segment_first != committed.segment_first or self._clock() - looked_at >= LOOK_INTERVAL_S
@@ -58,13 +58,13 @@ class KeptEntries:
         oldest = self._segments[0].first if self._segments else committed.next_sequence
         count = committed.next_sequence - oldest
         if count <= 0:
-            return Kept(0, None, None)
+            return JournalExtent(0, None, None)
         if self._last[0] != committed.next_sequence:
             current = Segment.at(self._journal.folder, committed.segment_first).path
-            # Before the first commit into a segment, the last entry stands in the one before.
+            # Before the first commit into a segment, the last entry is in the one before.
             path, end = (current, committed.offset) if committed.offset else (self._segments[-1].path, None)
             self._last = (committed.next_sequence, _last_of(path, end))
-        return Kept(count, self._first, self._last[1])
+        return JournalExtent(count, self._first, self._last[1])
 
 
 def _first_of(path: Path) -> datetime | None:
@@ -76,7 +76,7 @@ def _first_of(path: Path) -> datetime | None:
 
 
 def _last_of(path: Path, end: int | None) -> datetime | None:
-    """When the last line was received that ends at an offset; None: at the file's end."""
+    """Receive time of the last line before the offset `end`; None means the end of the file."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END) if end is None else end

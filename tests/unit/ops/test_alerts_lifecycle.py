@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from logboom.ops.alerts.engine import (
+from logboom.ops.alerts.lifecycle import (
     FLAP_CALM_S,
     FLAP_WINDOW_S,
     FLAPS_MAX,

@@ -1,4 +1,4 @@
-"""The source book: who sends, when they did last, how often they do, and who has fallen silent."""
+"""The source book: all known sources with their last entry, their rhythm, and detection of silence and error bursts."""
 
 import heapq
 import threading
@@ -10,79 +10,79 @@ from typing import Any, Final, NamedTuple
 from logboom.model import Report
 from logboom.ops.bursts import Burst
 from logboom.ops.rhythm import DAY_S, DAYS_MAX, STEADY_ENTRIES_MIN, Rhythm
-from logboom.ops.source_file import Kept, load_book, save_book
-from logboom.ops.source_lines import Group, Key, Senders, epoch_s
+from logboom.ops.source_file import SourceRecord, load_book, save_book
+from logboom.ops.source_lines import Key, SenderGroup, Senders, epoch_s
 
 SOURCES_MAX: Final = 10_000
-"""Sources that are known at once, about 20 MB; more are a fault of somebody's names. The longest silent one goes."""
+"""Most sources, about 20 MB; more result from generated names. The one with the oldest entry is removed."""
 
 EVICTED_AT_ONCE: Final = 100
-"""Finding the longest silent takes a look at all: once for a hundred."""
+"""Sources that are removed at once, since finding the oldest takes a scan."""
 
 FORGET_S: Final = DAYS_MAX * DAY_S
-"""A source that was silent for so long is gone for good: nobody waits for it any more."""
+"""Silence after which a source is forgotten."""
 
 SETTLE_WINDOWS: Final = 2
-"""So many windows after a start, errors are judged of sources that were known before, and of all together: senders
-come back within the first, with what they have kept meanwhile."""
+"""Number of windows after a start in which error bursts of known sources, and of all sources together, are not
+reported: senders reconnect in the first one, and send what they have buffered."""
 
 CALM_SHARE: Final = 0.1
-"""Share of the errors of a burst. A source with no more than that in the window is calm: too few to start another."""
+"""Share of the errors of a burst at which a source is calm again."""
 
 GIVE_UP_S: Final = FORGET_S - 3600.0
-"""A silence this long is as good as forgotten: from here on, its end is told as what it is."""
+"""Silence from which on a source is about to be forgotten, so that the end of its alert has another text."""
 
 
-class Source:
-    """One source, as it is known to this process."""
+class SourceState:
+    """State of one source in this process."""
 
     __slots__ = ("errors", "has_burst", "heard_at", "kept", "met_here", "silent_after_s")
 
-    def __init__(self, kept: Kept, heard_at: float, *, met_here: bool) -> None:
+    def __init__(self, kept: SourceRecord, heard_at: float, *, met_here: bool) -> None:
         self.kept = kept
         self.heard_at = heard_at
-        """Moment of its last entry, on the monotonic clock."""
+        """Monotonic time of its last entry."""
         self.met_here = met_here
-        """It was not known before this process."""
+        """Whether it was first seen by this process."""
         self.errors: Burst | None = None
         self.has_burst = False
-        """A burst of its errors was reported, and it is not calm since: see `SourceBook.error_bursts`."""
+        """Whether a burst of its errors was reported, and it is not calm yet: see `SourceBook.error_bursts`."""
         self.silent_after_s: float | None = None
-        """See `Rhythm`; None: to be asked anew."""
+        """Cached result of `Rhythm.silent_after_s`."""
 
 
 class Silence(NamedTuple):
-    """A source that is silent."""
+    """A silent source."""
 
     listener: str
     name: str
     silent_s: float
     typical_s: float | None
     given_up: bool
-    """It will be forgotten within the hour."""
+    """Whether it will be forgotten within the hour."""
 
 
 class ErrorBurst(NamedTuple):
-    """More errors than usual."""
+    """Unusual number of errors."""
 
     listener: str
-    """Empty: over all sources."""
+    """Empty for all sources together."""
     name: str
     errors: int
     usual: float
-    """The mean count before."""
+    """Usual number."""
 
 
 class SourceBook:
-    """Takes what blocks of the journal tell, and answers. Any thread may call any method.
+    """All known sources, updated from blocks of the journal. Any thread may call any method.
 
     Args:
-        data_dir: where the book is kept.
-        end: the journal's next sequence.
-        report: told about a book that can't be read or written.
+        data_dir: data directory, which has the saved book.
+        end: returns the journal's next sequence.
+        report: logs errors in reading or writing the saved book.
         factor: see `Rhythm.silent_after_s`.
-        silent_s_min: the shortest silence that is called so, seconds.
-        burst_window_s: how long errors are counted for, seconds.
+        silent_s_min: shortest silence, seconds.
+        burst_window_s: window for counting errors, seconds.
         clock: seconds, monotonic.
         wall: seconds since the epoch.
     """
@@ -100,17 +100,17 @@ class SourceBook:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.skipped = 0
-        """Entries that nobody looked at, since the start."""
+        """Number of entries that were not read, since the start."""
         self.evicted = 0
-        """Sources that were let go because there were too many, since the start."""
+        """Number of sources that were removed because there were too many, since the start."""
         self._data_dir = data_dir
         self._end = end
         self._report = report
         self._factor, self._silent_s_min = factor, silent_s_min
         self._burst_window_s = burst_window_s
         self._clock, self._wall = clock, wall
-        self._lock = threading.Lock()  # around each block and each judgement: between them, all is consistent
-        self._sources: dict[Key, Source] = {}
+        self._lock = threading.Lock()  # held while a block is entered, and while sources are judged
+        self._sources: dict[Key, SourceState] = {}
         self._blind_until = self._read_until = clock()
         self._deaf_until: dict[str, float] = {}  # by listener
         self._errors = Burst(burst_window_s, self._blind_until)
@@ -118,19 +118,19 @@ class SourceBook:
         self._sum_burst_until = self._blind_until
         self._failing = False
         self.position = self._load()
-        """The next sequence to be read."""
+        """The next sequence to read."""
 
-    # --- questions ---
+    # --- queries ---
 
     def document(self, limit: int) -> dict[str, Any]:
-        """`/api/sources`: those who sent last, first."""
+        """Return the document of `/api/sources`, most recent senders first."""
         with self._lock:
             now, known_until = self._clock(), self._known_until()
             newest = heapq.nlargest(limit, self._sources.values(), key=lambda one: one.heard_at)
             sources = [self._described(one, now, known_until) for one in newest]
             return {"sources": sources, "total": len(self._sources), "skipped": self.skipped}
 
-    def _described(self, source: Source, now: float, known_until: float) -> dict[str, Any]:
+    def _described(self, source: SourceState, now: float, known_until: float) -> dict[str, Any]:
         kept, typical = source.kept, source.kept.rhythm.typical_s
         late = known_until - self._since(source) > kept.rhythm.late_after_s()
         return {
@@ -148,7 +148,7 @@ class SourceBook:
         }
 
     def silences(self) -> list[Silence]:
-        """Who is silent for longer than ever. What this says of a source holds until it speaks."""
+        """Return the unusually silent sources. A source stays silent until its next entry."""
         with self._lock:
             now, known_until = self._clock(), self._known_until()
             for source in self._sources.values():
@@ -160,7 +160,7 @@ class SourceBook:
                 if one.kept.silent
             ]
 
-    def _is_silent(self, source: Source, quiet_s: float) -> bool:
+    def _is_silent(self, source: SourceState, quiet_s: float) -> bool:
         if quiet_s <= self._silent_s_min:
             return False
         if source.silent_after_s is None:
@@ -168,11 +168,11 @@ class SourceBook:
         return quiet_s > source.silent_after_s
 
     def error_bursts(self, count_min: int, factor: float) -> list[ErrorBurst]:
-        """Sources with at least `count_min` errors in the window and `factor` times their usual number; else the sum.
+        """Return the sources with at least `count_min` errors in the window and `factor` times their usual number.
 
-        Each error counts for one burst only. The errors of a source that has its own burst are left out of the sum
-        until the source is calm again, and while the sum is a burst, and for a window after that, no single source
-        is one.
+        Without such sources, the sum over all sources is checked in the same way. Each error counts for one burst
+        only: the errors of a source with a burst are excluded from the sum until the source is calm again; during a
+        burst of the sum, and for a window after it, no single source is reported.
         """
         with self._lock:
             now = self._clock()
@@ -199,46 +199,46 @@ class SourceBook:
             return found
 
     def blind(self) -> None:
-        """The journal stores nothing now: nobody is to be called silent for that."""
+        """Note that the journal can't store entries now, so that no source counts as silent."""
         with self._lock:
             self._blind_until = self._clock()
 
     def deafen(self, listener: str) -> None:
-        """A listener is down: nobody who sends there is to be called silent for that."""
+        """Note that a listener is down, so that its sources do not count as silent."""
         with self._lock:
             self._deaf_until[listener] = self._clock()
 
     def forget(self, listener: str, name: str) -> bool:
-        """Know a source no more; when it speaks again, it is new. False: it is not known."""
+        """Forget a source; its next entry makes it a new one. False if it is unknown."""
         with self._lock:
             return self._sources.pop((listener, name), None) is not None
 
     @property
     def known(self) -> int:
-        """How many sources are known."""
+        """Number of known sources."""
         return len(self._sources)
 
     def _known_until(self) -> float:
-        """The moment up to which it is known who has sent."""
+        """Monotonic time up to which all entries have been read."""
         return self._clock() if self._end() <= self.position else self._read_until
 
-    def _since(self, source: Source) -> float:
-        """The moment since which a source is known to have sent nothing."""
+    def _since(self, source: SourceState) -> float:
+        """Monotonic time since which a source certainly sent nothing."""
         return max(source.heard_at, self._unsure(source.kept.listener))
 
     def _unsure(self, listener: str) -> float:
-        """The moment before which entries may have come unseen."""
+        """Monotonic time before which entries may have been missed."""
         return max(self._blind_until, self._deaf_until.get(listener, self._blind_until))
 
-    # --- what the journal tells ---
+    # --- updates from the journal ---
 
     def take(self, senders: Senders, position: int) -> None:
-        """Enter what a block tells; `position` is the sequence after it."""
+        """Update the sources from a block; `position` is the sequence after it."""
         with self._lock:
             now = self._clock()
             ahead = (
                 self._wall() - now
-            )  # between the clocks, this moment's: a wall clock that is set harms only a moment
+            )  # current difference of the clocks, so that setting the wall clock has only a short effect
             for group in senders.groups:
                 received = epoch_s(group.received_at)
                 moment = now if received is None else min(now, received - ahead)
@@ -250,7 +250,7 @@ class SourceBook:
                     source.kept.level, source.kept.message = last
             self.position = position
 
-    def _enter(self, group: Group, moment: float) -> None:
+    def _enter(self, group: SenderGroup, moment: float) -> None:
         source = self._sources.get(group.key) or self._meet(group, moment)
         kept = source.kept
         if source.heard_at < self._unsure(kept.listener):
@@ -267,17 +267,17 @@ class SourceBook:
             source.errors.add(moment, group.errors)
             self._errors.add(moment, group.errors)
 
-    def _meet(self, group: Group, moment: float) -> Source:
-        """A source that is new here."""
+    def _meet(self, group: SenderGroup, moment: float) -> SourceState:
+        """Add a new source."""
         if len(self._sources) >= SOURCES_MAX:
             self._evict()
         listener, name = group.key
-        kept = Kept(listener, name, group.peer, group.received_at, group.received_at, 0, Rhythm())
-        source = self._sources[group.key] = Source(kept, moment, met_here=True)
+        kept = SourceRecord(listener, name, group.peer, group.received_at, group.received_at, 0, Rhythm())
+        source = self._sources[group.key] = SourceState(kept, moment, met_here=True)
         return source
 
     def _evict(self) -> None:
-        """Let the longest silent go, first those of whom little is known: names may be made up by the thousand."""
+        """Remove the sources with the oldest entries, those with few entries first: names may be generated."""
         doomed = heapq.nsmallest(
             EVICTED_AT_ONCE,
             self._sources,
@@ -291,7 +291,7 @@ class SourceBook:
         self.evicted += len(doomed)
 
     def skip_to(self, position: int) -> None:
-        """Entries up to `position` are not looked at: what came among them is not known."""
+        """Skip the entries up to `position`."""
         with self._lock:
             self.skipped += max(0, position - self.position)
             self.position = position
@@ -300,20 +300,18 @@ class SourceBook:
     # --- the file ---
 
     def _load(self) -> int:
-        """Take over what was kept; returns the position. The time without a server is nobody's silence."""
+        """Load the saved book, and return its position. Server downtime does not count as silence of a source."""
         try:
             book = load_book(self._data_dir)
         except (OSError, ValueError) as error:
-            self._report(
-                "warning", f"what was known of the sources can't be read, it is learned anew: {error}"
-            )
+            self._report("warning", f"the saved list of sources can't be read, and is built again: {error}")
             return self._end()
         if book is None:
             return self._end()
         now, wall, window_s = self._clock(), self._wall(), self._burst_window_s
         for kept in book.sources[:SOURCES_MAX]:
             ago_s = max(1e-3, wall - (epoch_s(kept.last_seen) or wall))
-            source = self._sources[kept.listener, kept.name] = Source(kept, now - ago_s, met_here=False)
+            source = self._sources[kept.listener, kept.name] = SourceState(kept, now - ago_s, met_here=False)
             if kept.errors_per_s:
                 source.errors = Burst(window_s, now, kept.errors_per_s * window_s)
         self._errors = Burst(window_s, now, book.errors_per_s * window_s)
@@ -321,7 +319,7 @@ class SourceBook:
         return book.position
 
     def save(self) -> None:
-        """Write the book; forget who is gone for good. Trouble is told once."""
+        """Save the book, and forget sources after `FORGET_S`. An error is logged once."""
         now = self._clock()
         with self._lock:
             for key in [key for key, one in self._sources.items() if now - one.heard_at > FORGET_S]:
@@ -334,10 +332,10 @@ class SourceBook:
             self._failing = False
         except OSError as error:
             if not self._failing:
-                text = f"what is known of the sources can't be written: {error.strerror or error}"
+                text = f"the list of sources can't be saved: {error.strerror or error}"
                 self._report("warning", text)
             self._failing = True
 
 
-def _silence(kept: Kept, silent_s: float) -> Silence:
+def _silence(kept: SourceRecord, silent_s: float) -> Silence:
     return Silence(kept.listener, kept.name, silent_s, kept.rhythm.typical_s, silent_s > GIVE_UP_S)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.ops import notify as module
-from logboom.ops.notify import STATUS_CHARACTERS_MAX, ServiceNotifier
+from logboom.ops import systemd as module
+from logboom.ops.systemd import STATUS_CHARACTERS_MAX, ServiceNotifier
 
 WAIT_S = 30.0
 
@@ -122,7 +122,9 @@ def test_a_manager_that_is_away_is_told_of_once_and_found_again(tmp_path: Path) 
     notifier = ServiceNotifier({"NOTIFY_SOCKET": str(path)}, lambda kind, text: told.append((kind, text)))
     notifier.ready()
     notifier.status("x")
-    assert told == [("warning", "the service manager can't be told READY=1: No such file or directory")]
+    assert told == [
+        ("warning", "the service manager can't be notified of READY=1: No such file or directory")
+    ]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(path))
         manager.settimeout(WAIT_S)
@@ -200,5 +202,5 @@ def test_signs_of_life_stop_when_something_is_dead_and_come_again(
     while not messages or messages[-1] != "STOPPING=1":
         messages.append(received(manager))
     assert messages == ["WATCHDOG=1"] * 4 + ["STOPPING=1"]
-    assert told == [("error", "no sign of life: a new start is due within 0.002 s")]
+    assert told == [("error", "watchdog keep-alive stopped; systemd will restart the server within 0.002 s")]
     notifier.close()

@@ -1,0 +1,201 @@
+"""Settings `[alerts]`: notification targets and the rules with their thresholds."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from logboom.config import convert
+from logboom.errors import ConfigError
+from logboom.extras import require
+from logboom.settings import Table
+
+TARGETS_MAX: Final = 20
+"""Most targets; each has a thread while there is something to send."""
+
+Severity = Annotated[
+    Literal["critical", "warning"],
+    Meta(description="Severity; `critical` is for conditions in which entries are refused, or soon will be."),
+]
+ForSeconds = Annotated[
+    float, Meta(ge=0, description="Time for which the condition must hold before the alert fires, seconds.")
+]
+ClearSeconds = Annotated[
+    float, Meta(ge=0, description="Time for which it must not hold before the alert is resolved, seconds.")
+]
+
+
+class RuleSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Settings of every rule."""
+
+    enabled: Annotated[bool, Meta(description="False: the rule is not evaluated.")] = True
+    severity: Severity = "warning"
+    for_s: ForSeconds = 0.0
+    clear_s: ClearSeconds = 0.0
+
+
+class ListenerDownRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.listener_down]`: a listener has failed; it is restarted automatically."""
+
+    severity: Severity = "critical"
+    clear_s: ClearSeconds = 10.0
+
+
+class InactiveRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.inactive]`: no connection and no data for `health.idle_warn_s`, as in `/api/health`."""
+
+
+class SourceSilentRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.source_silent]`: a source is silent for longer than ever before."""
+
+    silent_s_min: Annotated[
+        float, Meta(gt=0, description="Shortest silence for an alert, seconds, however often a source sends.")
+    ] = 60.0
+    factor: Annotated[
+        float,
+        Meta(ge=1, description="Silence for an alert, as a multiple of the source's longest pause so far."),
+    ] = 1.5
+    ignore: Annotated[
+        list[str],
+        Meta(
+            description="Sources that may be silent, such as `backup-*`: patterns of names, "
+            "with `*`, `?` and `[abc]`."
+        ),
+    ] = []
+
+
+class DiskShortRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.disk]`: the journal can't store (always `critical`), or its disk is nearly full."""
+
+    clear_s: ClearSeconds = 60.0
+    free_factor: Annotated[
+        float,
+        Meta(ge=0, description="Free space for an alert, as a multiple of `journal.free_bytes_min`."),
+    ] = 4.0
+    used_share_max: Annotated[
+        float, Meta(gt=0, le=1, description="Used share of the disk above which the alert fires. 1: never.")
+    ] = 0.8
+
+
+class RefusedRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.refused]`: a listener refuses many entries."""
+
+    clear_s: ClearSeconds = 120.0
+    count_min: Annotated[
+        int, Meta(ge=1, description="Smallest number of refused entries within a minute.")
+    ] = 20
+    share_min: Annotated[
+        float, Meta(ge=0, le=1, description="Smallest share of all entries in that time.")
+    ] = 0.05
+
+
+class ErrorBurstRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.error_burst]`: a source, or all together, send far more errors than usual."""
+
+    clear_s: ClearSeconds = 120.0
+    count_min: Annotated[
+        int, Meta(ge=1, description="Smallest number of entries of level ERROR or above within `window_s`.")
+    ] = 30
+    window_s: Annotated[float, Meta(ge=6, description="Length of the window, seconds.")] = 60.0
+    factor: Annotated[
+        float, Meta(ge=1, description="Smallest multiple of the usual number, which is learned.")
+    ] = 5.0
+
+
+class OutputLaggingRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.output_lagging]`: an output can't write, or falls behind. Entries are safe in the journal."""
+
+    for_s: ForSeconds = 60.0
+    clear_s: ClearSeconds = 30.0
+    lag_max: Annotated[int, Meta(ge=1, description="Number of entries that an output may be behind.")] = (
+        100_000
+    )
+
+
+class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules]`: one table per rule."""
+
+    listener_down: ListenerDownRule = msgspec.field(default_factory=ListenerDownRule)
+    inactive: InactiveRule = msgspec.field(default_factory=InactiveRule)
+    source_silent: SourceSilentRule = msgspec.field(default_factory=SourceSilentRule)
+    disk: DiskShortRule = msgspec.field(default_factory=DiskShortRule)
+    refused: RefusedRule = msgspec.field(default_factory=RefusedRule)
+    error_burst: ErrorBurstRule = msgspec.field(default_factory=ErrorBurstRule)
+    output_lagging: OutputLaggingRule = msgspec.field(default_factory=OutputLaggingRule)
+
+
+class AlertsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts]`: rules and notification targets."""
+
+    enabled: Annotated[bool, Meta(description="False: no rule is evaluated, no message is sent.")] = True
+    notify: Annotated[
+        list[str],
+        Meta(
+            description="Targets of messages: URLs for Apprise, such as `slack://…`, `mailto://…`, "
+            "`json://host/path`. Empty: alerts are only shown on the page, in `/api/alerts` and in the operational log."
+        ),
+    ] = []
+    label: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="Name of this server in messages. Empty: its `name`, else the machine's name.",
+        ),
+    ] = ""
+    per_hour_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Most messages per hour to each target; further changes are sent with the next one. "
+            "Changes of critical alerts are sent regardless, at most once per minute.",
+        ),
+    ] = 30
+    rules: RulesSettings = msgspec.field(default_factory=RulesSettings)
+
+
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
+
+
+def alerts_settings(table: Table) -> AlertsSettings:
+    """Validate `[alerts]`. `logboom alerts test` checks whether targets can be reached.
+
+    Raises:
+        ConfigError: a value is not valid; the text has the key, but no secrets of a target.
+    """
+    plain = {key: value for key, value in table.items() if key not in ("notify", "rules")}
+    settings = convert(plain, AlertsSettings, "alerts")
+    settings.notify = _targets(table.get("notify", []))
+    settings.rules = _rules(table.get("rules", {}))
+    return settings
+
+
+def _rules(tables: Any) -> RulesSettings:
+    """Validate each rule separately, so that an error has its key."""
+    if not isinstance(tables, dict):
+        raise ConfigError("alerts.rules: expected tables such as [alerts.rules.disk]")
+    known = {field.name: field for field in msgspec.structs.fields(RulesSettings)}
+    rules = RulesSettings()
+    for name, table in tables.items():
+        if name not in known:
+            raise ConfigError(f"alerts.rules.{name}: unknown rule; expected one of {', '.join(known)}")
+        setattr(rules, name, convert(table, known[name].type, f"alerts.rules.{name}"))
+    return rules
+
+
+def _targets(value: Any) -> list[str]:
+    """Validate the URLs; the environment may have a single one instead of a list."""
+    urls = [value] if isinstance(value, str) else value
+    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        raise ConfigError("alerts.notify: expected a list of URLs such as ['mailto://…', 'json://host/path']")
+    if len(urls) > TARGETS_MAX:
+        raise ConfigError(f"alerts.notify: found {len(urls)} targets, at most {TARGETS_MAX} are allowed")
+    urls = [url.strip() for url in urls if url.strip()]
+    if urls:
+        require("alerts", "alerts.notify")
+    for number, url in enumerate(urls):
+        if not _URL.match(url):
+            raise ConfigError(
+                f"alerts.notify: target {number + 1} is not a URL such as slack://… or json://host/path"
+            )
+    return urls

@@ -1,0 +1,6 @@
+"""Severities of alerts."""
+
+from typing import Final
+
+CRITICAL: Final = "critical"
+WARNING: Final = "warning"
