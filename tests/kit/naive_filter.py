@@ -18,15 +18,15 @@ from logboom.query.filter.conditions import (
     Equals,
     Exactly,
     Exists,
-    Field,
     FieldAnywhere,
+    FieldCondition,
     Matches,
     Not,
     Property,
     Somewhere,
     Test,
 )
-from logboom.query.filter.words import fold, is_joining
+from logboom.query.filter.text_words import fold, is_joining
 
 
 class Written(str):
@@ -62,7 +62,7 @@ class NaiveEntry:
                 return not self.meets(part)
             case Somewhere(test):
                 return any(_leaf_passes(leaf, test) for leaf in self.leaves)
-            case Field(path, test):
+            case FieldCondition(path, test):
                 return _passes(_value_at(self.entry, path), test)
             case FieldAnywhere(path, test):
                 return any(_has(one, path, test) for one in _objects(self.entry))

@@ -7,7 +7,7 @@ from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from logboom.query.filter.compiler import CompiledFilter
-from logboom.query.filter.errors import FilterError
+from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import QUERY_CHARS_MAX, parse
 from tests.kit.naive_filter import NaiveEntry
 

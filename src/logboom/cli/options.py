@@ -117,7 +117,7 @@ Grep = Annotated[
     str | None,
     typer.Option("--grep", metavar="QUERY", help=GREP),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 # How lines are sent.
 As = Annotated[
@@ -220,7 +220,7 @@ def option_error(error: "QueryError") -> typer.BadParameter:
 
 def query_of(words: list[str] | None, grep: str | None) -> str | None:
     """The query of a command line, as the API takes it; a wrong one ends the command, with a mark at the place."""
-    from logboom.query.filter.errors import FilterError
+    from logboom.query.filter.filter_error import FilterError
     from logboom.query.filter.parser import parse
 
     queries = [text for text in (" ".join(words or ()), grep or "") if text.strip()]

@@ -31,7 +31,7 @@ _Words = Annotated[
 _SERVER: Final = re.compile(
     r"[a-z]+://.*|(?:localhost|\[[0-9a-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:/\S*)?", re.IGNORECASE
 )
-"""What is a server rather than a word of a query: a URL, or a host with a dot, with or without a port."""
+"""A server rather than a word of a query: a URL, or a host with a dot, with or without a port."""
 _Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help=f"Begin there: {TIME_HELP}. Times are local, see --tz."),
@@ -95,7 +95,7 @@ def tail(
         "q": options.query_of(query, grep),
         "since": exact("since", since, tz),
     }
-    filter_from(**words)  # what is wrong is told before a server is asked
+    filter_from(**words)  # errors are reported before a server is asked
     wanted = {name: word for name, word in words.items() if word}
     if limit is None and not since:
         limit = RECENT_DEFAULT

@@ -1,4 +1,4 @@
-"""What counting and filtering need of journal lines: typed decoding that reads a few fields and skips the rest.
+"""Facts of journal lines for counting and filtering: typed decoding that reads a few fields and skips the rest.
 
 It costs a sixth of making records. Lines that it can't read are left to `formats.records`, which reads anything.
 """
@@ -13,7 +13,7 @@ from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
 
 FACT_KEYS: Final = (*SENDER_KEYS, *READING_KEYS, "id")
-"""The fields that tell an entry's sender."""
+"""The fields that name an entry's sender."""
 
 _kind: Final = attrgetter(
     "source",
@@ -76,7 +76,7 @@ def level_names(found: Sequence[Any]) -> list[str]:
 
 
 def count_levels(found: Sequence[Any]) -> Counter[str]:
-    """How many lines have which level, as records have it."""
+    """The number of lines of each level, as records have it."""
     try:
         words: Counter[Any] = Counter([line.entry.level for line in found])
     except TypeError:  # one that is a list or an object

@@ -1,4 +1,4 @@
-"""Which journal lines a reader wants: filters over raw blocks, as much as possible before anything is decoded."""
+"""Filters of readers over raw blocks: as much as possible is decided before anything is decoded."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ _DECODED_LINES: Final = 256
 
 
 class Filter(NamedTuple):
-    """What a reader asked for; an empty filter takes everything."""
+    """The conditions of a reader; an empty filter takes everything."""
 
     level_min: float | None = None
     """The lowest severity (`formats.levels`). Entries without a known level are left out, unlike at a
@@ -107,7 +107,7 @@ class Matcher:
         return bool(self._since or self._until)
 
     def _in_time(self, lines: list[bytes], numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that are within the limits of time."""
+        """Return the lines that are within the limits of time."""
         since, until = self._since, self._until
         if since:
             numbers = [number for number in numbers if lines[number][RECEIVED_AT] >= since]

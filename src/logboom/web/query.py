@@ -12,7 +12,7 @@ from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns
 from logboom.query.exporter import columns_of
-from logboom.query.filter.errors import FilterError
+from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter
 

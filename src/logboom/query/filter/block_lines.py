@@ -37,7 +37,6 @@ class BlockLines:
         self._names = names
         self._decoded: dict[int, Any] = {}
         self._records: dict[int, Record] = {}
-        self._levels: dict[int, str] = {}
 
     @cached_property
     def lowered(self) -> bytes:
@@ -66,7 +65,7 @@ class BlockLines:
         return line[line.rfind(LISTENER_AT) :]
 
     def with_needle(self, needle: bytes, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that may have a text; all for an empty needle."""
+        """Return the lines that may have a text; all for an empty needle."""
         if not needle:
             return numbers
         found = list(lines_with(self.lowered, needle))
@@ -75,7 +74,7 @@ class BlockLines:
         return found if len(numbers) == self.count else intersection(found, numbers)
 
     def not_ascii(self, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that have characters, or escapes, beyond ASCII."""
+        """Return the lines that have characters, or escapes, beyond ASCII."""
         if self.data.isascii() and b"\\u" not in self.data:
             return []
         lines = self.lines

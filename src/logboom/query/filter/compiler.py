@@ -18,8 +18,8 @@ from logboom.query.filter.conditions import (
     Anything,
     Condition,
     Contains,
-    Field,
     FieldAnywhere,
+    FieldCondition,
     Not,
     Property,
     Somewhere,
@@ -37,7 +37,7 @@ class Selector(Protocol):
     """Relative cost of a line."""
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that meet the condition, in order."""
+        """Return the lines that meet the condition, in order."""
 
 
 class CompiledFilter:
@@ -55,7 +55,7 @@ class CompiledFilter:
         keys = {
             key.encode()
             for leaf in leaves
-            if isinstance(leaf, Field) and (selector := FieldSelector(leaf)).has_plain_keys
+            if isinstance(leaf, FieldCondition) and (selector := FieldSelector(leaf)).has_plain_keys
             for key in selector.keys
         }
         self._names = tuple(b'"%b"' % key for key in sorted(keys))
@@ -139,8 +139,8 @@ def _selector(condition: Condition) -> Selector:
     return _EverythingSelector() if isinstance(condition, Anything) else _leaf_selector(condition)
 
 
-def _leaf_selector(condition: Somewhere | Field | FieldAnywhere | Property) -> Selector:
-    if isinstance(condition, Field):
+def _leaf_selector(condition: Somewhere | FieldCondition | FieldAnywhere | Property) -> Selector:
+    if isinstance(condition, FieldCondition):
         return FieldSelector(condition)
     if isinstance(condition, FieldAnywhere):
         return FieldAnywhereSelector(condition)
@@ -167,7 +167,7 @@ def _reader(leaves: Sequence[Condition]) -> Reader:
     properties = {leaf.name for leaf in leaves if isinstance(leaf, Property)}
     keys: list[str] = []
     for leaf in leaves:
-        if isinstance(leaf, Field):
+        if isinstance(leaf, FieldCondition):
             keys += FieldSelector(leaf).keys
     for name in properties:
         keys += getattr(PROPERTY_SELECTORS[name], "keys", ())

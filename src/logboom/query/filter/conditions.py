@@ -13,7 +13,7 @@ class Contains(_Node, frozen=True, gc=False):
     """A text test: the text is there, in any case."""
 
     text: str
-    """Folded, see `words.fold`."""
+    """Folded, see `text_words.fold`."""
     starts: bool = True
     """Only at the start of a word, where it begins with a character of a word."""
     ends: bool = True
@@ -68,7 +68,7 @@ class Somewhere(_Node, frozen=True, gc=False):
     test: Contains | Matches
 
 
-class Field(_Node, frozen=True, gc=False):
+class FieldCondition(_Node, frozen=True, gc=False):
     """Entries whose field passes the test."""
 
     path: str
@@ -109,7 +109,7 @@ class Not(_Node, frozen=True, gc=False):
     part: "Condition"
 
 
-Condition: TypeAlias = Anything | Somewhere | Field | Property | FieldAnywhere | All | AnyOf | Not
+Condition: TypeAlias = Anything | Somewhere | FieldCondition | Property | FieldAnywhere | All | AnyOf | Not
 
 PROPERTIES: Final = ("level", "source", "listener", "message")
 """Names that mean the same in every entry, whatever its keys are called."""

@@ -12,24 +12,24 @@ from logboom.query.filter.conditions import (
     Contains,
     Equals,
     Exactly,
-    Field,
     FieldAnywhere,
+    FieldCondition,
     Test,
 )
 from logboom.query.filter.needles import PLAIN, needle_of_path, needle_of_value
 from logboom.query.filter.paths import any_value_at, keys_of, splits_of, value_at
 from logboom.query.filter.text_tests import Check, is_between, value_check
-from logboom.query.filter.words import fold
+from logboom.query.filter.text_words import fold
 
 MESSAGE_FIELDS: Final = (*MESSAGE_KEYS, *TEXT_KEYS)
 
 
 class FieldSelector:
-    """Selects lines by a field, see `conditions.Field`."""
+    """Selects lines by a field, see `conditions.FieldCondition`."""
 
     cost = 3
 
-    def __init__(self, condition: Field) -> None:
+    def __init__(self, condition: FieldCondition) -> None:
         self._path = condition.path
         self._passes = value_check(condition.test)
         self._name = needle_of_path(condition.path)
@@ -39,7 +39,7 @@ class FieldSelector:
         self._outer = tuple(splits_of(condition.path))
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines whose field passes, in order."""
+        """Return the lines whose field passes, in order."""
         numbers = block.with_needle(self._value or self._name, numbers)
         if self._value and numbers:
             numbers = block.with_needle(self._name, numbers)
@@ -100,7 +100,7 @@ class FieldAnywhereSelector:
         self._needles = (_value_needle(condition.test), needle_of_path(condition.path))
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that have the field, in order."""
+        """Return the lines that have the field, in order."""
         for needle in self._needles:
             numbers = block.with_needle(needle, numbers)
             if not numbers:
@@ -122,7 +122,7 @@ class LevelSelector:
         self._passes = level_check(test)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines whose level passes, in order."""
+        """Return the lines whose level passes, in order."""
         levels = block.levels(numbers)
         passing = {level for level in set(levels) if self._passes(level)}
         if not passing:
@@ -148,7 +148,7 @@ class ListenerSelector:
         self._passes = value_check(test)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines whose listener passes, in order."""
+        """Return the lines whose listener passes, in order."""
         known: dict[bytes, bool] = {}
         found = []
         for number in numbers:
@@ -173,7 +173,7 @@ class SourceSelector:
         self._passes: Check = lambda name: isinstance(name, str) and name != "" and passes(name)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines whose source passes, in order."""
+        """Return the lines whose source passes, in order."""
         numbers = block.with_needle(self._needle, numbers)
         if not numbers:
             return []
@@ -205,7 +205,7 @@ class MessageSelector:
         self._value = _value_needle(test)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines whose message passes, in order."""
+        """Return the lines whose message passes, in order."""
         numbers = block.with_needle(self._value, numbers)
         lines, passes = block.decoded(numbers), self._passes
         return [

@@ -3,14 +3,14 @@
 import re
 from typing import Final
 
-from logboom.query.filter.words import fold
+from logboom.query.filter.text_words import fold
 
 PLAIN: Final = re.compile(r"[ !#-%(-.0-;=?-\[\]-~]+")
 """Text that JSON writes in one way only, in practice. Left out are what must be escaped, and what some encoders escape
 to be safe in HTML (Go's, PHP's)."""
 
 _NUMERIC: Final = re.compile(r"[-+.\deE]*+")
-"""What a number may be written with."""
+"""Characters of numbers."""
 
 _ESCAPED_ASCII: Final = re.compile(
     rb"\\u(?:00(?:2[013-58-9a-eA-E]|3[0-9a-bdA-BDfF]|[4-7])|00[dD][fF]|0130|0149|017[fF]|01[fF]0|037[eE]"
@@ -41,12 +41,12 @@ def is_numeric(text: str) -> bool:
 
 
 def needle_of_value(text: str) -> bytes:
-    """As `needle_of`, for a value that numbers may be equal to."""
+    """The needle of a value; empty for a number, which may be written differently."""
     return b"" if is_numeric(text) else needle_of(text)
 
 
 def needle_of_path(path: str) -> bytes:
-    """What stands in each entry with a field: the longest of the names in its path, in lower case."""
+    """A needle of each entry with a field: the longest of the names in its path, in lower case."""
     parts = [fold(part) for part in path.split(".")]
     if len(parts) == 1:
         return f'"{parts[0]}"'.encode() if PLAIN.fullmatch(parts[0]) and parts[0].isascii() else b""

@@ -29,8 +29,8 @@ from logboom.query.filter.conditions import (
     Contains,
     Equals,
     Exists,
-    Field,
     FieldAnywhere,
+    FieldCondition,
     Matches,
     Not,
     Property,
@@ -38,10 +38,10 @@ from logboom.query.filter.conditions import (
     Test,
     all_of,
 )
-from logboom.query.filter.errors import FilterError
-from logboom.query.filter.levels import level_between, level_is, severity_at
+from logboom.query.filter.filter_error import FilterError
+from logboom.query.filter.level_tests import level_between, level_is, severity_at
 from logboom.query.filter.regexes import compile_regex
-from logboom.query.filter.words import fold
+from logboom.query.filter.text_words import fold
 
 QUERY_CHARS_MAX: Final = 2000
 """Longest query: a long list of ids fits; parsing takes a few milliseconds at most."""
@@ -200,7 +200,7 @@ class _Parser:
             return FieldAnywhere(name, self._whole_value())
         if name in PROPERTIES:
             return Property(name, self._level() if name == "level" else self._value(name))
-        return Field(name, self._value(name))
+        return FieldCondition(name, self._value(name))
 
     def _name(self) -> str | None:
         """The name of a field, before its ":" or "="; None when there is none here."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from logboom.query.filter.words import fold
+from logboom.query.filter.text_words import fold
 
 
 def value_at(entry: dict[str, Any], path: str) -> Any:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from logboom.extras import advice, is_missing
-from logboom.query.filter.errors import FilterError
+from logboom.query.filter.filter_error import FilterError
 
 REGEX_CHARS_MAX: Final = 500
 """Longest expression; longer ones are written by programs, which can use several queries."""
@@ -19,9 +19,9 @@ PROGRAM_SIZE_MAX: Final = 4000
 which then takes some seconds per megabyte."""
 
 MEMORY_BYTES_MAX: Final = 4 << 20
-"""Of one compiled expression and its automaton."""
+"""Memory of one compiled expression and its automaton."""
 
-_COMPILED_MAX: Final = 16
+_COMPILED_MAX: Final = 4
 
 
 def compile_regex(pattern: str, position: int = 0) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from logboom.formats.records import number_of
 from logboom.query.filter.conditions import Between, Contains, Equals, Exactly, Exists, Matches, Test
 from logboom.query.filter.regexes import compile_regex
-from logboom.query.filter.words import JOINING, NUMBER_POINT, NUMBER_SIGN, NUMBER_WORD, fold, is_joining
+from logboom.query.filter.text_words import JOINING, NUMBER_POINT, NUMBER_SIGN, NUMBER_WORD, fold, is_joining
 
 Check: TypeAlias = Callable[[Any], bool]
 
@@ -21,7 +21,7 @@ _SPELLED: Final = {
 
 
 def contained_in(test: Contains) -> Callable[[str], bool]:
-    """The check of a folded text, see `entry_text.searched_text`."""
+    """The check of a folded text, see `entry_strings.searched_text`."""
     text = test.text
     start = _START if test.starts and is_joining(text[0]) else ""
     end = _END if test.ends and is_joining(text[-1]) else ""

@@ -12,11 +12,11 @@ from typing import Final
 from logboom.formats.envelope import ENTRY_AT, SOURCE_AT
 from logboom.query.filter.block_lines import BlockLines, intersection
 from logboom.query.filter.conditions import Contains, Matches
-from logboom.query.filter.entry_text import lines_of, searched_text
+from logboom.query.filter.entry_strings import lines_of, searched_text
 from logboom.query.filter.needles import PLAIN, literal_of, needle_of
 from logboom.query.filter.regexes import compile_regex
 from logboom.query.filter.text_tests import contained_in
-from logboom.query.filter.words import is_joining
+from logboom.query.filter.text_words import is_joining
 
 _STRUCTURE: Final = frozenset(",:{}[]")
 """Plain characters that also stand between the texts of an entry."""
@@ -53,7 +53,7 @@ class TextSelector:
         self._may_start_number, self._may_end_number = text[0] in _DIGITS, text[-1] in _DIGITS
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that have the text, in order."""
+        """Return the lines that have the text, in order."""
         if not self._needle:
             return self._verified(block, block.not_ascii(numbers))
         if not self._hits_decide:
@@ -135,7 +135,7 @@ class RegexSelector:
         self._needle = literal_of(test.pattern)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
-        """Those of some lines that match, in order."""
+        """Return the lines that match, in order."""
         candidates = block.with_needle(self._needle, numbers)
         found: list[int] = []
         for start in range(0, len(candidates), _CHUNK_LINES):

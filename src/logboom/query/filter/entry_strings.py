@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.query.filter.words import NUMBER_WORD, fold
+from logboom.query.filter.text_words import NUMBER_WORD, fold
 
 SEPARATOR: Final = "\0"
 """Between the texts of an entry; no query has it."""
@@ -37,7 +37,7 @@ def texts_of(entry: bytes) -> Texts:
 
 
 def searched_text(entry: bytes) -> str:
-    """All texts of an entry in one, folded; a number that is not whole is one word (`words.NUMBER_WORD`)."""
+    """All texts of an entry in one, folded; a number that is not whole is one word (`text_words.NUMBER_WORD`)."""
     strings, scalars = texts_of(entry)
     return fold(SEPARATOR.join([*strings, *map(number_word, scalars)]))
 

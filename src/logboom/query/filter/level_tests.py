@@ -2,8 +2,8 @@
 
 from logboom.formats.levels import name, severity
 from logboom.query.filter.conditions import Between, Equals
-from logboom.query.filter.errors import FilterError
-from logboom.query.filter.words import fold
+from logboom.query.filter.filter_error import FilterError
+from logboom.query.filter.text_words import fold
 
 
 def level_is(text: str) -> Equals:
