@@ -12,30 +12,30 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from logboom.prove.follow import PROTOCOLS, FollowTally, follow_once
+from logboom.prove.follow import PROTOCOLS, STORE_ONCE, FollowTally, follow_once
 
 RESULTS: Final = Path(__file__).with_name("RESULTS-follow.md")
-WS_SHARE: Final = 2
-"""Schedules over WebSocket for each one over another protocol: there, nothing may be doubled either."""
+ONCE_SHARE: Final = 2
+"""Schedules over WebSocket and HTTP for each one over another protocol: there, nothing may be doubled either."""
 
 Task = tuple[str, int]
 
 
 def tasks(schedules: int, seed: int) -> Iterator[Task]:
-    order = ["ws"] * (WS_SHARE - 1) + list(PROTOCOLS)
+    order = sorted(STORE_ONCE) * (ONCE_SHARE - 1) + list(PROTOCOLS)
     for number in range(schedules):
         yield order[number % len(order)], seed * 100_000 + number
 
 
 def run(task: Task) -> tuple[FollowTally, str]:
-    """One schedule; its data is kept when a line is lost, or doubled over a WebSocket."""
+    """One schedule; its data is kept when a line is lost, or doubled over WebSocket or HTTP."""
     protocol, seed = task
     folder = Path(tempfile.mkdtemp(prefix=f"logboom-follow-{protocol}-{seed}-"))
     try:
         tally, said = follow_once(folder, protocol, seed)
     except AssertionError as error:
         return FollowTally(schedules=1), f"{protocol}, seed {seed}, stuck, kept in {folder}: {error}"
-    if tally.lost or (tally.doubled and protocol == "ws"):
+    if tally.lost or (tally.doubled and protocol in STORE_ONCE):
         return tally, f"{protocol}, seed {seed}: {tally}, kept in {folder}; reported: {said}"
     shutil.rmtree(folder)
     return tally, ""
@@ -87,8 +87,8 @@ rotations go on meanwhile. At the end both run, and every line is looked for in 
 {table}
 
 Lost must be 0 everywhere. Doubled must be 0 over a WebSocket, which asks for what is stored before it sends anything
-again. Elsewhere, the lines of one exchange (256 at most) come twice when the follower or the server is killed between
-storing and noting the answer.
+again, and over HTTP, where each request has an idempotency key. Elsewhere, the lines of one exchange (256 at most) come
+twice when the follower or the server is killed between storing and noting the answer.
 
 Not part of the schedules, since no follower can read it: lines that are written and truncated between two looks at the
 file, without a copy of it.

@@ -21,7 +21,7 @@ class Generator:
 
     def __init__(self, scenario: str, **arguments: Any) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.load", scenario, json.dumps(arguments)],
+            [sys.executable, "-m", "bench.load_process", scenario, json.dumps(arguments)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -11,8 +11,6 @@ import socket
 import sys
 import time
 from array import array
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final
 
 from bench.line import ACK, HEAD, LINE_BYTES, NUMBER_FIRST, TAIL, payload, shares
@@ -294,34 +292,3 @@ def many(port: int, connections: int, warm_up_s: float, duration_s: float) -> No
         cpu_s=cpu_used,
         **latencies(metronome.latencies),
     )
-
-
-SCENARIOS: Final[dict[str, Callable[..., None]]] = {
-    "stream": stream,
-    "stop-and-wait": stop_and_wait,
-    "many": many,
-}
-HARDSHIPS: Final = frozenset({"churn", "honest", "dribble"})
-"""Scenarios in `bench.hardship_load`."""
-
-
-def _scenario(name: str) -> Callable[..., None]:
-    if name in HARDSHIPS:
-        found: Callable[..., None] = getattr(import_module("bench.hardship_load"), name)
-        return found
-    return SCENARIOS[name]
-
-
-def main(arguments: list[str]) -> int:
-    """Run the scenario named first with the JSON arguments named second."""
-    try:
-        _scenario(arguments[0])(**json.loads(arguments[1]))
-    except (LoadError, OSError) as error:
-        emit("error", reason=f"{type(error).__name__}: {error}")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # By its own name, so that a LoadError of another module is the one that is caught here.
-    sys.exit(import_module("bench.load").main(sys.argv[1:]))

@@ -12,6 +12,7 @@ from bench.benchmarks import (
     page,
     postgres,
     protocols,
+    query,
     reading,
     scraping,
     soak,
@@ -125,6 +126,15 @@ time of one request is asked for until it is whole.
 
 """
 
+_QUERY: Final = """\
+## Questions over 30 days
+
+Over HTTP, from a mixed journal of devices, gateways and applications; half as many entries as a throughput trial has.
+The server first indexes it, with the rests that it takes under other load. Answers are checked. `logboom stats`
+reads the same data directory.
+
+"""
+
 _STARTUP: Final = """\
 ## Startup on an empty data directory
 
@@ -156,7 +166,8 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (postgres.NAME, partial(_messages, _POSTGRES)),
         (handling.NAME, _handler),
         (scraping.NAME, _scraping),
-        (reading.NAME, _reading),
+        (reading.NAME, partial(_asked, _READING)),
+        (query.NAME, partial(_asked, _QUERY)),
         (page.NAME, report_page.page),
         (churn.NAME, report_hardship.churn),
         (attacks.NAME, report_hardship.attacks),
@@ -392,7 +403,7 @@ def _scraping(run: Run, _titles: dict[str, Subject]) -> str:
     return _SCRAPING + table([*head, "answer p50 ms", "p99 ms", "max ms", "CPU ms"], rows)
 
 
-def _reading(run: Run, _titles: dict[str, Subject]) -> str:
+def _asked(introduction: str, run: Run, _titles: dict[str, Subject]) -> str:
     rows = []
     for what in dict.fromkeys(trial["what"] for trial in run.trials):
         trials = [trial for trial in run.trials if trial["what"] == what and "error" not in trial]
@@ -404,7 +415,7 @@ def _reading(run: Run, _titles: dict[str, Subject]) -> str:
         ]
         rows.append([what, f"{len(trials)} of {len(every)}", *figures, _figure(trials, "peak_rss_mib", 0)])
     head = ["what", "trials", "seconds", "k entries a second", "CPU s", "peak RSS MiB"]
-    return _READING + table(head, rows)
+    return introduction + table(head, rows)
 
 
 def _start_figures(trials: list[Trial]) -> list[str]:

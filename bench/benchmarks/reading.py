@@ -55,7 +55,7 @@ def _round(plan: Plan, count: int, number: int) -> list[Trial]:
         write_journal(data_directory(directory) / "journal", count)
         with on_core(0), Server(subject, directory) as server, on_core(1):
             return [
-                run_trial(subject, partial(_timed, server, count, ask), what=what, round=number)
+                run_trial(subject, partial(timed, server, count, ask), what=what, round=number)
                 for what, ask in _questions(count)
             ]
 
@@ -77,7 +77,8 @@ def _questions(count: int) -> list[tuple[str, Ask]]:
     ]
 
 
-def _timed(server: Server, count: int, ask: Ask) -> Trial:
+def timed(server: Server, count: int, ask: Ask) -> Trial:
+    """Ask, and return the figures of the question and of its answer."""
     cpu_before, started = server.cpu_s(), time.monotonic()
     problem = ask(server.port)
     seconds = time.monotonic() - started
@@ -94,7 +95,8 @@ def _get(port: int, path: str, parameters: dict[str, str]) -> http.client.HTTPRe
     return response
 
 
-def _json(port: int, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+def answer_of(port: int, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    """Return the JSON object that a server answers."""
     with _get(port, path, parameters) as response:
         answer: dict[str, Any] = json.load(response)
         return answer
@@ -104,28 +106,28 @@ def _search(port: int, *, found: int, **parameters: str) -> Trial:
     """To its end: a search that takes too long is answered in parts."""
     entries, more = 0, True
     while more:
-        page = _json(port, "/api/entries", parameters)
+        page = answer_of(port, "/api/entries", parameters)
         entries, more = entries + len(page["entries"]), page["more"]
         parameters["before"] = str(page["before"])
     return {} if entries == found else {"error": f"found {entries} entries, expected {found}"}
 
 
-def _picture(port: int, path: str, parameters: dict[str, str]) -> dict[str, Any]:
-    """To its end: one that takes too long is answered as far as it came, and goes on when it is asked again."""
+def picture_of(port: int, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    """Ask until the answer is complete: a request that takes too long is answered in part."""
     for _ in range(_ASKS_MAX):
-        found = _json(port, path, parameters)
+        found = answer_of(port, path, parameters)
         if found["complete"]:
             return found
     raise ServerError(f"{path} is not complete after {_ASKS_MAX} requests")
 
 
 def _volume(port: int, *, total: int, **parameters: str) -> Trial:
-    found = _picture(port, "/api/volume", parameters)
+    found = picture_of(port, "/api/volume", parameters)
     return {} if found["total"] == total else {"error": f"counted {found['total']}, expected {total}"}
 
 
 def _series(port: int, **parameters: str) -> Trial:
-    found = _picture(port, "/api/series", {**parameters, "field": "system.heap_free"})
+    found = picture_of(port, "/api/series", {**parameters, "field": "system.heap_free"})
     values = {value for value in found["values"]["system.heap_free"]["mean"] if value is not None}
     return {} if values == {200_000} else {"error": f"means {values}"}
 

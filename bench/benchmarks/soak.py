@@ -16,9 +16,9 @@ from bench.subjects.everything import Everything
 from bench.subjects.logboom import data_directory
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
-from logboom.prove.dialects import DIALECTS
 from logboom.prove.oracle import judge
-from logboom.prove.witness import Witness
+from logboom.prove.recording_client import RecordingClient
+from logboom.prove.traffic import TRAFFIC
 
 NAME: Final = "soak"
 WHAT: Final = "every protocol at once, outputs jsonl and sqlite"
@@ -54,26 +54,26 @@ def _soak(plan: Plan, subject: Everything) -> Trial:
     with trial_directory(plan.directory) as directory:
         with Server(subject, directory) as server:
             subject.await_all(server)
-            witnesses = [_witness(subject, kind) for kind in DIALECTS]
+            clients = [_client(subject, kind) for kind in TRAFFIC]
             with _visits(subject):
-                for witness in witnesses:
-                    witness.start()
+                for client in clients:
+                    client.start()
                 record = _watch(plan, server)
-            for witness in witnesses:
-                witness.stop()
+            for client in clients:
+                client.stop()
         with closing(JournalReader(data_directory(directory) / "journal")) as reader:
-            total = judge(witnesses, _lines(reader)).total
+            total = judge(clients, _lines(reader)).total
         written = _count_lines(directory / "all.jsonl")
     record |= {"entries": total.stored, "per_s": total.stored / plan.soak_s, "lost": total.lost}
     return record | _problem(plan, record, total.good and written == total.stored)
 
 
-def _witness(subject: Everything, kind: str) -> Witness:
+def _client(subject: Everything, kind: str) -> RecordingClient:
     def connect(listener: str) -> socket.socket:
         return socket.create_connection((HOST, subject.ports[listener]), timeout=30)
 
     window = 1 if kind == "device" else WINDOW_LINES
-    return Witness(DIALECTS[kind], f"{kind}0", connect, window=window, pause_s=PAUSE_S)
+    return RecordingClient(TRAFFIC[kind], f"{kind}0", connect, window=window, pause_s=PAUSE_S)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Logboom: one log-collection server that answers only when an entry is safe on disk."""
+"""Logboom: a log-collection server that answers only when an entry is safe on disk."""
 
-TYPE_CHECKING = False  # as in `typing`, whose import the quickest commands do without
+TYPE_CHECKING = False  # as in `typing`, which the fastest commands do not import
 
 if TYPE_CHECKING:
     from logboom.clients.handler.logging_handler import LogboomHandler
@@ -11,7 +11,7 @@ __all__ = ["LogboomHandler", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """What is looked up when somebody asks: either costs more than the rest of the start."""
+    """Import attributes at first access: each costs more than the rest of the start."""
     if name == "LogboomHandler":
         from logboom.clients.handler.logging_handler import LogboomHandler  # noqa: PLC0415
 

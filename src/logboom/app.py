@@ -1,4 +1,4 @@
-"""The composition root: builds every part from the settings, wires them, runs them, stops them in order."""
+"""Composition root: constructs all parts from the settings, connects, runs, and stops them in order."""
 
 import asyncio
 import errno
@@ -25,6 +25,7 @@ from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
+from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.oplog import OperationalLog
 from logboom.ops.server_operations import ServerOperations
@@ -43,6 +44,7 @@ from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
+from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
@@ -50,23 +52,23 @@ from logboom.servers.registry import make_listener
 from logboom.settings import ListenerSettings, ReceiverSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
-"""Wire bytes that may wait for the journal, over all connections. Two groups: one being written, one gathering."""
+"""Most wire bytes of all connections that wait for the journal: two groups, one being written, one being gathered."""
 
 STUCK_S_MAX: Final = 20.0
-"""A write and sync that takes longer will not come back: the service manager may restart the server."""
+"""Duration of a write and sync after which the service manager may restart the server."""
 
 LAST_LOOK_S: Final = 1.0
-"""What the source book and a message on its way may take at the end; outputs need the rest of the time more."""
+"""Time for the source book and for a notification in delivery at the end; the rest is for the outputs."""
 
 
 class App:
     """The server: journal, outputs, listeners.
 
     Args:
-        settings: checked already.
+        settings: validated settings.
         log: the operational log; the app closes it at the end.
-        disk: the journal's disk; tests put a faulty one here.
-        clock: what operations see as time, seconds, monotonic; tests put their own here.
+        disk: the journal's disk; replaced by a faulty one in tests.
+        clock: clock of operations, seconds, monotonic; replaced in tests.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class App:
         """Open the journal, start the outputs, then the listeners: downstream first.
 
         Raises:
-            LogboomError: something can't be started; what was started is stopped again.
+            LogboomError: a part can't be started; the started ones are stopped again.
         """
         started = time.perf_counter()
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
@@ -116,6 +118,7 @@ class App:
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
+            await self.index_service.start()
             if few := self.open_files.started():
                 self.log.warning(few)
         except BaseException as error:
@@ -124,12 +127,14 @@ class App:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [Supervised(one, "task") for one in (self.source_reader, self.alerts)]
+        supervised += [
+            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
+        ]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
         gc.collect()
-        gc.freeze()  # what exists now stays: the collector need not walk it again
+        gc.freeze()  # existing objects stay: the collector need not examine them again
         self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
 
     def _open_journal(self) -> None:
@@ -155,34 +160,36 @@ class App:
             self.log.warning(f"recovery: {note}")
 
     def _open_keys(self) -> None:
-        """Remember the keys of what is stored. Raises OSError."""
+        """Load the keys of stored entries. Raises `OSError`."""
         settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
         window_s = settings.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
         self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.folder, lambda: self.journal.committed)
+        self._keylog.open(self.journal.log)
 
     def _watch_over(self) -> None:
-        """Who sends, and what is told to whom when something is wrong."""
+        """Construct the source book and the alerts."""
         settings = alerts_settings(self.settings.alerts)
         data_dir, report = Path(self.settings.data_dir), self.log.event
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
         self.sources = SourceBook(
             data_dir,
-            lambda: self.journal.committed.next_sequence,
+            lambda: self.journal.log.end,
             report,
             factor=silent.factor,
             silent_s_min=silent.silent_s_min,
             burst_window_s=burst.window_s,
             clock=self._clock,
         )
-        self.source_reader = SourceReader(self.journal, self.sources)
+        self.source_reader = SourceReader(self.journal.log, self.sources)
+        self.index_service = IndexService(self.journal.folder, self.journal.log, report)
+        self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            service = OutputService(OutputRunner(name, output, self.journal, self.log.event))
+            service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
             self.outputs[name] = Supervised(service, "output")
             await service.start()
 
@@ -210,7 +217,7 @@ class App:
                 self._announce_page(name, settings, listener.ports[0])
 
     def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
-        """Log where to find the page, and what it asks for."""
+        """Log the URL of the page, and the token that it requires."""
         urls = " or ".join(page_urls(settings, port))
         hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
         self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
@@ -226,7 +233,7 @@ class App:
         return True
 
     def _check_access(self, name: str, settings: ListenerSettings) -> None:
-        """Nobody opens the log to a network by accident. Raises `ConfigError`."""
+        """Refuse a listener that would be open to a network unintentionally. Raises `ConfigError`."""
         where = f"listener {name} on {settings.host}"
         if self.settings.needs_token(name):
             if not len(self._tokens) and getattr(settings, "health_open", False):
@@ -238,14 +245,16 @@ class App:
                     f"{_instead_of_a_token(settings)}"
                 )
             if not (settings.tls_cert or settings.on_loopback):
-                self.log.warning(f"{where}: tokens and entries travel in the clear; set tls_cert and tls_key")
+                self.log.warning(f"{where}: tokens and entries are not encrypted; set tls_cert and tls_key")
         elif settings.serves_entries and not settings.on_loopback:
             if not self.settings.insecure:
                 raise ConfigError(
                     f"{where}: open to the network without a token; set auth to `token`, "
                     "or start with --insecure where you trust the network"
                 )
-            self.log.warning(f"{where}: open to the network: whoever reaches it reads every entry")
+            self.log.warning(
+                f"{where}: open to the network: every client that reaches it can read every entry"
+            )
 
     def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
         journal = self.journal if settings.store else None
@@ -253,7 +262,12 @@ class App:
             name=name,
             settings=settings,
             intake=Intake(
-                journal, AckLevel(settings.ack), self.log.event, _intake_limits(settings), self._deduplicator
+                journal,
+                AckLevel(settings.ack),
+                self.log.event,
+                _intake_limits(settings),
+                self._deduplicator,
+                holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
             turns=self._turns,
@@ -264,13 +278,13 @@ class App:
         )
 
     def reload(self, load_settings: Callable[[], Settings]) -> None:
-        """Take over what `settings` marks as `RELOADED`; outputs open their files anew.
+        """Apply the settings marked as `RELOADED`; outputs reopen their files.
 
-        A wrong configuration changes nothing. Whatever waits for a restart is named in the operational log.
+        An invalid configuration changes nothing. Settings that need a restart are logged.
         """
         try:
             fresh = load_settings()
-            make_outputs(fresh.outputs, Path(fresh.data_dir))  # they are checked
+            make_outputs(fresh.outputs, Path(fresh.data_dir))  # validates them
             wanted = _typed(fresh)
         except ConfigError as error:
             self.log.error(f"reload: nothing was changed: {error}")
@@ -286,14 +300,14 @@ class App:
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
     async def _finish_journal(self) -> None:
-        """Commit what was taken, and note its keys."""
+        """Commit what was submitted, and save its keys."""
         await asyncio.to_thread(self.journal.finish)
         await asyncio.sleep(0)  # the receipts of the last group
         if hasattr(self, "_keylog"):
             self._keylog.note(self.journal.answered)
 
     def is_alive(self) -> bool:
-        """Whether the journal works on; the event loop does, or nobody could ask. The watchdog asks."""
+        """Whether the journal's writer is working, for the watchdog."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
 
     async def stop(self) -> None:
@@ -314,19 +328,20 @@ class App:
             await self._finish_journal()
         if hasattr(self, "alerts"):
             await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
+            await asyncio.to_thread(self.index_service.close, LAST_LOOK_S)
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
         if hasattr(self, "monitor"):
             self._health_socket.close()
         if hasattr(self, "journal"):
-            self.journal.close()  # only now: another server would run the same outputs
+            self.journal.close()  # last: another server would run the same outputs
         self.log.event("info", "stopped")
         self.log.close()
 
 
 def _instead_of_a_token(settings: ListenerSettings) -> str:
-    """The alternatives to a token for a listener that requires one, where there is none."""
+    """Alternatives for a listener that requires a token when there is none."""
     if settings.auth == "auto":
         return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
     if settings.serves_entries and not settings.on_loopback:
@@ -345,14 +360,14 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
 
 
 def _typed(settings: Settings) -> dict[str, Any]:
-    """All settings as they count: outputs and alerts check their tables themselves. Raises `ConfigError`."""
+    """All settings with typed tables for outputs and alerts. Raises `ConfigError`."""
     outputs = {name: output_settings(name, table) for name, table in settings.outputs.items()}
     alerts = alerts_settings(settings.alerts)
     return {**msgspec.structs.asdict(settings), "outputs": outputs, "alerts": alerts}
 
 
 async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads what `load_settings` brings. A service manager is kept informed."""
+    """Run until SIGTERM or SIGINT; SIGHUP reloads with `load_settings`. A service manager is notified."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: app.log.event("fatal", _describe(context)))
     with closing(ServiceNotifier(report=app.log.event)) as notifier:
@@ -376,7 +391,7 @@ async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
 
 
 def _describe(context: dict[str, Any]) -> str:
-    """An error that nothing caught, with its place: it is a fault of ours."""
+    """Text of an unhandled error with its traceback, as it is a bug."""
     error = context.get("exception")
     place = "".join(traceback.format_exception(error)) if error is not None else ""
     return f"{context.get('message', 'unexpected error')} {place}"

@@ -1,6 +1,6 @@
-"""Puts the layers of the configuration together and checks the result. What can be set is in `settings`.
+"""Loading of the configuration: merges its layers and validates the result. Settings are declared in `settings`.
 
-Layers, later ones win: `profiles/default.toml` < the chosen profile < the file < the environment < flags.
+Layers, later ones take precedence: `profiles/default.toml` < the profile < the file < the environment < flags.
 """
 
 import difflib
@@ -17,7 +17,7 @@ import msgspec
 
 from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted
-from logboom.receivers.registry import NAMES, receiver
+from logboom.receivers import registry
 from logboom.settings import (
     HealthSettings,
     JournalSettings,
@@ -29,9 +29,9 @@ from logboom.settings import (
 
 ENVIRONMENT_PREFIX: Final = "LOGBOOM_"
 CLIENTS_VARIABLES: Final = frozenset({"LOGBOOM_TOKEN", "LOGBOOM_REDIS_TOKEN"})
-"""What our clients show: no settings of a server, which may well run in the same environment."""
+"""Variables of clients, which are not settings of a server that may run in the same environment."""
 LOCAL_FILE: Final = "logboom.toml"
-"""Read from the working directory when no other file is named."""
+"""Configuration file in the working directory that is read by default."""
 PROFILES: Final = ("device", "gateway", "ordered", "collector", "live")
 
 T = TypeVar("T")
@@ -39,10 +39,10 @@ T = TypeVar("T")
 _ORCHESTRATORS: Final = re.compile(
     r"LOGBOOM_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT(_\d+_\w+)?=(tcp|udp)://.*|PORT_\d+_\w+=.*)"
 )
-"""What Kubernetes and Docker set in containers that stand beside a service of the name `logboom`."""
+"""Variables that Kubernetes and Docker set in containers next to a service with the name `logboom`."""
 
 _SWITCHES: Final = frozenset({"enabled", "store", "rate_limit_enabled"})
-"""Settings that are on or off. Under their foreign names, all but true, 1 and yes means off."""
+"""Boolean settings. With their foreign names, all values except true, 1 and yes mean false."""
 
 
 def load(
@@ -52,16 +52,16 @@ def load(
     environment: Mapping[str, str] | None = None,
     flags: Table | None = None,
 ) -> Settings:
-    """Put the layers together and check the result.
+    """Merge the layers and validate the result.
 
     Args:
         profile: one of `PROFILES`.
         file: a TOML file.
         environment: variables; `os.environ` by default.
-        flags: what the command line sets, shaped like the TOML file.
+        flags: settings from the command line, structured like the TOML file.
 
     Raises:
-        ConfigError: something is wrong; the text names the key, what was found and what is allowed.
+        ConfigError: a setting is not valid; the text has the key, the value and what is allowed.
     """
     variables = os.environ if environment is None else environment
     table = _read_profile("default")
@@ -78,13 +78,13 @@ def load(
 
 
 def local_file(folder: Path = Path()) -> tuple[Path | None, str]:
-    """The configuration file of a folder, when it is there and may be trusted.
+    """Find the configuration file of a folder, if it can be trusted.
 
-    Who can write the settings of a server can make it write and run things: the file, and a link to it, must belong to
-    the user or to root, and nobody else may be able to write it.
+    With write access to the settings of a server, it can be made to write files and run programs: the file, and a link
+    to it, must belong to the user or to root, and no other user may be able to write it.
 
     Returns:
-        The file, or None; and why a file that is there is not read, else nothing.
+        The file or None, and the reason for which an existing file is not read, else an empty text.
     """
     path = folder / LOCAL_FILE
     try:
@@ -97,7 +97,7 @@ def local_file(folder: Path = Path()) -> tuple[Path | None, str]:
     if not {found.st_uid, link.st_uid} <= {os.geteuid(), 0}:
         return None, f"{path} is not read: it belongs to another user; {hint} where you trust that user"
     if not stat.S_ISREG(found.st_mode):
-        return None, f"{path} is not read: it is no regular file"
+        return None, f"{path} is not read: it is not a regular file"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return None, f"{path} is not read: others may write it; run chmod go-w {path}, {hint}"
     return path, ""
@@ -109,7 +109,7 @@ def default_listeners() -> dict[str, Any]:
 
 
 def parse(table: Table) -> Settings:
-    """Check a whole configuration. Raises `ConfigError`."""
+    """Validate a whole configuration. Raises `ConfigError`."""
     listeners = _section(table, "listeners")
     outputs = _section(table, "outputs")
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
@@ -136,11 +136,11 @@ def _listener_settings(name: str, table: Table) -> ReceiverSettings:
 
     The protocol is by default the listener's own name, and the port the protocol's standard one.
     """
-    where, protocol = f"listeners.{name}", table.get("protocol", name if name in NAMES else None)
-    if protocol not in NAMES:
+    where, protocol = f"listeners.{name}", table.get("protocol", name if name in registry.NAMES else None)
+    if protocol not in registry.NAMES:
         found = f"found {protocol!r}" if "protocol" in table else "missing"
-        raise ConfigError(f"{where}.protocol: {found}, expected one of {', '.join(sorted(NAMES))}")
-    kind = receiver(protocol)
+        raise ConfigError(f"{where}.protocol: {found}, expected one of {', '.join(sorted(registry.NAMES))}")
+    kind = registry.receiver(protocol)
     try:
         transport = kind.transport(str(table.get("transport", "")))
     except ValueError as error:
@@ -166,16 +166,16 @@ def _check_name(section: str, name: str) -> None:
 
 
 def convert(table: Any, struct: type[T], where: str, owner: str = "") -> T:
-    """Make a settings object of a table; strings from the environment become numbers and booleans.
+    """Convert a table to a settings object; strings from the environment become numbers and booleans.
 
     Args:
         table: keys and values.
-        struct: what to make.
-        where: the table's own key, for error texts.
-        owner: what has these settings, where that is not clear from `where`.
+        struct: type of the settings object.
+        where: key of the table, for error texts.
+        owner: name of the part with these settings, if that is not clear from `where`.
 
     Raises:
-        ConfigError: names the key, what was found and what is allowed.
+        ConfigError: a setting is not valid; the text has the key, the value and what is allowed.
     """
     try:
         return msgspec.convert(table, struct, strict=False)
@@ -201,7 +201,7 @@ def _explain(text: str, table: Any, struct: type, where: str, owner: str) -> str
 
 
 def merge(base: Table, over: Table) -> None:
-    """Lay `over` onto `base`, table by table."""
+    """Merge `over` into `base`, table by table."""
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
             merge(base[key], value)
@@ -243,11 +243,11 @@ def _from_environment(variables: Mapping[str, str]) -> Table:
 
 
 def _from_foreign_names(names: dict[str, list[str]], variables: Mapping[str, str]) -> Table:
-    """The environment names of a source system, as its profile maps them to settings."""
+    """Settings from environment variables of a replaced system, by the names in its profile."""
     table: Table = {}
     for variable, targets in names.items():
         text = variables.get(variable, "").strip()
-        for target in targets if text else ():  # Compose makes an empty one of what nobody has set
+        for target in targets if text else ():  # Compose passes unset variables as empty ones
             path = target.split(".")
             set_path(
                 table, path, text.lower() in ("true", "1", "yes") if path[-1] in _SWITCHES else _value(text)
@@ -256,7 +256,7 @@ def _from_foreign_names(names: dict[str, list[str]], variables: Mapping[str, str
 
 
 def _value(text: str) -> Any:
-    if text.strip().lower() in ("yes", "no"):  # the source systems' words for what TOML calls true and false
+    if text.strip().lower() in ("yes", "no"):  # words of the replaced systems for true and false
         return text.strip().lower() == "yes"
     if text[:1] == "[":
         try:
@@ -267,7 +267,7 @@ def _value(text: str) -> Any:
 
 
 def set_path(table: Table, path: list[str], value: Any) -> None:
-    """Set `value` at a path of keys, making the tables on the way."""
+    """Set `value` at a path of keys, creating missing tables."""
     for key in path[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
@@ -276,10 +276,9 @@ def set_path(table: Table, path: list[str], value: Any) -> None:
 
 
 def take_over(running: Settings, fresh: Settings) -> None:
-    """Bring into `running` what `fresh` says, as far as it can change while the server runs.
+    """Copy the settings marked as `RELOADED` from `fresh` to `running`.
 
-    A listener's settings become another object; what is not marked as `RELOADED` stays.
-    New certificates are taken over, but TLS is not switched on or off.
+    A listener gets a new settings object. New certificates are copied, but TLS is not switched on or off.
     """
     for old, new in ((running, fresh), (running.health, fresh.health)):
         for name in reloadable(type(old)):
@@ -295,13 +294,13 @@ def take_over(running: Settings, fresh: Settings) -> None:
 
 
 def _switched(listener: ReceiverSettings, wanted: ReceiverSettings) -> frozenset[str]:
-    """The settings of TLS that wait for a restart: they switch something on or off."""
+    """Settings of TLS that need a restart, since they switch it on or off."""
     switched = bool(getattr(listener, "tls_cert", "")) != bool(getattr(wanted, "tls_cert", ""))
     return frozenset({"tls_cert", "tls_key", "tls_client_ca"} if switched else ())
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
-    """The dotted names of the settings that differ; a table that only one of them has is named as a whole."""
+    """Yield the dotted names of different settings; a table that only one side has is one name."""
     if one == other:
         return
     if isinstance(one, msgspec.Struct) and type(one) is type(other):

@@ -1,6 +1,6 @@
-"""Files that outlive a power cut: made and replaced as a whole, and their names with them.
+"""Durable creation and replacement of whole files.
 
-Whoever reads such a file, also after a crash, finds the old one or the new one, never half of it.
+A reader, also after a crash or a power cut, finds either the old file or the new one, never a part of it.
 """
 
 import os
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final
 
 FILE_MODE: Final = 0o640
-"""What the server writes is for its user and group: logs are nobody else's business."""
+"""Mode of files that the server writes, which only its user and group may read."""
 
 _COPY_BYTES: Final = 1 << 20
 
-_umasks: Final[list[int]] = []  # the process's before `keep_private`; empty while it still has that one
+_umasks: Final[list[int]] = []  # the umask before `keep_private`; empty before its call
 
 Sync = Callable[[int], None]
-"""Makes the content of an open file durable; tests put a failing one here."""
+"""Function that makes the content of an open file durable; replaced by a failing one in tests."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Make creates, renames and deletes in `folder` durable. Raises OSError."""
+    """Make creations, renames and deletions in `folder` durable. Raises `OSError`."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -30,14 +30,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def keep_private() -> None:
-    """Let this process make files for its user and group only, but for those that get `shared` permissions."""
+    """Set the umask so that new files are for the user and group only, except those with `shared` permissions."""
     before = os.umask(0o077)
     os.umask(before | 0o027)
     _umasks.append(before)
 
 
 def shared(mode: int) -> int:
-    """The permissions `mode` less the umask that the process was started with."""
+    """Permissions `mode` minus the umask that the process was started with."""
     if _umasks:
         return mode & ~_umasks[0]
     umask = os.umask(0o077)
@@ -46,14 +46,14 @@ def shared(mode: int) -> int:
 
 
 def make_folder(folder: Path, mode: int | None = None) -> None:
-    """Make `folder` and what is missing above it, durably.
+    """Create `folder` and its missing parents, durably.
 
     Args:
-        folder: may be there already.
-        mode: permissions of what is made, whatever the umask; None: as the umask has it.
+        folder: the folder; it may exist.
+        mode: permissions of new folders regardless of the umask; None: by the umask.
 
     Raises:
-        OSError: it can't be made.
+        OSError: it can't be created.
     """
     if folder.is_dir():
         return
@@ -65,7 +65,7 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
 
 
 def sync_file(descriptor: int) -> None:
-    """Make a file's content durable. Raises OSError."""
+    """Make a file's content durable. Raises `OSError`."""
     os.fsync(descriptor)
 
 
@@ -77,26 +77,26 @@ def create_file(
     sync: Sync | None = sync_file,
     like: Path | None = None,
 ) -> None:
-    """Make a file that is not there yet; its name is still to be synced.
+    """Create a new file; the caller syncs its folder.
 
-    What root makes belongs to whom the folder belongs: else the server, under a user of its own, could not read it.
+    A file created by root gets the folder's owner: otherwise the server, with its own user, could not read it.
 
     Args:
-        path: of the file.
-        pieces: its content; written one by one, so that no large one holds the interpreter.
-        mode: its permissions, from its first moment on.
-        sync: makes the content durable; None: nothing does.
-        like: whose owner counts instead of the folder's.
+        path: path of the file.
+        pieces: content; written one by one, so that a large one does not hold the interpreter.
+        mode: permissions, effective from the creation.
+        sync: makes the content durable; None: no sync.
+        like: file whose owner is used instead of the folder's.
 
     Raises:
-        OSError: the disk is full, or broken; or the file is there. A file that was begun is taken away.
+        OSError: the disk is full, or broken; or the file exists. An incomplete file is deleted.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if os.geteuid() == 0:
                 owner = (like or path.parent).stat()
-                with suppress(PermissionError):  # root of a container may have no right to give files away
+                with suppress(PermissionError):  # root in a container may not be allowed to change owners
                     os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.writelines(pieces)
             if sync is not None:
@@ -111,19 +111,19 @@ def create_file(
 def replace_file(
     path: Path, pieces: Iterable[bytes], *, mode: int = FILE_MODE, sync: Sync | None = sync_file
 ) -> None:
-    """Write a file anew, and give it its name when all of it is there.
+    """Write a new file, and rename it over `path` when it is complete.
 
     Args:
-        path: of the file.
-        pieces: its content; see `create_file`.
-        mode: its permissions, from its first moment on.
-        sync: makes the content durable; None: nothing does, and a power cut may bring the old one back.
+        path: path of the file.
+        pieces: content; see `create_file`.
+        mode: permissions, effective from the creation.
+        sync: makes the content durable; None: no sync, so that a power cut may restore the old file.
 
     Raises:
-        OSError: the disk is full, or broken; the old file stays then.
+        OSError: the disk is full, or broken; the old file stays.
     """
     fresh = unfinished(path)
-    fresh.unlink(missing_ok=True)  # of a crash; whoever else may read it or write to it keeps that one
+    fresh.unlink(missing_ok=True)  # left by a crash; programs that have it open keep that one
     create_file(fresh, pieces, mode=mode, sync=sync, like=path if path.exists() else None)
     fresh.rename(path)
     if sync is not None:
@@ -131,12 +131,12 @@ def replace_file(
 
 
 def unfinished(path: Path) -> Path:
-    """Where the new content of `path` grows; a crash may leave it behind, and the next `replace_file` takes it away."""
+    """Path of the new content of `path` until it is complete; after a crash, the next `replace_file` deletes it."""
     return path.with_name(f".{path.name}.new")
 
 
 def bytes_of(descriptor: int, offset: int, size: int) -> Iterator[bytes]:
-    """A range of an open file, piece by piece; what is there of it, if the file is shorter. Raises OSError."""
+    """Yield a range of an open file in pieces, or the existing part if the file is shorter. Raises `OSError`."""
     end = offset + size
     while offset < end and (data := os.pread(descriptor, min(end - offset, _COPY_BYTES), offset)):
         yield data

@@ -1,24 +1,24 @@
-"""Every exception that Logboom raises by itself, in one tree.
+"""All exceptions of Logboom, in one tree.
 
-A peer's bytes never raise: they become verdicts or reply bytes. What is raised here is either our
-caller's mistake (`ConfigError`) or trouble of the machine (`StorageError` and its kin).
+A peer's bytes never raise an exception: they become verdicts or reply bytes. An exception is either a mistake of the
+caller (`ConfigError`) or a failure of the machine or a service (`StorageError`, `OutputError`, …).
 """
 
 
 class LogboomError(Exception):
-    """Base of all of them: catch this one to catch any."""
+    """Base class of all exceptions of Logboom."""
 
 
 class ConfigError(LogboomError):
-    """A setting is wrong. The text names the key, what was found and what is allowed."""
+    """A setting is not valid. The text has the key, the value and what is allowed."""
 
 
 class ExtraMissingError(ConfigError):
-    """A part is asked for whose packages are not installed. The text says how to install them."""
+    """The packages of a requested part are not installed. The text has the command to install them."""
 
 
 class ListenerError(LogboomError):
-    """A listener could not be started, for example because its port is taken."""
+    """A listener could not be started, for example because its port is in use."""
 
 
 class StorageError(LogboomError):
@@ -30,12 +30,12 @@ class DataDirLockedError(StorageError):
 
 
 class OutputError(LogboomError):
-    """An output could not take records now; its runner keeps the position and tries again."""
+    """An output could not store entries now; its runner keeps the position and retries."""
 
 
 class TakenAwayError(OutputError):
-    """Another program moved, deleted, cut or emptied a file or table; its output goes on with a new one at once."""
+    """Another program moved, deleted, truncated or emptied a file or table; the output continues with a new one."""
 
 
 class DeliveryError(LogboomError):
-    """A client could not hand over everything it was given."""
+    """A client could not deliver all its entries."""

@@ -1,4 +1,4 @@
-"""Counting how long things take: a bisection and two additions an observation, cheap enough for every batch."""
+"""Histograms of durations; an observation costs a bisection and two additions, cheap enough for every batch."""
 
 from bisect import bisect_left
 from typing import Final
@@ -24,14 +24,14 @@ LATENCY_BOUNDS_S: Final = (
 
 
 class Histogram:
-    """Observations by bucket, as Prometheus wants them. One thread observes; any may read."""
+    """Histogram for Prometheus. One thread observes; any thread may read."""
 
     __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: tuple[float, ...] = LATENCY_BOUNDS_S) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
-        """Observations a bucket, not cumulative; the last one is above all bounds."""
+        """Observations per bucket, not cumulative; the last bucket is above all bounds."""
         self.total = 0.0
         """Sum of all observations."""
 

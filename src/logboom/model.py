@@ -1,8 +1,8 @@
-"""The few types that flow through the server, from a socket to the journal to the outputs.
+"""The types that pass through the server, from a socket to the journal to the outputs.
 
-The *batch* is the unit: one for everything that a read brought, never one object a record. A batch's
-entries stay one `bytes` value, joined by newlines, because splitting, wrapping and joining them one by
-one costs more than all else on the hot path (`bench/RESULTS.md`).
+The *batch* is the unit: one for all entries of a read, never one object per entry. Its entries stay one `bytes`
+value, joined by newlines, because splitting, wrapping and joining them one by one costs more than everything else
+on the hot path (`bench/RESULTS.md`).
 """
 
 from collections.abc import Callable, Iterable
@@ -12,12 +12,12 @@ from typing import Protocol as TypingProtocol
 
 
 class Verdict(IntEnum):
-    """What became of one wire line. The numbers are bytes in `Batch.verdicts`; keep them below 256."""
+    """Result of one wire line. The numbers are bytes in `Batch.verdicts`, below 256."""
 
     ACCEPTED = 0
-    """Stored, or on its way to be."""
+    """Stored, or to be stored."""
     FILTERED = 1
-    """Below the listener's minimum level; refused on purpose, answered as fine."""
+    """Below the listener's minimum level; not stored on purpose, acknowledged."""
     LIMITED = 2
     """Over the sender's rate limit."""
     NOT_JSON = 3
@@ -27,28 +27,28 @@ class Verdict(IntEnum):
     MISSING_FIELD = 5
     """A required field is missing or has the wrong type."""
     TOO_LONG = 6
-    """Above the listener's `line_bytes_max`; discarded unread."""
+    """Longer than the listener's `line_bytes_max`; dropped unread."""
     FAILED = 7
-    """Good, but the journal could not store it: the sender should send it again."""
+    """Valid, but the journal could not store it: the sender should send it again."""
     DUPLICATE = 8
     """Stored before under the same key, with the same content; answered as stored."""
 
 
 INVALID = frozenset({Verdict.NOT_JSON, Verdict.NOT_OBJECT, Verdict.MISSING_FIELD, Verdict.TOO_LONG})
-"""The verdicts that are the sender's fault: sending the same bytes again brings the same answer."""
+"""Verdicts for invalid lines: sending the same bytes again gets the same answer."""
 
 _FAIL_TABLE = bytes([Verdict.FAILED, *range(1, 256)])
 
 
 class Source(NamedTuple):
-    """Where a batch came from."""
+    """Origin of a batch."""
 
     listener: str
     """The listener's name in the configuration, for example `device`."""
     peer: str
-    """The peer's address without port, or the identity it gave itself."""
+    """The peer's address without port, or the identity that it sent."""
     address: str = ""
-    """Where the peer's own name stands for its address: the address, for limits. Anybody may take any name."""
+    """The peer's address, for limits, if `peer` is an identity, which the peer can choose freely."""
 
 
 IMPORTED = "import"
@@ -56,25 +56,25 @@ IMPORTED = "import"
 
 
 NOWHERE = Source("", "")
-"""The source of a batch until its server has set it."""
+"""The source of a batch before the server sets it."""
 
 
 class Receipt(NamedTuple):
-    """The answer to one batch: one verdict a wire line, in wire order."""
+    """Result of one batch: one verdict per wire line, in wire order."""
 
     first_sequence: int | None
-    """The sequence of the first stored entry; the others follow. None: nothing was stored (yet)."""
+    """Sequence of the first stored entry; the others follow. None: nothing was stored (yet)."""
     verdicts: bytes
-    """One `Verdict` a byte."""
+    """One `Verdict` per byte."""
     retry_after_s: float = 0.0
-    """For LIMITED lines: seconds until the sender's window ends."""
+    """Seconds until the sender's rate limit window ends, for LIMITED lines."""
 
 
 class Batch:
-    """What one read brought: the entries to store, and one verdict a wire line.
+    """The entries of one read, and one verdict per wire line.
 
-    `len(verdicts)` is the number of wire lines (blank ones do not count); the number of ACCEPTED among
-    them is the number of entries.
+    `len(verdicts)` is the number of wire lines without blank ones; the number of ACCEPTED among them is the number of
+    entries. A batch without a line stores nothing: its acker answers in its turn.
     """
 
     __slots__ = (
@@ -102,24 +102,25 @@ class Batch:
         reasons: tuple[str, ...] = (),
     ) -> None:
         self.entries = entries
-        """JSON objects, joined by newlines, none after the last."""
+        """JSON objects, joined by newlines, without one after the last."""
         self.verdicts = verdicts
         self.levels = levels
-        """One level an entry, as sent; None where the protocol does not look."""
+        """One level per entry, as sent; None if the protocol does not read levels."""
         self.reasons = reasons
-        """Why lines were refused, in wire order, for the operational log; bounded by `REASONS_MAX`."""
+        """Reasons of refused lines, in wire order, for the operational log; at most `REASONS_MAX`."""
         self.size_bytes = size_bytes
-        """Bytes that the batch took on the wire: what flow control counts."""
+        """Size on the wire, for flow control."""
         self.received_ns = 0
         """Receive time, nanoseconds since the epoch; set by the server."""
         self.settled_ns = 0
-        """When its receipt came, nanoseconds since the epoch; set by the intake."""
+        """Time of its receipt, nanoseconds since the epoch; set by the intake."""
         self.source = NOWHERE
         self.retry_after_s = 0.0
         self.keys: list[bytes] | bytes | None = None
-        """One key per entry, or one for all of them, as JSON strings; None where the protocol has no keys."""
+        """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
         self.digests: list[bytes] = []
-        """With `keys`: one digest of key and content per entry (`pipeline.deduplicator`)."""
+        """One digest of key and content per entry, if there are `keys` (`pipeline.deduplicator`); the intake makes those
+        that are missing."""
         self.duplicates: list[bytes] = []
         """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 
@@ -129,7 +130,7 @@ class Batch:
         return self.verdicts.count(Verdict.ACCEPTED)
 
     def refuse(self, indices: Iterable[int], verdict: Verdict) -> None:
-        """Give the wire lines at `indices` another verdict, and drop the entries of those accepted so far."""
+        """Change the verdict of the wire lines at `indices`, and drop their entries."""
         doomed = frozenset(indices)
         verdicts = bytearray(self.verdicts)
         entries = self.entries.split(b"\n") if self.entries else []
@@ -151,72 +152,90 @@ class Batch:
         self.verdicts = bytes(verdicts)
 
     def receipt(self, first_sequence: int | None) -> Receipt:
-        """The answer when every accepted entry was stored."""
+        """Make the receipt for success."""
         return Receipt(first_sequence, self.verdicts, self.retry_after_s)
 
     def failed_receipt(self) -> Receipt:
-        """The answer when the journal could not store the accepted entries."""
+        """Make the receipt for a failure of the journal."""
         return Receipt(None, self.verdicts.translate(_FAIL_TABLE), self.retry_after_s)
 
 
 REASONS_MAX = 16
-"""Refused lines of one batch that are named one by one; a stream of garbage must not become a flood of
-log lines. The rest of the batch is reported as one number."""
+"""Most refused lines of one batch that are logged one by one, so that invalid input can't flood the log. The rest of
+the batch is logged as one number."""
 
 Acker = Callable[[Receipt], bytes]
-"""Turns a receipt into the reply bytes of the batch it was made with."""
+"""Function that turns a batch's receipt into reply bytes."""
 
 
 Report = Callable[[str, str], None]
-"""Tells the operational log something: a kind of `ops.oplog.EMOJI`, and the text. Any thread may call it."""
+"""Function that writes to the operational log: a kind of `ops.oplog.EMOJI`, and the text. Callable from any thread."""
 
 
 class WireProtocol(TypingProtocol):
-    """A protocol without I/O: bytes in, batches and reply bytes out.
+    """Protocol without I/O: bytes in, batches and reply bytes out.
 
-    Implementations never raise for what a peer sends. Any split of the same bytes gives the same lines
-    and the same replies: `logboom.testing.protocol_kit` holds each of them to that.
+    No input of a peer raises an exception. Any split of the same bytes gives the same lines and the same replies,
+    which `logboom.testing.protocol_kit` verifies.
     """
 
     @property
     def name(self) -> str:
-        """Its registered name."""
+        """Name in the registry."""
 
     @property
     def identity(self) -> str | None:
-        """Who the peer says it is, once it has; takes the place of its address."""
+        """Identity that the peer has sent, if any; used instead of its address."""
 
     def receive_data(self, data: bytes | memoryview) -> None:
-        """Take what was read; the buffer is the caller's again afterwards."""
+        """Take received bytes; the caller reuses the buffer afterwards."""
 
     def receive_eof(self) -> None:
-        """The peer will send no more: an unterminated last line counts as a line now."""
+        """Take the end of input: an unterminated last line counts as a line."""
 
     def next_batch(self) -> tuple[Batch, Acker] | None:
-        """Everything complete so far, up to a bounded size; None when nothing is."""
+        """Return the complete lines so far, of limited size; None without any."""
 
     def data_to_send(self) -> bytes:
-        """Bytes that the protocol sends of its own accord (never replies); usually none."""
+        """Return bytes that the protocol sends in addition to replies; usually none."""
 
     def buffered_bytes(self) -> int:
-        """Bytes held back for a later batch."""
+        """Number of bytes that wait for a later batch; with any, `next_batch` also follows each `data_to_send`."""
 
     @property
     def fatal(self) -> str | None:
-        """Why this connection can't go on; None as long as it can."""
+        """Reason for which the connection must be closed; None while it can continue."""
+
+
+class DatagramProtocol(TypingProtocol):
+    """A protocol of datagrams without I/O: one per listener, for all peers. Never raises for what a peer sends."""
+
+    def read(self, datagrams: list[bytes], peer: str, now: float) -> Batch | None:
+        """Return the batch of datagrams of one peer, in order; None: nothing is complete.
+
+        Args:
+            datagrams: whole ones.
+            peer: its address.
+            now: monotonic clock, seconds.
+        """
+
+    def expire(self, now: float) -> Batch | None:
+        """Called about once per second: return what is given up, as refused lines; None: nothing."""
 
 
 class Record(NamedTuple):
-    """The normalised view of any stored entry, made where an output or a reader needs it."""
+    """Normalized view of a stored entry, made when an output or a reader needs it."""
 
     sequence: int
     received_at: str
     """ISO 8601 with microseconds and +00:00."""
     time: str
-    """The sender's own time where it gave a readable one, else `received_at`; ISO 8601, UTC."""
+    """The sender's own time where it gave one that can be right, else `received_at`; ISO 8601, UTC."""
     source: str
     listener: str
     level: str
-    """The canonical name (`formats.levels`), or the sender's word in upper case; empty when there is none."""
+    """Canonical name (`formats.levels`), or the sender's word in upper case; empty for none."""
     message: str
     entry: dict[str, object]
+    wrong_clock: bool = False
+    """The sender gave a time that can't be right (`formats.entry_time`): `time` is the receive time."""

@@ -1,7 +1,7 @@
-"""Values that are expensive to make, remembered by what they were made from, in bounded memory.
+"""Cache of computed values with a limit in bytes.
 
-`functools.lru_cache` counts entries, and an entry that is made from what a sender wrote may have a megabyte: this
-table counts bytes. Its hits are those of a `dict`.
+`functools.lru_cache` limits the number of values, but a value that is derived from a sender's text may have a
+megabyte. A hit costs as much as one of a `dict`.
 """
 
 import sys
@@ -13,20 +13,20 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ENTRY_BYTES: Final = 100
-"""The share of one entry in the table itself."""
+"""Size of one entry in the table itself."""
 
 SHARES: Final = 64
-"""An entry that is larger than one part in this many of the table is made each time: a few of them would empty it."""
+"""Divisor for the largest entry: larger ones are not cached, since a few of them would displace all others."""
 
 
 class Remembered(dict[K, V]):
-    """A table that makes its missing values; `table[key]` is the only way to ask. Any number of threads may.
+    """Cache that computes missing values; `table[key]` is the only access. Any thread may use it.
 
-    When the next value has no room, all are forgotten: what is in use is made again at once.
+    When a value does not fit, all are dropped: those in use are computed again.
 
     Args:
-        make: makes the value of a key; it must not depend on anything else.
-        bytes_max: the size of all keys and values together, bytes.
+        make: computes the value of a key; it must not depend on anything else.
+        bytes_max: limit for the size of all keys and values, bytes.
     """
 
     __slots__ = ("_bytes", "_bytes_max", "_lock", "_make")
@@ -52,6 +52,6 @@ class Remembered(dict[K, V]):
 
 
 def size_of(value: object) -> int:
-    """The size of a text, number or tuple of these, bytes."""
+    """Size of a text, number or tuple of these, bytes."""
     inner = sum(map(size_of, value)) if isinstance(value, tuple) else 0
     return sys.getsizeof(value) + inner

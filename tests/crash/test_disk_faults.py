@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from logboom.journal.disk import Disk
-from logboom.prove.oracle import COLLECTOR, DEVICE, Witness, judge
+from logboom.prove.oracle import COLLECTOR, DEVICE, RecordingClient, judge
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_thread import AppThread
 
@@ -53,27 +53,28 @@ def wait(heard: threading.Semaphore, count: int) -> None:
 @pytest.mark.parametrize("fault", ["full", "broken"])
 def test_faults_come_and_go_under_load(tmp_path: Path, fault: str) -> None:
     disk = FaultyDisk()
-    heard, told_no = threading.Semaphore(0), threading.Semaphore(0)
+    heard, rejected = threading.Semaphore(0), threading.Semaphore(0)
     with AppThread(tmp_path, ("collector",), disk) as server:
 
         def connect(listener: str) -> socket.socket:
             return socket.create_connection(("127.0.0.1", server.port(listener)), timeout=30)
 
-        witnesses = [
-            Witness(COLLECTOR, f"w{number}", connect, heard=heard, told_no=told_no) for number in range(3)
+        clients = [
+            RecordingClient(COLLECTOR, f"w{number}", connect, heard=heard, rejected=rejected)
+            for number in range(3)
         ]
-        for witness in witnesses:
-            witness.start()
+        for client in clients:
+            client.start()
         for _ in range(8):
             wait(heard, 500)
             setattr(disk, fault, True)
-            wait(told_no, 700)  # more than the windows on the way: they are told `storage unavailable`
+            wait(rejected, 700)  # more than the windows on the way: they are told `storage unavailable`
             setattr(disk, fault, False)
         wait(heard, 500)
-        for witness in witnesses:
-            witness.stop()
+        for client in clients:
+            client.stop()
         assert server.app.journal.failing is None
-    judgement = judge(witnesses, journal_lines(tmp_path))
+    judgement = judge(clients, journal_lines(tmp_path))
     assert judgement.good, judgement
     assert judgement.resent_doubles == 0  # what was refused was really not stored
     assert (
@@ -154,14 +155,14 @@ def test_a_real_disk_fills_up_and_gets_room_again(small_disk: Path) -> None:
     }
     with ServerProcess(small_disk / "data", ("collector",), environment=environment) as server:
         heard = threading.Semaphore(0)
-        witness = Witness(COLLECTOR, "filler", server.connect, heard=heard)
-        witness.start()
+        client = RecordingClient(COLLECTOR, "filler", server.connect, heard=heard)
+        client.start()
         server.wait_for(lambda event: "can't store" in event["message"])
         ballast.unlink()
         server.wait_for(lambda event: "stores again" in event["message"])
         wait(heard, 300)
-        witness.stop()
+        client.stop()
         assert server.stop() == 0
-        judgement = judge([witness], server.journal_lines())
+        judgement = judge([client], server.journal_lines())
     assert judgement.good, judgement
-    assert witness.refused > 0
+    assert client.refused > 0

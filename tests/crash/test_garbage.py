@@ -1,4 +1,4 @@
-"""Strangers send garbage as fast as they can: the others are answered, and memory stays within its limits."""
+"""FaultyClients send garbage as fast as they can: the others are answered, and memory stays within its limits."""
 
 import random
 import socket
@@ -47,10 +47,10 @@ def flood(connection: socket.socket, seed: int) -> None:
 @pytest.mark.parametrize("listener", ["device", "collector", "gateway"])
 def test_a_flood_of_garbage_harms_nobody_else(tmp_path: Path, listener: str) -> None:
     with ServerProcess(tmp_path, ("device", listener)) as server:
-        strangers = [server.connect(listener) for _ in range(3)]
+        faulty = [server.connect(listener) for _ in range(3)]
         threads = [
             threading.Thread(target=flood, args=(stranger, number), daemon=True)
-            for number, stranger in enumerate(strangers)
+            for number, stranger in enumerate(faulty)
         ]
         for thread in threads:
             thread.start()
@@ -60,7 +60,7 @@ def test_a_flood_of_garbage_harms_nobody_else(tmp_path: Path, listener: str) -> 
                 friend.sendall(GOOD)
                 assert friend.recv(1024) == b'{"ack":1}\n'
                 acks += 1
-            for stranger in strangers:
+            for stranger in faulty:
                 stranger.close()
             friend.sendall(GOOD)
             assert friend.recv(1024) == b'{"ack":1}\n'

@@ -41,9 +41,9 @@ def send_capnp(server: ServerProcess, client: str) -> None:
 
 
 def batch(client: str, first: int) -> bytes:
-    dialect = GrpcDialect()
+    traffic = GrpcDialect()
     return b"".join(
-        dialect.encode(b'{"level":"INFO","message":"%b"}' % text(client, first + n).encode())
+        traffic.encode(b'{"level":"INFO","message":"%b"}' % text(client, first + n).encode())
         for n in range(BATCH)
     )
 

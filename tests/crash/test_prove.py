@@ -14,32 +14,34 @@ from typer.testing import CliRunner
 from logboom.cli import app
 from logboom.formats.capnp_entry import decode
 from logboom.prove import server
-from logboom.prove.dialects import CAPNP, DIALECTS, GATEWAY
 from logboom.prove.follow import FollowTally
-from logboom.prove.oracle import COLLECTOR, DEVICE, Judgement, Tally, Witness, judge
+from logboom.prove.oracle import COLLECTOR, DEVICE, Judgement, RecordingClient, Tally, judge
 from logboom.prove.plan import Plan, Proof
-from logboom.prove.witness import Connect, Dialect
+from logboom.prove.recording_client import Connect, Traffic
+from logboom.prove.traffic import CAPNP, GATEWAY, TRAFFIC
 
 
 def nowhere(_listener: str) -> None:
     raise ConnectionRefusedError
 
 
-def witness(
-    sends: list[int], acked: list[int], dialect: Dialect = COLLECTOR, name: str = "collector0"
-) -> Witness:
+def client(
+    sends: list[int], acked: list[int], traffic: Traffic = COLLECTOR, name: str = "collector0"
+) -> RecordingClient:
     connect: Connect = nowhere  # type: ignore[assignment]
     again = bytearray(count > 1 for count in sends)
-    return Witness(dialect, name, connect, sends=bytearray(sends), acked=bytearray(acked), again=again)
+    return RecordingClient(
+        traffic, name, connect, sends=bytearray(sends), acked=bytearray(acked), again=again
+    )
 
 
-def line(number: int, dialect: Dialect = COLLECTOR, name: str = "collector0") -> bytes:
-    entry = dialect.make(name, number)
-    return b'{"received_at":"x","entry":%b,"source":"s","listener":"%b"}' % (entry, dialect.listener.encode())
+def line(number: int, traffic: Traffic = COLLECTOR, name: str = "collector0") -> bytes:
+    entry = traffic.make(name, number)
+    return b'{"received_at":"x","entry":%b,"source":"s","listener":"%b"}' % (entry, traffic.listener.encode())
 
 
 def tally(journal: list[bytes], sends: list[int], acked: list[int]) -> Tally:
-    return judge([witness(sends, acked)], journal).total
+    return judge([client(sends, acked)], journal).total
 
 
 def test_the_oracle_finds_what_is_lost() -> None:
@@ -89,29 +91,29 @@ def test_the_oracle_finds_lines_out_of_order_unless_they_were_sent_again() -> No
     ],
 )
 def test_the_oracle_finds_what_nobody_sent(bad: bytes) -> None:
-    judgement = judge([witness([1, 1], [0, 0])], [line(0), bad])
+    judgement = judge([client([1, 1], [0, 0])], [line(0), bad])
     assert (judgement.torn, judgement.good) == (1, False)
     assert judgement.examples
 
 
 def test_strangers_may_have_whole_lines_there_and_no_halves() -> None:
     whole = line(5, GATEWAY, "stranger")
-    assert judge([], [whole, whole], {"gateway": GATEWAY}).strangers == 2
+    assert judge([], [whole, whole], {"gateway": GATEWAY}).faulty == 2
     torn = whole.replace(b'"temp":5', b'"temp":6')
     assert judge([], [torn], {"gateway": GATEWAY}).torn == 1
 
 
 def test_every_dialect_knows_its_own_entries() -> None:
-    for name, dialect in DIALECTS.items():
-        sent = dialect.make("a0", 7)
-        entry = decode([sent[4:]]).entries if dialect is CAPNP else sent
+    for name, traffic in TRAFFIC.items():
+        sent = traffic.make("a0", 7)
+        entry = decode([sent[4:]]).entries if traffic is CAPNP else sent
         if name != "grpc":
-            assert dialect.is_entry(entry, "a0", 7)
-            assert not dialect.is_entry(entry, "a0", 8)
-            assert not dialect.is_entry(entry[:-1], "a0", 7)
+            assert traffic.is_entry(entry, "a0", 7)
+            assert not traffic.is_entry(entry, "a0", 8)
+            assert not traffic.is_entry(entry[:-1], "a0", 7)
 
 
-class Link:
+class Session:
     """Answers each window as scripted, then breaks."""
 
     def __init__(self, answers: list[bool]) -> None:
@@ -126,13 +128,13 @@ class Link:
 
 
 def test_a_witness_sends_again_what_has_no_answer_and_what_was_refused() -> None:
-    one = witness([], [], DEVICE, "device0")
+    one = client([], [], DEVICE, "device0")
     one.window = 4
     with pytest.raises(ConnectionError, match="the link broke"):
-        one._talk(Link([True, False]))
+        one._talk(Session([True, False]))
     assert (bytes(one.sends), bytes(one.acked)) == (b"\1\0\1\1", b"\1\0\0\0")
     with pytest.raises(ConnectionError, match="the link broke"):
-        one._talk(Link([True, True]))
+        one._talk(Session([True, True]))
     assert (bytes(one.sends), bytes(one.acked)) == (b"\1\1\2\2\1", b"\1\1\1\0\0")
     assert bytes(one.again) == b"\0\1\1\1\0"
     assert one.refused == 1
@@ -149,10 +151,10 @@ def test_all_protocols_keep_the_promise(tmp_path: Path) -> None:
     found = json.loads(output)
     assert (code, found["good"], found["problems"], found["examples"]) == (0, True, [], [])
     assert (found["lost"], found["doubled"], found["torn"], found["disordered"]) == (0, 0, 0, 0)
-    assert found["protocols"].keys() == DIALECTS.keys()
-    for name, dialect in DIALECTS.items():
+    assert found["protocols"].keys() == TRAFFIC.keys()
+    for name, traffic in TRAFFIC.items():
         assert found["protocols"][name]["stored"] > 0
-        assert bool(found["protocols"][name]["acked"]) == dialect.answers
+        assert bool(found["protocols"][name]["acked"]) == traffic.answers
     assert found["disasters"]["kills"] >= 1
     assert found["disasters"]["recovery_s_max"] > 0
     assert (found["followed"]["ws"]["lost"], found["followed"]["ws"]["doubled"]) == (0, 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from logboom.journal.folder_log import FolderLog
 from logboom.query.matching import Filter
 from logboom.query.search import Search
 from logboom.testing.output_kit import write_journal
@@ -30,7 +31,7 @@ def test_the_page_has_examples() -> None:
 
 @pytest.mark.parametrize(("query", "numbers"), ROWS, ids=[query for query, _ in ROWS])
 def test_an_example_finds_what_the_page_says(journal: Path, query: str, numbers: str) -> None:
-    found = Search(journal).forward(Filter(text=query), 100).found
+    found = Search(FolderLog(journal)).forward(Filter(text=query), 100).found
     assert [msgspec.json.decode(one.entry)["n"] for one in found] == [
         int(n) for n in re.findall(r"\d+", numbers)
     ]

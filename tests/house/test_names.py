@@ -15,6 +15,7 @@ SAME_ROLE = {
     "__main__": "what `python -m` runs",
     "base": "the contract of a package's kinds",
     "protocol": "the sans-IO protocol of each receiver over TCP",
+    "codec": "the encoding of a receiver, in the receiver's package",
     "registry": "the list of a package's kinds, in each package that has kinds",
     "settings": "the settings of the package; those of the server stand at the top",
     "config": "the command `logboom config`, and what it shows",
@@ -25,16 +26,11 @@ SAME_ROLE = {
 }
 """Module names of several modules that do the same for different packages, or of a command and its subject."""
 
-NOT_YET = {
-    "engine", "frames", "kept", "lines", "messages", "operations", "sent", "series", "service", "strangers",
-    "volume",
-}  # fmt: skip
+NOT_YET = {"frames"}
 """Module names that still stand for two things. No name is added."""
 
 CLASSES_NOT_YET = {
-    "Connection", "Decoded", "Dialect", "ErrorBurst", "Fields", "GatewayDialect", "Group", "GrpcDialect", "GrpcLink",
-    "HttpDialect", "HttpLink", "Kept", "LineDialect", "LineLink", "Link", "Operations", "Outcome", "Places", "Refusal",
-    "Refused", "Source", "WebSocketDialect", "WebSocketLink",
+    "Connection", "Fields", "Outcome", "Places", "Refusal",
 }  # fmt: skip
 """Names of public classes that still stand for two things. No name is added."""
 

@@ -19,7 +19,7 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 47, "telling": 111, "persons": 76, "idioms": 55, "openings": 405},
+    "code": {"rates": 39, "telling": 92, "persons": 48, "idioms": 39, "openings": 323},
     "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""

@@ -354,4 +354,4 @@ def test_config_check_knows_the_alerts(tmp_path: Path) -> None:
     config.write_text('[alerts]\nnotify = ["nosuch://hunter2secret"]\n')
     code, output = call("config", "check", "--config", str(config))
     assert code == 1
-    assert "alerts.notify: nosuch://… is no target that Apprise knows" in output
+    assert "alerts.notify: nosuch://… is not supported by Apprise" in output

@@ -219,13 +219,13 @@ def test_the_page_is_not_opened_to_the_network_by_accident(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"logboom token add NAME.*--insecure"):
         start(tmp_path)
     add_token(tmp_path / "tokens.json", "anna", ("read",))
-    assert "travel in the clear" in start(tmp_path)
+    assert "are not encrypted" in start(tmp_path)
     with pytest.raises(ConfigError, match="open to the network"):
         start(tmp_path, listeners={"http": {**OPEN["http"], "auth": "none"}})
 
 
 def test_insecure_says_what_it_is(tmp_path: Path) -> None:
-    assert "whoever reaches it reads every entry" in start(tmp_path, insecure=True)
+    assert "every client that reaches it can read every entry" in start(tmp_path, insecure=True)
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -257,11 +257,12 @@ def test_the_command_reads_a_data_directory(data_dir: Path) -> None:
     assert (done.returncode, done.stdout) == (0, stored)
     assert done.stderr.decode().startswith(f"{COUNT} rows, {len(stored):,} bytes in ")
     (data_dir.parent / "logboom-data").symlink_to(data_dir)
-    done = export("--from", "2025-11-12", "--to", "2025-11-12", "--level", "error", cwd=data_dir.parent)
+    by = ("--by", "received")
+    done = export("--from", "2025-11-12", "--to", "2025-11-12", "--level", "error", *by, cwd=data_dir.parent)
     rows = rows_of(done.stdout)
     assert rows
     assert {row["level"] for row in rows} == {"ERROR"}
-    assert not rows_of(export("--to", "2025-11-11", cwd=data_dir.parent).stdout)
+    assert not rows_of(export("--to", "2025-11-11", *by, cwd=data_dir.parent).stdout)
 
 
 def test_the_command_reads_a_server_window_by_window(data_dir: Path, tmp_path: Path) -> None:

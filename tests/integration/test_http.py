@@ -20,6 +20,7 @@ from logboom.app import App
 from logboom.errors import ListenerError
 from logboom.servers.http import HttpListener
 from logboom.web import entries as entries_module
+from logboom.web import push as push_module
 from logboom.web import site as site_module
 from logboom.web import tail as tail_module
 from tests.kit.app_kit import FailingDisk, journal_lines, port_of, run_scenario, running_app
@@ -311,8 +312,8 @@ def test_a_foreign_page_may_not_post(tmp_path: Path) -> None:
 
 
 def test_too_many_documents_at_once_are_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "HELD_BYTES_MAX", 0)
-    large = b'[{"a":"' + b"x" * entries_module.HELD_FREE_BYTES + b'"}]'
+    monkeypatch.setattr(push_module, "HELD_BYTES_MAX", 0)
+    large = b'[{"a":"' + b"x" * push_module.HELD_FREE_BYTES + b'"}]'
 
     async def scenario(_: App, client: ClientSession) -> None:
         async with client.post("/api/entries", data=large) as answer:
@@ -324,7 +325,7 @@ def test_too_many_documents_at_once_are_sent_away(tmp_path: Path, monkeypatch: p
 
 
 def test_a_body_that_stops_coming_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "BODY_IDLE_S_MAX", 0.05)
+    monkeypatch.setattr(push_module, "BODY_IDLE_S_MAX", 0.05)
 
     async def scenario(app: App, _: ClientSession) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(app))

@@ -134,7 +134,7 @@ def test_beside_a_writer_over_restarts(tmp_path: Path) -> None:
             tmp_path, lambda call, *arguments: call(*arguments), free_bytes_min=0, segment_bytes_max=1 << 16
         )
         runners = [
-            OutputRunner(name, output, journal, lambda kind, text: reports.append((kind, text)))
+            OutputRunner(name, output, journal.log, lambda kind, text: reports.append((kind, text)))
             for name, output in make_outputs(tables, tmp_path).items()
         ]
         for runner in runners:

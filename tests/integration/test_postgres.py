@@ -15,7 +15,7 @@ import pytest
 
 from logboom.errors import OutputError
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Batch, Receipt, Source
 from logboom.outputs import postgres, postgres_connection, postgres_schema
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
@@ -506,7 +506,7 @@ def test_the_server_goes_away_in_mid_stream_and_comes_back(
     output = Watched(server.url, tmp_path, {4: server.stop})
     journal = Journal(tmp_path, lambda call, *arguments: call(*arguments), free_bytes_min=0)
     reports: SimpleQueue[tuple[str, str]] = SimpleQueue()
-    runner = OutputRunner("o", output, journal, lambda *report: reports.put(report))
+    runner = OutputRunner("o", output, journal.log, lambda *report: reports.put(report))
     append(journal, 0, 4000)
     runner.start()
     kind, text = reports.get(timeout=WAIT_S_MAX)

@@ -12,7 +12,7 @@ from logboom.cli.options import flag_table
 from logboom.config import load
 from logboom.errors import OutputError
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Batch, Receipt, Source
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.runner import OutputRunner
@@ -275,7 +275,7 @@ class Feed:
     def __init__(self, data_dir: Path, output: RedisOutput) -> None:
         self.journal = Journal(data_dir, lambda call, *arguments: call(*arguments), free_bytes_min=0)
         self.reports: SimpleQueue[tuple[str, str]] = SimpleQueue()
-        self.runner = OutputRunner("o", output, self.journal, lambda *report: self.reports.put(report))
+        self.runner = OutputRunner("o", output, self.journal.log, lambda *report: self.reports.put(report))
         self.next = 0
 
     def append(self, count: int) -> None:

@@ -1,6 +1,6 @@
 """Blocks of journal lines, and an output that takes them."""
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs.base import Output
 from logboom.testing.output_kit import FIRST_NS

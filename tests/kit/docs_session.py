@@ -34,7 +34,7 @@ PORTS: Final = {
 }
 """Of the default listeners."""
 
-OTHER_PORTS: Final = (5001, 5432, 6001, 6379, 8000, 8081, 8443, 9001, 9100, 9120, 9121)
+OTHER_PORTS: Final = (2514, 5001, 5432, 5514, 6001, 6379, 8000, 8081, 8443, 9001, 9100, 9120, 9121, 12201)
 """What pages use besides."""
 
 HOSTS: Final = {

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.testing.server_kit import free_port
 from tests.kit.block_kit import block

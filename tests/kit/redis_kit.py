@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import redis
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.testing.output_kit import FIRST_NS
 from logboom.testing.server_kit import free_port

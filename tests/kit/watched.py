@@ -52,7 +52,9 @@ class Watched:
             self._flushed.put(output.position())
 
         output.flush = flush_and_tell  # type: ignore[method-assign]
-        self.runner = OutputRunner("o", output, feed.journal, lambda _, text: self.reports.put(text), **more)
+        self.runner = OutputRunner(
+            "o", output, feed.journal.log, lambda _, text: self.reports.put(text), **more
+        )
         self.runner.start()
 
     def append(self, count: int) -> None:

@@ -31,8 +31,8 @@ from logboom.receivers.gateway.protocol import GatewayProtocol
 from logboom.receivers.grpc.entry import DOCUMENT, ENTRIES_MAX, REAL, batch_decoder, request_decoder
 from logboom.receivers.http_push import BodyError
 from logboom.testing.protocol_kit import check_protocol, cut
-from logboom.web import entries
-from logboom.web.bodies import LINE_TYPES, EntryLines, Unpacking
+from logboom.web import uploads
+from logboom.web.bodies import LINE_TYPES, EntryLines, unpacking_of
 from logboom.web.messages import judge, one_line
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -81,13 +81,13 @@ def read_body(kind: str, encoding: str, pieces: list[bytes]) -> Body:
     verdicts: list[int] = []
     status, text = 0, ""
     try:
-        unpacking = Unpacking(encoding)
-        lines = EntryLines(JsonLines(entries._ENTRY, LIMIT), kind, LIMIT)
+        unpacking = unpacking_of(encoding)
+        lines = EntryLines(JsonLines(uploads._ENTRY, LIMIT), kind, LIMIT)
         for piece in pieces:
             for unpacked in unpacking.feed(piece):
                 lines.feed(unpacked)
                 take(lines, good, verdicts)
-        unpacking.end()
+        list(unpacking.end())
         lines.end()
         take(lines, good, verdicts)
     except BodyError as error:

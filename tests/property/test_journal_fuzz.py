@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from logboom.journal import index, recovery, sums, writer
 from logboom.journal.audit import accept, audit
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.line_scan import is_good_line
 from logboom.journal.manifest import MANIFEST_NAME
 from logboom.journal.reader import JournalReader
@@ -154,7 +155,7 @@ def check(original: Path, hurt: list[Damage]) -> None:
             damage.apply(data_dir)
         look(data_dir)
         read(data_dir)
-        search = Search(data_dir / "journal")
+        search = Search(FolderLog(data_dir / "journal"))
         search.forward(Filter(), 100)
         search.backward(Filter(text="J"), 100)
         driver = Driver(data_dir)

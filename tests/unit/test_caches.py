@@ -27,6 +27,7 @@ OWN_NAMES = {
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "query/filter/block_lines.py": {"_decoded", "_records"},  # lines of one block
+    "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
     "query/series_reader.py": {
         "earliest",
         "intervals",

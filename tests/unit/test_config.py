@@ -317,7 +317,7 @@ def test_a_file_or_link_of_another_user_is_refused(own_file: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / LOCAL_FILE).mkdir()
-    assert "no regular file" in local_file(tmp_path)[1]
+    assert "not a regular file" in local_file(tmp_path)[1]
 
 
 @pytest.mark.parametrize("level", ["0", "3", "9"])

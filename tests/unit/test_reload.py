@@ -36,6 +36,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "listeners": {"listeners": ["collector"]},
     "used_share_max": {"used_share_max": 0.5},
     "share_min": {"share_min": 0.5},
+    "protocols": {"protocols": ["http"]},
     "line_bytes_max": {"line_bytes_max": 999},
     "file_mode": {"file_mode": "0600"},
 }

@@ -112,7 +112,7 @@ def _section(title: str, struct: type, without: frozenset[str] = frozenset()) ->
             continue  # a table of its own section
         metas = [meta.description for meta in hint.__metadata__ if getattr(meta, "description", None)]
         required = item.default is msgspec.NODEFAULT and item.default_factory is msgspec.NODEFAULT
-        value = [] if item.default is msgspec.NODEFAULT and not required else item.default
+        value = item.default if item.default_factory is msgspec.NODEFAULT else item.default_factory()
         default = "required" if required else f"`{msgspec.json.encode(value).decode()}`"
         cells = [f"`{item.name}`", _type_name(hint), default, *([live.get(item.name, "")] if live else [])]
         lines.append(f"| {' | '.join(cells)} | {' '.join(metas)} |")
@@ -146,9 +146,14 @@ def _listener_defaults() -> str:
     for name, listener in settings.listeners.items():
         for item in msgspec.structs.fields(type(listener)):
             value = getattr(listener, item.name)
-            if item.name not in ("protocol", "port") and value not in (item.default, []):
+            if item.name not in ("protocol", "port") and value not in (item.default, _made(item)):
                 lines.append(f"| `{name}` | `{item.name}` | `{msgspec.json.encode(value).decode()}` |")
     return "\n".join(lines) + "\n"
+
+
+def _made(item: typing.Any) -> object:
+    """Return the default that a field's factory makes; None: it has none."""
+    return item.default_factory() if callable(item.default_factory) else None
 
 
 def metrics_page() -> str:

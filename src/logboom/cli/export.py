@@ -14,11 +14,12 @@ from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.progress import entries_progress
 from logboom.cli.speaking import TerminalBytes, say
-from logboom.cli.time_options import From, To, Zone, exact
+from logboom.cli.time_options import By, From, TimeOf, To, Zone, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from logboom.journal.log import Log
     from logboom.viewer.export_file import Exported, Progress
     from logboom.web.query import ExportQuery
 
@@ -58,6 +59,7 @@ def export(
     *,
     from_: From = None,
     to: To = None,
+    by: By = TimeOf.TIME,
     tz: Zone = "",
     form: _Format = ExportFormat.CSV,
     source: options.Source = None,
@@ -94,6 +96,7 @@ def export(
         "source": source,
         "listener": listener,
         "q": options.query_of(asked, text),
+        "by": None if by is TimeOf.TIME else by.value,
     }
     words["columns"] = columns
     parameters = {name: word for name, word in words.items() if word}
@@ -122,15 +125,14 @@ def _query(parameters: dict[str, str]) -> "ExportQuery":
 
 
 def _reading(
-    place: "Path | reading.Server", query: "ExportQuery", form: ExportFormat, parameters: dict[str, str]
+    place: "Log | reading.Server", query: "ExportQuery", form: ExportFormat, parameters: dict[str, str]
 ) -> "Callable[[IO[bytes], Progress], Exported]":
     """Return the function that writes the export into a file."""
     from logboom.query.exporter import Export
-    from logboom.query.steps import Places
     from logboom.viewer import export_file
 
-    if isinstance(place, Path):
-        made = Export(Places(place), query.wanted, form, columns=query.columns)
+    if not isinstance(place, reading.Server):
+        made = Export(place, query.wanted, form, columns=query.columns)
         return lambda file, progress: export_file.export_journal(made, file, progress)
 
     import asyncio

@@ -1,7 +1,6 @@
 """`logboom logs`: recent entries, from the journal, a server or Redis."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,9 +16,12 @@ from logboom.formats.asked_times import shown_time
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from logboom.viewer.recent import EntryRow
+    from logboom.viewer.recent import LogRow
 
 LIMIT_DEFAULT: Final = 50
+
+WRONG_CLOCK: Final = " (wrong clock)"
+"""Follows the receive time of an entry whose own time can't be right."""
 
 _Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ENTRIES", help="The last ones.")]
 _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `logboom stats`.")]
@@ -91,7 +93,7 @@ def logs(
 
 def _rows(
     where: reading.Wanted, connection: ConnectionOptions, words: dict[str, str | None], limit: int
-) -> "list[EntryRow]":
+) -> "list[LogRow]":
     from logboom.viewer import recent, redislogs
 
     wanted = reading.filter_from(**words)
@@ -100,18 +102,18 @@ def _rows(
             asked = redislogs.connect(where.redis, where.redis_token)
         return redislogs.recent_rows(asked, wanted, limit)
     place = reading.place_of(where, connection)
-    if isinstance(place, Path):
-        return recent.recent_rows(place, wanted, limit)
-    return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
+    if isinstance(place, reading.Server):
+        return list(map(recent.row_of, reading.records_of_server(place, words, limit)))
+    return recent.recent_rows(place, wanted, limit)
 
 
-def _write(rows: "list[EntryRow]", zone: "tzinfo | None") -> None:
+def _write(rows: "list[LogRow]", zone: "tzinfo | None") -> None:
     from logboom.viewer.display import is_bad, is_dubious
     from logboom.viewer.tables import write_table
 
     cells = [
         (
-            shown_time(row.time, zone),
+            shown_time(row.time, zone) + (WRONG_CLOCK if row.data.get("wrong_clock") else ""),
             row.source,
             row.kind,
             row.message.replace("\n", " ⏎ "),

@@ -49,7 +49,7 @@ def prove(
     is held against what the clients know.
 
     Then files are followed by `logboom send --follow`, while they are rotated, and both sides are killed: no line may
-    be lost, and over a WebSocket none may come twice.
+    be lost, and over WebSocket and HTTP none may come twice.
 
     Takes up to 0.6 GB of disk and two cores. A server that runs already, and its data, are not touched.
 
@@ -116,10 +116,10 @@ def _watched(run: Any, seconds: float) -> "Proof":
         task = bar.add_task("starting", total=seconds, facts="")
 
         def watch(progress: "Progress") -> None:
-            hurt = progress.hurt
+            disasters = progress.disasters
             facts = (
-                f"{progress.acked:,} acked · {hurt.kills} kills · {hurt.full_disks} full disks · "
-                f"{hurt.stops} stops · {hurt.reloads} reloads · {progress.strangers:,} strangers"
+                f"{progress.acked:,} acked · {disasters.kills} kills · {disasters.full_disks} full disks · "
+                f"{disasters.stops} stops · {disasters.reloads} reloads · {progress.faulty:,} faulty"
             )
             bar.update(task, description=progress.stage, completed=progress.elapsed_s, facts=facts)
 
@@ -132,7 +132,7 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    judgement, hurt = proof.judgement, proof.hurt
+    judgement, disasters = proof.judgement, proof.disasters
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("protocol")
     for title in ("sent", "acked", "stored", "lost", "doubled", "resent, twice there", "out of order"):
@@ -154,11 +154,11 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
         )
     answer(f"torn or foreign entries  {judgement.torn}")
     answer(
-        f"disasters                {hurt.kills} kills ({hurt.kills_at_start} during recovery), "
-        f"{hurt.full_disks} full disks, {hurt.stops} stops, {hurt.reloads} reloads, "
-        f"{proof.strangers:,} broken clients"
+        f"disasters                {disasters.kills} kills ({disasters.kills_at_start} during recovery), "
+        f"{disasters.full_disks} full disks, {disasters.stops} stops, {disasters.reloads} reloads, "
+        f"{proof.faulty:,} broken clients"
     )
-    answer(f"worst recovery           {hurt.recovery_s_max:.2f} s from a kill to the next ready")
+    answer(f"worst recovery           {disasters.recovery_s_max:.2f} s from a kill to the next ready")
     answer(
         f"rate                     {proof.entries_per_s:,.0f} entries/s over {proof.load_s:.0f} s, disasters included"
     )
@@ -190,7 +190,7 @@ def _print_json(proof: "Proof", kept: Path | None) -> None:
         "torn": judgement.torn,
         "protocols": {kind: asdict(tally) for kind, tally in judgement.kinds.items()},
         "followed": {protocol: asdict(tally) for protocol, tally in proof.follows.items()},
-        "disasters": {**asdict(proof.hurt), "strangers": proof.strangers, "not_tried": proof.without},
+        "disasters": {**asdict(proof.disasters), "strangers": proof.faulty, "not_tried": proof.without},
         "problems": proof.problems,
         "examples": [example.decode(errors="replace") for example in judgement.examples],
         "data_dir": str(kept) if kept else None,

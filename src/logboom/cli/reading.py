@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from logboom.cli.connection_options import ConnectionOptions
     from logboom.clients.wire.http_api import HttpApi
+    from logboom.journal.log import Log
     from logboom.model import Record
     from logboom.query.matching import Filter
 
@@ -48,14 +49,14 @@ class Server(NamedTuple):
     """True: it was not named, but is asked since there is no data directory."""
 
 
-def place_of(where: Wanted, connection: "ConnectionOptions") -> Path | Server:
-    """Find where to read: the folder of a journal, or a server. Wrong words end the command.
+def place_of(where: Wanted, connection: "ConnectionOptions") -> "Log | Server":
+    """Find where to read: a journal, or a server. Wrong words end the command.
 
     Raises:
         StorageError: the data directory that was named has no journal.
         ConfigError: the settings that name it are wrong.
     """
-    from logboom.viewer.recent import journal_folder
+    from logboom.viewer.recent import journal_log
 
     if where.url and (where.data_dir or where.config):
         raise typer.BadParameter("--url and --data-dir or --config: choose one")
@@ -63,7 +64,7 @@ def place_of(where: Wanted, connection: "ConnectionOptions") -> Path | Server:
         return Server(api_of(where.url, connection))
     folder = options.data_dir_of(where.data_dir, where.config)
     if options.data_dir_is_named(where.data_dir, where.config) or (folder / "journal").is_dir():
-        return journal_folder(folder)
+        return journal_log(folder)
     say(f"💬 there is no journal in {folder}: asking the server at {options.URL_DEFAULT}")
     return Server(api_of(options.URL_DEFAULT, connection), is_guess=True)
 

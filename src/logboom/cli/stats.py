@@ -12,7 +12,7 @@ from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.progress import entries_progress
 from logboom.cli.speaking import answer_json
-from logboom.cli.time_options import Span
+from logboom.cli.time_options import Span, TimeOf
 from logboom.formats.asked_times import shown_time
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def show_stats(
 ) -> None:
     """Count, and print what was counted."""
     if where.redis:
-        if level or query or span.since or span.until:
+        if level or query or span.since or span.until or span.by is not TimeOf.TIME:
             raise typer.BadParameter("the statistics in Redis can't be narrowed by level, time or a query")
         sources = _counted_in_redis(where.redis, where.redis_token, source or "")
     else:
@@ -98,7 +98,9 @@ def _counted(
     wanted = reading.filter_from(**words)
     place = reading.place_of(where, connection)
     if isinstance(place, reading.Server):
-        return source_counts.count_records(reading.records_of_server(place, words))
+        return source_counts.count_records(
+            reading.records_of_server(place, words), by_arrival=wanted.by_arrival
+        )
     with entries_progress() as progress:
         return source_counts.count_sources(place, wanted, progress)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,23 +12,42 @@ from logboom.formats.asked_times import EXAMPLES, asked_time, zone_of
 
 TIME_HELP = f"{EXAMPLES}, or now"
 
+
+class TimeOf(StrEnum):
+    """The times that a command goes by."""
+
+    TIME = "time"
+    RECEIVED = "received"
+
+
 Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help=f"Only since then: {TIME_HELP}. Times are local, see --tz.")
+    str | None,
+    typer.Option(metavar="TIME", help=f"Only entries since then: {TIME_HELP}. Times are local, see --tz."),
 ]
 Until = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only before then, in the same forms; a day alone means its end."),
+    typer.Option(
+        metavar="TIME", help="Only entries before then, in the same forms; a day alone means its end."
+    ),
 ]
 From = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="TIME", help=f"Received at or after: {TIME_HELP}. Times are local, see --tz."
+        "--from", metavar="TIME", help=f"Entries at or after: {TIME_HELP}. Times are local, see --tz."
     ),
 ]
 To = Annotated[
     str | None,
     typer.Option(
-        "--to", metavar="TIME", help="Received before, in the same forms; a day alone includes that day."
+        "--to", metavar="TIME", help="Entries before, in the same forms; a day alone includes that day."
+    ),
+]
+By = Annotated[
+    TimeOf,
+    typer.Option(
+        "--by",
+        help="The times that count: those of the entries, which are their senders' where these gave any that can be "
+        "right, or those of arrival.",
     ),
 ]
 Zone = Annotated[
@@ -47,6 +67,7 @@ class Span(OptionGroup):
 
     since: Since = None
     until: Until = None
+    by: By = TimeOf.TIME
     tz: Zone = ""
 
     @property
@@ -55,8 +76,12 @@ class Span(OptionGroup):
         return zone_from(self.tz)
 
     def words(self) -> dict[str, str | None]:
-        """Both ends as ISO 8601, UTC; None for one that was not asked for. A wrong time ends the command."""
+        """Return the API's parameters: times as ISO 8601, UTC; None for one that was not given.
+
+        A wrong time ends the command.
+        """
         return {
+            "by": None if self.by is TimeOf.TIME else self.by.value,
             "since": exact("since", self.since, self.tz),
             "until": exact("until", self.until, self.tz, is_end=True),
         }

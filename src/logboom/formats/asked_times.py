@@ -1,4 +1,4 @@
-"""Times as people write them, on a command line or in a URL: `2 hours ago`, `yesterday 14:00`, `2026-11-30`."""
+"""Parsing of times in command lines and URLs: `2 hours ago`, `yesterday 14:00`, `2026-11-30`."""
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from logboom.formats.times import from_epoch
 
 EXAMPLES: Final = "15m, 2 hours ago, last 3 d, yesterday, yesterday 14:00, 2026-11-30, 2026-11-30 14:00"
-"""One of each form, for help and error texts."""
+"""Examples of each form, for help and error texts."""
 
 TEXT_CHARS_MAX: Final = 100
 
@@ -33,10 +33,10 @@ _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def zone_of(name: str) -> tzinfo | None:
-    """The time zone of a name such as `Europe/Berlin`, `UTC` or `+02:00`; None, this machine's, for `local`.
+    """Return the time zone `Europe/Berlin`, `UTC`, `+02:00` or the like; None for `local`, this machine's zone.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: the name is unknown.
     """
     if name.strip().lower() in {"", "local"}:
         return None
@@ -53,15 +53,15 @@ def zone_of(name: str) -> tzinfo | None:
 
 
 def asked_time(text: str, now: datetime, zone: tzinfo | None, *, is_end: bool = False) -> datetime:
-    """The moment that a text means, as UTC.
+    """Parse a text as a time in UTC.
 
     Args:
-        text: how long ago (`15m`, `2 hours ago`, `last 3 d`), a day (`yesterday`, `2026-11-30`), a day's time
+        text: an age (`15m`, `2 hours ago`, `last 3 d`), a day (`yesterday`, `2026-11-30`), a time on a day
             (`yesterday 14:00`, `14:00` of today, `2026-11-30 14:00`), ISO 8601, seconds, milliseconds, microseconds or
             nanoseconds since the epoch, or `now`.
-        now: the present, with its zone.
-        zone: of times that name none; None: this machine's.
-        is_end: the text is the end of a span, and a day alone means its end.
+        now: current time, with a zone.
+        zone: zone of times without one; None: this machine's.
+        is_end: the text is the end of a range, and a day alone stands for its end.
 
     Raises:
         ValueError: the text is none of these.
@@ -78,7 +78,7 @@ def asked_time(text: str, now: datetime, zone: tzinfo | None, *, is_end: bool = 
 
 
 def shown_time(moment: str, zone: tzinfo | None) -> str:
-    """A time of the journal as people read it, to the second; as it is where it can't be read. Without a zone: UTC."""
+    """Format a time of the journal, to the second, in `zone`; one that can't be parsed is returned unchanged."""
     try:
         read = datetime.fromisoformat(moment)
         read = read if read.tzinfo else read.replace(tzinfo=UTC)
@@ -88,7 +88,7 @@ def shown_time(moment: str, zone: tzinfo | None) -> str:
 
 
 def _age(words: str, now: datetime) -> datetime | None:
-    """Some time ago."""
+    """Parse an age."""
     if words == "now":
         return now
     one = _LAST_ONE.fullmatch(words)
@@ -107,7 +107,7 @@ def _age(words: str, now: datetime) -> datetime | None:
 
 
 def _named(words: str, now: datetime, zone: tzinfo | None, *, is_end: bool) -> datetime | None:
-    """A day by its name, or a time of today."""
+    """Parse the name of a day, or a time of today."""
     first, _, rest = words.partition(" ")
     today = now.astimezone(zone).date()
     if _CLOCK.fullmatch(words):
@@ -122,14 +122,14 @@ def _named(words: str, now: datetime, zone: tzinfo | None, *, is_end: bool) -> d
 
 
 def _exact(text: str, zone: tzinfo | None, *, is_end: bool) -> datetime | None:
-    """A date, ISO 8601, or a number since the epoch."""
+    """Parse a date, ISO 8601, or a number since the epoch."""
     try:
         if _DATE.fullmatch(text):
             return _day(date.fromisoformat(text), zone, is_end=is_end)
         if _NUMBER.fullmatch(text):
             number = float(text) if "." in text else int(text)
             return from_epoch(number) or _EPOCH + timedelta(seconds=max(number, 0))
-        if not text.strip("0123456789"):  # as ISO 8601 it would be some date, and none that is meant
+        if not text.strip("0123456789"):  # ISO 8601 would give an unintended date
             return None
         moment = datetime.fromisoformat(
             text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text
@@ -142,12 +142,12 @@ def _exact(text: str, zone: tzinfo | None, *, is_end: bool) -> datetime | None:
 def _day(day: date, zone: tzinfo | None, *, is_end: bool) -> datetime | None:
     try:
         return _at(day + timedelta(days=is_end), "0:00", zone)
-    except OverflowError:  # the last day that there is
+    except OverflowError:  # the last possible day
         return _LATEST
 
 
 def _at(day: date, clock: str, zone: tzinfo | None) -> datetime | None:
-    """A day's time; None when no clock shows it."""
+    """Combine a day and a time; None when the time is not valid."""
     hours, _, rest = clock.partition(":")
     try:
         return _in_zone(datetime.combine(day, clock_time.fromisoformat(f"{hours:0>2}:{rest}")), zone)

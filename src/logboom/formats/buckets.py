@@ -1,4 +1,4 @@
-"""Time cut into equal buckets, at round times: the same journal always gives the same picture."""
+"""Division of time into equal buckets at round times, so that the same data always gives the same chart."""
 
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -9,45 +9,45 @@ _WIDTHS_MS: Final = (
     *(100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000),
     *(minutes * 60_000 for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)),
 )
-"""Widths that people read easily; beyond a day, whole days."""
+"""Readable widths; beyond a day, whole days are used."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400 * MICROSECONDS
 
 
 class Buckets(NamedTuple):
-    """Equal buckets that cover a span of time. All times are microseconds since the epoch."""
+    """Equal buckets that cover a range of time. All times are microseconds since the epoch."""
 
     since: int
-    """Where the span begins, within the first bucket."""
+    """Start of the range, within the first bucket."""
     until: int
-    """Where the span ends, within the last bucket."""
+    """End of the range, within the last bucket."""
     width: int
 
     @property
     def first(self) -> int:
-        """The number of the first bucket, counted from the epoch."""
+        """Number of the first bucket, counted from the epoch."""
         return self.since // self.width
 
     @property
     def size(self) -> int:
-        """How many there are; at least one."""
+        """Number of buckets; at least one."""
         return max(self.first + 1, -(-self.until // self.width)) - self.first
 
     @property
     def starts_s(self) -> list[float]:
-        """Where each begins, seconds since the epoch."""
+        """Starts of the buckets, seconds since the epoch."""
         first, width = self.first, self.width
         return [(first + number) * width / MICROSECONDS for number in range(self.size)]
 
 
 def buckets_of(since: int, until: int, wanted: int) -> Buckets:
-    """Buckets of the least round width that needs no more than `wanted` and one, since both ends may be cut.
+    """Make buckets of the smallest width that gives at most `wanted` + 1 of them, since both ends may be partial.
 
     Args:
         since: microseconds since the epoch.
-        until: the same; taken as `since` when it is before it.
-        wanted: one at least.
+        until: the same; `since` is used when it is earlier.
+        wanted: at least one.
     """
     until = max(since, until)
     span = until - since
@@ -58,10 +58,10 @@ def buckets_of(since: int, until: int, wanted: int) -> Buckets:
 
 
 def microseconds(moment: str) -> int:
-    """A time of the journal (`formats.times.iso_from_ns`), or any ISO 8601 time with a zone.
+    """Convert a time of the journal (`formats.times.iso_from_ns`), or any ISO 8601 time with a zone.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: it is not a valid time.
     """
     passed = datetime.fromisoformat(moment) - _EPOCH
     return (passed.days * 86_400 + passed.seconds) * MICROSECONDS + passed.microseconds

@@ -1,7 +1,7 @@
-"""Packed `LoggerMsg` messages as JSON entries. Contract: docs/contracts/capnp.md.
+"""Conversion of packed `LoggerMsg` messages to JSON entries. Contract: docs/contracts/capnp.md.
 
-A message of one segment that is sound goes through pycapnp, in some 3 µs. Any other, of several segments, with a
-text that is not UTF-8, or broken, is first unpacked here (`formats.packing` says why), and then read as bytes.
+A valid message of one segment is read by pycapnp, in about 3 µs. Any other, with several segments, a text that is not
+UTF-8, or damage, is first unpacked here (see `formats.packing` for the reason), and then read as bytes.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,14 +31,14 @@ TEXTS: Final = (
     "serviceName",
     "stackTrace",
 )
-"""Fields of a `LoggerMsg` without `level`: the 15 pointers, in their order."""
+"""Fields of a `LoggerMsg` except `level`: the 15 pointers, in their order."""
 
 Entry: Final = msgspec.defstruct("Entry", [("level", str), *((name, str) for name in TEXTS)], gc=False)
-"""What is stored: the names are the document's."""
+"""The stored entry, with the names of the contract."""
 
 PICKLE: Final = (
     "found a Python pickle, as logging.handlers.SocketHandler sends it; pickles are never read: "
-    "let the client log through logboom.LogboomHandler, with the URL capnp://HOST:PORT"
+    "use logboom.LogboomHandler in the client, with the URL capnp://HOST:PORT"
 )
 _PICKLES: Final = (b"\x80", b"}q")
 
@@ -48,31 +48,31 @@ _PICKLES: Final = (b"\x80", b"}q")
 _PLAIN: Final = bytes(tag & 0x0F == 0 and tag not in (0x00, 0x80) for tag in range(256))
 
 
-class Decoded(NamedTuple):
-    """What a run of messages holds, up to the first that can't be read."""
+class CapnpEntries(NamedTuple):
+    """Entries of a series of messages, up to the first that can't be read."""
 
     entries: bytes
-    """JSON objects, joined by newlines, none after the last."""
+    """JSON objects, joined by newlines, without one after the last."""
     levels: list[object]
-    """The level's name of each entry."""
+    """Name of the level of each entry."""
     trouble: str | None
-    """What is wrong with the message after the last entry; None: all were read."""
+    """Error in the message after the last entry; None if all were read."""
 
 
-def decode(messages: Iterable[bytes]) -> Decoded:
-    """Read packed messages, none of them empty. Nothing that they hold raises or leaves this process."""
+def decode(messages: Iterable[bytes]) -> CapnpEntries:
+    """Read packed messages, none of them empty. No content raises an error."""
     return _reader()(messages)
 
 
 @cache
-def _reader() -> Callable[[Iterable[bytes]], Decoded]:
+def _reader() -> Callable[[Iterable[bytes]], CapnpEntries]:
     files = schemas()
     struct, careful = files.reader.LoggerText, _CarefulReader(files.reader.LoggerBytes)
     open_message, names, plain, entry_of = struct.from_bytes_packed, WIRE_NAMES, _PLAIN, Entry
     level, *texts = _fields(struct)
     encode = msgspec.json.Encoder().encode_lines
 
-    def read(messages: Iterable[bytes]) -> Decoded:
+    def read(messages: Iterable[bytes]) -> CapnpEntries:
         entries: list[Any] = []
         append = entries.append
         trouble = None
@@ -83,25 +83,25 @@ def _reader() -> Callable[[Iterable[bytes]], Decoded]:
                     field = open_message(message, words, NESTING_MAX)._get_by_field  # noqa: SLF001 - see _fields
                     append(entry_of(names[field(level)], *map(field, texts)))
                     continue
-                except Exception:  # noqa: BLE001, S110 - whatever it is, the careful way finds out
+                except Exception:  # noqa: BLE001, S110 - the careful reader finds the reason
                     pass
             found = careful.read(message)
             if isinstance(found, str):
                 trouble = found
                 break
             append(found)
-        return Decoded(encode(entries)[:-1], [entry.level for entry in entries], trouble)
+        return CapnpEntries(encode(entries)[:-1], [entry.level for entry in entries], trouble)
 
     return read
 
 
 def _fields(struct: Any) -> list[Any]:
-    """The handles of the level and the texts: by name, a field takes four times as long to get."""
+    """Handles of the level and the texts: access by name takes four times as long."""
     return [struct.schema.fields[name] for name in ("level", *TEXTS)]
 
 
 class _CarefulReader:
-    """Reads one odd message at a time, ten times as slow.
+    """Reader of single unusual messages, ten times as slow.
 
     Args:
         struct: `LoggerBytes`.
@@ -112,7 +112,7 @@ class _CarefulReader:
         self._level, *self._texts = _fields(struct)
 
     def read(self, message: bytes) -> Any:
-        """The entry, or a text about what is wrong."""
+        """Return the entry, or a text with the error."""
         if message.startswith(_PICKLES):
             return PICKLE
         limit = words_max(len(message))
@@ -123,10 +123,10 @@ class _CarefulReader:
             with self._struct.from_bytes(flat, limit, NESTING_MAX) as reader:
                 field = reader._get_by_field  # noqa: SLF001 - see _fields
                 return Entry(WIRE_NAMES[field(self._level)], *map(_text, map(field, self._texts)))
-        except Exception as error:  # noqa: BLE001 - pycapnp has many, and a peer's bytes never raise
+        except Exception as error:  # noqa: BLE001 - pycapnp has many error types, and a peer's bytes must not raise
             return f"malformed message of {len(message)} bytes: {explain(error)}"
 
 
 def _text(data: bytes) -> str:
-    """A text from its bytes, which end with a zero. What is not UTF-8 is replaced: JSON has no place for it."""
+    """Decode a text that ends with a zero byte. Bytes that are not UTF-8 are replaced, since JSON can't hold them."""
     return data.removesuffix(b"\0").decode(errors="replace")

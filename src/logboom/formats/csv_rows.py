@@ -1,7 +1,7 @@
-"""Journal lines as CSV rows (RFC 4180): the usual columns, or any fields of the entries.
+"""Conversion of journal lines to CSV rows (RFC 4180): the usual columns, or any fields of the entries.
 
-Values stand there as they are. A spreadsheet takes a cell that begins with `=` for a formula: import such files
-as text. Changing values here would make the file differ from what was logged.
+Values are not changed. A spreadsheet interprets a cell that begins with `=` as a formula: import such files as text.
+Changing values here would make the file differ from the log.
 """
 
 import csv
@@ -12,18 +12,16 @@ from operator import attrgetter
 from typing import Any, Final
 
 from logboom.formats.entry_level import level_of, word_name
+from logboom.formats.entry_time import TIME_KEYS, time_of
 from logboom.formats.envelope import ENTRY_AT, SOURCE_AT
 from logboom.formats.levelled import LevelledLines
 from logboom.formats.records import (
     MESSAGE_KEYS,
     READING_KEYS,
     SENDER_KEYS,
-    TIME_KEYS,
-    is_canonical,
     reading_of,
     records_of,
     sender,
-    time_of,
 )
 from logboom.formats.sent import sent_message, sent_value
 from logboom.model import Record
@@ -32,14 +30,14 @@ from logboom.remembered import Remembered
 COLUMNS: Final = (
     *("sequence", "received_at", "time", "source", "sender", "listener", "level", "message", "entry"),
 )
-"""What a table of entries has, unless other columns are asked for; `sender` is the name that filters take."""
+"""The default columns; `sender` is the name that filters use."""
 
 COLUMNS_MAX: Final = 64
 COLUMN_CHARS_MAX: Final = 128
-"""Of a column's name."""
+"""Longest name of a column."""
 
 CELLS_BYTES_MAX: Final = 256 << 10
-"""Times and levels that are remembered as cells, of each: few are in use at any time."""
+"""Size of each cache of cells (times, levels): few values are in use at any time."""
 
 _SOURCE_AT: Final = SOURCE_AT.decode()
 _OWN: Final = frozenset(COLUMNS)
@@ -48,27 +46,27 @@ _SPECIAL: Final = re.compile('[",\r\n]')
 
 
 _KEYS: Final = (*MESSAGE_KEYS, *TIME_KEYS, *SENDER_KEYS, "id", *READING_KEYS)
-"""The fields that the usual columns need of an entry, besides its level."""
+"""The fields of an entry that the usual columns need, in addition to its level."""
 _lines: Final = LevelledLines(_KEYS, "received_at", "source", "listener")
 _names: Final = attrgetter(*SENDER_KEYS, "id")
-"""All that may tell an entry's sender, but for what makes it a reading."""
+"""All fields that may name an entry's sender, except those of a reading."""
 _NAMELESS: Final = (None,) * (len(SENDER_KEYS) + 1)
 
 Row = Sequence[object]
 
 
 def header(columns: Sequence[str] = COLUMNS) -> bytes:
-    """The first line: the columns' names."""
+    """Make the first line, with the columns' names."""
     return _written([columns])
 
 
 def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a journal line. Damaged lines are left out.
+    """Return one row per journal line. Damaged lines are left out.
 
     Args:
         sequences: the sequence of each line.
         data: the lines, each with its newline.
-        columns: of `COLUMNS`, or names of fields (`records.field_of`).
+        columns: names in `COLUMNS`, or names of fields (`records.field_of`).
     """
     lines = data.decode(errors="replace").split("\n")[: len(sequences)]
     entries = [line[ENTRY_AT : line.rfind(_SOURCE_AT)] for line in lines]
@@ -84,11 +82,11 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
 
 
 def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequence[str] = COLUMNS) -> bytes:
-    """One row a record.
+    """Return one row per record.
 
     Args:
-        records: what the rows are made of.
-        entries: the text of each one's entry.
+        records: the records.
+        entries: text of the entry of each record.
         columns: as for `csv_rows`.
     """
     cells = [_column(name, records, entries) for name in columns]
@@ -96,19 +94,19 @@ def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequ
 
 
 def _written(rows: Iterable[Row]) -> bytes:
-    """Rows as they stand in a file."""
+    """Encode rows as in a file."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode(errors="replace")
 
 
 def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> bytes | None:
-    """The usual columns, of which but few fields need be decoded: twice as fast. None when a line is damaged."""
+    """Make rows of the usual columns, which need few decoded fields: twice as fast. None when a line is damaged."""
     lines = _lines.read(data, len(sequences))
     if lines is None:
         return None
     rows = [
-        f"{sequence},{_name[line.received_at]},{_time(line.entry) or _name[line.received_at]},{place},"
+        f"{sequence},{_name[line.received_at]},{_time(line)},{place},"
         f"{_level(line.entry)},{_cell(_message(line.entry, raw))},{_entry(raw)}\r\n"
         for sequence, line, place, raw in zip(sequences, lines, _places(lines), entries, strict=True)
     ]
@@ -116,7 +114,7 @@ def _usual_rows(sequences: Sequence[int], data: bytes, entries: list[str]) -> by
 
 
 def _places(lines: Sequence[Any]) -> Iterable[str]:
-    """Source, sender and listener of each line, as cells. Few differ: those are made once."""
+    """Yield source, sender and listener of each line as cells, with a cache."""
     known: dict[object, str] = {}
     for line, names in zip(lines, map(_names, [line.entry for line in lines]), strict=True):
         kind: object = (line.source, line.listener)
@@ -128,29 +126,31 @@ def _places(lines: Sequence[Any]) -> Iterable[str]:
             place = None
         if place is None:
             place = f"{_cell(line.source)},{_cell(sender(line.entry, line.source))},{_cell(line.listener)}"
-            if all(type(name) is str or name is None for name in names):  # 7 and 7.0 are equal, and two names
+            if all(
+                type(name) is str or name is None for name in names
+            ):  # 7 and 7.0 are equal, but different names
                 known[kind] = place
         yield place
 
 
 def _cell(text: str) -> str:
-    """A text as a cell, in quotes where it needs them. `csv` looks at each character, at ten times the cost."""
+    """Make a cell of a text, in quotes if needed; ten times as fast as `csv`, which examines each character."""
     if _SPECIAL.search(text) is None:
         return text
     return '"' + text.replace('"', '""') + '"'
 
 
 def _entry(raw: str) -> str:
-    """An entry as a cell: but for the empty one, all of them hold quotes."""
+    """Make a cell of an entry; every entry but the empty one contains quotes."""
     return '"' + raw.replace('"', '""') + '"' if '"' in raw else _cell(raw)
 
 
 _name: Final = Remembered[str, str](_cell, CELLS_BYTES_MAX)
 
 
-def _time(fields: Any) -> str | None:
-    moment = fields.ts
-    return moment if type(moment) is str and is_canonical(moment) else time_of(fields)
+def _time(line: Any) -> str:
+    time = time_of(line.entry, line.received_at)
+    return _name[time] if time == line.received_at else time
 
 
 def _level(fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""The level of an entry: under which key it stands, and what a number among its other fields means."""
+"""The level of an entry: its key, and the meaning of a number, which depends on other fields."""
 
 from typing import Any, Final, Protocol
 
@@ -8,45 +8,45 @@ LEVEL_KEYS: Final = (
     *("level", "severity", "levelname", "lvl", "log.level", "loglevel", "logLevel", "LogLevel"),
     *("level_name", "severity_text", "severityText", "SeverityText", "@l"),
 )
-"""Synonyms; the first that is there counts."""
+"""Synonyms; the first one present is used."""
 
 SEVERITY_NUMBER_KEYS: Final = ("severity_number", "severityNumber", "SeverityNumber")
-"""OpenTelemetry's own scale, 1 to 24."""
+"""Keys of a number on OpenTelemetry's scale, 1 to 24."""
 
 _OUTER: Final = "log"
-"""The object that ECS puts `level` into, where it does not write `log.level`."""
+"""The object with the key `level` in ECS, as an alternative to `log.level`."""
 
 _NAME_KEYS: Final = ("name", "level", "label")
-"""Keys of the word in a level that is an object (loguru, log4js, some encoders of enums)."""
+"""Keys of the name in a level that is an object (loguru, log4js, some encoders of enums)."""
 
 _PINO_PLACE: Final = ("pid", "hostname")
 _PINO_LINE: Final = ("msg", "time")
 _PYTHON_KEYS: Final = ("levelno", "lineno", "funcName", "logger_name", "process", "processName", "thread")
-"""A `logging.LogRecord`'s; an entry with one of them is no pino entry."""
+"""Keys of a `logging.LogRecord`; an entry with one of them is not from pino."""
 
 NUMBER_FIELDS: Final = (*_PINO_PLACE, *_PINO_LINE, *_PYTHON_KEYS)
 """Fields that distinguish the vocabularies of numbers."""
 
 LEVEL_FIELDS: Final = (*LEVEL_KEYS, *SEVERITY_NUMBER_KEYS, _OUTER, "type", *NUMBER_FIELDS)
-"""All that `level_of` looks at."""
+"""All fields that `level_of` reads."""
 
 
 class Fields(Protocol):
     """An entry, or a part of one that was decoded."""
 
     def get(self, key: str, /) -> Any:
-        """The value of a key; None when there is none."""
+        """Return the value of a key, None if missing."""
 
 
 def level_of(entry: Fields) -> str:
-    """The level's name; empty for an entry without one.
+    """Name of an entry's level; empty for an entry without one.
 
-    A number is OpenTelemetry's, pino's, syslog's or Python's, by the fields beside it; a word beside it says it all.
-    An entry without any level has that of a `type` that is a level's word (`error` of the WebSocket contract).
+    A number is OpenTelemetry's, pino's, syslog's or Python's, depending on other fields; a word in another key takes
+    precedence. Without any level, a `type` that is the name of a level counts (`error` of the WebSocket contract).
     """
     level = _first(entry)
     if isinstance(level, str):
-        known = CANONICAL.get(level)  # as most spell it: no further call
+        known = CANONICAL.get(level)  # the usual spelling: no further call
         if known is not None:
             return known
     if level is None:
@@ -59,13 +59,13 @@ def level_of(entry: Fields) -> str:
 
 
 def word_name(word: str) -> str:
-    """The level of any entry whose `level` is this word; empty when the other fields count as well."""
+    """Level of any entry whose `level` is this word; empty when it depends on other fields."""
     known = CANONICAL.get(word) or name(word)
     return known if known in SEVERITY and number_of(word) is None else ""
 
 
 def _first(entry: Fields) -> object:
-    """The level as sent: a word, a number, whatever else is there, or None."""
+    """The level as sent: a word, a number, any other value, or None."""
     for key in LEVEL_KEYS:
         value = entry.get(key)
         if value is not None and value != "":

@@ -1,6 +1,6 @@
-r"""Text of unknown origin for a terminal: what would act on it, or hide there, is shown as an escape such as `\x1b`.
+r"""Neutralization of untrusted text for terminals: control and invisible characters become escapes such as `\x1b`.
 
-One function for all that a person reads: `tail`, `logs`, `stats`, messages of commands, the operational log.
+Used for everything that is displayed: `tail`, `logs`, `stats`, messages of commands, the operational log.
 """
 
 import re
@@ -12,40 +12,40 @@ _INVISIBLE = (
     "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Line and paragraph separators, bidirectional marks, overrides and isolates, zero-width characters, fillers, tags and
-what else has no shape. Variation selectors 15 and 16 stay: emoji have them."""
+other invisible characters. Variation selectors 15 and 16 are allowed, as emoji use them."""
 
 _LONE_JOINERS = "(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-"""Zero-width joiners beside ASCII; between other letters and emoji they are part of the writing."""
+"""Zero-width joiners next to ASCII; between other letters and emoji they are legitimate."""
 
 _HARMFUL = re.compile(f"[{_CONTROLS}{_INVISIBLE}\ud800-\udfff]|{_LONE_JOINERS}")
 _NOT_ASCII = re.compile("[^\t\x20-\x7e]")
 _COLOURS = re.compile(r"\x1b\[([0-9;:]{0,64})m")
 _RESET = "\x1b[0m"
 _KEPT = frozenset({0, 1, 3, 4, 22, 23, 24, *range(31, 37), 39, *range(91, 97)})
-"""Bold, italic, underlined, and the colours that can be read on black and on white. Nothing that hides: no conceal, no
-black or white, no background, no colours by number, which may be those of the background."""
+"""Bold, italic, underlined, and the colours that are readable on black and on white. Attributes that can hide text are
+removed: conceal, black, white, background, and colours by number, which may match the background."""
 _OPERANDS = {"5": 1, "2": 3}
-"""The parameters behind 38, 48 or 58 and the kind of colour."""
+"""Number of parameters after 38, 48 or 58 and the kind of colour."""
 
 
 def visible(text: str) -> str:
-    r"""One line of text that does nothing to a terminal but be read.
+    r"""Make one line of text safe for a terminal.
 
-    Colours are left out; every other control or invisible character is shown: `\x1b`, `\n`, `\u202e`. Tabs stay.
-    Half surrogates, which file names that are not UTF-8 have, are shown as well, so that the text can be encoded.
+    Colours are removed; other control or invisible characters are escaped: `\x1b`, `\n`, `\u202e`. Tabs stay.
+    Lone surrogates, which occur in file names that are not UTF-8, are escaped, too, so that the text can be encoded.
     """
-    if text.isascii() and text.isprintable():  # as most is: 40 ns
+    if text.isascii() and text.isprintable():  # the usual case: 40 ns
         return text
     return _HARMFUL.sub(_shown, _COLOURS.sub("", text))
 
 
 def visible_lines(text: str) -> str:
-    """Several lines of our own text, each as `visible` shows it."""
+    """Apply `visible` to each line of a trusted text."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def visible_in_colour(text: str) -> str:
-    """One line as `visible` shows it, with those colours that can be seen, and a reset at the end."""
+    """Apply `visible` to one line, but keep readable colours, with a reset at the end."""
     if "\x1b" not in text:
         return visible(text)
     pieces = _COLOURS.split(text)
@@ -56,11 +56,11 @@ def visible_in_colour(text: str) -> str:
 
 
 def visible_json(text: str, *, ascii_only: bool = False) -> str:
-    r"""A JSON text, as harmless as `visible`, and the same to any program: JSON's own escapes stand in it.
+    r"""Make a JSON text safe for a terminal with JSON's own escapes, so that its meaning stays the same.
 
     Args:
-        text: has no white space between its tokens, other than blanks.
-        ascii_only: for streams of another encoding than UTF-8: escape every character that is not ASCII.
+        text: JSON with no white space but blanks between its tokens.
+        ascii_only: escape every character that is not ASCII, for streams with an encoding other than UTF-8.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -89,7 +89,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _kept(parameters: str) -> str:
-    """A colour sequence with what is visible of it; empty for none."""
+    """Colour sequence with only its readable parts; empty for none."""
     words = iter(parameters.split(";"))
     kept: list[str] = []
     for word in words:

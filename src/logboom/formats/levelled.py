@@ -1,4 +1,4 @@
-"""Decoding journal lines for their levels: few fields of most blocks, more only where a level needs them."""
+"""Decoding of journal lines for their levels: few fields for most blocks, more only if a level needs them."""
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -11,24 +11,24 @@ from logboom.formats.partial import fields_struct, line_struct
 from logboom.remembered import Remembered
 
 WORDS_BYTES_MAX: Final = 256 << 10
-"""Levels as they were sent, and their names: few are in use at any time, and senders may invent any number."""
+"""Size of the cache of levels and their names: few are in use, but senders may send any number of them."""
 
 DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""The errors that decoders raise for lines that they can't read."""
+"""Errors of decoders for unreadable lines."""
 
 _FEW: Final = (LEVEL_KEYS[0], "type")
 _NEEDLES: Final = (b"evel", b"everity", b'"lvl"', b'"@l"', b"\\u00")
-"""Parts of all keys of a level, and of a letter that is escaped: a block without any of them has no level."""
+"""Parts of all keys of a level, and of an escaped letter: a block without any of them has no level."""
 
 _word: Final = attrgetter("entry.level")
 
 
 class LevelledLines:
-    """A decoder of journal lines that knows their levels (`entry_level.level_of`), and some other fields.
+    """Decoder of journal lines for the fields of their levels (`entry_level.level_of`), and other given fields.
 
     Args:
-        keys: the other fields of the entry.
-        names: the parts of the line besides the entry: `received_at`, `source`, `listener`.
+        keys: other fields of the entry.
+        names: other parts of the line: `received_at`, `source`, `listener`.
     """
 
     def __init__(self, keys: Iterable[str] = (), *names: str) -> None:
@@ -37,7 +37,7 @@ class LevelledLines:
         self._all: msgspec.json.Decoder[Any] = _decoder((*LEVEL_FIELDS, *keys), names)
 
     def read(self, data: bytes, count: int | None = None) -> list[Any] | None:
-        """Decode `count` lines; None when some line can't be read, or is not there."""
+        """Decode `count` lines; None when a line is unreadable or missing."""
         if not any(needle in data for needle in _NEEDLES):
             return read_lines(self._few, data, count)
         found = read_lines(self._few, data, count)
@@ -49,7 +49,7 @@ def _decoder(keys: Iterable[str], names: Iterable[str]) -> msgspec.json.Decoder[
 
 
 def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | None) -> list[Any] | None:
-    """Decode `count` lines with one call; None when some line can't be read, or is not there."""
+    """Decode `count` lines with one call; None when a line is unreadable or missing."""
     try:
         found = decoder.decode_lines(data)
     except DAMAGE:
@@ -58,7 +58,7 @@ def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | Non
 
 
 def _is_complete(found: Sequence[Any]) -> bool:
-    """Return whether each line has its level as a word in `level`, so that no other field counts."""
+    """Return whether each line has its level as a word in `level`, so that no other field is needed."""
     try:
         words = set(map(_word, found))
     except TypeError:  # one that is a list or an object
@@ -67,4 +67,4 @@ def _is_complete(found: Sequence[Any]) -> bool:
 
 
 LEVEL_OF_WORD: Final = Remembered[str, str](word_name, WORDS_BYTES_MAX)
-"""The level of entries whose `level` is a word; empty when their other fields count."""
+"""Level of entries by the word in `level`; empty when it depends on other fields."""

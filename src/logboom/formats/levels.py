@@ -1,15 +1,15 @@
-"""Every level vocabulary on one scale: OpenTelemetry's severity numbers (1 to 24).
+"""Levels of all vocabularies on one scale: OpenTelemetry's severity numbers (1 to 24).
 
-Source: the OpenTelemetry log data model, field SeverityNumber; syslog's words and numbers from RFC 5424; the twelve
-levels of `LoggerMsg` (docs/contracts/capnp.md) stand among them, in that schema's order. The letters are those of
-ESP-IDF, Android and glog, the words of three letters those of Serilog and zerolog.
+Sources: the OpenTelemetry log data model, field SeverityNumber; syslog's words and numbers from RFC 5424; the twelve
+levels of `LoggerMsg` (docs/contracts/capnp.md), in that schema's order. The letters are those of ESP-IDF, Android and
+glog, the words of three letters those of Serilog and zerolog.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
-# (severity, canonical name, aliases). Rows of one severity range keep their own names: TRADE stays TRADE.
+# (severity, canonical name, aliases). Levels of one severity range keep their names: TRADE stays TRADE.
 # OpenTelemetry has three numbers between INFO and WARNING, `LoggerMsg` five levels: hence the halves.
 _TABLE: Final = (
     (1, "NOTSET", ()),
@@ -34,10 +34,10 @@ _TABLE: Final = (
 SEVERITY: Final[dict[str, float]] = {
     word: severity for severity, name, aliases in _TABLE for word in (name, *aliases)
 }
-"""Severity number of every known word, upper case."""
+"""Severity number by word in upper case."""
 
 CANONICAL: Final[dict[str, str]] = {word: name for _, name, aliases in _TABLE for word in (name, *aliases)}
-"""Canonical name of every known word, upper case."""
+"""Canonical name by word in upper case."""
 
 WIRE_LEVELS: Final = (
     "NOTSET",
@@ -53,14 +53,14 @@ WIRE_LEVELS: Final = (
     "ERROR",
     "CRITICAL",
 )
-"""Level enum of Cap'n Proto and gRPC alike: the index is the number on the wire."""
+"""The level enum of Cap'n Proto and gRPC: the index is the number on the wire."""
 
 WIRE_LEVEL_MAX: Final = 0xFFFF
 """Cap'n Proto enums have 16 bits."""
 
 
 class _WireNames(dict[int, str]):
-    """Names by number; numbers that a newer schema may have get a word too: `LEVEL_<n>`."""
+    """Names by number; unknown numbers, as in a newer schema, become `LEVEL_<n>`."""
 
     def __missing__(self, number: int) -> str:
         return f"{_UNKNOWN}{number}"
@@ -68,7 +68,7 @@ class _WireNames(dict[int, str]):
 
 _UNKNOWN: Final = "LEVEL_"
 WIRE_NAMES: Final[Mapping[int, str]] = _WireNames(enumerate(WIRE_LEVELS))
-"""The name of any number on the wire: `WIRE_NAMES[3]` is INFO, `WIRE_NAMES[99]` is LEVEL_99."""
+"""Names by number on the wire: `WIRE_NAMES[3]` is INFO, `WIRE_NAMES[99]` is LEVEL_99."""
 
 _WIRE_NUMBERS: Final = {name: number for number, name in enumerate(WIRE_LEVELS)}
 _COMMON: Final = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
@@ -85,20 +85,20 @@ _SEVERITY_MAX: Final = 24
 
 _NUMBER: Final = re.compile(r"\s*([0-9]{1,9})(?:\.0{1,9})?\s*")
 _STEPPED: Final = re.compile(r"([A-Z]+)([+-]?)([0-9]{1,2})")
-"""A word and a step: slog's `ERROR+4`, and `WARN3` of OpenTelemetry, which counts from 1."""
+"""A word with a step: slog's `ERROR+4`, and `WARN3` of OpenTelemetry, which counts from 1."""
 
 
 def severity(level: object) -> float | None:
-    """The severity number (1 to 24) of a level as sent, or None when it is unknown; see `name`."""
+    """Severity number (1 to 24) of a level as sent, or None when it is unknown; see `name`."""
     return SEVERITY.get(name(level))
 
 
 def name(level: object) -> str:
-    """The level as it is shown: its canonical name, else the sender's own word in upper case; empty for none.
+    """Displayed name of a level: its canonical name, else the sender's word in upper case; empty for none.
 
-    Words count in any case, with blanks around them, and with a step behind them (`ERROR+4`). Numbers, also as
-    strings, are syslog's severities from 0 to 7, and from 10 on Python's logging levels (10 DEBUG … 50 CRITICAL),
-    where a value between two steps takes the lower one's. What else a number may be depends on the entry's other
+    Words are recognized in any case, with blanks around them, and with a step after them (`ERROR+4`). Numbers, also
+    as strings, are syslog's severities from 0 to 7, and from 10 on Python's logging levels (10 DEBUG … 50 CRITICAL),
+    where a value between two levels counts as the lower one. Other meanings of a number depend on the entry's other
     fields: see `entry_level`.
     """
     number = number_of(level)
@@ -111,7 +111,7 @@ def name(level: object) -> str:
 
 
 def number_of(level: object) -> int | None:
-    """The whole number, not negative, that a level is, also as a string; None when it is none."""
+    """Value of a level that is a non-negative whole number, also as a string; else None."""
     if isinstance(level, str):
         found = _NUMBER.fullmatch(level)
         return int(found[1]) if found else None
@@ -124,7 +124,7 @@ _NUMBERS_END: Final = 10**9
 
 
 def from_severity(number: float) -> str:
-    """The name of a severity number; empty for one that is not on the scale."""
+    """Name for a severity number; empty for one that is not on the scale."""
     if number > _SEVERITY_MAX:
         return ""
     return next((word for upper, word in _SEVERITY_STEPS if number < upper), "CRITICAL")
@@ -137,7 +137,7 @@ def _from_number(number: int) -> str:
 
 
 def _stepped(word: str) -> str:
-    """The name of a word with a step; empty when it is none."""
+    """Name for a word with a step; empty for any other word."""
     found = _STEPPED.fullmatch(word)
     base = SEVERITY.get(found[1]) if found else None
     if found is None or base is None:
@@ -148,9 +148,9 @@ def _stepped(word: str) -> str:
 
 
 def wire_number(level: object) -> int | None:
-    """The wire number of a level of any vocabulary, or None when it is unknown.
+    """Wire number of a level of any vocabulary, or None when it is unknown.
 
-    Levels that the document does not have take the nearest common one below, `LEVEL_<n>` its own number.
+    Levels that the schema does not have become the nearest common one below; `LEVEL_<n>` becomes n.
     """
     word = name(level)
     number = _WIRE_NUMBERS.get(word)

@@ -1,4 +1,4 @@
-"""Entries of protocols that name their fields differently: one set of names for all of them.
+"""Common field names for entries of protocols with different ones.
 
 What a sender calls `MSG`, `short_message`, `line` or `body` becomes `message`, and so on, so that one query finds the
 entries of every protocol. Fields that have no place among the names go to `attributes`, with their values as sent.
@@ -15,7 +15,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class MappedEntry(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
-    """One entry under the common names. Fields that are empty are left out of its JSON."""
+    """Entry with the common names. Empty fields are omitted from its JSON."""
 
     time: str | int | None = None
     """The sender's time: RFC 3339 as text, or nanoseconds since the epoch; None when the sender gave none."""
@@ -25,13 +25,13 @@ class MappedEntry(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     source: str = ""
     """The program or service: `service.name`, APP-NAME, tag."""
     host: str = ""
-    """The sender's name for its machine. The peer's address stands in the journal's envelope."""
+    """The sender's name for its machine. The peer's address is in the journal's envelope."""
     labels: dict[str, Any] = {}
     """Properties of the sender or the stream: facility, container, resource."""
     attributes: Any = {}
     """All other fields of the entry, as a dictionary or as `msgspec.Raw` JSON of an object."""
     raw: str = ""
-    """Base64 of the bytes as they came, where the entry's text does not give them back."""
+    """Base64 of the original bytes, if the entry's text does not represent them."""
 
 
 def batch_of(

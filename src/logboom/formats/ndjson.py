@@ -1,4 +1,4 @@
-"""Newline-delimited JSON: judging a whole chunk of lines in as few calls as possible."""
+"""Validation of newline-delimited JSON, a whole chunk of lines in as few calls as possible."""
 
 import re
 from collections.abc import Callable
@@ -16,9 +16,9 @@ _NUMBER: Final = rb"(?:NaN|-?Infinity)(?![ \t\r]*+:)"
 _BEYOND_JSON: Final = re.compile(
     rb'((?:[^"NI\-]++|"(?:[^"\\\n]++|\\.)*+"?|(?!' + _NUMBER + rb")[NI\-])*+)(" + _NUMBER + rb"|\Z)"
 )
-"""What stands before one of Python's numbers that JSON does not have, strings included; then the number, or the end.
+"""The bytes before one of Python's numbers that JSON does not have, including strings; then the number, or the end.
 
-Each match begins where the one before ends, so that the time grows with the length, whatever is sent.
+Each match begins at the end of the one before, so that the time is linear in the length for any input.
 """
 
 _HALF: Final = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -26,21 +26,21 @@ _PAIR: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_PAIR: Final = re.compile(
     rb"(?:[^\\]++|\\(?!" + _HALF + rb")[^\n]?|" + _PAIR + rb")*+(?:\\(?=" + _HALF + rb")|\Z)"
 )
-"""What stands before a half of a surrogate pair without its other half, with the half's backslash; or the rest."""
+"""The bytes before a lone surrogate escape, with its backslash; or the rest."""
 
 EntryDecoder = msgspec.json.Decoder[object]
-"""A decoder of one Struct that names only the required fields, or None (`NULL | Struct`)."""
+"""Decoder of a Struct with only the required fields, or None (`NULL | Struct`)."""
 
 _decode_any: Final = msgspec.json.Decoder().decode
 
 
 def entry_decoder(struct: type[msgspec.Struct], *, strict: bool = True) -> EntryDecoder:
-    """The decoder for entries that must have the fields of `struct`; lax ones take numbers in strings."""
+    """Make a decoder for entries that must have the fields of `struct`; a lax one accepts numbers in strings."""
     return msgspec.json.Decoder(struct | None, strict=strict)
 
 
 def judge_all(chunk: bytes, decoder: EntryDecoder, *, wants_levels: bool = False) -> Batch | None:
-    r"""Judge a chunk of complete lines in one go; None when they are not all good.
+    r"""Validate a chunk of complete lines at once; None when not all are good.
 
     Args:
         chunk: lines, joined by `\n` or `\r\n`, each within the line limit.
@@ -58,17 +58,16 @@ def judge_all(chunk: bytes, decoder: EntryDecoder, *, wants_levels: bool = False
 
 
 def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
-    r"""Decode every line with one call, or None when some line is not exactly one good entry.
+    r"""Decode all lines with one call; None when some line is not exactly one good entry.
 
-    `decode_lines` takes any white space for a separator: it would accept two objects on a line, and one
-    object over two lines. So every newline becomes two nulls first. Inside a value two neighbouring nulls
-    are a syntax error whatever stands around them, so each newline is known to stand between values; and
-    the nulls must come back at every second and third place, so each line is known to hold one entry.
-    This costs a third of what counting `}\n{` does.
+    `decode_lines` accepts any white space as a separator: it would accept two objects on a line, and one object
+    over two lines. So every newline is replaced by two nulls first. Inside a value, two adjacent nulls are a syntax
+    error in any context, so each newline must be between values; and the nulls must be decoded at every second and
+    third place, so each line must contain one entry. This costs a third of counting `}\n{`.
     """
     marked = chunk.replace(b"\n", _MARK)
     gaps = (len(marked) - len(chunk)) // _MARK_GROWTH
-    if not chunk.isascii() and not is_utf8(chunk):  # decoders skip unknown fields without a look
+    if not chunk.isascii() and not is_utf8(chunk):  # decoders do not check unknown fields
         return None
     if is_too_deep(chunk):
         return None
@@ -99,13 +98,13 @@ def judge_each(
     wants_levels: bool = False,
     rescue: Callable[[bytes], bool] | None = None,
 ) -> Batch:
-    """Judge line by line: the way for chunks that hold a bad or a blank line. About ten times as slow.
+    """Validate line by line, for chunks with a bad or a blank line. About ten times as slow.
 
     Args:
         chunk: as for `judge_all`.
         decoder: as for `judge_all`.
         wants_levels: as for `judge_all`.
-        rescue: asked about objects that the decoder refuses; True accepts them all the same.
+        rescue: called with objects that the decoder rejects; True accepts them.
     """
     fixed = repaired(chunk)
     if fixed is not chunk:
@@ -141,11 +140,11 @@ def judge_each(
 
 
 def repaired(data: bytes) -> bytes:
-    r"""JSON of what some libraries write beyond JSON; the same object when there is nothing to repair.
+    r"""Turn common deviations from JSON into valid JSON; returns the same object when there is nothing to change.
 
-    Python's `NaN`, `Infinity` and `-Infinity` become strings, as in protobuf's JSON. Half of a surrogate pair, which
+    Python's `NaN`, `Infinity` and `-Infinity` become strings, as in protobuf's JSON. A lone surrogate escape, which
     programs send that cut a text in the middle of an emoji, becomes the six characters that were sent, such as
-    `\ud83d`: there is no such character, and most readers refuse the whole document. Takes up to 0.15 µs per byte.
+    `\ud83d`: it stands for no character, and most readers reject the document. Takes up to 0.15 µs per byte.
     """
     if b"NaN" in data or b"Infinity" in data:
         data = _with_quoted_numbers(data)
@@ -156,7 +155,7 @@ def repaired(data: bytes) -> bytes:
 
 def _with_quoted_numbers(data: bytes) -> bytes:
     parts = _BEYOND_JSON.split(data)
-    del parts[::3]  # between the matches, where nothing is
+    del parts[::3]  # empty parts between the matches
     numbers = sum(map(bool, parts[1::2]))
     return b'"'.join(parts[: 2 * numbers + 1]) if numbers else data
 
@@ -169,7 +168,7 @@ def _with_escaped_halves(data: bytes) -> bytes:
 
 
 def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:
-    """One line's verdict, with the decoded entry or the reason why it was refused."""
+    """Validate one line; returns its verdict, and the decoded entry or the reason for a refusal."""
     if not line.isascii() and not is_utf8(line):
         return Verdict.NOT_JSON, "not UTF-8"
     if is_too_deep(line):
@@ -184,7 +183,7 @@ def judge_line(line: bytes, decoder: EntryDecoder) -> tuple[Verdict, object]:
 
 
 def _classify(line: bytes, error: Exception) -> tuple[Verdict, str]:
-    """Tell bad JSON from a good document of the wrong shape: clients of the collector get different replies."""
+    """Distinguish invalid JSON from valid JSON of the wrong shape: clients of the collector get different replies."""
     try:
         value = _decode_any(line)
     except (msgspec.DecodeError, RecursionError) as syntax:

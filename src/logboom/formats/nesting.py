@@ -1,7 +1,7 @@
-"""The depth of an entry's arrays and objects: one bound, whatever interpreter reads it.
+"""Limit for the nesting of an entry's arrays and objects, the same for every interpreter.
 
-Decoders have bounds of their own, which differ: the recursion limit up to Python 3.11, ten thousand levels in 3.13, the
-size of the thread's stack from 3.14 on. An entry at the edge would be stored, and then be unreadable for others.
+Decoders have different limits: the recursion limit up to Python 3.11, ten thousand levels in 3.13, the size of the
+thread's stack from 3.14 on. An entry near the limit would be stored, and then be unreadable for other programs.
 """
 
 import re
@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Final
 
 NESTING_MAX: Final = 500
-"""Levels of an entry: far more than entries have, and half of what the most careful decoder takes."""
+"""Most levels of an entry: far more than entries have, and half of the strictest decoder's limit."""
 
 _BYTES_MIN: Final = 2 * (NESTING_MAX + 1)
 """A line needs two bytes per level."""
@@ -34,7 +34,7 @@ def is_too_deep(chunk: bytes) -> bool:
 
 
 def _is_deep(chunk: bytes, start: int, stop: int) -> bool:
-    """Return true if one line is too deep: brackets are followed one by one only where there are enough of them."""
+    """Return true if one line is too deep; brackets are followed only if there are enough of them."""
     if chunk.count(b"[", start, stop) + chunk.count(b"{", start, stop) <= NESTING_MAX:
         return False
     brackets = _STRING.sub(b"", chunk[start:stop]).translate(None, _OTHERS)

@@ -1,7 +1,7 @@
-"""Cap'n Proto's packed form, unpacked in Python: the careful way, for the messages that pycapnp must not get.
+"""Unpacking of Cap'n Proto's packed format in Python, for messages that pycapnp can't handle safely.
 
-pycapnp ends the whole process when a packed message of several segments breaks off after the first one: its
-reader meets the end in a destructor. Source of the form: https://capnproto.org/encoding.html#packing.
+pycapnp terminates the process when a packed message of several segments ends after the first one: the error occurs
+in a destructor. Specification: https://capnproto.org/encoding.html#packing.
 """
 
 from operator import itemgetter
@@ -11,7 +11,7 @@ WORD_BYTES: Final = 8
 _ALL_ZERO: Final = 0x00
 _NO_ZERO: Final = 0xFF
 
-# For each tag: picks a word's bytes from a zero byte and the packed bytes behind it.
+# For each tag: picks a word's bytes from a zero byte and the packed bytes after it.
 _PICK: Final = tuple(
     itemgetter(*((tag >> bit & 1) * (tag & ((2 << bit) - 1)).bit_count() for bit in range(8)))
     for tag in range(256)
@@ -20,7 +20,7 @@ _TAKEN: Final = tuple(tag.bit_count() for tag in range(256))
 
 
 def unpack(packed: bytes, words_max: int) -> bytes | str:
-    """The words of a packed message, or why there are none: it breaks off, or holds more than `words_max`."""
+    """Unpack a message; returns its words, or the reason of an error: it is truncated, or has too many words."""
     out = bytearray()
     position, end, size_max = 0, len(packed), words_max * WORD_BYTES
     while position < end:

@@ -1,4 +1,4 @@
-"""Types for JSON objects of which only some keys count, and for journal lines with them: decoding skips all else."""
+"""Types for partial decoding of JSON objects and journal lines: other keys are skipped."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
 
 
 def can_be_read(key: str) -> bool:
-    """Whether a type can have the key: msgspec takes none that JSON would have to escape."""
+    """Whether a type can have the key: msgspec accepts none that JSON would have to escape."""
     return _PLAIN.fullmatch(key) is not None
 
 
 def places_of(keys: Iterable[str]) -> dict[str, str]:
-    """The attribute of each key in a type of `fields_struct`: plain words are their own."""
+    """Attribute names of the keys in a type of `fields_struct`: plain words are used unchanged."""
     return {
         key: key if _WORD.fullmatch(key) and not iskeyword(key) and key != "get" else f"f{number}"
         for number, key in enumerate(dict.fromkeys(keys))
@@ -25,11 +25,11 @@ def places_of(keys: Iterable[str]) -> dict[str, str]:
 
 
 def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -> Any:
-    """A type for objects of which only some keys count; it has `get`, as `records.Fields` wants.
+    """Make a type for objects with only the given keys; it has the method `get` of `entry_level.Fields`.
 
     Args:
-        keys: texts that `can_be_read`.
-        types: of those keys that need one.
+        keys: keys for which `can_be_read` is true.
+        types: types of keys that need one.
     """
     places = places_of(keys)
 
@@ -47,10 +47,10 @@ def fields_struct(keys: Iterable[str], types: Mapping[str, Any] | None = None) -
 
 
 def line_struct(entry: Any, *names: str) -> type[msgspec.Struct]:
-    """A type for journal lines.
+    """Make a type for journal lines.
 
     Args:
         entry: a type of `fields_struct`.
-        names: what else of the line counts: `received_at`, `source`, `listener`.
+        names: other parts of the line: `received_at`, `source`, `listener`.
     """
     return msgspec.defstruct("Line", [("entry", entry), *((name, str) for name in names)], gc=False)

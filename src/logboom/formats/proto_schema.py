@@ -1,7 +1,7 @@
-"""Message classes of our `.proto` files, made at run time: no compiler, and no generated code to keep.
+"""Message classes for the package's `.proto` files, made at run time without a compiler or generated code.
 
-Reads the part of the language that those files use: messages of plain fields, enums, services. The tests hold the
-outcome against that of protoc.
+Supports the part of the language that those files use: messages of plain fields, enums, services. Tests compare the
+result with that of protoc.
 """
 
 import re
@@ -25,23 +25,23 @@ _SCALARS: Final = {
 
 
 class Schema(NamedTuple):
-    """A loaded file. Message classes are made by protobuf, and have no types that a checker knows."""
+    """A loaded file. Message classes are made by protobuf, and have no static types."""
 
     file: FileDescriptorProto
     messages: dict[str, Any]
-    """The class of each message, by its name without package."""
+    """Message classes by name without package."""
 
     @property
     def services(self) -> list[str]:
-        """The full names of the services."""
+        """Full names of the services."""
         return [qualified(self.file.package, service.name) for service in self.file.service]
 
 
 @cache
 def load_schema(name: str) -> Schema:
-    """Load one of the package's own files, such as `logservice.proto`, into a pool of its own.
+    """Load one of the package's files, such as `logservice.proto`, into a separate pool.
 
-    The default pool belongs to the process that we may be a guest in: it may have a copy of the same file.
+    The default pool belongs to the whole process, and may contain a copy of the same file.
     """
     text = resources.files("logboom.schemas").joinpath(name).read_text(encoding="utf-8")
     file = parse_proto(name, text)
@@ -53,15 +53,15 @@ def load_schema(name: str) -> Schema:
 
 
 def qualified(package: str, name: str) -> str:
-    """A full name; `package` may be empty."""
+    """Join a package, which may be empty, and a name."""
     return f"{package}.{name}" if package else name
 
 
 def parse_proto(name: str, text: str) -> FileDescriptorProto:
-    """Read a file's text.
+    """Parse the text of a file.
 
     Raises:
-        ValueError: it uses what is not understood here.
+        ValueError: it uses an unsupported part of the language.
     """
     tokens = iter(_TOKEN.findall(_COMMENT.sub("", text)))
     file = FileDescriptorProto(name=name)
@@ -86,12 +86,12 @@ def parse_proto(name: str, text: str) -> FileDescriptorProto:
 
 
 def _statement(tokens: Iterator[str]) -> list[str]:
-    """The words up to the next semicolon, without it."""
+    """Read the words up to the next semicolon."""
     return list(iter(tokens.__next__, ";"))
 
 
 def _block(tokens: Iterator[str]) -> Iterator[list[str]]:
-    """The statements of a block, whose name was read."""
+    """Yield the statements of a block after its name."""
     if (found := next(tokens)) != "{":
         raise ValueError(f"found {found!r}, expected {{")
     while (word := next(tokens)) != "}":
@@ -138,7 +138,7 @@ def _read_service(file: FileDescriptorProto, tokens: Iterator[str]) -> None:
 
 
 def _resolve(file: FileDescriptorProto) -> None:
-    """Complete the names of types, which may be used before they are declared."""
+    """Complete the names of types, which may be used before their declaration."""
     prefix = f".{file.package}." if file.package else "."
     enums = {enum.name for enum in file.enum_type}
     for message in file.message_type:

@@ -1,60 +1,58 @@
-"""Journal lines as records: one shape for every entry, whatever protocol and vocabulary it came with."""
+"""Conversion of journal lines to records: one form for the entries of all protocols and vocabularies."""
 
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import repeat
 from typing import Any, Final
 
 import msgspec
 
 from logboom.formats.entry_level import Fields, level_of
+from logboom.formats.entry_time import clock_of
 from logboom.formats.envelope import Envelope
-from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, parse_time
 from logboom.model import Record
 
 MESSAGE_KEYS: Final = ("msg", "message")
-"""Synonyms of one meaning; the first that is there and not null counts."""
+"""Keys of the message; the first one that is not null is used."""
 
 TEXT_KEYS: Final = ("event", "short_message", "log", "text", "body", "MESSAGE", "@m", "@mt")
-"""Where structlog, GELF, Docker, loguru, OpenTelemetry, journald and Serilog have the message. In other entries these
-keys mean something else: they count when there is no other message, and hold a text."""
-
-TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
-"""Synonyms of one meaning; the first that can be read counts."""
+"""Keys of the message in structlog, GELF, Docker, loguru, OpenTelemetry, journald and Serilog. In other entries these
+keys have other meanings: they are used if there is no other message, and the value is a text."""
 
 SENDER_KEYS: Final = (
     *("source", "device", "device_id", "deviceId", "sensor_id", "sensorId"),
     *("service_name", "serviceName", "service", "hostname", "fromName", "host"),
 )
-"""Where an entry names who sent it, the most particular first; Cap'n Proto spells in one way, gRPC in the other."""
+"""Keys of the sender's name, most specific first; Cap'n Proto and gRPC use different spellings."""
 
 READING_KEYS: Final = ("temp", "rh", "lux")
-"""What makes an entry a sensor's reading, see `reading_of`."""
+"""Keys of a sensor reading, see `reading_of`."""
 
 SENDER_CHARS_MAX: Final = 128
-"""A sender's name is a key of tables and pages; a longer one is cut."""
+"""Length to which a sender's name is cut, as it is a key of tables and pages."""
 
 _NUMBERED_MAX: Final = 1e18
-"""Numbers up to here may be names; larger ones lose digits on their way through some decoders."""
+"""Limit for numbers that are names; larger ones lose digits in some decoders."""
 
 LUX_PER_IRRADIANCE: Final = 127.0
-"""Lux that are one W/m² of daylight (docs/contracts/gateway.md)."""
+"""Lux per W/m² of daylight (docs/contracts/gateway.md)."""
 
 _NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+_NUMBER_STARTS: Final = frozenset(" \t+-.0123456789")
+"""Most texts are no numbers, and are rejected by their first character."""
 _NUMBER_CHARS_MAX: Final = 64
-"""No measured value is written longer."""
+"""Longest text that is parsed as a number."""
 
 Entry = dict[str, Any]
 
 Reading = tuple[float, float, float, float]
-"""Temperature, humidity, light and irradiance; not always finite. A bare tuple, since one is made for each line."""
+"""Temperature, humidity, light and irradiance; not always finite. A plain tuple, since one is made per line."""
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A journal line, decoded to the bottom."""
+    """A completely decoded journal line."""
 
     received_at: str
     entry: Entry
@@ -68,12 +66,12 @@ _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def records_of(sequences: Sequence[int], data: bytes, *, with_times: bool = True) -> list[Record]:
-    """The records of a block of journal lines. Damaged lines are left out: compare the lengths.
+    """Make the records of a block of journal lines. Damaged lines are skipped: compare the lengths.
 
     Args:
         sequences: the sequence of each line; `range(first, first + count)` for a whole block.
         data: the lines, each with its newline.
-        with_times: read the senders' times; without, `time` is `received_at`, at half the cost.
+        with_times: parse the senders' times; if false, `time` is `received_at`, at half the cost.
     """
     try:
         lines = _line_decoder.decode_lines(data)
@@ -85,7 +83,7 @@ def records_of(sequences: Sequence[int], data: bytes, *, with_times: bool = True
 
 
 def _read_one_by_one(sequences: Sequence[int], data: bytes) -> tuple[list[int], list[_Line]]:
-    """The way for blocks with a line that is damaged, or holds what the fast decoder refuses."""
+    """Read blocks with a line that is damaged, or that the fast decoder rejects."""
     read = zip(sequences, map(_read, data.split(b"\n")), strict=False)
     good = [(sequence, line) for sequence, line in read if line is not None]
     return [sequence for sequence, _ in good], [line for _, line in good]
@@ -102,7 +100,7 @@ def _read(raw: bytes) -> _Line | None:
 
 
 def lenient_entry(raw: bytes) -> Entry:
-    """An entry by the lenient decoder: a 1e400 is valid JSON, too. A text that it can't read becomes the message."""
+    """Decode an entry with the lenient decoder, which accepts 1e400. A text that it rejects becomes the message."""
     try:
         entry = json.loads(raw)
     except (ValueError, RecursionError):
@@ -112,11 +110,13 @@ def lenient_entry(raw: bytes) -> Entry:
 
 def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
-    time = (with_time and time_of(entry)) or received_at
+    time, is_wrong = clock_of(entry, received_at) if with_time else (received_at, False)
     message = message_of(entry)
     if message is None:
         message = _text(entry)
-    return Record(sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry)
+    return Record(
+        sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry, is_wrong
+    )
 
 
 def message_of(entry: Fields) -> str | None:
@@ -128,7 +128,7 @@ def message_of(entry: Fields) -> str | None:
 
 
 def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
-    """The first value that is there and not null."""
+    """Value of the first of `keys` that is not null."""
     for key in keys:
         value = entry.get(key)
         if value is not None:
@@ -136,33 +136,8 @@ def first_of(entry: Fields, keys: tuple[str, ...]) -> object:
     return None
 
 
-def time_of(entry: Fields) -> str | None:
-    """The sender's own time as ISO 8601, UTC; None when it gave none that can be read."""
-    for key in TIME_KEYS:
-        value = entry.get(key)
-        if value is None:
-            continue
-        if isinstance(value, str) and is_canonical(value):  # as most send it: a third of the cost
-            return value
-        moment = parse_time(value)
-        if moment is not None:
-            return moment.isoformat(timespec="microseconds")
-    return None
-
-
-def is_canonical(text: str) -> bool:
-    """Whether a time is written already as it would be written anyway, and is no absurd one."""
-    if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return EARLIEST_YEAR <= text[:4] < LATEST_YEAR
-
-
 def text_of(entry: Fields) -> str:
-    """The text of an entry that has none of `MESSAGE_KEYS`, where another logger puts it; empty for none."""
+    """Value of the first of `TEXT_KEYS` that is a text; empty for none."""
     for key in TEXT_KEYS:
         value = entry.get(key)
         if isinstance(value, str) and value:
@@ -171,18 +146,18 @@ def text_of(entry: Fields) -> str:
 
 
 def _text(value: object) -> str:
-    """A message that is no string: lists of lines (WebSocket) joined, anything else as compact JSON."""
+    """Convert a message that is not a string: lists of lines (WebSocket) are joined, others become compact JSON."""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
     return msgspec.json.encode(value).decode()
 
 
 def sender(entry: Fields, peer: str) -> str:
-    """Who sent an entry: the name that it gives itself, else the address that it came from.
+    """Name of an entry's sender: the name in the entry, else the peer.
 
     Args:
-        entry: the entry, or those of its fields that `SENDER_KEYS`, `READING_KEYS` and `id` name.
-        peer: the address, or the name that the connection gave itself.
+        entry: the entry, or its fields `SENDER_KEYS`, `READING_KEYS` and `id`.
+        peer: address of the peer, or the name that it gave for the connection.
     """
     for key in SENDER_KEYS:
         name = _name(entry.get(key))
@@ -193,7 +168,7 @@ def sender(entry: Fields, peer: str) -> str:
 
 
 def _name(value: object) -> str:
-    """A value as a sender's name; empty when it is none."""
+    """Convert a value to a sender's name; empty when it is not suitable."""
     if isinstance(value, str):
         return value[:SENDER_CHARS_MAX]
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NUMBERED_MAX:
@@ -202,10 +177,10 @@ def _name(value: object) -> str:
 
 
 def reading_of(entry: Fields) -> Reading | None:
-    """An entry as a sensor's reading; None when it is none.
+    """Read an entry as a sensor reading; None when it is not one.
 
-    It is one when Python's `float()` takes its temperature, humidity and light: `" 24.1"`, `"nan"`
-    and `true` are numbers to it. Irradiance that was not sent, or is no number, is what the lux stand for.
+    It is one if Python's `float()` accepts its temperature, humidity and light, including `" 24.1"`, `"nan"` and
+    `true`. Irradiance that was not sent, or is not a number, is computed from the lux.
     """
     get = entry.get
     try:
@@ -221,9 +196,9 @@ def reading_of(entry: Fields) -> Reading | None:
 
 
 def number_of(value: object) -> float | None:
-    """A finite number, also as a string; None for anything else, booleans included. Whole numbers keep all digits."""
+    """Value of a finite number, also as a string; None for others, including booleans. Integers keep all digits."""
     if isinstance(value, str):
-        if len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
+        if value[:1] not in _NUMBER_STARTS or len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
             return None
         value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -238,13 +213,13 @@ def number_of(value: object) -> float | None:
 
 
 def irradiance_of(entry: Fields) -> float | None:
-    """W/m² of an entry: a sensor's reading has them in any case, another entry when it sent them."""
+    """Irradiance of an entry in W/m²: that of a sensor reading, else the number that was sent."""
     reading = reading_of(entry)
     return number_of(entry.get("irradiance") if reading is None else reading[3])
 
 
 def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:
-    """The numbers of an entry by name, those one level down as `a.b`; a reading's irradiance, too."""
+    """Numbers of an entry by name, nested ones as `a.b`, with a reading's irradiance."""
     found: dict[str, float] = {}
     for key, value in entry.items():
         if isinstance(value, dict):
@@ -263,7 +238,7 @@ def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:
 
 
 def field_of(entry: Fields, name: str) -> object:
-    """The value of a field: of the key `name` itself, else of `a.b` the key b in a."""
+    """Value of the field `name`: that key, else for `a.b` the key b in a."""
     value = entry.get(name)
     if value is None and "." in name:
         outer, _, inner = name.partition(".")

@@ -1,4 +1,4 @@
-"""Settings without their secrets, for whatever a person may show around."""
+"""Redaction of secrets in settings, for output that may be shared."""
 
 import re
 from typing import Any, Final
@@ -7,24 +7,24 @@ from urllib.parse import urlsplit
 HIDDEN: Final = "***"
 SECRET_KEYS: Final = frozenset({"token", "password", "secret"})
 NOTIFY_KEYS: Final = frozenset({"notify"})
-"""Lists of addresses that are secrets from end to end: whoever knows them can write there."""
+"""Keys of URLs that are secrets as a whole, as knowledge of them allows writing."""
 
 _USERINFO: Final = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.-]*://).*@", re.DOTALL)
-"""Up to the last @: a password that was not escaped may hold anything, also what ends a host."""
+"""The part up to the last @: a password that was not escaped may contain any character."""
 _SECRET_PARAMETER: Final = re.compile(
     r"([?&#;][^=&#;]*(?:pass|token|secret|key|sig|auth|credential|pwd)[^=&#;]*=)[^&#;]*", re.IGNORECASE
 )
 _PATH_SCHEMES: Final = frozenset({"file", "postgres", "postgresql", "redis", "rediss", "unix"})
-"""Schemes whose paths name a database, a number or a file. Elsewhere a path may be all that gives access: webhooks."""
+"""Schemes whose paths are a database, a number or a file. In others a path may be a secret, as in webhooks."""
 _HOST_SCHEMES: Final = _PATH_SCHEMES | {
     *("http", "https", "ws", "wss", "tcp", "tcps", "tls", "grpc", "grpcs", "capnp", "capnps"),
 }
-"""Schemes where a host stands behind the `//`. Elsewhere it may be a token, as with services that take messages."""
+"""Schemes with a host after the `//`. In others it may be a token, as in notification services."""
 _BEHIND_HOST: Final = re.compile(r"^(\s*([A-Za-z][A-Za-z0-9+.-]*)://[^/?#]*)([/?#].*)?$", re.DOTALL)
 
 
 def redacted(value: Any, key: str = "") -> Any:
-    """A copy of settings in which secrets are `***`. Empty ones stay empty: that nothing is set is no secret."""
+    """Copy settings with secrets replaced by `***`. Empty ones stay empty."""
     if isinstance(value, dict):
         return {name: redacted(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
@@ -39,7 +39,7 @@ def redacted(value: Any, key: str = "") -> Any:
 
 
 def place(url: str) -> str:
-    """Where `url` leads to, for texts that people see: without user, password, token, query, and secret paths."""
+    """Target of `url` for log and error texts: without user, password, token, query and secret paths."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -51,7 +51,7 @@ def place(url: str) -> str:
 
 
 def redacted_url(text: str) -> str:
-    """A URL without its user, password, secret parameters, and a path that may be a secret; other texts as they are."""
+    """Redact user, password, secret parameters, and possibly secret paths of a URL; other texts are not changed."""
     if "://" not in text:
         return text
     bare = _USERINFO.sub(rf"\1{HIDDEN}@", text)

@@ -1,4 +1,4 @@
-"""Values of entries as they were sent: decoding and encoding again would change the digits of numbers."""
+"""Original values of entries: decoding and encoding them again would change the digits of numbers."""
 
 from typing import Final
 
@@ -13,11 +13,11 @@ _DAMAGE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyEr
 
 
 def sent_message(record: Record, entry: bytes) -> str:
-    """The message of an entry; where that is JSON, with the digits that were sent.
+    """Message of an entry; if that is JSON, with the original digits.
 
     Args:
-        record: of the entry.
-        entry: its bytes.
+        record: record of the entry.
+        entry: bytes of the entry.
     """
     own = first_of(record.entry, MESSAGE_KEYS)
     if own is None:
@@ -30,12 +30,12 @@ def sent_message(record: Record, entry: bytes) -> str:
 
 
 def sent_value(record: Record, entry: bytes, name: str) -> str | None:
-    """A field of an entry: text as it is, None for null, all else as JSON with the digits that were sent.
+    """Value of a field: text unchanged, None for null, all others as JSON with the original digits.
 
     Args:
-        record: of the entry.
-        entry: its bytes.
-        name: of the field, see `records.field_of`.
+        record: record of the entry.
+        entry: bytes of the entry.
+        name: name of the field, see `records.field_of`.
     """
     value = field_of(record.entry, name)
     if value is None or isinstance(value, str):
@@ -50,9 +50,9 @@ def sent_value(record: Record, entry: bytes, name: str) -> str | None:
 
 
 def _has_decimals(value: object) -> bool:
-    """Whether there are numbers that decoding may change: whole ones keep their digits."""
+    """Whether a value has numbers that decoding may change: integers keep their digits."""
     left = [value]
-    while left:  # not by calls: values may be nested deeper than these go
+    while left:  # iterative, since values may be nested deeper than the recursion limit
         one = left.pop()
         if isinstance(one, float):
             return True
@@ -62,7 +62,7 @@ def _has_decimals(value: object) -> bool:
 
 
 def _raw(entry: bytes, key: str) -> str | None:
-    """The JSON of one field of an object; None when it has none, or can't be read."""
+    """JSON of one field of an object; None when it is missing or unreadable."""
     try:
         return bytes(_fields.decode(entry)[key]).decode()
     except _DAMAGE:

@@ -1,4 +1,4 @@
-"""Times as they stand on the wire and in files."""
+"""Conversion of times in entries and files."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,18 +10,18 @@ EARLIEST_YEAR: Final = "1980"
 LATEST_YEAR: Final = "2200"
 EARLIEST: Final = datetime(int(EARLIEST_YEAR), 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(int(LATEST_YEAR), 1, 1, tzinfo=UTC)
-"""Bounds of the times that entries may have. Within them, no number can be read in two ways."""
+"""Range of times in entries. Within it, the scale of every number is unambiguous."""
 
 _EARLIEST_S: Final = int(EARLIEST.timestamp())
 _LATEST_S: Final = int(LATEST.timestamp())
 _SCALES: Final = (1, 1_000, 1_000_000, 1_000_000_000)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:[eE][+-]?[0-9]{1,2})?")
 _COMPACT_FORMS: Final = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
-"""Dates that are all digits, by their length: as numbers, they would be none of these years."""
+"""Formats of dates that are all digits, by length: as numbers, they would be outside of the range."""
 
 
 def iso_from_ns(moment_ns: int) -> str:
-    """Nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (`received_at`)."""
+    """Format nanoseconds since the epoch as ISO 8601 with microseconds and +00:00 (`received_at`)."""
     seconds, rest_ns = divmod(moment_ns, 1_000_000_000)
     return f"{_iso_second(seconds)}.{rest_ns // 1000:06d}+00:00"
 
@@ -32,11 +32,11 @@ def _iso_second(seconds: int) -> str:
 
 
 def parse_time(value: object) -> datetime | None:
-    """A sender's time in any usual shape, as UTC; None when it can't be read, or lies before 1980 or after 2199.
+    """Parse a sender's time in any usual format, as UTC; None when it is not valid, before 1980 or after 2199.
 
-    ISO 8601 with or without zone (without means UTC), `YYYY-MM-DD HH:MM:SS`, and numbers, also in a string: seconds,
-    milliseconds, microseconds or nanoseconds since the epoch, told apart by their size. A clock that was never set,
-    or counts from the start of its device, gives a time of 1970 or of the year 1, which is none.
+    ISO 8601 with or without a zone (UTC by default), `YYYY-MM-DD HH:MM:SS`, and numbers, also in a string: seconds,
+    milliseconds, microseconds or nanoseconds since the epoch, distinguished by size. A clock that was never set, or
+    counts from the start of its device, gives a time in 1970 or in the year 1, which is rejected.
     """
     try:
         if isinstance(value, str):
@@ -50,13 +50,24 @@ def parse_time(value: object) -> datetime | None:
     return moment if moment is not None and is_plausible(moment) else None
 
 
+def is_written_time(value: object) -> bool:
+    """Return whether a value is a text with a date and time, of any year: 1970 is that of a clock never set."""
+    if not isinstance(value, str) or "-" not in value:
+        return False
+    try:
+        datetime.fromisoformat(value.strip())
+    except ValueError:
+        return False
+    return True
+
+
 def is_plausible(moment: datetime) -> bool:
-    """Return whether a time, which has a zone, is one that log entries have: between `EARLIEST` and `LATEST`."""
+    """Return whether a time with a zone is between `EARLIEST` and `LATEST`."""
     return EARLIEST <= moment < LATEST
 
 
 def from_epoch(number: float) -> datetime | None:
-    """A number of seconds, milliseconds, microseconds or nanoseconds since the epoch; None when it is none of them."""
+    """Convert seconds, milliseconds, microseconds or nanoseconds since the epoch; None for other numbers."""
     for scale in _SCALES:
         if _EARLIEST_S * scale <= number < _LATEST_S * scale:
             if isinstance(number, int):
@@ -66,7 +77,7 @@ def from_epoch(number: float) -> datetime | None:
 
 
 def _from_text(text: str) -> datetime | None:
-    """Read a text. Raises ValueError, OverflowError."""
+    """Parse a text. Raises `ValueError`, `OverflowError`."""
     if _NUMBER.fullmatch(text):
         compact = _COMPACT_FORMS.get(len(text))
         if compact and text.startswith(("19", "20")):

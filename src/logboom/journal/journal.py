@@ -19,6 +19,7 @@ from logboom.durable import make_folder
 from logboom.errors import StorageError
 from logboom.histogram import Histogram
 from logboom.journal.disk import Disk
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.lock import DataDirLock
 from logboom.journal.pacer import LINGER_S, Pacer
 from logboom.journal.probe import check_free, probe
@@ -133,14 +134,15 @@ class Journal:
         """Number of committed batches; divided by the number of commits, it is the mean size of a group."""
         self.grown = threading.Condition()
         """Notified after each commit; see `committed`."""
+        self.log = FolderLog(self.folder, lambda: self.committed, self.grown)
+        """The read side."""
         self.on_commit: list[Callable[[], None]] = []
         """Called on the submitting thread after each commit."""
         self._pending: deque[_Submission] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._wake_at = 1
-        self._sleeping = False
+        self._sleeping = self._closing = False
         self._pacer = Pacer()
-        self._closing = False
         self._busy_since: float | None = None
         self._expire_at = time.monotonic() + RETENTION_INTERVAL_S
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)

@@ -1,45 +1,13 @@
 """Reading the journal by position: blocks of raw lines from any sequence on."""
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
 
-from logboom.formats.envelope import RECEIVED_AT
-from logboom.formats.records import is_canonical
 from logboom.journal.index import rebuild_index
+from logboom.journal.log import BLOCK_BYTES, Block, nth_line_end
 from logboom.journal.segments import Segment, find_segment, list_segments, seek
 from logboom.journal.writer import Committed
-
-BLOCK_BYTES: Final = 1 << 20
-"""Usual size of a block, which is what a reader holds in memory at once."""
-
-
-class Block(NamedTuple):
-    """Whole journal lines, in order, without a gap."""
-
-    first_sequence: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which a block does not need
-    data: bytes
-    """The lines, each with its newline."""
-
-    @property
-    def next_sequence(self) -> int:
-        """The sequence after the last of the block."""
-        return self.first_sequence + self.count
-
-
-class Readable(Protocol):
-    """The part of `journal.Journal` that followers of a journal use."""
-
-    folder: Path
-    grown: threading.Condition
-    """Notified after each commit."""
-
-    @property
-    def committed(self) -> Committed:
-        """The end of what may be read."""
 
 
 class JournalReader:
@@ -167,17 +135,3 @@ class JournalReader:
         self.close()
         self.position = max(self.position, following)
         return True
-
-
-def moment_of(data: bytes) -> str:
-    """Receive time of the first of some lines as text; empty when it is damaged."""
-    text = data[RECEIVED_AT].decode("ascii", "replace")
-    return text if is_canonical(text) else ""
-
-
-def nth_line_end(data: bytes, number: int) -> int:
-    """The offset after the `number`-th newline of `data`."""
-    end = 0
-    for _ in range(number):
-        end = data.index(b"\n", end) + 1
-    return end

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from logboom.durable import bytes_of, make_folder, replace_file, sync_folder
 from logboom.journal.index import rebuild_index
 from logboom.journal.line_scan import Damage
+from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, hash_event
-from logboom.journal.reader import nth_line_end
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, Sum, cover, read_sums, write_sums
 

@@ -18,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
-from logboom.journal.reader import nth_line_end
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import read_sums
 from logboom.journal.writer import Committed

@@ -15,6 +15,8 @@ from logboom.remembered import Remembered
 SUFFIX: Final = ".jsonl"
 INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
+TIMES_SUFFIX: Final = ".times"
+COUNTS_SUFFIX: Final = ".counts"
 INDEX_STEP_BYTES: Final = 1 << 20
 """Distance between index points, which a seek reads at most; a 256 MiB segment has an index of 6 KiB."""
 
@@ -62,12 +64,29 @@ class Segment(NamedTuple):
         return self.path.with_suffix(SUMS_SUFFIX)
 
     @property
+    def times_path(self) -> Path:
+        """The file of its steps' times (`times`)."""
+        return self.path.with_suffix(TIMES_SUFFIX)
+
+    @property
+    def counts_path(self) -> Path:
+        """The file of its roll-up."""
+        return self.path.with_suffix(COUNTS_SUFFIX)
+
+    @property
     def name(self) -> str:
         """Its file name, used in the manifest and in reports."""
         return self.path.name
 
+    def delete_derived(self) -> None:
+        """Remove what was counted of its lines, and can be counted again."""
+        self.times_path.unlink(missing_ok=True)
+        self.counts_path.unlink(missing_ok=True)
+        self.counts_path.with_suffix(".counts.part").unlink(missing_ok=True)
+
     def delete(self) -> None:
-        """Delete its three files; the caller syncs the folder."""
+        """Delete its files; the caller syncs the folder."""
+        self.delete_derived()
         self.index_path.unlink(missing_ok=True)
         self.sums_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)

@@ -103,6 +103,9 @@ def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
         "uptime_seconds": _rounded(monitor.uptime_s),
         "timestamp": _naive(monitor.utc()),
     }
+    index = monitor.index_progress()
+    if index.indexed < index.segments:
+        document["index"] = index._asdict()
     if trouble.warnings:
         document["warnings"] = trouble.warnings
     if trouble.errors:

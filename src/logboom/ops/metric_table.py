@@ -93,6 +93,12 @@ LISTENERS: Final = MetricGroup[ListenerView](
             lambda view: view.monitor.counters(view.name).slow_closed,
         ),
         Metric(
+            "logboom_datagrams_dropped_total",
+            "counter",
+            "Datagrams that the kernel dropped since the listener's buffer was full: they are lost.",
+            lambda view: view.monitor.counters(view.name).datagrams_dropped,
+        ),
+        Metric(
             "logboom_tls_handshakes_failed_total",
             "counter",
             "TLS handshakes that failed.",

@@ -17,7 +17,6 @@ from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.monitor import REFUSED, Monitor
 from logboom.ops.source_book import SourceBook
-from logboom.ops.status import journal_size
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 
@@ -138,15 +137,15 @@ def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[Out
 def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:
     """Yield the journal; this takes one `stat` per segment, and one of the disk."""
     monitor, journal = parts.monitor, parts.monitor.journal
-    oldest, size, segments = journal_size(monitor)
-    end = journal.committed.next_sequence  # read last, so that it is not before the oldest
+    oldest, size, segments = journal.log.extent()
+    end = journal.log.end  # read last, so that it is not before the oldest
     try:
         disk = os.statvfs(journal.folder)
     except OSError:  # the metric `writable` shows a failing disk
         free = whole = None
     else:
         free, whole = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    yield (), JournalView(monitor, end, oldest if segments else end, size, segments, free, whole)
+    yield (), JournalView(monitor, end, oldest, size, segments, free, whole)
 
 
 def source_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SourceBook]]:

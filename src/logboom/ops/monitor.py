@@ -13,6 +13,7 @@ from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
+from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
 
 TICK_S: Final = 1.0
@@ -100,7 +101,8 @@ class Monitor:
         self.clock = clock
         self.wall = wall
         self.connections_left = connections_left
-        self.extent = ExtentReader(journal, clock)
+        self.extent = ExtentReader(journal.log, clock)
+        self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
         self.started = clock()
         self.draining = False
         """Whether the server is being stopped."""

@@ -11,7 +11,7 @@ from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.levels import severity
 from logboom.formats.records import SENDER_KEYS, records_of, sender
 from logboom.formats.sent import sent_message
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import IMPORTED, Record
 from logboom.query.entry_facts import FACT_KEYS
 from logboom.remembered import Remembered

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Final
 
-from logboom.journal.reader import JournalReader, Readable
+from logboom.journal.log import Log, LogCursor
 from logboom.ops.source_book import SourceBook
 from logboom.ops.source_lines import senders_of
 from logboom.outputs.thread_service import Ended, ThreadService
@@ -43,7 +43,7 @@ class SourceReader(ThreadService):
         book: source book to update.
     """
 
-    def __init__(self, journal: Readable, book: SourceBook) -> None:
+    def __init__(self, journal: Log, book: SourceBook) -> None:
         super().__init__("sources", self._begin_thread)
         self._journal = journal
         self._book = book
@@ -73,7 +73,7 @@ class SourceReader(ThreadService):
             self._follow()
         except Exception as error:  # noqa: BLE001 - a bug: the supervisor logs it, and starts the thread again
             death = error
-            self._book.skip_to(self._journal.committed.next_sequence)  # past the entry that caused it
+            self._book.skip_to(self._journal.end)  # past the entry that caused it
         ended(death)
 
     def _follow(self) -> None:
@@ -82,7 +82,7 @@ class SourceReader(ThreadService):
             while True:
                 stopping = self._stopping.is_set()
                 began = time.thread_time()
-                if not 0 <= self._journal.committed.next_sequence - self._book.position <= BEHIND_MAX:
+                if not 0 <= self._journal.end - self._book.position <= BEHIND_MAX:
                     reader.close()
                     reader = self._reader_at_end()
                 if self._read(reader):
@@ -98,16 +98,16 @@ class SourceReader(ThreadService):
         finally:
             reader.close()
 
-    def _reader_at_end(self) -> JournalReader:
+    def _reader_at_end(self) -> LogCursor:
         """Make a reader at the book's position, or at the journal's end if that is too far away."""
         journal, book = self._journal, self._book
-        end = journal.committed.next_sequence
+        end = journal.end
         if not 0 <= end - book.position <= BEHIND_MAX:
             book.skip_to(end)
             self._rest_factor = FLOOD_REST_FACTOR
-        return JournalReader(journal.folder, book.position, lambda: journal.committed)
+        return journal.cursor(book.position)
 
-    def _read(self, reader: JournalReader) -> bool:
+    def _read(self, reader: LogCursor) -> bool:
         """Read one block; False when there is none."""
         try:
             block = reader.read(BLOCK_BYTES)
@@ -126,5 +126,5 @@ class SourceReader(ThreadService):
 
     def _await_growth(self) -> None:
         with self._journal.grown:
-            if not self._stopping.is_set() and self._journal.committed.next_sequence <= self._book.position:
+            if not self._stopping.is_set() and self._journal.end <= self._book.position:
                 self._journal.grown.wait(IDLE_WAIT_S)

@@ -1,11 +1,9 @@
 """`/api/status`: the document of the page's overview."""
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from logboom.journal.segments import list_segments
+from logboom.journal.journal import Journal
 from logboom.ops.alerts.lifecycle import Alert
 from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.health import trouble_of
@@ -41,38 +39,26 @@ def _worst(firing: Sequence[Alert]) -> str | None:
     return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
 
 
-def journal_size(monitor: Monitor) -> tuple[int, int, int]:
-    """First sequence, total bytes and number of the segments."""
-    segments = list_segments(monitor.journal.folder)
-    size = 0
-    for segment in segments:
-        try:
-            size += segment.path.stat().st_size
-        except FileNotFoundError:  # retention was faster
-            continue
-    return (segments[0].first if segments else 0), size, len(segments)
-
-
 def _journal(monitor: Monitor) -> dict[str, Any]:
     journal = monitor.journal
-    oldest, size, segments = journal_size(monitor)
+    oldest, size, segments = journal.log.extent()
     trouble = journal.trouble
     return {
-        "entries": journal.committed.next_sequence,
+        "entries": journal.log.end,
         "oldest_sequence": oldest,
         "bytes": size,
         "segments": segments,
-        "free_bytes": _free_bytes(journal.folder),
+        "free_bytes": _free_bytes(journal),
         "writable": trouble is None,
         "trouble": trouble,
         "last_commit_s": journal.last_commit_s or None,  # before the first one
+        "index": monitor.index_progress()._asdict(),
     }
 
 
-def _free_bytes(folder: Path) -> int | None:
-    """Current free space, which the journal itself checks only when it writes."""
+def _free_bytes(journal: Journal) -> int | None:
     try:
-        return shutil.disk_usage(folder).free
+        return journal.free_bytes
     except OSError:  # the field `writable` shows a failing disk
         return None
 

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 
 
 class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

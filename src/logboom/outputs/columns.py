@@ -2,7 +2,8 @@
 
 from typing import ClassVar, Final
 
-from logboom.formats.records import TIME_KEYS, records_of
+from logboom.formats.entry_time import TIME_KEYS
+from logboom.formats.records import records_of
 from logboom.model import Record
 from logboom.outputs.file_output import FileOutput, FileSettings
 from logboom.outputs.selection import Lines

@@ -13,7 +13,7 @@ from msgspec import Meta
 from logboom.durable import FILE_MODE, shared
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.disk import Disk
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.backups import Backups
 from logboom.outputs.base import PathSettings, position_path
 from logboom.outputs.positions import Position, PositionFile

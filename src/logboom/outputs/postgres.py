@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Meta
 
 from logboom.errors import OutputError, TakenAwayError
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.base import DatabaseState, OutputSettings
 from logboom.outputs.journal_id import journal_id
 from logboom.outputs.postgres_connection import SCHEMES, PostgresConnection, RefusedDataError

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levels import SEVERITY
-from logboom.formats.records import TIME_KEYS, reading_of, records_of
+from logboom.formats.records import reading_of, records_of
 from logboom.formats.times import parse_time
 from logboom.model import Record
 from logboom.outputs.entry_text import between, encoded, line_texts, sent_text, tail_of
@@ -105,7 +106,7 @@ def last_resort(journal: int, lines: Lines, sequence: int) -> CopyRow:
 
 
 def _row(journal: int, record: Record, entry: str, entry_text: str) -> CopyRow:
-    sequence, received_at, _, source, listener, level, message, fields = record
+    sequence, received_at, _, source, listener, level, message, fields = record[:8]
     received = _received[received_at]
     time = _time(fields) or received
     if not message.isprintable() or "\\" in message:  # perhaps a control character

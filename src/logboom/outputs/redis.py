@@ -10,7 +10,7 @@ from msgspec import Meta
 from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.records import records_of
 from logboom.formats.redaction import place
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.outputs.base import OutputSettings
 from logboom.outputs.journal_id import journal_id

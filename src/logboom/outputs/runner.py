@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Final
 
 from logboom.errors import OutputError, TakenAwayError
-from logboom.journal.reader import Block, JournalReader, Readable
+from logboom.journal.log import Block, Log, LogCursor
 from logboom.model import Report
 from logboom.outputs.base import Output
 
@@ -46,7 +46,7 @@ class OutputRunner:
         self,
         name: str,
         output: Output,
-        journal: Readable,
+        journal: Log,
         report: Report,
         *,
         flush_interval_s: float = FLUSH_INTERVAL_S,
@@ -76,7 +76,7 @@ class OutputRunner:
     @property
     def lag(self) -> int:
         """Number of entries that are not durable in the output yet."""
-        return max(0, self._journal.committed.next_sequence - self.position)
+        return max(0, self._journal.end - self.position)
 
     def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
         """Start the thread, or a new one after the first has failed.
@@ -143,8 +143,7 @@ class OutputRunner:
             self._reopening = False
             self.output.open()
             self._take_position()
-            journal = self._journal
-            with closing(JournalReader(journal.folder, self.position, lambda: journal.committed)) as reader:
+            with closing(self._journal.cursor(self.position)) as reader:
                 while True:
                     stopping, reopening = self._stopping.is_set(), self._reopening
                     self._drain(reader)
@@ -154,7 +153,7 @@ class OutputRunner:
                     self._await_growth(reader.position)
 
     def _take_position(self) -> None:
-        position, end = self.output.position(), self._journal.committed.next_sequence
+        position, end = self.output.position(), self._journal.end
         if position > end:
             self._report(
                 "error",
@@ -164,7 +163,7 @@ class OutputRunner:
             self.output.rewind(end)
         self.position = self._expected = self.output.position()
 
-    def _drain(self, reader: JournalReader) -> None:
+    def _drain(self, reader: LogCursor) -> None:
         """Write all committed entries, with flushes in between if it takes long."""
         flushed_at = self._clock()
         while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
@@ -201,7 +200,7 @@ class OutputRunner:
     def _await_growth(self, position: int) -> None:
         with self._journal.grown:
             wanted = self._stopping.is_set() or self._reopening
-            if not wanted and self._journal.committed.next_sequence <= position:
+            if not wanted and self._journal.end <= position:
                 self._journal.grown.wait(IDLE_WAIT_S)
 
     def _failed(self, error: Exception) -> None:

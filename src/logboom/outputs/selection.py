@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from logboom.journal.reader import Block, nth_line_end
+from logboom.journal.log import Block, nth_line_end
 
 
 class Lines(NamedTuple):

@@ -14,7 +14,7 @@ from logboom.errors import OutputError, TakenAwayError
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.outputs.base import PathSettings
 from logboom.outputs.entry_text import line_texts, sent_text
@@ -316,6 +316,6 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def _rows_of(lines: Lines, records: list[Record]) -> Iterator[Row]:
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     for record, line in zip(records, texts, strict=False):
-        sequence, received_at, time_, source, listener, level, message, _ = record
+        sequence, received_at, time_, source, listener, level, message, *_ = record
         severity, text = SEVERITY.get(level), sent_text(record, line)
         yield sequence, received_at, time_, source, listener, level, severity, message, text

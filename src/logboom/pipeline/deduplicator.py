@@ -9,10 +9,12 @@ acknowledged can be read back (`journal.keylog`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Final, NamedTuple
+
+from logboom.model import Batch
 
 DIGEST_BYTES: Final = 16
 """Bytes per digest: 128 bits, so that neither chance nor an attacker finds two pairs with the same one."""
@@ -55,6 +57,14 @@ def digest(key: bytes, entry: bytes, occurrence: int = 0) -> bytes:
     if occurrence:
         state.update(b"\n%d" % occurrence)
     return state.digest()
+
+
+def digests_of(batch: Batch) -> list[bytes]:
+    """Return the digest per entry of a batch whose entries have keys, or share one."""
+    entries = batch.entries.split(b"\n") if batch.entries else []
+    if isinstance(batch.keys, list):
+        return [digest(key, entry) for key, entry in zip(batch.keys, entries, strict=True)]
+    return [digest(batch.keys or b"", entry) for entry in entries]
 
 
 class Deduplicator:
@@ -109,7 +119,7 @@ class Deduplicator:
             new.append(is_new)
         return new
 
-    def settle(self, digests: Sequence[bytes], *, stored: bool) -> None:
+    def settle(self, digests: Collection[bytes], *, stored: bool) -> None:
         """End the claim of pairs: they are stored, or free to be sent again."""
         self._pending.difference_update(digests)
         if stored:
@@ -136,7 +146,7 @@ class Deduplicator:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def _remember(self, digests: Sequence[bytes], now: float) -> None:
+    def _remember(self, digests: Collection[bytes], now: float) -> None:
         before = len(self._known)
         self._known.update(dict.fromkeys(digests))
         newest = self._generations[-1] if self._generations else None

@@ -13,8 +13,8 @@ entry that is stored and waits for its answer because of a limit.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from logboom.model import Batch, Receipt, Source
@@ -37,7 +37,16 @@ class Inlet:
         bytes_max: bytes in flight from which on there is no room.
     """
 
-    __slots__ = ("_changed", "_done", "_intake", "_left", "_turns", "bytes_in_flight", "bytes_max", "source")
+    __slots__ = (
+        "_changed",
+        "_intake",
+        "_left",
+        "_turns",
+        "batches_in_flight",
+        "bytes_in_flight",
+        "bytes_max",
+        "source",
+    )
 
     def __init__(
         self,
@@ -54,18 +63,23 @@ class Inlet:
         self._intake = intake
         self._turns = turns
         self._changed = changed
-        self._done: deque[tuple[Callable[[Receipt], None], int]] = deque()
-        self._left = False
-
-    @property
-    def batches_in_flight(self) -> int:
+        self.batches_in_flight = 0
         """Batches that were put and have no receipt yet."""
-        return len(self._done)
+        self._left = False
 
     @property
     def has_room(self) -> bool:
         """True while the owner may put a batch."""
-        return self.bytes_in_flight < self.bytes_max and not self._turns.behind() and not self._in_debt
+        return (
+            self.bytes_in_flight < self.bytes_max
+            and not self._turns.behind()
+            and not self._in_debt
+            and not self._is_held
+        )
+
+    @property
+    def _is_held(self) -> bool:
+        return self._intake.holding is not None and self._intake.holding.is_active
 
     @property
     def _in_debt(self) -> bool:
@@ -76,18 +90,20 @@ class Inlet:
         return self.source.address or self.source.peer
 
     def put(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
-        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches."""
+        """Submit a batch; `done` gets its receipt. Receipts come in the order of the batches, unless one is held."""
         batch.source = self.source
         batch.received_ns = time.time_ns()
-        self._done.append((done, batch.size_bytes))
+        self.batches_in_flight += 1
         self.bytes_in_flight += batch.size_bytes
-        self._intake.submit(batch, self._settle)
+        self._intake.submit(batch, partial(self._settle, done, batch.size_bytes))
 
     def wait(self) -> None:
         """Have `changed` called when there may be room. Idempotent."""
-        if self._done:
+        if self._intake.holding is not None and self._intake.holding.is_active:
+            self._intake.holding.wait(self._changed, self._turns)
+        elif self.batches_in_flight:
             return  # the next receipt calls it
-        if self._in_debt:
+        elif self._in_debt:
             self._intake.debts.wait(self._address, self._changed)
         else:
             self._turns.wait(self._changed)
@@ -103,11 +119,13 @@ class Inlet:
     def close(self) -> None:
         """Wait for nothing more. Idempotent."""
         self._turns.leave(self._changed)
+        if self._intake.holding is not None:
+            self._intake.holding.leave(self._changed)
         self._intake.debts.leave(self._address, self._changed)
 
-    def _settle(self, receipt: Receipt) -> None:
-        done, size = self._done.popleft()
-        self.bytes_in_flight -= size
+    def _settle(self, done: Callable[[Receipt], None], size_bytes: int, receipt: Receipt) -> None:
+        self.batches_in_flight -= 1
+        self.bytes_in_flight -= size_bytes
         done(receipt)
         self._changed()
 
@@ -132,8 +150,10 @@ class AwaitedInlet(Inlet):
     async def room(self) -> None:
         """Wait until a batch may be put; it must be put before the caller waits for anything else."""
         while not self.has_room:
-            if self._done:
+            if self.batches_in_flight:
                 await self._change()
+            elif self._is_held:
+                await self._released()
             elif self._in_debt:
                 await self._intake.debts.paid(self._address)
             else:
@@ -148,8 +168,17 @@ class AwaitedInlet(Inlet):
 
     async def settled(self) -> None:
         """Wait until everything that was put has its receipt."""
-        while self._done:
+        while self.batches_in_flight:
             await self._change()
+
+    async def _released(self) -> None:
+        """Wait until the intake has stored what it holds."""
+        holding = self._intake.holding
+        change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if holding is not None:
+            holding.wait(self._wake, self._turns)
+            self._waiting.append(change)
+            await change
 
     async def _change(self) -> None:
         change: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -17,8 +17,9 @@ from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Verdict
 from logboom.pipeline.debts import Debts
-from logboom.pipeline.deduplicator import Deduplicator
+from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
+from logboom.pipeline.holding import Holding
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
 
@@ -80,6 +81,7 @@ class Counters:
         "connections_refused",
         "connections_total",
         "connections_turned_away",
+        "datagrams_dropped",
         "files_each",
         "handshakes_failed",
         "last_activity",
@@ -110,6 +112,8 @@ class Counters:
         self.last_data: float | None = None
         self.slow_closed = 0
         """Connections that were closed since their first request, or the TLS handshake, did not come."""
+        self.datagrams_dropped = 0
+        """Datagrams that the kernel dropped, since its buffer was full, since the listener's start."""
         self.handshakes_failed = 0
         """TLS handshakes that failed."""
         self.throttled_s = 0.0
@@ -166,6 +170,7 @@ class Intake:
         report: told about refused lines.
         limits: see `IntakeLimits`.
         deduplicator: drops entries that are sent again under the same key; None: they are stored again.
+        holds: keep what cannot be stored, and store it later: its senders have no answer that they could act on.
     """
 
     def __init__(
@@ -175,8 +180,12 @@ class Intake:
         report: Report,
         limits: IntakeLimits,
         deduplicator: Deduplicator | None = None,
+        *,
+        holds: bool = False,
     ) -> None:
         self.counters = Counters()
+        self.holding = Holding(self._store, report) if holds else None
+        """What could not be stored, of senders that cannot be refused; None: they are answered."""
         self._deduplicator = deduplicator
         self.limits = limits
         self.debts = Debts(lambda: self.limits.throttle)
@@ -188,6 +197,15 @@ class Intake:
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt."""
         limiter, level_min, _ = self.limits
+        settle = partial(self._settle, done, batch)
+        claimed: list[bytes] = []
+        if batch.keys and not batch.digests:
+            batch.digests = digests_of(batch)
+        if batch.digests and self._deduplicator is not None and self._journal is not None:
+            # First, since what is stored already counts for no limit.
+            self._drop_duplicates(batch, self._deduplicator)
+            claimed = batch.digests
+            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
         if len(batch.entries) > ENTRY_BYTES_MAX:
             self._refuse_long(batch)
         if limiter is not None:
@@ -196,14 +214,13 @@ class Intake:
             self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
-        settle = partial(self._settle, done, batch)
-        if batch.digests and self._deduplicator is not None and self._journal is not None:
-            self._drop_duplicates(batch, self._deduplicator)
-            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
+        if len(batch.digests) < len(claimed) and self._deduplicator is not None:
+            self._deduplicator.settle(set(claimed).difference(batch.digests), stored=False)
         if self._journal is None:
             settle(batch.receipt(None))
         else:
-            self._journal.submit(batch, self._ack, settle)
+            store = self._store if self.holding is None else self.holding.submit
+            store(batch, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
         throttle = self.limits.throttle
@@ -212,6 +229,15 @@ class Intake:
             self.counters.throttled_s += throttle.take(
                 source.address or source.peer, batch.size_bytes, len(batch.verdicts)
             )
+
+    @property
+    def held_entries(self) -> int:
+        """Entries that are kept since the journal could not store them."""
+        return self.holding.entries if self.holding is not None else 0
+
+    def _store(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
+        if self._journal is not None:
+            self._journal.submit(batch, self._ack, settle)
 
     @staticmethod
     def _drop_duplicates(batch: Batch, deduplicator: Deduplicator) -> None:
@@ -255,11 +281,11 @@ class Intake:
         done(receipt)
 
     def _limit(self, batch: Batch, limiter: FixedWindowLimiter) -> None:
-        lines = len(batch.verdicts)
-        grant = limiter.take(batch.source.address or batch.source.peer, lines)
-        if grant.allowed == lines:
+        lines = [index for index, verdict in enumerate(batch.verdicts) if verdict != Verdict.DUPLICATE]
+        grant = limiter.take(batch.source.address or batch.source.peer, len(lines))
+        if grant.allowed == len(lines):
             return
-        batch.refuse(range(grant.allowed, lines), Verdict.LIMITED)
+        batch.refuse(lines[grant.allowed :], Verdict.LIMITED)
         batch.retry_after_s = grant.retry_after_s
         batch.reasons = batch.reasons[: grant.allowed]
         if grant.newly_limited:

@@ -19,9 +19,7 @@ import xxhash
 
 from logboom.durable import FILE_MODE, make_folder
 from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
-from logboom.journal.reader import JournalReader
-from logboom.journal.segments import list_segments
-from logboom.journal.writer import Committed
+from logboom.journal.log import Log, LogCursor
 from logboom.model import Report
 from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
 
@@ -70,21 +68,20 @@ class KeyLog:
         self._noted_at = 0.0
         self._failing = False
 
-    def open(self, journal: Path, committed: Callable[[], Committed]) -> None:
+    def open(self, log: Log) -> None:
         """Read the files, then the journal from where they end.
 
         Args:
-            journal: the journal's folder.
-            committed: how far it may be read.
+            log: the journal.
 
         Raises:
             OSError: the journal can't be read.
         """
         for path in self._files():
             self._read(path)
-        start = self._position if self._position >= 0 else _look_back(journal)
-        self._replay(JournalReader(journal, start, committed))
-        self.note(committed().next_sequence)
+        start = self._position if self._position >= 0 else _look_back(log)
+        self._replay(log.cursor(start))
+        self.note(log.end)
 
     def note(self, position: int) -> None:
         """Write down what was stored since the last call. A disk that fails is logged once.
@@ -153,7 +150,7 @@ class KeyLog:
             os.truncate(path, good)
         self._path, self._started_s = path, float(path.stem)
 
-    def _replay(self, reader: JournalReader) -> None:
+    def _replay(self, reader: LogCursor) -> None:
         """Remember the keys of journal lines."""
         try:
             while (block := reader.read()) is not None:
@@ -197,12 +194,11 @@ def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
     return position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end
 
 
-def _look_back(journal: Path) -> int:
-    """The first sequence of the segments that make up the journal's last `LOOK_BACK_BYTES_MAX`."""
-    size, first = 0, 0
-    for segment in reversed(list_segments(journal)):
-        size += segment.path.stat().st_size
-        first = segment.first
+def _look_back(log: Log) -> int:
+    """Return the first sequence of the journal's last `LOOK_BACK_BYTES_MAX`, about."""
+    size, first = 0, log.oldest()
+    for step in log.steps_back(first, log.end):
+        size += step.size
         if size >= LOOK_BACK_BYTES_MAX:
-            break
+            return step.start
     return first

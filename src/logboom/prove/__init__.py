@@ -1,1 +1,1 @@
-"""What `logboom prove` does: clients that remember, strangers and disasters, and the judgement."""
+"""`logboom prove`: recording clients, faulty clients and disasters against a real server, and the verification."""

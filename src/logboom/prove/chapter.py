@@ -1,4 +1,4 @@
-"""One chapter of `logboom prove`: one server's data, from its first start to the judgement."""
+"""One chapter of `logboom prove`: one data directory, from the first start of the server to the verification."""
 
 import random
 import socket
@@ -8,51 +8,51 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from logboom.prove.dialects import DIALECTS
+from logboom.prove.faulty_clients import LINES, FaultyClients
 from logboom.prove.oracle import judge
 from logboom.prove.plan import Plan, Progress, Proof
+from logboom.prove.recording_client import RecordingClient
 from logboom.prove.server import ProvedServer
-from logboom.prove.strangers import LINES, Strangers
-from logboom.prove.witness import Witness
+from logboom.prove.traffic import TRAFFIC
 
 CHAPTER_BYTES_MAX: Final = 256 << 20
-"""Of a chapter's journal; the output's file takes as much again."""
+"""Size of a chapter's journal; the output's file has the same size."""
 
-WITNESSES_EACH: Final = 2
-"""Of each protocol: together they keep two cores busy."""
+CLIENTS_EACH: Final = 2
+"""Clients per protocol: together they keep two cores busy."""
 
 WINDOW_LINES: Final = 100
 UNANSWERED_LINES: Final = 20
-"""The same for protocols without answers: nothing else slows them down, and a killed server's unread lines are gone."""
+"""The same for protocols without answers: nothing else limits them, and a kill loses the lines that were not read."""
 
 PAUSE_S: Final = 0.02
-"""Between the windows of one witness: the point is that all protocols go on at once, not that one is fast."""
+"""Pause between the windows of one client, so that all protocols run at the same time."""
 
 ANSWER_S_MAX: Final = 2.0
-"""A device waits so long for an ack, then it connects and sends again (docs/contracts/device.md)."""
+"""Time after which a device without an ack reconnects and sends again (docs/contracts/device.md)."""
 
 PATIENT_S_MAX: Final = 20.0
-"""The other clients wait longer: they are told when something is not stored."""
+"""The same for other clients, which get a reply when an entry is not stored."""
 
 SILENCE_S_MAX: Final = 60.0
-"""A server that is up and acknowledges nothing for so long hangs; long, for machines that are very busy."""
+"""Time without an acknowledgement after which a running server counts as hung; long enough for busy machines."""
 
 STOP_S_MAX: Final = 60.0
 TICK_S: Final = 0.02
 
 ACKS_BEFORE_MAX: Final = 2000
-"""Acks between two disasters, at least one: each life of the server must get something done."""
+"""Most acks between two disasters; at least one, so that the server makes progress after each start."""
 
 
 class Chapter:
-    """One chapter; what it shows is added to the proof.
+    """One chapter, whose results are added to the proof.
 
     Args:
-        plan: of the run.
+        plan: plan of the run.
         folder: an empty directory.
-        chance: makes the choices.
-        proof: of the run so far.
-        watch: is told about the progress, many times a second.
+        chance: makes the random choices.
+        proof: results of the run so far.
+        watch: called with the progress, many times per second.
     """
 
     def __init__(
@@ -64,18 +64,16 @@ class Chapter:
         watch: Callable[[Progress], None],
     ) -> None:
         self._plan, self._chance, self._proof, self._watch = plan, chance, proof, watch
-        listeners = dict.fromkeys(DIALECTS[kind].listener for kind in plan.kinds)
-        self._server = ProvedServer(folder, tuple(listeners), proof.hurt)
-        self._witnesses = [
-            self._witness(kind, number) for kind in plan.kinds for number in range(WITNESSES_EACH)
-        ]
-        self._strangers = Strangers(self._connect, chance.randrange(1 << 30), listeners)
+        listeners = dict.fromkeys(TRAFFIC[kind].listener for kind in plan.kinds)
+        self._server = ProvedServer(folder, tuple(listeners), proof.disasters)
+        self._clients = [self._client(kind, number) for kind in plan.kinds for number in range(CLIENTS_EACH)]
+        self._faulty = FaultyClients(self._connect, chance.randrange(1 << 30), listeners)
         self._acked_before = proof.judgement.acked
         self._deck: list[Callable[[random.Random], None]] = []
 
-    def _witness(self, kind: str, number: int) -> Witness:
-        alone = kind == "device"  # its acks do not tell which line they belong to
-        several = WINDOW_LINES if DIALECTS[kind].answers else UNANSWERED_LINES
+    def _client(self, kind: str, number: int) -> RecordingClient:
+        alone = kind == "device"  # its acks do not identify their line
+        several = WINDOW_LINES if TRAFFIC[kind].answers else UNANSWERED_LINES
         timeout_s = ANSWER_S_MAX if alone else PATIENT_S_MAX
 
         def connect(listener: str) -> socket.socket:
@@ -83,8 +81,8 @@ class Chapter:
             connection.settimeout(timeout_s)
             return connection
 
-        return Witness(
-            DIALECTS[kind],
+        return RecordingClient(
+            TRAFFIC[kind],
             f"{kind}{number}",
             connect,
             window=1 if alone else several,
@@ -95,7 +93,7 @@ class Chapter:
         return socket.create_connection(("127.0.0.1", self._server.ports[listener]), timeout=ANSWER_S_MAX)
 
     def run(self) -> None:
-        """Load and disasters for the seconds that are left, then the judgement. Interrupted, it leaves no process."""
+        """Run load and disasters for the remaining seconds, then verify. Leaves no process when interrupted."""
         self._started = time.monotonic()
         try:
             self._load(self._started + self._plan.seconds - self._proof.load_s)
@@ -106,26 +104,26 @@ class Chapter:
         self._judge()
 
     def _load(self, ends_at: float) -> None:
-        kills_before = self._proof.hurt.kills
+        kills_before = self._proof.disasters.kills
         self._server.start()
-        for witness in self._witnesses:
-            witness.start()
-        self._strangers.start()
-        while time.monotonic() < ends_at or self._proof.hurt.kills - kills_before < self._plan.kills_min:
+        for client in self._clients:
+            client.start()
+        self._faulty.start()
+        while time.monotonic() < ends_at or self._proof.disasters.kills - kills_before < self._plan.kills_min:
             self._wait_for_acks(self._chance.randint(1, ACKS_BEFORE_MAX))
             self._wait(self._chance.uniform(*self._plan.pause_s), ends_at)
             self._next_disaster()(self._chance)
             if self._server.journal_bytes() > CHAPTER_BYTES_MAX:
                 break
         self._wait_for_acks(1)
-        self._strangers.stop(STOP_S_MAX)
-        for witness in self._witnesses:
-            if not witness.stop(STOP_S_MAX):
-                raise AssertionError(f"{witness.name} waits for answers for {STOP_S_MAX:.0f} s")
+        self._faulty.stop(STOP_S_MAX)
+        for client in self._clients:
+            if not client.stop(STOP_S_MAX):
+                raise AssertionError(f"{client.name} waits for answers for {STOP_S_MAX:.0f} s")
         self._server.stop_well()
 
     def _next_disaster(self) -> Callable[[random.Random], None]:
-        """From a shuffled deck, so that even a short run has some of each kind; a kill comes first."""
+        """Take the next one of a shuffled deck, so that even a short run has each kind; a kill comes first."""
         server = self._server
         if not self._deck:
             self._deck += [server.kill_and_start] * 4 + [server.fill_disk] * 2
@@ -135,18 +133,18 @@ class Chapter:
         return self._deck.pop()
 
     def _acks(self) -> int:
-        return sum(witness.acks for witness in self._witnesses)
+        return sum(client.acks for client in self._clients)
 
-    def _tell(self, stage: str) -> None:
+    def _report_progress(self, stage: str) -> None:
         elapsed_s = self._proof.load_s + time.monotonic() - self._started
-        acked, strangers = self._acked_before + self._acks(), self._proof.strangers + self._strangers.visits
-        self._watch(Progress(stage, elapsed_s, acked, self._proof.hurt, strangers))
+        acked, faulty = self._acked_before + self._acks(), self._proof.faulty + self._faulty.visits
+        self._watch(Progress(stage, elapsed_s, acked, self._proof.disasters, faulty))
 
     def _wait_for_acks(self, count: int) -> None:
-        """Until there were so many more. Raises `AssertionError` when the server is silent."""
+        """Wait for this number of further acks. Raises `AssertionError` when the server does not answer."""
         goal, silent_at = self._acks() + count, time.monotonic() + SILENCE_S_MAX
         while self._acks() < goal:
-            self._tell("running")
+            self._report_progress("running")
             time.sleep(TICK_S)
             if time.monotonic() > silent_at:
                 raise AssertionError(f"less than {count} lines were acknowledged in {SILENCE_S_MAX:.0f} s")
@@ -154,31 +152,31 @@ class Chapter:
     def _wait(self, seconds: float, ends_at: float) -> None:
         until = min(time.monotonic() + seconds, ends_at)
         while time.monotonic() < until:
-            self._tell("running")
+            self._report_progress("running")
             time.sleep(TICK_S)
 
     def _end(self) -> None:
-        """Leave no thread and no process, whatever has happened."""
-        self._strangers.ask_to_stop()
-        for witness in self._witnesses:
-            witness.stop(0.0)
+        """End all threads and processes."""
+        self._faulty.ask_to_stop()
+        for client in self._clients:
+            client.stop(0.0)
         if self._server.process is not None:
             with suppress(AssertionError):
                 self._server.kill()
-        self._strangers.stop(STOP_S_MAX)
-        for witness in self._witnesses:
-            witness.stop(STOP_S_MAX)
+        self._faulty.stop(STOP_S_MAX)
+        for client in self._clients:
+            client.stop(STOP_S_MAX)
 
     def _judge(self) -> None:
-        self._tell("judging")
+        self._report_progress("judging")
         proof, server = self._proof, self._server
         proof.load_s += time.monotonic() - self._started
-        proof.strangers += self._strangers.visits
-        proof.judgement += judge(self._witnesses, server.lines(), LINES)
-        for witness in self._witnesses:
-            if witness.fault is not None:
-                proof.problems.append(f"{witness.name} itself failed: {witness.fault!r}")
-        proof.problems += self._strangers.faults
+        proof.faulty += self._faulty.visits
+        proof.judgement += judge(self._clients, server.lines(), LINES)
+        for client in self._clients:
+            if client.fault is not None:
+                proof.problems.append(f"{client.name} itself failed: {client.fault!r}")
+        proof.problems += self._faulty.faults
         proof.problems += server.problems()
         if not proof.problems:
             proof.problems += server.output_problems()

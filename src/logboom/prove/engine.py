@@ -1,7 +1,7 @@
-"""The engine of `logboom prove`: honest clients, strangers and disasters, on a server of its own; then the judgement.
+"""The engine of `logboom prove`: recording clients, faulty clients and disasters on a separate server; verification.
 
-A run is cut into chapters: each has a fresh journal, which is judged and deleted before the next one starts. So
-disk and memory stay bounded however long a run is.
+A run consists of chapters: each has a new journal, which is verified and deleted before the next one starts. So the
+use of disk and memory is limited for runs of any length.
 """
 
 import random
@@ -17,23 +17,23 @@ from logboom.prove.plan import Plan, Progress, Proof
 from logboom.prove.server import can_fill_disk
 
 SWITCH_S: Final = 0.0005
-"""Many clients are threads here: one that got its answer must not wait for ten others' turns of 5 ms."""
+"""Thread switch interval: the clients are threads, and one with an answer must not wait for the turns of others."""
 
 
-def _nobody(_progress: Progress) -> None:
+def _ignore(_progress: Progress) -> None:
     pass
 
 
 def _follow(
     plan: Plan, folder: Path, chance: random.Random, proof: Proof, watch: Callable[[Progress], None]
 ) -> None:
-    """Let files be followed over each protocol in turn, until there were enough, or one line is lost."""
+    """Run the schedules of followed files over each protocol in turn, until a line is lost."""
     protocols = list(PROTOCOLS)
     for number in range(plan.follows):
         protocol = protocols[number % len(protocols)]
         watch(
             Progress(
-                f"following, {protocol}", proof.load_s, proof.judgement.acked, proof.hurt, proof.strangers
+                f"following, {protocol}", proof.load_s, proof.judgement.acked, proof.disasters, proof.faulty
             )
         )
         shutil.rmtree(folder, ignore_errors=True)
@@ -48,16 +48,14 @@ def _follow(
             return
 
 
-def prove(plan: Plan, folder: Path, watch: Callable[[Progress], None] = _nobody) -> Proof:
-    """Run all chapters, then the followed files; the first one that shows a broken promise is the last.
-
-    Interrupted, it leaves no process.
+def prove(plan: Plan, folder: Path, watch: Callable[[Progress], None] = _ignore) -> Proof:
+    """Run all chapters, then the followed files, until the first violation. Leaves no process when interrupted.
 
     Args:
-        plan: what is to be done.
-        folder: an empty directory; in the end it holds the last chapter's data, named `chapter`, and the last
-            followed file's, named `follow`.
-        watch: is told about the progress, many times a second.
+        plan: plan of the run.
+        folder: an empty directory; at the end it contains the data of the last chapter in `chapter`, and of the last
+            followed file in `follow`.
+        watch: called with the progress, many times per second.
     """
     proof = Proof(plan, without=[] if can_fill_disk() else ["full disk"])
     chance = random.Random(plan.seed)  # noqa: S311 - not for secrets

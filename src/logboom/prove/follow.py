@@ -1,6 +1,6 @@
-"""Lines that `logboom send --follow` may lose: a random schedule of rotations, outages and kills, and its judgement.
+"""Test of `logboom send --follow`: a random schedule of rotations, outages and kills, and its verification.
 
-One process writes, rotates, kills and starts; so nothing is written between a copy and its truncation, which no
+One process writes, rotates, kills and starts, so that nothing is written between a copy and its truncation, which no
 follower could read.
 """
 
@@ -20,18 +20,26 @@ from typing import Final
 from logboom.clients.delivery.spool_frames import MAGIC
 from logboom.testing.server_kit import ServerProcess
 
-PROTOCOLS: Final = {"ws": "http", "grpc": "grpc", "collector": "collector", "device": "device"}
+PROTOCOLS: Final = {
+    "ws": "http",
+    "http": "http",
+    "grpc": "grpc",
+    "collector": "collector",
+    "device": "device",
+}
 """The listener of each protocol that answers."""
+STORE_ONCE: Final = frozenset({"ws", "http"})
+"""Protocols over which no line is stored twice: one asks before it sends again, the other has idempotency keys."""
 SCHEMES: Final = {"collector": "tcp", "device": "tcp"}
 
 STEPS: Final = (8, 16)
-"""Number of steps of a schedule, at least and at most."""
+"""Smallest and largest number of steps of a schedule."""
 LINES: Final = (1, 400)
-"""Lines of one write."""
+"""Smallest and largest number of lines per write."""
 PAUSE_S: Final = 0.4
-"""The longest pause between two steps."""
+"""Longest pause between two steps."""
 END_S_MAX: Final = 180.0
-"""Time for the last lines to arrive, once everything runs; long, for machines that are very busy."""
+"""Time limit for the last lines to arrive; long enough for busy machines."""
 TICK_S: Final = 0.02
 
 _ENTRY: Final = re.compile(rb"line (\d+) of (\w+) ")
@@ -40,19 +48,19 @@ _ENVIRONMENT: Final = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "fals
 
 @dataclass
 class FollowTally:
-    """Numbers of lines, and of what was done meanwhile."""
+    """Numbers of lines and of steps."""
 
     schedules: int = 0
     written: int = 0
     stored: int = 0
     lost: int = 0
     doubled: int = 0
-    """Stored more than once."""
+    """Lines that are stored more than once."""
     renames: int = 0
     copies: int = 0
-    """Copied and truncated."""
+    """Files that were copied and truncated."""
     truncations: int = 0
-    """Without a copy, after all was read."""
+    """Files that were truncated without a copy, after everything was read."""
     server_kills: int = 0
     follower_kills: int = 0
 
@@ -62,14 +70,14 @@ class FollowTally:
 
 
 class Schedule:
-    """One file, its follower and its server.
+    """Schedule of one file with its follower and its server.
 
     Args:
-        server: not running; its data may hold other schedules' lines.
+        server: not running; its data may contain lines of other schedules.
         protocol: a key of `PROTOCOLS`.
         folder: an empty directory.
-        chance: makes the choices.
-        name: letters and digits, in each line.
+        chance: makes the random choices.
+        name: letters and digits, contained in each line.
     """
 
     def __init__(
@@ -87,10 +95,10 @@ class Schedule:
         self._rotations = 0
         self.tally = FollowTally(schedules=1)
         self.said = folder / "said"
-        """The follower's standard error."""
+        """File with the follower's standard error."""
 
     def run(self) -> FollowTally:
-        """Do it, and judge. Leaves no process, whatever has happened. Raises `AssertionError` when it gets stuck."""
+        """Run the schedule, and verify. Leaves no process. Raises `AssertionError` after a time limit."""
         try:
             self._path.touch()
             if self._chance.random() < 0.5:
@@ -131,7 +139,7 @@ class Schedule:
             data += b"line %d of %b %b\n" % (self.tally.written, self._name.encode(), padding)
             self.tally.written += 1
         with self._path.open("ab", buffering=0) as file:
-            while data:  # in pieces that end anywhere
+            while data:  # in pieces that may end within a line
                 size = self._chance.randint(1, len(data))
                 file.write(data[:size])
                 data = data[size:]
@@ -156,7 +164,7 @@ class Schedule:
         self.tally.copies += 1
 
     def _truncate(self) -> None:
-        """Without a copy: only when all of it was read."""
+        """Truncate without a copy, after everything was read."""
         self._start_follower()
         if self._wait_until_read():
             os.truncate(self._path, 0)
@@ -202,11 +210,11 @@ class Schedule:
             self.tally.follower_kills += counted
 
     def _wait_for_state(self) -> None:
-        """Until the follower has begun: what is rotated before is none of its files."""
+        """Wait until the follower has started: files that were rotated before do not count."""
         self._wait(self._state.exists, "the follower did not begin")
 
     def _wait_until_read(self) -> bool:
-        """Until the last line is in the spool or at the server; False when no line was written."""
+        """Wait until the last line is in the spool or on the server; False when no line was written."""
         if not self.tally.written:
             return False
         last = b"line %d of %b " % (self.tally.written - 1, self._name.encode())
@@ -230,10 +238,10 @@ class Schedule:
                 raise AssertionError(f"{self._name}: {trouble}; {self.said.read_text(errors='replace')}")
             time.sleep(TICK_S)
 
-    # --- the judgement ---
+    # --- verification ---
 
     def _finish(self) -> None:
-        """Start everything, and wait until nothing more comes."""
+        """Start everything, and wait for the last lines."""
         self._write()
         self._start_server()
         self._wait_for_server()
@@ -275,22 +283,22 @@ class Schedule:
 
 
 def follow_once(folder: Path, protocol: str, seed: int) -> tuple[FollowTally, str]:
-    """Run one schedule with a server of its own.
+    """Run one schedule with a separate server.
 
     Args:
         folder: an empty directory.
         protocol: a key of `PROTOCOLS`.
-        seed: of all choices; the moments also depend on the machine.
+        seed: seed of all choices; the timing also depends on the machine.
 
     Returns:
-        The numbers, and what the follower has reported.
+        The numbers, and the follower's standard error.
 
     Raises:
-        AssertionError: the server or the follower got stuck, or ended.
+        AssertionError: the server or the follower hung, or ended.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("LOGBOOM_")}
     server = ServerProcess(folder / "data", (PROTOCOLS[protocol],))
-    server._environment = own | _ENVIRONMENT  # noqa: SLF001 - settings of the user's own must not reach it
+    server._environment = own | _ENVIRONMENT  # noqa: SLF001 - without the user's settings
     work = folder / "work"
     work.mkdir()
     schedule = Schedule(server, protocol, work, random.Random(seed), f"s{seed}")  # noqa: S311 - not for secrets

@@ -1,4 +1,4 @@
-"""The crash oracle: holds a journal to what outside witnesses know. See `witness` for who they are."""
+"""The crash oracle: compares a journal with the records of the clients of `recording_client`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
@@ -6,57 +6,57 @@ from typing import Final
 
 import msgspec
 
-from logboom.prove.witness import (
+from logboom.prove.recording_client import (
     COLLECTOR,
     DEVICE,
     MARK,
-    Dialect,
-    LineDialect,
-    Witness,
+    LineTraffic,
+    RecordingClient,
+    Traffic,
 )
 
 __all__ = [
     "COLLECTOR",
     "DEVICE",
-    "Dialect",
     "Judgement",
-    "LineDialect",
+    "LineTraffic",
+    "RecordingClient",
     "Tally",
-    "Witness",
+    "Traffic",
     "entries_of",
     "judge",
 ]
 
 EXAMPLES_MAX: Final = 5
-"""Findings that are quoted: enough to see what is wrong."""
+"""Most findings that are quoted."""
 
 EXAMPLE_BYTES_MAX: Final = 300
 
-STRANGER: Final = "stranger"
-"""The name in the whole lines of clients that are not watched; they may be stored or not, any number of times."""
+FAULTY: Final = "faulty"
+"""Name in the complete lines of clients without a record; they may be stored or not, any number of times."""
 
 
 @dataclass
 class Tally:
-    """What is known of one witness, or of several."""
+    """Numbers of one client, or of several."""
 
     sent: int = 0
-    """Different lines."""
+    """Number of different lines."""
     acked: int = 0
     stored: int = 0
-    """Entries in the journal, copies included."""
+    """Entries in the journal, including copies."""
     lost: int = 0
     """Acknowledged, but not in the journal. Must be 0."""
     doubled: int = 0
-    """More often in the journal than it was sent without being refused. Must be 0."""
+    """More often in the journal than sent without being refused. Must be 0."""
     resent_doubles: int = 0
-    """More than once in the journal because the client had to send again: allowed."""
+    """More than once in the journal because the client had to send again, which is allowed."""
     disordered: int = 0
-    """Lines that stand behind a later one of their client. Must be 0."""
+    """Lines after a later one of the same client. Must be 0."""
 
     @property
     def good(self) -> bool:
-        """The promise was kept."""
+        """Whether no rule was violated."""
         return not (self.lost or self.doubled or self.disordered)
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -65,30 +65,30 @@ class Tally:
 
 @dataclass
 class Judgement:
-    """What the oracle found."""
+    """Result of the verification."""
 
     kinds: dict[str, Tally] = field(default_factory=dict)
-    """By the names of the witnesses, without their numbers."""
+    """Tallies by the names of the clients, without their numbers."""
     torn: int = 0
-    """Journal lines that are not whole, or are nobody's line as it was sent. Must be 0."""
-    strangers: int = 0
-    """Whole lines of clients that are not watched."""
+    """Journal lines that are incomplete, or were not sent in this form. Must be 0."""
+    faulty: int = 0
+    """Complete lines of clients without a record."""
     examples: list[bytes] = field(default_factory=list)
-    """Some of what must not be."""
+    """Examples of violations."""
 
     @property
     def total(self) -> Tally:
-        """Over all witnesses."""
+        """Sum over all clients."""
         return sum(self.kinds.values(), Tally())
 
     @property
     def good(self) -> bool:
-        """The promise was kept."""
+        """Whether no rule was violated."""
         return not self.torn and self.total.good
 
     @property
     def acked(self) -> int:
-        """Lines that were acknowledged."""
+        """Number of acknowledged lines."""
         return self.total.acked
 
     @property
@@ -101,13 +101,13 @@ class Judgement:
         return Judgement(
             {name: self.kinds.get(name, Tally()) + other.kinds.get(name, Tally()) for name in names},
             self.torn + other.torn,
-            self.strangers + other.strangers,
+            self.faulty + other.faulty,
             (self.examples + other.examples)[:EXAMPLES_MAX],
         )
 
 
 class _Line(msgspec.Struct):
-    """A journal line, as far as the oracle looks at it."""
+    """The parts of a journal line that the oracle reads."""
 
     entry: msgspec.Raw
     listener: str
@@ -117,7 +117,7 @@ _decode: Final = msgspec.json.Decoder(_Line).decode
 
 
 def _read(line: bytes) -> tuple[bytes, str] | None:
-    """Entry and listener of a journal line; None when it is not whole."""
+    """Entry and listener of a journal line; None when it is incomplete."""
     try:
         found = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -126,37 +126,37 @@ def _read(line: bytes) -> tuple[bytes, str] | None:
 
 
 def entries_of(journal_lines: Iterable[bytes]) -> tuple[list[bytes], int]:
-    """The entries of journal lines byte for byte, and how many lines are not whole."""
+    """Entries of journal lines, and the number of incomplete lines."""
     found = [_read(line) for line in journal_lines]
     good = [one[0] for one in found if one is not None]
     return good, len(found) - len(good)
 
 
 class _Record:
-    """What the journal has of one witness."""
+    """Stored lines of one client."""
 
-    def __init__(self, witness: Witness) -> None:
-        self.witness = witness
-        self.stored = bytearray(witness.sent)
+    def __init__(self, client: RecordingClient) -> None:
+        self.client = client
+        self.stored = bytearray(client.sent)
         self.disordered = 0
         self._last = -1
 
     def take(self, entry: bytes, listener: str, number: int) -> bool:
-        """Note a stored entry; whether it is the line that it says it is."""
-        witness = self.witness
-        if number >= len(self.stored) or listener != witness.dialect.listener:
+        """Record a stored entry; returns whether it is the line with that number."""
+        client = self.client
+        if number >= len(self.stored) or listener != client.traffic.listener:
             return False
-        if not witness.dialect.is_entry(entry, witness.name, number):
+        if not client.traffic.is_entry(entry, client.name, number):
             return False
         self.stored[number] = min(255, self.stored[number] + 1)
-        if not witness.again[number]:
+        if not client.again[number]:
             self.disordered += number < self._last
             self._last = max(self._last, number)
         return True
 
     def wrong(self) -> Iterator[tuple[int, str]]:
-        """Numbers that are lost or doubled, and which of it."""
-        triples = zip(self.stored, self.witness.sends, self.witness.acked, strict=True)
+        """Yield the numbers of lost and doubled lines, each with its kind."""
+        triples = zip(self.stored, self.client.sends, self.client.acked, strict=True)
         for number, (stored, sends, acked) in enumerate(triples):
             if acked and not stored:
                 yield number, "lost"
@@ -164,13 +164,13 @@ class _Record:
                 yield number, "doubled"
 
     def tally(self) -> Tally:
-        """The sums."""
+        """Make the tally."""
         wrong = [kind for _, kind in self.wrong()]
         doubled = wrong.count("doubled")
         copies = len(self.stored) - self.stored.count(0) - self.stored.count(1)
         return Tally(
-            sent=self.witness.sent,
-            acked=self.witness.acked.count(1),
+            sent=self.client.sent,
+            acked=self.client.acked.count(1),
             stored=sum(self.stored),
             lost=wrong.count("lost"),
             doubled=doubled,
@@ -180,18 +180,18 @@ class _Record:
 
 
 def judge(
-    witnesses: Iterable[Witness],
+    clients: Iterable[RecordingClient],
     journal_lines: Iterable[bytes],
-    strangers: Mapping[str, Dialect] | None = None,
+    faulty: Mapping[str, Traffic] | None = None,
 ) -> Judgement:
-    """Hold a journal against what the witnesses know.
+    """Compare a journal with the records of its clients.
 
     Args:
-        witnesses: all of them, stopped.
+        clients: all recording clients, stopped.
         journal_lines: the whole journal, in order, without newlines.
-        strangers: by listener, what clients speak that are not watched; their whole lines may be there.
+        faulty: traffic of clients without a record, by listener; their complete lines are allowed.
     """
-    records = {witness.name.encode(): _Record(witness) for witness in witnesses}
+    records = {client.name.encode(): _Record(client) for client in clients}
     judgement = Judgement()
     for line in journal_lines:
         read = _read(line)
@@ -200,24 +200,22 @@ def judge(
         if read and mark and record:
             if record.take(*read, int(mark[2])):
                 continue
-        elif read and mark and _is_stranger(*read, int(mark[2]), mark[1], strangers or {}):
-            judgement.strangers += 1
+        elif read and mark and _is_faulty(*read, int(mark[2]), mark[1], faulty or {}):
+            judgement.faulty += 1
             continue
         judgement.torn += 1
         _quote(judgement, b"torn or nobody's: " + line)
     for record in records.values():
         for number, kind in record.wrong():
-            _quote(judgement, b"%b: %b %d" % (kind.encode(), record.witness.name.encode(), number))
-        kind = record.witness.name.rstrip("0123456789")
+            _quote(judgement, b"%b: %b %d" % (kind.encode(), record.client.name.encode(), number))
+        kind = record.client.name.rstrip("0123456789")
         judgement.kinds[kind] = judgement.kinds.get(kind, Tally()) + record.tally()
     return judgement
 
 
-def _is_stranger(
-    entry: bytes, listener: str, number: int, name: bytes, strangers: Mapping[str, Dialect]
-) -> bool:
-    dialect = strangers.get(listener)
-    return name == STRANGER.encode() and dialect is not None and dialect.is_entry(entry, STRANGER, number)
+def _is_faulty(entry: bytes, listener: str, number: int, name: bytes, faulty: Mapping[str, Traffic]) -> bool:
+    traffic = faulty.get(listener)
+    return name == FAULTY.encode() and traffic is not None and traffic.is_entry(entry, FAULTY, number)
 
 
 def _quote(judgement: Judgement, text: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Facts of journal lines for counting and filtering: typed decoding that reads a few fields and skips the rest.
+"""Typed decoding of journal lines for counting and filtering: reads a few fields and skips the rest.
 
 It costs a sixth of making records. Lines that it can't read are left to `formats.records`, which reads anything.
 """
@@ -9,33 +9,46 @@ from operator import attrgetter
 from typing import Any, Final
 
 from logboom.formats.entry_level import Fields, level_of
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
 
 FACT_KEYS: Final = (*SENDER_KEYS, *READING_KEYS, "id")
-"""The fields that name an entry's sender."""
+"""The fields that determine an entry's sender."""
 
 _kind: Final = attrgetter(
     "source",
     *(f"entry.{key}" for key in (*SENDER_KEYS, "id")),
 )
-"""All that may tell a line's sender, but for what makes it a reading."""
+"""The fields of a line that may determine its sender, except those that make it a reading."""
 
 _NAMES: Final = frozenset({str, type(None)})
 """Types of names that are equal only when they are the same: 7, 7.0 and true are not."""
 
 _levels: Final = LevelledLines()
 _facts: Final = LevelledLines(FACT_KEYS, "received_at", "source")
+_timed_levels: Final = LevelledLines(TIME_KEYS, "received_at")
+_timed_facts: Final = LevelledLines((*FACT_KEYS, *TIME_KEYS), "received_at", "source", "listener")
 
 
 def read_levels(data: bytes, count: int | None = None) -> list[Any] | None:
-    """The levels of `count` lines; None when some line can't be read, or is not there."""
+    """Return the levels of `count` lines; None when some line can't be read, or is not there."""
     return _levels.read(data, count)
 
 
 def read_facts(data: bytes, count: int) -> list[Any] | None:
     """`received_at`, `source`, level and the `FACT_KEYS` of each `entry`; None as for `read_levels`."""
     return _facts.read(data, count)
+
+
+def read_timed_levels(data: bytes, count: int) -> list[Any] | None:
+    """Return level, `received_at` and the `TIME_KEYS` of each line; None as for `read_levels`."""
+    return _timed_levels.read(data, count)
+
+
+def read_timed_facts(data: bytes, count: int) -> list[Any] | None:
+    """Return what `read_facts` does, with `listener` and the `TIME_KEYS`; None as for `read_levels`."""
+    return _timed_facts.read(data, count)
 
 
 def are_from(lines: Sequence[Any], accepts: Callable[[object], bool]) -> list[bool]:
@@ -67,7 +80,7 @@ def is_from(entry: Fields, peer: str, accepts: Callable[[object], bool]) -> bool
 
 
 def level_names(found: Sequence[Any]) -> list[str]:
-    """The level of each line, as records have it."""
+    """Return the level of each line, as records have it."""
     words = [line.entry.level for line in found]
     return [
         (LEVEL_OF_WORD[word] if type(word) is str else "") or level_of(line.entry)
@@ -76,7 +89,7 @@ def level_names(found: Sequence[Any]) -> list[str]:
 
 
 def count_levels(found: Sequence[Any]) -> Counter[str]:
-    """The number of lines of each level, as records have it."""
+    """Return the number of lines per level, as records have it."""
     try:
         words: Counter[Any] = Counter([line.entry.level for line in found])
     except TypeError:  # one that is a list or an object

@@ -1,13 +1,13 @@
 """A journal's entries as a file: blocks of CSV rows or of the journal's own lines, oldest first."""
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from logboom.formats.csv_rows import COLUMN_CHARS_MAX, COLUMNS, COLUMNS_MAX, csv_rows, header
-from logboom.journal.reader import Block
+from logboom.journal.log import Block, Log, blocks
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
+from logboom.query.spans import Steps, bounds_of
 
 FORMATS: Final = ("csv", "jsonl")
 
@@ -18,7 +18,7 @@ BLOCK_BYTES: Final = 64 << 10
 
 
 class Piece(NamedTuple):
-    """What one block brought."""
+    """Result of one block."""
 
     data: bytes
     """Whole rows or lines; none when nothing of the block matches."""
@@ -31,7 +31,7 @@ class Export:
     """One export, over a range that is fixed when it is made: what comes later is not part of it.
 
     Args:
-        places: of the journal.
+        log: the journal.
         wanted: which entries; exactly those that a search shows.
         form: `csv` or `jsonl`. JSON lines are the journal's own, byte for byte.
         columns: of CSV; see `csv_rows.csv_rows`.
@@ -41,7 +41,7 @@ class Export:
 
     def __init__(
         self,
-        places: Places,
+        log: Log,
         wanted: Filter,
         form: str,
         *,
@@ -49,21 +49,27 @@ class Export:
         start: int = 0,
         end: int | None = None,
     ) -> None:
-        self._places = places
-        self._matcher = Matcher(wanted)
+        self._log = log
         self._columns = tuple(columns) if form == "csv" else None
-        self.first, self.end = places.bounds(wanted.since, wanted.until, start, end)
+        first, end = bounds_of(log, wanted, start, end)
+        self._ranges = Steps(log, wanted).ranges(first, end)
+        self.first, self.end = (self._ranges[0].start, self._ranges[-1].end) if self._ranges else (end, end)
         """The range: the first sequence, and the one after the last."""
 
     @property
     def head(self) -> bytes:
-        """What stands before the first row."""
+        """Return the header line; empty for JSON lines."""
         return header(self._columns) if self._columns else b""
+
+    def _blocks(self) -> Iterator[tuple[Block, Matcher]]:
+        for part in self._ranges:
+            for block in blocks(self._log, part.start, part.end, BLOCK_BYTES):
+                yield block, part.matcher
 
     def pieces(self) -> Generator[Piece]:
         """The export, block by block; on a thread. Close it when it is not read to its end."""
-        for block in self._places.blocks(self.first, self.end, BLOCK_BYTES):
-            found = self._matcher.matching(block)
+        for block, matcher in self._blocks():
+            found = matcher.matching(block)
             if isinstance(found, Block):
                 sequences: Sequence[int] = range(block.first_sequence, block.next_sequence)
                 data = block.data

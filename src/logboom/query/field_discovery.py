@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from logboom.formats.levelled import read_lines
 from logboom.formats.partial import can_be_read
 from logboom.formats.records import numeric_fields, records_of
-from logboom.journal.reader import Block, moment_of
+from logboom.formats.times import iso_from_ns
+from logboom.journal.log import Block, Log, moment_of
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
+from logboom.query.roll_up import RollUp
+from logboom.query.spans import Steps, bounds_of
 
 FIELDS_MAX: Final = 100
-"""Fields that are told; nobody picks from a longer list."""
+"""Longest list of fields in an answer; no user picks from a longer one."""
 
 NAMES_MAX: Final = 1000
 """Fields that are counted: senders may invent any number of names."""
 
 NAME_CHARS_MAX: Final = 128
-"""Longer names are no fields that anybody measures."""
+"""Longest name of a field; longer ones are no measured values."""
 
 BLOCK_BYTES: Final = 64 << 10
 """Decoding all of it holds the interpreter for about a millisecond."""
@@ -35,11 +40,11 @@ class Field:
     low: float
     high: float
     last: float
-    """Of the newest entry that has it."""
+    """Value in the newest entry that has it."""
 
 
 class Fields(NamedTuple):
-    """What was found, the most frequent first."""
+    """Fields that were found, the most frequent first."""
 
     fields: list[Field]
     before: int | None
@@ -49,7 +54,7 @@ class Fields(NamedTuple):
 
 
 def find_fields(
-    places: Places,
+    log: Log,
     wanted: Filter,
     give_up: Callable[[], bool] = lambda: False,
     end: int | None = None,
@@ -57,23 +62,28 @@ def find_fields(
     """The numeric fields of the entries that match, newest entries first.
 
     Args:
-        places: of the journal.
+        log: the journal.
         wanted: which entries.
         give_up: asked after each step of about a megabyte; True ends the search.
         end: no sequence from this one on; `before` of an earlier answer continues it.
     """
-    matcher = Matcher(wanted)
-    start, end = places.bounds(wanted.since, wanted.until, 0, end)
+    start, end = bounds_of(log, wanted, 0, end)
     fields: dict[str, Field] = {}
     bytes_left, before, reached_at = READ_BYTES_MAX, None, ""
-    for step in places.steps_back(start, end):
+    usable = _has_fields if wanted.timeless() == Filter() else None
+    for step, matcher in Steps(log, wanted).back(start, end, usable):
         newer, moments = fields, list[str]()
         fields = {}
-        for block in places.blocks_of(step, BLOCK_BYTES):
+        if step.counts is not None and matcher.takes_everything:
+            fields = _fields_of(step.counts)
+            merge_fields(fields, newer)
+            reached_at = iso_from_ns(step.times.received_low * 1000) if step.times else reached_at
+            continue
+        for block in log.blocks_of(step, BLOCK_BYTES):
             moments.append(moment_of(block.data))
             bytes_left -= _look(block, matcher, fields)
         reached_at = next(iter(moments), reached_at)
-        _merge(fields, newer)
+        merge_fields(fields, newer)
         if step.start > start and (bytes_left <= 0 or give_up()):
             before = step.start
             break
@@ -81,13 +91,35 @@ def find_fields(
     return Fields(ordered[:FIELDS_MAX], before, reached_at)
 
 
+def _has_fields(counts: bytes) -> bool:
+    return RollUp(counts).has_fields
+
+
+def _fields_of(counts: bytes) -> dict[str, Field]:
+    section = RollUp(counts).fields()
+    return {row[0]: Field(*row) for row in section.rows} if section is not None else {}
+
+
 def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
     """Add the fields of a block, oldest entry first; returns the bytes that were decoded."""
     found = matcher.matching(block)
     data = found.data if isinstance(found, Block) else b"".join([line + b"\n" for _, line in found])
-    count = found.count if isinstance(found, Block) else len(found)
-    for record in records_of(range(count), data, with_times=False):
-        for name, number in numeric_fields(record.entry).items():
+    add_fields(data, found.count if isinstance(found, Block) else len(found), fields)
+    return len(data)
+
+
+def add_fields(data: bytes, count: int, fields: dict[str, Field]) -> None:
+    """Add the fields of some lines, oldest entry first.
+
+    Args:
+        data: the lines, each with its newline.
+        count: their number.
+        fields: what is added to.
+    """
+    lines = read_lines(_decoder, data, count)
+    entries = [line.entry for line in lines] if lines is not None else _lenient(data, count)
+    for entry in entries:
+        for name, number in numeric_fields(entry).items():
             field = fields.get(name)
             if field is not None:
                 field.count += 1
@@ -98,11 +130,23 @@ def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
                     field.high = number
             elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX and can_be_read(name):
                 fields[name] = Field(name, 1, number, number, number)
-    return len(data)
 
 
-def _merge(fields: dict[str, Field], newer: dict[str, Field]) -> None:
-    """Add what was found in newer entries."""
+def _lenient(data: bytes, count: int) -> list[dict[str, object]]:
+    return [record.entry for record in records_of(range(count), data, with_times=False)]
+
+
+class _Line(msgspec.Struct, gc=False):
+    """A journal line whose entry is decoded to the bottom."""
+
+    entry: dict[str, Any]
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+def merge_fields(fields: dict[str, Field], newer: dict[str, Field]) -> None:
+    """Add what was found in newer entries; `newer` is not used any more."""
     for name, field in newer.items():
         older = fields.get(name)
         if older is None:

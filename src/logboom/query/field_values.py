@@ -6,31 +6,35 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levelled import DAMAGE, read_lines
 from logboom.formats.partial import fields_struct, line_struct, places_of
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, irradiance_of, number_of
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
+from logboom.query.line_times import time_of_line
 
 _PLAIN: Final = {int, float}
 _PLAIN_MAX: Final = 1e300
 """Whole numbers in JSON know no limit, those that are added up do."""
 _OTHER = int | float | str | bool | list[Any] | None
-"""What may stand where an object is looked for."""
+"""Types of a value where an object is expected."""
 
 Numbers = list[float | None]
 
 
 class Measures:
-    """Reads some fields of journal lines. A line that is decoded has `received_at`, `source` and `entry`.
+    """Reader of some fields of journal lines. A line that is decoded has `received_at`, `source` and `entry`.
 
     Args:
         fields: names as `records.numeric_fields` has them.
+        by_arrival: times are those of arrival, not the entries' own.
     """
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str], *, by_arrival: bool = False) -> None:
+        self._by_arrival = by_arrival
         inner = _inner_keys(fields)
-        keys = [*fields, *inner, "boot_seq", *SENDER_KEYS, "id", *READING_KEYS]
-        whole = {*fields, *SENDER_KEYS, *READING_KEYS, "boot_seq", "id"}
+        keys = [*fields, *inner, "boot_seq", *SENDER_KEYS, "id", *READING_KEYS, *TIME_KEYS]
+        whole = {*fields, *SENDER_KEYS, *READING_KEYS, *TIME_KEYS, "boot_seq", "id"}
         types: dict[str, Any] = {
             outer: fields_struct(names) | _OTHER for outer, names in inner.items() if outer not in whole
         }
@@ -45,7 +49,7 @@ class Measures:
         self.kind: Callable[[Any], tuple[Any, ...]] = attrgetter(
             f"entry.{self._place['boot_seq']}", "source", *names
         )
-        """Of a line: its `boot_seq` first, then all that may tell its sender."""
+        """Returns the `boot_seq` of a line, and all fields that may determine its sender."""
 
     def decode(self, found: Block | list[tuple[int, bytes]]) -> list[Any]:
         """The lines, oldest first; those that are damaged are left out."""
@@ -55,6 +59,12 @@ class Measures:
             data, count = b"".join([line + b"\n" for _, line in found]), len(found)
         lines = read_lines(self._decoder, data, count)
         return list(self._good(data.split(b"\n"))) if lines is None else lines
+
+    def times(self, lines: Sequence[Any]) -> list[str]:
+        """Return the time of each decoded line, ISO 8601 in UTC."""
+        if self._by_arrival:
+            return [line.received_at for line in lines]
+        return [time_of_line(line) for line in lines]
 
     def _good(self, lines: Iterable[bytes]) -> Iterable[Any]:
         for line in lines:
@@ -79,7 +89,7 @@ class Measures:
         return numbers
 
     def _filled(self, lines: Sequence[Any], values: list[Any], outer: str, inner: str) -> list[Any]:
-        """Where there is no key `a.b`, the key b in a."""
+        """Return the values, with the key b in a where there is no key `a.b`."""
         get = attrgetter(f"entry.{self._place[outer]}")
         nested = [get(line) for line in lines]
         return [

@@ -7,11 +7,12 @@ import msgspec
 
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.records import records_of
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.filter.compiler import CompiledFilter
 from logboom.query.filter.conditions import Between, Condition, Exactly, Property, all_of
 from logboom.query.filter.parser import parse
+from logboom.query.line_times import times_of_lines
 
 _DECODED_LINES: Final = 256
 """Lines that are decoded at once: a page that needs few of a block's lines does not pay for all of them."""
@@ -29,9 +30,15 @@ class Filter(NamedTuple):
     text: str = ""
     """A query, see `filter.parser`."""
     since: str = ""
-    """Received at or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
+    """At or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
-    """Received before this."""
+    """Before this."""
+    by_arrival: bool = False
+    """Times are those of arrival; else the entries' own (`formats.entry_time`)."""
+
+    def timeless(self) -> "Filter":
+        """Return the same without limits of time; what times are is kept."""
+        return self._replace(since="", until="")
 
     def condition(self) -> Condition:
         """The condition of all but the times. Raises `FilterError`."""
@@ -46,6 +53,9 @@ class Filter(NamedTuple):
 
 
 _EVERYTHING: Final = Filter()
+
+_NEVER: Final = "A"
+"""Sorts after every time."""
 
 
 class Found(NamedTuple):
@@ -64,12 +74,11 @@ class Matcher:
     """
 
     def __init__(self, wanted: Filter) -> None:
-        self._wanted = wanted
-        self.takes_everything = wanted == _EVERYTHING
+        self.wanted = wanted
+        self.takes_everything = wanted._replace(by_arrival=False) == _EVERYTHING
         self._filter = CompiledFilter(wanted.condition())
         self._listener_at = b'"listener":%b}\n' % msgspec.json.encode(wanted.listener)
         self._passing: tuple[bytes, Matcher | None] = (b"", None)
-        self._since, self._until = wanted.since.encode(), wanted.until.encode()
 
     def first(self, block: Block, limit: int) -> list[Found]:
         """The first `limit` matches of a block, in order."""
@@ -104,16 +113,17 @@ class Matcher:
 
     @property
     def _has_times(self) -> bool:
-        return bool(self._since or self._until)
+        return bool(self.wanted.since or self.wanted.until)
 
     def _in_time(self, lines: list[bytes], numbers: Sequence[int]) -> Sequence[int]:
         """Return the lines that are within the limits of time."""
-        since, until = self._since, self._until
-        if since:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] >= since]
-        if until:
-            numbers = [number for number in numbers if lines[number][RECEIVED_AT] < until]
-        return numbers
+        since, until = self.wanted.since, self.wanted.until or _NEVER
+        if self.wanted.by_arrival:
+            low, high = since.encode(), until.encode()
+            return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
+        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
+        pairs = zip(numbers, times, strict=True)
+        return [number for number, (time, _) in pairs if time and since <= time < until]
 
     def _found(self, block: Block, numbers: Sequence[int], limit: int) -> list[Found]:
         """The first `limit` of some lines that can be read, in their order."""
@@ -131,7 +141,7 @@ class Matcher:
 
         Lines end with the sender's address and the listener; no entry holds the line's end.
         """
-        wanted, data = self._wanted, block.data
+        wanted, data = self.wanted, block.data
         if not wanted.source and not wanted.listener:
             return None
         ending = data[data.rfind(SOURCE_AT) :]
@@ -143,12 +153,12 @@ class Matcher:
         return passing if passing is not None and data.count(ending) == block.count else None
 
     def _without_place(self, ending: bytes) -> "Matcher | None":
-        wanted = self._wanted
+        wanted = self.wanted
         if wanted.source and ending.startswith(SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
             wanted = wanted._replace(source="")
         if wanted.listener and ending.endswith(self._listener_at):
             wanted = wanted._replace(listener="")
-        return None if wanted == self._wanted else Matcher(wanted)
+        return None if wanted == self.wanted else Matcher(wanted)
 
 
 def _decoded(first: int, lines: list[bytes], numbers: Sequence[int]) -> list[Found]:

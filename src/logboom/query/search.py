@@ -4,21 +4,19 @@ Backward, it goes from one point of the sparse index to the one before: about a 
 held but one block and the page itself, however long the journal is.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from logboom.journal.reader import moment_of
-from logboom.journal.writer import Committed
+from logboom.journal.log import Block, Log, blocks, moment_of
 from logboom.query.matching import Filter, Found, Matcher
-from logboom.query.steps import Places
+from logboom.query.spans import Steps, bounds_of
 
 PAGE_BYTES_MAX: Final = 8 << 20
 """Bytes of entries on one page: entries may have a megabyte each, a page's number of them is no bound."""
 
 
 class Page(NamedTuple):
-    """What was found, and where to go on."""
+    """Found entries, and the places where the search continues."""
 
     found: list[Found]
     """In the order of the search."""
@@ -38,49 +36,45 @@ class Search:
     """A journal to be looked through.
 
     Args:
-        folder: the journal's folder.
-        committed: how far the writer is; None: no writer in this process.
+        log: the journal.
         give_up: asked after each block; True ends the search with what was found so far.
     """
 
     def __init__(
         self,
-        folder: Path,
-        committed: Callable[[], Committed] | None = None,
+        log: Log,
         give_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._places = Places(folder, committed)
+        self._log = log
         self._give_up = give_up
 
     def place(self, wanted: Filter, start: int = 0) -> int:
-        """The first sequence from `start` on that can match; times are looked up in the index."""
-        return self._places.bounds(wanted.since, wanted.until, start, None)[0]
+        """Return the first sequence from `start` on that can match; times are looked up in the index."""
+        return bounds_of(self._log, wanted, start)[0]
 
     def forward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:
-        """The first matches of the sequences from `start` to before `end`, oldest first."""
-        start, end = self._places.bounds(wanted.since, wanted.until, start, end)
+        """Return the first matches of the sequences from `start` to before `end`, oldest first."""
+        start, end = bounds_of(self._log, wanted, start, end)
         page = _Collector(limit)
-        matcher, position, reached_at = Matcher(wanted), start, ""
-        for block in self._places.blocks(start, end):
+        position, reached_at = start, ""
+        for block, matcher in self._blocks(wanted, start, end):
             found = page.add(matcher.first(block, page.left))
             position = found[-1].record.sequence + 1 if page.full else block.next_sequence
             reached_at = found[-1].record.received_at if page.full else _last_moment(block.data)
             if page.full or self._give_up():
                 break
         else:
-            return Page(
-                page.found, start, max(start, position), more=False, start=start, reached_at=reached_at
-            )
+            return Page(page.found, start, max(start, end), more=False, start=start, reached_at=reached_at)
         return Page(page.found, start, position, position < end, start, reached_at)
 
     def backward(self, wanted: Filter, limit: int, *, start: int = 0, end: int | None = None) -> Page:
-        """The last matches of the sequences from `start` to before `end`, newest first."""
-        start, end = self._places.bounds(wanted.since, wanted.until, start, end)
+        """Return the last matches of the sequences from `start` to before `end`, newest first."""
+        start, end = bounds_of(self._log, wanted, start, end)
         page = _Collector(limit)
-        matcher, position, reached_at = Matcher(wanted), end, ""
-        for step in self._places.steps_back(start, end):
+        position, reached_at = end, ""
+        for step, matcher in Steps(self._log, wanted).back(start, end):
             newest_first, moments = list[Found](), list[str]()
-            for block in self._places.blocks_of(step):
+            for block in self._log.blocks_of(step):
                 moments.append(moment_of(block.data))
                 newest_first[:0] = matcher.last(block, page.left)
                 del newest_first[page.left :]
@@ -92,6 +86,11 @@ class Search:
         else:
             position = start
         return Page(page.found, position, end, position > start, start, reached_at)
+
+    def _blocks(self, wanted: Filter, start: int, end: int) -> Iterator[tuple[Block, Matcher]]:
+        for part in Steps(self._log, wanted).ranges(start, end):
+            for block in blocks(self._log, part.start, part.end):
+                yield block, part.matcher
 
 
 def _last_moment(data: bytes) -> str:

@@ -3,18 +3,19 @@
 Newest first: what is given up leaves the newest buckets right. Nothing is held but one block and the buckets.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from logboom.formats.buckets import Buckets, microseconds
 from logboom.formats.records import sender
+from logboom.journal.log import Log, Step
 from logboom.query.field_values import Measures
 from logboom.query.matching import Filter, Matcher
 from logboom.query.step_cache import StepCache
-from logboom.query.steps import Places, Step
 
 BLOCK_BYTES: Final = 128 << 10
 """Decoding and adding up a block holds the interpreter for about a millisecond."""
@@ -23,13 +24,13 @@ VALUES_MAX: Final = 50_000
 """Points, intervals and boots that are kept: 14 MB at most."""
 
 BOOTS_MAX: Final = 500
-"""Boots that are told; a picture of more is a comb."""
+"""Largest number of boots in an answer; a chart of more is a comb."""
 
 SENDERS_MAX: Final = 10_000
-"""Senders whose boots are told apart; others are left out."""
+"""Largest number of senders whose boots are distinguished; others are left out."""
 
 BOOT_BITS_MAX: Final = 64
-"""Of a `boot_seq` that is kept: a number in JSON may have thousands of digits."""
+"""Longest `boot_seq` that is kept, bits: a number in JSON may have thousands of digits."""
 GAPS_MAX: Final = 1000
 """Silences that are remembered, the longest and newest: two buckets are the least, so a picture has no more."""
 
@@ -47,38 +48,42 @@ mean will do: it is a hundredth of what could make a gap."""
 class Point(NamedTuple):
     """A field in one bucket."""
 
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a point
+    count: int  # type: ignore[assignment]  # hides tuple.count, which no point needs
     total: float
     low: float
     high: float
     last: float
+    last_at: int
+    """Time of the last value, microseconds since the epoch."""
 
     @classmethod
-    def of(cls, numbers: list[float]) -> "Point":
-        """That of some values, oldest first."""
-        return cls(len(numbers), sum(numbers), min(numbers), max(numbers), numbers[-1])
+    def of(cls, numbers: list[float], last_at: int) -> "Point":
+        """Return the point of some values, oldest first."""
+        return cls(len(numbers), sum(numbers), min(numbers), max(numbers), numbers[-1], last_at)
 
     def after(self, older: "Point") -> "Point":
-        """With what came before; the last value stays."""
+        """Return the point with what arrived before; the later of the last values stays."""
+        last, last_at = (self if self.last_at >= older.last_at else older)[4:]
         return Point(
             self.count + older.count,
             self.total + older.total,
             min(self.low, older.low),
             max(self.high, older.high),
-            self.last,
+            last,
+            last_at,
         )
 
 
 class Boot(NamedTuple):
-    """A device began to count anew."""
+    """A device started."""
 
     time: int
-    """When its first entry came; microseconds since the epoch."""
+    """Time of its first entry, microseconds since the epoch."""
     boot_seq: int
 
 
 class Series(NamedTuple):
-    """What was read. All times are microseconds since the epoch."""
+    """Result of a reading. All times are microseconds since the epoch."""
 
     values: dict[str, dict[int, Point]]
     """By field and bucket; the bucket counts from the first."""
@@ -89,7 +94,7 @@ class Series(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether all entries were looked at."""
+        """Return whether all entries were read."""
         return self.progress >= 1
 
 
@@ -97,12 +102,12 @@ class SeriesReader:
     """Reads a journal's series. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._kept: StepCache[_Part] = StepCache(places, VALUES_MAX)
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._kept: StepCache[_Part] = StepCache(log, VALUES_MAX)
 
     def read(
         self,
@@ -114,13 +119,13 @@ class SeriesReader:
         """Read some fields of the entries that match.
 
         Args:
-            wanted: which entries; by their receive time.
+            wanted: which entries; buckets are of their times, or of those of their arrival.
             fields: names as `records.numeric_fields` has them.
             buckets: of the picture.
             give_up: asked after each step of about a megabyte; True ends the reading.
         """
         names, width = tuple(dict.fromkeys(fields)), buckets.width
-        read = partial(self._read, Measures(names), names, width)
+        read = partial(self._read, Measures(names, by_arrival=wanted.by_arrival), names, width)
         whole, progress = _Part(width), 1.0
         for taken in self._kept.back(wanted, (names, width), read, give_up):
             whole.add_older(taken.part)
@@ -142,7 +147,7 @@ class SeriesReader:
         """Read what matches in a step."""
         parts = [
             _part_of(measures, fields, width, lines)
-            for block in self._places.blocks_of(step, BLOCK_BYTES)
+            for block in self._log.blocks_of(step, BLOCK_BYTES)
             if (lines := measures.decode(matcher.matching(block)))
         ]
         if not parts:
@@ -156,6 +161,7 @@ class _Part:
     __slots__ = (
         "_silence_least",
         "boots",
+        "cells",
         "earliest",
         "ends",
         "intervals",
@@ -175,17 +181,19 @@ class _Part:
         """By field and bucket; the bucket counts from the epoch."""
         self.boots: list[Boot] = []
         self.earliest: dict[str, Boot] = {}
-        """What each sender counted at first, and when."""
+        """First boot of each sender."""
         self.latest: dict[str, Boot] = {}
         self.ends: tuple[int, int] | None = None
-        """When the first and the last of them came."""
+        """Times of the first and the last entry."""
+        self.cells: set[int] = set()
+        """Buckets with an entry, counted from the epoch."""
         self.intervals: Counter[int] = Counter()
         self.silences: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         points = sum(map(len, self.values.values()))
         boots = len(self.boots) + len(self.earliest) + len(self.latest)
-        return points + boots + len(self.intervals) + len(self.silences)
+        return points + boots + len(self.intervals) + len(self.silences) + len(self.cells)
 
     def with_older(self, older: "list[_Part]") -> "_Part":
         """The series of all of them, the newest of the older ones first."""
@@ -207,6 +215,7 @@ class _Part:
         if self.ends is not None:
             self._add_interval(older.ends[1], self.ends[0])
         self.ends = (older.ends[0], older.ends[1] if self.ends is None else self.ends[1])
+        self.cells |= older.cells
         self.intervals.update(older.intervals)
         self.silences += older.silences[: GAPS_MAX - len(self.silences)]
         self._add_boots(older)
@@ -214,8 +223,10 @@ class _Part:
     # --- silences
 
     def add_times(self, times: list[int]) -> None:
-        """Take the receive times of a block."""
+        """Take the times of a block. The order of arrival is not that of the entries' own times."""
+        times = sorted(times)
         first, last, count = times[0], times[-1], len(times)
+        self.cells.update(moment // self.width for moment in times)
         self.since, self.until, self.ends = min(times), max(times) + 1, (first, last)
         if count > _EXACT_LINES and last - first <= self._silence_least:
             self.intervals[(last - first) // (count - 1)] += count - 1
@@ -224,15 +235,31 @@ class _Part:
                 self._add_interval(earlier, later)
 
     def _add_interval(self, earlier: int, later: int) -> None:
-        interval = max(0, later - earlier)
+        interval = abs(later - earlier)
         self.intervals[_rounded(interval)] += 1
         if interval > self._silence_least and len(self.silences) < GAPS_MAX:
-            self.silences.append((earlier, later))
+            self.silences.append((min(earlier, later), max(earlier, later)))
 
     def gaps(self) -> list[tuple[int, int]]:
-        """The silences that are longer than usual, oldest first."""
+        """Return the silences that are longer than usual, oldest first.
+
+        Entries that arrived at another time may lie in a silence: they cut it, to the width of their buckets.
+        """
         least = max(SILENCE_FACTOR * _median(self.intervals), self._silence_least)
-        return sorted((start, end) for start, end in self.silences if end - start > least)
+        occupied = sorted(self.cells)
+        found = {part for silence in self.silences for part in self._cut(silence, occupied)}
+        return sorted((start, end) for start, end in found if end - start > least)
+
+    def _cut(self, silence: tuple[int, int], occupied: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield the parts of a silence between the buckets within it that have entries."""
+        start, end = silence
+        inner = occupied[
+            bisect_right(occupied, start // self.width) : bisect_left(occupied, end // self.width)
+        ]
+        for cell in inner:
+            yield start, cell * self.width
+            start = (cell + 1) * self.width
+        yield start, end
 
     # --- boots
 
@@ -261,36 +288,42 @@ class _Part:
 
 
 _NOTHING: Final = _Part(0)
-"""Of a rare match most steps hold nothing."""
+"""Series of a step without a match, shared: of a rare match most steps hold none."""
 
 
 def _part_of(measures: Measures, fields: Sequence[str], width: int, lines: list[Any]) -> _Part:
-    """What the lines of a block tell."""
+    """Return the series of the lines of a block."""
     part = _Part(width)
-    times = _times([line.received_at for line in lines])
+    times = _times(measures.times(lines))
     part.add_times(times)
     for moment, line in _boot_lines(measures, times, lines):
         boot_seq = measures.boot_seq(line)
         if type(boot_seq) is int and boot_seq.bit_length() <= BOOT_BITS_MAX:
             part.add_counted(sender(line.entry, line.source), Boot(moment, boot_seq))
-    cells = [moment // width for moment in times]
+    order = sorted(range(len(times)), key=times.__getitem__)
+    times, lines = [times[number] for number in order], [lines[number] for number in order]
     for name in fields:
         numbers = measures.numbers(lines, name)
         if any(number is not None for number in numbers):
-            part.values[name] = _points(cells, numbers)
+            part.values[name] = _points(times, width, numbers)
     return part
 
 
-def _points(cells: list[int], numbers: list[float | None]) -> dict[int, Point]:
-    """A field's points by bucket."""
+def _points(times: list[int], width: int, numbers: list[float | None]) -> dict[int, Point]:
+    """Return a field's points by bucket.
+
+    Args:
+        times: microseconds, oldest first.
+        width: of a bucket.
+        numbers: one per time.
+    """
     by_cell: dict[int, list[float]] = {}
-    if cells[0] == cells[-1] and cells.count(cells[0]) == len(cells):
-        by_cell[cells[0]] = [number for number in numbers if number is not None]
-    else:
-        for cell, number in zip(cells, numbers, strict=True):
-            if number is not None:
-                by_cell.setdefault(cell, []).append(number)
-    return {cell: Point.of(some) for cell, some in by_cell.items()}
+    last_at: dict[int, int] = {}
+    for moment, number in zip(times, numbers, strict=True):
+        if number is not None:
+            by_cell.setdefault(moment // width, []).append(number)
+            last_at[moment // width] = moment
+    return {cell: Point.of(some, last_at[cell]) for cell, some in by_cell.items()}
 
 
 def _boot_lines(measures: Measures, times: list[int], lines: list[Any]) -> Iterable[tuple[int, Any]]:
@@ -326,6 +359,6 @@ def _median(numbers: Counter[int]) -> int:
 
 
 def _rounded(interval: int) -> int:
-    """To three binary digits: the usual interval is told well enough, by few numbers."""
+    """Return an interval with three binary digits: few numbers, precise enough for the usual interval."""
     surplus = max(0, interval.bit_length() - 4)
     return interval >> surplus << surplus

@@ -13,8 +13,9 @@ from heapq import heapify, heappop, heappush
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
+from logboom.journal.log import Log, Step, Usable
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places, Step
+from logboom.query.spans import bounds_of, span_of
 
 PICTURES_MAX: Final = 64
 """Combinations of filter and resolution with kept aggregates; each has a page that shows it."""
@@ -35,7 +36,7 @@ ENOUGH_SHARE: Final = 0.75
 """Share of a picture's size that merging may leave. A picture is not merged again before it has grown by a third."""
 
 READS_MIN: Final = 4
-"""Steps that a query may read in vain before it is given up: those at the ends of its range are read each time."""
+"""Steps that a query may read without a gain before it is given up: those at its ends are read each time."""
 
 _ALWAYS: Final = 1 << 62
 
@@ -155,7 +156,7 @@ def _merged(group: list[_Run[P]]) -> _Run[P]:
 
 
 class _Range(NamedTuple):
-    """What a query covers."""
+    """Range of a query."""
 
     since: int
     """Microseconds since the epoch."""
@@ -166,7 +167,7 @@ class _Range(NamedTuple):
     """The sequence after the last one."""
 
     def has_all_of(self, part: Part) -> bool:
-        """Whether nothing of an aggregate came outside the time range."""
+        """Return whether all entries of an aggregate are within the time range."""
         return self.since <= part.since and part.until <= self.until
 
     def progress_at(self, sequence: int) -> float:
@@ -180,12 +181,12 @@ class StepCache(Generic[P]):
     """Aggregates of a journal's steps, newest first. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
         size_max: size of all kept aggregates at most, in the unit of their content.
     """
 
-    def __init__(self, places: Places, size_max: int) -> None:
-        self._places = places
+    def __init__(self, log: Log, size_max: int) -> None:
+        self._log = log
         self._size_max = size_max
         self._lock = threading.Lock()
         self._pictures: dict[Hashable, _Picture[P]] = {}
@@ -197,6 +198,7 @@ class StepCache(Generic[P]):
         kind: Hashable,
         read: Callable[[Step, Matcher], P],
         give_up: Callable[[], bool] = lambda: False,
+        usable: Usable | None = None,
     ) -> Iterator[Taken[P]]:
         """Yield aggregates that cover all steps with possible matches, the newest first.
 
@@ -206,39 +208,47 @@ class StepCache(Generic[P]):
             read: makes an aggregate of what matches in a step.
             give_up: asked after a step was read; True ends the iteration, but not before the query has gained
                 something for the next one.
+            usable: returns whether `read` can make an aggregate of a segment's roll-up (`Step.counts`).
         """
-        timeless = wanted._replace(since="", until="")
+        timeless = wanted.timeless()
         key = (timeless, kind)
         since = microseconds(wanted.since) if wanted.since else 0
         until = microseconds(wanted.until) if wanted.until else _ALWAYS
-        asked = _Range(since, until, *self._places.bounds(wanted.since, wanted.until))
+        asked = _Range(since, until, *bounds_of(self._log, wanted))
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
         reached, reads = asked.end, 0
-        for step in self._places.steps_back(asked.start, asked.end):
+        taken: Taken[P] | None = None
+        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted), usable):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
             if run is None and step.whole:
                 run = _Run(step.start, step.end, 1, read(step, everywhen))
                 reads += 1
-                if step.is_there:  # else it may hold less than the step
+                if self._log.holds(step):  # else it may hold less than the step
                     self._keep(key, run, asked)
                     reads += READS_MIN
             if run is None or not asked.has_all_of(run.part):
                 run = _Run(step.start, step.end, 1, read(step, matcher))
                 reads += 1
             reached = run.start
-            yield Taken(run.part, asked.progress_at(reached))
+            if taken is not None:
+                yield taken
+            taken = Taken(run.part, asked.progress_at(reached))
             if reads > READS_MIN and give_up():
+                yield taken
                 return
+        if taken is not None:  # older steps hold no match
+            yield taken._replace(progress=1.0)
 
     def _get(self, key: Hashable, step: Step, asked: _Range) -> _Run[P] | None:
         """The kept run that ends with a step; None when there is none, or when steps of it are not asked for."""
         picture = self._pictures.get(key)
         run = None if picture is None else picture.runs.get(step.end)
-        if run is None or run.steps == 1:
+        if run is None or run.start == step.start:
             return run
-        return run if run.start >= asked.start and asked.has_all_of(run.part) else None
+        is_longer = asked.start <= run.start < step.start and asked.has_all_of(run.part)
+        return run if is_longer else None  # a shorter one ends with the segment, which is one step now
 
     def _keep(self, key: Hashable, run: _Run[P], asked: _Range) -> None:
         """Keep a run; make room where there is none."""

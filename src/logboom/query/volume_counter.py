@@ -1,19 +1,24 @@
-"""How many entries of which level came when: exact counts over any time, newest first."""
+"""Volume: exact counts of entries by time and level, newest first."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
 from logboom.formats.envelope import RECEIVED_AT
+from logboom.formats.levels import severity
 from logboom.formats.records import records_of
-from logboom.journal.reader import Block
-from logboom.query.entry_facts import count_levels, level_names, read_levels
+from logboom.formats.times import iso_from_ns
+from logboom.journal.log import Block, Log, Step
+from logboom.journal.step_times import Times, TimeSpan
+from logboom.query.entry_facts import count_levels, level_names, read_levels, read_timed_levels
+from logboom.query.line_times import time_of_line
 from logboom.query.matching import Filter, Matcher
+from logboom.query.roll_up import RollUp, SourceCells
+from logboom.query.spans import Steps, span_of
 from logboom.query.step_cache import StepCache
-from logboom.query.steps import Places, Step, step_data
 from logboom.remembered import Remembered
 
 CELLS_MAX: Final = 100_000
@@ -44,7 +49,7 @@ Cells = Counter[tuple[int, str]]
 
 
 class Volume(NamedTuple):
-    """What was counted."""
+    """Result of a count."""
 
     levels: dict[str, list[int]]
     """By level, one number a bucket."""
@@ -54,7 +59,7 @@ class Volume(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether all entries were looked at."""
+        """Return whether all entries were counted."""
         return self.progress >= 1
 
 
@@ -115,12 +120,12 @@ class VolumeCounter:
     """Counts a journal's entries. Any number of threads may ask.
 
     Args:
-        places: of the journal.
+        log: the journal.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._kept: StepCache[_Counted] = StepCache(places, CELLS_MAX)
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._kept: StepCache[_Counted] = StepCache(log, CELLS_MAX)
 
     def count(self, wanted: Filter, buckets: Buckets, give_up: Callable[[], bool] = lambda: False) -> Volume:
         """Count what matches.
@@ -131,49 +136,93 @@ class VolumeCounter:
             give_up: asked after each step of about a megabyte; True ends the count.
         """
         cells, progress = Cells(), 1.0
-        read = partial(self._read, buckets.width)
-        for taken in self._kept.back(wanted, buckets.width, read, give_up):
+        read = partial(self._read, buckets.width, wanted.by_arrival)
+        usable = partial(_is_usable, wanted, buckets.width) if can_roll_up(wanted) else None
+        for taken in self._kept.back(wanted, buckets.width, read, give_up, usable):
             cells.update(taken.part.cells)
             progress = taken.progress
         return _picture(cells, buckets, progress)
 
-    def _read(self, resolution: int, step: Step, matcher: Matcher) -> _Counted:
+    def _read(self, resolution: int, by_arrival: bool, step: Step, matcher: Matcher) -> _Counted:
         """Count what matches in a step."""
-        counted = _count_whole(step, resolution) if step.whole and matcher.takes_everything else None
-        if counted is not None:
-            return counted
+        if step.counts is not None and step.times is not None:
+            return self._rolled_up(resolution, step, matcher.wanted)
         parts = []
-        for block in self._places.blocks_of(step):
+        for block in self._log.blocks_of(step):
             found = matcher.matching(block)
             if isinstance(found, Block):
                 data, count = found.data, found.count
             else:
                 data, count = b"".join([line + b"\n" for _, line in found]), len(found)
             if count:
-                levels = read_levels(data, count)
-                parts.append(
-                    _count_damaged(data, count, resolution)
-                    if levels is None
-                    else _count(data, levels, resolution)
-                )
+                parts.append(_count(data, count, resolution, by_arrival=by_arrival))
         return _together(parts) if parts else _NOTHING  # of a rare match most steps hold nothing
 
+    def _rolled_up(self, resolution: int, step: Step, wanted: Filter) -> _Counted:
+        """Count what matches in a segment, from its roll-up; the cells that a limit of time cuts are read."""
+        times, span = step.times or Times(), span_of(wanted) or TimeSpan()
+        width, counts = _cells_of_counts(step.counts or b"", wanted)
+        low, high = -(-span.since // width), span.until // width
+        cells, edges = Cells(), set[int]()
+        for (cell, level), number in counts.items():
+            if low <= cell < high:
+                cells[cell * width // resolution, level[:LEVEL_CHARS_MAX]] += number
+            elif cell in (low - 1, high):
+                edges.add(cell)
+        parts = [_Counted(cells, times.low, times.high + 1)] if cells else []
+        for cell in sorted(edges):
+            edge = _within(wanted, max(span.since, cell * width), min(span.until, (cell + 1) * width))
+            for part, matcher in Steps(self._log, edge).back(step.start, step.end):
+                parts.append(self._read(resolution, wanted.by_arrival, part, matcher))
+        return _together(parts) if parts else _NOTHING
 
-def _count_whole(step: Step, resolution: int) -> _Counted | None:
-    """Count all of a step; None when it holds anything but its lines, for the thorough reader to look at."""
-    parts, count = [], 0
-    for data in step_data(step):
-        found = read_levels(data)
-        if found is None:
-            return None
-        parts.append(_count(data, found, resolution))
-        count += len(found)
-    return _together(parts) if count == step.end - step.start else None
+
+def can_roll_up(wanted: Filter) -> bool:
+    """Return whether a filter asks for nothing but what roll-ups count by."""
+    plain = Filter(wanted.level_min, wanted.source, wanted.listener, since=wanted.since, until=wanted.until)
+    return wanted == plain
 
 
-def _count(data: bytes, found: Sequence[Any], resolution: int) -> _Counted:
+def _is_usable(wanted: Filter, resolution: int, counts: bytes) -> bool:
+    """Return whether a roll-up has cells that fit into the bars."""
+    width = RollUp(counts).sources_width if wanted.source else RollUp(counts).volume_width
+    return width is not None and not resolution % width
+
+
+def _cells_of_counts(counts: bytes, wanted: Filter) -> tuple[int, Counter[tuple[int, str]]]:
+    """Return the width of a roll-up's cells, and the entries that match by cell and level, whatever their time."""
+    found: Counter[tuple[int, str]] = Counter()
+    section = RollUp(counts).sources() if wanted.source else RollUp(counts).volume()
+    if section is None:
+        return 1, found
+    is_wanted = [
+        wanted.level_min is None or (severity(level) or 0) >= wanted.level_min for level in section.levels
+    ]
+    if isinstance(section, SourceCells):
+        places = [wanted.source in row[1:] and wanted.listener in ("", row[0]) for row in section.rows]
+    else:
+        places = [wanted.listener in ("", listener) for listener in section.listeners]
+    levels = section.levels
+    for cell, level, place, number in section.cells:
+        if is_wanted[level] and places[place]:
+            found[cell, levels[level]] += number
+    return section.width, found
+
+
+def _within(wanted: Filter, since: int, until: int) -> Filter:
+    """Return a filter with other limits of time; microseconds since the epoch."""
+    return wanted._replace(since=iso_from_ns(since * 1000), until=iso_from_ns(until * 1000))
+
+
+def _count(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Counted:
     """Count some lines. Where all are of one bar, as most are, they need not be looked at one by one."""
-    moments = [line[RECEIVED_AT] for line in data.split(b"\n")[: len(found)]]
+    found = read_levels(data, count) if by_arrival else read_timed_levels(data, count)
+    if found is None:
+        return _count_damaged(data, count, resolution, by_arrival=by_arrival)
+    if by_arrival:
+        moments = [line[RECEIVED_AT] for line in data.split(b"\n")[:count]]
+    else:
+        moments = [time_of_line(line).encode(errors="replace") for line in found]
     low, high = _moment(min(moments)), _moment(max(moments))
     if low is None or high is None:
         return _count_each(moments, level_names(found), resolution)
@@ -188,7 +237,7 @@ class _Unit(NamedTuple):
     shown: int
     """Characters of a receive time that identify it."""
     rest: str
-    """What completes these to a time."""
+    """Text that completes them to a time."""
 
 
 @lru_cache(maxsize=64)  # one per width that buckets may have
@@ -206,11 +255,12 @@ def _cells_of(cell: int, counts: Counter[str]) -> Cells:
     return cells
 
 
-def _count_damaged(data: bytes, count: int, resolution: int) -> _Counted:
+def _count_damaged(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Counted:
     """Count lines of which some are damaged; those that can't be read are no entries."""
-    records = records_of(range(count), data, with_times=False)
-    lines = data.split(b"\n")
-    moments = [lines[record.sequence][RECEIVED_AT] for record in records]
+    records = records_of(range(count), data, with_times=not by_arrival)
+    moments = [
+        (record.received_at if by_arrival else record.time).encode(errors="replace") for record in records
+    ]
     return _count_each(moments, [record.level for record in records], resolution)
 
 

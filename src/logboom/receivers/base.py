@@ -19,7 +19,7 @@ class Transport(StrEnum):
     GRPC = "grpc"
     """`make(settings)` returns the methods of `receivers.grpc_methods`, once per listener."""
     CLIENT = "client"
-    """Connects outwards: `make(settings)` returns a `receivers.client.ClientReceiver`, once per listener."""
+    """Connects outwards: `make(settings)` returns a `receivers.outward.ClientReceiver`, once per listener."""
 
 
 class Refusal(StrEnum):

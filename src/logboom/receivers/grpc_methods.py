@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 
-class Decoded(NamedTuple):
+class GrpcEntries(NamedTuple):
     """Entries of a run of messages, up to the first entry that cannot be taken."""
 
     entries: bytes
@@ -17,7 +17,7 @@ class Decoded(NamedTuple):
     """Fault of the entry after the last; None: there is none."""
 
 
-Decode = Callable[[Iterable[bytes]], Decoded]
+Decode = Callable[[Iterable[bytes]], GrpcEntries]
 """Reads messages. Nothing that they hold makes it raise."""
 
 

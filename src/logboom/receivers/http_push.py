@@ -6,7 +6,7 @@ Pure: `web.push` reads, unpacks and limits the body, submits the batches, and se
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from logboom.model import Batch, Receipt
 
@@ -57,18 +57,33 @@ class BodyError(Exception):
 class HttpCodec(Protocol):
     """Codec of one request. `WholeBody` is the usual base."""
 
-    hold_s: float
-    """Seconds for which a request waits, unanswered, while storage is not available; then it is refused."""
+    @property
+    def hold_s(self) -> float:
+        """Seconds for which a request waits, unanswered, while storage is not available; then it is refused with 503.
+
+        0: receipts come at once, also those of entries that were not stored.
+        """
+
+    @property
+    def trusts_encoding(self) -> bool:
+        """True: the body is unpacked as `Content-Encoding` states. False: as its first bytes show."""
+
+    @property
+    def is_document(self) -> bool:
+        """True if the body is decoded as a whole; then, when it is large, `end` runs on a thread."""
 
     @property
     def held_bytes(self) -> int:
         """Bytes that wait for more of the body; they count against the memory of all requests."""
 
+    def begin(self) -> None:
+        """Check the head, before the body is read. Raises `BodyError`."""
+
     def feed(self, data: bytes) -> None:
         """Take some of the unpacked body. Raises `BodyError`."""
 
     def end(self) -> None:
-        """Note the end of the body; runs on a thread when much is held. Raises `BodyError`."""
+        """Note the end of the body. Raises `BodyError`."""
 
     def take(self) -> Batch | None:
         """Return the next batch that is complete; None: there is none (yet). Raises `BodyError`."""
@@ -89,8 +104,9 @@ class HttpRoute(NamedTuple):
     method: str
     path: str
     """Such as `/{index}/_bulk`; `{rest:.*}` takes slashes, too."""
-    open: Callable[[HttpRequest], "HttpCodec | HttpReply"]
-    """Returns the codec of a request, or its answer where the body does not matter."""
+    open: Callable[[HttpRequest, Any], "HttpCodec | HttpReply"]
+    """Takes the head of a request and the listener's settings; returns the request's codec, or at once the answer where
+    the body does not matter."""
 
 
 class WholeBody(ABC):
@@ -102,6 +118,8 @@ class WholeBody(ABC):
     """
 
     hold_s = 3.0
+    trusts_encoding = False
+    is_document = True
 
     def __init__(self, request: HttpRequest, body_bytes_max: int) -> None:
         self.request = request
@@ -126,6 +144,9 @@ class WholeBody(ABC):
     def held_bytes(self) -> int:
         """See `HttpCodec`."""
         return len(self._body)
+
+    def begin(self) -> None:  # noqa: B027 - few codecs have anything to check
+        """See `HttpCodec`."""
 
     def feed(self, data: bytes) -> None:
         """See `HttpCodec`."""

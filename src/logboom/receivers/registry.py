@@ -10,9 +10,15 @@ NAMES: Final = (
     "device",
     "gateway",
     "collector",
+    "syslog",
+    "relp",
     "capnp",
     "grpc",
     "http",
+    "elasticsearch",
+    "splunk",
+    "loki",
+    "otlp",
 )
 """Names of the receivers, each the name of its folder."""
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Acker, Receipt, Source
+from logboom.model import Acker, Receipt, Source, Verdict
 from logboom.pipeline.inlet import Inlet
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
 
@@ -33,6 +33,12 @@ CHEAP_S: Final = 0.0002
 SMALL_REST_BYTES: Final = 1024
 """An unfinished line of up to this size is judged at once at the end of its connection: it costs a few µs."""
 
+REFUSAL_S: Final = 3.0
+"""Time from an entry that could not be stored to the end of its connection: the peer connects again and sends it again
+at once, and storage that is short for a moment is there by then. Peers wait at least ten seconds for an answer."""
+
+NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
+
 TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
@@ -52,6 +58,8 @@ class State(NamedTuple):
 OPEN: Final = State("open", reads=True, replies=True, closes=False)
 ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
 GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
+REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
+"""Something could not be stored, and the peer shall send it again over another connection."""
 LOST: Final = State("lost", reads=False, replies=False, closes=False)
 """States in the order in which a connection may go through them; each but the first and the last may be left out."""
 
@@ -103,6 +111,7 @@ class Connection(asyncio.BufferedProtocol):
         self._inlet = Inlet(listener.intake, listener.turns, listener.source_of(peer), self._on_room)
         self._protocol = listener.make_protocol()
         listener.opened(self)
+        self.pump()  # some protocols speak first
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """One buffer for all connections of the loop: its content is copied before the next read."""
@@ -177,6 +186,8 @@ class Connection(asyncio.BufferedProtocol):
         One a turn: a connection with much to judge does not keep the others waiting.
         """
         self._pump_scheduled = False
+        if self.state is REFUSED:
+            return
         if self._writing_paused or not self._inlet.has_room:
             self._stop_reading()
             if not self._writing_paused:
@@ -217,6 +228,10 @@ class Connection(asyncio.BufferedProtocol):
         identity = self._protocol.identity
         if identity is not None and identity != self.source.peer:
             self._inlet.source = self.source._replace(peer=identity)
+        notice = getattr(self._protocol, "notice", None)
+        if notice is not None:
+            self._protocol.notice = None  # type: ignore[attr-defined]
+            self._listener.noticed(self, notice)
         fatal = self._protocol.fatal
         if fatal is not None and self.state in (OPEN, ENDED):
             self._stop_reading()
@@ -228,6 +243,15 @@ class Connection(asyncio.BufferedProtocol):
         replies = acker(receipt)
         if replies and self.state.replies and not self.transport.is_closing():
             self.transport.write(replies)
+        if self._listener.refuses_by_closing and not NOT_STORED.isdisjoint(receipt.verdicts):
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Read no more, and close in a while: without an acknowledgement, the peer sends again."""
+        if self.state in (OPEN, ENDED):
+            self._stop_reading()
+            self.state = REFUSED
+            self._listener.loop.call_later(REFUSAL_S, self.transport.close)
 
     def _on_room(self) -> None:
         """Go on after a receipt, or when the inlet has room again."""
@@ -260,6 +284,8 @@ class Connection(asyncio.BufferedProtocol):
         data = self._protocol.data_to_send()
         if data and not self._writing_paused and not self.transport.is_closing():
             self.transport.write(data)
+        if not self._pump_scheduled and self._protocol.buffered_bytes():
+            self.pump()  # a pause may complete what it holds
 
     def lacks_token(self, now: float) -> bool:
         """Return True when the required token line is overdue; `now` is the loop's time, seconds."""

@@ -11,7 +11,7 @@ from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
 from logboom.receivers.grpc import GrpcSettings
-from logboom.receivers.grpc_methods import Decoded, GrpcMethod
+from logboom.receivers.grpc_methods import GrpcEntries, GrpcMethod
 from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
 from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.listener import ListenerContext
@@ -71,7 +71,7 @@ class Calls:
                 stream.stop(trouble)
 
     async def store(
-        self, decoded: Decoded, inlet: AwaitedInlet, doubt: Verdict = Verdict.NOT_JSON
+        self, decoded: GrpcEntries, inlet: AwaitedInlet, doubt: Verdict = Verdict.NOT_JSON
     ) -> tuple[int, Refusal | None]:
         """Hand entries to the intake, and wait for their receipt.
 
@@ -103,7 +103,7 @@ class Calls:
     async def refuse_long(self, size: int, inlet: AwaitedInlet) -> None:
         """Count a message that is too long, as one entry. Raises `RefusedError`."""
         trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
-        _, refusal = await self.store(Decoded(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
+        _, refusal = await self.store(GrpcEntries(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
         if refusal is not None:
             raise RefusedError(refusal)
 
@@ -214,7 +214,7 @@ class _Stream:
         self._taken.set()
         return messages
 
-    async def _answer(self, decoded: Decoded) -> None:
+    async def _answer(self, decoded: GrpcEntries) -> None:
         """Store, and respond to each message of which everything is stored; to the next one with what is."""
         write, respond = self.context.write, self._respond
         stored, refusal = await self._calls.store(decoded, self._inlet)

@@ -6,7 +6,7 @@ that started before are serving already.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,16 +15,19 @@ from logboom.model import Report
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.unread import Unread
-from logboom.receivers.http import HttpSettings
+from logboom.receivers.http import HttpSettings, served_too
 from logboom.receivers.http_push import HttpRoute
+from logboom.receivers.registry import endpoint_of
 from logboom.servers.complaints import Complaints
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
+from logboom.settings import ReceiverSettings
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from logboom.servers.http_connection import HttpConnection
+    from logboom.web.routes import HttpReceiver
     from logboom.web.site import Site
 
 SWEEP_INTERVAL_S: Final = 1.0
@@ -99,19 +102,27 @@ class HttpListener:
             name=self.name,
             settings=self._settings,
             intake=self.intake,
-            journal=context.journal,
+            log=context.journal.log,
             turns=context.turns,
             report=self._report,
             unread=Unread(self._connections, self._cut_off, asyncio.get_running_loop().time),
             tokens=context.tokens,
         )
         self._runner = web.AppRunner(
-            make_application(self._site, context.operations),
+            make_application(self._site, context.operations, [*self._receivers()]),
             access_log=None,
             shutdown_timeout=0,  # `drain` has waited before
         )
         await self._runner.setup()
         return self._runner
+
+    def _receivers(self) -> "Iterator[HttpReceiver]":
+        """Return the listener's own receiver, and those that it serves, too, with their default settings."""
+        from logboom.web.routes import HttpReceiver  # noqa: PLC0415 - see the module's text
+
+        yield HttpReceiver(self._make(self._settings), lambda: self._settings)
+        for settings in served_too(self._settings):
+            yield HttpReceiver(endpoint_of(settings).make(settings), partial(_same, settings))
 
     def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
         """Makes the protocol of a new connection, or one that turns it away when there are too many."""
@@ -247,6 +258,10 @@ class HttpListener:
         """The journal has committed something."""
         if self._site is not None:
             self._site.journal_advanced()
+
+
+def _same(settings: ReceiverSettings) -> ReceiverSettings:
+    return settings
 
 
 async def _end_bodies(server: "web.Server", ends_at: float) -> None:

@@ -12,6 +12,8 @@ from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
 from logboom.pipeline.unread import Unread
+from logboom.receivers.base import Refusal
+from logboom.receivers.registry import receiver
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.listener import ListenerContext
@@ -68,6 +70,8 @@ class TcpListener:
         self._context = context
         self._settings = context.settings
         self._make_protocol = make_protocol
+        self.refuses_by_closing = receiver(context.settings.protocol).refusal is Refusal.CLOSE
+        """An entry that cannot be stored for now ends its connection."""
         self._report = context.report
         self._door = self._sockets.door
         self._comings = Complaints(
@@ -139,6 +143,10 @@ class TcpListener:
         """Wait until what was received is answered, `deadline_s` at most, then close every connection."""
         ends_at = self.loop.time() + deadline_s
         await self._until(lambda: all(connection.idle for connection in self._connections), ends_at)
+        if (lost := self.intake.held_entries) > 0:
+            self._report(
+                "error", f"{self.name}: {lost} entries could not be stored before the end; they are lost"
+            )
         for connection in list(self._connections):
             connection.transport.close()
         await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers
@@ -194,6 +202,10 @@ class TcpListener:
     def gave_up(self, connection: Connection, reason: str) -> None:
         """A connection's protocol can't go on: it is closed once what it brought is settled."""
         self._report("error", f"{self._name_of(connection)}: {reason}; closed")
+
+    def noticed(self, connection: Connection, notice: str) -> None:
+        """Report what a protocol found out about its client."""
+        self._report("warning", f"{self._name_of(connection)}: {notice}")
 
     def wrong_port(self, connection: Connection, speaks: str) -> None:
         """A client of another protocol: whatever it sends means nothing here."""

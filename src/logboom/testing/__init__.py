@@ -1,1 +1,1 @@
-"""Public test kits: whoever writes a protocol or an output holds it to the same rules with one call."""
+"""Public test kits, which verify a protocol or an output with one call."""

@@ -1,9 +1,9 @@
-"""`crash_file`: what a power cut may leave of a file, and whether the journal stands it.
+"""`crash_file`: simulation of the effects of a power cut on a file, and verification of the journal after it.
 
-The model is SQLite's: what was synced is there. Each write that was not is applied, dropped, cut short or turned
-to garbage, page by page, each for itself. A `RecordingDisk` under a journal notes what is asked of the disk;
-`crash_journal` then makes the data directory as a crash at any moment may leave it, and `check_journal` opens it
-and holds it to the promise: every entry that was acknowledged is there, once, at its sequence.
+The model is SQLite's: synced data exists. Each write that was not synced is applied, dropped, truncated or replaced
+by garbage, page by page, independently. A `RecordingDisk` under a journal records the disk calls; `crash_journal` then
+makes a data directory as a crash at any time may leave it, and `check_journal` opens it and verifies that every
+acknowledged entry exists, once, at its sequence.
 """
 
 import errno
@@ -28,13 +28,13 @@ from logboom.journal.sums import SUM_BYTES, Sum, pack_sum
 from logboom.model import Batch, Receipt, Source
 
 PAGE_BYTES: Final = 512
-"""What a disk writes whole or not at all; the smallest of those in use is the hardest."""
+"""Unit that a disk writes atomically; the smallest one in use is the hardest case."""
 
 SUM_RANGE_BYTES: Final = 1500
-"""What a checksum covers in a crash's files: small, so that the tests' small journals have several."""
+"""Bytes per checksum in the files after a crash: small, so that small journals have several."""
 
 WAIT_S: Final = 30.0
-"""Longer than any machine takes for an answer; only a broken test waits for it."""
+"""Time limit for an answer, which only a failing test reaches."""
 
 
 class Write(NamedTuple):
@@ -46,14 +46,14 @@ class Write(NamedTuple):
 
 
 class Truncate(NamedTuple):
-    """A file was cut, or opened anew and empty."""
+    """A file was truncated, or created again and empty."""
 
     path: Path
     size: int
 
 
 class Sync(NamedTuple):
-    """What was done to the file before is durable."""
+    """All earlier operations on the file are durable."""
 
     path: Path
 
@@ -68,29 +68,29 @@ Operation = Write | Truncate | Sync | Remove
 
 
 class RecordingDisk(Disk):
-    """A disk that does what it is asked, notes it, and fails when told to.
+    """Disk that records its calls, and fails on request.
 
-    It does not really sync: a crash is made from the notes, so the tests need not wait for the disk.
+    It does not sync: a crash is simulated from the records, so that tests do not wait for the disk.
 
     Args:
-        seed: decides how much of a failing write still gets through.
+        seed: determines the part of a failing write that is written.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self.operations: list[Operation] = []
         self.full = False
-        """Writes stop half-way with ENOSPC."""
+        """Writes fail with ENOSPC after a part of the data."""
         self.broken = False
         """Syncs fail with EIO."""
         self.stuck = False
         """Truncating fails with EIO."""
         self.free: int | None = None
-        """Free space to report; None: the truth."""
+        """Free space to report; None: the real one."""
         self._chance = random.Random(seed)  # noqa: S311 - not for secrets
         self._sizes: dict[Path, int] = {}
 
     def write(self, descriptor: int, data: bytes) -> None:
-        """Append, or a part of it and an error."""
+        """Append the data, or a part of it and fail."""
         taken = data[: self._chance.randrange(len(data))] if self.full else data
         self._note_reset(descriptor)
         self._note_removed()
@@ -102,37 +102,37 @@ class RecordingDisk(Disk):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self, descriptor: int) -> None:
-        """Note that it is durable, or fail: then nobody knows."""
+        """Record a sync, or fail."""
         if self.broken:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.operations.append(Sync(path_of(descriptor)))
 
     def truncate(self, descriptor: int, size: int) -> None:
-        """Cut, or fail."""
+        """Truncate, or fail."""
         if self.stuck:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         super().truncate(descriptor, size)
         self._note_reset(descriptor)
 
     def free_bytes(self, folder: Path) -> int:
-        """What is set, else the truth."""
+        """Return the configured free space, else the real one."""
         return super().free_bytes(folder) if self.free is None else self.free
 
     def note_recovered(self, path: Path) -> None:
-        """A segment was opened again: recovery has cut and synced it, past this disk."""
+        """Record that recovery has truncated and synced a segment without this disk."""
         self._note_removed()
         size = path.stat().st_size
         self.operations += [Truncate(path, size), Sync(path)]
         self._sizes[path] = size
 
     def _note_removed(self) -> None:
-        """Files are deleted past this disk."""
+        """Record files that were deleted without this disk."""
         for path in [path for path in self._sizes if not path.exists()]:
             self.operations.append(Remove(path))
             del self._sizes[path]
 
     def _note_reset(self, descriptor: int) -> None:
-        """Files are also cut when they are opened; that shows in their size."""
+        """Record a truncation by opening a file, which is detected by its size."""
         path, size = path_of(descriptor), os.fstat(descriptor).st_size
         if self._sizes.get(path, 0) != size:
             self.operations.append(Truncate(path, size))
@@ -150,19 +150,19 @@ def path_of(descriptor: int) -> Path:
 def crash_file(
     operations: Sequence[Operation], chance: random.Random, *, page_bytes: int = PAGE_BYTES
 ) -> bytes:
-    """What a power cut after `operations` on one file may leave of it.
+    """Return a possible content of a file after a power cut.
 
     Args:
-        operations: what was asked of the disk, in order.
-        chance: decides the fate of what was not synced.
-        page_bytes: what the disk writes whole or not at all.
+        operations: operations on the file, in order.
+        chance: decides about data that was not synced.
+        page_bytes: unit that the disk writes atomically.
     """
     synced = max((place + 1 for place, one in enumerate(operations) if isinstance(one, Sync)), default=0)
     last_write = max((place for place, one in enumerate(operations) if isinstance(one, Write)), default=0)
     content = bytearray()
     for place, operation in enumerate(operations):
         if isinstance(operation, Truncate):
-            # What is written after a truncation lands in fresh blocks: no file system shows it over the old ones.
+            # Data written after a truncation is in new blocks: no file system shows it together with old ones.
             if place < max(synced, last_write) or chance.random() < 0.5:
                 _resize(content, operation.size)
         elif isinstance(operation, Write):
@@ -179,7 +179,7 @@ def _resize(content: bytearray, size: int) -> None:
 
 
 def _fate(data: bytes, chance: random.Random, page_bytes: int) -> bytes:
-    """An unsynced write: applied, dropped, cut short, or page by page one of that or garbage."""
+    """Return a possible result of an unsynced write: applied, dropped, truncated, or garbage in some pages."""
     kind = chance.choice(("applied", "dropped", "short", "pages", "pages"))
     if kind == "applied":
         return data
@@ -194,13 +194,13 @@ def _fate(data: bytes, chance: random.Random, page_bytes: int) -> bytes:
 
 
 def crash_journal(operations: Sequence[Operation], moment: int, data_dir: Path, seed: int) -> None:
-    """Make `data_dir` as a crash may leave it after the first `moment` of `operations` on a journal.
+    """Make `data_dir` as a crash after the first `moment` of `operations` on a journal may leave it.
 
-    The sparse index and the checksums are never synced: they may be whole, torn, followed by garbage, empty or
-    gone. The manifest lags behind the segments by any number of lines, and its last line may be torn.
+    The sparse index and the checksums are never synced: they may be complete, torn, followed by garbage, empty or
+    missing. The manifest may lack any number of the last lines, and its last line may be torn.
 
     Raises:
-        ValueError: `data_dir` is the one that the operations were done in.
+        ValueError: `data_dir` is the data directory of the operations.
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     folder = data_dir / "journal"
@@ -214,9 +214,7 @@ def crash_journal(operations: Sequence[Operation], moment: int, data_dir: Path, 
     for path, of_file in done.items():
         target = folder / path.name
         if target == path:
-            raise ValueError(
-                f"{data_dir} is where the journal was written; give the crash a folder of its own"
-            )
+            raise ValueError(f"{data_dir} is the data directory of the journal, not a separate one")
         target.write_bytes(crash_file(of_file, chance))
         index = _crash_index(Segment(int(path.stem), path), of_file, chance)
         if index is not None:
@@ -230,20 +228,20 @@ def crash_journal(operations: Sequence[Operation], moment: int, data_dir: Path, 
 
 
 def _durable(operations: Sequence[Operation]) -> bytes:
-    """What is on the disk for certain."""
+    """Content that is certainly on the disk."""
     synced = max((place + 1 for place, one in enumerate(operations) if isinstance(one, Sync)), default=0)
-    return crash_file(operations[:synced], random.Random(0))  # noqa: S311 - nothing is left to chance
+    return crash_file(operations[:synced], random.Random(0))  # noqa: S311 - no choice is made
 
 
 def _crash_index(segment: Segment, operations: Sequence[Operation], chance: random.Random) -> bytes | None:
-    """What may be left of a segment's index; its points are written after what they point at was synced."""
+    """Possible content of a segment's index, whose points are written after the sync of their lines."""
     durable = len(_durable(operations))
     whole = b"".join(pack_point(point) for point in read_index(segment) if point.offset < durable)
     return _fate_unsynced(whole, chance)
 
 
 def _crash_sums(segment: Segment, operations: Sequence[Operation], chance: random.Random) -> bytes | None:
-    """What may be left of a segment's checksums, each written after what it covers was synced."""
+    """Possible content of a segment's checksums, each written after the sync of its range."""
     content = _durable(operations)
     records, start, sequence = [], 0, segment.first
     while start < len(content):
@@ -252,13 +250,13 @@ def _crash_sums(segment: Segment, operations: Sequence[Operation], chance: rando
         digest = xxhash.xxh3_64_intdigest(content[start:end])
         records.append(pack_sum(segment, Sum(start, end, sequence, following, digest)))
         start, sequence = end, following
-    if records and chance.random() < 0.2:  # the place of one is empty: the pages came in no order
+    if records and chance.random() < 0.2:  # a missing record: pages are written in any order
         records[chance.randrange(len(records))] = bytes(SUM_BYTES)
     return _fate_unsynced(b"".join(records), chance)
 
 
 def _crash_manifest(done: Mapping[Path, Sequence[Operation]], chance: random.Random) -> bytes | None:
-    """What may be left of the manifest: lines of segments that were sealed by then, and a torn one."""
+    """Possible content of the manifest: lines of segments that were sealed by then, and a torn one."""
     if not done:
         return None
     newest = max((int(path.stem) for path, of_file in done.items() if _durable(of_file)), default=0)
@@ -275,7 +273,7 @@ def _crash_manifest(done: Mapping[Path, Sequence[Operation]], chance: random.Ran
 
 
 def _fate_unsynced(whole: bytes, chance: random.Random) -> bytes | None:
-    """A file that is never synced: whole, torn, followed by garbage, empty or gone."""
+    """Possible content of a file that is never synced: complete, torn, followed by garbage, empty or missing (None)."""
     kept = whole[: chance.randrange(len(whole) + 1)]
     tail = chance.choice((b"", bytes(chance.randrange(60)), chance.randbytes(chance.randrange(60))))
     return chance.choice((whole, whole, kept, whole + tail, b"", None))
@@ -284,25 +282,27 @@ def _fate_unsynced(whole: bytes, chance: random.Random) -> bytes | None:
 def check_journal(
     data_dir: Path, acknowledged: Mapping[int, bytes], submitted: Collection[bytes] | None = None
 ) -> list[bytes]:
-    """Open a journal after a crash, and hold it to its promise.
+    """Open a journal after a crash, and verify its entries.
 
     Args:
-        data_dir: what the crash left.
-        acknowledged: the entries that were acknowledged as synced, by sequence; no two the same.
-        submitted: all entries that the journal was ever given, if nothing else may be in it.
+        data_dir: data directory after the crash.
+        acknowledged: entries that were acknowledged as synced, by sequence; all different.
+        submitted: all submitted entries, if the journal may contain no others.
 
     Returns:
-        All entries that can be read, in order.
+        All readable entries, in order.
 
     Raises:
-        AssertionError: an acknowledged entry is missing, doubled or in the wrong place, something is read that
-            is no journal line, or the journal does not take another entry.
+        AssertionError: an acknowledged entry is missing, doubled or at another sequence, a line is not valid, or the
+            journal does not store another entry.
     """
     driver = Driver(data_dir, disk=RecordingDisk())
     try:
         found = driver.read(gaps=driver.journal.recovered.damages > 0)
         receipt = driver.store(b'{"after":"the crash"}')
-        assert receipt.first_sequence == driver.journal.recovered.next_sequence, "the sequence does not go on"
+        assert receipt.first_sequence == driver.journal.recovered.next_sequence, (
+            "the sequence does not continue"
+        )
     finally:
         driver.close()
     for sequence, entry in acknowledged.items():
@@ -314,7 +314,7 @@ def check_journal(
     assert not doubled, f"there more than once: {doubled}"
     if submitted is not None:
         strange = counts.keys() - set(submitted)
-        assert not strange, f"nobody submitted {strange}"
+        assert not strange, f"not submitted: {strange}"
     return list(found.values())
 
 
@@ -322,11 +322,11 @@ def check_journal(
 
 
 class Driver:
-    """A journal with its caller: submits entries, and takes the answers when told to.
+    """Journal with a synchronous caller, which submits entries and takes the answers on request.
 
     Args:
         data_dir: see `Journal`.
-        options: of `Journal`; without a floor of free space, as a test's disk may be nearly full.
+        options: options of `Journal`; `free_bytes_min` is 0 by default, as a test's disk may be nearly full.
     """
 
     def __init__(self, data_dir: Path, **options: Any) -> None:
@@ -346,7 +346,7 @@ class Driver:
         ack: AckLevel = AckLevel.SYNCED,
         verdicts: bytes | None = None,
     ) -> None:
-        """Hand in a batch; `verdicts` tells about refused lines among the good ones."""
+        """Submit a batch; `verdicts` may have refused lines among the good ones."""
         data = b"\n".join(entries)
         batch = Batch(data, bytes(len(entries)) if verdicts is None else verdicts, size_bytes=len(data) + 1)
         batch.source = Source("device", "10.0.0.1")
@@ -359,7 +359,7 @@ class Driver:
             call(*arguments)
 
     def store(self, *entries: bytes, ack: AckLevel = AckLevel.SYNCED) -> Receipt:
-        """Hand in a batch and wait for its receipt."""
+        """Submit a batch, and wait for its receipt."""
         receipts: list[Receipt] = []
         self.submit(entries, receipts.append, ack=ack)
         self.settle()
@@ -367,10 +367,10 @@ class Driver:
         return receipt
 
     def read(self, position: int = 0, bytes_max: int = 1 << 20, *, gaps: bool = False) -> dict[int, bytes]:
-        """The entries that can be read, by sequence; only with `gaps` may some be missing in between.
+        """Return the readable entries by sequence; with `gaps`, sequences may be missing in between.
 
         Raises:
-            AssertionError: something is no journal line, or missing.
+            AssertionError: a line is not valid or missing.
         """
         reader = JournalReader(self.journal.folder, position, lambda: self.journal.committed)
         found: dict[int, bytes] = {}
@@ -392,8 +392,8 @@ class Driver:
 
 
 def entry_of(line: bytes) -> bytes:
-    """The entry of a journal line. Raises `AssertionError` when it is none."""
+    """Return the entry of a journal line. Raises `AssertionError` for an invalid line."""
     try:
         return bytes(msgspec.json.decode(line, type=Envelope).entry)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AssertionError(f"no journal line: {line!r}") from error
+        raise AssertionError(f"not a journal line: {line!r}") from error

@@ -1,4 +1,4 @@
-"""`check_output`: whatever crashes in between, an output holds each entry once, in order."""
+"""`check_output`: verifies that an output has each entry once, in order, also after crashes."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from logboom.outputs.base import Output
 Content = TypeVar("Content")
 
 FIRST_NS: Final = 1_762_974_538_838_190_000
-"""Receive time of the first entry of `write_journal`; each later one is a millisecond younger."""
+"""Receive time of the first entry of `write_journal`; each further one is a millisecond later."""
 
 SHAPES: Final[tuple[Callable[[int], dict[str, object]], ...]] = (
     lambda n: {"boot_seq": 3, "uptime_ms": n, "seq": n, "level": "INFO", "msg": f"pump {n}", "ts": None},
@@ -27,7 +27,7 @@ SHAPES: Final[tuple[Callable[[int], dict[str, object]], ...]] = (
     lambda n: {"msg": '","source":"10.0.0.1","listener":"device"}', "n": n},
     lambda n: {"n": n, "source": "10.0.0.1", "listener": "device"},
 )
-"""Entries as clients send them, and such as look like the end of a journal line."""
+"""Entries of real clients, and entries that resemble the end of a journal line."""
 
 SOURCES: Final = (
     ("10.0.0.1", "device"),
@@ -35,11 +35,11 @@ SOURCES: Final = (
     ("fe80::1", "gateway"),
     ('a "b", \\ c', "device"),
 )
-"""Peers and listeners, among them one that needs escapes."""
+"""Peers and listeners, including one that needs escapes."""
 
 
 def sample_entries(count: int, seed: int = 0) -> list[bytes]:
-    """Some entries of all `SHAPES`, by chance."""
+    """Make random entries of all `SHAPES`."""
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     return [msgspec.json.encode(chance.choice(SHAPES)(number)) for number in range(count)]
 
@@ -52,14 +52,14 @@ def write_journal(
     segment_lines: int = 100,
     sources: Sequence[tuple[str, str]] = SOURCES,
 ) -> int:
-    """Write a journal as the server would, in segments of so many lines; returns the next sequence.
+    """Write a journal like the server's; returns the next sequence.
 
     Args:
-        folder: gets a folder `journal`.
+        folder: folder in which `journal` is created.
         entries: JSON objects without newlines.
         first: the first sequence.
-        segment_lines: lines of a segment.
-        sources: peer and listener of the entries, in turn.
+        segment_lines: lines per segment.
+        sources: peers and listeners of the entries, used in turn.
     """
     lines = [
         prefix(FIRST_NS + (first + number) * 1_000_000) + entry + suffix(*sources[number % len(sources)])
@@ -82,24 +82,24 @@ def check_output(
     seed: int = 0,
     rounds: int = 5,
 ) -> Content:
-    """Run an output over a journal straight, and with crashes; both must leave the same content.
+    """Run an output over a journal without and with crashes, and compare the contents.
 
-    A crash is an output that is dropped between any two calls, with nothing flushed or closed. Between
-    crashes, blocks of random sizes are written, some of them twice, and flushed now and then.
+    A crash means that an output is dropped between any two calls, without a flush or close. Between crashes, blocks
+    of random sizes are written, some of them twice, with occasional flushes.
 
     Args:
-        make_output: makes an output that keeps its position and its content under the folder it gets.
-        read_back: everything the output has kept under that folder, in order.
-        folder: an empty one.
-        entries: what the journal holds; `sample_entries(400)` by default.
-        seed: of the random sizes and crashes.
-        rounds: how many runs with crashes are compared to the straight one.
+        make_output: makes an output that stores its position and content in the given folder.
+        read_back: returns the content that an output stored in that folder, in order.
+        folder: an empty folder.
+        entries: entries of the journal; `sample_entries(400)` by default.
+        seed: seed of the random sizes and crashes.
+        rounds: number of runs with crashes.
 
     Returns:
-        The content of the straight run, for the caller's own assertions.
+        The content of the run without crashes, for further assertions.
 
     Raises:
-        AssertionError: a run lost, doubled or reordered something, or broke the contract.
+        AssertionError: a run lost, doubled or reordered entries, or violated the contract.
     """
     write_journal(folder, sample_entries(400, seed) if entries is None else entries)
     straight = folder / "straight"
@@ -109,7 +109,7 @@ def check_output(
         crashed = folder / f"crashed-{number}"
         dropped = _run_crashing(lambda place=crashed: make_output(place), folder / "journal", seed + number)  # type: ignore[misc]
         found = read_back(crashed)
-        for output in dropped:  # only now, and only for their descriptors: a process that dies closes nothing
+        for output in dropped:  # only now, to release descriptors: a process that dies closes nothing
             output.close()
         assert found == expected, f"seed {seed + number}: {found!r}, but without crashes: {expected!r}"
     return expected
@@ -132,7 +132,7 @@ def _run_straight(output: Output, journal: Path) -> None:
 
 
 def _run_crashing(make: Callable[[], Output], journal: Path, seed: int) -> list[Output]:
-    """Crash until everything is written; returns the outputs that were dropped."""
+    """Write with crashes until everything is written; returns the dropped outputs."""
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     dropped: list[Output] = []
     position = 0
@@ -149,7 +149,7 @@ def _run_crashing(make: Callable[[], Output], journal: Path, seed: int) -> list[
 
 
 def _write_some(output: Output, journal: Path, chance: random.Random) -> bool:
-    """Write and flush by chance until a crash; True when all was written and flushed instead."""
+    """Write and flush randomly until a crash (False), or until everything is written and flushed (True)."""
     reader = JournalReader(journal, output.position())
     try:
         for _ in range(chance.randint(0, 12)):

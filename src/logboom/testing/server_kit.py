@@ -1,4 +1,4 @@
-"""A real server process for tests: started, killed, started again on the same data and the same ports."""
+"""Server process for tests, which can be killed and restarted with the same data and ports."""
 
 import json
 import os
@@ -17,7 +17,7 @@ STOP_S_MAX: Final = 30.0
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
+    """Return a TCP port that was just free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -44,7 +44,7 @@ class ServerProcess:
         self.ports = {name: free_port() for name in listeners}
         """The port of each listener; the same after a restart."""
         self.events: list[dict[str, str]] = []
-        """The operational log of all its lives, as `--log-format json` writes it."""
+        """Operational log since the first start, as written by `--log-format json`."""
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._changed = threading.Condition()
@@ -58,12 +58,12 @@ class ServerProcess:
         return [*base, only, *listen, *self._arguments]
 
     def start(self) -> Self:
-        """Start it, and wait until it takes connections. Raises `AssertionError` when it does not."""
+        """Start the server, and wait until it accepts connections. Raises `AssertionError` on failure."""
         self.launch()
         return self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it, and wait for nothing."""
+        """Start the server without waiting."""
         self._launched_at = len(self.events)
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             self.command(), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=self._environment
@@ -72,7 +72,7 @@ class ServerProcess:
         self._reader.start()
 
     def wait_until_ready(self) -> Self:
-        """Wait until it takes connections. Raises `AssertionError` when it does not."""
+        """Wait until the server accepts connections. Raises `AssertionError` on failure."""
         self.wait_for(lambda event: event["message"].startswith("ready in"), since=self._launched_at)
         return self
 
@@ -90,7 +90,7 @@ class ServerProcess:
             self._changed.notify_all()
 
     def wait_for(self, wanted: Callable[[dict[str, str]], bool], *, since: int = 0) -> dict[str, str]:
-        """The first event from number `since` on that `wanted` likes; waits for it, `START_S_MAX` at most."""
+        """Wait for the first event from number `since` on for which `wanted` is true, at most `START_S_MAX`."""
 
         def found() -> bool:
             return any(wanted(event) for event in self.events[since:]) or not self._reader.is_alive()
@@ -100,16 +100,16 @@ class ServerProcess:
         for event in self.events[since:]:
             if wanted(event):
                 return event
-        raise AssertionError(f"the server did not say what was waited for; it said {self.events[since:]}")
+        raise AssertionError(f"the expected event was not logged; found {self.events[since:]}")
 
     def kill(self) -> None:
-        """SIGKILL: the plug is pulled."""
+        """Stop the server with SIGKILL."""
         process = self._require()
         process.kill()
         self._reap(process)
 
     def stop(self) -> int:
-        """SIGTERM, as a service manager does; returns the exit code."""
+        """Stop the server with SIGTERM; returns the exit code."""
         process = self._require()
         process.send_signal(signal.SIGTERM)
         return self._reap(process)
@@ -128,11 +128,11 @@ class ServerProcess:
         return code
 
     def connect(self, listener: str) -> socket.socket:
-        """A connection to one of its listeners, with a time limit for every call."""
+        """Connect to a listener, with a time limit for every call."""
         return socket.create_connection(("127.0.0.1", self.ports[listener]), timeout=START_S_MAX)
 
     def journal_lines(self) -> list[bytes]:
-        """Every whole line of the journal, in order, without newlines; the last may just be being written."""
+        """Return the complete lines of the journal, in order, without newlines."""
         paths = sorted((self.data_dir / "journal").glob("*.jsonl"))
         return [line for path in paths for line in path.read_bytes().split(b"\n")[:-1]]
 

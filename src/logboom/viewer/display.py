@@ -40,6 +40,7 @@ class EntryEvent(msgspec.Struct):
     level: str
     message: str
     entry: Entry = {}
+    wrong_clock: bool = False
 
     def record(self) -> Record:
         """The same as a record."""

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 from logboom.errors import StorageError
 from logboom.formats.records import sender
 from logboom.formats.sent import sent_message
+from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Log
 from logboom.model import Record
 from logboom.query.matching import Filter, Found
 from logboom.query.search import Search
 
 
-class EntryRow(NamedTuple):
+class LogRow(NamedTuple):
     """One entry for the viewer."""
 
     time: str
@@ -23,17 +25,17 @@ class EntryRow(NamedTuple):
     """All of it, for JSON."""
 
 
-def journal_folder(data_dir: Path) -> Path:
-    """The journal of a data directory. Raises `StorageError` when there is none."""
+def journal_log(data_dir: Path) -> Log:
+    """Return the journal of a data directory, to be read. Raises `StorageError` when there is none."""
     folder = data_dir / "journal"
     if not folder.is_dir():
         raise StorageError(f"there is no journal in {data_dir}: name the data directory with --data-dir")
-    return folder
+    return FolderLog(folder)
 
 
-def recent_rows(folder: Path, wanted: Filter, limit: int) -> list[EntryRow]:
+def recent_rows(log: Log, wanted: Filter, limit: int) -> list[LogRow]:
     """The last entries of a journal that match, oldest first. A server may be writing there."""
-    search, end, found = Search(folder), None, list[Found]()
+    search, end, found = Search(log), None, list[Found]()
     while True:
         page = search.backward(wanted, limit - len(found), end=end)
         found += page.found
@@ -45,10 +47,10 @@ def recent_rows(folder: Path, wanted: Filter, limit: int) -> list[EntryRow]:
         end = page.first
 
 
-def row_of(record: Record) -> EntryRow:
+def row_of(record: Record) -> LogRow:
     """A record as a row."""
     kind = record.entry.get("type")
-    return EntryRow(
+    return LogRow(
         record.time,
         source_of(record),
         record.level or (kind if isinstance(kind, str) else ""),

@@ -19,7 +19,7 @@ from logboom.outputs.redis_clients import (
 from logboom.query.filter.compiler import CompiledFilter
 from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter
-from logboom.viewer.recent import EntryRow
+from logboom.viewer.recent import LogRow
 from logboom.viewer.source_counts import SourceCounts
 
 GLOBAL: Final = "recent_logs:global"
@@ -50,13 +50,13 @@ def connect(url: str, token: str | None) -> Client:
         raise ConfigError(f"--redis: {error}") from None
 
 
-def recent_rows(redis: Client, wanted: Filter, limit: int) -> list[EntryRow]:
+def recent_rows(redis: Client, wanted: Filter, limit: int) -> list[LogRow]:
     """The newest logs that match, oldest first. Raises `OutputError`."""
     key = f"recent_logs:{wanted.source}" if wanted.source else GLOBAL
     selects = wanted.level_min is not None or bool(wanted.since or wanted.until or wanted.text)
     asked = CompiledFilter(parse(wanted.text))
     keys = redis.lrange(key, 0, (KEEPS if selects else limit) - 1)
-    rows: list[EntryRow] = []
+    rows: list[LogRow] = []
     for start in range(0, len(keys), _BATCH):
         logs = [log for log in redis.hgetall(keys[start : start + _BATCH]) if log]  # expired ones are empty
         rows += [_row(log) for log in logs if _matches(log, wanted, asked)]
@@ -65,9 +65,9 @@ def recent_rows(redis: Client, wanted: Filter, limit: int) -> list[EntryRow]:
     return rows[:limit][::-1]
 
 
-def _row(log: Mapping[str, str]) -> EntryRow:
+def _row(log: Mapping[str, str]) -> LogRow:
     kind = log.get("message_type", "")
-    return EntryRow(
+    return LogRow(
         log.get("timestamp", ""), log.get("source", ""), kind, log.get("message_content", ""), dict(log)
     )
 

@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
-from pathlib import Path
 from typing import Any, Final
 
-from logboom.formats.records import SENDER_KEYS, reading_of, records_of, sender
-from logboom.journal.reader import Block
+from logboom.formats.levels import severity
+from logboom.formats.records import records_of, sender
+from logboom.formats.times import iso_from_ns
+from logboom.journal.log import Block, Log, Step
 from logboom.model import Record
-from logboom.query.entry_facts import level_names, read_facts
+from logboom.query.entry_facts import read_timed_facts
+from logboom.query.kinds import Kind, kinds_of
+from logboom.query.line_times import time_of_line
 from logboom.query.matching import Filter, Matcher
-from logboom.query.steps import Places
+from logboom.query.roll_up import RollUp
+from logboom.query.spans import Steps, bounds_of
 
 SOURCES_MAX: Final = 10_000
 """Sources counted one by one: senders choose their names, which must not fill the memory."""
@@ -32,20 +35,11 @@ RATE_SPAN_S_MIN: Final = 60.0
 Progress = Callable[[int, int, int], object]
 """Called with the first sequence, the one that was reached, and the end."""
 
-_KIND_KEYS: Final = ("type", *SENDER_KEYS, "id")
-_kind: Final = attrgetter("source", *(f"entry.{key}" for key in _KIND_KEYS))
-"""The fields of a line that determine its source and type; of an entry with an `id`, see `_kinds`."""
-
-_PLAIN: Final = {str, type(None), bool}
-
 KINDS_MAX: Final = 50_000
 """Kinds that are kept before they are counted for their sources: some 50 MB at most."""
 
 PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
-
-Kind = tuple[Any, ...]
-"""The level's name, and the fields of `_kind`."""
 
 
 @dataclass(slots=True)
@@ -84,30 +78,49 @@ class SourceCounts:
                 words[cut if cut in words or len(words) < WORDS_MAX else OTHERS] += count
 
 
-def count_sources(folder: Path, wanted: Filter, progress: Progress) -> dict[str, SourceCounts]:
-    """The statistics of all sources of a journal, by name; in bounded memory.
+def count_sources(log: Log, wanted: Filter, progress: Progress) -> dict[str, SourceCounts]:
+    """Return the statistics of all sources of a journal, by name; in bounded memory.
 
     Args:
-        folder: the journal's.
+        log: the journal.
         wanted: which entries are counted.
-        progress: called after each block.
+        progress: called after each step.
     """
-    places, matcher, tally = Places(folder), Matcher(wanted), _Tally()
-    first, end = places.bounds(wanted.since, wanted.until)
-    for block in places.blocks(first, end):
+    tally = _Tally(by_arrival=wanted.by_arrival)
+    first, end = bounds_of(log, wanted)
+    steps = Steps(log, wanted)
+    for step, matcher in steps.back(first, end, _has_kinds if _can_roll_up(wanted) else None):
+        if step.counts is not None:
+            tally.add_roll_up(RollUp(step.counts), wanted)
+        else:
+            _add_step(tally, log, step, matcher)
+        progress(first, first + end - step.start, end)
+    tally.settle()
+    return tally.sources
+
+
+def _add_step(tally: "_Tally", log: Log, step: Step, matcher: Matcher) -> None:
+    for block in log.blocks_of(step):
         found = matcher.matching(block)
         if isinstance(found, Block):
             tally.add(found.data, found.count)
         else:
             tally.add(b"".join([line + b"\n" for _, line in found]), len(found))
-        progress(first, block.next_sequence, end)
-    tally.settle()
-    return tally.sources
 
 
-def count_records(records: Iterable[Record]) -> dict[str, SourceCounts]:
-    """The statistics of all sources of some entries, by name; in bounded memory."""
-    tally = _Tally()
+def _can_roll_up(wanted: Filter) -> bool:
+    """Return whether a filter asks for nothing but what roll-ups count sources by."""
+    level_min, listener = wanted.level_min, wanted.listener
+    return wanted.timeless() == Filter(level_min, listener=listener, by_arrival=wanted.by_arrival)
+
+
+def _has_kinds(counts: bytes) -> bool:
+    return RollUp(counts).has_kinds
+
+
+def count_records(records: Iterable[Record], *, by_arrival: bool = False) -> dict[str, SourceCounts]:
+    """Return the statistics of all sources of some entries, by name; in bounded memory."""
+    tally = _Tally(by_arrival=by_arrival)
     for record in records:
         tally.add_record(record)
     return tally.sources
@@ -116,17 +129,20 @@ def count_records(records: Iterable[Record]) -> dict[str, SourceCounts]:
 class _Tally:
     """Counts entries by kind at first: of many entries, few differ in what determines source, type and level."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_arrival: bool) -> None:
         self.sources: dict[str, SourceCounts] = {}
+        self._by_arrival = by_arrival
         self._counts: Counter[Kind] = Counter()
-        self._first: dict[Kind, Any] = {}
-        self._last: dict[Kind, Any] = {}
+        self._lines: dict[Kind, Any] = {}
+        """One line of each kind."""
+        self._first: dict[Kind, str] = {}
+        self._last: dict[Kind, str] = {}
 
     def add(self, data: bytes, count: int) -> None:
         """Count some journal lines."""
         if not count:
             return
-        lines = read_facts(data, count) if len(data) <= count * PLAIN_LINE_BYTES_MAX else None
+        lines = read_timed_facts(data, count) if len(data) <= count * PLAIN_LINE_BYTES_MAX else None
         if lines is None or not self._add_kinds(lines):
             self._add_records(data, count)
         if len(self._counts) > KINDS_MAX:
@@ -134,36 +150,58 @@ class _Tally:
 
     def _add_kinds(self, lines: Sequence[Any]) -> bool:
         """Count lines by kind. Returns False when fields have other types than texts: nothing was counted then."""
-        kinds = _kinds(lines)
-        try:
-            fresh = dict(zip(reversed(kinds), reversed(lines), strict=True))
-        except TypeError:  # a field that is a list or an object
+        kinds = kinds_of(lines, self._lines)
+        if kinds is None:
             return False
-        unknown = fresh.keys() - self._first.keys()
-        if any(type(part) not in _PLAIN for kind in unknown for part in kind):
-            return False  # 7 and 7.0 are equal, and two names
-        self._first.update((kind, fresh[kind]) for kind in unknown)
-        self._last.update(zip(kinds, lines, strict=True))
+        self._see(kinds, [line.received_at if self._by_arrival else time_of_line(line) for line in lines])
         self._counts.update(kinds)
         return True
 
+    def _see(self, kinds: Sequence[Kind], times: Sequence[str]) -> None:
+        first, last = self._first, self._last
+        for kind, time in zip(kinds, times, strict=True):
+            if time < first.setdefault(kind, time):
+                first[kind] = time
+            if time > last.setdefault(kind, time):
+                last[kind] = time
+
     def _add_records(self, data: bytes, count: int) -> None:
-        for record in records_of(range(count), data, with_times=False):
+        for record in records_of(range(count), data, with_times=not self._by_arrival):
             self.add_record(record)
 
     def add_record(self, record: Record) -> None:
         """Count one entry."""
-        name, moment = sender(record.entry, record.source), record.received_at
+        name = sender(record.entry, record.source)
+        moment = record.received_at if self._by_arrival else record.time
         self._source(name).add(_text(record.entry.get("type")), record.level, 1, moment, moment)
+
+    def add_roll_up(self, roll_up: RollUp, wanted: Filter) -> None:
+        """Count the entries of a segment that match, from its roll-up."""
+        section = roll_up.kinds()
+        if section is None:
+            return
+        levels = [severity(level) or 0 for level in section.levels]
+        for listener, name, kind, level, count, *times in section.cells:
+            if wanted.listener not in ("", section.listeners[listener]):
+                continue
+            if wanted.level_min is None or levels[level] >= wanted.level_min:
+                first, last = times[2:] if self._by_arrival else times[:2]
+                self._source(section.senders[name]).add(
+                    section.types[kind],
+                    section.levels[level],
+                    count,
+                    iso_from_ns(first * 1000),
+                    iso_from_ns(last * 1000),
+                )
 
     def settle(self) -> None:
         """Count for the sources what was counted by kind."""
         for kind, count in self._counts.items():
-            line = self._last[kind]
+            line = self._lines[kind]
             counts = self._source(sender(line.entry, line.source))
-            first_seen = self._first[kind].received_at
-            counts.add(_text(line.entry.type), kind[0], count, first_seen, line.received_at)
+            counts.add(_text(line.entry.type), kind[0], count, self._first[kind], self._last[kind])
         self._counts.clear()
+        self._lines.clear()
         self._first.clear()
         self._last.clear()
 
@@ -171,15 +209,6 @@ class _Tally:
         if name not in self.sources and len(self.sources) >= SOURCES_MAX:
             name = OTHERS
         return self.sources.setdefault(name, SourceCounts())
-
-
-def _kinds(lines: Sequence[Any]) -> list[Kind]:
-    """The kind of each line. An `id` is a name only of a sensor's reading: others do not count."""
-    kinds = [(level, *kind) for level, kind in zip(level_names(lines), map(_kind, lines), strict=True)]
-    for place, kind in enumerate(kinds):
-        if kind[-1] is not None and reading_of(lines[place].entry) is None:
-            kinds[place] = (*kind[:-1], False)
-    return kinds
 
 
 def _text(value: object) -> str:

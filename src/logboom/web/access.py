@@ -1,6 +1,6 @@
 """Who may ask for what, where the listener asks for tokens; and the cookie that a browser shows instead.
 
-Programs send `Authorization: Bearer <token>`, or put the token into the address as a password
+Programs send `Authorization: Bearer <token>` (or `Splunk`, `ApiKey`), or put the token into the address as a password
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
 """
 
@@ -23,6 +23,9 @@ COOKIE_S: Final = 30 * 86400
 
 IDENTITY: Final = web.RequestKey("identity", Identity)
 """Where a request keeps who sent it."""
+
+PUSHED: Final = web.AppKey("pushed", set[web.AbstractResource | None])
+"""Resources of the receivers over HTTP."""
 
 TOKEN_CHARS_MAX: Final = 128
 """No token of ours is as long."""
@@ -62,10 +65,17 @@ def admit(request: web.Request) -> Identity:
         if text:
             _count_failure(site, request.remote or "unknown")
         raise _unauthorized("a wrong token" if text else "a token is needed")
-    scope = "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
+    scope = _scope_of(request)
     if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
         raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
     return identity
+
+
+def _scope_of(request: web.Request) -> str:
+    """Return the scope that a request needs. A receiver's routes take entries, or answer its clients' probes."""
+    if request.match_info.route.resource in request.app[PUSHED]:
+        return "write"
+    return "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
 
 
 def _unauthorized(text: str) -> web.HTTPUnauthorized:
@@ -74,7 +84,7 @@ def _unauthorized(text: str) -> web.HTTPUnauthorized:
 
 def _is_open(request: web.Request, site: Site) -> bool:
     """The page's own files are open: they hold no entry, and one of them asks for the token, once there is any."""
-    if site.settings.health_open and request.path == "/metrics":
+    if getattr(site.settings, "health_open", False) and request.path == "/metrics":
         return True
     if site.tokens is not None and not len(site.tokens):
         return request.path in _OPEN
@@ -90,14 +100,22 @@ def _upgrades(request: web.Request) -> bool:
 def _shown(request: web.Request) -> str:
     """The token that a request shows, or nothing."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
+    match scheme.lower():
+        case "bearer" | "splunk":
+            return value.strip()
+        case "basic":
+            return _password(value)
+        case "apikey":
+            return _password(value) or value.strip()
     return request.cookies.get(COOKIE, "")
+
+
+def _password(value: str) -> str:
+    """Return the part behind the colon of what base64 packs; empty: there is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def _count_failure(site: Site, peer: str) -> None:

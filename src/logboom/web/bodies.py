@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 if sys.version_info >= (3, 14):
@@ -38,6 +38,9 @@ as a whole when it is not JSON. Lines have no such limit."""
 INVALID_MAX: Final = 100_000
 """Bad entries after which a body is given up: each costs some µs, and 64 KB of gzip hold thirty million."""
 
+MAGIC_BYTES: Final = 4
+"""First bytes that show how a body is packed."""
+
 _ZSTD_WINDOW_LOG_MAX: Final = 23
 """8 MiB, as RFC 9659 demands for this encoding; it is memory that the sender makes us take."""
 
@@ -62,8 +65,8 @@ class Unpacker(Protocol):
     def unpack(self, data: bytes) -> Iterator[bytes]:
         """What `data` unpacks to, in slices. Raises `BodyError`."""
 
-    def end(self) -> None:
-        """The body is complete. Raises `BodyError` when it can't be."""
+    def end(self) -> Iterable[bytes]:
+        """Note the end of the body; returns what was still held. Raises `BodyError` when data is missing."""
 
 
 class Plain:
@@ -73,14 +76,21 @@ class Plain:
         """See `Unpacker`."""
         yield data
 
-    def end(self) -> None:
+    def end(self) -> Iterable[bytes]:
         """See `Unpacker`."""
+        return ()
 
 
-class Gzip:
-    """RFC 1952: any number of members."""
+class Deflate:
+    """Deflated data: any number of gzip members (RFC 1952), or of streams of another window format.
 
-    def __init__(self) -> None:
+    Args:
+        wbits: as for `zlib.decompressobj`: 31 for gzip, 15 for zlib (RFC 1950), -15 for raw data (RFC 1951).
+    """
+
+    def __init__(self, wbits: int = 31) -> None:
+        self._wbits = wbits
+        self._name = "gzip" if wbits == 31 else "deflate"
         self._begun = False
         self._inflate: zlib._Decompress | None = None
 
@@ -92,11 +102,11 @@ class Gzip:
                 if not data:
                     return
             self._begun = True
-            inflate = self._inflate = self._inflate or zlib.decompressobj(wbits=31)
+            inflate = self._inflate = self._inflate or zlib.decompressobj(wbits=self._wbits)
             try:
                 unpacked = inflate.decompress(data, SLICE_BYTES)
             except zlib.error as error:
-                raise BodyError(400, f"the body is not gzip: {error}") from None
+                raise BodyError(400, f"the body is not {self._name}: {error}") from None
             yield unpacked
             if inflate.eof:
                 data, self._inflate = inflate.unused_data, None
@@ -105,10 +115,11 @@ class Gzip:
             if not data and len(unpacked) < SLICE_BYTES:
                 return
 
-    def end(self) -> None:
+    def end(self) -> Iterable[bytes]:
         """See `Unpacker`."""
         if self._inflate is not None:
-            raise BodyError(400, "the body ends within its gzip data")
+            raise BodyError(400, f"the body ends within its {self._name} data")
+        return ()
 
 
 class Zstandard:
@@ -132,10 +143,11 @@ class Zstandard:
             elif frame.needs_input:
                 return
 
-    def end(self) -> None:
+    def end(self) -> Iterable[bytes]:
         """See `Unpacker`."""
         if self._frame is not None:
             raise BodyError(400, "the body ends within its zstd data")
+        return ()
 
 
 def _new_frame() -> zstd.ZstdDecompressor:
@@ -143,21 +155,18 @@ def _new_frame() -> zstd.ZstdDecompressor:
 
 
 class Unpacking:
-    """Unpacks a body, and holds it to the limits.
+    """Unpacks a body, and applies the limits.
 
     Args:
-        encoding: the header Content-Encoding.
-
-    Raises:
-        BodyError: an encoding that is not known.
+        unpacker: of the body's encoding.
     """
 
-    def __init__(self, encoding: str) -> None:
-        self._unpacker = _unpacker(encoding)
+    def __init__(self, unpacker: Unpacker) -> None:
+        self._unpacker = unpacker
         self._packed = self._unpacked = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` unpacks to, in slices. Raises `BodyError`."""
+        """Return what `data` unpacks to, in slices. Raises `BodyError`."""
         self._packed += len(data)
         for piece in self._unpacker.unpack(data):
             self._unpacked += len(piece)
@@ -169,9 +178,22 @@ class Unpacking:
                 raise BodyError(413, text, Limit.UNPACKED_RATIO)
             yield piece
 
-    def end(self) -> None:
-        """The body is complete. Raises `BodyError` when it can't be."""
-        self._unpacker.end()
+    def end(self) -> Iterator[bytes]:
+        """Note the end of the body; returns what was still held. Raises `BodyError`."""
+        yield from self._unpacker.end()
+
+
+def unpacking_of(encoding: str, *, trusted: bool = True) -> Unpacking:
+    """Return what unpacks a body.
+
+    Args:
+        encoding: the header Content-Encoding.
+        trusted: False: the body's first bytes count, since many clients state a wrong encoding.
+
+    Raises:
+        BodyError: an encoding that is not known.
+    """
+    return Unpacking(_unpacker(encoding) if trusted else Sniffed(encoding))
 
 
 def _unpacker(encoding: str) -> Unpacker:
@@ -179,10 +201,55 @@ def _unpacker(encoding: str) -> Unpacker:
     if word in ("", "identity"):
         return Plain()
     if word in ("gzip", "x-gzip"):
-        return Gzip()
+        return Deflate()
     if word == "zstd":
         return Zstandard()
     raise BodyError(415, f"Content-Encoding: found {encoding!r}, expected gzip, zstd or identity")
+
+
+class Sniffed:
+    """Encoding that the first bytes show.
+
+    Args:
+        encoding: the header Content-Encoding; tells zlib's data from text, and names raw deflate.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding.lower()
+        self._head = b""
+        self._unpacker: Unpacker | None = None
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """See `Unpacker`."""
+        if self._unpacker is not None:
+            yield from self._unpacker.unpack(data)
+            return
+        self._head += data
+        if len(self._head) >= MAGIC_BYTES:
+            yield from self._begin()
+
+    def end(self) -> Iterator[bytes]:
+        """See `Unpacker`."""
+        if self._unpacker is None:
+            yield from self._begin()
+        if self._unpacker is not None:
+            yield from self._unpacker.end()
+
+    def _begin(self) -> Iterator[bytes]:
+        head, self._head = self._head, b""
+        self._unpacker = self._found(head)
+        yield from self._unpacker.unpack(head)
+
+    def _found(self, head: bytes) -> Unpacker:
+        if head.startswith(b"\x1f\x8b"):
+            return Deflate()
+        if head.startswith(b"\x28\xb5\x2f\xfd"):
+            return Zstandard()
+        if "deflate" not in self._encoding and "gzip" not in self._encoding:
+            return Plain()  # or an encoding of the codec's own, such as snappy
+        if head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0:
+            return Deflate(wbits=15)
+        return Deflate(wbits=-15) if self._encoding.strip() == "deflate" and head else Plain()
 
 
 class EntryLines:
@@ -195,16 +262,9 @@ class EntryLines:
         content_type: without parameters, lower case.
         line_bytes_max: the longest line.
 
-    Raises:
-        BodyError: a content type that holds no JSON.
     """
 
     def __init__(self, lines: JsonLines, content_type: str, line_bytes_max: int) -> None:
-        if content_type not in LINE_TYPES | _OTHER_TYPES and not content_type.endswith("+json"):
-            raise BodyError(
-                415,
-                f"Content-Type: found {content_type!r}, expected application/json or application/x-ndjson",
-            )
         self._lines = lines
         self._line_bytes_max = line_bytes_max
         self._head = bytearray()
@@ -283,6 +343,13 @@ class EntryLines:
         if self._is_lines:
             self._lines.feed(bytes(text))
             self._head = bytearray()
+
+
+def check_type(content_type: str) -> None:
+    """Raise `BodyError` for a content type that holds no JSON."""
+    if content_type not in LINE_TYPES | _OTHER_TYPES and not content_type.endswith("+json"):
+        text = f"Content-Type: found {content_type!r}, expected application/json or application/x-ndjson"
+        raise BodyError(415, text)
 
 
 def _checked_runs(document: bytes) -> deque[tuple[int, int]]:

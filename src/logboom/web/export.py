@@ -13,7 +13,6 @@ from logboom.pipeline.intake import Limit
 from logboom.query.exporter import Export, Piece
 from logboom.web.query import ExportQuery, export_query
 from logboom.web.site import SITE, Site
-from logboom.web.volume import places_of
 
 EXPORTS_MAX: Final = 4
 """Exports at once; each takes the interpreter for most of the time that its client reads as fast as it can."""
@@ -68,7 +67,7 @@ async def export(request: web.Request) -> web.StreamResponse:
 
 def _make(site: Site, query: ExportQuery, form: str) -> Export:
     start = 0 if query.after is None else max(0, query.after + 1)
-    return Export(places_of(site), query.wanted, form, columns=query.columns, start=start, end=query.before)
+    return Export(site.log, query.wanted, form, columns=query.columns, start=start, end=query.before)
 
 
 async def _send(request: web.Request, whole: Export, form: str) -> web.StreamResponse:

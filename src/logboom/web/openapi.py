@@ -9,7 +9,7 @@ from aiohttp import web
 
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
-from logboom.web.access import COOKIE, TOKEN_CHARS_MAX
+from logboom.web.access import COOKIE, PUSHED, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
@@ -21,9 +21,11 @@ DESCRIPTIONS: Final = {
     "q": "Part of the entry's JSON, in any case: as it is written there, or as what an escape stands for. A text of "
     "nothing but name=value words also finds the entries that have these fields: temp=19.75, detail.bar=3.5, "
     'msg="pump 2".',
-    "since": "Received at or after: ISO 8601, seconds since the epoch, 15m, 2 hours ago, yesterday, 2026-11-30 or "
+    "since": "Entries at or after: ISO 8601, seconds since the epoch, 15m, 2 hours ago, yesterday, 2026-11-30 or "
     "2026-11-30 14:00. Times without a zone are UTC.",
-    "until": "Received before; as `since`.",
+    "until": "Entries before; as `since`.",
+    "by": "The times that count: `time`, which is the sender's where it gave one that can be right, else that of "
+    "arrival; or `received`, that of arrival. The order of entries is always that of their arrival.",
     "from": "As `since`.",
     "to": "As `until`; a date alone includes that day.",
     "before": "Only sequences below this one.",
@@ -89,6 +91,7 @@ _HEALTH: Final = {
     "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
     "database": "connected, total_readings, date_range: of the first database output, else of the journal",
     "memory_readings_count": "Number of the newest readings, 1000 at most",
+    "index": "Number of complete segments, and of those that are indexed; missing when all are",
     "warnings": "What is odd; missing when nothing is",
     "errors": "What is broken; missing when nothing is",
     "start_time": "When the server started",
@@ -102,15 +105,16 @@ _STATUS: Final = {
     "status": "ok, warning or error",
     "problems": "What is wrong, as texts",
     "alerts": "firing: how many alerts do; worst: warning, critical, or null",
-    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s",
+    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
+    "complete segments, and of those that are indexed",
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
     "rates": "lines_per_s, bytes_per_s",
     "listeners": "Name, protocol, ports, state, connections and counts of each",
     "outputs": "Name, type, state, lag and position of each",
 }
 _ENTRIES: Final = {
-    "entries": "sequence, received_at, time, source, listener, level, message, entry; the newest first, or with "
-    "`after` the oldest first",
+    "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
+    "the sender's time can't be right; the last to arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
     "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
@@ -276,9 +280,10 @@ def openapi_document(
         KeyError: for a route that is not described here.
     """
     paths: dict[str, dict[str, Any]] = {}
+    pushed = application[PUSHED]  # other products' interfaces: docs/contracts describes them
     for route in application.router.routes():
         method = route.method.lower()
-        if method != "head" and route.resource is not None:
+        if method != "head" and route.resource is not None and route.resource not in pushed:
             path = route.resource.canonical
             described = _ROUTES[method, path]
             operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")

@@ -51,6 +51,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "points": _count(q.BUCKETS_MAX, q.POINTS_DEFAULT),
     "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
+    "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
     "columns": {
         "type": "string",
         "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",

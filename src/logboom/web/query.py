@@ -21,11 +21,13 @@ LIMIT_MAX: Final = 10_000
 """Entries on a page; its bytes are bounded besides (`search.PAGE_BYTES_MAX`)."""
 
 FORMATS: Final = ("json", "jsonl", "csv")
+BYS: Final = ("time", "received")
+"""The times that `since`, `until` and pictures go by: those of the entries, or of their arrival."""
 
 FILTER_PARAMETERS: Final = ("level", "source", "listener", "q")
-PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "before", "after", "limit", "format")
+PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by", "before", "after", "limit", "format")
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
-SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until")
+SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by")
 FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
@@ -79,9 +81,7 @@ def page_query(parameters: Mapping[str, str]) -> PageQuery:
     """Read the query of `GET /api/entries`. Raises `QueryError`."""
     check_names(parameters, PAGE_PARAMETERS)
     limit = _within(parameters, "limit", LIMIT_DEFAULT, LIMIT_MAX)
-    chosen = parameters.get("format", "json")
-    if chosen not in FORMATS:
-        raise QueryError("format", f"found {chosen!r}, expected one of {', '.join(FORMATS)}")
+    chosen = _chosen(parameters, "format", FORMATS)
     before, after = _integer(parameters, "before"), _integer(parameters, "after")
     return PageQuery(filter_of(parameters), before, after, limit, chosen)
 
@@ -191,19 +191,20 @@ def import_source(parameters: Mapping[str, str]) -> str | None:
 
 
 def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tuple[Filter, int | None]:
-    """Read the query of `/api/tail`: the filter, and the sequence to go on after. Raises `QueryError`.
+    """Read the query of `/api/tail`: the filter, by arrival, and the sequence to continue after. Raises `QueryError`.
 
     Args:
         parameters: of the URL.
         last_event_id: the header that a reconnecting EventSource sends; it is newer than the URL.
     """
     check_names(parameters, TAIL_PARAMETERS)
+    wanted = filter_of(parameters)._replace(by_arrival=True)
     if last_event_id:
-        return filter_of(parameters), _integer({"Last-Event-ID": last_event_id}, "Last-Event-ID")
+        return wanted, _integer({"Last-Event-ID": last_event_id}, "Last-Event-ID")
     after = _integer(parameters, "after")
     if after is None and parameters.get("since"):
         after = -1
-    return filter_of(parameters), after
+    return wanted, after
 
 
 def filter_of(parameters: Mapping[str, str]) -> Filter:
@@ -220,6 +221,7 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
         text,
         moment_of(parameters, "since"),
         moment_of(parameters, "until"),
+        _chosen(parameters, "by", BYS) == "received",
     )
 
 
@@ -246,6 +248,14 @@ def moment_of(parameters: Mapping[str, str], name: str, *, is_end: bool = False)
     except ValueError as error:
         raise QueryError(name, str(error)) from None
     return moment.isoformat(timespec="microseconds")
+
+
+def _chosen(parameters: Mapping[str, str], name: str, words: Sequence[str]) -> str:
+    """Return the word that was chosen; the first one where none was."""
+    chosen = parameters.get(name, words[0])
+    if chosen not in words:
+        raise QueryError(name, f"found {chosen!r}, expected one of {', '.join(words)}")
+    return chosen
 
 
 def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:

@@ -10,7 +10,7 @@ from logboom.formats.sent import sent_message
 from logboom.query.matching import Found
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Head(msgspec.Struct, gc=False, omit_defaults=True):
     """What stands before the entry."""
 
     sequence: int
@@ -20,6 +20,7 @@ class _Head(msgspec.Struct, gc=False):
     listener: str
     level: str
     message: str
+    wrong_clock: bool = False
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -27,12 +28,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def json_of(found: Found) -> bytes:
     """One entry as a JSON object on one line; safe to be one line of anything, carriage returns included."""
-    head = _encode(_Head(*found.record[:6], sent_message(found.record, found.entry)))
+    head = _encode(
+        _Head(*found.record[:6], sent_message(found.record, found.entry), found.record.wrong_clock)
+    )
     return b'%b,"entry":%b}' % (head[:-1], found.entry.replace(b"\r", b" "))
 
 
 def json_lines(page: Iterable[Found]) -> bytes:
-    """One JSON object a line."""
+    """Return one JSON object per line."""
     return b"".join([json_of(found) + b"\n" for found in page])
 
 

@@ -1,20 +1,46 @@
 """Which handler serves which address: the one place to register a new one."""
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from logboom.receivers.http import HttpSettings
+from logboom.receivers.http_push import HttpRoute
 from logboom.web import access, entries, export, openapi, operations, page, series, tail, volume
+from logboom.web.push import serve_push
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
 
 
-def make_application(site: Site, answers: operations.Operations) -> web.Application:
-    """The whole site of one listener, or only how the server is, where that is all it serves."""
+class HttpReceiver(NamedTuple):
+    """A receiver whose routes a listener serves."""
+
+    routes: Sequence[HttpRoute]
+    settings: Callable[[], Any]
+    """Returns its settings as they are now."""
+
+
+def make_application(
+    site: Site, answers: operations.Operations, receivers: Sequence[HttpReceiver] = ()
+) -> web.Application:
+    """Return what one listener serves: the whole site, only how the server is, or only its receiver.
+
+    Args:
+        site: of the listener.
+        answers: to questions about the server.
+        receivers: those whose routes it serves.
+    """
     application = web.Application(middlewares=[guard])
     application[SITE] = site
     application[operations.OPERATIONS] = answers
     application.on_response_prepare.append(add_headers)
+    application[access.PUSHED] = {
+        resource for receiver in receivers for resource in _add_receiver(application.router, receiver)
+    }
+    if not isinstance(site.settings, HttpSettings):
+        _add_probes(application.router)
+        return application
     _add_operations(application.router)
     if not site.settings.health_only:
         application[page.ASSETS] = page.load_assets()
@@ -31,9 +57,26 @@ def make_application(site: Site, answers: operations.Operations) -> web.Applicat
 def api_document(version: str) -> dict[str, Any]:
     """The OpenAPI document of the whole site, without a server."""
     application = web.Application()
+    application[access.PUSHED] = set()
     _add_operations(application.router)
     _add_entries(application.router)
     return openapi.openapi_document(application, version)
+
+
+def _add_receiver(router: web.UrlDispatcher, receiver: HttpReceiver) -> Iterator[web.AbstractResource | None]:
+    """Add the routes of a receiver; returns their resources."""
+    for route in receiver.routes:
+
+        async def push(request: web.Request, route: HttpRoute = route) -> web.Response:
+            return await serve_push(route, receiver.settings(), request)
+
+        yield router.add_route(route.method, route.path, push).resource
+
+
+def _add_probes(router: web.UrlDispatcher) -> None:
+    """Add what orchestrators ask of a port."""
+    router.add_get("/livez", operations.livez)
+    router.add_get("/readyz", operations.readyz)
 
 
 def _add_operations(router: web.UrlDispatcher) -> None:

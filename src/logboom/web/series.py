@@ -14,7 +14,6 @@ from logboom.query.matching import Filter
 from logboom.query.series_reader import Point, SeriesReader
 from logboom.web.query import SpanQuery, fields_query, series_query
 from logboom.web.site import SITE, Site
-from logboom.web.volume import places_of
 
 READ_S_MAX: Final = 2.0
 """A series that is not read by then is sent as it is: newest first, so the newest buckets are right. What was
@@ -28,7 +27,7 @@ READER: Final = web.AppKey("series", SeriesReader)
 
 def add_reader(application: web.Application) -> None:
     """Give an application what `series` needs."""
-    application[READER] = SeriesReader(places_of(application[SITE]))
+    application[READER] = SeriesReader(application[SITE].log)
 
 
 async def fields(request: web.Request) -> web.Response:
@@ -56,7 +55,7 @@ def _deadline(site: Site, seconds: float) -> Callable[[], bool]:
 
 def _find(site: Site, wanted: Filter, before: int | None) -> bytes:
     """Look and render; on a thread."""
-    found = find_fields(places_of(site), wanted, _deadline(site, FIELDS_S_MAX), before)
+    found = find_fields(site.log, wanted, _deadline(site, FIELDS_S_MAX), before)
     rows = [
         {"name": field.name, "count": field.count, "min": field.low, "max": field.high, "last": field.last}
         for field in found.fields

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from aiohttp import web
 
-from logboom.journal.journal import Journal
+from logboom.journal.log import Log
 from logboom.model import Report, Source
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Intake, Limit
@@ -16,7 +16,6 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.tokens import Identity, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.pipeline.unread import UNREAD_FREE_BYTES, Unread
-from logboom.receivers.http import HttpSettings
 from logboom.web.hub import Hub
 
 Result = TypeVar("Result")
@@ -57,9 +56,9 @@ class Site:
 
     Args:
         name: the listener's.
-        settings: may be replaced while running.
+        settings: of the listener's receiver, usually `HttpSettings`; may be replaced while running.
         intake: where batches go.
-        journal: what is read.
+        log: the journal, to be read.
         turns: see `ListenerContext`.
         report: the operational log.
         unread: the answers that wait for their clients.
@@ -70,9 +69,9 @@ class Site:
         self,
         *,
         name: str,
-        settings: HttpSettings,
+        settings: Any,
         intake: Intake,
-        journal: Journal,
+        log: Log,
         turns: Turns,
         report: Report,
         unread: Unread[Any],
@@ -81,7 +80,7 @@ class Site:
         self.name = name
         self.settings = settings
         self.intake = intake
-        self.journal = journal
+        self.log = log
         self.turns = turns
         self.report = report
         self.tokens = tokens
@@ -104,7 +103,7 @@ class Site:
         self.closing = False
         """The server is being stopped: long-lived answers end."""
         self._advanced = asyncio.Event()
-        self._next_unstored_id = journal.committed.next_sequence + 1
+        self._next_unstored_id = log.end + 1
         self.closers: set[Callable[[], Coroutine[None, None, None]]] = set()
         """What ends each peer of the WebSocket, politely."""
 
@@ -123,7 +122,7 @@ class Site:
             self._guests.pop(transport, None)
 
     def look_at_guests(self) -> None:
-        """Cut off those whose token was revoked; called about once a second."""
+        """Cut off those whose token was revoked; called about every second."""
         if self.tokens is None or self.tokens.generation == self._generation:
             return
         self._generation = self.tokens.generation

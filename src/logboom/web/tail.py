@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from logboom.journal.reader import JournalReader
 from logboom.model import IMPORTED
 from logboom.pipeline.intake import Limit
 from logboom.query.matching import Filter, Matcher
@@ -73,7 +72,7 @@ class Follower:
         self._site = site
         self._matcher = Matcher(wanted)
         self._shows_imported = wanted.listener == IMPORTED
-        self._reader = JournalReader(site.journal.folder, position, lambda: site.journal.committed)
+        self._reader = site.log.cursor(position)
         self._job: Future[Portion | None] | None = None
 
     async def portions(self) -> AsyncGenerator[Portion | None]:
@@ -81,7 +80,7 @@ class Follower:
         site = self._site
         quiet_since = time.monotonic()
         while not site.closing:
-            if site.journal.committed.next_sequence <= self.position:
+            if site.log.end <= self.position:
                 await site.wait_for_growth(KEEP_ALIVE_S)
             started = time.monotonic()
             portion = await self._next()
@@ -96,7 +95,7 @@ class Follower:
 
     async def _next(self) -> Portion | None:
         """One block, read on a thread; None when there is none."""
-        if self._site.journal.committed.next_sequence <= self.position:
+        if self._site.log.end <= self.position:
             return None
         self._job = self._site.tailing.submit(self._read)
         portion = await asyncio.wrap_future(self._job)
@@ -155,12 +154,11 @@ async def _follow(request: web.Request, follower: Follower) -> web.StreamRespons
 async def _start(request: web.Request, wanted: Filter, after: int | None) -> int:
     """The first sequence to be read."""
     site = request.app[SITE]
-    journal = site.journal
     if after is None:
-        return journal.committed.next_sequence
+        return site.log.end
     if not wanted.since:
         return max(0, after + 1)
-    search = Search(journal.folder, lambda: journal.committed)
+    search = Search(site.log)
     return await site.search(request, partial(search.place, wanted, max(0, after + 1)))
 
 

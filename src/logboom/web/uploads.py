@@ -1,12 +1,23 @@
-"""From a request's batches to the journal, and the account of what became of each entry."""
+"""Codec of `POST /api/entries`, and the account of each entry's outcome."""
 
+import json
 import math
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, Final
 
-from logboom.model import INVALID, Batch, Receipt, Source, Verdict
-from logboom.pipeline.deduplicator import RequestKey
-from logboom.web.site import Site
+import msgspec
+
+from logboom.formats import ndjson
+from logboom.framing.jsonlines import JsonLines
+from logboom.model import INVALID, Batch, Receipt, Verdict
+from logboom.receivers.http import HttpSettings
+from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest
+from logboom.web.bodies import EntryLines, check_bad, check_type
+
+_ACCEPTED_TYPES: Final = {
+    "Accept-Encoding": "gzip, zstd",
+    "Accept-Post": "application/json, application/x-ndjson",
+}
 
 DETAILS_MAX: Final = 1000
 """Refused entries of one request that are named one by one; the rest is a number."""
@@ -35,6 +46,20 @@ _REASONS: Final = {
     Verdict.TOO_LONG: "line too long",
     Verdict.FAILED: "storage unavailable",
 }
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """Entries have no required fields."""
+
+
+class _Levelled(msgspec.Struct, gc=False):
+    """Entries of listeners that filter by level."""
+
+    level: object = None
+
+
+_ENTRY: Final = ndjson.entry_decoder(_Entry)
+_LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 
 
 class Account:
@@ -119,36 +144,69 @@ class Account:
         }
 
 
-class Upload:
-    """Puts a request's batches into the journal, several in flight, and keeps the account. Answers come in order.
+class EntriesCodec:
+    """Codec of `POST /api/entries`: lines as they come, or one JSON document. See `receivers.http_push.HttpCodec`.
 
     Args:
-        site: the listener's.
-        source: of the request.
-        key: of the request, if it has one: entries that were stored under it before are not stored again.
+        request: its head.
+        settings: of the listener.
     """
 
-    def __init__(self, site: Site, source: Source, key: RequestKey | None = None) -> None:
+    hold_s = 0.0
+    trusts_encoding = True
+
+    def __init__(self, request: HttpRequest, settings: HttpSettings) -> None:
         self.account = Account()
-        self._key = key
-        self._inlet = site.inlet(source)
-        self._counters, self._loop = site.intake.counters, site.loop
+        wants_levels = bool(settings.level_min)
+        line_bytes_max = settings.line_bytes_max
+        lines = JsonLines(_LEVELLED if wants_levels else _ENTRY, line_bytes_max, wants_levels=wants_levels)
+        self._entries = EntryLines(lines, request.content_type, line_bytes_max)
+        self._content_type = request.content_type
 
     @property
-    def keyed_entries(self) -> int:
-        """Entries that were given the request's key so far."""
-        return self._key.entries if self._key is not None else 0
+    def is_document(self) -> bool:
+        """See `HttpCodec`."""
+        return self._entries.is_document
 
-    async def put(self, batch: Batch) -> None:
-        """Submit a batch, once there is room for it."""
-        self._counters.received(self._loop.time())
-        await self._inlet.room()
-        if self._key is not None:
-            batch.digests = self._key.digests(batch.entries)
-            batch.keys = self._key.encoded
-        self._inlet.put(batch, partial(self.account.add, batch))
+    @property
+    def held_bytes(self) -> int:
+        """See `HttpCodec`."""
+        return self._entries.held_bytes
 
-    async def finish(self) -> Account:
-        """Wait until everything is settled."""
-        await self._inlet.settled()
-        return self.account
+    def begin(self) -> None:
+        """See `HttpCodec`."""
+        check_type(self._content_type)
+
+    def feed(self, data: bytes) -> None:
+        """See `HttpCodec`."""
+        self._entries.feed(data)
+
+    def end(self) -> None:
+        """See `HttpCodec`."""
+        self._entries.end()
+
+    def take(self) -> Batch | None:
+        """See `HttpCodec`."""
+        check_bad(self.account.invalid)
+        return self._entries.take()
+
+    def settle(self, batch: Batch, receipt: Receipt) -> None:
+        """See `HttpCodec`."""
+        self.account.add(batch, receipt)
+
+    def reply(self) -> HttpReply:
+        """See `HttpCodec`."""
+        account = self.account
+        if not account.total:
+            return self.refuse(BodyError(400, "the body holds no entry"))
+        headers = {"Retry-After": str(account.retry_after)} if account.retry_after else {}
+        return _json(account.status, account.as_json(), headers)
+
+    def refuse(self, error: BodyError) -> HttpReply:
+        """See `HttpCodec`; entries before the fault may be stored."""
+        headers = _ACCEPTED_TYPES if error.status == 415 else {}
+        return _json(error.status, {"error": str(error), **self.account.as_json()}, headers)
+
+
+def _json(status: int, document: dict[str, Any], headers: Mapping[str, str]) -> HttpReply:
+    return HttpReply(status, json.dumps(document).encode(), "application/json; charset=utf-8", headers)

@@ -8,7 +8,6 @@ import msgspec
 from aiohttp import web
 
 from logboom.formats.buckets import MICROSECONDS
-from logboom.query.steps import Places
 from logboom.query.volume_counter import VolumeCounter
 from logboom.web.query import SpanQuery, volume_query
 from logboom.web.site import SITE, Site
@@ -20,14 +19,9 @@ was counted is kept, and the next request goes on from there."""
 COUNTER: Final = web.AppKey("volume", VolumeCounter)
 
 
-def places_of(site: Site) -> Places:
-    """The journal of a site, to be read."""
-    return Places(site.journal.folder, lambda: site.journal.committed)
-
-
 def add_counter(application: web.Application) -> None:
     """Give an application what `volume` needs."""
-    application[COUNTER] = VolumeCounter(places_of(application[SITE]))
+    application[COUNTER] = VolumeCounter(application[SITE].log)
 
 
 async def volume(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ import capnp  # type: ignore[import-untyped]
 import pytest
 
 from logboom.formats import capnp_schemas
-from logboom.formats.capnp_entry import PICKLE, TEXTS, Decoded, decode
+from logboom.formats.capnp_entry import PICKLE, TEXTS, CapnpEntries, decode
 from logboom.formats.levels import WIRE_LEVELS
 
 CLIENT = capnp.SchemaParser().load(str(Path(__file__).parents[2] / "schemas" / "logger_client.capnp"))
@@ -22,7 +22,7 @@ def packed(*, first_segment_words: int | None = None, **fields: Any) -> bytes:
     return bytes(CLIENT.LoggerMsg.new_message(first_segment_words, **fields).to_bytes_packed())
 
 
-def objects(decoded: Decoded) -> list[dict[str, str]]:
+def objects(decoded: CapnpEntries) -> list[dict[str, str]]:
     return [json.loads(line) for line in decoded.entries.split(b"\n")] if decoded.entries else []
 
 

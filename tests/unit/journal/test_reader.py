@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.journal.reader import JournalReader, nth_line_end
+from logboom.journal.log import nth_line_end
+from logboom.journal.reader import JournalReader
 from logboom.journal.segments import list_segments, prefix, suffix
 from logboom.journal.writer import Committed
 from logboom.testing.crash_kit import Driver, RecordingDisk, entry_of

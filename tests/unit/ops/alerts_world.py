@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from logboom.config import parse
+from logboom.journal.folder_log import FolderLog
 from logboom.model import Verdict
 from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.notification import Message
@@ -35,7 +36,8 @@ class World:
         self.trouble: str | None = None
         """Why targets take no message."""
         self.space = Space(0.5, 500_000 * MIB)
-        self.journal: Any = SimpleNamespace(folder=data_dir / "journal", failing=None, free_bytes=0)
+        folder = data_dir / "journal"
+        self.journal: Any = SimpleNamespace(folder=folder, log=FolderLog(folder), failing=None, free_bytes=0)
         self.device: Any = Supervised(
             SimpleNamespace(name="device", intake=SimpleNamespace(counters=Counters()), ports=[5000])
         )

@@ -1,14 +1,14 @@
-"""What health tells of the journal: looked at cheaply, and right all the same."""
+"""Number and times of the entries that health reports."""
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment
 from logboom.journal.writer import Committed
-from logboom.ops.journal_extent import LOOK_INTERVAL_S, TAIL_BYTES, ExtentReader, JournalExtent
+from logboom.ops.journal_extent import LOOK_INTERVAL_S, ExtentReader, JournalExtent
 
 
 class Folder:
@@ -18,8 +18,7 @@ class Folder:
         self.folder = folder
         self.now = 0.0
         self.committed = Committed(0, 0, 0)
-        journal: Any = self
-        self.extent = ExtentReader(journal, lambda: self.now)
+        self.extent = ExtentReader(FolderLog(folder, lambda: self.committed), lambda: self.now)
 
     def segment(self, first: int, *lines: bytes) -> Segment:
         segment = Segment.at(self.folder, first)
@@ -54,7 +53,7 @@ def test_it_grows_from_nothing(journal: Folder) -> None:
 
 
 def test_a_long_last_line_is_found(journal: Folder) -> None:
-    journal.segment(0, line(1), line(2, 5 * TAIL_BYTES))
+    journal.segment(0, line(1), line(2, 5 << 16))
     assert journal.extent.look() == JournalExtent(2, on(1), on(2))
 
 

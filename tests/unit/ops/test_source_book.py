@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import suffix
 from logboom.ops import source_book as sources_module
 from logboom.ops.source_book import FORGET_S, SourceBook

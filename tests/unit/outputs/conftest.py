@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
 from tests.kit.watched import Feed

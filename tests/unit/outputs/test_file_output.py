@@ -11,7 +11,7 @@ import pytest
 
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.disk import Disk
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.jsonl import JsonlOutput
 
 Make = Callable[..., JsonlOutput]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs.jsonl import JsonlOutput, compacted, strip_tails
 from logboom.outputs.selection import Lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.base import Output
 from logboom.outputs.jsonl import JsonlOutput
 from logboom.outputs.registry import OUTPUTS, make_outputs

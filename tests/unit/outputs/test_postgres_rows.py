@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.postgres_rows import (
     DELIMITER,
     NAME_CHARS_MAX,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pytest
 
 from logboom.errors import OutputError
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.base import Output
 from logboom.outputs.jsonl import JsonlOutput
 from logboom.outputs.runner import FAILURES_LOGGED, RETRY_MAX_S, RETRY_MIN_S, OutputRunner
@@ -100,7 +100,7 @@ def run(feed: Feed, events: Events, request: pytest.FixtureRequest) -> Callable[
     """Starts a runner of an output; stopped at the end."""
 
     def start(output: Output, **more: Any) -> OutputRunner:
-        runner = OutputRunner("o", output, feed.journal, events, **{"flush_interval_s": 0.0, **more})
+        runner = OutputRunner("o", output, feed.journal.log, events, **{"flush_interval_s": 0.0, **more})
         request.addfinalizer(lambda: runner.stop(10))
         runner.start()
         return runner
@@ -136,7 +136,7 @@ def test_stop_catches_up_with_what_is_committed(
 
 
 def test_stop_before_start(feed: Feed, memory: Memory, events: Events) -> None:
-    OutputRunner("o", memory, feed.journal, events).stop(10)
+    OutputRunner("o", memory, feed.journal.log, events).stop(10)
     assert memory.opened == 0
 
 
@@ -163,7 +163,7 @@ def test_a_fault_of_ours_ends_the_thread_and_another_start_goes_on_where_it_was(
 ) -> None:
     memory.faults = [ValueError("odd")]
     feed.append(10)
-    runner = OutputRunner("o", memory, feed.journal, events, flush_interval_s=0.0)
+    runner = OutputRunner("o", memory, feed.journal.log, events, flush_interval_s=0.0)
     deaths: SimpleQueue[Exception | None] = SimpleQueue()
     runner.start(deaths.put)
     death = deaths.get(timeout=10)

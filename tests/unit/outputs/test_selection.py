@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.outputs.selection import Lines, Selection
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from logboom.errors import ConfigError, OutputError
-from logboom.journal.reader import Block
+from logboom.journal.log import Block
 from logboom.journal.segments import prefix, suffix
 from logboom.outputs import sqlite, sqlite_schema
 from logboom.outputs.registry import make_outputs
@@ -125,7 +125,7 @@ def test_a_row(make: MakeSqlite, db: Path) -> None:
         (
             5,
             "1970-01-01T00:00:05.000000+00:00",
-            "2025-10-02T17:58:37.000000+00:00",
+            "1970-01-01T00:00:05.000000+00:00",  # the sender's time is more than a day ahead of it
             "10.0.0.1",
             "device",
             "WARNING",

@@ -1,10 +1,14 @@
 """From a protocol's batch to a receipt: limits, level filter, counters."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from logboom.formats.levels import severity
 from logboom.journal.journal import AckLevel
 from logboom.model import REASONS_MAX, Batch, Receipt, Source, Verdict
+from logboom.pipeline.deduplicator import Deduplicator, RequestKey
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.receivers.collector.protocol import CollectorProtocol
@@ -206,3 +210,36 @@ def test_a_level_is_filtered_as_what_it_is_beside_the_other_fields(
 
 def test_a_number_that_only_lenient_readers_take_filters_nothing_by_mistake() -> None:
     assert filtered("WARNING", "10", '20,"log":{"x":1e999}', '"INFO"') == [ACCEPTED, ACCEPTED, FILTERED]
+
+
+class InstantJournal:
+    """Takes every batch, and answers at once."""
+
+    def submit(self, batch: Batch, _: AckLevel, done: Callable[[Receipt], None]) -> None:
+        done(batch.receipt(0))
+
+
+def test_what_is_stored_already_counts_for_no_limit() -> None:
+    now = [0.0]
+    limits = IntakeLimits(FixedWindowLimiter(2, 60.0, lambda: now[0]))
+    journal: Any = InstantJournal()
+    intake = Intake(journal, AckLevel.SYNCED, lambda *_: None, limits, Deduplicator(3600.0, 1 << 20))
+    receipts: list[Receipt] = []
+
+    def post() -> list[Verdict]:
+        entries = b"\n".join(b'{"n":%d}' % number for number in range(5))
+        batch = Batch(entries, bytes(5), size_bytes=1)
+        key = RequestKey(b'"k"')
+        batch.source = Source("http", "10.0.0.1")
+        batch.digests = key.digests(entries)
+        batch.keys = [key.encoded] * 5
+        intake.submit(batch, receipts.append)
+        return [Verdict(verdict) for verdict in receipts[-1].verdicts]
+
+    duplicate = Verdict.DUPLICATE
+    assert post() == [ACCEPTED] * 2 + [LIMITED] * 3
+    now[0] = 60.0
+    assert post() == [duplicate] * 2 + [ACCEPTED] * 2 + [LIMITED]
+    assert post() == [duplicate] * 4 + [LIMITED]
+    now[0] = 120.0
+    assert post() == [duplicate] * 4 + [ACCEPTED]

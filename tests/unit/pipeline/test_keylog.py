@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.writer import Committed
 from logboom.model import Batch, Receipt, Source
@@ -30,7 +31,7 @@ class Server:
         self.keylog = KeyLog(
             data_dir, self.deduplicator, WINDOW_S, lambda _kind, text: self.reports.append(text)
         )
-        self.keylog.open(self.journal.folder, lambda: self.journal.committed)
+        self.keylog.open(self.journal.log)
         self.intake = Intake(self.journal, AckLevel.SYNCED, quiet, IntakeLimits(), self.deduplicator)
 
     def send(self, key: str, *entries: bytes) -> None:
@@ -171,6 +172,6 @@ def test_files_hold_no_more_than_can_be_remembered(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in (tmp_path / "keys").iterdir()) < 2 * pairs * DIGEST_BYTES
     again = Deduplicator(WINDOW_S, pairs * PAIR_BYTES, lambda: now)
     opened = KeyLog(tmp_path, again, WINDOW_S, quiet, lambda: now)
-    opened.open(tmp_path / "journal", lambda: Committed(0, 0, 0))
+    opened.open(FolderLog(tmp_path / "journal", lambda: Committed(0, 0, 0)))
     assert len(again) <= pairs
     assert all(map(again.holds, digests))

@@ -11,7 +11,9 @@ from logboom.formats.envelope import entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import records_of, sender
 from logboom.formats.times import iso_from_ns
-from logboom.journal.reader import Block, JournalReader
+from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Block
+from logboom.journal.reader import JournalReader
 from logboom.model import Record
 from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter, Matcher
@@ -93,8 +95,12 @@ def expected(folder: Path, wanted: Filter) -> list[int]:
             and (not wanted.source or wanted.source in names_of(record))
             and (not wanted.listener or wanted.listener == record.listener)
             and entry.meets(condition)
-            and (not wanted.since or record.received_at >= wanted.since)
-            and (not wanted.until or record.received_at < wanted.until)
+            and (
+                not wanted.since or (record.received_at if wanted.by_arrival else record.time) >= wanted.since
+            )
+            and (
+                not wanted.until or (record.received_at if wanted.by_arrival else record.time) < wanted.until
+            )
         )
 
     return [record.sequence for record, entry in all_records(folder) if matches(record, entry)]
@@ -111,7 +117,7 @@ def sequences(page: Page) -> list[int]:
 
 @pytest.mark.parametrize("wanted", FILTERS)
 def test_pages_forward_hold_every_match_once_in_order(folder: Path, wanted: Filter) -> None:
-    chance, search, start, found = random.Random(1), Search(folder), 0, []
+    chance, search, start, found = random.Random(1), Search(FolderLog(folder)), 0, []
     while True:
         page = search.forward(wanted, chance.randint(1, 40), start=start)
         found += sequences(page)
@@ -123,7 +129,7 @@ def test_pages_forward_hold_every_match_once_in_order(folder: Path, wanted: Filt
 
 @pytest.mark.parametrize("wanted", FILTERS)
 def test_pages_backward_hold_every_match_once_newest_first(folder: Path, wanted: Filter) -> None:
-    chance, search, end, found = random.Random(2), Search(folder), None, []
+    chance, search, end, found = random.Random(2), Search(FolderLog(folder)), None, []
     while True:
         page = search.backward(wanted, chance.randint(1, 40), end=end)
         found += sequences(page)
@@ -134,7 +140,7 @@ def test_pages_backward_hold_every_match_once_newest_first(folder: Path, wanted:
 
 
 def test_a_range_bounds_a_search(folder: Path) -> None:
-    search = Search(folder)
+    search = Search(FolderLog(folder))
     assert sequences(search.forward(Filter(), 99, start=70, end=75)) == [70, 71, 72, 73, 74]
     assert sequences(search.backward(Filter(), 99, start=70, end=75)) == [74, 73, 72, 71, 70]
     assert sequences(search.backward(Filter(), 99, start=75, end=70)) == []
@@ -143,14 +149,14 @@ def test_a_range_bounds_a_search(folder: Path) -> None:
 
 def test_an_empty_journal_has_an_empty_page(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
-    search = Search(tmp_path / "journal")
+    search = Search(FolderLog(tmp_path / "journal"))
     for page in (search.forward(Filter(), 10), search.backward(Filter(since=moment(0), until=moment(9)), 10)):
         assert page == Page([], 0, 0, more=False, start=0, reached_at="")
 
 
 def test_a_search_that_is_given_up_reports_how_far_it_came(folder: Path) -> None:
     wanted = Filter(text="no entry has this", since=moment(FIRST + 70))
-    search, end, reached = Search(folder, give_up=lambda: True), None, list[str]()
+    search, end, reached = Search(FolderLog(folder), give_up=lambda: True), None, list[str]()
     while True:
         page = search.backward(wanted, 10, end=end)
         assert page.found == []
@@ -162,16 +168,16 @@ def test_a_search_that_is_given_up_reports_how_far_it_came(folder: Path) -> None
     assert page.start <= FIRST + 70
     assert len(reached) > 5
     assert reached == sorted(set(reached), reverse=True)
-    page = Search(folder, give_up=lambda: True).forward(wanted, 10)
+    page = Search(FolderLog(folder), give_up=lambda: True).forward(wanted, 10)
     assert (page.found, page.more, page.reached_at) == ([], True, moment(page.next - 1))
-    full = Search(folder).backward(Filter(), 3)
+    full = Search(FolderLog(folder)).backward(Filter(), 3)
     assert full.reached_at == full.found[-1].record.received_at
 
 
 def test_an_entry_comes_back_as_it_was_sent(tmp_path: Path) -> None:
     entry = b'{"temp": 24.10, "big": 1e400, "text":"caf\\u00e9 \\/x","source":"a"}'
     write_journal(tmp_path, [entry])
-    [found] = Search(tmp_path / "journal").forward(Filter(text="CAFÉ /X"), 1).found
+    [found] = Search(FolderLog(tmp_path / "journal")).forward(Filter(text="CAFÉ /X"), 1).found
     assert found.entry == entry
 
 
@@ -183,7 +189,7 @@ def test_text_is_found_in_each_way_that_json_may_write_it(tmp_path: Path, text: 
     ways |= {way.replace(b"/", b"\\/") for way in ways}
     ways.add(json.dumps({"m": text}).replace("<", "\\u003C").replace("&", "\\u0026").encode())
     write_journal(tmp_path, [*sorted(ways), b'{"m":"another"}'])
-    page = Search(tmp_path / "journal").forward(Filter(text=quoted(text.upper())), 10)
+    page = Search(FolderLog(tmp_path / "journal")).forward(Filter(text=quoted(text.upper())), 10)
     assert len(page.found) == len(ways)
 
 
@@ -193,7 +199,7 @@ def test_several_index_points_make_several_steps(tmp_path: Path) -> None:
         for n in range(5000)
     ]
     write_journal(tmp_path, entries, segment_lines=4000)
-    search = Search(tmp_path / "journal")
+    search = Search(FolderLog(tmp_path / "journal"))
     wanted = Filter(level_min=severity("ERROR"))
     assert sequences(search.backward(wanted, 3)) == [4903, 4203, 3503]
     assert sequences(search.forward(wanted, 99)) == [n for n in range(5000) if n % 700 == 3]
@@ -205,7 +211,7 @@ def test_several_index_points_make_several_steps(tmp_path: Path) -> None:
 def test_a_page_is_bounded_in_bytes(tmp_path: Path) -> None:
     entries = [b'{"n":%d,"pad":"%b"}' % (n, b"x" * 1_000_000) for n in range(12)]
     write_journal(tmp_path, entries)
-    search = Search(tmp_path / "journal")
+    search = Search(FolderLog(tmp_path / "journal"))
     page = search.forward(Filter(), 100)
     assert page.more
     assert len(page.found) == PAGE_BYTES_MAX // 1_000_000 + 1
@@ -217,11 +223,15 @@ def test_a_search_that_is_told_to_give_up_says_where_it_was(tmp_path: Path) -> N
     entries = [b'{"n":%d,"pad":"%b"}' % (n, b"x" * 900) for n in range(5000)]
     write_journal(tmp_path, entries)
     looks = itertools.count()
-    page = Search(tmp_path / "journal", give_up=lambda: next(looks) >= 1).backward(Filter(text="nothing"), 5)
+    page = Search(FolderLog(tmp_path / "journal"), give_up=lambda: next(looks) >= 1).backward(
+        Filter(text="nothing"), 5
+    )
     assert (page.found, page.more) == ([], True)
     assert 0 < page.first < 5000
     looks = itertools.count()
-    page = Search(tmp_path / "journal", give_up=lambda: next(looks) >= 1).forward(Filter(text="nothing"), 5)
+    page = Search(FolderLog(tmp_path / "journal"), give_up=lambda: next(looks) >= 1).forward(
+        Filter(text="nothing"), 5
+    )
     assert (page.found, page.more) == ([], True)
     assert 0 < page.next < 5000
 
@@ -233,7 +243,7 @@ def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:
     lines[3] = b"\x00" * 40
     lines[5] = lines[5][:-9]
     path.write_bytes(b"\n".join(lines))
-    search = Search(tmp_path / "journal")
+    search = Search(FolderLog(tmp_path / "journal"))
     good = [0, 1, 2, 4, 6, 7, 8, 9]
     assert sequences(search.forward(Filter(level_min=severity("ERROR")), 99)) == good
     assert sequences(search.backward(Filter(), 99)) == good[::-1]
@@ -247,7 +257,7 @@ def test_a_segment_that_retention_deletes_is_passed_over(tmp_path: Path) -> None
         next(gone, lambda: None)()
         return False
 
-    page = Search(tmp_path / "journal", give_up=delete_one).backward(Filter(), 99)
+    page = Search(FolderLog(tmp_path / "journal"), give_up=delete_one).backward(Filter(), 99)
     assert sequences(page) == [*range(29, 19, -1), *range(9, -1, -1)]
 
 
@@ -273,6 +283,6 @@ def test_a_sender_is_found_by_the_name_it_gives_itself(tmp_path: Path, name: str
         b'{"serviceName":"","hostname":"pump 3"}',
     ]
     write_journal(tmp_path, entries)
-    [page] = [Search(tmp_path / "journal").backward(Filter(source=name), 10)]
+    [page] = [Search(FolderLog(tmp_path / "journal")).backward(Filter(source=name), 10)]
     [found] = page.found
     assert sender(found.record.entry, "") == name

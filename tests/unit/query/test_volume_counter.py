@@ -13,13 +13,14 @@ from logboom.formats.levels import severity
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal import segments as segments_module
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.index import rebuild_index
+from logboom.journal.log import Step
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.query import volume_counter as volume_module
 from logboom.query.matching import Filter, Matcher
 from logboom.query.search import Search
-from logboom.query.steps import Places, Step
 from logboom.query.volume_counter import LEVELS_MAX, OTHERS, VolumeCounter
 from logboom.testing.output_kit import FIRST_NS, sample_entries
 
@@ -55,10 +56,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def expected(folder: Path, wanted: Filter, buckets: Buckets) -> dict[str, list[int]]:
-    page = Search(folder).forward(wanted, 10**6)
+    page = Search(FolderLog(folder)).forward(wanted, 10**6)
     counts: Counter[tuple[str, int]] = Counter()
     for found in page.found:
-        place = microseconds(found.record.received_at) // buckets.width - buckets.first
+        moment = found.record.received_at if wanted.by_arrival else found.record.time
+        place = microseconds(moment) // buckets.width - buckets.first
         if 0 <= place < buckets.size:
             counts[found.record.level, place] += 1
     return {
@@ -81,7 +83,7 @@ FILTERS = [
 @pytest.mark.parametrize("wanted", FILTERS)
 @pytest.mark.parametrize("number", [1, 5, 60, 2000])
 def test_counts_are_exact_asked_once_or_again(folder: Path, wanted: Filter, number: int) -> None:
-    counter = VolumeCounter(Places(folder))
+    counter = VolumeCounter(FolderLog(folder))
     for low, high in SPANS * 2:
         limited = wanted._replace(since=moment(low), until=moment(high))
         buckets = buckets_of(microseconds(limited.since), microseconds(limited.until), number)
@@ -92,7 +94,7 @@ def test_counts_are_exact_asked_once_or_again(folder: Path, wanted: Filter, numb
 
 
 def test_what_comes_later_is_counted(folder: Path) -> None:
-    counter, wanted = VolumeCounter(Places(folder)), Filter(since=moment(-1))
+    counter, wanted = VolumeCounter(FolderLog(folder)), Filter(since=moment(-1), by_arrival=True)
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT + 600)), 60)
     assert counter.count(wanted, buckets).total == COUNT
     write(folder, sample_entries(500, seed=6), first=1200, start=COUNT)
@@ -104,7 +106,7 @@ def test_what_comes_later_is_counted(folder: Path) -> None:
 
 
 def test_a_count_that_is_given_up_has_the_newest(folder: Path) -> None:
-    counter, wanted = VolumeCounter(Places(folder)), Filter()
+    counter, wanted = VolumeCounter(FolderLog(folder)), Filter()
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), 60)
     answers = iter([False] * 9 + [True])
     found = counter.count(wanted, buckets, give_up=lambda: next(answers))
@@ -126,14 +128,15 @@ def test_damaged_lines_are_no_entries(folder: Path) -> None:
     path.write_bytes(bytes(data))
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), 5)
     assert len(records_of(range(block.count), bytes(data[: len(block.data)]))) == block.count - 1
-    found = VolumeCounter(Places(folder)).count(Filter(), buckets)
-    assert found.levels == expected(folder, Filter(), buckets)
+    wanted = Filter(by_arrival=True)
+    found = VolumeCounter(FolderLog(folder)).count(wanted, buckets)
+    assert found.levels == expected(folder, wanted, buckets)
     assert found.total == COUNT - 1
 
 
 def test_counts_are_exact_when_few_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_module, "CELLS_MAX", 40)
-    counter = VolumeCounter(Places(folder))
+    counter = VolumeCounter(FolderLog(folder))
     for number in (5, 60, 5):
         buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), number)
         assert counter.count(Filter(), buckets).levels == expected(folder, Filter(), buckets)
@@ -144,15 +147,15 @@ def test_counts_are_exact_when_few_are_kept(folder: Path, monkeypatch: pytest.Mo
 def test_a_count_becomes_complete_however_little_room_there_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, wanted: Filter, number: int
 ) -> None:
-    """As a page asks that is given up after a few steps each time."""
+    """Ask as a page does whose requests are given up after a few steps each."""
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT)), number)
     monkeypatch.setattr(volume_module, "CELLS_MAX", buckets.size * 30)
-    counter, reads, progress = VolumeCounter(Places(folder)), list[Step](), 0.0
+    counter, reads, progress = VolumeCounter(FolderLog(folder)), list[Step](), 0.0
     read = counter._read
 
-    def read_step(resolution: int, step: Step, matcher: Matcher) -> Any:
+    def read_step(resolution: int, by_arrival: bool, step: Step, matcher: Matcher) -> Any:
         reads.append(step)
-        return read(resolution, step, matcher)
+        return read(resolution, by_arrival, step, matcher)
 
     monkeypatch.setattr(counter, "_read", read_step)
     for _ in range(100):
@@ -170,22 +173,22 @@ def test_levels_that_senders_invent_are_bounded(tmp_path: Path) -> None:
     write(tmp_path / "j", [b'{"level":"%b%d"}' % (b"x" * 50, number) for number in range(100)])
     write(tmp_path / "k", [b'{"level":"L%d"}' % number for number in range(100)])
     buckets = buckets_of(microseconds(moment(-100)), microseconds(moment(1000)), 5)
-    assert [*VolumeCounter(Places(tmp_path / "j")).count(Filter(), buckets).levels] == ["X" * 32]
-    found = VolumeCounter(Places(tmp_path / "k")).count(Filter(), buckets)
+    assert [*VolumeCounter(FolderLog(tmp_path / "j")).count(Filter(), buckets).levels] == ["X" * 32]
+    found = VolumeCounter(FolderLog(tmp_path / "k")).count(Filter(), buckets)
     assert len(found.levels) == LEVELS_MAX + 1
     assert sum(found.levels[OTHERS]) == 100 - LEVELS_MAX
     assert found.total == 100
 
 
 def test_an_empty_journal_has_nothing(tmp_path: Path) -> None:
-    found = VolumeCounter(Places(tmp_path)).count(Filter(), buckets_of(0, 1, 1))
+    found = VolumeCounter(FolderLog(tmp_path)).count(Filter(), buckets_of(0, 1, 1))
     assert found == ({}, 0, 1)
 
 
 def test_a_file_that_can_not_be_opened_for_a_while_is_counted_right_afterwards(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counter, buckets = VolumeCounter(Places(folder)), buckets_of(0, microseconds(moment(COUNT)), 5)
+    counter, buckets = VolumeCounter(FolderLog(folder)), buckets_of(0, microseconds(moment(COUNT)), 5)
     really_open, opened = os.open, list[str]()
 
     def refuse(path: Path, *arguments: int) -> int:

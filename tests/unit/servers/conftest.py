@@ -106,6 +106,7 @@ class FakeIntake(Intake):
         self.at_once = at_once
         self.entries: list[bytes] = []
         self.counters = Counters()
+        self.holding = None
         self.limits = IntakeLimits()
         self.debts = Debts(lambda: self.limits.throttle)
 

@@ -16,6 +16,7 @@ import pytest
 
 from logboom.formats.levels import severity
 from logboom.formats.records import sender
+from logboom.journal.folder_log import FolderLog
 from logboom.query.matching import Filter
 from logboom.query.search import Search
 from logboom.testing.output_kit import sample_entries, write_journal
@@ -43,15 +44,15 @@ def quiet(_first: int, _reached: int, _end: int) -> None:
 
 def expected(folder: Path, wanted: Filter) -> dict[str, tuple[Any, ...]]:
     found: dict[str, list[Any]] = {}
-    for one in Search(folder).forward(wanted, 10**6).found:
+    for one in Search(FolderLog(folder)).forward(wanted, 10**6).found:
         found.setdefault(sender(one.record.entry, one.record.source), []).append(one.record)
     return {
         name: (
             len(records),
             Counter(one.entry["type"] for one in records if isinstance(one.entry.get("type"), str)),
             Counter(one.level for one in records if one.level),
-            records[0].received_at,
-            records[-1].received_at,
+            min(one.received_at if wanted.by_arrival else one.time for one in records),
+            max(one.received_at if wanted.by_arrival else one.time for one in records),
         )
         for name, records in found.items()
     }
@@ -60,12 +61,19 @@ def expected(folder: Path, wanted: Filter) -> dict[str, tuple[Any, ...]]:
 def counted(folder: Path, wanted: Filter) -> dict[str, tuple[Any, ...]]:
     return {
         name: (one.total, one.types, one.levels, one.first_seen, one.last_seen)
-        for name, one in count_sources(folder, wanted, quiet).items()
+        for name, one in count_sources(FolderLog(folder), wanted, quiet).items()
     }
 
 
 @pytest.mark.parametrize(
-    "wanted", [Filter(), Filter(level_min=severity("WARNING")), Filter(source="x"), Filter(text="pump")]
+    "wanted",
+    [
+        Filter(),
+        Filter(level_min=severity("WARNING")),
+        Filter(source="x"),
+        Filter(text="pump"),
+        Filter(by_arrival=True),
+    ],
 )
 @pytest.mark.parametrize("kinds_max", [3, 50_000])
 def test_counts_are_those_of_each_entry(
@@ -85,7 +93,7 @@ def test_counts_are_those_of_each_entry(
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
     write_journal(tmp_path, sample_entries(300), segment_lines=100)
     reached: list[tuple[int, int, int]] = []
-    count_sources(tmp_path / "journal", Filter(), lambda *progress: reached.append(progress))
+    count_sources(FolderLog(tmp_path / "journal"), Filter(), lambda *progress: reached.append(progress))
     assert reached[-1] == (0, 300, 300)
     assert reached == sorted(reached)
 
@@ -95,7 +103,7 @@ def test_what_senders_choose_is_bounded(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(source_counts, "WORDS_MAX", 3)
     entries = [b'{"source":"s%d","type":"t%d","level":"%b"}' % (n % 20, n, b"x" * 5000) for n in range(40)]
     write_journal(tmp_path, entries)
-    sources = count_sources(tmp_path / "journal", Filter(), quiet)
+    sources = count_sources(FolderLog(tmp_path / "journal"), Filter(), quiet)
     assert len(sources) == 6
     assert sources[OTHERS].total == 30
     assert len(sources[OTHERS].types) == 4

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from logboom.framing.jsonlines import JsonLines
 from logboom.model import Verdict
 from logboom.receivers.http_push import BodyError
-from logboom.web import bodies, entries
-from logboom.web.bodies import EntryLines, Unpacking
+from logboom.web import bodies, uploads
+from logboom.web.bodies import EntryLines, check_type, unpacking_of
 
 LIMIT = 1000
-DECODER = entries._ENTRY
+DECODER = uploads._ENTRY
 
 PRETTY = json.dumps({"a": 1, "b": [1, {"c": 2}]}, indent=2).encode()
 
@@ -126,14 +126,14 @@ def test_a_document_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_other_types_are_refused(content_type: str) -> None:
     with pytest.raises(BodyError, match="Content-Type: found") as caught:
-        read([], content_type)
+        check_type(content_type)
     assert caught.value.status == 415
 
 
 def unpack(encoding: str, pieces: list[bytes]) -> bytes:
-    unpacking = Unpacking(encoding)
+    unpacking = unpacking_of(encoding)
     data = b"".join([piece for packed in pieces for piece in unpacking.feed(packed)])
-    unpacking.end()
+    list(unpacking.end())
     return data
 
 
@@ -168,7 +168,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(pack: object, monkeypatch: pyte
     monkeypatch.setattr(bodies, "RATIO_MAX", 100)
     bomb = pack(bytes(64 << 20))  # type: ignore[operator]
     sizes: list[int] = []
-    unpacking = Unpacking("gzip" if pack is gzip.compress else "zstd")
+    unpacking = unpacking_of("gzip" if pack is gzip.compress else "zstd")
     with pytest.raises(BodyError, match="100 times") as caught:
         sizes.extend(map(len, unpacking.feed(bomb)))
     assert caught.value.status == 413
@@ -195,5 +195,5 @@ def test_a_zstd_window_that_takes_much_memory_is_refused() -> None:
 
 def test_unknown_encodings_are_refused() -> None:
     with pytest.raises(BodyError, match="expected gzip, zstd") as caught:
-        Unpacking("br")
+        unpacking_of("br")
     assert caught.value.status == 415

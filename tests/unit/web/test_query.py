@@ -12,7 +12,7 @@ from logboom.web.query import QueryError, page_query, tail_query
 
 def test_an_empty_query_takes_everything() -> None:
     assert page_query({}) == (Filter(), None, None, 100, "json")
-    assert tail_query({}, None) == (Filter(), None)
+    assert tail_query({}, None) == (Filter(by_arrival=True), None)
 
 
 def test_every_parameter_is_read() -> None:

@@ -38,12 +38,17 @@ class OldFilePart:
         self.size_bytes = sum(map(len, self._lines)) + len(self._lines)
         self.count = len(self._lines)
 
-    def append(self, frame: bytes, count: int) -> None:  # noqa: ARG002 - of `Part`
-        """See `Part`."""
+    @property
+    def key(self) -> str:
+        """See `SpoolPart`."""
+        return f"{self.path.stem}-{self._start:x}"
+
+    def append(self, frame: bytes, count: int) -> None:  # noqa: ARG002 - of `SpoolPart`
+        """See `SpoolPart`."""
         raise OSError(f"{self.path} has the first format and takes no more")
 
     def peek(self, count_max: int, bytes_max: int) -> list[Pending]:
-        """See `Part`."""
+        """See `SpoolPart`."""
         queue = Queue()
         count = min(count_max, len(self._lines))
         texts = [self._lines[index] for index in range(count)]
@@ -51,21 +56,23 @@ class OldFilePart:
         return queue.pending(count_max, bytes_max)
 
     def intend(self, count: int, anchor: str) -> None:
-        """See `Part`."""
+        """See `SpoolPart`; not kept over the end of the process."""
+        self.in_doubt, self.anchor = count, anchor
 
     def drop(self, count: int) -> None:
-        """See `Part`."""
+        """See `SpoolPart`."""
         size = sum(len(self._lines.popleft()) + 1 for _ in range(count))
         self._start += size
         self.size_bytes -= size
         self.count -= count
+        self.in_doubt = max(0, self.in_doubt - count)
         os.pwrite(self._descriptor, MAGIC + b"%015d\n" % self._start, 0)
 
     def sync(self) -> None:
-        """See `Part`."""
+        """See `SpoolPart`."""
 
     def close(self) -> None:
-        """See `Part`; a file whose lines are all delivered is deleted."""
+        """See `SpoolPart`; a file whose lines are all delivered is deleted."""
         if self._descriptor < 0:
             return
         with contextlib.suppress(OSError):

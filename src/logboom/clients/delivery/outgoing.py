@@ -17,8 +17,9 @@ READ_BYTES: Final = 256 << 10
 class Outgoing:
     """Delivers the texts of a spool, oldest first; they leave it once they are settled at the server.
 
-    Where the protocol can ask (`Dialect.asks`), the spool notes what is about to be sent. After a crash the server is
-    asked for it, and nothing that is stored is sent again. Elsewhere, the texts of one exchange may be sent twice.
+    Where the protocol can ask (`Dialect.asks`) or has keys (`Dialect.keyed`), the spool notes what is about to be sent.
+    After a crash the server is asked for it, and nothing that is stored is sent again; or the same texts are sent again
+    under the same key, and stored once. Elsewhere, the texts of one exchange may be stored twice.
 
     Args:
         spool: holds the texts.
@@ -50,15 +51,19 @@ class Outgoing:
         part = self._spool.head
         if part is None:
             return 0
-        pending = self._spool.peek(self._window, READ_BYTES)
+        keyed = self._dialect.keyed
+        pending = self._spool.peek((keyed and part.in_doubt) or self._window, READ_BYTES)
         if not pending:
             raise OSError("a spool file holds fewer entries than it did")
         self._dialect.source = part.source or self._source
         payloads = [self._encode(one) for one in pending]
         if self._dialect.asks:
             await self._prepare(part, payloads)
-        for window in windows([payload for payload in payloads if payload], self._window):
-            await self._delivery.deliver(window)
+        elif keyed:
+            self._spool.intend(len(pending), "")
+        key, sent = part.key, [payload for payload in payloads if payload]
+        for number, window in enumerate(windows(sent, len(sent) if keyed else self._window)):
+            await self._delivery.deliver(window, f"{key}+{number}" if number else key)
         self._spool.drop(len(pending))
         return len(pending)
 

@@ -1,4 +1,4 @@
-"""What a client did, in numbers."""
+"""Counts of lines that a client has sent, by result."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -31,9 +31,9 @@ class Report:
     """Bytes of input taken, where the client reads a file."""
     seconds: float = 0.0
     limited_until: float = 0.0
-    """Loop time until which the user is told no more of the server's rate limit."""
+    """Loop time up to which no further message on the server's rate limit is shown."""
     stopped: str = ""
-    """Why the client ended before its time; empty when it did not."""
+    """Reason for an early end; empty without one."""
 
     def count(self, reply: Reply) -> None:
         """Count a line whose answer is final."""
@@ -65,11 +65,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every line got through."""
+        """True: every line was acknowledged."""
         return not self.refused and not self.unresolved and not self.stopped
 
     def summary(self) -> str:
-        """All of it in one line; what did not happen is left out, but for the first two numbers."""
+        """Return the counts as one line, without those that are zero, except for the first two."""
         reasons = ", ".join(f"{reason}: {lines:,}" for reason, lines in self.refused.most_common())
         confirmed = (
             f"{self.unconfirmed:,} without answer"

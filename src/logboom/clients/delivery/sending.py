@@ -1,4 +1,4 @@
-"""Sending lines to a server: what `logboom send` does, as functions."""
+"""Functions behind `logboom send`: lines to a server, each settled."""
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
@@ -31,16 +31,16 @@ async def send_lines(
     Args:
         lines: the lines, with or without line ends; must not block.
         target: the server.
-        dialect: the protocol; `dialects.choose` makes both from a name and a URL.
+        dialect: the protocol; `dialect_registry.choose` makes both from a name and a URL.
         policy: window, timeouts and tries.
         report: is kept up to date during the run; a new one by default.
         raw: send every line as it is, also what the protocol does not allow.
 
     Returns:
-        The report; `report.ok` tells whether everything got through.
+        The report; `report.ok` is True when every line was acknowledged.
 
     Raises:
-        ConnectFailedError: the server can't be reached; the report tells what was delivered before.
+        ConnectFailedError: the server can't be reached; the report counts what was delivered before.
     """
     batches = _batches(lines, policy.window)
     return await send_batches(batches, target, dialect, policy=policy, report=report, raw=raw)
@@ -59,7 +59,7 @@ async def send_file(
     """Send what `read` brings, line by line, in bounded memory; see `send_lines`.
 
     Raises:
-        ConnectFailedError: the server can't be reached; the report tells what was delivered before.
+        ConnectFailedError: the server can't be reached; the report counts what was delivered before.
         OSError: the input can't be read.
     """
     report = report or Report()

@@ -1,4 +1,4 @@
-"""Texts that wait for a server: on disk, so that neither an outage nor the end of the process loses them.
+"""Spool: texts that wait for a server, on disk, so that neither an outage nor the end of the process loses them.
 
 A process writes files of its own, and holds a lock on each. A file without a lock belonged to a process that has
 ended: the next process with the same server takes it over, and so does a living one, within a second.
@@ -238,7 +238,7 @@ class Spool:
                 return part
 
     def grow(self, size_bytes: int) -> None:
-        """Allow for so many bytes more."""
+        """Raise the limit by `size_bytes`."""
         self._bytes_max += size_bytes
 
     def abandon(self) -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from logboom.clients.delivery import oldspool, spool_frames
 from logboom.clients.delivery.oldspool import OldFilePart
-from logboom.clients.delivery.spoolparts import Pending, Queue
+from logboom.clients.delivery.spoolparts import Pending, Queue, new_identity
 
 READ_BYTES: Final = 512 << 10
 """Bytes of one read; a longer frame is read whole."""
@@ -23,6 +23,8 @@ RESET_BYTES: Final = 64 << 10
 
 _MAGIC: Final = b"logboom-spool 2\n"
 _CURSOR: Final = struct.Struct("<QQIIB")
+_GENERATION: Final = struct.Struct("<I")
+"""Behind the anchor; zero in files of versions that did not write it."""
 _SLOT_BYTES: Final = 128
 _SLOTS: Final = (len(_MAGIC), len(_MAGIC) + _SLOT_BYTES)
 """Two, written in turn, so that a power cut within a write leaves the other."""
@@ -41,6 +43,8 @@ class Cursor(NamedTuple):
     """Texts from there on that may have been sent without an answer yet."""
     anchor: str = ""
     """The server's time before those were sent; see `Dialect.anchor`."""
+    generation: int = 0
+    """Number of times that the file was emptied: its offsets begin again each time."""
 
 
 class FilePart:
@@ -62,11 +66,14 @@ class FilePart:
         head = os.pread(descriptor, HEADER_BYTES, 0)
         if not head.startswith(_MAGIC):
             raise OSError(f"not a spool file: begins with {head[:16]!r}")
-        self.source = _read_meta(head)
+        meta = _read_meta(head)
+        self.source = meta.get("source", "")
+        self._identity = meta.get("id") or path.stem
         self._sequence, cursor = _read_cursor(head)
         self._offset, self._queue = cursor.offset, Queue()
         self._queue.skip = cursor.skip
         self.in_doubt, self.anchor = cursor.in_flight, cursor.anchor
+        self._generation = cursor.generation
         self._ahead = cursor.offset  # up to where frames are in the queue
         self.count = 0
         self._end = self._survey()
@@ -96,8 +103,13 @@ class FilePart:
 
     @property
     def size_bytes(self) -> int:
-        """See `Part`."""
+        """See `SpoolPart`."""
         return self._end - self._offset
+
+    @property
+    def key(self) -> str:
+        """See `SpoolPart`: the file and the position in it."""
+        return f"{self._identity}-{self._generation:x}.{self._offset:x}.{self._queue.skip:x}"
 
     @property
     def file_bytes(self) -> int:
@@ -105,7 +117,7 @@ class FilePart:
         return self._end
 
     def append(self, frame: bytes, count: int) -> None:
-        """See `Part`. One write, unless the system takes it in pieces."""
+        """See `SpoolPart`. One write, unless the system takes it in pieces."""
         written = os.pwrite(self._descriptor, frame, self._end)
         if written < len(frame):
             self._write_rest(memoryview(frame), written)
@@ -121,7 +133,7 @@ class FilePart:
             raise
 
     def peek(self, count_max: int, bytes_max: int) -> list[Pending]:
-        """See `Part`."""
+        """See `SpoolPart`."""
         while self._queue.count < count_max and self._ahead < self._end:
             if not self._read_ahead():
                 break
@@ -157,11 +169,12 @@ class FilePart:
         return size
 
     def intend(self, count: int, anchor: str) -> None:
-        """See `Part`."""
+        """See `SpoolPart`."""
         self._write_cursor(count, anchor)
+        self.in_doubt = count
 
     def drop(self, count: int) -> None:
-        """See `Part`."""
+        """See `SpoolPart`."""
         self._offset += self._queue.advance(count)
         self.count -= count
         self.in_doubt = max(0, self.in_doubt - count)
@@ -169,7 +182,7 @@ class FilePart:
 
     def _write_cursor(self, in_flight: int, anchor: str) -> None:
         self._sequence += 1
-        cursor = Cursor(self._offset, self._queue.skip, in_flight, anchor)
+        cursor = Cursor(self._offset, self._queue.skip, in_flight, anchor, self._generation)
         os.pwrite(self._descriptor, _slot(self._sequence, cursor), _SLOTS[self._sequence % 2])
 
     @property
@@ -182,14 +195,15 @@ class FilePart:
         if self.resettable:
             os.ftruncate(self._descriptor, HEADER_BYTES)
             self._offset = self._ahead = self._end = HEADER_BYTES
+            self._generation += 1
             self._write_cursor(0, self.anchor)
 
     def sync(self) -> None:
-        """See `Part`."""
+        """See `SpoolPart`."""
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        """See `Part`; a file whose texts are all delivered is deleted."""
+        """See `SpoolPart`; a file whose texts are all delivered is deleted."""
         if self._descriptor < 0:
             return
         with contextlib.suppress(OSError):
@@ -273,24 +287,26 @@ def _is_unfinished(head: bytes) -> bool:
 
 
 def _header(source: str) -> bytes:
-    meta = json.dumps({"source": source}).encode()
+    identity = new_identity()
+    meta = json.dumps({"source": source, "id": identity}).encode()
     if len(meta) > _META_BYTES_MAX:
-        meta = json.dumps({"source": source[: _META_BYTES_MAX // 12]}).encode()
+        meta = json.dumps({"source": source[: _META_BYTES_MAX // 16], "id": identity}).encode()
     head = _MAGIC.ljust(_META, b"\0") + len(meta).to_bytes(2, "little") + meta
     return head.ljust(HEADER_BYTES, b"\0")
 
 
-def _read_meta(head: bytes) -> str:
+def _read_meta(head: bytes) -> dict[str, str]:
     size = int.from_bytes(head[_META : _META + 2], "little")
     try:
-        return str(json.loads(head[_META + 2 : _META + 2 + size])["source"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        return {name: str(value) for name, value in json.loads(head[_META + 2 : _META + 2 + size]).items()}
+    except (ValueError, AttributeError):
+        return {}
 
 
 def _slot(sequence: int, cursor: Cursor) -> bytes:
     anchor = cursor.anchor.encode()[:ANCHOR_BYTES_MAX]
     data = _CURSOR.pack(sequence, cursor.offset, cursor.skip, cursor.in_flight, len(anchor)) + anchor
+    data += _GENERATION.pack(cursor.generation)
     data = data.ljust(_SLOT_BYTES - 4, b"\0")
     return data + zlib.crc32(data).to_bytes(4, "little")
 
@@ -305,5 +321,6 @@ def _read_cursor(head: bytes) -> tuple[int, Cursor]:
         sequence, offset, skip, in_flight, size = _CURSOR.unpack_from(data)
         if sequence > newest:
             anchor = data[_CURSOR.size : _CURSOR.size + size].decode(errors="replace")
-            newest, cursor = sequence, Cursor(max(offset, HEADER_BYTES), skip, in_flight, anchor)
+            (generation,) = _GENERATION.unpack_from(data, _CURSOR.size + size)
+            newest, cursor = sequence, Cursor(max(offset, HEADER_BYTES), skip, in_flight, anchor, generation)
     return newest, cursor

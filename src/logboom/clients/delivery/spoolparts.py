@@ -1,5 +1,6 @@
 """Parts of a spool: queues of frames, and the one in memory."""
 
+import os
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
@@ -31,8 +32,12 @@ class SpoolPart(Protocol):
     source: str
     """The name of the sender of its texts; empty: texts bear their own."""
     in_doubt: int
-    """Texts at the start that an earlier process may have sent; see `Cursor`."""
+    """Texts at the start that may have been sent, by this process or an earlier one; see `Cursor`."""
     anchor: str
+
+    @property
+    def key(self) -> str:
+        """Idempotency key of the texts from the first one on: no other texts have had it, in any process."""
 
     def append(self, frame: bytes, count: int) -> None:
         """Add a frame of `count` texts. Raises OSError: then nothing was added."""
@@ -41,7 +46,7 @@ class SpoolPart(Protocol):
         """The oldest texts, at least one of those that there are. Raises OSError."""
 
     def intend(self, count: int, anchor: str) -> None:
-        """Note that the first `count` texts are about to be sent. Raises OSError."""
+        """Note that the first `count` texts are about to be sent, in `in_doubt` as well. Raises OSError."""
 
     def drop(self, count: int) -> None:
         """Forget the first `count` texts: they are delivered. Raises OSError."""
@@ -105,9 +110,14 @@ class Queue:
 
 
 def _up_to(found: list[Pending], bytes_max: int) -> list[Pending]:
-    """As many of the texts as have so many bytes with their newlines, at least one."""
+    """Return the first texts that fit into `bytes_max` with their newlines, at least one."""
     sizes = list(accumulate(len(one.text) + 1 for one in found))
     return found if not sizes or sizes[-1] <= bytes_max else found[: max(1, bisect_right(sizes, bytes_max))]
+
+
+def new_identity() -> str:
+    """Return the name of a new part among all parts of all machines, for its keys: 64 random bits."""
+    return os.urandom(8).hex()
 
 
 class MemoryPart:
@@ -117,6 +127,13 @@ class MemoryPart:
         self.size_bytes = self.count = self.in_doubt = 0
         self.source, self.anchor = source, ""
         self._queue = Queue()
+        self._identity = new_identity()
+        self._dropped = 0
+
+    @property
+    def key(self) -> str:
+        """See `SpoolPart`."""
+        return f"{self._identity}-{self._dropped:x}"
 
     def append(self, frame: bytes, count: int) -> None:
         """See `SpoolPart`."""
@@ -132,11 +149,14 @@ class MemoryPart:
 
     def intend(self, count: int, anchor: str) -> None:
         """See `SpoolPart`."""
+        self.in_doubt, self.anchor = count, anchor
 
     def drop(self, count: int) -> None:
         """See `SpoolPart`."""
         self.size_bytes -= self._queue.advance(count)
         self.count -= count
+        self._dropped += count
+        self.in_doubt = max(0, self.in_doubt - count)
 
     def sync(self) -> None:
         """See `SpoolPart`."""

@@ -13,8 +13,9 @@ from logboom.clients.wire.target import Target
 from logboom.formats.capnp_entry import TEXTS
 from logboom.formats.capnp_schemas import schemas
 from logboom.formats.entry_level import LEVEL_KEYS, level_of
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levels import wire_number
-from logboom.formats.records import MESSAGE_KEYS, TIME_KEYS
+from logboom.formats.records import MESSAGE_KEYS
 
 _SERVICE_KEYS: Final = ("service", "service_name")
 _INFO: Final = 3

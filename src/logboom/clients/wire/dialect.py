@@ -1,7 +1,7 @@
-"""What a client must know of a protocol: how a line becomes bytes, and what the answers mean.
+"""Client side of a protocol: encoding of lines, and meaning of answers.
 
-A dialect is one file and one line in `dialects.DIALECTS`. Those that speak lines over TCP derive from
-`lines.LineDialect`; others derive from `Dialect`, and bring a `Link` of their own.
+A dialect is one file and one line in `dialect_registry.DIALECTS`. Dialects for lines over TCP derive from
+`line_dialect.LineDialect`; others derive from `Dialect`, and bring a `Link` of their own.
 """
 
 import time
@@ -18,11 +18,11 @@ from logboom.errors import DeliveryError
 from logboom.formats.ndjson import repaired
 
 Say = Callable[[str], object]
-"""Tells the user something."""
+"""Reports to the user."""
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
 _FIELDED: Final = {"source": "service_name", "stream": "logger_name"}
-"""Where binary protocols, whose fields are fixed, keep what JSON messages say in fields of their own."""
+"""Fields of the binary protocols, whose fields are fixed, for fields of JSON messages."""
 
 
 class UnfitLineError(DeliveryError):
@@ -34,18 +34,18 @@ class ConnectFailedError(DeliveryError):
 
 
 class Answers(Enum):
-    """How much a protocol's answers tell."""
+    """Amount of information in a protocol's answers."""
 
     NONE = auto()
-    """The server never says anything."""
+    """None: the server never answers."""
     COUNTED = auto()
-    """One ack a stored line and silence for a refused one: an ack does not say which line it is for."""
+    """One ack per stored line and none for a refused one: an ack does not name its line."""
     EACH = auto()
-    """One answer a line, in order."""
+    """One answer per line, in order."""
 
 
 class Outcome(Enum):
-    """What became of a line, as far as its sender can know."""
+    """Result of sending a line, as far as the sender can know."""
 
     ACKNOWLEDGED = auto()
     FILTERED = auto()
@@ -61,6 +61,8 @@ class Outcome(Enum):
     """No answer came in time."""
     LOST = auto()
     """The connection ended before the answer."""
+    AMBIGUOUS = auto()
+    """Refused together with other lines: which one is meant shows only when each is sent alone."""
 
 
 FINAL = frozenset({Outcome.ACKNOWLEDGED, Outcome.FILTERED, Outcome.SENT, Outcome.REFUSED})
@@ -81,10 +83,15 @@ class Link(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether the server is known to have closed it."""
+        """True: the server is known to have closed it."""
 
-    def send(self, payloads: Sequence[bytes]) -> None:
-        """Queue encoded lines; never waits, so that answers can be read meanwhile."""
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:
+        """Queue encoded lines; never waits, so that answers can be read meanwhile.
+
+        Args:
+            payloads: the lines.
+            key: where the dialect is `keyed`, the idempotency key of these lines.
+        """
 
     async def flush(self) -> None:
         """Wait until the system has taken all that was queued."""
@@ -93,16 +100,16 @@ class Link(Protocol):
         """Wait for answers; may return none."""
 
     async def finish(self, linger_s: float) -> None:
-        """Tell the server that nothing more will come, and wait until it closes, at most `linger_s`."""
+        """End the sending direction, and wait until the server closes the connection, at most `linger_s`."""
 
     async def close(self) -> None:
         """Drop the connection; may be called again."""
 
 
 class Dialect(ABC):
-    """One protocol, seen from the client. May hold state, for example a sequence: one for each run.
+    """Client side of one protocol. May hold state, for example a sequence: one per run.
 
-    What has a default here is what most protocols do.
+    Defaults are what most protocols need.
     """
 
     name: ClassVar[str]
@@ -110,18 +117,20 @@ class Dialect(ABC):
     port_default: ClassVar[int]
     answers: ClassVar[Answers]
     timeout_s: ClassVar[float]
-    """How long to wait for an answer (NONE: for room to send) unless the user says otherwise."""
+    """Default time to wait for an answer (NONE: for room to send), seconds."""
+    keyed: ClassVar[bool] = False
+    """True: lines have an idempotency key. Sent again under the same key, in the same order, they are stored once."""
     asks: ClassVar[bool] = False
-    """Whether it can ask the server, before it sends anything again, for what that has already."""
+    """True: it can ask the server which lines are stored, before it sends lines again."""
 
     source: str = ""
     """The sender's name, in what is made here."""
     announces: bool = False
-    """Whether to send status messages and heartbeats, where the protocol has them."""
+    """True: send status messages and heartbeats, if the protocol has them."""
     say: Say | None = None
-    """Told what a user should know of a connection."""
+    """Reports events of a connection to the user."""
     anchor: str = ""
-    """Where it `asks`: the server's time when it last gave a sign; empty before the first one."""
+    """For a dialect that `asks`: the server's time in its last message; empty before the first one."""
 
     @abstractmethod
     def encode(self, line: bytes) -> bytes:
@@ -149,7 +158,7 @@ class Dialect(ABC):
 
         Args:
             text: the lines, joined by newlines.
-            moment_us: its time, from `stamp_us`, where the client tells the time; None: now.
+            moment_us: its time, from `stamp_us`, if the client sets the time; None: now.
             fields: further ones, where the protocol has room for them.
 
         Raises:
@@ -169,7 +178,7 @@ class Dialect(ABC):
     def encode_list(
         self, text: bytes, moment_us: int | None = None, fields: Mapping[str, str] = NO_FIELDS
     ) -> bytes:
-        """As `encode_text`, but a list of lines where the protocol has lists, also of a single one."""
+        """Do as `encode_text`, but make a list of lines if the protocol has lists, also for a single line."""
         return self.encode_text(text, moment_us, fields)
 
     def encode_object(self, line: bytes) -> bytes:
@@ -183,7 +192,7 @@ class Dialect(ABC):
         return self.encode(line)
 
     def doubt(self, payloads: Iterable[bytes]) -> None:  # noqa: B027 - most can't ask
-        """Where it `asks`: these may be stored or not, so the next connection begins with asking for them."""
+        """Have the next connection ask for these lines first: they may be stored or not. For a dialect that `asks`."""
 
 
 def now_us() -> int:
@@ -199,7 +208,7 @@ _decode_object: Final = msgspec.json.Decoder(_Object).decode
 
 
 def is_object(line: bytes) -> bool:
-    """Whether a line is one JSON object."""
+    """Return whether a line is one JSON object."""
     if (
         line[:1] != b"{" and line.lstrip()[:1] != b"{"
     ):  # most plain lines: an exception takes ten times as long

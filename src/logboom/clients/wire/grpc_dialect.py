@@ -139,7 +139,7 @@ class GrpcLink:
         """See `dialect.Link`."""
         return bool(self._ended) or self._call.done()
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:  # noqa: ARG002 - it is not keyed
         """See `dialect.Link`."""
         for batch in _batches(payloads):
             self._batches.append(b"".join(batch))

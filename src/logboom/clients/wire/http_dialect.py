@@ -1,6 +1,7 @@
-"""`http`, the client's side: batches as NDJSON to `POST /api/entries`, whose answer has a verdict for each entry.
+"""Client side of `http`: batches as NDJSON to `POST /api/entries`, whose answer has a verdict for each entry.
 
-A batch whose answer is lost is sent again, and may then be stored twice.
+Each request has an `Idempotency-Key`: a batch whose answer was lost is sent again under the same key, and stored once.
+Contract: docs/contracts/http-entries.md.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from logboom.clients.wire.target import API_PATH, Target
 from logboom.clients.wire.tls_stream import explain, open_stream
 
 _HEADERS: Final = {"Content-Type": "application/x-ndjson", "User-Agent": "logboom"}
+_KEY_HEADER: Final = "Idempotency-Key"
 _REASON_CHARS_MAX: Final = 200
 _TOO_LARGE: Final = 413
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -41,6 +43,7 @@ class _Account(msgspec.Struct):
     filtered: int
     refused: int
     entries: list[_Detail]
+    duplicates: int = 0
     error: str = ""
 
 
@@ -59,9 +62,8 @@ class HttpDialect(Dialect):
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")
     port_default: ClassVar[int] = 8080
     answers: ClassVar[Answers] = Answers.EACH
-    timeout_s: ClassVar[float] = (
-        30.0  # one answer for the whole batch: no hurry, as a second try may store it twice
-    )
+    timeout_s: ClassVar[float] = 30.0  # one answer for the whole batch
+    keyed: ClassVar[bool] = True
 
     def encode(self, line: bytes) -> bytes:
         """See `dialect.Dialect`."""
@@ -94,11 +96,12 @@ class HttpLink:
         """See `dialect.Link`."""
         return self._ended or self._reader.at_eof() or self._writer.is_closing()
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:
         """See `dialect.Link`. One request."""
         target = self._target
         host = str(target._replace(host=target.certified_name, path="")).partition("://")[2]
-        self._writer.write(http1.post(target.path + API_PATH, host, self._headers, b"".join(payloads)))
+        headers = {**self._headers, _KEY_HEADER: key} if key else self._headers
+        self._writer.write(http1.post(target.path + API_PATH, host, headers, b"".join(payloads)))
         self._unanswered.append(len(payloads))
 
     async def flush(self) -> None:
@@ -146,7 +149,7 @@ def replies_of(answer: HttpAnswer, count: int) -> list[Reply] | None:
         if 0 <= detail.index < len(replies):
             outcome = _OUTCOMES.get(detail.status, Outcome.REFUSED)
             replies[detail.index] = Reply(outcome, detail.reason, answer.retry_after_s)
-    if account and replies.count(_ACKNOWLEDGED) > account.stored:
+    if account and replies.count(_ACKNOWLEDGED) > account.stored + account.duplicates:
         raise ConnectionAbortedError("the answer does not say what became of each entry")
     rest = None if len(replies) == count else _untold(answer, alone=count == 1)
     if len(replies) < count and rest is None:
@@ -155,7 +158,7 @@ def replies_of(answer: HttpAnswer, count: int) -> list[Reply] | None:
 
 
 def _looked_at(account: _Account) -> int:
-    return account.stored + account.filtered + account.refused
+    return account.stored + account.duplicates + account.filtered + account.refused
 
 
 def _untold(answer: HttpAnswer, *, alone: bool) -> Reply | None:
@@ -165,8 +168,8 @@ def _untold(answer: HttpAnswer, *, alone: bool) -> Reply | None:
         return Reply(Outcome.LIMITED, reason, answer.retry_after_s)
     if answer.status in _LATER:
         return Reply(Outcome.BUSY, reason)
-    if answer.status == _TOO_LARGE or _error(answer):  # which of several entries is meant?
-        return Reply(Outcome.REFUSED if alone else Outcome.BUSY, reason)
+    if answer.status == _TOO_LARGE or _error(answer):
+        return Reply(Outcome.REFUSED if alone else Outcome.AMBIGUOUS, reason)
     return None
 
 

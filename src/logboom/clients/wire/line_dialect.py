@@ -98,7 +98,7 @@ class LineLink:
         self._rest += data
         return not data
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:  # noqa: ARG002 - it is not keyed
         """See `dialect.Link`."""
         self._writer.write(b"".join(payloads))
         if self._doubt is None and self._dialect.answers is Answers.NONE:

@@ -234,7 +234,7 @@ class WebSocketLink:
         """See `dialect.Link`."""
         return bool(self._lost)
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:  # noqa: ARG002 - it is not keyed
         """See `dialect.Link`. Messages that are known to be stored are answered here."""
         for payload in payloads:
             if self._dialect.is_stored(payload):

@@ -1,4 +1,4 @@
-"""gRPC's `LogRequest`, in both layouts, as JSON entries. Contract: docs/contracts/grpc.md."""
+"""Conversion of gRPC's `LogRequest`, in both layouts, to JSON entries. Contract: docs/contracts/grpc.md."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -11,27 +11,27 @@ from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[impor
 
 from logboom.formats.levels import WIRE_NAMES
 from logboom.formats.proto_schema import load_schema
-from logboom.receivers.grpc_methods import Decode, Decoded
+from logboom.receivers.grpc_methods import Decode, GrpcEntries
 
 REAL: Final = "logservice.proto"
 """The layout of deployed clients."""
 DOCUMENT: Final = "logservice_document.proto"
-"""The layout that the document prints."""
+"""The layout in the original document."""
 
 ENTRIES_MAX: Final = 10_000
-"""Entries of one `LogBatch`: two bytes can stand for an entry, which takes 300 in the journal."""
+"""Most entries of one `LogBatch`: an entry of two bytes takes 300 in the journal."""
 
 _ENTRY_TAG: Final = b"\x0a"
-"""What each entry of a `LogBatch` begins with: field 1, with a length."""
+"""Tag of an entry in a `LogBatch`: field 1, with a length."""
 _LENGTH: Final = 2
 _FIXED: Final = {1: 8, 5: 4}
-"""Kinds of fields on the wire: one with a length, and those of a fixed size in bytes."""
+"""Wire types: with a length, and those of a fixed size in bytes."""
 _VARINT_BITS_MAX: Final = 70
 _TOO_MANY: Final = f"more than {ENTRIES_MAX} entries in a batch"
 
 _LEVEL: Final = "level"
 _MOVED: Final = frozenset({4, 5})
-"""Fields that hold a text in one layout and a number in the other: in the wrong one they are unknown."""
+"""Fields that are text in one layout and a number in the other: with the wrong layout they are unknown."""
 _MIXED_UP: Final = {
     REAL: "this is the layout without package: call /LogService/LogMessage, or use logservice.proto",
     DOCUMENT: "this is the layout of package logservice: call /logservice.LogService/LogMessage",
@@ -40,14 +40,14 @@ _MIXED_UP: Final = {
 
 @cache
 def request_decoder(layout: str) -> Decode:
-    """Reads messages that are a `LogRequest` of a layout, `REAL` or `DOCUMENT`."""
+    """Make a reader for messages of type `LogRequest` of a layout, `REAL` or `DOCUMENT`."""
     parse = load_schema(layout).messages["LogRequest"].FromString
     return _decoder(layout, "LogRequest", lambda message: (parse(message),))
 
 
 @cache
 def batch_decoder() -> Decode:
-    """Reads messages that are a `LogBatch`."""
+    """Make a reader for messages of type `LogBatch`."""
     parse = load_schema(REAL).messages["LogBatch"].FromString
     return _decoder(REAL, "LogBatch", lambda message: parse(message).entries)
 
@@ -63,7 +63,7 @@ def _decoder(layout: str, what: str, parse: Callable[[bytes], Sequence[Any]]) ->
         values[level_at] = WIRE_NAMES[values[level_at]]
         return entry_of(*values)
 
-    def decode(messages: Iterable[bytes]) -> Decoded:
+    def decode(messages: Iterable[bytes]) -> GrpcEntries:
         found: list[Any] = []
         counts: list[int] = []
         trouble = None
@@ -77,7 +77,7 @@ def _decoder(layout: str, what: str, parse: Callable[[bytes], Sequence[Any]]) ->
             if trouble is not None:
                 break
             counts.append(len(found) - before)
-        return Decoded(encode(found)[:-1], [one.level for one in found], counts, trouble)
+        return GrpcEntries(encode(found)[:-1], [one.level for one in found], counts, trouble)
 
     return decode
 
@@ -85,12 +85,12 @@ def _decoder(layout: str, what: str, parse: Callable[[bytes], Sequence[Any]]) ->
 def _parse(
     message: bytes, parse: Callable[[bytes], Sequence[Any]], what: str
 ) -> tuple[Sequence[Any], str | None]:
-    """The requests of a message, or what is wrong with it."""
+    """Parse the requests of a message; the second value is an error or None."""
     if message.count(_ENTRY_TAG) > ENTRIES_MAX and what == "LogBatch" and _has_too_many(message):
         return (), _TOO_MANY
     try:
         requests = parse(message)
-    except DecodeError:  # its texts name places in protobuf's own source, or nothing
+    except DecodeError:  # its texts are not useful for clients
         return (), f"{len(message)} bytes that are no {what}, or hold text that is not UTF-8"
     if len(requests) > ENTRIES_MAX:
         return (), _TOO_MANY
@@ -98,7 +98,7 @@ def _parse(
 
 
 def _has_too_many(message: bytes) -> bool:
-    """Whether a `LogBatch` has more entries than it may, before each becomes an object: it may have millions."""
+    """Whether a `LogBatch` has too many entries; counted before objects are made, as there may be millions."""
     entries, position, end = 0, 0, len(message)
     while position < end and entries <= ENTRIES_MAX:
         tag, position = _varint(message, position)
@@ -114,7 +114,7 @@ def _has_too_many(message: bytes) -> bool:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """A number of Protocol Buffers, and where it ends; one that is cut off ends with the message."""
+    """Read a varint of Protocol Buffers; returns it and its end. A truncated one ends with the message."""
     number = 0
     for shift in range(0, _VARINT_BITS_MAX, 7):
         byte = message[position] if position < len(message) else 0
@@ -126,7 +126,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 
 def _mixed_up(request: Any, layout: str) -> str | None:
-    """Notice requests of the other layout: they can be read, into the wrong fields."""
+    """Return an error for a request of the other layout, which would be read into the wrong fields."""
     if layout == REAL and request.message:
         return None
     if any(field.field_number in _MOVED for field in UnknownFieldSet(request)):

@@ -31,7 +31,7 @@ export function closeEntry() {
 export function openEntry(item, view) {
   if (panel.hidden) returnTo = document.activeElement;
   const json = stringify(item.entry, 2);
-  const at = Date.parse(item.received_at);
+  const at = Date.parse(item.time);
   const around = { since: new Date(at - AROUND_MS).toISOString(), until: new Date(at + AROUND_MS).toISOString() };
   const sender = senderOf(item);
   const message = messageOf(item);
@@ -46,7 +46,7 @@ export function openEntry(item, view) {
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([
       ["Received", moment(item.received_at), item.received_at],
-      ["Sender’s time", item.time === item.received_at ? "none" : moment(item.time), item.time],
+      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time === item.received_at ? "none" : moment(item.time), item.time],
       ["Source", sender],
       ["Peer", item.source],
       ["Listener", item.listener],

@@ -36,6 +36,8 @@ const CONTROLS = {
   range: () => labelled("Range", el("select", { name: "range" },
     RANGES.map(([name, text]) => el("option", { value: name }, text)),
     el("option", { value: "all" }, "everything"), el("option", { value: "own" }, "from … to"))),
+  by: () => labelled("Time of", el("select", { name: "by" },
+    el("option", { value: "" }, "the entry"), el("option", { value: "received" }, "its arrival"))),
   from: () => labelled("From", el("input", { name: "from", type: "datetime-local", step: 1 }), "moment"),
   to: () => labelled("To", el("input", { name: "to", type: "datetime-local", step: 1 }), "moment"),
 };

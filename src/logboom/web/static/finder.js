@@ -57,7 +57,7 @@ export class Finder {
   }
 
   #take(page) {
-    for (const entry of page.entries) this.found.push({ ...entry, dated: true });
+    for (const entry of page.entries) this.found.push({ ...entry, dated: true, by_arrival: this.query.by === "received" });
     this.end ??= page.after + 1;
     this.ended = !page.more;
     this.before = page.before;

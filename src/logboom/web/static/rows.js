@@ -140,10 +140,11 @@ function fill(row, item) {
     return;
   }
   row.element.className = `row level-${levelClass(item.level)}`;
-  setText(time, item.dated ? moment(item.received_at) : clock(item.received_at));
+  const at = item.by_arrival ? item.received_at : item.time;
+  setText(time, `${item.dated ? moment(at) : clock(at)}${item.wrong_clock ? " ⚠" : ""}`);
   setText(level, item.level || "–");
   setText(source, senderOf(item));
   setText(message, summaryOf(item));
-  time.title = item.received_at;
+  time.title = `${item.time}${item.wrong_clock ? " (the sender’s clock is wrong)" : ""}, received ${item.received_at}`;
   source.title = `${item.listener} ${item.source}`;
 }

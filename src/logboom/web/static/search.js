@@ -15,7 +15,7 @@ export const title = "Search";
 const SHOWN_MAX = 20_000; // entries in the browser's memory; the download has all
 const BUCKETS = 60;
 const DEFAULT_RANGE = "1h";
-const FILTERS = ["q", "level", "source", "listener"];
+const FILTERS = ["q", "level", "source", "listener", "by"];
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** What the address says, as the API takes it; `since` stays relative. */
@@ -32,25 +32,27 @@ function formOf({ since, until, ...chosen }) {
 }
 
 /**
- * A fixed time range, by the server's clock: list, histogram and download are of the same entries. `drawn` is where the
- * histogram begins: where there is no begin, at the journal's first entry.
+ * A time range, by the server's clock, whose begin is fixed. `drawn` and `end` are those of the histogram: where there is
+ * no begin, that of the journal's first entry. A range up to now has no end of its own: entries of a clock that is a
+ * little fast are in the list.
  */
 async function fixedRange({ since, until }, signal) {
   const ago = /^(\d+)([smhdw])$/.exec(since);
   const end = until || new Date(serverNow()).toISOString();
-  if (ago) return withDrawn(new Date(Date.parse(end) - Number(ago[1]) * UNIT_MS[ago[2]]).toISOString(), end);
-  if (since && since !== "all") return withDrawn(since, end);
+  if (ago) return withDrawn(new Date(Date.parse(end) - Number(ago[1]) * UNIT_MS[ago[2]]).toISOString(), until, end);
+  if (since && since !== "all") return withDrawn(since, until, end);
   const { entries } = await readEntries({ limit: 1, after: -1 }, signal);
   const hourBefore = new Date(Date.parse(end) - UNIT_MS.h).toISOString();
-  return { since: "", until: end, drawn: entries[0]?.received_at ?? hourBefore };
+  const first = [entries[0]?.received_at ?? hourBefore, entries[0]?.time ?? hourBefore].sort()[0];
+  return { since: "", until, drawn: first, end };
 }
 
-const withDrawn = (since, until) => ({ since, until, drawn: since });
+const withDrawn = (since, until, end) => ({ since, until, drawn: since, end });
 
 class SearchView {
   constructor(root, parameters) {
     this.finder = new Finder({}, () => {});
-    this.form = new FilterForm("Search", ["q", "level", "source", "listener", "range", "from", "to"],
+    this.form = new FilterForm("Search", ["q", "level", "source", "listener", "range", "by", "from", "to"],
       (values, { typing }) => this.#asked(values, typing));
     this.form.element.append(el("button", { type: "submit", class: "primary" }, "Search"));
     this.volume = new VolumeChart(({ from, to }) => {
@@ -98,7 +100,7 @@ class SearchView {
   #asked({ range, from, to, ...chosen }, typing) {
     if (range === "own" && !from && !to) { // chosen just now: start from what is shown
       this.#showOwn(true);
-      this.form.set({ ...chosen, range, from: toLocal(this.range?.drawn), to: toLocal(this.range?.until) });
+      this.form.set({ ...chosen, range, from: toLocal(this.range?.drawn), to: toLocal(this.range?.end) });
       this.form.controls.from.focus();
       return;
     }
@@ -121,11 +123,11 @@ class SearchView {
     this.#point(null);
     this.parts.hidden = !this.filters.q || this.filters.q.includes("*");
     try {
-      const { drawn, ...range } = (this.range = await fixedRange(this.filters, signal));
+      const { drawn, end, ...range } = (this.range = await fixedRange(this.filters, signal));
       const query = { ...this.filters, ...range };
       this.csv.href = address("/api/export.csv", query);
       this.jsonl.href = address("/api/export.jsonl", query);
-      this.counting = { ...query, since: drawn, buckets: BUCKETS };
+      this.counting = { ...query, since: drawn, until: end, buckets: BUCKETS };
       this.total = null;
       closeEntry();
       this.rows.chosen = null;

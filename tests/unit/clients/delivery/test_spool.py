@@ -478,3 +478,54 @@ def test_nothing_that_was_appended_is_lost_by_a_kill(tmp_path: Path) -> None:
     found = drain(spool, 100)
     assert found == lines(*range(len(found)))
     assert len(found) in (500 + rest, 501 + rest)
+
+
+def key_of(spool: Spool) -> str:
+    assert spool.head is not None
+    return spool.head.key
+
+
+def test_each_position_has_a_key_of_its_own(folder: Path | None) -> None:
+    spool = Spool(folder, "k", ROOM)
+    keys = []
+    for _ in range(3):  # the file is emptied each time, and its offsets begin again
+        spool.append([b"x" * (spoolfile.RESET_BYTES // 2)] * 4)
+        while spool.count:
+            keys.append(key_of(spool))
+            assert key_of(spool) == keys[-1]
+            spool.drop(1)
+    spool.close()
+    other = Spool(folder, "k", ROOM)
+    other.append(lines(1))
+    assert len({*keys, key_of(other)}) == 13
+    other.close()
+
+
+def test_the_key_and_the_number_of_texts_on_their_way_outlast_the_process(tmp_path: Path) -> None:
+    first = Spool(tmp_path, "k", ROOM)
+    first.append(lines(*range(5)))
+    first.drop(1)
+    first.intend(3, "")
+    key = key_of(first)
+    first.close()
+    second = Spool(tmp_path, "k", ROOM)
+    [part] = second.adopt()
+    assert (part.key, part.in_doubt) == (key, 3)
+    second.drop(3)
+    assert part.key != key
+    assert part.in_doubt == 0
+
+
+def test_a_file_of_a_version_without_keys_has_some(tmp_path: Path) -> None:
+    first = Spool(tmp_path, "k", ROOM, source="shop")
+    first.append(lines(1))
+    first.close()
+    [path] = tmp_path.iterdir()
+    data = path.read_bytes()
+    start = data.index(b', "id"')
+    old = data[start : data.index(b"}", start)]
+    path.write_bytes(data.replace(old, b" " * len(old)))
+    second = Spool(tmp_path, "k", ROOM)
+    [part] = second.adopt()
+    assert part.source == "shop"
+    assert part.key.startswith(path.stem)

@@ -60,7 +60,7 @@ class FakeLink:
     def lost(self) -> bool:
         return self._server.away
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:
         for payload in payloads:
             line = json.loads(payload)
             reply = self._server.answer(line)

@@ -20,13 +20,20 @@ from logboom.clients.wire.target import Target
 from logboom.errors import ConfigError
 
 OK, BAD, FILTERED = Outcome.ACKNOWLEDGED, Outcome.REFUSED, Outcome.FILTERED
-LIMITED, BUSY = Outcome.LIMITED, Outcome.BUSY
+LIMITED, BUSY, UNCLEAR = Outcome.LIMITED, Outcome.BUSY, Outcome.AMBIGUOUS
 
 
-def account(stored: int, *details: tuple[int, str], filtered: int = 0, error: str = "") -> bytes:
+def account(
+    stored: int, *details: tuple[int, str], filtered: int = 0, duplicates: int = 0, error: str = ""
+) -> bytes:
     """The body of an answer of the API."""
     entries = [{"index": index, "status": status, "reason": status} for index, status in details]
-    body: dict[str, Any] = {"stored": stored, "filtered": filtered, "refused": len(details) - filtered}
+    body: dict[str, Any] = {
+        "stored": stored,
+        "duplicates": duplicates,
+        "filtered": filtered,
+        "refused": len(details) - filtered,
+    }
     body |= {"first_sequence": 1, "entries": entries, "entries_omitted": 0}
     return json.dumps(body | ({"error": error} if error else {})).encode()
 
@@ -35,17 +42,18 @@ def account(stored: int, *details: tuple[int, str], filtered: int = 0, error: st
     ("status", "body", "count", "expected"),
     [
         (200, account(3), 3, [OK, OK, OK]),
+        (200, account(1, duplicates=2), 3, [OK, OK, OK]),
         (200, account(1, (0, "filtered"), filtered=1), 2, [FILTERED, OK]),
         (207, account(2, (1, "invalid")), 3, [OK, BAD, OK]),
         (413, account(0, (0, "too_long")), 1, [BAD]),
         (429, account(1, (1, "limited"), (2, "limited")), 3, [OK, LIMITED, LIMITED]),
         (503, account(1, (1, "failed")), 2, [OK, BUSY]),
-        (400, account(1, (1, "invalid"), error="the rest was not looked at"), 4, [OK, BAD, BUSY, BUSY]),
+        (400, account(1, (1, "invalid"), error="the rest was not looked at"), 4, [OK, BAD, UNCLEAR, UNCLEAR]),
         (503, account(0, error="too many at once"), 2, [BUSY, BUSY]),
         (408, account(0, error="nothing came"), 1, [BUSY]),
         (400, b'{"error":"no"}', 1, [BAD]),
-        (400, b'{"error":"no"}', 2, [BUSY, BUSY]),  # each alone then
-        (413, b"<html>nginx</html>", 2, [BUSY, BUSY]),
+        (400, b'{"error":"no"}', 2, [UNCLEAR, UNCLEAR]),  # each alone then
+        (413, b"<html>nginx</html>", 2, [UNCLEAR, UNCLEAR]),
         (413, b"<html>nginx</html>", 1, [BAD]),
         (502, b"<html>nginx</html>", 1, [BUSY]),
         (429, b"slow down", 2, [LIMITED, LIMITED]),
@@ -241,3 +249,49 @@ def test_heads_are_bounded() -> None:
 
     with pytest.raises(ConnectionAbortedError, match="not HTTP"):
         asyncio.run(read())
+
+
+Answers = list[tuple[int, bytes]]
+
+
+def requests_to(answers: Answers, *batches: list[bytes]) -> tuple[Report, list[tuple[str, bytes]]]:
+    """The report, and key and body of each request, of a server that gives these answers; a status of 0 is none."""
+    requests: list[tuple[str, bytes]] = []
+    given = iter(answers)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, body = await read_request(reader)
+            requests.append((head.partition("Idempotency-Key: ")[2].partition("\r\n")[0], body))
+            status, content = next(given)
+            if not status:
+                return
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(content)) + content)
+
+    return delivered(talk, *batches), requests
+
+
+def test_a_batch_without_an_answer_goes_out_again_as_it_was() -> None:
+    answers = [(0, b""), (503, account(0, (0, "failed"), (1, "failed"))), (200, account(1, duplicates=1))]
+    report, requests = requests_to([*answers, (200, account(2))], LINES, LINES)
+    first, again, third, other = requests
+    assert first == again == third
+    assert first[0] != ""
+    assert (other[0] != first[0], other[1]) == (True, first[1])
+    assert (report.acknowledged, report.resent, report.refused.total()) == (4, 4, 0)
+
+
+def test_only_what_will_never_be_stored_leaves_a_batch() -> None:
+    batch = [b'{"n":%d}\n' % number for number in range(4)]
+    limited = account(1, (0, "filtered"), (1, "invalid"), (3, "limited"), filtered=1)
+    report, requests = requests_to([(429, limited), (200, account(1, duplicates=1))], batch)
+    assert requests[1] == (requests[0][0], b"".join(batch[2:]))
+    assert (report.acknowledged, report.filtered, report.refused.total()) == (2, 1, 1)
+
+
+def test_each_line_of_a_refused_batch_has_a_key_that_is_the_same_next_time() -> None:
+    answers = [(413, b"<html>too large</html>"), (200, account(1)), (0, b""), (200, account(1))]
+    report, requests = requests_to(answers, LINES)
+    whole, *alone = requests
+    assert alone == [(f"{whole[0]}/0", LINES[0]), (f"{whole[0]}/1", LINES[1]), (f"{whole[0]}/1", LINES[1])]
+    assert report.acknowledged == 2

@@ -1,6 +1,6 @@
-"""Clients that do everything wrong, all the time, beside the honest ones of `logboom prove`.
+"""Faulty clients of `logboom prove`, which violate the protocols in parallel to the recording ones.
 
-What they send whole, as a client may, carries the stranger's mark; halves of it must never be stored.
+Their complete lines have a common mark; incomplete lines must never be stored.
 """
 
 import gzip
@@ -12,37 +12,37 @@ from collections.abc import Callable, Container
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from logboom.prove.dialects import DIALECTS, client_frame, open_websocket
-from logboom.prove.oracle import STRANGER
-from logboom.prove.witness import Connect, Dialect
+from logboom.prove.oracle import FAULTY
+from logboom.prove.recording_client import Connect, Traffic
+from logboom.prove.traffic import TRAFFIC, client_frame, open_websocket
 
 PAUSE_S: Final = 0.1
-"""Between two visits of a stranger: enough of them to be a nuisance, few enough to leave time for the others."""
+"""Pause between two connections of a faulty client: many of them, but with time left for other clients."""
 
 TIMEOUT_S: Final = 1.0
-"""A stranger waits no longer: it wants to be a nuisance elsewhere."""
+"""Time limit of socket operations."""
 
 DRIBBLERS: Final = 20
-"""Connections at once that one visit keeps open, a byte at a time."""
+"""Concurrent connections of `dribble`."""
 
 SLOW_BYTES: Final = 4 << 20
-"""What is asked for and not read: more than the buffers of both sides hold."""
+"""Bytes of requests whose answers are not read: more than the buffers of both sides hold."""
 
 _SILENT: Final = ("gateway", "device", "collector", "capnp", "http", "grpc")
 _CUT: Final = ("device", "collector", "gateway", "http")
 
-LINES: Final[dict[str, Dialect]] = {
-    dialect.listener: dialect for name, dialect in DIALECTS.items() if name != "websocket"
+LINES: Final[dict[str, Traffic]] = {
+    traffic.listener: traffic for name, traffic in TRAFFIC.items() if name != "websocket"
 }
-"""By listener, what a stranger's whole lines look like."""
+"""Traffic of the complete lines of faulty clients, by listener."""
 
 
 def _line(listener: str, chance: random.Random) -> bytes:
-    return LINES[listener].make(STRANGER, chance.randrange(1 << 30))
+    return LINES[listener].make(FAULTY, chance.randrange(1 << 30))
 
 
 def garbage(connect: Connect, chance: random.Random) -> None:
-    """Bytes of all kinds, at any listener."""
+    """Send garbage of any kind to any listener."""
     kinds = (
         chance.randbytes(5000),
         bytes(70_000),
@@ -62,7 +62,7 @@ def garbage(connect: Connect, chance: random.Random) -> None:
 
 
 def half_line(connect: Connect, chance: random.Random) -> None:
-    """Some whole lines, then the connection is cut within one."""
+    """Send complete lines, then close the connection within one."""
     listener = chance.choice(_CUT[:3])
     line = _line(listener, chance)
     with connect(listener) as connection:
@@ -73,7 +73,7 @@ def half_line(connect: Connect, chance: random.Random) -> None:
 
 
 def half_body(connect: Connect, chance: random.Random) -> None:
-    """A request that ends in the middle of a line, of its gzip data, or of a chunk."""
+    """Send a request that ends in the middle of a line, of its gzip data, or of a chunk."""
     line = _line("http", chance)
     body = line + b"\n" + line[: chance.randrange(1, len(line) - 1)]
     kinds = (
@@ -91,7 +91,7 @@ def half_body(connect: Connect, chance: random.Random) -> None:
 
 
 def half_message(connect: Connect, chance: random.Random) -> None:
-    """A WebSocket that is cut within a frame, or sends frames that may not be."""
+    """Open a WebSocket, and close it within a frame, or send invalid frames."""
     line = _line("http", chance)
     frame = client_frame(line)
     kinds = (
@@ -107,19 +107,19 @@ def half_message(connect: Connect, chance: random.Random) -> None:
 
 
 def dribble(connect: Connect, chance: random.Random) -> None:
-    """Slow-loris: many connections, a byte now and then, none of them ever complete."""
+    """Slow loris: open many connections, and send single bytes without ever completing a line."""
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(chance.choice(_CUT))) for _ in range(DRIBBLERS)]
         for byte in b'{"boot_seq":1,"upt':
             for connection in connections:
                 connection.settimeout(TIMEOUT_S)
-                with suppress(OSError):  # the server may have had enough of this one
+                with suppress(OSError):  # the server may have closed this one
                     connection.send(bytes([byte]))
             threading.Event().wait(PAUSE_S)
 
 
 def never_reads(connect: Connect, chance: random.Random) -> None:
-    """Sends lines and leaves every answer unread, until nothing can be sent any more."""
+    """Send lines without reading the answers, until nothing can be sent any more."""
     listener = chance.choice(("device", "collector"))
     with connect(listener) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -130,7 +130,7 @@ def never_reads(connect: Connect, chance: random.Random) -> None:
 
 
 def deaf_reader(connect: Connect, chance: random.Random) -> None:
-    """Listens to what others send, and takes none of it."""
+    """Subscribe to live entries without reading them."""
     with connect("http") as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(TIMEOUT_S)
@@ -143,7 +143,7 @@ def deaf_reader(connect: Connect, chance: random.Random) -> None:
 
 
 def _end(connection: socket.socket, chance: random.Random) -> None:
-    """Close politely, or with a reset."""
+    """Prepare an orderly close, or one with a reset."""
     if chance.random() < 0.5:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -159,35 +159,35 @@ KINDS: Final[tuple[Callable[[Connect, random.Random], None], ...]] = (
 )
 
 
-class Strangers:
-    """One thread for each kind, visit after visit.
+class FaultyClients:
+    """Threads of faulty clients, one per kind.
 
     Args:
-        connect: as for witnesses.
-        seed: of their choices.
-        listeners: where they come to; elsewhere nobody listens.
+        connect: opens a connection to a listener.
+        seed: seed of their choices.
+        listeners: running listeners.
     """
 
     def __init__(self, connect: Connect, seed: int, listeners: Container[str]) -> None:
         self.visits = 0
         self.faults: list[str] = []
-        """What ended one of them: it should have been an `OSError`."""
+        """Unexpected errors of the threads, other than `OSError`."""
         self._open = connect
         self._listeners = listeners
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(kind, seed), daemon=True) for kind in KINDS]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def ask_to_stop(self) -> None:
-        """End after the visits that are on; waits for nothing."""
+        """Request the end after the current connections, without waiting."""
         self._stop.set()
 
     def stop(self, timeout_s: float) -> None:
-        """The same, and wait for it."""
+        """Request the end, and wait for it."""
         self.ask_to_stop()
         for thread in self._threads:
             if thread.ident is not None:
@@ -204,8 +204,8 @@ class Strangers:
             try:
                 kind(self._connect, chance)
             except OSError:
-                pass  # turned away, cut off, or the server is being started again
-            except Exception as error:  # noqa: BLE001 - told at the end
+                pass  # refused, closed, or the server is being restarted
+            except Exception as error:  # noqa: BLE001 - reported at the end
                 self.faults.append(f"{kind.__name__}: {type(error).__name__}: {error}")
                 return
             self.visits += 1

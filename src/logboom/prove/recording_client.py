@@ -1,9 +1,9 @@
-"""Honest clients that remember what was acknowledged, for the crash oracle.
+"""Recording clients, which remember the acknowledged lines for the crash oracle.
 
-Each `Witness` is one client: it sends lines that exist only once, keeps those without an answer, and sends
-them again after a reconnect, as deployed clients do. `oracle.judge` compares with the journal.
+Each `RecordingClient` is one client: it sends unique lines, keeps those without an answer, and sends them again after a
+reconnect, as deployed clients do. `oracle.judge` compares its record with the journal.
 
-A line is a function of its client's name and a number, so that the memory of millions of lines is three bytes each.
+A line is a function of its client's name and a number, so that the record takes three bytes per line.
 """
 
 import re
@@ -16,92 +16,92 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 WINDOW_LINES: Final = 200
-"""Lines without an answer that one client has on the way."""
+"""Most unanswered lines of one client."""
 
 RETRY_S: Final = 0.02
-"""Pause between two tries to connect; a server that is being restarted is away for a moment."""
+"""Pause between two attempts to connect while the server restarts."""
 
 SENDS_MAX: Final = 255
-"""How often a line's sends are counted: a byte. Nobody gets so far within a run."""
+"""Largest count of sends per line, which is a byte; no line reaches it within a run."""
 
 MARK: Final = re.compile(rb"prove ([a-z]+[0-9]*) ([0-9]{1,12}) ")
-"""Stands once in every line, and tells which it is."""
+"""The part of a line that identifies it."""
 
 _FILL_STEP: Final = 7919
 _FILL_BYTES_MAX: Final = 181
-"""Lines differ in length, so that writes and blocks end at all sorts of places."""
+"""Lines have different lengths, so that writes and blocks end at varying offsets."""
 
 
 def text_of(name: str, number: int) -> str:
-    """What makes a line of a client the only one of its kind."""
+    """Make the unique text of a client's line."""
     return f"prove {name} {number} {'x' * (number * _FILL_STEP % _FILL_BYTES_MAX)}"
 
 
-class Link(Protocol):
-    """One connection of a witness."""
+class Session(Protocol):
+    """Connection of a recording client."""
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """Send lines, and give the answer to each in order: stored or not. Raises `OSError` when it breaks."""
+        """Send lines, and yield per line whether it was stored. Raises `OSError` when the connection fails."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
 
 
 Connect = Callable[[str], socket.socket]
-"""Makes a connection to the listener of that name. Raises `OSError`."""
+"""Function that connects to the listener of that name. Raises `OSError`."""
 
 
-class Dialect(Protocol):
-    """How one protocol's lines and answers look."""
+class Traffic(Protocol):
+    """Lines and answers of one protocol."""
 
     @property
     def listener(self) -> str:
-        """The listener that speaks it."""
+        """Name of the listener."""
 
     @property
     def answers(self) -> bool:
-        """Whether there are answers at all."""
+        """Whether the protocol has answers."""
 
     def make(self, name: str, number: int) -> bytes:
-        """A line of a client's name and a number; unique."""
+        """Make the unique line for a client's name and a number."""
 
     def is_entry(self, entry: bytes, name: str, number: int) -> bool:
-        """Whether a stored entry is that line, whole and as it was sent."""
+        """Whether a stored entry is that line, complete and unchanged."""
 
-    def open(self, connect: Connect) -> Link:
-        """A new connection. Raises `OSError`."""
+    def open(self, connect: Connect) -> Session:
+        """Open a connection. Raises `OSError`."""
 
 
 @dataclass(frozen=True)
-class LineDialect:
-    """A line, an answer line."""
+class LineTraffic:
+    """A protocol of lines with an answer line each."""
 
     listener: str
     template: bytes
-    """With places for number and text, in this order: both by name."""
+    """Template with the names `number` and `text`."""
     good: bytes
-    """The answer that says that a line was stored."""
+    """The answer for a stored line."""
     answers: bool = True
 
     def make(self, name: str, number: int) -> bytes:
-        """See `Dialect`."""
+        """See `Traffic`."""
         return self.template % {b"number": number, b"text": text_of(name, number).encode()}
 
     def is_entry(self, entry: bytes, name: str, number: int) -> bool:
-        """See `Dialect`."""
+        """See `Traffic`."""
         return entry == self.make(name, number)
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`."""
-        return LineLink(connect(self.listener), self.good)
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`."""
+        return LineSession(connect(self.listener), self.good)
 
 
-class LineLink:
-    """Sends lines, reads an answer line for each.
+class LineSession:
+    """Connection that reads an answer line per line.
 
     Args:
-        connection: is closed with it.
-        good: see `LineDialect`.
+        connection: connection that is closed with it.
+        good: see `LineTraffic`.
     """
 
     def __init__(self, connection: socket.socket, good: bytes) -> None:
@@ -110,7 +110,7 @@ class LineLink:
         self._rest = b""
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """See `Link`."""
+        """See `Session`."""
         self._connection.sendall(b"".join(line + b"\n" for line in lines))
         for _ in lines:
             while b"\n" not in self._rest:
@@ -122,65 +122,65 @@ class LineLink:
             yield answer == self._good
 
     def close(self) -> None:
-        """See `Link`."""
+        """See `Session`."""
         self._connection.close()
 
 
-DEVICE: Final = LineDialect(
+DEVICE: Final = LineTraffic(
     "device", b'{"boot_seq":1,"uptime_ms":%(number)d,"seq":%(number)d,"msg":"%(text)b"}', b'{"ack":1}'
 )
-COLLECTOR: Final = LineDialect(
+COLLECTOR: Final = LineTraffic(
     "collector", b'{"level":"ERROR","message":"%(text)b"}', b'{"status":"ok","message":"received"}'
 )
 
 
 @dataclass
-class Witness:
-    """One client and its memory.
+class RecordingClient:
+    """One recording client.
 
     Args:
-        dialect: what it speaks.
+        traffic: traffic of its protocol.
         name: unique among the clients; lower-case letters and a number.
-        connect: makes a connection to the listener of that name.
-        window: lines on the way at once. 1 where an answer does not tell to which line it belongs, and lines may
-            be refused in silence: so do the devices.
-        pause_s: rest after each window, so that many clients share a machine.
+        connect: connects to the listener of a name.
+        window: unanswered lines at once. 1 if answers do not identify their line, and lines may be refused without an
+            answer, as for devices.
+        pause_s: pause after each window, so that many clients share a machine.
     """
 
-    dialect: Dialect
+    traffic: Traffic
     name: str
     connect: Connect
     window: int = WINDOW_LINES
     pause_s: float = 0.0
     heard: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released once an answered line; several witnesses may share one."""
-    told_no: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released once an answer that said no."""
+    """Released once per acknowledged line; several clients may share it."""
+    rejected: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released once per refusal."""
     refused: int = 0
-    """Answers that said no; those lines were sent again."""
+    """Number of refusals; those lines were sent again."""
     acks: int = 0
-    """Answers that said yes."""
+    """Number of acknowledgements."""
     sends: bytearray = field(default_factory=bytearray)
-    """Of each line: how often it was sent without being refused, so how often it may be stored."""
+    """Number of sends per line without refused ones, and so the most times that it may be stored."""
     acked: bytearray = field(default_factory=bytearray)
-    """Of each line: 1 when it was acknowledged."""
+    """1 per acknowledged line."""
     again: bytearray = field(default_factory=bytearray)
-    """Of each line: 1 when it was sent more than once, so that it may stand behind later ones."""
+    """1 per line that was sent more than once, and so may follow later ones."""
     broken_off: int = 0
-    """Connections that ended before everything was answered."""
+    """Number of connections that ended with unanswered lines."""
     fault: BaseException | None = None
-    """What ended the witness itself, if something did: its testimony is worth nothing then."""
+    """Unexpected error of the client, after which its record is incomplete."""
     _waiting: deque[int] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Stop sending after the next answers; whether that was within the time."""
+        """Stop sending after the next answers; returns whether it ended within the time."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -188,23 +188,23 @@ class Witness:
 
     @property
     def sent(self) -> int:
-        """How many different lines were made."""
+        """Number of different lines."""
         return len(self.sends)
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
                 try:
-                    with closing(self.dialect.open(self.connect)) as link:
+                    with closing(self.traffic.open(self.connect)) as link:
                         self._talk(link)
                 except OSError:
                     self.broken_off += 1
                     self._stop.wait(RETRY_S)
-        except BaseException as error:  # noqa: BLE001 - told to whoever judges
+        except BaseException as error:  # noqa: BLE001 - reported by the verification
             self.fault = error
 
-    def _talk(self, link: Link) -> None:
-        """Send windows and read their answers until the connection breaks."""
+    def _talk(self, link: Session) -> None:
+        """Send windows and read their answers until the connection fails."""
         while not self._stop.is_set():
             for number in self._waiting:
                 self._send_again(number)
@@ -213,7 +213,7 @@ class Witness:
                 self.sends.append(1)
                 self.acked.append(0)
                 self.again.append(0)
-            lines = [self.dialect.make(self.name, number) for number in self._waiting]
+            lines = [self.traffic.make(self.name, number) for number in self._waiting]
             self._settle(link.exchange(lines))
             if self.pause_s:
                 self._stop.wait(self.pause_s)
@@ -223,7 +223,7 @@ class Witness:
         self.again[number] = 1
 
     def _settle(self, answers: Iterator[bool]) -> None:
-        """Take one answer a line; refused lines go into the next window."""
+        """Take one answer per line; refused lines go into the next window."""
         refused: list[int] = []
         try:
             for good in answers:
@@ -234,10 +234,10 @@ class Witness:
                     self.heard.release()
                 else:
                     self.refused += 1
-                    self.sends[number] -= 1  # it must not be stored: only the next try may be
+                    self.sends[number] -= 1  # only a later attempt may be stored
                     refused.append(number)
-                    self.told_no.release()
-            if not self.dialect.answers:
+                    self.rejected.release()
+            if not self.traffic.answers:
                 self._waiting.clear()
         finally:
             self._waiting.extendleft(reversed(refused))

@@ -1,7 +1,7 @@
-"""What the clients of `logboom prove` speak: every protocol, over sockets of their own.
+"""Traffic of the clients of `logboom prove`: every protocol, over plain sockets.
 
-These are senders of its own, as plain as can be: an outside view. Only how a Cap'n Proto message and a gRPC entry
-are encoded is taken from `logboom.clients`.
+These are separate, minimal senders, independent of `logboom.clients`; only the encodings of a Cap'n Proto message
+and of a gRPC entry are taken from there.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 from logboom.clients.wire.capnp_dialect import CapnpDialect
-from logboom.prove.witness import COLLECTOR, DEVICE, Connect, Dialect, LineDialect, Link, text_of
+from logboom.prove.recording_client import COLLECTOR, DEVICE, Connect, LineTraffic, Session, Traffic, text_of
 
 if TYPE_CHECKING:
     from logboom.clients.wire.grpc_dialect import GrpcDialect as Sender
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 _HOST: Final = "127.0.0.1"
 
 STREAM_S_MAX: Final = 300.0
-"""A gRPC stream ends then, whatever happens; longer than a server is away, or a run of one journal takes."""
+"""Time limit of a gRPC stream; longer than an outage of the server or a chapter."""
 
 _MASK: Final = bytes(4)
-"""Masking with zeros changes nothing, and is a mask all the same."""
+"""A valid mask that does not change the data."""
 
 
-class SilentLink:
-    """Sends, and never gets an answer.
+class SilentSession:
+    """Connection of a protocol without answers.
 
     Args:
-        connection: is closed with it.
-        ends: what stands behind the lines, in turn.
+        connection: connection that is closed with it.
+        ends: separators after the lines, used in turn.
     """
 
     def __init__(self, connection: socket.socket, ends: Sequence[bytes] = (b"",)) -> None:
@@ -44,13 +44,13 @@ class SilentLink:
         self._ends = ends
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """See `Link`."""
+        """See `Session`."""
         ends = itertools.cycle(self._ends)
         self._connection.sendall(b"".join(line + next(ends) for line in lines))
         return iter(())
 
     def close(self) -> None:
-        """See `Link`: the server takes all of it, then it closes, too."""
+        """See `Session`: waits until the server has read everything and closes."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
             while self._connection.recv(4096):
@@ -59,15 +59,15 @@ class SilentLink:
 
 
 @dataclass(frozen=True)
-class GatewayDialect(LineDialect):
+class GatewayTraffic(LineTraffic):
     """Sensor readings; a newline between them is optional."""
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`."""
-        return SilentLink(connect(self.listener), (b"\n", b"", b"\r\n"))
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`."""
+        return SilentSession(connect(self.listener), (b"\n", b"", b"\r\n"))
 
 
-GATEWAY: Final = GatewayDialect(
+GATEWAY: Final = GatewayTraffic(
     "gateway",
     b'{"id":"e4643048d7292c2e","time":"2025-10-02 17:58:37","temp":%(number)d,"rh":"50.50","lux":546.60,'
     b'"note":"%(text)b"}',
@@ -77,7 +77,7 @@ GATEWAY: Final = GatewayDialect(
 
 
 def _says(entry: bytes, text: str) -> bool:
-    """Whether an entry that was no JSON on the wire is whole, with this message."""
+    """Whether an entry of a binary protocol is complete, with this message."""
     try:
         found = json.loads(entry)
     except ValueError:
@@ -86,42 +86,42 @@ def _says(entry: bytes, text: str) -> bool:
 
 
 _FIELDS: Final = 16
-"""Fields of a `LoggerMsg`: all of them are in an entry."""
+"""Number of fields of a `LoggerMsg`, all of which are in an entry."""
 
 _INFO: Final = 3
 
 
 @dataclass(frozen=True)
-class FrameDialect:
+class FrameTraffic:
     """Packed Cap'n Proto messages."""
 
     listener: str = "capnp"
     answers: bool = False
 
     def make(self, name: str, number: int) -> bytes:
-        """See `Dialect`."""
+        """See `Traffic`."""
         return CapnpDialect.encode_fields({"level": _INFO, "message": text_of(name, number)})
 
     def is_entry(self, entry: bytes, name: str, number: int) -> bool:
-        """See `Dialect`."""
+        """See `Traffic`."""
         return _says(entry, text_of(name, number))
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`."""
-        return SilentLink(connect(self.listener))
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`."""
+        return SilentSession(connect(self.listener))
 
 
-class HttpLink:
-    """`POST /api/entries`, in all forms of a body in turn, on one connection."""
+class HttpSession:
+    """`POST /api/entries` on one connection, with all forms of a body in turn."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._http = HTTPConnection(_HOST)
         self._http.sock = connection
-        self._http.auto_open = 0  # a new connection is the witness's business
+        self._http.auto_open = 0  # the client reconnects itself
         self._turn = 0
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """See `Link`."""
+        """See `Session`."""
         self._turn += 1
         body, headers = _FORMS[self._turn % len(_FORMS)](lines)
         try:
@@ -130,13 +130,13 @@ class HttpLink:
             refused = {detail["index"] for detail in account["entries"]}
             known = account["stored"] + account["filtered"] + account["refused"]
         except (HTTPException, ValueError, KeyError, TypeError) as error:
-            raise ConnectionError(f"no answer that can be used: {error}") from error
+            raise ConnectionError(f"the answer is not valid: {error}") from error
         yield from (index not in refused for index in range(known))
         if known < len(lines):
             raise ConnectionError(f"{known} of {len(lines)} entries have an answer")
 
     def close(self) -> None:
-        """See `Link`."""
+        """See `Session`."""
         self._http.close()
 
 
@@ -161,26 +161,26 @@ _FORMS: Final[tuple[Callable[[Sequence[bytes]], tuple[bytes, dict[str, str]]], .
 
 
 @dataclass(frozen=True)
-class HttpDialect(LineDialect):
-    """Entries by POST."""
+class HttpTraffic(LineTraffic):
+    """Entries sent by POST."""
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`."""
-        return HttpLink(connect(self.listener))
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`."""
+        return HttpSession(connect(self.listener))
 
 
-HTTP: Final = HttpDialect("http", b'{"level":"info","n":%(number)d,"message":"%(text)b"}', b"")
+HTTP: Final = HttpTraffic("http", b'{"level":"info","n":%(number)d,"message":"%(text)b"}', b"")
 
 
 def open_websocket(connection: socket.socket) -> socket.socket:
-    """Make a WebSocket on `/` of a connection. Raises `OSError`."""
+    """Open a WebSocket on `/` over a connection. Raises `OSError`."""
     connection.sendall(
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        data = connection.recv(1)  # not a byte of what follows
+        data = connection.recv(1)  # so that nothing after the head is read
         if not data:
             raise ConnectionError("the server closed the connection")
         head += data
@@ -190,20 +190,20 @@ def open_websocket(connection: socket.socket) -> socket.socket:
 
 
 def client_frame(data: bytes, opcode: int = 1) -> bytes:
-    """A frame as a client sends it."""
+    """Encode a frame of a client."""
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return bytes([0x80 | opcode]) + size + _MASK + data
 
 
-class WebSocketLink:
-    """Messages, and a reply to each; those of others come in between."""
+class WebSocketSession:
+    """WebSocket with a reply per message, and with messages of other clients in between."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = bytearray()
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """See `Link`."""
+        """See `Session`."""
         self._connection.sendall(b"".join(map(client_frame, lines)))
         open_ = len(lines)
         while open_:
@@ -239,29 +239,29 @@ class WebSocketLink:
             self._received += data
 
     def close(self) -> None:
-        """See `Link`."""
+        """See `Session`."""
         self._connection.close()
 
 
 @dataclass(frozen=True)
-class WebSocketDialect(LineDialect):
-    """Messages of the WebSocket."""
+class WebSocketTraffic(LineTraffic):
+    """Messages over the WebSocket."""
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`."""
-        return WebSocketLink(open_websocket(connect(self.listener)))
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`."""
+        return WebSocketSession(open_websocket(connect(self.listener)))
 
 
-WEBSOCKET: Final = WebSocketDialect(
+WEBSOCKET: Final = WebSocketTraffic(
     "http", b'{"timestamp":"%(number)d","message":"%(text)b","source":"whaleon-1","type":"log"}', b""
 )
 
 
-class GrpcLink:
-    """A stream of batches on a channel of its own."""
+class GrpcSession:
+    """Stream of batches on a separate channel."""
 
     def __init__(self, host: str, port: int) -> None:
-        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - it takes a quarter of a second
+        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - takes a quarter of a second
 
         from logboom.clients.wire.grpc_dialect import METHOD  # noqa: PLC0415
 
@@ -273,7 +273,7 @@ class GrpcLink:
         self._call = self._channel.stream_stream(METHOD)(iter(self._batches.get, None), timeout=STREAM_S_MAX)
 
     def exchange(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """See `Link`."""
+        """See `Session`."""
         self._batches.put(b"".join(lines))
         open_ = len(lines)
         while open_:
@@ -291,7 +291,7 @@ class GrpcLink:
             raise ConnectionError(f"the stream ended: {type(error).__name__}") from error
 
     def close(self) -> None:
-        """See `Link`."""
+        """See `Session`."""
         self._batches.put(None)
         self._call.cancel()
         self._channel.close()
@@ -305,31 +305,31 @@ def _grpc_sender() -> "Sender":
 
 
 @dataclass(frozen=True)
-class GrpcDialect:
+class GrpcTraffic:
     """`LogBatches`."""
 
     listener: str = "grpc"
     answers: bool = True
 
     def make(self, name: str, number: int) -> bytes:
-        """See `Dialect`. The outcome is one entry of a `LogBatch`."""
+        """See `Traffic`. The result is one entry of a `LogBatch`."""
         return _grpc_sender().encode(b'{"level":"INFO","message":"%b"}' % text_of(name, number).encode())
 
     def is_entry(self, entry: bytes, name: str, number: int) -> bool:
-        """See `Dialect`."""
+        """See `Traffic`."""
         return _says(entry, text_of(name, number))
 
-    def open(self, connect: Connect) -> Link:
-        """See `Dialect`. A plain connection first: gRPC itself would wait for long before it tries again."""
+    def open(self, connect: Connect) -> Session:
+        """See `Traffic`. Tries a plain connection first, since gRPC waits long before it reconnects."""
         with connect(self.listener) as probe:
             host, port = probe.getpeername()[:2]
-        return GrpcLink(host, port)
+        return GrpcSession(host, port)
 
 
-CAPNP: Final = FrameDialect()
-GRPC: Final = GrpcDialect()
+CAPNP: Final = FrameTraffic()
+GRPC: Final = GrpcTraffic()
 
-DIALECTS: Final[dict[str, Dialect]] = {
+TRAFFIC: Final[dict[str, Traffic]] = {
     "device": DEVICE,
     "collector": COLLECTOR,
     "gateway": GATEWAY,
@@ -338,4 +338,4 @@ DIALECTS: Final[dict[str, Dialect]] = {
     "websocket": WEBSOCKET,
     "grpc": GRPC,
 }
-"""By the names that the table of `logboom prove` shows."""
+"""Traffic by the names in the table of `logboom prove`."""

@@ -1,0 +1,333 @@
+"""The plain journal as a `Log`: sequences by arrival time and steps by the sparse index of its segments."""
+
+import os
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from logboom.journal.counts import times_of_counts
+from logboom.journal.index import rebuild_index, received_at_ns
+from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
+from logboom.journal.reader import JournalReader
+from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
+from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
+from logboom.journal.writer import Committed
+
+_HEAD_BYTES: Final = 64
+"""Bytes of a line that hold its receive time."""
+
+_TAIL_BYTES: Final = 64 << 10
+"""Bytes that are read at first to find the last line of a segment."""
+
+_END: Final = 1 << 63
+
+SEGMENTS_MAX: Final = 100_000
+"""Segments whose times are held in memory, some 20 MB: 25 TB of journal."""
+
+
+class FolderLog:
+    """A journal's folder as a `log.Log`.
+
+    Args:
+        folder: the journal's folder.
+        committed: how far the writer is; None: no writer in this process, every whole line may be read.
+        grown: notified after each commit; None: nothing grows in this process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        committed: Callable[[], Committed] | None = None,
+        grown: threading.Condition | None = None,
+    ) -> None:
+        self._folder = folder
+        self._committed = committed
+        self.grown = grown or threading.Condition()
+        self._segment_times: dict[int, Times] = {}
+        """Times of segments that are complete and known, by first sequence."""
+
+    @property
+    def end(self) -> int:
+        """See `log.Log`. Without a writer it reads the last megabyte."""
+        if self._committed is not None:
+            return self._committed().next_sequence
+        segments = list_segments(self._folder)
+        if not segments:
+            return 0
+        with closing(JournalReader(self._folder, points_of(segments[-1])[-1].sequence)) as reader:
+            while reader.read(QUERY_BLOCK_BYTES) is not None:
+                pass
+            return reader.position
+
+    def extent(self) -> Extent:
+        """See `log.Log`."""
+        segments = list_segments(self._folder)
+        size = 0
+        for segment in segments:
+            with suppress(FileNotFoundError):  # past its retention meanwhile
+                size += segment.path.stat().st_size
+        return Extent(segments[0].first if segments else self.end, size, len(segments))
+
+    def oldest(self) -> int:
+        """See `log.Log`."""
+        segments = list_segments(self._folder)
+        return segments[0].first if segments else self.end
+
+    def first_arrival(self) -> int | None:
+        """See `log.Log`."""
+        segments = list_segments(self._folder)
+        return _first_arrival(segments[0]) if segments and segments[0].first < self.end else None
+
+    def last_arrival(self) -> int | None:
+        """See `log.Log`. With a writer, no folder is listed."""
+        committed = self._committed() if self._committed is not None else None
+        if committed is not None and committed.offset:
+            return _last_arrival(Segment.at(self._folder, committed.segment_first), committed.offset)
+        filled = [one for one in list_segments(self._folder) if _size_of(one)]
+        return _last_arrival(filled[-1], None) if filled else None
+
+    def cursor(self, position: int = 0) -> JournalReader:
+        """See `log.Log`."""
+        return JournalReader(self._folder, position, self._committed)
+
+    def bounds(self, since: str, until: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
+        """See `log.Log`. The range begins and ends at points of the index."""
+        last = self.end
+        segments = list_segments(self._folder)
+        low = max(start, segments[0].first if segments else last)
+        high = last if end is None else min(end, last)
+        if since:
+            low = max(low, _place_of(segments, since).sequence)
+        if until:
+            high = min(high, _end_of(segments, until))
+        return min(low, last), max(min(low, last), high)
+
+    def steps_back(
+        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
+    ) -> Iterator[Step]:
+        """See `log.Log`. A step lies between two points of the index."""
+        newer: Segment | None = None
+        for segment in reversed(list_segments(self._folder)):
+            following_segment, newer = newer, segment
+            if end <= start:
+                return
+            if segment.first >= end:
+                continue
+            if not self._may_meet(segment, following_segment, span):
+                end = segment.first
+                continue
+            counted = None
+            if usable is not None and following_segment is not None and start <= segment.first:
+                counted = _counted(segment, following_segment, end)
+            if counted is not None and usable is not None and usable(counted.counts or b""):
+                yield counted
+                end = segment.first
+                continue
+            known = read_times(segment)
+            for step in _steps_of(segment, following_segment, start, end):
+                times = known.get(StepKey(step.start, step.end, step.offset, step.size))
+                if times is None or span is None or times.meets(span):
+                    yield step._replace(times=times)
+                end = step.start
+
+    def _may_meet(self, segment: Segment, newer: Segment | None, span: TimeSpan | None) -> bool:
+        """Return whether a segment may hold entries of a span."""
+        if span is None or newer is None:
+            return True
+        times = self._segment_times.get(segment.first)
+        if times is None:
+            times = _times_of(segment, newer)
+            if times is None:
+                return True
+            if len(self._segment_times) >= SEGMENTS_MAX:
+                self._segment_times.clear()
+            self._segment_times[segment.first] = times
+        return times.meets(span)
+
+    def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:
+        """See `log.Log`. Whole steps are read without a look at the index."""
+        pieces = self._read(step, bytes_max) if step.whole else self._read_on(step, bytes_max)
+        for block in pieces:
+            if block.first_sequence >= step.end:
+                return
+            yield block if block.next_sequence <= step.end else head(block, step.end - block.first_sequence)
+
+    def holds(self, step: Step) -> bool:
+        """See `log.Log`."""
+        return _size_of(Segment.at(self._folder, step.segment)) >= step.offset + step.size
+
+    def _read_on(self, step: Step, bytes_max: int) -> Iterator[Block]:
+        """Yield blocks from the start of a step on."""
+        with closing(self.cursor(step.start)) as cursor, suppress(FileNotFoundError):
+            while cursor.position < step.end and (block := cursor.read(bytes_max)) is not None:
+                yield block
+
+    def _read(self, step: Step, bytes_max: int) -> Iterator[Block]:
+        """Yield the blocks of a whole step. Ends early when the file does, or was deleted."""
+        try:
+            descriptor = os.open(Segment.at(self._folder, step.segment).path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            position, offset, end = step.start, step.offset, step.offset + step.size
+            while offset < end:
+                data = _lines_at(descriptor, offset, min(bytes_max, end - offset), end)
+                if not data:
+                    return
+                block = Block(position, data.count(b"\n"), data)
+                yield block
+                position, offset = block.next_sequence, offset + len(data)
+        finally:
+            os.close(descriptor)
+
+
+def _steps_of(segment: Segment, newer: Segment | None, start: int, end: int) -> Iterator[Step]:
+    """Yield the steps of one segment, newest first."""
+    following = _end_point(segment, newer)
+    for point in reversed(points_of(segment)):
+        if end <= start:
+            return
+        if point.sequence < end:
+            is_whole = following is not None and following.sequence == end and point.sequence >= start
+            size = following.offset - point.offset if following is not None and is_whole else 0
+            yield Step(max(point.sequence, start), end, size > 0, segment.first, point.offset, size)
+            end = point.sequence
+        following = point
+
+
+def _times_of(segment: Segment, newer: Segment) -> Times | None:
+    """Return the times of a whole segment; None when those of a step are missing."""
+    known, times = read_times(segment), Times()
+    for step in _steps_of(segment, newer, segment.first, newer.first):
+        found = known.get(StepKey(step.start, step.end, step.offset, step.size))
+        if found is None:
+            return None
+        times = times.joined(found)
+    return times
+
+
+def _counted(segment: Segment, newer: Segment, end: int) -> Step | None:
+    """Return a segment as one step with its roll-up; None when it has none, or is not all before `end`."""
+    if newer.first > end:
+        return None
+    try:
+        size, data = segment.path.stat().st_size, segment.counts_path.read_bytes()
+    except OSError:
+        return None
+    times = times_of_counts(data, segment.first, newer.first, size)
+    if times is None:
+        return None
+    return Step(segment.first, newer.first, size > 0, segment.first, 0, size, times, data)
+
+
+def _size_of(segment: Segment) -> int:
+    """Return the size of a segment, bytes; 0 when it is gone."""
+    try:
+        return segment.path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _first_arrival(segment: Segment) -> int | None:
+    try:
+        with segment.path.open("rb") as file:
+            return received_at_ns(file.read(_HEAD_BYTES))
+    except FileNotFoundError:  # retention was faster
+        return None
+
+
+def _last_arrival(segment: Segment, end: int | None) -> int | None:
+    """Return when the last line was received that ends at an offset; None: at the file's end."""
+    try:
+        with segment.path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END) if end is None else end
+            size = _TAIL_BYTES
+            while True:
+                start = max(0, end - size)
+                data = os.pread(file.fileno(), end - start, start)
+                begin = data.rfind(b"\n", 0, -1) + 1
+                if begin or not start:
+                    return received_at_ns(data[begin : begin + _HEAD_BYTES])
+                size *= 4
+    except FileNotFoundError:
+        return None
+
+
+def _end_point(segment: Segment, newer: Segment | None) -> IndexPoint | None:
+    """Return the place behind a segment's last line; None while lines may still be added, or when it was deleted."""
+    if newer is None:
+        return None
+    try:
+        return IndexPoint(newer.first, segment.path.stat().st_size, 0)
+    except FileNotFoundError:
+        return None
+
+
+def _lines_at(descriptor: int, offset: int, size: int, end: int) -> bytes:
+    """Return whole lines from `offset` on, one at least when there is one before `end`."""
+    while True:
+        data = os.pread(descriptor, size, offset)
+        last = data.rfind(b"\n") + 1
+        if last or len(data) < size or offset + size >= end:
+            return data[:last]
+        size = min(size * 2, end - offset)
+
+
+def points_of(segment: Segment) -> list[IndexPoint]:
+    """Return the index of a segment, rebuilt when it is missing; its start is always a point.
+
+    Raises:
+        OSError: the segment can't be read.
+    """
+    try:
+        if not segment.index_path.exists():
+            with suppress(OSError):  # a folder that may only be read
+                rebuild_index(segment)
+        points = read_index(segment)
+        if points and points[0].sequence == segment.first:
+            return points
+        with segment.path.open("rb") as file:
+            moment_ns = received_at_ns(file.read(_HEAD_BYTES))
+    except FileNotFoundError:  # deleted meanwhile
+        points, moment_ns = [], None
+    return [IndexPoint(segment.first, 0, moment_ns or 0), *points]
+
+
+def _timed(segments: list[Segment]) -> list[Segment]:
+    """Return the segments without the newest, as long as that one is empty."""
+    return segments[:-1] if segments and not points_of(segments[-1])[0].received_ns else segments
+
+
+def _place_of(segments: list[Segment], moment: str) -> IndexPoint:
+    """Return the last index point before a moment: all that came at or after it follows the point."""
+    moment_ns, segments = nanoseconds(moment), _timed(segments)
+    number = bisect_left(segments, moment_ns, key=lambda segment: points_of(segment)[0].received_ns)
+    if not number:
+        return IndexPoint(0, 0, 0)
+    points = points_of(segments[number - 1])
+    return points[max(0, bisect_left(points, moment_ns, key=_time_of) - 1)]
+
+
+def _end_of(segments: list[Segment], moment: str) -> int:
+    """Return the sequence of the first index point after a moment: all that came before it precedes the point."""
+    moment_ns, segments = nanoseconds(moment), _timed(segments)
+    number = bisect_right(segments, moment_ns, key=lambda segment: points_of(segment)[0].received_ns)
+    if number:
+        points = points_of(segments[number - 1])
+        position = bisect_right(points, moment_ns, key=_time_of)
+        if position < len(points):
+            return points[position].sequence
+    return segments[number].first if number < len(segments) else _END
+
+
+def _time_of(point: IndexPoint) -> int:
+    return point.received_ns
+
+
+def nanoseconds(moment: str) -> int:
+    """Return a time of the journal as nanoseconds since the epoch."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1_000_000) * 1000

@@ -1,0 +1,87 @@
+"""Service that indexes the journal in the background, on a thread of its own."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from logboom.journal.log import Log
+from logboom.model import Report
+from logboom.outputs.thread_service import Ended, ThreadService
+from logboom.query.indexer import Indexer, IndexProgress
+
+REST_FACTOR: Final = 9
+"""The thread rests nine times as long as it works while entries come: a tenth of a core, in the way of no sender."""
+
+IDLE_REST_FACTOR: Final = 1
+"""The same while none come."""
+
+IDLE_WAIT_S: Final = 2.0
+"""Interval of looking for new steps: a step is about a megabyte."""
+
+RETRY_S: Final = 60.0
+"""Interval of trying again after an error of the disk: queries are slower meanwhile, and as right."""
+
+
+class IndexService(ThreadService):
+    """A service that can be supervised.
+
+    Args:
+        folder: the journal's.
+        log: the same journal, to be read.
+        report: logs a disk that fails.
+    """
+
+    def __init__(self, folder: Path, log: Log, report: Report) -> None:
+        super().__init__("index", self._begin_thread)
+        self._indexer = Indexer(folder, log)
+        self._log = log
+        self._report = report
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failing = False
+
+    @property
+    def progress(self) -> IndexProgress:
+        """Number of segments that are indexed. Any thread may ask."""
+        return self._indexer.progress
+
+    def close(self, deadline_s: float) -> None:
+        """End the thread, after the step that it is at; for `deadline_s` at most. Idempotent."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
+            self._thread = None
+
+    def _begin_thread(self, ended: Ended) -> None:
+        self._thread = threading.Thread(target=self._run, args=(ended,), name="index", daemon=True)
+        self._thread.start()
+
+    # --- the thread ---
+
+    def _run(self, ended: Ended) -> None:
+        death: Exception | None = None
+        try:
+            while not self._stopping.is_set():
+                self._stopping.wait(self._advance())
+        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it, and starts another thread
+            death = error
+        ended(death)
+
+    def _advance(self) -> float:
+        """Index one step; return for how long to rest, seconds."""
+        started, end = time.thread_time(), self._log.end
+        try:
+            size = self._indexer.advance()
+        except OSError as error:
+            if not self._failing:
+                self._report(
+                    "warning", f"the journal can't be indexed: {error}; queries are slower meanwhile"
+                )
+            self._failing = True
+            return RETRY_S
+        self._failing = False
+        if not size:
+            return IDLE_WAIT_S
+        factor = REST_FACTOR if self._log.end > end else IDLE_REST_FACTOR
+        return (time.thread_time() - started) * factor

@@ -1,0 +1,288 @@
+"""Counting of a segment's lines for its roll-up, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from logboom.formats.buckets import microseconds
+from logboom.formats.records import records_of, sender
+from logboom.journal.counts import pack_counts
+from logboom.journal.log import Block
+from logboom.journal.step_times import Times
+from logboom.query.entry_facts import read_timed_facts
+from logboom.query.field_discovery import NAMES_MAX, Field, add_fields
+from logboom.query.kinds import Kind, kinds_of
+from logboom.query.line_times import time_of_line
+from logboom.query.roll_up import (
+    WIDTHS_US,
+    FieldRows,
+    KindCells,
+    Sections,
+    SourceCells,
+    VolumeCells,
+    packed_sections,
+)
+from logboom.remembered import Remembered
+
+VOLUME_CELLS_MAX: Final = 4096
+"""Cells of time, level and listener: five levels of each of two listeners for a day and a half. Beyond, cells get
+longer, so that the section stays at a few KB."""
+
+SOURCE_CELLS_MAX: Final = 20_000
+"""The same of time, level and sender, some 50 KB: 600 senders of four levels have cells of 6 hours for two days."""
+
+ROWS_MAX: Final = 10_000
+"""Senders of one segment, as many as `logboom stats` counts: each takes some 20 bytes of the file."""
+
+KIND_CELLS_MAX: Final = 20_000
+"""Combinations of sender, type and level."""
+
+WORD_CHARS_MAX: Final = 64
+"""Characters of a type or level that are kept: as many as statistics show."""
+
+_KNOWN_MAX: Final = 20_000
+"""Kinds of lines that are held, one line of each."""
+
+_PLAIN_LINE_BYTES_MAX: Final = 2048
+"""Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
+
+_RAW_MAX: Final = 100_000
+"""Cells by kind that are counted before they are put into the tables: some 15 MB."""
+
+_MINUTES_BYTES_MAX: Final = 1 << 20
+_cell: Final = Remembered[str, int](
+    lambda minute: microseconds(f"{minute}:00+00:00") // WIDTHS_US[0], _MINUTES_BYTES_MAX
+)
+"""The cell of the least width that a minute is in."""
+
+Place = tuple[str, str, str, str]
+"""Listener, peer, own `source`, name of the sender."""
+
+
+class _Cells:
+    """Counts by time and something else, whose width grows until they are few enough.
+
+    Args:
+        cells_max: largest number of counts.
+    """
+
+    def __init__(self, cells_max: int) -> None:
+        self._cells_max = cells_max
+        self._widths = list(WIDTHS_US)
+        self.counts: Counter[tuple[int, Any]] | None = Counter()
+        """By cell and key; None: they are too many at any width."""
+
+    @property
+    def width(self) -> int:
+        """Width of a cell, microseconds."""
+        return self._widths[0]
+
+    def add(self, raw: Mapping[tuple[int, int], int], keys: Sequence[Any]) -> None:
+        """Add entries by cell of the least width and number of their key."""
+        if self.counts is None:
+            return
+        counts, factor = self.counts, self.width // WIDTHS_US[0]
+        for (cell, number), count in raw.items():
+            counts[cell // factor, keys[number]] += count
+        while self.counts is not None and len(self.counts) > self._cells_max:
+            self._widen()
+
+    def _widen(self) -> None:
+        narrow = self._widths.pop(0)
+        if not self._widths:
+            self.counts = None
+            return
+        counts, self.counts = self.counts or Counter(), Counter()
+        for (cell, key), number in counts.items():
+            self.counts[cell * narrow // self.width, key] += number
+
+
+class RollUpBuilder:
+    """Counts the lines of one segment, block by block in their order."""
+
+    def __init__(self) -> None:
+        self._volume = _Cells(VOLUME_CELLS_MAX)
+        self._sources = _Cells(SOURCE_CELLS_MAX)
+        self._kinds: dict[tuple[str, str, str, str], list[int]] | None = {}
+        """Entries and times by listener, sender, type and level; None: they are too many."""
+        self._fields: dict[str, Field] = {}
+        self._places: set[Place] = set()
+        self._known: dict[Kind, Any] = {}
+        self._numbers = _Names()
+        """A number per kind of lines."""
+        self._raw: Counter[tuple[int, int]] = Counter()
+        """Lines by cell of the least width and number of the kind, not yet in the tables."""
+        self._ends: dict[int, list[str]] = {}
+        """The ends of the times, and of the receive times, of the lines in `_raw`, by number of the kind."""
+        self._times = Times()
+        self.position = -1
+        """The sequence after the last line that was counted."""
+
+    def add(self, block: Block) -> bool:
+        """Count a block; False: a line has a time that can't be read, and the segment no roll-up."""
+        self.position = block.next_sequence
+        try:
+            if not self._add_kinds(block):
+                self._add_records(block)
+        except ValueError:  # a damaged receive time
+            return False
+        add_fields(block.data, block.count, self._fields)
+        return True
+
+    def packed(self, first: int, end: int, size: int) -> bytes:
+        """Return the roll-up's file. See `counts.pack_counts`."""
+        self._settle()
+        return pack_counts(first, end, size, self._times, packed_sections(Sections(*self._sections())))
+
+    def _add_kinds(self, block: Block) -> bool:
+        """Count lines by kind and cell. Returns False when they must be counted one by one."""
+        if len(block.data) > block.count * _PLAIN_LINE_BYTES_MAX:
+            return False
+        lines = read_timed_facts(block.data, block.count)
+        kinds = None if lines is None else kinds_of(lines, self._known)
+        if lines is None or kinds is None:
+            return False
+        own = [time_of_line(line) for line in lines]
+        received = [line.received_at for line in lines]
+        numbers = [self._numbers[kind] for kind in kinds]
+        self._raw.update(zip([_cell[time[:16]] for time in own], numbers, strict=True))
+        _see_ends(self._ends, numbers, own, received)
+        if len(self._numbers) > _KNOWN_MAX or len(self._raw) > _RAW_MAX:
+            self._settle()
+        return True
+
+    def _settle(self) -> None:
+        """Put into the tables what was counted by kind."""
+        rows = [self._row_of(kind) for kind in self._numbers]
+        self._count(self._raw, [(level, place) for place, _, level in rows])
+        totals: Counter[int] = Counter()
+        for (_, number), count in self._raw.items():
+            totals[number] += count
+        for number, ends in self._ends.items():
+            self._see(*rows[number], [totals[number], *map(microseconds, ends)])
+        for table in (self._raw, self._ends, self._numbers, self._known):
+            table.clear()
+
+    def _row_of(self, kind: Kind) -> tuple[Place, str, str]:
+        line = self._known[kind]
+        return _place_of(line.entry, line.source, line.listener), _text(line.entry.type), kind[0]
+
+    def _add_records(self, block: Block) -> None:
+        for record in records_of(range(block.count), block.data):
+            place = _place_of(record.entry, record.source, record.listener)
+            own, received = microseconds(record.time), microseconds(record.received_at)
+            self._count({(own // WIDTHS_US[0], 0): 1}, [(record.level, place)])
+            kind = _text(record.entry.get("type"))
+            self._see(place, kind, record.level, [1, own, own, received, received])
+
+    def _count(self, raw: Mapping[tuple[int, int], int], keys: Sequence[tuple[str, Place]]) -> None:
+        """Count entries by cell of the least width and number of their level and place."""
+        cut = [(level[:WORD_CHARS_MAX], place) for level, place in keys]
+        self._volume.add(raw, [(level, place[0]) for level, place in cut])
+        self._places.update(place for _, place in cut)
+        if len(self._places) > ROWS_MAX:
+            self._places.clear()
+            self._sources.counts = self._kinds = None
+        self._sources.add(raw, cut)
+
+    def _see(self, place: Place, kind: str, level: str, some: list[int]) -> None:
+        self._times = self._times.joined(Times(*some[1:]))
+        if self._kinds is None:
+            return
+        key = (place[0], place[3], kind[:WORD_CHARS_MAX], level[:WORD_CHARS_MAX])
+        before = self._kinds.get(key)
+        self._kinds[key] = some if before is None else _joined(before, some)
+        if len(self._kinds) > KIND_CELLS_MAX:
+            self._kinds = None
+
+    def _sections(self) -> tuple[Any, ...]:
+        return self._volume_section(), self._sources_section(), self._kinds_section(), self._fields_section()
+
+    def _volume_section(self) -> VolumeCells | None:
+        if self._volume.counts is None:
+            return None
+        levels, listeners = _Names(), _Names()
+        cells = [
+            (cell, levels[level], listeners[listener], number)
+            for (cell, (level, listener)), number in _sorted(self._volume.counts)
+        ]
+        return VolumeCells(self._volume.width, list(levels), list(listeners), cells)
+
+    def _sources_section(self) -> SourceCells | None:
+        if self._sources.counts is None:
+            return None
+        levels, rows = _Names(), _Names()
+        cells = [
+            (cell, levels[level], rows[place], number)
+            for (cell, (level, place)), number in _sorted(self._sources.counts)
+        ]
+        return SourceCells(self._sources.width, list(levels), list(rows), cells)
+
+    def _kinds_section(self) -> KindCells | None:
+        if self._kinds is None:
+            return None
+        names = [_Names() for _ in range(4)]
+        cells: list[Any] = [
+            (*(known[word] for known, word in zip(names, key, strict=True)), *some)
+            for key, some in sorted(self._kinds.items())
+        ]
+        listeners, senders, types, levels = map(list, names)
+        return KindCells(listeners, senders, types, levels, cells)
+
+    def _fields_section(self) -> FieldRows | None:
+        if len(self._fields) >= NAMES_MAX:
+            return None
+        return FieldRows(
+            [(one.name, one.count, one.low, one.high, one.last) for one in self._fields.values()]
+        )
+
+
+class _Names(dict[Any, int]):
+    """A number per name, in the order of their first use."""
+
+    def __missing__(self, name: Any) -> int:
+        self[name] = number = len(self)
+        return number
+
+
+def _sorted(counts: Counter[tuple[int, Any]]) -> Iterable[tuple[tuple[int, Any], int]]:
+    return sorted(counts.items(), key=itemgetter(0))
+
+
+def _place_of(entry: Any, peer: str, listener: str) -> Place:
+    own = entry.get("source")
+    return listener, peer, own if isinstance(own, str) else "", sender(entry, peer)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _see_ends(
+    ends: dict[int, list[str]], numbers: Sequence[int], own: Sequence[str], received: Sequence[str]
+) -> None:
+    """Widen the ends of the times of each kind."""
+    for number, time, arrival in zip(numbers, own, received, strict=True):
+        some = ends.get(number)
+        if some is None:
+            ends[number] = [time, time, arrival, arrival]
+            continue
+        if time > some[1]:
+            some[1] = time
+        elif time < some[0]:
+            some[0] = time
+        if arrival > some[3]:
+            some[3] = arrival
+        elif arrival < some[2]:
+            some[2] = arrival
+
+
+def _joined(some: list[int], more: list[int]) -> list[int]:
+    return [
+        some[0] + more[0],
+        min(some[1], more[1]),
+        max(some[2], more[2]),
+        min(some[3], more[3]),
+        max(some[4], more[4]),
+    ]
