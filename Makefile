@@ -15,7 +15,7 @@ RUNS   ?= 20000
 # One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
-.PHONY: help run test coverage check format fuzz bench dist lock docs clean audit
+.PHONY: help run test clients coverage check format fuzz bench dist lock docs clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,7 +52,14 @@ run: $(STAMPS)/.run $(UPLOT)  ## make the environment, then start the server (AR
 	@exec $(BIN)/logboom serve $(ARGS)
 
 test: $(STAMPS)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
-	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/clients $(ARGS)
+
+$(STAMPS)/.clients: $(STAMPS)/.test requirements/clients.txt
+	@$(PIP) install --require-hashes -r requirements/clients.txt
+	@touch $@
+
+clients: $(STAMPS)/.clients  ## run the tests with real clients: rsyslog, logger, HAProxy, nginx, libraries
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/clients $(ARGS)
 
 coverage: $(STAMPS)/.test $(UPLOT)  ## run every test, then list the lines that none reaches; fails below 90 %
 	@$(BIN)/coverage erase
@@ -102,6 +109,7 @@ lock: $(STAMPS)/.test  ## renew the hashed lock files (ARGS=--upgrade)
 	@$(LOCK) --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
 	@$(LOCK) --constraints requirements/run.txt --output-file requirements/plain.txt pyproject.toml requirements/build.in
 	@$(LOCK) --constraints requirements/run.txt --output-file requirements/test.txt requirements/test.in
+	@$(LOCK) --constraints requirements/run.txt --constraints requirements/test.txt --output-file requirements/clients.txt requirements/clients.in
 
 clean:  ## remove what was built (never data)
 	@rm -rf .venv .venv-* $(VENDOR) web-assets/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""Logboom beside rsyslog and syslog-ng, on the same input: `python -m bench --help`."""
+"""Benchmarks of Logboom, rsyslog and syslog-ng with the same input: `python -m bench --help`."""

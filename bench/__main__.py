@@ -90,9 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--soak-minutes", type=float, default=3.0, help="how long the soak lasts (default 3)")
     parser.add_argument("--quick", action="store_true", help="a smoke test that writes nothing")
     parser.add_argument("--no-write", action="store_true", help="print the page instead of writing it")
-    parser.add_argument(
-        "--logboom", type=Path, help="the logboom program (default: the one beside this Python)"
-    )
+    parser.add_argument("--logboom", type=Path, help="the logboom program (default: the one of this Python)")
     parser.add_argument(
         "--directory", type=Path, default=Path(tempfile.gettempdir()), help="where trials keep their data"
     )

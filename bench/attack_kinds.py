@@ -21,7 +21,7 @@ from bench.subjects.base import HOST
 from bench.subjects.everything import GUARDED, SECURED, Everything
 
 Attack = Callable[[Everything, float], str]
-"""Attacks for about so many seconds; tells what the server did."""
+"""Function that attacks for a number of seconds, and returns a description of the server's reaction."""
 
 TIMEOUT_S: Final = 30.0
 BOMB_BYTES: Final = 1 << 30
@@ -164,7 +164,7 @@ class _Bomb:
 
 
 def pickle_on_capnp(subject: Everything, _seconds: float) -> str:
-    """What Python's SocketHandler would send, with code inside."""
+    """Pickles as Python's SocketHandler sends them, with code inside."""
     with tempfile.TemporaryDirectory() as folder:
         mark = Path(folder, "executed")
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
@@ -208,7 +208,7 @@ def _upgrade(connection: socket.socket, headers: bytes) -> int:
 
 
 def cross_origin(subject: Everything, _seconds: float) -> str:
-    """What a page of somebody else's site can make a browser send."""
+    """Requests that a page of another site can cause in a browser."""
     origin = "https://evil.example"
     form = {"Origin": origin, "Content-Type": "text/plain", "Sec-Fetch-Site": "cross-site"}
     _expect(_post(subject, b'{"a":1}', **form)[0], 403)
@@ -269,7 +269,7 @@ def wrong_tokens(subject: Everything, seconds: float) -> str:
 
 
 def foreign_page(subject: Everything, _seconds: float) -> str:
-    """What `fetch` with `no-cors` sends to any port: an HTTP head, and a body that would be a good entry."""
+    """Request of `fetch` with `no-cors` to any port: an HTTP head, and a body that would be a valid entry."""
     body = b'{"boot_seq":1,"uptime_ms":2,"level":"ERROR","message":"forged","time":"t","temp":1,"rh":2,"lux":3}\n'
     head = b"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nContent-Length: %d\r\n\r\n" % len(
         body
@@ -282,7 +282,7 @@ def foreign_page(subject: Everything, _seconds: float) -> str:
 
 
 def silent_logins(subject: Everything, _seconds: float) -> str:
-    """Logins whose body never comes, as many as one address gets; a neighbour asks beside them."""
+    """Logins without a body, as many as one address is allowed, and a request of another address."""
     head = b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     with ExitStack() as held:
         crowd = [held.enter_context(_open(subject, "http")) for _ in range(_CROWD)]
@@ -308,7 +308,7 @@ def _ask_as_neighbour(subject: Everything) -> int:
 
 
 def half_handshakes(subject: Everything, _seconds: float) -> str:
-    """TLS connections that stop after their first bytes; a whole one beside them."""
+    """TLS connections that stop after their first bytes, and a complete one."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with ExitStack() as held:
@@ -324,7 +324,7 @@ def half_handshakes(subject: Everything, _seconds: float) -> str:
 
 
 def silent_calls(subject: Everything, _seconds: float) -> str:
-    """Calls over gRPC that are opened and bring nothing, from one address; a neighbour asks beside them."""
+    """Calls over gRPC without a message from one address, and a call of another address."""
     address = (HOST, subject.ports["grpc"])
     calls = b"".join(_http2_frame(1, 4, number, _CALL) for number in range(1, 2 * _CALLS, 2))
     with ExitStack() as held:

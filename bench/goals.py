@@ -1,4 +1,4 @@
-"""What Logboom is meant to reach, beside what was measured."""
+"""Performance goals of Logboom, compared with the measurements."""
 
 import operator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""More load generators for `bench.load`: connections that come and go, dribblers, and one honest client beside them."""
+"""Load generators: short connections, slow senders, and one well-behaved client in parallel."""
 
 import select
 import socket
@@ -11,14 +11,14 @@ from bench.line import ACK, LINE_BYTES, line
 from bench.load import HOST, LoadError, await_go, connect, connect_many, emit, latencies, own_cpu_s
 
 OPEN_MAX: Final = 20_000
-"""Visitors at once; a server that answers nobody must not take all descriptors of this process."""
+"""Most concurrent connections, so that a server without answers does not use up this process's descriptors."""
 
 DRAIN_S: Final = 10.0
 HONEST_PAUSE_S: Final = 0.005
-"""Between two lines of the honest client: hundreds of latencies a second, and next to no load."""
+"""Pause between two lines of the well-behaved client: hundreds of latencies per second with little load."""
 
 DRIBBLE_S: Final = 1.0
-"""Each dribbler sends one byte so often."""
+"""Pause between two bytes of a slow sender."""
 
 
 class Churn:
@@ -26,7 +26,7 @@ class Churn:
 
     Args:
         port: of the `device` listener.
-        per_s: new connections a second.
+        per_s: new connections per second.
     """
 
     def __init__(self, port: int, per_s: float) -> None:

@@ -1,6 +1,6 @@
-"""Load generators: each runs in a process of its own, so that the server's CPU is measured apart.
+"""Load generators; each runs in a separate process, so that the server's CPU is measured separately.
 
-`python -m bench.load SCENARIO JSON` connects, prints `{"event":"ready"}`, waits for a line on stdin, runs,
+`python -m bench.load_process SCENARIO JSON` connects, prints `{"event":"ready"}`, waits for a line on stdin, runs,
 and prints `{"event":"done",…}`. Times are CLOCK_MONOTONIC, which all processes of a machine share.
 """
 
@@ -28,19 +28,19 @@ class LoadError(Exception):
 
 
 def emit(event: str, **values: Any) -> None:
-    """Tell the benchmark what happened."""
+    """Send an event to the benchmark."""
     print(json.dumps({"event": event, **values}), flush=True)
 
 
 def await_go() -> None:
-    """Wait until the benchmark lets the load loose."""
+    """Wait until the benchmark starts the load."""
     emit("ready")
     if not sys.stdin.readline():
         raise LoadError("the benchmark went away before the start")
 
 
 def own_cpu_s() -> float:
-    """Processor seconds this generator has used."""
+    """Processor time of this generator, seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
@@ -81,7 +81,7 @@ class Stream:
         self.acks_bytes = count * len(ACK) if acks else 0
 
     def interest(self) -> int:
-        """What to wait for; 0 when everything is done."""
+        """Poll events to wait for; 0 when everything is done."""
         wanted = select.EPOLLOUT if self.sent < len(self.data) else 0
         if self.acks is not None and self.acks.received_bytes < self.acks_bytes:
             wanted |= select.EPOLLIN

@@ -1,4 +1,4 @@
-"""What one run measures, and how much of it."""
+"""Plan of a run: the benchmarks and their sizes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ class Plan:
     directory: Path
     """Trials get directories of their own in here; on a real disk, for fdatasync to mean something."""
     logboom: Path | None = None
-    """The `logboom` program; None is the one beside this Python."""
+    """The `logboom` program; None: the one of this Python."""
     subjects: tuple[str, ...] = ()
     """Names of the subjects to measure; empty is all."""
     trials: int = 5

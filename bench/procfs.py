@@ -1,4 +1,4 @@
-"""What /proc tells about a process, its children, and the machine."""
+"""Measurements from /proc of a process, its children, and the machine."""
 
 import os
 import platform
@@ -39,7 +39,7 @@ def rss_mib(pid: int) -> float:
 
 
 def open_files(pid: int) -> int:
-    """How many file descriptors a process has open; its children's are not counted."""
+    """Number of open file descriptors of a process, without its children."""
     return len(_entries(_PROC / str(pid) / "fd"))
 
 

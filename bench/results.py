@@ -23,7 +23,7 @@ class Run:
     described: dict[str, str]
     """Command and configuration by subject name."""
     skipped: dict[str, str]
-    """Why a subject was not measured, by its name."""
+    """Reasons for which subjects were not measured, by name."""
     trials: list[Trial]
 
     def accepted(self, subject: str, **labels: object) -> list[Trial]:

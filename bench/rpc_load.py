@@ -61,12 +61,12 @@ async def unary(channel: Any, seconds: float) -> Result:
 
 
 async def stream(channel: Any, seconds: float) -> Result:
-    """One stream, one response an entry."""
+    """One stream, one response per entry."""
     return await _stream(channel.stream_stream(STREAM), request(), 1, 256, seconds)
 
 
 async def batches(channel: Any, seconds: float) -> Result:
-    """One stream of batches, one response a batch."""
+    """One stream of batches, one response per batch."""
     return await _stream(
         channel.stream_stream(BATCHES), entry() * BATCH_ENTRIES, BATCH_ENTRIES, WINDOW_BATCHES, seconds
     )

@@ -1,4 +1,4 @@
-"""What every trial has: a directory of its own, a record, and errors that are kept rather than hidden."""
+"""Common part of all trials: a separate directory, a record, and recorded errors."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ Trial = dict[str, Any]
 
 
 def delivered(delivery: Delivery) -> Trial:
-    """What verification found; anything but everything, once, rejects the trial."""
+    """Result of the verification; a missing, extra or repeated line rejects the trial."""
     record: Trial = {
         "lines": delivery.expected,
         "delivered": delivery.delivered,
@@ -28,7 +28,7 @@ def delivered(delivery: Delivery) -> Trial:
 
 @contextmanager
 def trial_directory(parent: Path) -> Iterator[Path]:
-    """An empty directory, gone afterwards with everything a server wrote into or beside it."""
+    """Temporary directory, deleted afterwards with all files that a server wrote into it or next to it."""
     outer = Path(tempfile.mkdtemp(prefix="logboom-bench-", dir=parent))
     inner = outer / "trial"
     inner.mkdir()
@@ -39,7 +39,7 @@ def trial_directory(parent: Path) -> Iterator[Path]:
 
 
 def run_trial(subject: Subject, measure: Callable[[], Trial], **labels: Any) -> Trial:
-    """One trial with its labels; a failure is kept in the record and told at once."""
+    """Record of one trial with its labels; a failure is stored in it and printed at once."""
     record: Trial = {"subject": subject.name, **labels}
     try:
         record.update(measure())

@@ -1,4 +1,4 @@
-"""Delivery, checked line by line after the clock has stopped."""
+"""Verification of the delivery, line by line, after the measurement."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _EXAMPLES_MAX: Final = 3  # enough to see what is wrong, short enough for a repo
 
 @dataclass(slots=True)
 class Delivery:
-    """What was found in a subject's output, against what was sent."""
+    """Comparison of a subject's output with the sent lines."""
 
     expected: int
     delivered: int = 0
@@ -33,7 +33,7 @@ class Delivery:
         return not (self.lost or self.duplicated or self.damaged)
 
     def problem(self) -> str | None:
-        """What is wrong, in words; None when everything is there."""
+        """Description of the difference; None when everything is there."""
         if self.complete:
             return None
         text = f"lost {self.lost:,} of {self.expected:,}, "

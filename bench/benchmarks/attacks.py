@@ -1,4 +1,4 @@
-"""Attacks, one after the other, each on a server of its own, while one honest client goes on beside them."""
+"""Attacks, one after the other, each on a separate server, with one well-behaved client in parallel."""
 
 import threading
 from functools import partial
@@ -38,10 +38,10 @@ ATTACKS: Final[dict[str, Attack]] = {
 }
 
 GROWN_MIB_MAX: Final = 128.0
-"""More memory than this no attacker may make the server take; its buffers' bounds add up to less."""
+"""Limit for the memory of the server under attack; the limits of its buffers add up to less."""
 
 ROUNDS_S_MIN: Final = 1.0
-"""The honest client goes on for so long at least, also beside an attack that is over at once."""
+"""Shortest run of the well-behaved client, also with an attack that ends at once."""
 
 
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:

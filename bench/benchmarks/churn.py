@@ -1,4 +1,4 @@
-"""Clients that make much ado: a thousand visitors a second, dribblers, and a line without an end."""
+"""Demanding clients: a thousand connections per second, slow senders, and a line without an end."""
 
 import time
 from collections.abc import Callable

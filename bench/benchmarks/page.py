@@ -27,7 +27,7 @@ _SHOWN: Final = {
     AGAIN: ("", ".figures b"),
     SEARCH: ("#/search", ".row:not([hidden])"),
 }
-"""Where each goes, and what then stands there when it is of use."""
+"""Address of each view, and the selector of its content once it is usable."""
 
 _TIMEOUT_MS: Final = 30_000
 _PAINT: Final = 'performance.getEntriesByName("first-contentful-paint")[0]?.startTime'

@@ -55,7 +55,7 @@ def _catch_up(plan: Plan, binaries: Path) -> Trial:
 
 
 def _drain(reader: JournalReader, output: PostgresOutput) -> None:
-    """As the output's thread does it in the server."""
+    """Write blocks like the output's thread in the server."""
     flushed = time.monotonic()
     while (block := reader.read(BLOCK_BYTES)) is not None:
         output.write(block)

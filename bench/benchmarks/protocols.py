@@ -1,4 +1,4 @@
-"""Cap'n Proto and gRPC: stored messages a second, beside what the bare libraries do."""
+"""Cap'n Proto and gRPC: stored messages per second, compared with the bare libraries."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ UNARY: Final = "gRPC unary, 64 in flight"
 STREAM: Final = "gRPC LogStream, a response an entry"
 BATCHES: Final = "gRPC LogBatches, 100 entries a batch"
 
-_BLOCK: Final = 10_000  # different messages, sent over and over
+_BLOCK: Final = 10_000  # different messages, sent repeatedly
 _RPC_S: Final = 2.0
 
 
@@ -136,7 +136,7 @@ def stored_figures(
 
 
 def figures(count: int, seconds: float, cpu_s: float, peak: float) -> Trial:
-    """What every trial of messages has."""
+    """Common part of the trials with messages."""
     return {"per_s": count / seconds, "cpu_s_per_million": cpu_s / count * 1e6, "peak_rss_mib": peak}
 
 

@@ -1,4 +1,4 @@
-"""What it costs senders that somebody asks for metrics, and how long health takes while they send flat out."""
+"""Cost of scrapes for senders, and latency of health requests under full ingest."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ _IDLE_S_BETWEEN: Final = 0.002
 
 
 class Asker:
-    """Asks for one address at a steady pace, on a thread. Use it as a context manager.
+    """Thread that requests one address at a constant rate; a context manager.
 
     Args:
         port: of the `http` listener.
@@ -47,7 +47,7 @@ class Asker:
 
     def __init__(self, port: int, path: str, interval_s: float) -> None:
         self.taken: list[float] = []
-        """Seconds from question to whole answer."""
+        """Seconds from request to complete answer."""
         self._port = port
         self._path = path
         self._interval_s = interval_s
@@ -68,7 +68,7 @@ class Asker:
             raise ServerError(f"{self._path}: {type(self._trouble).__name__}: {self._trouble}")
 
     def figures(self) -> Trial:
-        """How long answers took, milliseconds."""
+        """Latencies of the answers, milliseconds."""
         ordered = sorted(self.taken)
         marks = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
         return {"asked": len(ordered)} | {
@@ -147,7 +147,7 @@ def _load(server: Server, subject: LogboomScraped, what: str, lines: int) -> Tri
 
 
 def _idle(plan: Plan, subject: LogboomScraped) -> Trial:
-    """Many scrapes of a server that does nothing else: a processor second is told in hundredths only."""
+    """Run many scrapes of an idle server, since processor time is measured in hundredths of a second."""
     with trial_directory(plan.directory) as directory, Server(subject, directory) as server:
         _await_http(subject.http_port)
         connection, taken = HTTPConnection(HOST, subject.http_port, timeout=10), []

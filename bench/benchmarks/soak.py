@@ -1,4 +1,4 @@
-"""A soak in miniature: minutes of mixed load on everything; memory and open files must stay where they are."""
+"""Short soak test: minutes of mixed load on all protocols, in which memory and open files must not grow."""
 
 import socket
 import statistics
@@ -24,22 +24,22 @@ NAME: Final = "soak"
 WHAT: Final = "every protocol at once, outputs jsonl and sqlite"
 
 POINTS: Final = 5
-"""Moments at which memory and files are looked at; the first one after the warm-up."""
+"""Number of measurements of memory and files; the first one follows the warm-up."""
 
 WARM_UP_SHARE: Final = 0.2
 GROWN_MIB_MAX: Final = 5.0
-"""From the first point to the last. A leak of 20 bytes an entry would show in three minutes."""
+"""Time from the first to the last measurement. A leak of 20 bytes per entry is visible after three minutes."""
 
 WINDOW_LINES: Final = 50
 PAUSE_S: Final = 0.1
-"""Some 3,000 entries a second over all protocols: long-lived connections at an everyday pace, not a race."""
+"""About 3,000 entries per second over all protocols: long-lived connections at a normal rate."""
 
 VISIT_S: Final = 0.05
-"""Between two short visits: connections that come and go must leave nothing behind."""
+"""Pause between two short connections, which must leave nothing behind."""
 
 _LOOKS: Final = 20
 _LOOK_S: Final = 0.05
-"""A point is the middle of so many looks: a file that is open for a moment is no leak."""
+"""Samples per measurement, of which the median counts: a file that is open for a moment is no leak."""
 
 
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:

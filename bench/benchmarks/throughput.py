@@ -1,4 +1,4 @@
-"""Lines a second, durable and acked by Logboom, merely copied by the others; on one connection or four."""
+"""Lines per second, durable and acked by Logboom, only copied by the others; on one connection or four."""
 
 import time
 from functools import partial
@@ -71,7 +71,7 @@ def _load(server: Server, connections: int, lines: int) -> Trial:
 
 
 def _await_stored(server: Server, expected_bytes: int) -> float:
-    """When the last line was in the output. One that stops growing ends the wait; verification tells."""
+    """Time at which the last line was in the output. An output that stops growing ends the wait; see verification."""
     seen, changed = -1, time.monotonic()
     while True:
         size = server.subject.stored_bytes(server.directory)

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket: messages a second, stored and answered; and what the database outputs take."""
+"""HTTP and WebSocket: stored and answered messages per second; throughput of the database outputs."""
 
 import resource
 import shutil

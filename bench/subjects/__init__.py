@@ -1,1 +1,1 @@
-"""What is measured: one file a server, all started and stopped the same way."""
+"""The measured servers: one file per server, all started and stopped in the same way."""

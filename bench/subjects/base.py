@@ -32,7 +32,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a subject."""
+    """Start of a subject."""
 
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
@@ -43,16 +43,16 @@ class Subject(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """What it does with a line, for the tables."""
+    """Its processing of a line, for the tables."""
     acknowledges: ClassVar[bool] = False
     keeps_order: ClassVar[bool] = False
     """It promises each connection's order; a trial that breaks it is rejected."""
     lines_share: ClassVar[float] = 1.0
-    """Which share of a trial's lines it gets: slow subjects get fewer, so that all trials last seconds."""
+    """Its share of a trial's lines: slow subjects get fewer, so that all trials last seconds."""
     before: ClassVar[bytes] = b""
-    """What stands ahead of the entry in a stored line."""
+    """The part of a stored line before the entry."""
     after: ClassVar[bytes] = b""
-    """What stands behind it."""
+    """The part of a stored line after the entry."""
 
     @abstractmethod
     def prepare(self) -> None:

@@ -1,4 +1,4 @@
-"""Debian packages, unpacked beside each other: rsyslog and syslog-ng can't both be installed.
+"""Debian packages, unpacked in separate folders: rsyslog and syslog-ng can't both be installed.
 
 Neither `apt-get download` nor `dpkg -x` needs root. What a package needs and the system lacks comes along.
 """

@@ -1,4 +1,4 @@
-"""Logboom with all its listeners, one more that asks for a token, one with TLS, and outputs beside them."""
+"""Logboom with all its listeners, one that requires a token, one with TLS, and outputs."""
 
 import socket
 import subprocess
@@ -25,9 +25,9 @@ class Everything(Logboom):
     def __init__(self, program: Path | None = None) -> None:
         super().__init__(program)
         self.ports: dict[str, int] = {}
-        """Of the server that was launched last, by listener."""
+        """Ports of the last server, by listener."""
         self.token = ""
-        """What the guarded listener of the server launched last lets in."""
+        """Token for the guarded listener of the last server."""
 
     def launch(self, directory: Path, port: int) -> Launch:
         """See `Subject`."""
@@ -81,7 +81,7 @@ class Everything(Logboom):
                     time.sleep(0.01)
 
     def stored_lines(self, directory: Path) -> int:
-        """How many entries the journal holds."""
+        """Number of entries in the journal."""
         return sum(path.read_bytes().count(b"\n") for path in self.stored(directory))
 
     def described(self) -> str:

@@ -24,5 +24,5 @@ class LogboomListener(Logboom):
         return Launch(command, _ENVIRONMENT if self.listener == "http" else {})
 
     def stored_lines(self, directory: Path) -> int:
-        """How many entries the journal holds."""
+        """Number of entries in the journal."""
         return sum(path.read_bytes().count(b"\n") for path in self.stored(directory))

@@ -29,7 +29,7 @@ class Logboom(Subject):
         """See `Subject`."""
         if not self._program.exists():
             raise UnavailableError(
-                "no `logboom` command beside this Python: run `make bench`, or name it with --logboom"
+                "this Python has no `logboom` command: run `make bench`, or name it with --logboom"
             )
         asked = subprocess.run(
             [str(self._program), "--version"], capture_output=True, text=True, check=False, timeout=30
@@ -63,5 +63,5 @@ class Logboom(Subject):
 
 
 def data_directory(directory: Path) -> Path:
-    """Where the server keeps its data, inside its trial's directory."""
+    """Data directory of the server, inside its trial's directory."""
     return directory / "data"

@@ -1,4 +1,4 @@
-"""Logboom's device listener with the `http` listener beside it, which is asked how the server is."""
+"""Logboom's `device` listener, and the `http` listener for requests of health and metrics."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ class LogboomScraped(Logboom):
     """The same server as `Logboom`, with health and metrics."""
 
     http_port = 0
-    """Of the server that was launched last."""
+    """Port of the last server."""
 
     def launch(self, directory: Path, port: int) -> Launch:
         """See `Subject`."""

@@ -307,7 +307,7 @@ class App:
             self._keylog.note(self.journal.answered)
 
     def is_alive(self) -> bool:
-        """Whether the journal's writer is working, for the watchdog."""
+        """Return whether the journal's writer is working, for the watchdog."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ MODULES: Final = {
     "capnp": ("capnp",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
     "loki": ("cramjam",),
+    "mqtt": ("paho",),
     "otlp": ("opentelemetry.proto", "google.protobuf"),
     "regex": ("re2",),
     "tls": ("cryptography",),

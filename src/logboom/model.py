@@ -119,8 +119,7 @@ class Batch:
         self.keys: list[bytes] | bytes | None = None
         """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
         self.digests: list[bytes] = []
-        """One digest of key and content per entry, if there are `keys` (`pipeline.deduplicator`); the intake makes those
-        that are missing."""
+        """One digest of key and content per entry, with `keys` (`pipeline.deduplicator`), made by the intake."""
         self.duplicates: list[bytes] = []
         """The digests of the lines with the verdict DUPLICATE, in wire order; set by the intake."""
 

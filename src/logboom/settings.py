@@ -315,7 +315,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return Path(self.tokens_file or Path(self.data_dir, "tokens.json"))
 
     def needs_token(self, name: str) -> bool:
-        """Whether the clients of a listener must show a token."""
+        """Return whether the clients of a listener must show a token."""
         listener: ReceiverSettings = self.listeners[name]
         if listener.needs_token is not None:
             return listener.needs_token

@@ -19,7 +19,7 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 39, "telling": 92, "persons": 48, "idioms": 39, "openings": 323},
+    "code": {"rates": 37, "telling": 74, "persons": 43, "idioms": 32, "openings": 202},
     "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""

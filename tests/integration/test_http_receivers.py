@@ -219,7 +219,7 @@ def test_a_request_waits_for_the_disk_and_is_refused_whole_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: str, request_: bytes, status: int
 ) -> None:
     monkeypatch.setattr("logboom.receivers.http_push.WholeBody.hold_s", 0.5)
-    monkeypatch.setattr("logboom.receivers.loki.push.PushCodec.hold_s", 0.5)
+    monkeypatch.setattr("logboom.receivers.loki.loki_push.PushCodec.hold_s", 0.5)
     disk = FailingDisk()
     with AppThread(tmp_path, (receiver,), disk=disk) as app:
         disk.failing = True

@@ -20,6 +20,7 @@ from logboom.journal.folder_log import FolderLog
 from logboom.journal.index import rebuild_index
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.model import Record
+from logboom.query import indexer as indexer_module
 from logboom.query import roll_up_builder as builder_module
 from logboom.query.field_discovery import find_fields
 from logboom.query.indexer import Indexer
@@ -137,6 +138,7 @@ def test_answers_are_those_of_counting_every_entry(
         patch.setattr(builder_module, "SOURCE_CELLS_MAX", cells_max)
         patch.setattr(builder_module, "_RAW_MAX", raw_max)
         patch.setattr(builder_module, "ROWS_MAX", rows_max)
+        patch.setattr(indexer_module, "NEWEST_STEP_BYTES", chance.choice([1, 5000]))
         index(folder)
     if chance.random() < 0.3:
         spoil(folder, chance)

@@ -185,7 +185,7 @@ def _add_nested(entry: MappedEntry, fields: Fields) -> None:
 
 
 def _level_of(text: str, fields: Fields) -> str:
-    """Return a level as a word. A number is pino's, syslog's or another's, by the fields beside it."""
+    """Return a level as a word. The other fields decide whether a number is pino's or syslog's."""
     if not text.isdecimal():
         return text
     beside = dict.fromkeys(fields.keys() & NUMBER_FIELDS, True)

@@ -21,7 +21,8 @@ class MappedEntry(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """The sender's time: RFC 3339 as text, or nanoseconds since the epoch; None when the sender gave none."""
     level: str = ""
     """A word such as `ERROR` (`formats.levels`)."""
-    message: str
+    message: str | msgspec.UnsetType = msgspec.UNSET
+    """Unset where the sender gave none: readers then show the whole entry."""
     source: str = ""
     """The program or service: `service.name`, APP-NAME, tag."""
     host: str = ""

@@ -83,7 +83,7 @@ def decode_all(chunk: bytes, decoder: EntryDecoder) -> list[object] | None:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether `data` is valid UTF-8."""
+    """Return whether `data` is valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError:

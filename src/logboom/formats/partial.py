@@ -12,7 +12,7 @@ _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
 
 
 def can_be_read(key: str) -> bool:
-    """Whether a type can have the key: msgspec accepts none that JSON would have to escape."""
+    """Return whether a type can have the key: msgspec accepts none that JSON would have to escape."""
     return _PLAIN.fullmatch(key) is not None
 
 

@@ -222,6 +222,8 @@ def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:
     """Numbers of an entry by name, nested ones as `a.b`, with a reading's irradiance."""
     found: dict[str, float] = {}
     for key, value in entry.items():
+        if type(value) is str and value[:1] not in _NUMBER_STARTS:
+            continue
         if isinstance(value, dict):
             for inner, one in value.items():
                 number = number_of(one)

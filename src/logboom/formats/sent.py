@@ -50,7 +50,7 @@ def sent_value(record: Record, entry: bytes, name: str) -> str | None:
 
 
 def _has_decimals(value: object) -> bool:
-    """Whether a value has numbers that decoding may change: integers keep their digits."""
+    """Return whether a value has numbers that decoding may change: integers keep their digits."""
     left = [value]
     while left:  # iterative, since values may be nested deeper than the recursion limit
         one = left.pop()

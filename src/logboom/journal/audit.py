@@ -43,7 +43,7 @@ class Audit:
 
     @property
     def good(self) -> bool:
-        """Whether the chain is intact, and every segment exists or has a recorded deletion."""
+        """True if the chain is intact, and every segment exists or has a recorded deletion."""
         wrong = self.broken or self.missing or self.early or self.cut or self.unlisted
         return not (wrong or self.manifest.torn)
 

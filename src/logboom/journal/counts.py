@@ -3,15 +3,14 @@
 Derived data: a file counts only with its checksum, and for exactly the sequences and bytes that it was made of.
 """
 
-import os
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import xxhash
 
-from logboom.journal.segments import Segment
-from logboom.journal.step_times import Times
+from logboom.journal.segments import PART_SUFFIX, Segment
+from logboom.journal.step_times import Times, drop_if_deleted, open_private
 
 _MAGIC: Final = b"lbcount1"
 _HEAD: Final = struct.Struct("<8sQQQqqqqIIII")
@@ -34,15 +33,28 @@ def pack_counts(first: int, end: int, size: int, times: Times, sections: Sequenc
     return data + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(data))
 
 
-def times_of_counts(data: bytes, first: int, end: int, size: int) -> Times | None:
-    """Return the times of a file that counts for these lines; None for any other."""
+class Counted(NamedTuple):
+    """The lines that were counted: the first ones of a segment, or all."""
+
+    first: int
+    """First sequence of the segment."""
+    end: int
+    """The sequence after the last line that was counted."""
+    size: int
+    """Bytes of these lines."""
+    times: Times
+
+
+def read_head(data: bytes) -> Counted | None:
+    """Return the lines that a file was made of; None when it is damaged."""
     if len(data) < _HEAD.size + _CHECKSUM.size or data[: len(_MAGIC)] != _MAGIC:
         return None
     fields = _HEAD.unpack_from(data)
     (checksum,) = _CHECKSUM.unpack_from(data, len(data) - _CHECKSUM.size)
-    if fields[1:4] != (first, end, size) or checksum != xxhash.xxh3_64_intdigest(data[: -_CHECKSUM.size]):
+    if checksum != xxhash.xxh3_64_intdigest(data[: -_CHECKSUM.size]):
         return None
-    return Times(*fields[4:8])
+    first, end, size = fields[1:4]
+    return Counted(first, end, size, Times(*fields[4:8]))
 
 
 def section_of(data: bytes, number: int) -> bytes:
@@ -58,6 +70,8 @@ def write_counts(segment: Segment, data: bytes) -> None:
     Raises:
         OSError: it can't be written.
     """
-    part = segment.counts_path.with_suffix(".counts.part")
-    part.write_bytes(data)
-    os.replace(part, segment.counts_path)  # noqa: PTH105 - one call
+    part = segment.counts_path.with_suffix(PART_SUFFIX)
+    with open(part, "wb", opener=open_private) as file:
+        file.write(data)
+    part.replace(segment.counts_path)
+    drop_if_deleted(segment)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from logboom.journal.counts import times_of_counts
+from logboom.journal.counts import read_head
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
@@ -121,18 +121,18 @@ class FolderLog:
                 end = segment.first
                 continue
             counted = None
-            if usable is not None and following_segment is not None and start <= segment.first:
-                counted = _counted(segment, following_segment, end)
-            if counted is not None and usable is not None and usable(counted.counts or b""):
-                yield counted
-                end = segment.first
-                continue
+            if usable is not None and start <= segment.first:
+                counted = _counted(segment, following_segment, end, usable)
             known = read_times(segment)
-            for step in _steps_of(segment, following_segment, start, end):
+            for step in _steps_of(segment, following_segment, counted.end if counted else start, end):
                 times = known.get(StepKey(step.start, step.end, step.offset, step.size))
                 if times is None or span is None or times.meets(span):
                     yield step._replace(times=times)
                 end = step.start
+            if counted is not None:
+                end = counted.start
+                if span is None or (counted.times and counted.times.meets(span)):
+                    yield counted
 
     def _may_meet(self, segment: Segment, newer: Segment | None, span: TimeSpan | None) -> bool:
         """Return whether a segment may hold entries of a span."""
@@ -210,18 +210,19 @@ def _times_of(segment: Segment, newer: Segment) -> Times | None:
     return times
 
 
-def _counted(segment: Segment, newer: Segment, end: int) -> Step | None:
-    """Return a segment as one step with its roll-up; None when it has none, or is not all before `end`."""
-    if newer.first > end:
-        return None
+def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) -> Step | None:
+    """Return the lines of a segment that have a usable roll-up as one step; None when it has none before `end`."""
     try:
         size, data = segment.path.stat().st_size, segment.counts_path.read_bytes()
     except OSError:
         return None
-    times = times_of_counts(data, segment.first, newer.first, size)
-    if times is None:
+    found = read_head(data)
+    if found is None or found.first != segment.first or found.end > end or not usable(data):
         return None
-    return Step(segment.first, newer.first, size > 0, segment.first, 0, size, times, data)
+    is_whole = newer is not None and (found.end, found.size) == (newer.first, size)
+    if not is_whole and (found.end, found.size) not in {point[:2] for point in points_of(segment)}:
+        return None
+    return Step(segment.first, found.end, found.size > 0, segment.first, 0, found.size, found.times, data)
 
 
 def _size_of(segment: Segment) -> int:

@@ -51,7 +51,7 @@ def received_at_ns(line: bytes) -> int | None:
 
 
 def fits_sums(points: list[IndexPoint], sums: list[Sum]) -> bool:
-    """Whether an index agrees with the checksums wherever both give a sequence. Checksums are more reliable."""
+    """Return whether an index agrees with the checksums wherever both give a sequence. Checksums are more reliable."""
     sequences = {one.start: one.first for one in sums} | {one.end: one.next for one in sums}
     offsets = {sequence: offset for offset, sequence in sequences.items()}
     return all(

@@ -48,7 +48,7 @@ class AckLevel(StrEnum):
     """The stage at which a listener's clients get their answer."""
 
     RECEIVED = "received"
-    """As soon as the batch was taken; a crash of the process can lose it."""
+    """Once the batch was taken; a crash of the process can lose it."""
     WRITTEN = "written"
     """After the write; a crash of the machine can lose it."""
     SYNCED = "synced"
@@ -172,7 +172,7 @@ class Journal:
 
     @property
     def alive(self) -> bool:
-        """Whether the writer's thread is running: without it no batch is answered."""
+        """True if the writer's thread is running: without it no batch is answered."""
         return self._thread.is_alive()
 
     @property

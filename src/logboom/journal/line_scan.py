@@ -42,7 +42,7 @@ class Damage:
     lines: int
     """Estimated number of lines."""
     torn: bool
-    """Whether the file ends inside a line."""
+    """True if the file ends inside a line."""
     newlines: int = field(default=0, compare=False)
     """Number of lines by newlines alone."""
 
@@ -144,7 +144,7 @@ def good_lines(tail: bytes) -> tuple[int, int]:
 
 
 def _all_good(lines: bytes, count: int) -> bool:
-    """Whether all lines are good. The lines are counted, since the decoder accepts any white space for a newline."""
+    """Return whether all lines are good. They are counted, since the decoder accepts any white space for a newline."""
     starts = lines.startswith(_START) + lines.count(b"\n" + _START)
     try:
         return starts == count == len(_decoder.decode_lines(lines)) and is_utf8(lines)
@@ -153,7 +153,7 @@ def _all_good(lines: bytes, count: int) -> bool:
 
 
 def is_good_line(line: bytes) -> bool:
-    """Whether `line` is one whole journal line."""
+    """Return whether `line` is one whole journal line."""
     try:
         _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):  # the second one for text outside the entry
@@ -193,7 +193,7 @@ def settle_lines(damages: list[Damage], lines: int) -> None:
 
 
 def _is_second_half(first: bytes, second: bytes) -> bool:
-    """Whether a byte became a newline and split one line into these two."""
+    """Return whether a byte became a newline and split one line into these two."""
     return (
         first.startswith(_START)
         and not first.endswith(_END)

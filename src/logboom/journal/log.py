@@ -52,7 +52,7 @@ class Step(NamedTuple):
     times: Times | None = None
     """The times of its entries; None: not known, the step may hold entries of any time."""
     counts: bytes | None = None
-    """The roll-up of a step that is a whole segment (`query.roll_up`)."""
+    """The roll-up of a step that is a segment, or the beginning of one (`query.roll_up`)."""
 
 
 Usable = Callable[[bytes], bool]
@@ -136,8 +136,8 @@ class Log(Protocol):
             start: the first sequence.
             end: the sequence after the last one.
             span: steps without an entry of that time may be left out.
-            usable: asked for each roll-up of a segment within the range; where it returns true, the segment is one
-                step, with its roll-up. A log may have none.
+            usable: asked for each roll-up of a segment within the range; where it returns true, the lines that were
+                counted are one step, with the roll-up. A log may have none.
         """
 
     def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:

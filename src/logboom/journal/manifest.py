@@ -81,7 +81,7 @@ class ManifestLine(NamedTuple):
     event: SegmentEvent | None
     """None when the line can't be read."""
     good: bool
-    """Whether its chain matches its content and the line before it."""
+    """True if its chain matches its content and the line before it."""
 
 
 class Manifest(NamedTuple):
@@ -175,7 +175,7 @@ class _Weighed(NamedTuple):
 
 
 def _is_back(gone: SegmentEvent, event: SegmentEvent) -> bool:
-    """Whether a new hash shows that a segment exists again. Not after it expired: its hash was being computed then."""
+    """Return whether a new hash shows that a segment exists again. One that expired does not: the hash is older."""
     return bool(event.hash) and gone.event != "expired"
 
 

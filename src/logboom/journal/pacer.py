@@ -2,7 +2,7 @@
 
 A commit has a fixed cost, about 50 µs of processor time. With a thousand devices that each send a line now and
 then, almost every line would pay it; waiting a few milliseconds shares it among them. But a client that waits
-for each answer before it sends again must not wait for other clients in vain. So the pacer learns how many
+for each answer before it sends again must not wait for others without a result. So the pacer learns how many
 batches are worth waiting for: it tries the full wait occasionally, and keeps the number that this brought.
 """
 

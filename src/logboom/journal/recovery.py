@@ -166,7 +166,7 @@ def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], siz
 
 
 def _is_intact(segment: Segment, sums: list[Sum], size: int, recovered: Recovered) -> bool:
-    """Whether acknowledged data still matches its checksums. Differences are noted, and the data is not changed."""
+    """Return whether acknowledged data matches its checksums. Differences are noted; the data is not changed."""
     intact = True
     for one in sums:
         if one.end > size:
@@ -190,7 +190,7 @@ def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> in
 
 
 def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovered) -> bool:
-    """Whether line n has sequence first + n up to the end, so that appended lines are found at their sequence.
+    """Return whether line n has sequence first + n up to the end, so that appended lines are found at their sequence.
 
     Data without a checksum can contain an extra newline that nothing else reveals. False for a segment that is too
     large to be counted at start.
@@ -208,7 +208,7 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
 
 
 def _index_counts(segment: Segment, points: list[IndexPoint]) -> bool:
-    """Whether each point is the start of the line with its sequence."""
+    """Return whether each point is the start of the line with its sequence."""
     before = IndexPoint(segment.first, 0, 0)
     with segment.path.open("rb") as file:
         for point in points:
@@ -266,7 +266,7 @@ def _cover(segment: Segment, sums: list[Sum], start: IndexPoint, size: int) -> N
 
 
 def _index_is_whole(segment: Segment, points: list[IndexPoint]) -> bool:
-    """Whether the index ends with a whole point; points after an incomplete one would never be read."""
+    """Return whether the index ends with a whole point; points after an incomplete one would never be read."""
     path = segment.index_path
     return bool(points) and path.stat().st_size == len(points) * POINT_BYTES
 

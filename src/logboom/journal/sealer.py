@@ -109,7 +109,7 @@ class Sealer:
         return [(one, following) for one, following in new if self._may_be_sealed(one, following)]
 
     def _may_be_sealed(self, segment: Segment, following: Segment) -> bool:
-        """Whether sealing it contradicts no earlier record. A contradiction is logged once, for the operator."""
+        """Return whether sealing it contradicts no earlier record. A contradiction is logged once, for the operator."""
         if segment.first < self._end:
             trouble = "it came after later ones were sealed, or its line in the manifest was damaged"
         elif any(one.next > following.first for one in read_sums(segment)):

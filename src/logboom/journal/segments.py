@@ -17,6 +17,7 @@ INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
 TIMES_SUFFIX: Final = ".times"
 COUNTS_SUFFIX: Final = ".counts"
+PART_SUFFIX: Final = ".counts.part"
 INDEX_STEP_BYTES: Final = 1 << 20
 """Distance between index points, which a seek reads at most; a 256 MiB segment has an index of 6 KiB."""
 
@@ -82,7 +83,7 @@ class Segment(NamedTuple):
         """Remove what was counted of its lines, and can be counted again."""
         self.times_path.unlink(missing_ok=True)
         self.counts_path.unlink(missing_ok=True)
-        self.counts_path.with_suffix(".counts.part").unlink(missing_ok=True)
+        self.counts_path.with_suffix(PART_SUFFIX).unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Delete its files; the caller syncs the folder."""

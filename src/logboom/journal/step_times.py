@@ -4,11 +4,13 @@ Derived data: a record counts only with its checksum and for exactly the step th
 missing or damaged, the step is read.
 """
 
+import os
 import struct
 from typing import Final, NamedTuple
 
 import xxhash
 
+from logboom.durable import FILE_MODE
 from logboom.journal.segments import Segment
 
 ALWAYS: Final = 1 << 62
@@ -101,6 +103,18 @@ def append_times(segment: Segment, records: bytes) -> None:
     Raises:
         OSError: they can't be written.
     """
-    with segment.times_path.open("ab") as file:
+    with open(segment.times_path, "ab", opener=open_private) as file:
         file.truncate(file.tell() // RECORD_BYTES * RECORD_BYTES)
         file.write(records)
+    drop_if_deleted(segment)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file that others may not read, as segments are."""
+    return os.open(path, flags, FILE_MODE)
+
+
+def drop_if_deleted(segment: Segment) -> None:
+    """Remove what was derived of a segment that retention deleted meanwhile."""
+    if not segment.path.exists():
+        segment.delete_derived()

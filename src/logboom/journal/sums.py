@@ -111,7 +111,7 @@ def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -
 
 
 def is_true(segment: Segment, one: Sum) -> bool:
-    """Whether the file matches the record, including the number of lines.
+    """Return whether the file matches the record, including the number of lines.
 
     Raises:
         OSError: the file can't be read.
@@ -157,7 +157,7 @@ class SumCheck:
         self.covered = 0
         """Bytes that match a checksum."""
         self.afterwards = 0
-        """Those of them whose checksum was computed from the file."""
+        """The part of `covered` whose checksum was computed from the file."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file."""

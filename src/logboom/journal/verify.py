@@ -38,13 +38,13 @@ class Finding:
     covered: int = 0
     """Bytes that match a checksum. Bytes whose checksum a crash took are not covered, which is no damage."""
     afterwards: int = 0
-    """Those of them whose checksum was computed from the file: at a start after a crash, or by a repair."""
+    """The part of `covered` whose checksum was computed from the file: at a start after a crash, or by a repair."""
     misled: bool = False
-    """Whether its index leads readers to wrong lines."""
+    """True if its index leads readers to wrong lines."""
     unreadable: bool = False
-    """Whether the file can't be read, so that it can't be repaired."""
+    """True if the file can't be read, so that it can't be repaired."""
     sealed: bool = False
-    """Whether the manifest has a hash of it that matches."""
+    """True if the manifest has a hash of it that matches."""
     sealed_size: int | None = None
     """Number of sealed bytes; None when they have changed or have no hash."""
     sealed_end: int = 0
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def good(self) -> bool:
-        """Whether every line exists, is unchanged, and is found through the index."""
+        """True if every line exists, is unchanged, and is found through the index."""
         return not (self.damage or self.problems or self.misled)
 
     @property
@@ -130,7 +130,7 @@ class _PointCheck:
         self._offset = 0
         self._last = b"\n"
         self.fit = True
-        """Whether each point so far is the start of the line with its sequence, and has about its time."""
+        """True if each point so far is the start of the line with its sequence, and has about its time."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file."""
@@ -193,7 +193,7 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
 
 
 def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
-    """Whether a line starts, or the file ends, at an offset outside of damage."""
+    """Return whether a line starts, or the file ends, at an offset outside of damage."""
     if offset > finding.size or any(one.offset < offset < one.end for one in finding.damage):
         return False
     inside_damage = any(

@@ -105,7 +105,7 @@ class Monitor:
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
         self.started = clock()
         self.draining = False
-        """Whether the server is being stopped."""
+        """True if the server is being stopped."""
         self._samples: deque[_Sample] = deque(maxlen=RATE_WINDOW_S + 1)
         self._minutes: deque[dict[str, int]] = deque(maxlen=HOUR_S // MINUTE_S)
         self._minute_at = self.started

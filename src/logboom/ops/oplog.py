@@ -81,7 +81,7 @@ class OperationalLog:
         self._wake.set()
 
     def _allows(self, kind: str) -> bool:
-        """Whether the rate limit of a kind allows a line. Threads may race here, which can allow an extra line."""
+        """Return whether the rate limit of a kind allows a line; a race between threads may allow one more."""
         now = time.monotonic()
         earliest = now - LINES_BURST / LINES_PER_S_MAX
         paid_until = max(self._paid_until.get(kind, earliest), earliest) + 1 / LINES_PER_S_MAX

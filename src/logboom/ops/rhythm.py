@@ -116,7 +116,7 @@ class Rhythm(msgspec.Struct):
 
     @property
     def _streams(self) -> bool:
-        """Whether it sends without a pause for most of the time."""
+        """True if it sends without a pause for most of the time."""
         return not self.recent_s or self.paused_s < self._awake_s / 2
 
     @property

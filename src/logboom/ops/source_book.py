@@ -43,10 +43,10 @@ class SourceState:
         self.heard_at = heard_at
         """Monotonic time of its last entry."""
         self.met_here = met_here
-        """Whether it was first seen by this process."""
+        """True if it was first seen by this process."""
         self.errors: Burst | None = None
         self.has_burst = False
-        """Whether a burst of its errors was reported, and it is not calm yet: see `SourceBook.error_bursts`."""
+        """True if a burst of its errors was reported, and it is not calm yet: see `SourceBook.error_bursts`."""
         self.silent_after_s: float | None = None
         """Cached result of `Rhythm.silent_after_s`."""
 
@@ -59,7 +59,7 @@ class Silence(NamedTuple):
     silent_s: float
     typical_s: float | None
     given_up: bool
-    """Whether it will be forgotten within the hour."""
+    """True if it will be forgotten within the hour."""
 
 
 class ErrorBurst(NamedTuple):

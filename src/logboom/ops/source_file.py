@@ -27,7 +27,7 @@ class SourceRecord(msgspec.Struct, gc=False):
     level: str = ""
     message: str = ""
     silent: bool = False
-    """Whether it is unusually silent; stays set until its next entry, also over restarts."""
+    """True if it is unusually silent; stays set until its next entry, also over restarts."""
     errors_per_s: float = 0.0
     """Usual rate of errors."""
 

@@ -132,7 +132,7 @@ _own_name: Final = Remembered(_make_name, NAMES_BYTES_MAX)
 
 
 def _has_error(line: Any) -> bool:
-    """Whether a line, or its record, has level ERROR or above."""
+    """Return whether a line, or its record, has level ERROR or above."""
     if isinstance(line, Record):
         return _is_error[line.level]
     word = _level(line.entry)

@@ -159,7 +159,7 @@ class FileOutput(ABC):
         self._positions.close()
 
     def _is_ours(self, saved: Position) -> bool:
-        """Whether the opened file is the one described by `saved`, and has not become shorter."""
+        """Return whether the opened file is the one described by `saved`, and has not become shorter."""
         file = self._file
         same = saved.path == _name_of(file.path) and saved.inode == file.inode and saved.size <= file.size
         return same and saved.tail == file.tail_check(saved.size)

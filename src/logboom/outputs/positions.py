@@ -36,7 +36,7 @@ class Position(msgspec.Struct, frozen=True):
     tail: int
     """CRC-32 of the file's last bytes: an inode number may be reused for another file."""
     clean: bool
-    """Whether it was closed with nothing written past `size`: further bytes are by another program."""
+    """True if it was closed with nothing written past `size`: further bytes are by another program."""
     save: int = 0
     """Number of the save; the slot with the higher one is newer."""
     check: int = 0

@@ -217,7 +217,7 @@ async def _missing(connection: "asyncpg.Connection[Any]", schema: str) -> frozen
 
 
 async def _are_ours(connection: "asyncpg.Connection[Any]", schema: str) -> bool:
-    """Whether existing tables without a version were created by Logboom."""
+    """Return whether existing tables without a version were created by Logboom."""
     descriptions = [found for text in TABLES.values() for found in _DESCRIPTION.findall(text)]
     return bool(await connection.fetchval(_OURS, _names(schema), descriptions))
 

@@ -71,7 +71,7 @@ class Client(ABC):
 
 
 def is_rest(url: str) -> bool:
-    """Whether `url` is for the REST dialect."""
+    """Return whether `url` is for the REST dialect."""
     return scheme(url) in REST_SCHEMES
 
 

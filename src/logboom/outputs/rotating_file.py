@@ -37,7 +37,7 @@ class Modes(NamedTuple):
     file: int = 0o640
     folder: int = 0o750
     strict: bool = False
-    """Whether an existing file gets them, too."""
+    """True if an existing file gets them, too."""
 
 
 class RotatingFile:
@@ -158,7 +158,7 @@ class RotatingFile:
         return end or start
 
     def is_due(self) -> bool:
-        """Whether rotation by time is due. A clock that is set back does not cause one."""
+        """Return whether rotation by time is due. A clock that is set back does not cause one."""
         return bool(self._rotate_interval_s and self.size) and self._period_of(self._clock()) > self._period
 
     def look(self) -> FileState:
@@ -176,7 +176,7 @@ class RotatingFile:
         return (status.st_ino, status.st_dev) == (self.inode, self._device)
 
     def still_has(self, size: int) -> bool:
-        """Whether a truncated file still has the last `size` bytes that were written to it."""
+        """Return whether a truncated file still has the last `size` bytes that were written to it."""
         if size > self.size:
             return False
         start = self.size - len(self._tail)

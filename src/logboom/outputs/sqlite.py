@@ -308,7 +308,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is damaged. A damaged text index does not count: it can be rebuilt from the rows."""
+    """Return whether the file is damaged. A damaged text index does not count: it can be rebuilt from the rows."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_CORRUPT and code != sqlite3.SQLITE_CORRUPT_VTAB
 

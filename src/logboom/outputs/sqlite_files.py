@@ -63,7 +63,7 @@ class DatabaseFiles:
         return FileState.CUT if self._short_checks >= SHORT_CHECKS else FileState.HERE
 
     def has_logs(self) -> bool:
-        """Whether the write-ahead log and its index are the files that the library opened."""
+        """Return whether the write-ahead log and its index are the files that the library opened."""
         return all(
             identity is None or _identity(log) == identity
             for log, identity in zip(self._logs, self._log_identities, strict=False)

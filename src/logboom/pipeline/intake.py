@@ -215,7 +215,7 @@ class Intake:
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         if len(batch.digests) < len(claimed) and self._deduplicator is not None:
-            self._deduplicator.settle(set(claimed).difference(batch.digests), stored=False)
+            self._deduplicator.settle(list(set(claimed).difference(batch.digests)), stored=False)
         if self._journal is None:
             settle(batch.receipt(None))
         else:

@@ -56,7 +56,7 @@ class Tally:
 
     @property
     def good(self) -> bool:
-        """Whether no rule was violated."""
+        """True if no rule was violated."""
         return not (self.lost or self.doubled or self.disordered)
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -83,7 +83,7 @@ class Judgement:
 
     @property
     def good(self) -> bool:
-        """Whether no rule was violated."""
+        """True if no rule was violated."""
         return not self.torn and self.total.good
 
     @property

@@ -57,7 +57,7 @@ class Proof:
 
     @property
     def kept(self) -> bool:
-        """Whether no rule was violated so far."""
+        """True if no rule was violated so far."""
         followed = all(
             not tally.lost and not (tally.doubled and protocol in STORE_ONCE)
             for protocol, tally in self.follows.items()
@@ -76,7 +76,7 @@ class Proof:
 
     @property
     def good(self) -> bool:
-        """Whether no rule was violated, and each protocol had a result."""
+        """True if no rule was violated, and each protocol had a result."""
         return self.kept and not self.silent
 
     @property

@@ -60,13 +60,13 @@ class Traffic(Protocol):
 
     @property
     def answers(self) -> bool:
-        """Whether the protocol has answers."""
+        """True if the protocol has answers."""
 
     def make(self, name: str, number: int) -> bytes:
         """Make the unique line for a client's name and a number."""
 
     def is_entry(self, entry: bytes, name: str, number: int) -> bool:
-        """Whether a stored entry is that line, complete and unchanged."""
+        """Return whether a stored entry is that line, complete and unchanged."""
 
     def open(self, connect: Connect) -> Session:
         """Open a connection. Raises `OSError`."""

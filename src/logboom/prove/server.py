@@ -37,7 +37,7 @@ class Disasters:
 
     kills: int = 0
     kills_at_start: int = 0
-    """Those of them before the server was ready again."""
+    """The kills before the server was ready again."""
     stops: int = 0
     """Stops by SIGTERM, each with exit code 0."""
     reloads: int = 0
@@ -131,7 +131,7 @@ class ProvedServer(ServerProcess):
         self.disasters.full_disks += 1
 
     def _refuses(self) -> bool:
-        """Whether the server can't store entries now, according to its log."""
+        """Return whether the server can't store entries now, according to its log."""
         for event in reversed(self.events):
             if "stores again" in event["message"] or event["message"].startswith("ready in"):
                 return False
@@ -180,5 +180,5 @@ class ProvedServer(ServerProcess):
 
 
 def can_fill_disk() -> bool:
-    """Whether this system allows limiting the files of another process."""
+    """Return whether this system allows limiting the files of another process."""
     return hasattr(resource, "prlimit")

@@ -77,7 +77,7 @@ GATEWAY: Final = GatewayTraffic(
 
 
 def _says(entry: bytes, text: str) -> bool:
-    """Whether an entry of a binary protocol is complete, with this message."""
+    """Return whether an entry of a binary protocol is complete, with this message."""
     try:
         found = json.loads(entry)
     except ValueError:

@@ -5,7 +5,7 @@ read it; then the others, from the newest to the oldest, so that a journal of an
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.journal.counts import write_counts
 from logboom.journal.log import Block, Log, Step
@@ -13,6 +13,12 @@ from logboom.journal.segments import Segment, list_segments
 from logboom.journal.step_times import ALWAYS, StepKey, Times, append_times, pack_times
 from logboom.query.roll_up_builder import RollUpBuilder
 from logboom.query.time_bounds import times_of
+
+NEWEST_STEP_BYTES: Final = 16 << 20
+"""Bytes of the newest segment after which its roll-up is written again; queries read what came since."""
+
+BLOCK_BYTES: Final = 64 << 10
+"""Bytes that are counted at once: decoding them holds the interpreter for about half a millisecond."""
 
 
 class IndexProgress(NamedTuple):
@@ -44,6 +50,8 @@ class Indexer:
         """Segments with damage, which get no roll-up."""
         self._work: list[Step] = []
         """Steps of one segment that are still to be indexed; the oldest is last."""
+        self._counted_bytes = 0
+        """Bytes of the newest segment that its roll-up was last written for."""
         self.progress = IndexProgress(0, 0)
 
     def advance(self) -> int:
@@ -76,15 +84,18 @@ class Indexer:
             self._uncountable.add(step.segment)
 
     def _finish(self, step: Step) -> None:
-        """Write the roll-up of a segment that was read to its end."""
+        """Write the roll-up of a segment that was read to its end, or of the newest one as far as it was read."""
         builder = self._builders.get(step.segment)
-        if step.segment not in self._complete or builder is None:
+        if builder is None or builder.position != step.end:
             return
-        del self._builders[step.segment]
-        segment = Segment.at(self._folder, step.segment)
-        size = step.offset + step.size
-        write_counts(segment, builder.packed(segment.first, builder.position, size))
-        self._done.add(segment.first)
+        segment, size = Segment.at(self._folder, step.segment), step.offset + step.size
+        is_complete = step.segment in self._complete
+        if is_complete or size - self._counted_bytes >= NEWEST_STEP_BYTES:
+            write_counts(segment, builder.packed(segment.first, step.end, size))
+            self._counted_bytes = 0 if is_complete else size
+        if is_complete:
+            del self._builders[step.segment]
+            self._done.add(segment.first)
 
     def _find_work(self) -> None:
         segments = list_segments(self._folder)
@@ -117,11 +128,11 @@ class Indexer:
 
     def _is_counted(self, segment: Segment, end: int) -> bool:
         steps = self._log.steps_back(segment.first, end, usable=lambda _: True)
-        return any(step.counts is not None for step in steps)
+        return any(step.counts is not None and step.end == end for step in steps)
 
     def _index(self, step: Step) -> None:
         segment = Segment.at(self._folder, step.segment)
-        blocks = list(self._log.blocks_of(step))
+        blocks = list(self._log.blocks_of(step, BLOCK_BYTES))
         self._count(step, blocks)
         if step.times is not None:
             return

@@ -1,8 +1,7 @@
 """Counting of a segment's lines for its roll-up, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from logboom.formats.buckets import microseconds
@@ -41,14 +40,14 @@ KIND_CELLS_MAX: Final = 20_000
 WORD_CHARS_MAX: Final = 64
 """Characters of a type or level that are kept: as many as statistics show."""
 
-_KNOWN_MAX: Final = 20_000
-"""Kinds of lines that are held, one line of each."""
+_KNOWN_MAX: Final = 5000
+"""Kinds of lines that are held, one line of each: some 5 MB."""
 
 _PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
 
-_RAW_MAX: Final = 100_000
-"""Cells by kind that are counted before they are put into the tables: some 15 MB."""
+_RAW_MAX: Final = 30_000
+"""Cells by kind that are counted before they are put into the tables: some 5 MB."""
 
 _MINUTES_BYTES_MAX: Final = 1 << 20
 _cell: Final = Remembered[str, int](
@@ -205,7 +204,7 @@ class RollUpBuilder:
         levels, listeners = _Names(), _Names()
         cells = [
             (cell, levels[level], listeners[listener], number)
-            for (cell, (level, listener)), number in _sorted(self._volume.counts)
+            for (cell, (level, listener)), number in self._volume.counts.items()
         ]
         return VolumeCells(self._volume.width, list(levels), list(listeners), cells)
 
@@ -215,7 +214,7 @@ class RollUpBuilder:
         levels, rows = _Names(), _Names()
         cells = [
             (cell, levels[level], rows[place], number)
-            for (cell, (level, place)), number in _sorted(self._sources.counts)
+            for (cell, (level, place)), number in self._sources.counts.items()
         ]
         return SourceCells(self._sources.width, list(levels), list(rows), cells)
 
@@ -225,7 +224,7 @@ class RollUpBuilder:
         names = [_Names() for _ in range(4)]
         cells: list[Any] = [
             (*(known[word] for known, word in zip(names, key, strict=True)), *some)
-            for key, some in sorted(self._kinds.items())
+            for key, some in self._kinds.items()
         ]
         listeners, senders, types, levels = map(list, names)
         return KindCells(listeners, senders, types, levels, cells)
@@ -244,10 +243,6 @@ class _Names(dict[Any, int]):
     def __missing__(self, name: Any) -> int:
         self[name] = number = len(self)
         return number
-
-
-def _sorted(counts: Counter[tuple[int, Any]]) -> Iterable[tuple[tuple[int, Any], int]]:
-    return sorted(counts.items(), key=itemgetter(0))
 
 
 def _place_of(entry: Any, peer: str, listener: str) -> Place:

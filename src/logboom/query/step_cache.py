@@ -108,6 +108,12 @@ class _Picture(Generic[P]):
         self.runs[run.end] = run
         self.size += run.size - (0 if before is None else before.size)
 
+    def drop_within(self, run: _Run[P]) -> None:
+        """Drop the runs that a new one holds."""
+        kept = [one for one in self.runs.values() if one.start < run.start or one.end > run.end]
+        if len(kept) < len(self.runs):
+            self.replace(kept)
+
     def forget_oldest(self) -> _Run[P]:
         run = self.runs.pop(heappop(self.order))
         self.size -= run.size
@@ -226,7 +232,7 @@ class StepCache(Generic[P]):
                 run = _Run(step.start, step.end, 1, read(step, everywhen))
                 reads += 1
                 if self._log.holds(step):  # else it may hold less than the step
-                    self._keep(key, run, asked)
+                    self._keep(key, run, asked, replaces=step.counts is not None)
                     reads += READS_MIN
             if run is None or not asked.has_all_of(run.part):
                 run = _Run(step.start, step.end, 1, read(step, matcher))
@@ -250,8 +256,8 @@ class StepCache(Generic[P]):
         is_longer = asked.start <= run.start < step.start and asked.has_all_of(run.part)
         return run if is_longer else None  # a shorter one ends with the segment, which is one step now
 
-    def _keep(self, key: Hashable, run: _Run[P], asked: _Range) -> None:
-        """Keep a run; make room where there is none."""
+    def _keep(self, key: Hashable, run: _Run[P], asked: _Range, *, replaces: bool) -> None:
+        """Keep a run, in the place of all within it where it replaces them; make room where there is none."""
         with self._lock:
             picture = self._pictures.pop(key, None) or _Picture[P]()
             self._pictures[key] = picture
@@ -260,6 +266,8 @@ class StepCache(Generic[P]):
             if run.end <= picture.floor:
                 return
             before = picture.size
+            if replaces:
+                picture.drop_within(run)
             picture.add(run)
             self._size += picture.size - before
             while len(self._pictures) > PICTURES_MAX:

@@ -66,7 +66,7 @@ def test_a_setting_that_a_protocol_does_not_have_is_refused(protocol: str, key: 
 @pytest.mark.parametrize("table", [{}, {"protocol": "pigeon"}, {"protocol": 5}])
 def test_an_unknown_protocol_is_refused_with_those_that_there_are(table: dict[str, object]) -> None:
     with pytest.raises(
-        ConfigError, match=r"listeners\.one\.protocol: .*, expected one of capnp, collector, "
+        ConfigError, match=r"listeners\.one\.protocol: .*, expected one of .*capnp, collector, "
     ):
         parse({"listeners": {"one": table}})
 

@@ -50,7 +50,7 @@ class Notice(msgspec.Struct):
         return self.rule, self.subject
 
     def is_late(self, wall: float) -> bool:
-        """Whether a notification at that time is delayed."""
+        """Return whether a notification at that time is delayed."""
         return wall - self.at > LATE_S
 
 

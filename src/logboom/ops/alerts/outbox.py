@@ -65,7 +65,7 @@ class Outbox:
             self._left_out += 1
 
     def due(self, now: float) -> bool:
-        """Whether a notification is due.
+        """Return whether a notification is due.
 
         Args:
             now: seconds, monotonic.

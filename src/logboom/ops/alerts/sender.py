@@ -160,7 +160,7 @@ class TargetSender:
     # --- state for the next start ---
 
     def has_changed(self) -> bool:
-        """Whether the outbox has changed since the last call."""
+        """Return whether the outbox has changed since the last call."""
         with self._lock:
             changed, self._changed = self._changed, False
             return changed

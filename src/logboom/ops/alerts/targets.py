@@ -41,7 +41,7 @@ def _instantiate(url: str) -> Any:
 
 
 def is_known(url: str) -> bool:
-    """Whether Apprise supports the URL of a target."""
+    """Return whether Apprise supports the URL of a target."""
     reasons = _Reasons()
     _logger.addHandler(reasons)  # without it, warnings would go to stderr
     try:

@@ -47,7 +47,7 @@ class BulkCodec(WholeBody):
         self._actions: list[_Action] = []
 
     def decode(self, body: bytes) -> Batch | None:
-        """See `WholeBody`. Raises `BodyError` for a line that is no action: what follows cannot be told apart."""
+        """See `WholeBody`. Raises `BodyError` for a line that is no action: the lines behind it have no meaning."""
         documents = self._read(utf8(body))
         entries: list[MappedEntry] = []
         keys: list[bytes] = []

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.http_push import HttpReply, HttpRequest, HttpRoute
-from logboom.receivers.loki.push import PushCodec
+from logboom.receivers.loki.loki_push import PushCodec
 from logboom.settings import RELOADED, ListenerSettings
 
 PUSH_PATHS: Final = ("/loki/api/v1/push", "/api/prom/push")

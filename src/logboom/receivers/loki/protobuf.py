@@ -7,7 +7,7 @@ import cramjam
 
 from logboom.receivers.http_push import BodyError
 from logboom.receivers.loki.labels import parse_labels
-from logboom.receivers.loki.push import Line
+from logboom.receivers.loki.stream_line import StreamLine
 
 _VARINT: Final = 0
 _LENGTH: Final = 2
@@ -17,7 +17,7 @@ _SHIFT_MAX: Final = 63
 Field = tuple[int, int, bytes]
 
 
-def proto_streams(body: bytes, bytes_max: int) -> Iterator[tuple[dict[str, str], list[Line]]]:
+def proto_streams(body: bytes, bytes_max: int) -> Iterator[tuple[dict[str, str], list[StreamLine]]]:
     """Read a push. Raises `BodyError`."""
     data = _unpacked(body, bytes_max)
     try:
@@ -49,7 +49,7 @@ def _unpacked(body: bytes, bytes_max: int) -> bytes:
         raise BodyError(400, "the body is no snappy block") from None
 
 
-def _line(data: bytes) -> Line:
+def _line(data: bytes) -> StreamLine:
     moment, line, metadata = 0, "", {}
     for number, value, piece in _fields(data):
         if number == 1:
@@ -60,7 +60,7 @@ def _line(data: bytes) -> Line:
             pair = {field: text.decode(errors="replace") for field, _, text in _fields(piece)}
             metadata[pair.get(1, "")] = pair.get(2, "")
         del value
-    return Line(moment, line, metadata)
+    return StreamLine(moment, line, metadata)
 
 
 def _fields(data: bytes) -> Iterator[Field]:

@@ -9,7 +9,7 @@ from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
 from logboom.receivers.grpc_methods import GrpcEntries
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, WholeBody
-from logboom.receivers.otlp.log_records import UID, NotReadableError, from_json, from_protobuf
+from logboom.receivers.otlp.log_records import UID, UnreadableRequestError, from_json, from_protobuf
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -29,7 +29,7 @@ class ExportCodec(WholeBody):
         try:
             entries = from_json(body) if self._is_json else from_protobuf(body)
             return _batch(entries, len(body)) if entries else None
-        except (NotReadableError, UnicodeEncodeError) as error:
+        except (UnreadableRequestError, UnicodeEncodeError) as error:
             raise BodyError(400, str(error)) from None
 
     def answer(self, receipt: Receipt | None) -> HttpReply:
@@ -60,7 +60,7 @@ def decode_messages(messages: Iterable[bytes]) -> GrpcEntries:
         try:
             found = from_protobuf(message)
             batch_of(found, 0)
-        except (NotReadableError, UnicodeEncodeError) as error:
+        except (UnreadableRequestError, UnicodeEncodeError) as error:
             trouble = str(error)
             break
         entries += found

@@ -17,7 +17,7 @@ DEPTH_MAX: Final = 32
 """Depth up to which nested values are read; deeper ones are refused, as they could exhaust the stack."""
 
 
-class NotReadableError(ValueError):
+class UnreadableRequestError(ValueError):
     """The request cannot be read."""
 
 
@@ -92,12 +92,12 @@ _request: Final = msgspec.json.Decoder(_Request).decode
 
 
 def from_json(body: bytes) -> list[MappedEntry]:
-    """Read a request as JSON. Raises `NotReadableError`."""
+    """Read a request as JSON. Raises `UnreadableRequestError`."""
     try:
         found = _request(body)
         return [entry for logs in found.resource_logs for entry in _json_entries(logs)]
     except (*DAMAGE, ValueError) as error:
-        raise NotReadableError(str(error)) from None
+        raise UnreadableRequestError(str(error)) from None
 
 
 def _json_entries(logs: _ResourceLogs) -> Iterator[MappedEntry]:
@@ -118,14 +118,14 @@ def _plain_pairs(pairs: Iterable[_Pair]) -> dict[str, Any]:
 
 
 def from_protobuf(body: bytes) -> list[MappedEntry]:
-    """Read a request as protobuf. Raises `NotReadableError`."""
+    """Read a request as protobuf. Raises `UnreadableRequestError`."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415 - of an extra
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: PLC0415
 
     try:
         found = logs_service_pb2.ExportLogsServiceRequest.FromString(body)
     except (DecodeError, ValueError) as error:
-        raise NotReadableError(f"it is no protobuf message of this service: {error}") from None
+        raise UnreadableRequestError(f"it is no protobuf message of this service: {error}") from None
     return [entry for logs in found.resource_logs for entry in _proto_entries(logs)]
 
 
@@ -155,7 +155,7 @@ def _proto_value(value: Any, depth: int) -> Any:
     if kind not in {"array_value", "kvlist_value"}:
         return found
     if depth >= DEPTH_MAX:
-        raise NotReadableError(f"a value is nested more than {DEPTH_MAX} deep")
+        raise UnreadableRequestError(f"a value is nested more than {DEPTH_MAX} deep")
     if kind == "array_value":
         return [_proto_value(one, depth + 1) for one in found.values]
     return _proto_pairs(found.values, depth + 1)

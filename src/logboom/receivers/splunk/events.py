@@ -46,7 +46,7 @@ class HecError(BodyError):
 
 
 class _Collector(WholeBody):
-    """What both kinds of bodies have in common."""
+    """Base of both kinds of bodies."""
 
     def answer(self, receipt: Receipt | None) -> HttpReply:
         """See `WholeBody`."""

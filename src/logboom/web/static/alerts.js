@@ -1,4 +1,4 @@
-// The overview's list of alerts, and where they go.
+// The overview's list of alerts, and their notification targets.
 
 import { el, reconcile, setData, setText } from "/static/dom.js";
 import { count, instant } from "/static/format.js";
@@ -32,7 +32,7 @@ function showAlert(row, one) {
 }
 
 /**
- * Show where alerts go.
+ * Show the notification targets.
  * @param {Element} list
  * @param {Array<{name: string, trouble: string|null, waiting: number}>} targets
  */

@@ -9,7 +9,7 @@ const REST_MS_MAX = 30_000; // a server that was away for long is seen soon
 
 let skew = 0;
 
-/** What the server answers when it does not like a request, or that it is not there. */
+/** An error answer of the server, or a failure to reach it. */
 export class ApiError extends Error {
   constructor(text, status, position = null) {
     super(text);
@@ -18,7 +18,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The address of a request; parameters with several values are repeated, empty ones are left out. */
+/** The address of a request; parameters with several values are repeated, empty ones are omitted. */
 export function address(path, parameters = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -32,7 +32,7 @@ export function address(path, parameters = {}) {
 
 /**
  * Read JSON. Throws `ApiError`; an aborted request throws what fetch throws.
- * @param {{parse?: (text: string) => any, patience_ms?: number}} [how] `patience_ms`: how long an answer may take.
+ * @param {{parse?: (text: string) => any, patience_ms?: number}} [how] `patience_ms`: time limit for the answer.
  */
 export const read = (path, parameters, signal, how) => ask("GET", path, parameters, signal, how);
 
@@ -54,7 +54,7 @@ async function ask(method, path, parameters, signal, { parse = JSON.parse, patie
   }
 }
 
-/** A signal that also aborts after a time. */
+/** An abort signal with a time limit. */
 function limited(signal, time_ms) {
   const own = new AbortController();
   const abort = () => own.abort();
@@ -94,14 +94,14 @@ async function answered(method, path, parameters, signal, parse) {
   return body;
 }
 
-/** The server's time, in ms since the epoch: what "the last hour" means must not hang on this machine's clock. */
+/** The server's time, in ms since the epoch, so that "the last hour" does not depend on this machine's clock. */
 export function serverNow() {
   return Date.now() + skew;
 }
 
 /**
  * Call `act(signal)` now and every `interval_ms` after it has ended, while the page is visible; more rarely where it
- * takes long, unless it returns true: there is more to be asked for at once.
+ * takes long, unless it returns true, which requests the next call at once.
  * @returns {{now: () => void, stop: () => void}} `now` starts a round at once.
  */
 export function poll(act, interval_ms) {

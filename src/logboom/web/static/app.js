@@ -33,7 +33,7 @@ async function route() {
     else link.removeAttribute("aria-current");
   }
   let module;
-  setBusy(true); // the view before still stands there
+  setBusy(true); // the previous view is still shown
   try {
     module = await VIEWS[name]();
   } catch {
@@ -84,7 +84,7 @@ poll(async (signal) => {
   }
 }, STATUS_MS);
 
-/** On every view: what is shown may have changed since. */
+/** Update the state of the server, on every view. */
 addEventListener("staleness", () => {
   const bar = document.getElementById("stale");
   const at = staleSince();
@@ -109,7 +109,7 @@ themeButton.addEventListener("click", () => {
   try {
     localStorage.setItem("logboom-theme", next);
   } catch {
-    // it holds until the page is closed
+    // kept until the page is closed
   }
   showTheme();
 });

@@ -1,4 +1,4 @@
-// Charts: the numbers in entries over time, one chart a field, with the cursor in all of them.
+// Charts: numbers of entries over time, one chart per field, with a common cursor.
 
 import { poll, read } from "/static/api.js";
 import { parse } from "/static/exact.js";
@@ -17,13 +17,13 @@ const SOURCES_MAX = 200;
 const POINTS = 400;
 const FIELDS_MAX = 8; // charts at once
 const DEFAULT_RANGE = "15m"; // what is drawn live moves visibly
-/** What most want to see of a sensor or a device, by the last part of a field's name. */
+/** Fields of sensors and devices that are shown first, by the last part of their name. */
 const PREFERRED = ["temp", "rh", "lux", "irradiance", "heap_free"];
 const UNIMPORTANT = ["boot_seq", "seq", "uptime_ms", "id", "timestamp", "ts", "time", "level"];
 
 const lastPart = (name) => name.slice(name.lastIndexOf(".") + 1);
 
-/** A source is a name at a listener: two listeners may know the same address. */
+/** Key of a source: its name and listener, as two listeners may have the same address. */
 const keyOf = (source, listener) => (source ? `${listener} ${source}` : "");
 function parted(key) {
   const space = key.indexOf(" ");
@@ -37,7 +37,7 @@ function defaultFields(fields) {
   return names.filter((name) => !UNIMPORTANT.includes(lastPart(name))).slice(0, 3);
 }
 
-/** A series with times and shares that can be calculated with; the values keep their digits. */
+/** A series with numeric times and shares; the values keep their digits. */
 function plain(series) {
   const [since, until, progress] = [series.since, series.until, series.progress].map(Number);
   const boots = series.boots.map(({ time, boot_seq }) => ({ time: Number(time), boot_seq }));
@@ -105,7 +105,7 @@ class Charts {
     return { source: this.chosen.source, listener: this.chosen.listener, since: this.chosen.since, until: this.chosen.until };
   }
 
-  /** Which sources and fields there are. */
+  /** Load the names of sources and fields. */
   async #lists(signal) {
     try {
       const { sources } = await read("/api/sources", { limit: SOURCES_MAX }, signal).catch((error) => {
@@ -133,7 +133,7 @@ class Charts {
     this.drawing?.now();
   }
 
-  /** The fields of the newest entries that have any: the server ends each answer after some seconds. */
+  /** Load the fields of the newest entries that have any, in several requests: each is limited to some seconds. */
   async #fields(signal) {
     let answer = { fields: [], before: "" };
     do {

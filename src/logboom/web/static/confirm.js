@@ -1,11 +1,11 @@
-// A button that asks back in its own place before it acts.
+// A button with an inline confirmation.
 
 import { el, setText } from "/static/dom.js";
 
 /**
- * @param {{text: string, label: string, hint: string, question: string}} words `text` stands on the button, `label` is
- *   its name for those who hear the page.
- * @param {() => Promise<void>} act what it does; an error's message is shown.
+ * @param {{text: string, label: string, hint: string, question: string}} words `text` is the button's text, `label`
+ *   its accessible name.
+ * @param {() => Promise<void>} act the action; an error's message is shown.
  */
 export function confirmButton({ text, label, hint, question }, act) {
   const button = (shown, name, press) => el("button", { type: "button", "aria-label": name, title: hint, on: { click: press } }, shown);

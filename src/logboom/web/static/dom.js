@@ -1,9 +1,9 @@
-// Elements. Whatever comes from a log goes in as text, never as markup: there is no other way here.
+// Elements. Content of logs is only ever inserted as text, never as markup.
 
 /**
  * Make an element.
  * @param {string} tag its name.
- * @param {object} properties `class`, `data` (dataset), `on` (listeners), else an attribute; null and false are left out.
+ * @param {object} properties `class`, `data` (dataset), `on` (listeners), else an attribute; null and false are omitted.
  * @param {...(Node|string|number|null|Array)} children texts become text nodes.
  */
 export function el(tag, properties = {}, ...children) {
@@ -19,13 +19,13 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Set a text, only when it differs: nothing flickers, no selection is lost. */
+/** Set a text if it differs, so that nothing flickers and no selection is lost. */
 export function setText(element, text) {
   const wanted = String(text);
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
-/** Set an attribute of data, only when it differs. */
+/** Set a data attribute if it differs. */
 export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
@@ -34,7 +34,7 @@ export function setData(element, name, value) {
  * Make a parent's children those of `items`, keeping the elements of items that stay.
  * @param {Element} parent
  * @param {Array} items
- * @param {(item) => string} keyOf tells which element belongs to an item.
+ * @param {(item) => string} keyOf returns the key by which an item's element is found.
  * @param {(item) => Element} make makes the element of a new item.
  * @param {(element, item) => void} update brings an element up to date.
  */
@@ -56,23 +56,23 @@ export function reconcile(parent, items, keyOf, make, update) {
   for (const left of old.values()) left.remove();
 }
 
-/** A command to copy, of an empty state. */
+/** A command to copy, for an empty state. */
 export function command(text) {
   return el("code", { class: "command" }, text);
 }
 
-/** What to send to see something: the same line everywhere. */
+/** The command that sends a first entry, for empty states. */
 export function curlLine() {
   return command(`curl -d '{"level":"info","message":"hello"}' ${location.origin}/api/entries`);
 }
 
-/** Says that there is nothing, and what to do. */
+/** Empty state: a text with instructions. */
 export function empty(text, ...more) {
   return el("div", { class: "empty" }, el("p", {}, text), ...more);
 }
 
 let lastId = 0;
-/** An id that no other element has. */
+/** Make a unique id for an element. */
 export function freshId(prefix) {
   lastId += 1;
   return `${prefix}-${lastId}`;

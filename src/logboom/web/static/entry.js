@@ -1,4 +1,4 @@
-// One entry with all its fields, in the panel beside the list.
+// One entry with all its fields, in the panel next to the list.
 
 import { el } from "/static/dom.js";
 import { isNumber, isObject, stringify, written } from "/static/exact.js";
@@ -7,7 +7,7 @@ import { link } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
-const DEPTH_MAX = 12; // deeper ones are shown as JSON: nobody reads that far
+const DEPTH_MAX = 12; // deeper values are shown as JSON
 const SHORT_CHARACTERS_MAX = 200; // a longer text, or one of several lines, has the whole width, and can be folded
 const OPEN_CHARACTERS_MAX = 20_000; // a longer text is folded at first: a megabyte takes the browser a while
 const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below has all
@@ -25,7 +25,7 @@ export function closeEntry() {
 
 /**
  * Open an entry.
- * @param {object} item as the API gives it.
+ * @param {object} item an entry of the API.
  * @param {string} view the view whose filters its links change.
  */
 export function openEntry(item, view) {
@@ -72,7 +72,7 @@ function copyButton(json) {
   return button;
 }
 
-/** Copy a text; over plain HTTP, browsers only have the old way. */
+/** Copy a text; over plain HTTP, browsers support only the older method. */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -110,7 +110,7 @@ function addFields(rows, value, depth) {
   }
 }
 
-/** A row with a text of several lines, or a long one: all of it, and foldable. */
+/** A foldable row for a text that is long or has several lines. */
 function longRow(head, text) {
   const lines = text.split("\n").length;
   const size = lines > 1 ? counted(lines, "line") : counted(text.length, "character");

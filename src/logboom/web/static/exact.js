@@ -1,11 +1,11 @@
 // JSON with all digits of its numbers. JavaScript reads each as a double: large integers and long decimals are rounded.
 
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
-/** A word that no log holds: it is another one each time the page is loaded. */
+/** A random word, which no log contains. */
 const MARK = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 const WRITTEN = new RegExp(`"${MARK}([^"]*)"`, "g");
 
-/** A number as it was sent, where JavaScript would write it otherwise. It can be calculated with, as a rounded one. */
+/** A number with its original digits, if JavaScript would write it differently. In calculations it is rounded. */
 export class Digits {
   constructor(text) {
     this.text = text;
@@ -24,7 +24,7 @@ export class Digits {
   }
 }
 
-/** Parse JSON; numbers are `Digits` where a double would be written otherwise. Throws as `JSON.parse` does. */
+/** Parse JSON; numbers are `Digits` if a double would be written differently. Throws as `JSON.parse` does. */
 export function parse(text) {
   let marked = false;
   const readable = text.replace(TOKENS, (token) => {
@@ -39,16 +39,16 @@ function revive(_key, value) {
   return isObject(value) && Object.hasOwn(value, MARK) ? new Digits(value[MARK]) : value;
 }
 
-/** JSON text of what `parse` returned, with the digits as they were sent. */
+/** JSON text of a result of `parse`, with the original digits. */
 export function stringify(value, indent) {
   return JSON.stringify(value, null, indent).replaceAll(WRITTEN, "$1");
 }
 
-/** A value on one line: a text as it is, all else as JSON. */
+/** A value on one line: a text unchanged, all others as JSON. */
 export const written = (value) => (typeof value === "string" ? value : stringify(value));
 
-/** Whether a value is a number, rounded or not. */
+/** Return whether a value is a number or `Digits`. */
 export const isNumber = (value) => typeof value === "number" || value instanceof Digits;
 
-/** Whether a value is an object or a list. */
+/** Return whether a value is an object or a list. */
 export const isObject = (value) => value !== null && typeof value === "object" && !(value instanceof Digits);

@@ -8,13 +8,13 @@ const SOURCES_MAX = 200;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["7d", "7 days"]];
 
-/** A control with its label. `more` stands beside the control. */
+/** A control with its label. `more` is placed next to the control. */
 export function labelled(text, control, kind = "", ...more) {
   control.id ||= freshId("control");
   return el("div", { class: `field ${kind}`.trim() }, el("label", { for: control.id }, text), control, ...more);
 }
 
-/** Options of a select, its value kept; a value that is not among them is added. What is open stays so. */
+/** Set the options of a select, keeping its value, which is added if it is missing, and its open state. */
 export function setOptions(select, options, value = select.value) {
   const known = options.some(([name]) => name === value) ? options : [...options, [value, value.trim()]];
   const same = select.options.length === known.length && known.every(([name], place) => select.options[place].value === name);
@@ -44,10 +44,10 @@ const CONTROLS = {
 
 /**
  * A form of filters.
- * @param {string} label what the form is for.
- * @param {string[]} names its controls.
- * @param {(values: Object, how: {typing: boolean}) => void} changed is told what the user chose. `typing`: the
- *   text goes on from the last time, so the place in the history is the same.
+ * @param {string} label accessible name of the form.
+ * @param {string[]} names names of its controls.
+ * @param {(values: Object, how: {typing: boolean}) => void} changed is called with the new values. `typing`: the
+ *   text continues the last change, so the history entry is replaced.
  */
 export class FilterForm {
   constructor(label, names, changed) {
@@ -68,7 +68,7 @@ export class FilterForm {
     this.element.addEventListener("focusin", () => (this.burst = false));
     this.element.addEventListener("input", (event) => {
       clearTimeout(this.timer);
-      if (event.target.type === "datetime-local") return; // half a date is none: `change` tells
+      if (event.target.type === "datetime-local") return; // an incomplete date: `change` follows
       this.timer = setTimeout(() => this.#send(event.target.type === "search"), event.target.type === "search" ? TYPING_MS : 0);
     });
     this.element.addEventListener("change", (event) => event.target.type === "datetime-local" && this.#send(false));
@@ -85,7 +85,7 @@ export class FilterForm {
     return Object.fromEntries(Object.entries(this.controls).map(([name, control]) => [name, control.value.trim()]));
   }
 
-  /** Show these values; what the user is typing is left alone. */
+  /** Show these values, except in a control that the user is typing in. */
   set(values) {
     for (const [name, control] of Object.entries(this.controls)) {
       const value = values[name] ?? "";
@@ -97,7 +97,7 @@ export class FilterForm {
     }
   }
 
-  /** Fill in what can be chosen. Without it the form works as well. */
+  /** Load the options; the form works without them. */
   async #offer() {
     const { listener, source } = this.controls;
     try {
@@ -110,18 +110,18 @@ export class FilterForm {
         source.list?.replaceChildren(...sources.map((one) => el("option", { value: one.name })));
       }
     } catch {
-      // the status in the head says that the server does not answer
+      // the status in the head shows that the server does not answer
     }
   }
 }
 
-/** A local date and time of a form as ISO 8601 in UTC; nothing for nothing. */
+/** Convert a local date and time of a form to ISO 8601 in UTC; empty for empty. */
 export function toIso(local) {
   const at = new Date(local);
   return local && !Number.isNaN(at.getTime()) ? at.toISOString() : "";
 }
 
-/** The same, backwards. */
+/** Convert ISO 8601 to a local date and time of a form. */
 export function toLocal(iso) {
   const at = new Date(iso);
   if (!iso || Number.isNaN(at.getTime())) return "";

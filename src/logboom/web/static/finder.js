@@ -1,10 +1,10 @@
-// Looking through the journal, newest first, as long as it takes: the server ends each answer after some seconds.
+// Search through the journal, newest first, in several requests: each is limited to some seconds.
 
 import { readEntries } from "/static/api.js";
 
 const PAGE = 200; // entries of one answer
 
-/** One search. `changed` is called whenever something was found, or is known. */
+/** One search. `changed` is called after each result and each change of its progress. */
 export class Finder {
   /**
    * @param {Object} query of the API, with a fixed time range.
@@ -44,13 +44,13 @@ export class Finder {
     }
   }
 
-  /** Stop where it is; `more` continues from there. */
+  /** Pause the search; `more` continues it. */
   stop() {
     this.stopped = this.running;
     this.abort?.abort();
   }
 
-  /** End it for good: nothing is reported any more. */
+  /** End the search; `changed` is not called any more. */
   close() {
     this.changed = () => {};
     this.abort?.abort();

@@ -1,4 +1,4 @@
-// Numbers, times and levels as people read them.
+// Formatting of numbers, times and levels.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -13,14 +13,14 @@ export const compact = (number) => (number < 10_000 ? whole.format(number ?? 0) 
 /** A count with its noun. */
 export const counted = (number, noun, plural = `${noun}s`) => `${count(number)} ${number === 1 ? noun : plural}`;
 
-/** A value that was calculated, in few characters. */
+/** A calculated value, in few characters. */
 export function value(number) {
   if (number === null || number === undefined) return "–";
   return Math.abs(number) >= LARGE ? short.format(number) : significant.format(number);
 }
 
 const point = new Intl.NumberFormat().formatToParts(1.5).find((part) => part.type === "decimal").value;
-const GROUPED_DIGITS_MAX = 15; // longer ones are names, such as ids: they stand there as they were sent
+const GROUPED_DIGITS_MAX = 15; // longer ones are names, such as ids, and are not grouped
 
 /** A number with all its digits. Takes `Digits`, too. */
 export function exact(number) {
@@ -40,7 +40,7 @@ export function bytes(number) {
   return `${rest.toFixed(digits)} ${["B", "KiB", "MiB", "GiB", "TiB"][step]}`;
 }
 
-/** A share that is not all, in whole per cent: 100 % is all of it. */
+/** A share in whole per cent; 100 % only for the whole. */
 export const percent = (share) => `${Math.min(99, Math.floor(share * 100))} %`;
 
 /** A rate: below ten with one decimal. */
@@ -83,7 +83,7 @@ export function moment(iso) {
   return Number.isNaN(at.getTime()) ? String(iso) : `${day.format(at)}, ${clock(iso)}`;
 }
 
-/** A moment since when something is so, local: the time of day, and the day where it is not today. */
+/** A start time, local: the time of day, with the day if it is not today. */
 export function since(epoch_ms) {
   const at = new Date(epoch_ms);
   const time = clock(at).slice(0, 8);
@@ -97,14 +97,14 @@ export function instant(epoch_s, with_seconds = true) {
   return `${day.format(at)}, ${time}${with_seconds ? `:${two(at.getSeconds())}` : ""}`;
 }
 
-/** A time range; the day is said once. */
+/** A time range, with the day once. */
 export function period(from_s, to_s) {
   const [from, to] = [instant(from_s), instant(to_s)];
   const shared = day.format(new Date(to_s * 1000)).length + ", ".length;
   return `${from} – ${from.slice(0, shared) === to.slice(0, shared) ? to.slice(shared) : to}`;
 }
 
-/** The classes of level that have a colour, from harmless to grave; none is for entries without a known level. */
+/** The classes of levels that have a colour, in increasing severity; the first is for unknown levels. */
 export const CLASSES = ["none", "debug", "info", "warning", "error", "critical"];
 
 const LEVEL_CLASS = {

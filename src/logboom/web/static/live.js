@@ -1,4 +1,4 @@
-// Live: what comes, as it comes.
+// Live: new entries as they arrive.
 
 import { readEntries } from "/static/api.js";
 import { curlLine, el, empty, setData, setText } from "/static/dom.js";
@@ -13,8 +13,8 @@ import { Tail } from "/static/tail.js";
 export const title = "Live";
 
 const HISTORY = 500;
-const PENDING_MAX = 10_000; // while paused; after that the stream is closed, and goes on from its place at resume
-const DRAW_MS = 60; // nobody reads faster; a flood leaves time for everything else
+const PENDING_MAX = 10_000; // while paused; then the stream is closed, and continues from its position at resume
+const DRAW_MS = 60; // fast enough for reading; leaves time for other work under load
 const NEAR_END_PX = 30;
 const RETRY_MS = 2000;
 const RATE_MS = 1000;
@@ -65,7 +65,7 @@ class Live {
     this.rows.close();
   }
 
-  /** Begin anew, with what came last. */
+  /** Start again with the latest entries. */
   async #restart() {
     const mine = (this.run = {});
     clearTimeout(this.retry);
@@ -149,7 +149,7 @@ class Live {
     this.empty.hidden = some || filtered;
     this.none.hidden = some || !filtered;
     this.rows.element.hidden = !some;
-    // The oldest rows went: what the reader looks at stays where it is.
+    // The oldest rows were removed: the visible rows stay in place.
     if (this.shift) this.scroller.scrollTop -= this.shift * this.rows.rowHeight;
     this.shift = 0;
     this.rows.draw();
@@ -172,11 +172,11 @@ class Live {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     const near = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    // Rows that come push the end away; only the reader's own move upwards ends the following.
+    // New rows move the end; only scrolling upwards by the user ends the following.
     const upwards = scrollTop < this.top;
     this.top = scrollTop;
     if (near === this.following || (!near && !upwards)) return;
-    if (near && !panel.hidden) return; // an entry is being read: only the button goes on from here
+    if (near && !panel.hidden) return; // an entry is open: only the button continues
     this.following = near;
     this.newest.hidden = near;
   }

@@ -1,13 +1,13 @@
-// Where the server asks for a token: the form, once, and then a cookie that no script can read.
+// Login with a token: the form, and then a cookie that no script can read.
 
 import { el, setText } from "/static/dom.js";
 
-const MARK = "logboom-logged-in"; // the cookie can't be seen: this tells whether there is one to forget
+const MARK = "logboom-logged-in"; // scripts can't read the cookie: this marks that there is one
 const out = document.getElementById("logout");
 
 let dialog = null;
 
-/** Ask for a token, unless the form is there already; the view begins anew after that. */
+/** Show the form for the token, unless it is shown already; the view is reloaded after that. */
 function ask() {
   if (dialog) return;
   const token = el("input", { name: "token", type: "password", autocomplete: "current-password", required: true, id: "token" });
@@ -44,7 +44,7 @@ function remember(logged_in) {
     if (logged_in) localStorage.setItem(MARK, "1");
     else localStorage.removeItem(MARK);
   } catch {
-    // then the button stays away; the cookie ends by itself
+    // then the button stays hidden; the cookie expires
   }
 }
 

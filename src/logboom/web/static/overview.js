@@ -1,4 +1,4 @@
-// Overview: is all well, how much comes, from whom.
+// Overview: state of the server, rates, sources.
 
 import { poll, read, remove, serverNow } from "/static/api.js";
 import { showAlerts, showTargets } from "/static/alerts.js";
@@ -46,7 +46,7 @@ function listenerTable() {
   ], (one) => one.name);
 }
 
-/** A state, or what it was when the server answered last. */
+/** A state, or the last known one when the server does not answer. */
 const was = (one, text) => (one.stale ? `was ${text}` : text);
 const stateOf = (one) => (one.stale ? "unknown" : !one.alive ? "error" : one.trouble ? "warning" : "ok");
 
@@ -72,13 +72,13 @@ function outputTable() {
 
 const STATES = { silent: "error", late: "warning", live: "ok" }; // as they are listed: what is wrong first
 
-/** An order that stays while entries come in: nothing runs away from under the pointer. */
+/** A stable order while entries arrive, so that rows do not move under the pointer. */
 function byStateAndName(one, other) {
   const order = Object.keys(STATES);
   return order.indexOf(one.state) - order.indexOf(other.state) || one.name.localeCompare(other.name) || one.listener.localeCompare(other.listener);
 }
 
-/** A source's last message; one that is a whole entry is put as lists of entries have it. */
+/** A source's last message; one that is a whole entry is shown as in lists of entries. */
 function saidBy({ name, message }) {
   if (!message.startsWith("{")) return message;
   try {
@@ -175,7 +175,7 @@ class Overview {
     this.noOutputs.hidden = Boolean(status.outputs.length);
   }
 
-  /** Show what a status tells, or what the last one told. */
+  /** Show a status, or the last one. */
   #known(status, stale = false) {
     this.status = status;
     const marked = (items) => items.map((one) => ({ ...one, stale }));
@@ -186,7 +186,7 @@ class Overview {
     for (const box of this.parts) box.classList.toggle("stale", stale);
   }
 
-  /** The server does not answer: what stands there is what was. */
+  /** Show that the server does not answer, and that the values are old. */
   #stale(error) {
     const at = staleSince();
     const about = at ? `${error.message}; the state below is from then` : error.message;
@@ -235,7 +235,7 @@ class Overview {
     setText(this.sourceCount, more);
   }
 
-  /** Let a source go that will not come back. */
+  /** Forget a source that will not return. */
   async #forget(one) {
     await remove("/api/sources", { listener: one.listener, name: one.name });
     this.lists.now();
@@ -247,7 +247,7 @@ class Overview {
     return volume?.complete === false;
   }
 
-  /** An answer, or null: `#status` tells what is wrong, once is enough. */
+  /** Return an answer, or null: `#status` shows the error. */
   async #quietly(path, parameters, signal) {
     try {
       return await read(path, parameters, signal);

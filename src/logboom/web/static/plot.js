@@ -1,10 +1,10 @@
-// uPlot, fetched when a chart is wanted; and the colours of the theme for what is drawn on a canvas.
+// uPlot, loaded for the first chart, and the colours of the theme for canvases.
 
 import { command, el } from "/static/dom.js";
 
 let loading = null;
 
-/** The uPlot class. Rejects where it is not installed. */
+/** The uPlot class. Rejects if it is not installed. */
 export function loadPlot() {
   loading ??= Promise.all([import("/static/vendor/uPlot.esm.js"), loadStyle()]).then(([module]) => module.default);
   return loading;
@@ -17,7 +17,7 @@ function loadStyle() {
   });
 }
 
-/** What stands in a chart's place where uPlot is missing. */
+/** The text in place of a chart if uPlot is missing. */
 export function missingNote() {
   return el(
     "p",
@@ -30,7 +30,7 @@ export function missingNote() {
 
 const probes = new Map();
 
-/** A colour of the theme, by its name in the style sheet, as a canvas takes it. */
+/** A colour of the theme for a canvas, by its name in the style sheet. */
 export function colour(name) {
   let probe = probes.get(name);
   if (!probe) {
@@ -44,7 +44,7 @@ export function colour(name) {
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** Marks of a time axis: the time of day, and the date where a day begins. */
+/** Labels of a time axis: the time of day, with the date at the start of a day. */
 function timeMarks(_plot, splits, _axis, _space, step_s) {
   return splits.map((split) => {
     const at = new Date(split * 1000);
@@ -56,7 +56,7 @@ function timeMarks(_plot, splits, _axis, _space, step_s) {
   });
 }
 
-/** The axes that all charts have. `show` writes a value of the y axis. */
+/** The axes of all charts. `show` formats a value of the y axis. */
 export function axes(show, { width = 56 } = {}) {
   const common = {
     stroke: () => colour("soft"),
@@ -76,7 +76,7 @@ export function axes(show, { width = 56 } = {}) {
   ];
 }
 
-/** Keep a plot as wide as its box, and in the theme's colours; returns what ends it. */
+/** Keep a plot as wide as its box, and in the theme's colours; returns a function that ends this. */
 export function fit(plot, box, height) {
   const observer = new ResizeObserver(() => {
     const width = Math.floor(box.clientWidth);

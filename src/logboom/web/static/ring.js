@@ -1,11 +1,11 @@
-// The newest entries of a stream: bounded in number and in bytes, with indexes that never change.
+// The newest entries of a stream: limited in number and in bytes, with stable indexes.
 
 import { parse } from "/static/exact.js";
 
 export const ENTRIES_MAX = 50_000; // an hour of a busy service; the journal has the rest
 const CHARACTERS_MAX = 64e6; // entries may have a megabyte each: their number is no bound
 
-/** Entries as JSON texts, parsed when they are looked at. */
+/** Entries as JSON texts, parsed at access. */
 export class Ring {
   constructor(entries_max = ENTRIES_MAX) {
     this.entries_max = entries_max;
@@ -19,7 +19,7 @@ export class Ring {
     this.characters = 0;
   }
 
-  /** Add an entry's JSON, or an object such as `{note}`. Returns how many old ones it pushed out. */
+  /** Add an entry's JSON, or an object such as `{note}`. Returns the number of removed old ones. */
   push(item) {
     this.items.set(this.end, item);
     this.end += 1;
@@ -33,7 +33,7 @@ export class Ring {
     return this.first - before;
   }
 
-  /** The entry of an index. */
+  /** The entry with an index. */
   at(index) {
     const item = this.items.get(index);
     if (typeof item !== "string") return item;

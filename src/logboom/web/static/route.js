@@ -1,4 +1,4 @@
-// Where the page is: #/view?parameters. All filters stand there, so that a link can be shared and Back works.
+// The address: #/view?parameters. It has all filters, so that a link can be shared and Back works.
 
 export const DEFAULT_VIEW = "overview";
 
@@ -8,7 +8,7 @@ export function here() {
   return { view: path || DEFAULT_VIEW, parameters: new URLSearchParams(query) };
 }
 
-/** The link to a view. Empty parameters are left out. */
+/** The link to a view. Empty parameters are omitted. */
 export function link(view, parameters = {}) {
   const query = new URLSearchParams();
   const pairs = parameters instanceof URLSearchParams ? [...parameters] : Object.entries(parameters);
@@ -21,7 +21,7 @@ export function link(view, parameters = {}) {
   return `#/${view}${text ? `?${text}` : ""}`;
 }
 
-/** Go to a view. `replace` overwrites the place in the history: for what is being typed. */
+/** Go to a view. `replace` overwrites the history entry, for text that is being typed. */
 export function go(view, parameters, { replace = false } = {}) {
   const target = link(view, parameters);
   if (target === location.hash) return;

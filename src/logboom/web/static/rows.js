@@ -1,4 +1,4 @@
-// A long list of which only the visible rows exist, and the rows of log entries.
+// A virtual list, in which only the visible rows exist, and the rows of log entries.
 
 import { el, setText } from "/static/dom.js";
 import { clock, levelClass, moment } from "/static/format.js";
@@ -10,8 +10,8 @@ const ROW_PX = 24;
 const PHONE_ROW_PX = 46; // two lines, and room for a finger
 
 /**
- * A virtual list. All rows have one height, which is what makes the arithmetic simple and a flood cheap.
- * @param {Element} scroller what scrolls: the list itself, or something around it.
+ * A virtual list. All rows have the same height, so that many entries are cheap.
+ * @param {Element} scroller the scrolling element: the list itself, or one around it.
  * @param {string} label
  * @param {{first: () => number, end: () => number, at: (index) => object}} items from `first` to before `end`.
  * @param {(item, index) => void} open is called for the entry that was chosen.
@@ -38,7 +38,7 @@ export class Rows {
     return PHONE.matches ? PHONE_ROW_PX : ROW_PX;
   }
 
-  /** Bring what is visible up to date. */
+  /** Update the visible rows. */
   draw() {
     const [first, end, height] = [this.items.first(), this.items.end(), this.rowHeight];
     this.element.style.height = `${(end - first) * height}px`;
@@ -58,7 +58,7 @@ export class Rows {
     this.abort.abort();
   }
 
-  /** As many elements as are needed at most; they are used again and again. */
+  /** The elements of rows, at most as many as are visible; they are reused. */
   #resize(wanted) {
     if (wanted <= this.slots.length && wanted > this.slots.length / 4) return;
     if (!wanted && !this.slots.length) return;

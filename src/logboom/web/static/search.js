@@ -1,4 +1,4 @@
-// Search: the journal by text, level, source, listener and time; what is shown can be downloaded.
+// Search: the journal by text, level, source, listener and time; the result can be downloaded.
 
 import { address, read, readEntries, serverNow } from "/static/api.js";
 import { curlLine, el, empty, setText } from "/static/dom.js";
@@ -18,7 +18,7 @@ const DEFAULT_RANGE = "1h";
 const FILTERS = ["q", "level", "source", "listener", "by"];
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** What the address says, as the API takes it; `since` stays relative. */
+/** The filters of the address for the API; `since` stays relative. */
 function filtersOf(parameters) {
   const chosen = Object.fromEntries(FILTERS.map((name) => [name, parameters.get(name) ?? ""]));
   const [since, until] = [parameters.get("since") ?? "", parameters.get("until") ?? ""];
@@ -151,7 +151,7 @@ class SearchView {
     if (position !== null) setText(this.wrong, `${this.filters.q}\n${" ".repeat(position)}^`);
   }
 
-  /** Count until all is counted: the server continues where it was. */
+  /** Count all entries, in several requests. */
   async #count(signal) {
     try {
       while (!this.total?.complete) {
@@ -189,7 +189,7 @@ class SearchView {
     setText(this.older, this.finder.stopped || this.finder.trouble || !found.length ? "Search further back" : "Older");
   }
 
-  /** What was found, of how many, and how far the search came. */
+  /** Show the number of results, the total, and the progress. */
   #sum() {
     const { found, running, ended, stopped, trouble } = this.finder;
     const shown = found.length;

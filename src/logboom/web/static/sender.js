@@ -1,5 +1,5 @@
-// Who sent an entry, as the server has it (formats/records.py, `sender`): the name is what a filter takes. And what
-// a list shows of an entry. Fields may hold any JSON.
+// The sender of an entry, as in the server (formats/records.py, `sender`), whose name is used in filters; and the
+// text of an entry in lists. Fields may contain any JSON.
 
 import { isNumber, isObject, written } from "/static/exact.js";
 
@@ -14,7 +14,7 @@ const SUMMARY_FIELDS_MAX = 20; // more than a line holds
 const CHARACTERS_MAX = 128;
 const NUMBERED_MAX = 1e18;
 
-/** The name that an entry's sender gives itself, else its address. */
+/** The name of the sender in an entry, else its address. */
 export function senderOf(item) {
   const entry = item.entry ?? {};
   for (const key of SENDER_KEYS) {
@@ -29,7 +29,7 @@ function named(value) {
   return isNumber(value) && Math.abs(value) < NUMBERED_MAX ? numbered(String(value)) : "";
 }
 
-/** A number as the server names a sender by it: in Python's notation. */
+/** A number as the name of a sender, in Python's notation like the server's. */
 function numbered(text) {
   if (/^-?\d+$/.test(text)) return String(BigInt(text));
   const number = Number(text);
@@ -42,7 +42,7 @@ function isReading(entry) {
   return READING_KEYS.every((key) => entry[key] !== null && entry[key] !== "" && !isObject(entry[key]) && Number.isFinite(Number(entry[key])));
 }
 
-/** The message of an entry; null: it has none, and the server puts the whole entry as JSON there. */
+/** The message of an entry; null: it has none, and the server uses the whole entry as JSON. */
 export function messageOf(item) {
   const own = MESSAGE_KEYS.map((key) => item.entry?.[key]).find((value) => value !== null && value !== undefined);
   if (own === undefined) return item.entry && item.message.startsWith("{") ? null : item.message;
@@ -50,7 +50,7 @@ export function messageOf(item) {
   return written(own);
 }
 
-/** An entry on one line: its message, else its fields without those that stand beside it. */
+/** An entry on one line: its message, else its fields without those in other columns. */
 export function summaryOf(item) {
   const message = messageOf(item);
   if (message !== null) return message;

@@ -14,7 +14,7 @@ const NEAR_POINTS = 8; // how far from the cursor a value is looked for: reading
 const DERIVED = "irradiance"; // few sensors send it: it is made of the lux
 const SYNC_KEY = "charts";
 
-/** How a field's values are written: `sent` those that came, with all digits; `calculated` means of them. */
+/** Formatting of a field's values: `sent` for original ones, with all digits; `calculated` for means. */
 function writersOf(name) {
   const last = name.slice(name.lastIndexOf(".") + 1);
   if (BYTES.test(last)) return { sent: bytes, calculated: bytes };
@@ -40,7 +40,7 @@ export class SeriesChart {
       el("figcaption", {}, el("span", { class: "name" }, name), this.now, this.about), this.box);
   }
 
-  /** Make the plot, once the element stands in the page and has a width. */
+  /** Make the plot, once the element is in the page and has a width. */
   start() {
     const line = { width: 1.6, stroke: () => this.#tint(), gaps: (plot, ...rest) => this.#gaps(plot, ...rest) };
     const edge = { ...line, width: 0, stroke: null, points: { show: false } };
@@ -62,7 +62,7 @@ export class SeriesChart {
       hooks: {
         drawClear: [(plot) => this.#shade(plot)],
         draw: [(plot) => this.#boots(plot)],
-        setCursor: [(plot) => this.#tell(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
+        setCursor: [(plot) => this.#legend(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
         setSelect: [(plot) => this.#select(plot)],
       },
       series: [{}, { ...line, points: { size: 4, fill: () => this.#tint() } }, edge, edge],
@@ -77,7 +77,7 @@ export class SeriesChart {
     this.values = series.values[name];
     const { mean, min, max } = this.values;
     this.plot.setData([series.times, mean, min, max].map(plotted));
-    this.#tell(this.plot.cursor.left >= 0 ? this.plot.cursor.idx : null);
+    this.#legend(this.plot.cursor.left >= 0 ? this.plot.cursor.idx : null);
   }
 
   close() {
@@ -88,7 +88,7 @@ export class SeriesChart {
     return colour(`${kind}-${this.element.dataset.tint ?? 1}`);
   }
 
-  /** Only real silences break the line: readings that are rarer than the points of a chart do not. */
+  /** The gaps of the line: only real silences, not intervals longer than a point of the chart. */
   #gaps(plot) {
     return (this.series?.gaps ?? []).map(({ from, to }) => [plot.valToPos(from, "x", true), plot.valToPos(to, "x", true)]);
   }
@@ -140,8 +140,8 @@ export class SeriesChart {
     this.choose(range);
   }
 
-  /** The head: the last value, or what was where the cursor is. */
-  #tell(index) {
+  /** Update the head: the last value, or the one at the cursor. */
+  #legend(index) {
     if (!this.series) return;
     const { mean, min, max, last } = this.values;
     const at = index === null || index === undefined ? null : nearest(mean, index);
@@ -162,7 +162,7 @@ export class SeriesChart {
   }
 }
 
-/** The place of the value that is nearest to one, or null when there is none near. */
+/** The index of the value that is nearest to a position, or null without one nearby. */
 function nearest(values, index) {
   for (let distance = 0; distance <= NEAR_POINTS; distance += 1) {
     for (const place of [index - distance, index + distance]) if (values[place] !== null && Number.isFinite(Number(values[place]))) return place;

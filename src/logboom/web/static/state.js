@@ -1,18 +1,18 @@
-// How the server is, in a few words: the worse of its own trouble and of the alerts that fire. And whether it answers.
+// State of the server in a few words: the more severe of its problems and its firing alerts; and whether it answers.
 
 import { read } from "/static/api.js";
 import { counted } from "/static/format.js";
 
 const WEIGHTS = ["ok", "warning", "error"];
 const OF_ALERTS = { warning: "warning", critical: "error" };
-const TOLD = ["inactive", "listener_down"]; // rules on what `problems` tell of, too
+const COVERED = ["inactive", "listener_down"]; // rules about the same conditions as `problems`
 const PATIENCE_MS = 8000; // the server answers from memory: one that hangs shows nothing new
 
-/** When the server answered last, ms since the epoch; null: it has not yet. */
+/** Time of the server's last answer, ms since the epoch; null before the first one. */
 let answered_at = null;
 let stale = false;
 
-/** Since when nothing new is known of the server, ms since the epoch; null: it answers, or has never answered. */
+/** Time since which the server has not answered, ms since the epoch; null: it answers, or has never answered. */
 export const staleSince = () => (stale ? answered_at : null);
 
 function setStale(now) {
@@ -23,9 +23,9 @@ function setStale(now) {
 }
 
 /**
- * Ask how the server is. `staleness` is dispatched when it ceases or begins to answer.
+ * Request the state. `staleness` is dispatched when the server stops or starts answering.
  * @returns {Promise<{status: object, alerts: object|null, state: string, badge: string, texts: string[]}>} `status` and
- *   `alerts` are answers of the API; `texts` tell what is wrong, one each.
+ *   `alerts` are answers of the API; `texts` has one text per problem.
  */
 export async function readState(signal) {
   let status, alerts;
@@ -40,13 +40,13 @@ export async function readState(signal) {
   const problems = status.problems.length;
   const weight = Math.max(WEIGHTS.indexOf(status.status), WEIGHTS.indexOf(OF_ALERTS[worst] ?? "ok"));
   const badge = firing ? counted(firing, "alert") : problems ? counted(problems, "problem") : status.status;
-  const told = problems ? TOLD : [];
-  const fire = (alerts?.alerts ?? []).filter((one) => one.state === "firing" && !told.includes(one.rule));
+  const covered = problems ? COVERED : [];
+  const fire = (alerts?.alerts ?? []).filter((one) => one.state === "firing" && !covered.includes(one.rule));
   const texts = new Set([...status.problems, ...fire.map((one) => one.text)]);
   return { status, alerts, state: WEIGHTS[weight], badge, texts: [...texts] };
 }
 
-/** Whether the server wants a token: then it is there, and the form for it is, too. */
+/** Return whether the server requires a token: then it answers, and the form is shown. */
 const isLogin = (error) => error.status === 401 || error.status === 403;
 
 async function quietly(path, signal) {

@@ -4,10 +4,10 @@ import { el, reconcile, setData, setText } from "/static/dom.js";
 
 /**
  * A table.
- * @param {string} title its caption, for those who can't see the heading.
+ * @param {string} title its caption, for screen readers.
  * @param {Array<{head: string, text: (item) => string|number, number?: boolean, href?: (item) => string,
  *   state?: (item) => string, hint?: (item) => string, narrow?: boolean, make?: (item) => Element,
- *   hidden?: (item) => boolean}>} columns `narrow`: left out on a phone; `make`: a row's element instead of a text.
+ *   hidden?: (item) => boolean}>} columns `narrow`: hidden on a phone; `make`: a row's element instead of a text.
  * @param {(item) => string} keyOf
  */
 export class Table {

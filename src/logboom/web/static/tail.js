@@ -1,4 +1,4 @@
-// The live stream: reads /api/tail from a place on, goes on after a break where it was, and never lags far behind.
+// The live stream: reads /api/tail from a position on, resumes there after an interruption, and never lags far behind.
 
 import { address, read } from "/static/api.js";
 
@@ -12,15 +12,15 @@ const KEPT_ENTRIES = 500; // shown after a jump
 /**
  * A tail of the journal.
  * @param {Object} filters of the API.
- * @param {number} after the last sequence that is known.
+ * @param {number} after the last known sequence.
  * @param {{
  *   add: (sequence: number, text: string) => void,
  *   gap: (first: number, last: number) => void,
  *   skipped: (first: number, last: number) => void,
  *   state: (state: string, text: string) => void,
  *   lost: () => void,
- * }} tell `add`: an entry's JSON, not parsed: most are never looked at. `gap`: deleted before they were read.
- *   `skipped`: came faster than can be sent. `lost`: the journal is another one, begin anew.
+ * }} tell `add`: an entry's JSON, not parsed, as most are never displayed. `gap`: deleted before they were read.
+ *   `skipped`: more entries than can be sent. `lost`: the journal is another one, start again.
  */
 export class Tail {
   constructor(filters, after, tell) {
@@ -68,24 +68,24 @@ export class Tail {
       if (this.closed || stream !== this.stream) return;
       this.broken = true;
       this.tell.state("broken", "reconnecting");
-      // We connect again ourselves: what Last-Event-ID would say stands in `after`.
+      // The page reconnects itself: `after` replaces Last-Event-ID.
       stream.close();
       clearTimeout(this.retry);
       this.retry = setTimeout(() => this.#connect(), RETRY_MS);
     };
   }
 
-  /** After a break: is it the same journal? One that was emptied counts from 0 again. */
+  /** Check after an interruption that the journal is the same: an emptied one starts again at 0. */
   async #confirm() {
     try {
       const { after } = await read("/api/entries", { limit: 1 });
       if (!this.closed && after < this.last) this.tell.lost();
     } catch {
-      // the stream will say
+      // the stream reports it
     }
   }
 
-  /** When much comes: how far behind are we? Both times are the server's, so clocks don't matter. */
+  /** Determine the lag under load. Both times are the server's, so this machine's clock does not matter. */
   async #check() {
     const busy = this.since_check >= BUSY_ENTRIES;
     this.since_check = 0;
@@ -101,13 +101,13 @@ export class Tail {
       this.behind_ms = lag_ms > LAG_MS ? lag_ms : 0;
       if (falls_back || lag > LAG_ENTRIES_MAX) this.#jump(entries[0].sequence - KEPT_ENTRIES);
     } catch {
-      // the next check is soon
+      // the next check follows soon
     } finally {
       this.checks = false;
     }
   }
 
-  /** Go on at a newer place, and say so. */
+  /** Continue at a newer position, and report it. */
   #jump(to) {
     if (to <= this.last + 1) return;
     this.stream.close();

@@ -1,11 +1,11 @@
-// Runs before the first paint, so that the page never flashes in the other theme. Not a module for that reason.
+// Runs before the first paint, so that the page never shows the other theme; hence it is not a module.
 "use strict";
 (() => {
   let chosen = null;
   try {
     chosen = localStorage.getItem("logboom-theme");
   } catch {
-    // storage is forbidden: the system's theme it is
+    // storage is not allowed: the system's theme is used
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 })();

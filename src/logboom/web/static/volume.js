@@ -10,7 +10,7 @@ const TITLES = {
   none: "no level", debug: "debug", info: "info", warning: "warning", error: "error", critical: "critical",
 };
 
-/** The counts of each class of level: those of `/api/volume`, put together. */
+/** The counts per class of level, summed from `/api/volume`. */
 function byClass(volume) {
   const sums = Object.fromEntries(CLASSES.map((name) => [name, new Array(volume.times.length).fill(0)]));
   for (const [level, numbers] of Object.entries(volume.levels)) {
@@ -24,7 +24,7 @@ const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
 /**
  * A chart of volume.
- * @param {(range: {from: number, to: number}) => void} [choose] is called with what the user selects, epoch s.
+ * @param {(range: {from: number, to: number}) => void} [choose] is called with the selected range, epoch s.
  */
 export class VolumeChart {
   constructor(choose = null) {
@@ -46,7 +46,7 @@ export class VolumeChart {
     this.volume = volume;
     this.sums = byClass(volume);
     this.#draw();
-    this.#tell(null);
+    this.#legend(null);
   }
 
   close() {
@@ -74,7 +74,7 @@ export class VolumeChart {
       },
       hooks: {
         draw: [(plot) => this.#bars(plot)],
-        setCursor: [(plot) => this.#tell(plot.cursor.left >= 0 ? this.#bucketAt(plot, plot.cursor.left) : null)],
+        setCursor: [(plot) => this.#legend(plot.cursor.left >= 0 ? this.#bucketAt(plot, plot.cursor.left) : null)],
         setSelect: [(plot) => this.#select(plot)],
       },
       series: [{}, sums],
@@ -94,7 +94,7 @@ export class VolumeChart {
     this.plot.setData([this.volume.times, whole]);
   }
 
-  /** Stacked bars, on whole pixels: edges that are blurred would show the colour below. */
+  /** Draw stacked bars on whole pixels: blurred edges would show the colour below. */
   #bars(plot) {
     if (!this.volume) return;
     const { ctx, bbox } = plot;
@@ -141,8 +141,8 @@ export class VolumeChart {
     this.choose({ from, to: from + this.volume.bucket_s });
   }
 
-  /** The legend: of one bucket, or of all. */
-  #tell(index) {
+  /** Update the legend, for one bucket or for all. */
+  #legend(index) {
     if (!this.volume) return;
     const pick = (numbers) => (index === null ? total(numbers) : numbers[index]);
     const shown = CLASSES.filter((name) => total(this.sums[name]) > 0).reverse();

@@ -1,7 +1,7 @@
 """Codec of Loki's push API: streams of lines, as JSON or as protobuf."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -20,21 +20,12 @@ from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
 from logboom.receivers.http_push import BodyError, HttpReply, WholeBody
 from logboom.receivers.loki.labels import parse_labels
+from logboom.receivers.loki.stream_line import StreamLine
 
 SOURCE_LABELS: Final = ("service_name", "job", "app", "container_name")
 LEVEL_LABELS: Final = ("level", "severity", "detected_level")
 HOST_LABELS: Final = ("host", "hostname")
 JSON_LEVEL_KEYS: Final = ("level", *LEVEL_KEYS)
-
-
-class Line(NamedTuple):
-    """One line of a stream."""
-
-    time: str | int
-    """Nanoseconds since the epoch, or RFC 3339."""
-    line: Any
-    """A text, or `msgspec.Raw` of one."""
-    metadata: Mapping[str, Any]
 
 
 class _Stream(msgspec.Struct, gc=False):
@@ -88,7 +79,7 @@ class PushCodec(WholeBody):
         return HttpReply(error.status, f"{error}\n".encode(), "text/plain")
 
 
-def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[Line]]]:
+def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[StreamLine]]]:
     """Read a push as JSON, in its form of today and in the earlier one. Raises `BodyError`."""
     try:
         found = _push(body)
@@ -101,20 +92,20 @@ def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[Line]]
         try:
             yield (
                 labels,
-                [*map(_value, stream.values), *(Line(one.ts, one.line, {}) for one in stream.entries)],
+                [*map(_value, stream.values), *(StreamLine(one.ts, one.line, {}) for one in stream.entries)],
             )
         except (ValueError, IndexError, *DAMAGE):
             raise BodyError(400, "a value is no list of a time in nanoseconds and a line") from None
 
 
-def _value(value: list[msgspec.Raw]) -> Line:
+def _value(value: list[msgspec.Raw]) -> StreamLine:
     if bytes(value[1])[:1] != b'"':
         raise ValueError(value)
     moment = int(bytes(value[0]).strip(b'"'))
-    return Line(moment, value[1], _metadata(value[2]) if len(value) > 2 else {})
+    return StreamLine(moment, value[1], _metadata(value[2]) if len(value) > 2 else {})
 
 
-def _entries(labels: dict[str, str], lines: Iterable[Line]) -> Iterator[MappedEntry]:
+def _entries(labels: dict[str, str], lines: Iterable[StreamLine]) -> Iterator[MappedEntry]:
     source = next((labels[name] for name in SOURCE_LABELS if labels.get(name)), "")
     host = next((labels[name] for name in HOST_LABELS if labels.get(name)), "")
     stream_level = next((labels[name] for name in LEVEL_LABELS if labels.get(name)), "")

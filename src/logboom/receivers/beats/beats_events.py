@@ -1,0 +1,157 @@
+"""Events of Beats and Logstash clients under the common names (`formats.mapped`), and their keys.
+
+Fields are not decoded but for those that are looked at: numbers keep their digits, and most bytes are only copied.
+"""
+
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from logboom.formats.entry_level import level_of
+from logboom.formats.levelled import DAMAGE
+from logboom.formats.mapped import MappedEntry
+
+Fields = dict[str, msgspec.Raw]
+
+MESSAGE_KEYS: Final = ("message", "line", "msg")
+"""`line` is that of version 1."""
+LEVEL_KEYS: Final = ("log.level", "level", "severity", "loglevel")
+_PROGRAM_FIELDS: Final = ("service", "app", "application", "program", "source")
+"""Keys of Filebeat's `fields` that name the program."""
+KEY_CHARS_MAX: Final = 200
+"""Longest key that stands in the journal as it is; of a longer one, its hash."""
+
+_QUOTE: Final = b'"'
+_any: Final = msgspec.json.Decoder()
+
+
+class _File(msgspec.Struct, gc=False):
+    path: Any = ""
+    device_id: Any = ""
+    inode: Any = ""
+
+
+class _Log(msgspec.Struct, gc=False):
+    level: Any = None
+    offset: Any = None
+    file: _File | None = None
+
+
+_log: Final = msgspec.json.Decoder(_Log)
+
+
+class EventMapping:
+    """Maps the events of one batch. They share most of their fields, so what those mean is remembered."""
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, Any] = {}
+        self._levels: dict[bytes, str] = {}
+
+    def entry(self, fields: Fields) -> tuple[MappedEntry, bytes]:
+        """Return the entry of an event, and its key, which is empty for an event without one. `fields` are used up."""
+        log = _log_of(fields)
+        key = self._key(fields, log)
+        host = self._host(fields)
+        entry = MappedEntry(
+            time=_take_text(fields, ("@timestamp",)),  # type: ignore[arg-type]
+            level=self._level(fields, log),
+            message=_message(fields),
+            source=self._source(fields),
+            host=host,
+            attributes=fields,
+        )
+        return entry, key
+
+    def _value(self, raw: msgspec.Raw | None) -> Any:
+        """Return a decoded value; None without one."""
+        if raw is None:
+            return None
+        data = bytes(raw)
+        if data not in self._values:
+            self._values[data] = _decode(data)
+        return self._values[data]
+
+    def _level(self, fields: Fields, log: _Log | None) -> str:
+        for name in LEVEL_KEYS:
+            if name in fields:
+                data = bytes(fields[name])
+                if data not in self._levels:
+                    self._levels[data] = level_of({"level": _decode(data)})
+                if data.startswith(_QUOTE):
+                    del fields[name]
+                return self._levels[data]
+        return level_of({"level": log.level}) if log is not None and log.level is not None else ""
+
+    def _host(self, fields: Fields) -> str:
+        host = self._value(fields.get("host"))
+        if isinstance(host, str):
+            del fields["host"]
+            return host
+        name = _text(host, "name") or _text(host, "hostname")
+        return name or _string(self._value(fields.get("host.name")))
+
+    def _source(self, fields: Fields) -> str:
+        own = self._value(fields.get("fields"))
+        return (
+            _text(self._value(fields.get("service")), "name")
+            or _string(self._value(fields.get("service.name")))
+            or next((_text(own, key) for key in _PROGRAM_FIELDS if _text(own, key)), "")
+            or _string(self._value(fields.get("program")))
+        )
+
+    def _key(self, fields: Fields, log: _Log | None) -> bytes:
+        """Return the key of a line of a file: agent, file and place there."""
+        agent = _text(self._value(fields.get("agent")), "id") if "agent" in fields else ""
+        if not agent or log is None or log.file is None or type(log.offset) is not int:
+            return b""
+        file = log.file
+        text = f"{agent}|{file.device_id}|{file.inode}|{file.path}|{log.offset}"
+        if len(text) > KEY_CHARS_MAX or not text.isascii():
+            text = sha256(text.encode(errors="replace")).hexdigest()
+        return msgspec.json.encode("beats:" + text)
+
+
+def _decode(data: bytes) -> Any:
+    """Decode a value; None for one that has no place in Python, such as 1e400."""
+    try:
+        return _any.decode(data)
+    except DAMAGE:
+        return None
+
+
+def _log_of(fields: Fields) -> _Log | None:
+    if "log" not in fields:
+        return None
+    try:
+        return _log.decode(fields["log"])
+    except DAMAGE:
+        return None
+
+
+def _message(fields: Fields) -> Any:
+    """Remove the message from an event. What is no text stays there, too, as sent."""
+    text = _take_text(fields, MESSAGE_KEYS)
+    if text is not None:
+        return text
+    for key in MESSAGE_KEYS:
+        if key in fields and bytes(fields[key]) != b"null":
+            return bytes(fields[key]).decode()
+    return msgspec.UNSET
+
+
+def _take_text(fields: Fields, keys: tuple[str, ...]) -> msgspec.Raw | None:
+    """Remove the first of these fields that is a text, and return it."""
+    for key in keys:
+        raw = fields.get(key)
+        if raw is not None and bytes(raw)[:1] == _QUOTE:
+            return fields.pop(key)
+    return None
+
+
+def _text(value: Any, key: str) -> str:
+    return _string(value.get(key)) if isinstance(value, dict) else ""
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

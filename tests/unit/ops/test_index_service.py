@@ -1,0 +1,70 @@
+"""The service that indexes the journal: it gets to the journal's end, and a disk that fails is logged once."""
+
+from pathlib import Path
+
+import pytest
+
+from logboom.journal.folder_log import FolderLog
+from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService
+from logboom.query.indexer import Indexer
+from logboom.testing.output_kit import sample_entries, write_journal
+
+
+@pytest.fixture
+def reports() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture
+def service(tmp_path: Path, reports: list[tuple[str, str]]) -> IndexService:
+    write_journal(tmp_path, sample_entries(300), segment_lines=100)
+    folder = tmp_path / "journal"
+    return IndexService(folder, FolderLog(folder), lambda kind, text: reports.append((kind, text)))
+
+
+def test_it_gets_to_the_journals_end_and_then_waits(service: IndexService, tmp_path: Path) -> None:
+    while service._advance() != IDLE_WAIT_S:
+        pass
+    assert service.progress == (2, 2)
+    assert len(list((tmp_path / "journal").glob("*.counts"))) == 2
+
+
+def test_files_are_as_private_as_segments(service: IndexService, tmp_path: Path) -> None:
+    while service._advance() != IDLE_WAIT_S:
+        pass
+    files = [*(tmp_path / "journal").glob("*.counts"), *(tmp_path / "journal").glob("*.times")]
+    assert {path.stat().st_mode & 0o777 & ~0o640 for path in files} == {0}
+
+
+def test_nothing_is_left_of_a_segment_that_is_deleted_meanwhile(
+    service: IndexService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, index = tmp_path / "journal", Indexer._index
+
+    def index_deleted(self: Indexer, step: object) -> None:
+        for path in sorted(folder.glob("*.jsonl"))[:2]:
+            path.unlink()
+        index(self, step)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Indexer, "_index", index_deleted)
+    while service._advance() != IDLE_WAIT_S:
+        pass
+    assert {path.stem for path in folder.glob("*.times")} <= {path.stem for path in folder.glob("*.jsonl")}
+    assert not list(folder.glob("*.counts"))
+
+
+def test_a_disk_that_fails_is_logged_once_and_tried_again(
+    service: IndexService, reports: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Indexer) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Indexer, "advance", fail)
+        assert [service._advance(), service._advance()] == [RETRY_S, RETRY_S]
+    [(kind, text)] = reports
+    assert kind == "warning"
+    assert "No space left on device" in text
+    while service._advance() != IDLE_WAIT_S:
+        pass
+    assert service.progress == (2, 2)
