@@ -12,6 +12,7 @@ MODULES: Final = {
     "loki": ("cramjam",),
     "mqtt": ("paho",),
     "otlp": ("opentelemetry.proto", "google.protobuf"),
+    "regex": ("re2",),
     "tls": ("cryptography",),
 }
 """Modules that an extra provides. Outputs check theirs when they connect."""

@@ -56,7 +56,7 @@ def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> No
     wait_until_live(page)
     post({"message": level, "level": level, "source": "filtered"} for level in ("debug", "warning", "error"))
     wait_for_messages(page, "warning", "error")
-    page.get_by_label("Text").fill("ERR")
+    page.get_by_label("Text").fill("ERR*")
     wait_for_messages(page, "error")
     page.go_back()
     wait_for_messages(page, "warning", "error")

@@ -222,9 +222,15 @@ def test_without_a_journal(tmp_path: Path) -> None:
         done = call(command, "--data-dir", str(tmp_path))
         assert (done.returncode, "there is no journal" in done.stderr) == (1, True)
     assert call("logs", "--since", "soon").returncode == 2
-    for command in ("logs", "tail", "export"):  # the option, not the parameter that it becomes
-        done = call(command, "--grep", "x" * 300)
-        assert (done.returncode, "--grep: found 300 characters" in done.stderr) == (2, True)
+    for words in (
+        ("logs", "pump temp:>x"),
+        ("tail", "--grep", "pump temp:>x"),
+        ("export", "pump", "temp:>x"),
+    ):
+        done = call(*words)
+        assert done.returncode == 2
+        assert 'the query, at character 12: expected a number after ">", found "x"' in done.stderr
+        assert "  pump temp:>x\n             ^\n" in done.stderr
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 OWN_KEYS = {
     "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
+    "query/filter/block_lines.py": {"lowered", "lines", "odd", "_has_other_cases"},  # of one block
+    "query/filter/regexes.py": {"_compiled"},  # four expressions of bounded length
     "settings.py": {"reloadable"},  # settings types and the registry's protocols
 }
 """Functions with `functools` caches whose keys are texts or objects that the program itself chooses."""
@@ -25,6 +27,7 @@ OWN_NAMES = {
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "receivers/beats/beats_events.py": {"_levels", "_values"},  # of one batch, whose bytes are bounded
+    "query/filter/block_lines.py": {"_decoded", "_records"},  # lines of one block
     "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
     "query/series_reader.py": {
         "earliest",

@@ -35,7 +35,7 @@ _Format = Annotated[
     ExportFormat,
     typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte."),
 ]
-_Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="TEXT", help=options.GREP)]
+_Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="QUERY", help=options.GREP)]
 _Columns = Annotated[
     str | None,
     typer.Option(
@@ -55,6 +55,7 @@ _Output = Annotated[
 
 @grouped
 def export(
+    asked: options.Query = None,
     *,
     from_: From = None,
     to: To = None,
@@ -94,7 +95,7 @@ def export(
         "level": level,
         "source": source,
         "listener": listener,
-        "q": text,
+        "q": options.query_of(asked, text),
         "by": None if by is TimeOf.TIME else by.value,
     }
     words["columns"] = columns

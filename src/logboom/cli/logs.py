@@ -29,6 +29,7 @@ _Stats = Annotated[bool, typer.Option("--stats", help="Statistics instead, as `l
 
 @grouped
 def logs(
+    query: options.Query = None,
     *,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
@@ -54,6 +55,8 @@ def logs(
 
       logboom logs --source whaleon-36381824 --limit 100
 
+      logboom logs 'level:>=warning pump temp:>80 -source:test'
+
       logboom logs --level error --since "2 hours ago" --json
 
       logboom logs --since "2026-11-30 14:00" --until "2026-11-30 15:00" --tz Europe/Berlin
@@ -65,6 +68,7 @@ def logs(
     Exit codes: 0 done, 1 there is nothing to read, or Redis or the server has trouble, 2 wrong usage,
     3 the server of --url can't be reached.
     """
+    query_of_line = options.query_of(query, grep)
     if stats:
         from logboom.cli.stats import show_stats
 
@@ -74,10 +78,11 @@ def logs(
             source,
             level,
             span,
+            query=query_of_line,
             as_json=as_json,
         )
         return
-    words = {"level": level, "source": source, "q": grep, **span.words()}
+    words = {"level": level, "source": source, "q": query_of_line, **span.words()}
     rows = _rows(reading.Wanted(data_dir, config, url, redis, redis_token), connection, words, limit)
     if as_json:
         for row in rows:

@@ -116,10 +116,15 @@ Level = Annotated[
 ]
 Source = Annotated[str | None, typer.Option(metavar="NAME", help="Only this sender: its name or address.")]
 Listener = Annotated[str | None, typer.Option(metavar="NAME", help="Only what came over this listener.")]
-GREP: Final = "Only entries that hold this text, in any case, or this field: temp=19.75."
+QUERY_HELP: Final = (
+    "Only entries that match: words, part*, field:value, level:>=warning, -not, a or b; see "
+    "docs/how-to/query-language.md. Put it in single quotes."
+)
+Query = Annotated[list[str] | None, typer.Argument(metavar="[QUERY]...", help=QUERY_HELP)]
+GREP: Final = "The query as an option; with both, entries must match both."
 Grep = Annotated[
     str | None,
-    typer.Option("--grep", metavar="TEXT", help=GREP),
+    typer.Option("--grep", metavar="QUERY", help=GREP),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
@@ -220,3 +225,18 @@ def parse_listen(text: str) -> tuple[str, str, int]:
 def option_error(error: "QueryError") -> typer.BadParameter:
     """A wrong parameter of the API, by the name that the command line has for it."""
     return typer.BadParameter(f"--{'grep' if error.name == 'q' else error.name}: {error.text}")
+
+
+def query_of(words: list[str] | None, grep: str | None) -> str | None:
+    """The query of a command line, as the API takes it; a wrong one ends the command, with a mark at the place."""
+    from logboom.query.filter.filter_error import FilterError
+    from logboom.query.filter.parser import parse
+
+    queries = [text for text in (" ".join(words or ()), grep or "") if text.strip()]
+    for text in queries:
+        try:
+            parse(text)
+        except FilterError as error:
+            shown = "\n".join(f"  {line}" for line in error.pointed().split("\n"))
+            raise typer.BadParameter(f"the query, {error}\n\n{shown}") from None
+    return queries[0] if len(queries) == 1 else " ".join(f"({text})" for text in queries) or None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 @grouped
 def stats(
+    query: options.Query = None,
     *,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
@@ -32,6 +33,7 @@ def stats(
     source: options.Source = None,
     level: options.Level = None,
     span: Span,
+    grep: options.Grep = None,
     as_json: options.AsJson = False,
     connection: ConnectionOptions,
 ) -> None:
@@ -44,7 +46,7 @@ def stats(
     Examples:
       logboom stats
 
-      logboom stats --since "last hour"
+      logboom stats 'timeout or refused' --since "last hour"
 
       logboom stats --since yesterday --until yesterday --url http://192.168.1.10:8080
 
@@ -59,6 +61,7 @@ def stats(
         source,
         level,
         span,
+        query=options.query_of(query, grep),
         as_json=as_json,
     )
 
@@ -70,15 +73,16 @@ def show_stats(
     level: str | None,
     span: Span,
     *,
+    query: str | None,
     as_json: bool,
 ) -> None:
     """Count, and print what was counted."""
     if where.redis:
-        if level or span.since or span.until or span.by is not TimeOf.TIME:
-            raise typer.BadParameter("the statistics in Redis can't be narrowed by level or time")
+        if level or query or span.since or span.until or span.by is not TimeOf.TIME:
+            raise typer.BadParameter("the statistics in Redis can't be narrowed by level, time or a query")
         sources = _counted_in_redis(where.redis, where.redis_token, source or "")
     else:
-        sources = _counted(where, connection, {"level": level, "source": source, **span.words()})
+        sources = _counted(where, connection, {"level": level, "source": source, "q": query, **span.words()})
     if as_json:
         for name, counts in sorted(sources.items()):
             answer_json(_as_json(name, counts))

@@ -1,6 +1,7 @@
 """`logboom tail`: a server's entries as they come."""
 
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
 RECENT_DEFAULT: Final = 10
 
-_Url = Annotated[str, typer.Argument(metavar="[URL]", help="The server: http://HOST:PORT or ws://HOST:PORT.")]
+_Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[URL] [QUERY]...",
+        help="The server, http://HOST:PORT or ws://HOST:PORT; and which entries, as for `logboom logs`.",
+    ),
+]
+_SERVER: Final = re.compile(
+    r"[a-z]+://.*|(?:localhost|\[[0-9a-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:/\S*)?", re.IGNORECASE
+)
+"""A server rather than a word of a query: a URL, or a host with a dot, with or without a port."""
 _Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help=f"Begin there: {TIME_HELP}. Times are local, see --tz."),
@@ -42,7 +53,7 @@ _Limit = Annotated[
 
 @grouped
 def tail(
-    url: _Url = options.URL_DEFAULT,
+    arguments: _Words = None,
     *,
     level: options.Level = None,
     source: options.Source = None,
@@ -66,6 +77,8 @@ def tail(
 
       logboom tail ws://logs.example.com:8080 --source whaleon-36381824
 
+      logboom tail 'level:>=error or "pump 2"'
+
       logboom tail --level error --since "2 hours ago" --no-follow --json
 
     Exit codes: 0 done, or stopped with Ctrl-C, 1 the server refuses or is no Logboom server, 2 wrong usage,
@@ -74,11 +87,12 @@ def tail(
     from logboom.cli.reading import filter_from
     from logboom.viewer.live_reader import LiveReader
 
+    url, query = _server_and_query(arguments or [])
     words = {
         "level": level,
         "source": source,
         "listener": listener,
-        "q": grep,
+        "q": options.query_of(query, grep),
         "since": exact("since", since, tz),
     }
     filter_from(**words)  # a wrong word is reported before the server is asked
@@ -89,6 +103,13 @@ def tail(
     if follow and sys.stderr.isatty():
         say(f"📡 {reader.url}: listening, Ctrl+C stops")
     _tail(reader, limit, follows=follow, as_json=as_json)
+
+
+def _server_and_query(arguments: list[str]) -> tuple[str, list[str]]:
+    """The server, which may stand first, and the rest."""
+    if arguments and _SERVER.fullmatch(arguments[0]):
+        return arguments[0], arguments[1:]
+    return options.URL_DEFAULT, arguments
 
 
 def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:

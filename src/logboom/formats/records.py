@@ -111,12 +111,20 @@ def lenient_entry(raw: bytes) -> Entry:
 def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
     time, is_wrong = clock_of(entry, received_at) if with_time else (received_at, False)
-    message = first_of(entry, MESSAGE_KEYS)
-    if not isinstance(message, str):
-        message = (text_of(entry) or _text(entry)) if message is None else _text(message)
+    message = message_of(entry)
+    if message is None:
+        message = _text(entry)
     return Record(
         sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry, is_wrong
     )
+
+
+def message_of(entry: Fields) -> str | None:
+    """The message of an entry, or of its `MESSAGE_KEYS` and `TEXT_KEYS`; None for an entry without one."""
+    message = first_of(entry, MESSAGE_KEYS)
+    if isinstance(message, str):
+        return message
+    return (text_of(entry) or None) if message is None else _text(message)
 
 
 def first_of(entry: Fields, keys: tuple[str, ...]) -> object:

@@ -4,11 +4,11 @@ It costs a sixth of making records. Lines that it can't read are left to `format
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from logboom.formats.entry_level import level_of
+from logboom.formats.entry_level import Fields, level_of
 from logboom.formats.entry_time import TIME_KEYS
 from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
@@ -21,6 +21,9 @@ _kind: Final = attrgetter(
     *(f"entry.{key}" for key in (*SENDER_KEYS, "id")),
 )
 """The fields of a line that may determine its sender, except those that make it a reading."""
+
+_NAMES: Final = frozenset({str, type(None)})
+"""Types of names that are equal only when they are the same: 7, 7.0 and true are not."""
 
 _levels: Final = LevelledLines()
 _facts: Final = LevelledLines(FACT_KEYS, "received_at", "source")
@@ -48,25 +51,32 @@ def read_timed_facts(data: bytes, count: int) -> list[Any] | None:
     return _timed_facts.read(data, count)
 
 
-def are_from(lines: Sequence[Any], source: str) -> list[bool]:
-    """Return whether each line is of a source: its address, its own `source`, or the name of its sender.
+def are_from(lines: Sequence[Any], accepts: Callable[[object], bool]) -> list[bool]:
+    """Return for each line whether a name of its source is accepted, see `is_from`.
 
     Args:
-        lines: from `read_facts`.
-        source: what was asked for.
+        lines: decoded with `source` and the `FACT_KEYS` of each `entry`.
+        accepts: called with each name, and with whatever the entry has in `source`.
+
+    Raises:
+        AttributeError: some line was not decoded to a type of its fields.
     """
+    kinds = list(map(_kind, lines))
     try:
-        kinds = list(map(_kind, lines))
-        known = {kind: _is_from(line, source) for kind, line in dict(zip(kinds, lines, strict=True)).items()}
+        examples = dict(zip(kinds, lines, strict=True))
     except TypeError:  # a name that is a list or an object
-        return [_is_from(line, source) for line in lines]
-    if any(line.entry.get("id") == source for line in lines):  # it names a sender only in a reading
-        return [_is_from(line, source) for line in lines]
+        examples = {}
+    if not examples or any(type(part) not in _NAMES for kind in examples for part in kind):
+        return [is_from(line.entry, line.source, accepts) for line in lines]
+    known = {kind: is_from(line.entry, line.source, accepts) for kind, line in examples.items()}
+    if any(accepts(kind[-1]) for kind in examples):  # an `id` is a name only of a sensor's reading
+        return [is_from(line.entry, line.source, accepts) for line in lines]
     return [known[kind] for kind in kinds]
 
 
-def _is_from(line: Any, source: str) -> bool:
-    return source in (line.source, line.entry.get("source"), sender(line.entry, line.source))
+def is_from(entry: Fields, peer: str, accepts: Callable[[object], bool]) -> bool:
+    """Return whether a name of a source is accepted: its address, its `source`, or the name it gives itself."""
+    return accepts(peer) or accepts(entry.get("source")) or accepts(sender(entry, peer))
 
 
 def level_names(found: Sequence[Any]) -> list[str]:

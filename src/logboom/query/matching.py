@@ -1,30 +1,25 @@
-"""Filters over blocks of journal lines: most lines are rejected before anything is decoded."""
+"""Filters of readers over raw blocks: as much as possible is decided before anything is decoded."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.entry_level import level_of
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
-from logboom.formats.levels import severity
-from logboom.formats.records import SENDER_CHARS_MAX, number_of, records_of, sender
+from logboom.formats.records import records_of
 from logboom.journal.log import Block
 from logboom.model import Record
-from logboom.query.entry_facts import are_from, level_names, read_facts, read_levels
+from logboom.query.filter.compiler import CompiledFilter
+from logboom.query.filter.conditions import Between, Condition, Exactly, Property, all_of
+from logboom.query.filter.parser import parse
 from logboom.query.line_times import times_of_lines
-from logboom.query.text_search import PLAIN, SearchText
-
-TEXT_CHARS_MAX: Final = 256
-"""Longest text to be searched for, characters: its pattern grows with it."""
 
 _DECODED_LINES: Final = 256
 """Lines that are decoded at once: a page that needs few of a block's lines does not pay for all of them."""
 
 
 class Filter(NamedTuple):
-    """Conditions that an entry must meet; an empty filter takes everything."""
+    """The conditions of a reader; an empty filter takes everything."""
 
     level_min: float | None = None
     """The lowest severity (`formats.levels`). Entries without a known level are left out, unlike at a
@@ -33,7 +28,7 @@ class Filter(NamedTuple):
     """The peer's address, what the entry has in `source`, or the name it gives itself (`records.sender`)."""
     listener: str = ""
     text: str = ""
-    """Part of the entry's JSON, or fields as `name=value` (`text_search.SearchText`)."""
+    """A query, see `filter.parser`."""
     since: str = ""
     """At or after this; ISO 8601 as in the journal (`formats.times.iso_from_ns`)."""
     until: str = ""
@@ -44,6 +39,17 @@ class Filter(NamedTuple):
     def timeless(self) -> "Filter":
         """Return the same without limits of time; what times are is kept."""
         return self._replace(since="", until="")
+
+    def condition(self) -> Condition:
+        """The condition of all but the times. Raises `FilterError`."""
+        parts: list[Condition] = []
+        if self.level_min is not None:
+            parts.append(Property("level", Between(low=self.level_min)))
+        if self.source:
+            parts.append(Property("source", Exactly(self.source)))
+        if self.listener:
+            parts.append(Property("listener", Exactly(self.listener)))
+        return all_of(*parts, parse(self.text))
 
 
 _EVERYTHING: Final = Filter()
@@ -61,60 +67,74 @@ class Found(NamedTuple):
 
 
 class Matcher:
-    """Finds the entries of a filter in blocks of journal lines."""
+    """Finds the entries of a filter in blocks of journal lines.
+
+    Raises:
+        FilterError: the filter's query can't be read.
+    """
 
     def __init__(self, wanted: Filter) -> None:
         self.wanted = wanted
         self.takes_everything = wanted._replace(by_arrival=False) == _EVERYTHING
-        self._text = SearchText(wanted.text)
-        self._named = tuple(filter(None, [_name_needle(wanted.source)]))
-        self._suffix = b'"listener":%b}' % msgspec.json.encode(wanted.listener) if wanted.listener else b""
+        self._filter = CompiledFilter(wanted.condition())
+        self._listener_at = b'"listener":%b}\n' % msgspec.json.encode(wanted.listener)
         self._passing: tuple[bytes, Matcher | None] = (b"", None)
-        self._since, self._until = wanted.since, wanted.until
 
     def first(self, block: Block, limit: int) -> list[Found]:
         """The first `limit` matches of a block, in order."""
-        one = self._one_place(block)
-        if one is not None:
-            return one.first(block, limit)
-        found: list[Found] = []
-        lines, numbers = self._candidates(block)
-        for start in range(0, len(numbers), _DECODED_LINES):
-            found += self._found(block.first_sequence, lines, numbers[start : start + _DECODED_LINES])
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        return self._found(block, self.numbers(block), limit)
 
     def last(self, block: Block, limit: int) -> list[Found]:
         """The last `limit` matches of a block, newest first."""
-        one = self._one_place(block)
-        if one is not None:
-            return one.last(block, limit)
-        found: list[Found] = []
-        lines, numbers = self._candidates(block)
-        for end in range(len(numbers), 0, -_DECODED_LINES):
-            piece = self._found(block.first_sequence, lines, numbers[max(0, end - _DECODED_LINES) : end])
-            found += reversed(piece)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        return self._found(block, self.numbers(block)[::-1], limit)
 
     def matching(self, block: Block) -> Block | list[tuple[int, bytes]]:
         """All matches of a block: the block itself when it matches whole, else sequence and line of each.
 
         Nothing is decoded but what the filter asks for: the way for counting, pictures and export.
         """
-        if self.takes_everything:
-            return block
-        one = self._one_place(block)
-        if one is not None:
-            return one.matching(block)
-        lines, numbers = self._candidates(block)
-        numbers = self._exactly(lines, numbers)
+        numbers = self.numbers(block)
         if len(numbers) == block.count:
             return block
-        first = block.first_sequence
+        if not numbers:
+            return []
+        first, lines = block.first_sequence, block.data.split(b"\n")
         return [(first + number, lines[number]) for number in numbers]
+
+    def numbers(self, block: Block) -> Sequence[int]:
+        """The numbers of the lines of a block that match, in order, from 0."""
+        if self.takes_everything:
+            return range(block.count)
+        one = self._one_place(block)
+        if one is not None:
+            return one.numbers(block)
+        numbers = self._filter.select(block.data, block.count)
+        return self._in_time(block.data.split(b"\n"), numbers) if numbers and self._has_times else numbers
+
+    @property
+    def _has_times(self) -> bool:
+        return bool(self.wanted.since or self.wanted.until)
+
+    def _in_time(self, lines: list[bytes], numbers: Sequence[int]) -> Sequence[int]:
+        """Return the lines that are within the limits of time."""
+        since, until = self.wanted.since, self.wanted.until or _NEVER
+        if self.wanted.by_arrival:
+            low, high = since.encode(), until.encode()
+            return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
+        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
+        pairs = zip(numbers, times, strict=True)
+        return [number for number, (time, _) in pairs if time and since <= time < until]
+
+    def _found(self, block: Block, numbers: Sequence[int], limit: int) -> list[Found]:
+        """The first `limit` of some lines that can be read, in their order."""
+        found: list[Found] = []
+        lines = block.data.split(b"\n") if numbers else []
+        for start in range(0, len(numbers), _DECODED_LINES):
+            piece = numbers[start : start + min(_DECODED_LINES, limit - len(found))]
+            found += _decoded(block.first_sequence, lines, piece)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def _one_place(self, block: Block) -> "Matcher | None":
         """The matcher for a block that came from one place, as most do, without the tests that it passes.
@@ -136,115 +156,13 @@ class Matcher:
         wanted = self.wanted
         if wanted.source and ending.startswith(SOURCE_AT[:-1] + msgspec.json.encode(wanted.source) + b',"'):
             wanted = wanted._replace(source="")
-        if wanted.listener and ending.endswith(self._suffix + b"\n"):
+        if wanted.listener and ending.endswith(self._listener_at):
             wanted = wanted._replace(listener="")
         return None if wanted == self.wanted else Matcher(wanted)
 
-    def _exactly(self, lines: list[bytes], numbers: list[int]) -> list[int]:
-        """Return those candidates that match by level and source."""
-        if not numbers or (not self.wanted.source and self.wanted.level_min is None):
-            return numbers
-        data = b"\n".join([lines[number] for number in numbers])
-        found = read_facts(data, len(numbers))
-        if found is None:  # there is damage
-            return [one.record.sequence for one in self._decode(0, lines, numbers)]
-        source, level_min = self.wanted.source, self.wanted.level_min
-        pairs: Iterable[tuple[int, Any]] = zip(numbers, found, strict=True)
-        if source:
-            pairs = itertools.compress(pairs, are_from(found, source))
-        if level_min is not None:
-            pairs = [pair for pair in pairs if (severity(level_of(pair[1].entry)) or 0) >= level_min]
-        return [number for number, _ in pairs]
 
-    def _candidates(self, block: Block) -> tuple[list[bytes], list[int]]:
-        """The block's lines, and the numbers of those that all cheap checks let pass."""
-        numbers: Iterable[int] = range(block.count)
-        needles, at_level = self._text.needles or self._named, None
-        data = block.data.lower() if self._text.needles else block.data
-        if any(needle not in data for needle in needles):
-            return [], []
-        if self.wanted.level_min is not None:
-            at_level = _lines_at(block, self.wanted.level_min)
-            if at_level is not None and not at_level:
-                return [], []
-        if at_level is not None:
-            numbers = at_level
-        elif needles:
-            rarest = min(needles, key=data.count)
-            numbers = itertools.takewhile(block.count.__gt__, _lines_with(data, rarest))
-        lines = block.data.split(b"\n")
-        if self.wanted.text:
-            numbers = [number for number in numbers if self._text.stands_in(entry_of(lines[number]))]
-        if self._suffix:
-            numbers = [number for number in numbers if lines[number].endswith(self._suffix)]
-        if self._since or self._until:
-            numbers = self._in_time(lines, list(numbers))
-        return lines, list(numbers)
-
-    def _in_time(self, lines: list[bytes], numbers: list[int]) -> list[int]:
-        """Return those of some lines that are within the limits of time."""
-        since, until = self.wanted.since, self.wanted.until or _NEVER
-        if self.wanted.by_arrival:
-            low, high = since.encode(), until.encode()
-            return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
-        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
-        pairs = zip(numbers, times, strict=True)
-        return [number for number, (time, _) in pairs if time and since <= time < until]
-
-    def _found(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
-        numbers = self._exactly(lines, numbers)
-        return self._decode(first, lines, numbers) if numbers else []
-
-    def _decode(self, first: int, lines: list[bytes], numbers: list[int]) -> list[Found]:
-        """Decode some lines, and check the conditions that need decoded entries."""
-        data = b"".join([lines[number] + b"\n" for number in numbers])
-        records: Iterable[Record] = records_of([first + number for number in numbers], data)
-        if self.wanted.source:
-            records = [record for record in records if self._is_from(record)]
-        if self.wanted.level_min is not None:
-            records = self._at_level(records, self.wanted.level_min)
-        return [Found(record, entry_of(lines[record.sequence - first])) for record in records]
-
-    def _is_from(self, record: Record) -> bool:
-        own = record.entry.get("source")
-        return self.wanted.source in (record.source, own, sender(record.entry, record.source))
-
-    @staticmethod
-    def _at_level(records: Iterable[Record], level_min: float) -> list[Record]:
-        records = list(records)
-        high = {
-            level for level in {record.level for record in records} if (severity(level) or 0) >= level_min
-        }
-        return [record for record in records if record.level in high]
-
-
-def _lines_with(data: bytes, needle: bytes) -> Iterator[int]:
-    """Numbers of the lines that hold `needle`."""
-    number = start = 0
-    while (hit := data.find(needle, start)) >= 0:
-        number += data.count(b"\n", start, hit)
-        yield number
-        start = data.find(b"\n", hit) + 1
-        number += 1
-        if not start:
-            return
-
-
-def _lines_at(block: Block, level_min: float) -> Sequence[int] | None:
-    """Numbers of the lines that are at a level; None when there is damage: the full decoder may see to it."""
-    found = read_levels(block.data, block.count)
-    if found is None:
-        return None
-    levels = level_names(found)
-    high = {level for level in set(levels) if (severity(level) or 0) >= level_min}
-    return [number for number, level in enumerate(levels) if level in high] if high else []
-
-
-def _name_needle(source: str) -> bytes:
-    """Return the bytes that are on every line of a source; empty when its name can be written in several ways."""
-    if not PLAIN.fullmatch(source):
-        return b""
-    if number_of(source) is not None:  # a number may be a name: 7 as it is, 7.5 in many ways
-        return source.encode() if source.isdecimal() else b""
-    needle = f'"{source}"'.encode()
-    return needle[:-1] if len(source) == SENDER_CHARS_MAX else needle  # a longer name was cut
+def _decoded(first: int, lines: list[bytes], numbers: Sequence[int]) -> list[Found]:
+    """Decode some lines of a block; damaged ones are left out."""
+    data = b"".join([lines[number] + b"\n" for number in numbers])
+    records = records_of([first + number for number in numbers], data)
+    return [Found(record, entry_of(lines[record.sequence - first])) for record in records]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from logboom.errors import ConfigError, OutputError
 from logboom.formats.levels import name, severity
 from logboom.formats.times import parse_time
@@ -14,6 +16,8 @@ from logboom.outputs.redis_clients import (
     make_client,
     scheme,
 )
+from logboom.query.filter.compiler import CompiledFilter
+from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter
 from logboom.viewer.recent import LogRow
 from logboom.viewer.source_counts import SourceCounts
@@ -50,11 +54,12 @@ def recent_rows(redis: Client, wanted: Filter, limit: int) -> list[LogRow]:
     """The newest logs that match, oldest first. Raises `OutputError`."""
     key = f"recent_logs:{wanted.source}" if wanted.source else GLOBAL
     selects = wanted.level_min is not None or bool(wanted.since or wanted.until or wanted.text)
+    asked = CompiledFilter(parse(wanted.text))
     keys = redis.lrange(key, 0, (KEEPS if selects else limit) - 1)
     rows: list[LogRow] = []
     for start in range(0, len(keys), _BATCH):
         logs = [log for log in redis.hgetall(keys[start : start + _BATCH]) if log]  # expired ones are empty
-        rows += [_row(log) for log in logs if _matches(log, wanted)]
+        rows += [_row(log) for log in logs if _matches(log, wanted, asked)]
         if len(rows) >= limit:
             break
     return rows[:limit][::-1]
@@ -67,11 +72,12 @@ def _row(log: Mapping[str, str]) -> LogRow:
     )
 
 
-def _matches(log: Mapping[str, str], wanted: Filter) -> bool:
+def _matches(log: Mapping[str, str], wanted: Filter, asked: CompiledFilter) -> bool:
     number = severity(log.get("message_type"))
     if wanted.level_min is not None and (number is None or number < wanted.level_min):
         return False
-    if wanted.text and wanted.text.lower() not in log.get("message_content", "").lower():
+    entry = {"level": log.get("message_type"), "message": log.get("message_content")}
+    if not asked.meets(msgspec.json.encode(entry), log.get("source", "")):
         return False
     moment = parse_time(log.get("created_at"))
     if moment is None:

@@ -249,7 +249,11 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
 
 _ERROR: Final = {
     "type": "object",
-    "properties": {"error": {"type": "string", "description": "What is wrong"}},
+    "properties": {
+        "error": {"type": "string", "description": "The reason"},
+        "parameter": {"type": "string", "description": "The wrong parameter"},
+        "position": {"type": "integer", "description": "In a query that can't be read: the place, from 0"},
+    },
     "required": ["error"],
 }
 _SCHEMES: Final = {

@@ -5,7 +5,7 @@ from typing import Any, Final
 import logboom.web.query as q
 from logboom.formats.csv_rows import COLUMNS_MAX
 from logboom.formats.levels import SEVERITY
-from logboom.query.matching import TEXT_CHARS_MAX
+from logboom.query.filter.parser import QUERY_CHARS_MAX
 
 SEQUENCE_MAX: Final = 10**18 - 1
 """The largest number that `before` and `after` take: 18 digits."""
@@ -43,7 +43,7 @@ def _count(most: int, default: int) -> dict[str, Any]:
 
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "level": _LEVEL,
-    "q": {"type": "string", "maxLength": TEXT_CHARS_MAX},
+    "q": {"type": "string", "maxLength": QUERY_CHARS_MAX},
     **dict.fromkeys(("since", "until", "from", "to"), _MOMENT),
     **dict.fromkeys(("before", "after"), _SEQUENCE),
     "limit": _count(q.LIMIT_MAX, q.LIMIT_DEFAULT),

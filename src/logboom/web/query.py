@@ -12,7 +12,9 @@ from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns
 from logboom.query.exporter import columns_of
-from logboom.query.matching import TEXT_CHARS_MAX, Filter
+from logboom.query.filter.filter_error import FilterError
+from logboom.query.filter.parser import parse
+from logboom.query.matching import Filter
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 10_000
@@ -53,12 +55,14 @@ class QueryError(ValueError):
     Args:
         name: of the parameter.
         text: what was found and what is expected.
+        place: of a query that can't be read.
     """
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, place: FilterError | None = None) -> None:
         super().__init__(f"{name}: {text}")
         self.name = name
         self.text = text
+        self.place = place
 
 
 class PageQuery(NamedTuple):
@@ -205,9 +209,7 @@ def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tupl
 
 def filter_of(parameters: Mapping[str, str]) -> Filter:
     """The filter of a query. Raises `QueryError`."""
-    text = parameters.get("q", "")
-    if len(text) > TEXT_CHARS_MAX:
-        raise QueryError("q", f"found {len(text)} characters, expected {TEXT_CHARS_MAX} at most")
+    text = _query_text(parameters)
     level = parameters.get("level", "")
     level_min = severity(level) if level else None
     if level and level_min is None:
@@ -221,6 +223,16 @@ def filter_of(parameters: Mapping[str, str]) -> Filter:
         moment_of(parameters, "until"),
         _chosen(parameters, "by", BYS) == "received",
     )
+
+
+def _query_text(parameters: Mapping[str, str]) -> str:
+    """The query in `q`, checked. Raises `QueryError`."""
+    text = parameters.get("q", "")
+    try:
+        parse(text)
+    except FilterError as error:
+        raise QueryError("q", str(error), error) from None
+    return text.strip()
 
 
 def moment_of(parameters: Mapping[str, str], name: str, *, is_end: bool = False) -> str:

@@ -123,13 +123,21 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         }
         return _error(request, error.status, error.text or error.reason, kept)
     except QueryError as error:
-        return _error(request, 400, str(error))
+        return _bad_query(error)
     except (ConnectionError, web.RequestPayloadError):
         return _error(request, 400, "the request broke off")
     except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's
         text = f"{request.method} {request.path}: {type(error).__name__}: {error}"
         site.report("fatal", f"{site.name}: {text}")
         return _error(request, 500, "internal error; the server's log tells more")
+
+
+def _bad_query(error: QueryError) -> web.Response:
+    """The answer to a wrong parameter; of a query, with the place in it, in characters from 0."""
+    answer: dict[str, object] = {"error": str(error), "parameter": error.name}
+    if error.place is not None:
+        answer["position"] = error.place.position
+    return web.json_response(answer, status=400)
 
 
 def _error(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from logboom.formats.envelope import entry_of
 from logboom.formats.levels import severity
 from logboom.formats.records import records_of, sender
 from logboom.formats.times import iso_from_ns
@@ -14,9 +15,11 @@ from logboom.journal.folder_log import FolderLog
 from logboom.journal.log import Block
 from logboom.journal.reader import JournalReader
 from logboom.model import Record
+from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter, Matcher
 from logboom.query.search import PAGE_BYTES_MAX, Page, Search
 from logboom.testing.output_kit import FIRST_NS, sample_entries, write_journal
+from tests.kit.naive_filter import NaiveEntry
 
 FIRST = 20
 COUNT = 500
@@ -43,10 +46,13 @@ FILTERS = [
     Filter(text="LINE 2"),
     Filter(text="line 1\nsecond"),
     Filter(text="ÜNÏ \U0001f680"),
-    Filter(text='","source"'),
+    Filter(text=r'"\",\"source\""'),
+    Filter(text="*ump* or -level:*"),
+    Filter(text="lux:10..90 temp:>=24"),
     Filter(text="received_at"),
     Filter(text='"level":"info"'),
-    Filter(text='"msg":"'),
+    Filter(text='"msg":*'),
+    Filter(text='~"line [0-9]5$" or message:"7"'),
     Filter(text="pump", listener="device", level_min=severity("INFO")),
     Filter(since=moment(FIRST + 300)),
     Filter(until=moment(FIRST + 123)),
@@ -63,23 +69,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path / "journal"
 
 
-def all_records(folder: Path) -> list[tuple[Record, str]]:
-    """Every record with its entry's text, decoded."""
-    records: list[Record] = []
+def all_records(folder: Path) -> list[tuple[Record, NaiveEntry]]:
+    """Every record, decoded."""
+    found: list[tuple[Record, NaiveEntry]] = []
     reader = JournalReader(folder)
     while (block := reader.read()) is not None:
-        records += records_of(range(block.first_sequence, block.next_sequence), block.data)
+        sequences = range(block.first_sequence, block.next_sequence)
+        for record, line in zip(records_of(sequences, block.data), block.data.split(b"\n"), strict=False):
+            found.append((record, NaiveEntry(entry_of(line), record.source, record.listener)))
     reader.close()
-    return [(record, _texts(record.entry)) for record in records]
-
-
-def _texts(value: object) -> str:
-    """Return the text of a value as JSON writes it, without escapes."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f'"{key}":{_texts(one)}' for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_texts, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return found
 
 
 def names_of(record: Record) -> tuple[object, ...]:
@@ -87,13 +86,15 @@ def names_of(record: Record) -> tuple[object, ...]:
 
 
 def expected(folder: Path, wanted: Filter) -> list[int]:
-    def matches(record: Record, text: str) -> bool:
+    condition = parse(wanted.text)
+
+    def matches(record: Record, entry: NaiveEntry) -> bool:
         level_min = wanted.level_min
         return (
             (level_min is None or (severity(record.level) or 0) >= level_min)
             and (not wanted.source or wanted.source in names_of(record))
             and (not wanted.listener or wanted.listener == record.listener)
-            and (wanted.text.lower() in text.lower())
+            and entry.meets(condition)
             and (
                 not wanted.since or (record.received_at if wanted.by_arrival else record.time) >= wanted.since
             )
@@ -102,7 +103,12 @@ def expected(folder: Path, wanted: Filter) -> list[int]:
             )
         )
 
-    return [record.sequence for record, text in all_records(folder) if matches(record, text)]
+    return [record.sequence for record, entry in all_records(folder) if matches(record, entry)]
+
+
+def quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def sequences(page: Page) -> list[int]:
@@ -183,7 +189,7 @@ def test_text_is_found_in_each_way_that_json_may_write_it(tmp_path: Path, text: 
     ways |= {way.replace(b"/", b"\\/") for way in ways}
     ways.add(json.dumps({"m": text}).replace("<", "\\u003C").replace("&", "\\u0026").encode())
     write_journal(tmp_path, [*sorted(ways), b'{"m":"another"}'])
-    page = Search(FolderLog(tmp_path / "journal")).forward(Filter(text=text.upper()), 10)
+    page = Search(FolderLog(tmp_path / "journal")).forward(Filter(text=quoted(text.upper())), 10)
     assert len(page.found) == len(ways)
 
 

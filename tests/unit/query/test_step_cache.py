@@ -79,7 +79,7 @@ class World:
         """The sequences that were found; the steps that were read are in `reads`."""
         self.reads, found = [], list[int]()
         for part, progress in kept.back(
-            Filter(text=text, since=since, until=until, by_arrival=True), "", self.read
+            Filter(text=f"*{text}*", since=since, until=until, by_arrival=True), "", self.read
         ):
             found[:0] = part.found
             self.progress = progress

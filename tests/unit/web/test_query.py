@@ -49,7 +49,8 @@ def test_every_parameter_is_read() -> None:
         ({"level": "loud"}, "level: found 'loud'"),
         ({"since": "someday"}, "since: found 'someday'"),
         ({"until": "99999999999999999999999999"}, "until: found"),
-        ({"q": "x" * 257}, "q: found 257 characters"),
+        ({"q": "x" * 2001}, "q: at character 2001: found 2001 characters"),
+        ({"q": "pump ("}, "q: at character 7: the query ends"),
         ({"sorce": "x"}, "sorce: unknown parameter"),
     ],
 )

@@ -11,9 +11,10 @@ let skew = 0;
 
 /** An error answer of the server, or a failure to reach it. */
 export class ApiError extends Error {
-  constructor(text, status) {
+  constructor(text, status, position = null) {
     super(text);
     this.status = status;
+    this.position = position; // in a query that can't be read
   }
 }
 
@@ -89,7 +90,7 @@ async function answered(method, path, parameters, signal, parse) {
     if (error.name === "AbortError") throw error;
     if (error.name !== "SyntaxError") throw new ApiError("the connection broke off", 0);
   }
-  if (!answer.ok || body === null) throw new ApiError(body?.error ?? `the server answered ${answer.status}`, answer.status);
+  if (!answer.ok || body === null) throw new ApiError(body?.error ?? `the server answered ${answer.status}`, answer.status, body?.position ?? null);
   return body;
 }
 

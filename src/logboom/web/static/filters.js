@@ -25,7 +25,7 @@ export function setOptions(select, options, value = select.value) {
 
 /** Controls, by name. */
 const CONTROLS = {
-  q: () => labelled("Text", el("input", { name: "q", type: "search", maxlength: 256, placeholder: "contains …" }), "wide"),
+  q: () => labelled("Text", el("input", { name: "q", type: "search", maxlength: 2000, spellcheck: "false", placeholder: "word, part*, field:value, -not, a or b" }), "wide"),
   level: () => labelled("Level", el("select", { name: "level" },
     el("option", { value: "" }, "any"), LEVELS.map((level) => el("option", { value: level }, level === "CRITICAL" ? level : `${level} +`)))),
   source: () => {

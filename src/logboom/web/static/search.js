@@ -68,10 +68,12 @@ class SearchView {
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
     const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
-    this.nothing = empty("Nothing was found in this time range.", el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
+    this.parts = el("p", { hidden: true }, "A plain word finds whole words only: ", el("code", {}, "*part*"), " finds it anywhere in a text.");
+    this.nothing = empty("Nothing was found in this time range.", this.parts, el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
+    this.wrong = el("pre", { class: "query-error", role: "alert", hidden: true });
     this.nothing.hidden = true;
     this.more = el("p", { class: "more" }, this.older);
-    root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.volume.element,
+    root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong, this.volume.element,
       el("p", { class: "status-line" }, this.summary, this.progress, this.exports), this.rows.element, this.nothing, this.more);
     this.update(parameters);
   }
@@ -118,6 +120,8 @@ class SearchView {
     this.finder.close();
     const { signal } = (this.abort = new AbortController());
     setText(this.summary, "Searching …");
+    this.#point(null);
+    this.parts.hidden = !this.filters.q || this.filters.q.includes("*");
     try {
       const { drawn, end, ...range } = (this.range = await fixedRange(this.filters, signal));
       const query = { ...this.filters, ...range };
@@ -134,8 +138,17 @@ class SearchView {
       this.finder = new Finder({}, () => {});
       this.#show();
       this.older.hidden = true;
+      this.#point(error);
       setText(this.summary, error.message);
     }
+  }
+
+  /** Show where a query can't be read; null: it can. */
+  #point(error) {
+    const position = error?.position ?? null;
+    this.wrong.hidden = position === null;
+    this.form.controls.q.toggleAttribute("aria-invalid", position !== null);
+    if (position !== null) setText(this.wrong, `${this.filters.q}\n${" ".repeat(position)}^`);
   }
 
   /** Count all entries, in several requests. */
