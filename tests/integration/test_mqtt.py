@@ -9,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from logboom.testing.server_kit import ServerProcess, free_port
 from tests.kit.app_kit import journal_lines
@@ -46,7 +47,7 @@ class Broker:
 
     def publish(self, *messages: tuple[str, str | bytes], retain: bool = False) -> None:
         """Publish with QoS 1, and wait until the broker has acknowledged."""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2)
         client.connect("127.0.0.1", self.port)
         client.loop_start()
         for info in [client.publish(topic, payload, qos=1, retain=retain) for topic, payload in messages]:

@@ -11,9 +11,9 @@ class Frames(NamedTuple):
     """Complete frames."""
 
     payloads: list[bytes]
-    """What they hold; empty frames are left out."""
+    """Contents of the frames, without empty ones."""
     size_bytes: int
-    """What was taken from the stream, headers and empty frames included."""
+    """Bytes taken from the stream, with headers and empty frames."""
 
 
 class LengthFramer:

@@ -1,4 +1,4 @@
-"""What the newline-delimited JSON protocols share: framing, judging, and how both are bounded."""
+"""Framing and judging of newline-delimited JSON, both with bounds, for all protocols that have it."""
 
 from collections import deque
 from typing import Final

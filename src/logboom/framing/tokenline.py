@@ -10,7 +10,7 @@ from logboom.model import Acker, Batch, WireProtocol
 
 WORD: Final = b"AUTH "
 LINE_BYTES_MAX: Final = 512
-"""Of the first line; a token has 46. Who sends more without a newline sends something else."""
+"""Longest first line, bytes; a token has 46."""
 
 
 class TokenLine:
@@ -32,11 +32,11 @@ class TokenLine:
 
     @property
     def is_open(self) -> bool:
-        """Whether a good first line has come."""
+        """True once a good first line has come."""
         return self._first_line is None
 
     def look_again(self) -> str | None:
-        """Why the token is not good any more; None: it is."""
+        """Reason why the token is no longer valid; None: it is valid."""
         return self._admit(self._token)
 
     @property

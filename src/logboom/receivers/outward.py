@@ -16,7 +16,7 @@ class ClientReceiver(Protocol):
     """A client that runs under supervision."""
 
     address: str
-    """Where it connects to, for logs and as the source of its entries."""
+    """Address that it connects to, for logs and as the source of its entries."""
 
     async def run(self, storage: Storage, report: Report) -> None:
         """Connect, and store until cancelled. When it raises or returns, it is started again after a pause."""

@@ -1,4 +1,4 @@
-"""What readers ask for in the query of a URL."""
+"""Queries of URLs: what readers ask for."""
 
 import re
 import time
@@ -87,7 +87,7 @@ def page_query(parameters: Mapping[str, str]) -> PageQuery:
 
 
 class SpanQuery(NamedTuple):
-    """What a picture is to show."""
+    """Query of a chart."""
 
     wanted: Filter
     """With `since`, and with `until` where one was asked for."""
@@ -96,7 +96,7 @@ class SpanQuery(NamedTuple):
 
 
 class ExportQuery(NamedTuple):
-    """What is to be exported."""
+    """Query of an export."""
 
     wanted: Filter
     before: int | None

@@ -43,7 +43,7 @@ class CapnpProtocol:
         self._eof = False
         self.fatal: str | None = None
         self.identity: str | None = None
-        """Who the client says it is; counts for the batches from now on."""
+        """Identity that the client has given itself; used for the batches from then on."""
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """See `model.WireProtocol`."""

@@ -93,6 +93,6 @@ def _judge_each(chunk: bytes) -> Batch:
 
 
 def _is_reading(line: bytes) -> bool:
-    """Whether an object is a reading after all: more are numbers to `float()` than to the decoder."""
+    """Return whether an object is a reading after all: more are numbers to `float()` than to the decoder."""
     entry = msgspec.json.decode(line)
     return "time" in entry and reading_of(entry) is not None

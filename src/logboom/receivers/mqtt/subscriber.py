@@ -106,7 +106,7 @@ class _Session:
         settings = self._settings
         more: dict[str, Any] = {}
         if self._is_5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = SESSION_S
             properties.ReceiveMaximum = settings.unacknowledged_max
             more = {"clean_start": False, "properties": properties}
