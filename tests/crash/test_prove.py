@@ -15,7 +15,7 @@ from logboom.cli import app
 from logboom.formats.capnp_entry import decode
 from logboom.prove import server
 from logboom.prove.follow import FollowTally
-from logboom.prove.oracle import COLLECTOR, DEVICE, Judgement, RecordingClient, Tally, judge
+from logboom.prove.oracle import COLLECTOR, DEVICE, FAULTY, Judgement, RecordingClient, Tally, judge
 from logboom.prove.plan import Plan, Proof
 from logboom.prove.recording_client import Connect, Traffic
 from logboom.prove.traffic import CAPNP, GATEWAY, TRAFFIC
@@ -97,7 +97,7 @@ def test_the_oracle_finds_what_nobody_sent(bad: bytes) -> None:
 
 
 def test_strangers_may_have_whole_lines_there_and_no_halves() -> None:
-    whole = line(5, GATEWAY, "stranger")
+    whole = line(5, GATEWAY, FAULTY)
     assert judge([], [whole, whole], {"gateway": GATEWAY}).faulty == 2
     torn = whole.replace(b'"temp":5', b'"temp":6')
     assert judge([], [torn], {"gateway": GATEWAY}).torn == 1

@@ -317,7 +317,7 @@ def test_alerts_test_sends_to_every_target_and_tells_each_result(tmp_path: Path,
     assert code == 1
     assert [line.split(": ")[0][:1] for line in output.splitlines()] == ["✅", "❌", "❌", "❌"]
     assert "2 of 3 targets did not accept the test message" in output
-    assert "nosuch://…: not accepted: Apprise knows no such target" in output
+    assert "nosuch://…: not accepted: Apprise does not support this target" in output
     assert not [secret for secret in SECRETS if secret in output]
     hook.next()
 

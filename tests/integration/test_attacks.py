@@ -39,7 +39,7 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
-from logboom.web import bodies
+from logboom.web import bodies, push
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 from tests.kit.app_thread import AppThread
@@ -487,8 +487,8 @@ def test_no_address_takes_every_place_of_http_for_ever(
 def test_bodies_that_dribble_take_no_place_from_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entries_module, "HELD_FREE_BYTES", 10)
-    monkeypatch.setattr(entries_module, "HELD_BYTES_MAX", 1000)
+    monkeypatch.setattr(push, "HELD_FREE_BYTES", 10)
+    monkeypatch.setattr(push, "HELD_BYTES_MAX", 1000)
     begun = b"POST /api/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n["
     with AppThread(tmp_path, ("http",)) as app:
         port = app.port("http")
@@ -533,8 +533,8 @@ def wait_until(app: AppThread, wanted: Callable[[Any], bool]) -> None:
 
 
 def test_a_body_that_holds_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries_module, "HELD_FREE_BYTES", 1)
-    monkeypatch.setattr(entries_module, "HELD_S_MAX", 0.0)
+    monkeypatch.setattr(push, "HELD_FREE_BYTES", 1)
+    monkeypatch.setattr(push, "HELD_S_MAX", 0.0)
     with (
         AppThread(tmp_path, ("http",)) as app,
         socket.create_connection(("127.0.0.1", app.port("http")), timeout=LIMIT_S) as one,

@@ -184,7 +184,7 @@ def test_a_pickle_is_refused_with_what_to_do(server: ServerProcess, connect: Con
     assert client.rest() == b""
     told = server.wait_for(lambda event: event["event"] == "error")
     assert "SocketHandler" in told["message"]
-    assert "logboom.LogboomHandler, with the URL capnp://HOST:PORT" in told["message"]
+    assert "logboom.LogboomHandler in the client, with the URL capnp://HOST:PORT" in told["message"]
     assert server.journal_lines() == []
 
 

@@ -78,7 +78,7 @@ def test_a_start_that_fails_is_never_ready(tmp_path: Path, manager: socket.socke
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = service(tmp_path, manager)
         server.ports["device"] = taken.getsockname()[1]
-        with pytest.raises(AssertionError, match="did not say"):
+        with pytest.raises(AssertionError, match="was not logged"):
             server.start()
         assert server.process is not None
         assert server.stop() != 0

@@ -40,6 +40,8 @@ OTHER_PORTS: Final = (
     4317,
     4318,
     5001,
+    5044,
+    5140,
     5432,
     5514,
     6001,
@@ -54,6 +56,7 @@ OTHER_PORTS: Final = (
     9121,
     9200,
     12201,
+    24224,
 )
 """What pages use besides."""
 

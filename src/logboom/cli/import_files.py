@@ -100,6 +100,7 @@ def import_files(
                     wait_s_max=max_wait,
                     from_start=again,
                     on_progress=on_progress,
+                    on_wait=lambda reason: say(f"💤 waiting for {api.url}: {reason}"),
                 )
                 codes = [await _import(importer, path) for path in files]
         return max(codes, default=EXIT_OK)

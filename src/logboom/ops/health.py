@@ -217,7 +217,7 @@ class Readiness:
         lag_max = monitor.settings.health.output_lag_max
         return [
             Check("storage", stored is None, stored or "a durable write worked"),
-            Check("space", free >= floor, f"{free} bytes free, {floor} are extent"),
+            Check("space", free >= floor, f"{free} bytes free, {floor} are kept"),
             Check("listeners", not down, f"{', '.join(down)} down" if down else "all are up"),
             Check("outputs", not lag_max or lag <= lag_max, f"the slowest is {lag} entries behind"),
             Check("draining", not monitor.draining, "stopping" if monitor.draining else "no"),

@@ -280,7 +280,7 @@ def openapi_document(
         KeyError: for a route that is not described here.
     """
     paths: dict[str, dict[str, Any]] = {}
-    pushed = application[PUSHED]  # other products' interfaces: docs/contracts describes them
+    pushed = application.get(PUSHED, set())  # other products' interfaces: docs/contracts describes them
     for route in application.router.routes():
         method = route.method.lower()
         if method != "head" and route.resource is not None and route.resource not in pushed:

@@ -90,6 +90,7 @@ class Importer:
         from_start: read files from their start, also where an earlier run has ended elsewhere.
         state_folder: see `ImportState`.
         on_progress: is called after each answer.
+        on_wait: is called with the reason when the server is waited for, once per window.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Importer:
         from_start: bool = False,
         state_folder: Path | None = None,
         on_progress: Callable[[ImportProgress], object] = lambda _progress: None,
+        on_wait: Callable[[str], object] = lambda _reason: None,
     ) -> None:
         self._api = api
         self._session = session
@@ -114,6 +116,7 @@ class Importer:
         self._from_start = from_start
         self._state_folder = state_folder
         self._on_progress = on_progress
+        self._on_wait = on_wait
 
     async def import_file(self, path: Path, progress: ImportProgress) -> None:
         """Import one file; `progress` is kept up to date.
@@ -188,6 +191,8 @@ class Importer:
                 account, retry_s, trouble = None, 0.0, str(error)
             if account is not None:
                 break
+            if not waited_s:
+                self._on_wait(trouble)
             delay_s = max(retry_s, next(delays, delay_s))
             waited_s += delay_s
             if waited_s > self._wait_s_max:
