@@ -34,6 +34,10 @@ SOURCE_CELLS_MAX: Final = 20_000
 ROWS_MAX: Final = 10_000
 """Senders of one segment, as many as `logboom stats` counts: each takes some 20 bytes of the file."""
 
+PLACE_CHARS_MAX: Final = 1024
+"""Characters of a sender's names. With a longer one, the segment's senders are not counted: names may have a megabyte,
+and are compared as a whole."""
+
 KIND_CELLS_MAX: Final = 20_000
 """Combinations of sender, type and level."""
 
@@ -179,8 +183,11 @@ class RollUpBuilder:
         """Count entries by cell of the least width and number of their level and place."""
         cut = [(level[:WORD_CHARS_MAX], place) for level, place in keys]
         self._volume.add(raw, [(level, place[0]) for level, place in cut])
-        self._places.update(place for _, place in cut)
-        if len(self._places) > ROWS_MAX:
+        if self._sources.counts is None:
+            return
+        places = {place for _, place in cut}
+        self._places |= places
+        if len(self._places) > ROWS_MAX or any(sum(map(len, place)) > PLACE_CHARS_MAX for place in places):
             self._places.clear()
             self._sources.counts = self._kinds = None
         self._sources.add(raw, cut)
