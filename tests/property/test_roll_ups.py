@@ -127,9 +127,15 @@ def filters(chance: random.Random, records: list[Record]) -> Filter:
     cells_max=st.sampled_from([3, 20, 4096]),
     rows_max=st.sampled_from([2, 10_000]),
     raw_max=st.sampled_from([5, 10_000]),
+    chars_max=st.sampled_from([16, 1024]),
 )
 def test_answers_are_those_of_counting_every_entry(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, cells_max: int, rows_max: int, raw_max: int
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    cells_max: int,
+    rows_max: int,
+    raw_max: int,
+    chars_max: int,
 ) -> None:
     folder, chance = tmp_path_factory.mktemp("j"), random.Random(seed)
     write(folder, seed, chance.choice([1, 69, 71, 400]))
@@ -138,6 +144,7 @@ def test_answers_are_those_of_counting_every_entry(
         patch.setattr(builder_module, "SOURCE_CELLS_MAX", cells_max)
         patch.setattr(builder_module, "_RAW_MAX", raw_max)
         patch.setattr(builder_module, "ROWS_MAX", rows_max)
+        patch.setattr(builder_module, "PLACE_CHARS_MAX", chars_max)
         patch.setattr(indexer_module, "NEWEST_STEP_BYTES", chance.choice([1, 5000]))
         index(folder)
     if chance.random() < 0.3:
