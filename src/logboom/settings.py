@@ -39,6 +39,9 @@ LineBytes = Annotated[
 FrameBytes = Annotated[
     int, Meta(ge=64, le=64 << 20, description="Longest frame or message, bytes; longer ones are refused.")
 ]
+BodyBytes = Annotated[
+    int, Meta(ge=1 << 16, le=256 << 20, description="Longest body over HTTP, unpacked, bytes."), RELOADED
+]
 
 
 class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

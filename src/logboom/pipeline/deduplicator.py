@@ -64,7 +64,18 @@ def digests_of(batch: Batch) -> list[bytes]:
     entries = batch.entries.split(b"\n") if batch.entries else []
     if isinstance(batch.keys, list):
         return [digest(key, entry) for key, entry in zip(batch.keys, entries, strict=True)]
-    return [digest(batch.keys or b"", entry) for entry in entries]
+    return _digests(batch.keys or b"", entries)
+
+
+def _digests(key: bytes, entries: Sequence[bytes]) -> list[bytes]:
+    """Return `digest(key, entry)` of each entry, with the key hashed once for all of them."""
+    start = blake2b(key, digest_size=DIGEST_BYTES)
+    found = []
+    for entry in entries:
+        state = start.copy()
+        state.update(entry)
+        found.append(state.digest())
+    return found
 
 
 class Deduplicator:
@@ -189,11 +200,10 @@ class RequestKey:
         self.entries = 0
         """Number of entries so far; the caller keeps it below `REQUEST_ENTRIES_MAX`."""
         self._counts: dict[bytes, int] = {}
-        self._state = blake2b(encoded, digest_size=DIGEST_BYTES)
 
     def digests(self, entries: bytes) -> list[bytes]:
         """The digest per entry of the request's next batch; `entries` is joined by newlines."""
-        found = [self._digest(entry) for entry in entries.split(b"\n")] if entries else []
+        found = _digests(self.encoded, entries.split(b"\n")) if entries else []
         self.entries += len(found)
         once = dict.fromkeys(found, 1)
         if len(once) == len(found) and self._counts.keys().isdisjoint(once):
@@ -205,9 +215,3 @@ class RequestKey:
             if count:
                 found[index] = digest(self.encoded, entry, count)
         return found
-
-    def _digest(self, entry: bytes) -> bytes:
-        """Return `digest(encoded, entry)`, with the key hashed once for all entries."""
-        state = self._state.copy()
-        state.update(entry)
-        return state.digest()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 PATH: Final = "/api/entries"
-ANSWER_S_MAX: Final = 60.0
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request is sent again."""
 SOURCE_CHARS_MAX: Final = 200
@@ -184,16 +183,15 @@ class Importer:
         delay_s = 0.0
         while True:
             try:
-                account, retry_s = await self._post(converted.entries, key, file.path.name)
+                account = await self._post(converted.entries, key, file.path.name)
+                break
             except NotReadableError as error:
                 raise ImportFailedError(str(error)) from None
             except OSError as error:
-                account, retry_s, trouble = None, 0.0, str(error)
-            if account is not None:
-                break
+                trouble = str(error)
             if not waited_s:
                 self._on_wait(trouble)
-            delay_s = max(retry_s, next(delays, delay_s))
+            delay_s = next(delays, delay_s)
             waited_s += delay_s
             if waited_s > self._wait_s_max:
                 raise ImportFailedError(f"the server could not store for {self._wait_s_max:g} s: {trouble}")
@@ -205,7 +203,7 @@ class Importer:
             one.reason or one.status for one in account.entries if one.status != "filtered"
         )
 
-    async def _post(self, body: bytes, key: str, name: str) -> tuple[_Account | None, float]:
+    async def _post(self, body: bytes, key: str, name: str) -> _Account:
         """Send a window once. Raises OSError: it may be stored later. Raises NotReadableError: never."""
         url = f"{self._api.url}{PATH}"
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
@@ -218,7 +216,7 @@ class Importer:
                 account = _account_of(text)
                 if account is None or (account.error and not account.stored + account.refused):
                     raise NotReadableError(f"{url} answers {response.status}{_reason(text)}")
-                return account, 0.0
+                return account
 
 
 async def _ahead(pieces: Iterator[Piece], progress: ImportProgress) -> AsyncIterator[Piece]:

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Final
-
-from msgspec import Meta
+from typing import Any, Final
 
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.elasticsearch.bulk import BulkCodec, json_reply, known_paths
 from logboom.receivers.http_push import HttpReply, HttpRequest, HttpRoute
-from logboom.settings import RELOADED, ListenerSettings
+from logboom.settings import BodyBytes, ListenerSettings
 
 VERSION: Final = "8.17.0"
 """The version that is reported: clients of 7, 8 and 9 talk to it."""
@@ -18,9 +16,7 @@ VERSION: Final = "8.17.0"
 class ElasticsearchSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "elasticsearch"`."""
 
-    body_bytes_max: Annotated[
-        int, Meta(ge=1 << 16, le=256 << 20, description="Longest body, unpacked, bytes."), RELOADED
-    ] = 64 << 20
+    body_bytes_max: BodyBytes = 64 << 20
 
 
 _ROOT: Final = {

@@ -1,14 +1,12 @@
 """`loki`: Loki's push API, for its clients, Alloy, promtail, Fluent Bit. Contract: docs/contracts/loki.md."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
-
-from msgspec import Meta
+from typing import Final
 
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.http_push import HttpReply, HttpRequest, HttpRoute
 from logboom.receivers.loki.loki_push import PushCodec
-from logboom.settings import RELOADED, ListenerSettings
+from logboom.settings import BodyBytes, ListenerSettings
 
 PUSH_PATHS: Final = ("/loki/api/v1/push", "/api/prom/push")
 READY: Final = HttpReply(200, b"ready\n", "text/plain")
@@ -20,9 +18,7 @@ BUILD: Final = HttpReply(
 class LokiSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "loki"`."""
 
-    body_bytes_max: Annotated[
-        int, Meta(ge=1 << 16, le=256 << 20, description="Longest body, unpacked, bytes."), RELOADED
-    ] = 64 << 20
+    body_bytes_max: BodyBytes = 64 << 20
 
 
 def _push(request: HttpRequest, settings: LokiSettings) -> PushCodec:

@@ -25,7 +25,6 @@ from logboom.receivers.loki.stream_line import StreamLine
 SOURCE_LABELS: Final = ("service_name", "job", "app", "container_name")
 LEVEL_LABELS: Final = ("level", "severity", "detected_level")
 HOST_LABELS: Final = ("host", "hostname")
-JSON_LEVEL_KEYS: Final = ("level", *LEVEL_KEYS)
 
 
 class _Stream(msgspec.Struct, gc=False):
@@ -120,7 +119,7 @@ def _entries(labels: dict[str, str], lines: Iterable[StreamLine]) -> Iterator[Ma
             found = take(inner, MESSAGE_KEYS)
             if found is not None:
                 message = found
-                inner_level = text_of(take(inner, JSON_LEVEL_KEYS))
+                inner_level = text_of(take(inner, LEVEL_KEYS))
                 if severity(level) is None:
                     level = inner_level or level
                 attributes = {**inner, **attributes}

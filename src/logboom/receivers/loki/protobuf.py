@@ -51,7 +51,7 @@ def _unpacked(body: bytes, bytes_max: int) -> bytes:
 
 def _line(data: bytes) -> StreamLine:
     moment, line, metadata = 0, "", {}
-    for number, value, piece in _fields(data):
+    for number, _, piece in _fields(data):
         if number == 1:
             moment += sum(one * (10**9 if field == 1 else 1) for field, one, _ in _fields(piece))
         elif number == 2:
@@ -59,7 +59,6 @@ def _line(data: bytes) -> StreamLine:
         elif number == 3:
             pair = {field: text.decode(errors="replace") for field, _, text in _fields(piece)}
             metadata[pair.get(1, "")] = pair.get(2, "")
-        del value
     return StreamLine(moment, line, metadata)
 
 

@@ -9,7 +9,7 @@ from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.grpc_methods import GrpcMethod, GrpcServices
 from logboom.receivers.http_push import HttpRequest, HttpRoute
 from logboom.receivers.otlp.export import ExportCodec, decode_messages
-from logboom.settings import RELOADED, FrameBytes, ListenerSettings
+from logboom.settings import BodyBytes, FrameBytes, ListenerSettings
 
 SERVICE: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
 PATH: Final = "/v1/logs"
@@ -22,9 +22,7 @@ class OtlpSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
         Literal["http", "grpc"],
         Meta(description="OTLP/HTTP, or OTLP/gRPC; each needs a listener of its own."),
     ] = "http"
-    body_bytes_max: Annotated[
-        int, Meta(ge=1 << 16, le=256 << 20, description="OTLP/HTTP: longest body, unpacked, bytes."), RELOADED
-    ] = 64 << 20
+    body_bytes_max: BodyBytes = 64 << 20
     frame_bytes_max: FrameBytes = 64 << 20
 
 

@@ -53,20 +53,22 @@ class ExportCodec(WholeBody):
 
 def decode_messages(messages: Iterable[bytes]) -> GrpcEntries:
     """Read messages of gRPC; see `grpc_methods.Decode`."""
-    entries: list[MappedEntry] = []
+    pieces: list[bytes] = []
+    levels: list[object] = []
     counts: list[int] = []
     trouble = None
     for message in messages:
         try:
             found = from_protobuf(message)
-            batch_of(found, 0)
+            encoded = batch_of(found, 0).entries
         except (UnreadableRequestError, UnicodeEncodeError) as error:
             trouble = str(error)
             break
-        entries += found
+        if found:
+            pieces.append(encoded)
+        levels += [entry.level for entry in found]
         counts.append(len(found))
-    batch = batch_of(entries, 0)
-    return GrpcEntries(batch.entries, [entry.level for entry in entries], counts, trouble)
+    return GrpcEntries(b"\n".join(pieces), levels, counts, trouble)
 
 
 def _batch(entries: list[MappedEntry], size_bytes: int) -> Batch:

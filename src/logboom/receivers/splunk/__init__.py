@@ -1,14 +1,12 @@
 """`splunk`: Splunk's HTTP event collector (HEC). Contract: docs/contracts/splunk.md."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
-
-from msgspec import Meta
+from typing import Final
 
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.http_push import HttpReply, HttpRequest, HttpRoute
 from logboom.receivers.splunk.events import AckCodec, EventCodec, RawCodec
-from logboom.settings import RELOADED, ListenerSettings
+from logboom.settings import BodyBytes, ListenerSettings
 
 HEALTHY: Final = HttpReply(200, b'{"text":"HEC is healthy","code":17}')
 EVENT_PATHS: Final = ("/services/collector", "/services/collector/event", "/services/collector/event/1.0")
@@ -19,9 +17,7 @@ HEALTH_PATHS: Final = ("/services/collector/health", "/services/collector/health
 class SplunkSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "splunk"`."""
 
-    body_bytes_max: Annotated[
-        int, Meta(ge=1 << 16, le=256 << 20, description="Longest body, unpacked, bytes."), RELOADED
-    ] = 64 << 20
+    body_bytes_max: BodyBytes = 64 << 20
 
 
 def _event(request: HttpRequest, settings: SplunkSettings) -> EventCodec:

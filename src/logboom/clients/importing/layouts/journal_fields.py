@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from logboom.formats.levels import SYSLOG_NAMES
 from logboom.formats.mapped import MappedEntry
 
-_LEVELS: Final = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _TIMES: Final = ("_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP")
 _SOURCES: Final = ("SYSLOG_IDENTIFIER", "_COMM")
 _LABELS: Final = {
@@ -25,7 +25,7 @@ def entry_of_fields(fields: Mapping[str, Any]) -> MappedEntry:
     return MappedEntry(
         message=texts.get("MESSAGE", ""),
         time=int(moment) * 1000 if moment else None,
-        level=_LEVELS[int(priority)] if priority in {*"01234567"} else "",
+        level=SYSLOG_NAMES[int(priority)] if priority in {*"01234567"} else "",
         source=next((texts[name] for name in _SOURCES if texts.get(name)), ""),
         host=texts.get("_HOSTNAME", ""),
         labels={label: texts[name] for name, label in _LABELS.items() if texts.get(name)},

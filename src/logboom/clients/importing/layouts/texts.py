@@ -16,6 +16,7 @@ from logboom.clients.importing.layouts.base import (
     known_level,
     share,
 )
+from logboom.formats.levels import SYSLOG_NAMES
 from logboom.formats.mapped import MappedEntry
 from logboom.formats.times import parse_time
 
@@ -30,7 +31,6 @@ _SYSLOG: Final = re.compile(
     r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) "
     r"(?P<host>\S+) (?P<tag>[^\s:\[]{1,128})(?:\[(?P<pid>[^\]]{1,64})\])?: ?(?P<message>.*)"
 )
-_PRIORITIES: Final = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _PAIR: Final = re.compile(r'([A-Za-z_@][\w.@/-]*)=(?:"((?:[^"\\]|\\.)*)"|(\S*))(?:\s+|$)')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _TIMED: Final = re.compile(
@@ -69,7 +69,7 @@ class SyslogFile(Layout):
             return None
         return MappedEntry(
             time=moment,
-            level=_PRIORITIES[int(found["pri"]) % 8] if found["pri"] else "",
+            level=SYSLOG_NAMES[int(found["pri"]) % 8] if found["pri"] else "",
             message=found["message"],
             source=found["tag"],
             host=found["host"],
