@@ -70,7 +70,7 @@ def prove(
     from logboom.prove.traffic import TRAFFIC
     from logboom.receivers.registry import receiver
 
-    for extra in {receiver(one.listener).extra for one in TRAFFIC.values()} - {""}:
+    for extra in sorted({receiver(one.listener).extra for one in TRAFFIC.values()} - {""}):
         require(extra, "logboom prove")
     from logboom.prove.engine import prove as run
     from logboom.prove.plan import Plan
