@@ -46,6 +46,7 @@ from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import unused_addresses
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import make_listener
@@ -215,6 +216,11 @@ class App:
             await listener.start()
             if isinstance(settings, ListenerSettings) and settings.serves_entries:
                 self._announce_page(name, settings, listener.ports[0])
+        ports = {port for one in self.listeners.values() for port in one.service.ports}
+        for address in unused_addresses(ports):
+            self.log.warning(
+                f"systemd has bound {address}, and no listener has that port: nothing is received there"
+            )
 
     def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
         """Log the URL of the page, and the token that it requires."""
