@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Container
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from logboom.errors import ListenerError
@@ -33,8 +33,8 @@ def bound_sockets(
     sockets = [_taken(name, one) for one in passed_sockets() if one.type == kind and _port(one) == port != 0]
     if not sockets:
         try:
-            for one in expand_hosts(host):
-                sockets.append(bind(name, one, _port(sockets[0]) if sockets else port, kind))
+            for address in expand_hosts(host):
+                sockets.append(bind(name, address, _port(sockets[0]) if sockets else port, kind))
         except ListenerError:
             for one in sockets:
                 one.close()
@@ -42,9 +42,12 @@ def bound_sockets(
     return sockets
 
 
-def unused_addresses(ports: Container[int]) -> list[str]:
-    """Return the addresses that the service manager has bound for none of these ports of listeners."""
-    return [shown_address(one) for one in passed_sockets() if _port(one) not in ports]
+def report_unused(ports: Iterable[Iterable[int]], warn: Callable[[str], object]) -> None:
+    """Warn of each socket of the service manager whose port is none of `ports`, those of the listeners."""
+    used = {port for some in ports for port in some}
+    for one in passed_sockets():
+        if _port(one) not in used:
+            warn(f"systemd has bound {shown_address(one)}, and no listener has that port")
 
 
 def _taken(name: str, passed: socket.socket) -> socket.socket:
