@@ -165,7 +165,7 @@ def test_damaged_filters_are_made_again(tmp_path: Path) -> None:
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from logboom.journal import words
+from logboom.journal import word_filters as words
 from logboom.journal.folder_log import FolderLog
 from logboom.query import indexer
 

@@ -16,8 +16,8 @@ from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, 
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
+from logboom.journal.word_filters import DamagedWordsError, WordTest, open_words
 from logboom.journal.word_steps import WordSteps, find_steps, times_within
-from logboom.journal.words import DamagedWordsError, WordTest, open_words
 from logboom.journal.writer import Committed
 
 _END: Final = 1 << 63

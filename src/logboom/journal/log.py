@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from logboom.formats.entry_time import is_canonical
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.journal.step_times import Times, TimeSpan
-from logboom.journal.words import WordTest
+from logboom.journal.word_filters import WordTest
 
 BLOCK_BYTES: Final = 1 << 20
 """Default size of a block: what a reader holds in memory at once."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from logboom.journal.log import Step
 from logboom.journal.step_times import Times
-from logboom.journal.words import WordFilters, WordTest
+from logboom.journal.word_filters import WordFilters, WordTest
 
 
 class WordSteps(NamedTuple):

@@ -13,7 +13,7 @@ from logboom.journal.folder_log import FolderLog
 from logboom.journal.log import Block, Step
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.step_times import ALWAYS, StepKey, Times, append_times, pack_times
-from logboom.journal.words import DamagedWordsError, open_words, write_words
+from logboom.journal.word_filters import DamagedWordsError, open_words, write_words
 from logboom.query.roll_up_builder import RollUpBuilder
 from logboom.query.time_bounds import times_of
 from logboom.query.word_builder import WordBuilder

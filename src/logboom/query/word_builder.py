@@ -6,7 +6,7 @@ from typing import Final
 import xxhash
 
 from logboom.journal.log import Block
-from logboom.journal.words import PARTS_MAX, ROWS_MAX, ROWS_MIN, STEP_PARTS_MAX, Covered, pack_words
+from logboom.journal.word_filters import PARTS_MAX, ROWS_MAX, ROWS_MIN, STEP_PARTS_MAX, Covered, pack_words
 from logboom.query.line_words import add_numbers, line_words
 
 PART_WORDS: Final = 4096
@@ -55,7 +55,7 @@ class WordBuilder:
             self._end_part()
 
     def packed(self) -> Iterator[bytes]:
-        """Return the pieces of the file for all blocks so far, at least one. See `words.pack_words`."""
+        """Return the pieces of the file for all blocks so far, at least one. See `word_filters.pack_words`."""
         if self._lines:
             self._end_part()
         rows = ROWS_MAX

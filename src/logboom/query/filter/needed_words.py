@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from logboom.formats.records import SENDER_CHARS_MAX, number_of
-from logboom.journal.words import EVERYWHERE, Lookup, WordTest
+from logboom.journal.word_filters import EVERYWHERE, Lookup, WordTest
 from logboom.query.filter.conditions import (
     All,
     AnyOf,

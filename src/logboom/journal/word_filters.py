@@ -59,7 +59,7 @@ class DamagedWordsError(Exception):
     """A page or a table is not what was written."""
 
 
-class Part(NamedTuple):
+class FilteredPart(NamedTuple):
     """Lines of a segment that have one filter."""
 
     start: int
@@ -165,7 +165,7 @@ class WordFilters:
                 break
         return found
 
-    def parts(self, wanted: int) -> list[Part]:
+    def parts(self, wanted: int) -> list[FilteredPart]:
         """Return some parts, in their order. Raises as the class does.
 
         Args:
@@ -179,7 +179,7 @@ class WordFilters:
         lines, sizes = zip(*_PART.iter_unpack(data), strict=True)
         ends, offsets = list(accumulate(lines, initial=self._first)), list(accumulate(sizes, initial=0))
         return [
-            Part(ends[number], ends[number + 1], offsets[number], sizes[number])
+            FilteredPart(ends[number], ends[number + 1], offsets[number], sizes[number])
             for number in range(self._parts)
             if wanted >> number & 1
         ]
