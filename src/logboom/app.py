@@ -41,6 +41,8 @@ from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
+from logboom.pipeline.recent_lines import restore
+from logboom.pipeline.resends import Duplicates, Resends
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
@@ -166,6 +168,8 @@ class App:
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
         self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
         self._keylog.open(self.journal.log)
+        self._resends = Resends(settings.deduplication_bytes_max)
+        restore(self._resends, self.journal.log, self.settings.active_listeners)
 
     def _watch_over(self) -> None:
         """Construct the source book and the alerts."""
@@ -267,6 +271,7 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
+                resends=self._resends,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
@@ -356,7 +361,8 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     throttle = None
     if settings.bytes_per_s_max or settings.lines_per_s_max:
         throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
+    level_min = severity(settings.level_min) if settings.level_min else None
+    return IntakeLimits(limiter, level_min, throttle, Duplicates(settings.duplicates))
 
 
 def _typed(settings: Settings) -> dict[str, Any]:
