@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ from logboom.pipeline.door import Refused
 from logboom.pipeline.holding import Holding
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.lineages import Lineages
-from logboom.pipeline.resends import Duplicates, Resends
+from logboom.pipeline.resends import Resends
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
@@ -161,7 +161,7 @@ class IntakeLimits(NamedTuple):
     over a spelling is wrong."""
     throttle: Throttle | None = None
     """How fast an address may send; None: as fast as it can."""
-    duplicates: Duplicates = Duplicates.KEEP
+    duplicates: Literal["drop", "mark", "keep"] = "keep"
     """What becomes of lines that devices send again."""
 
 
@@ -237,7 +237,7 @@ class Intake:
     @property
     def lineages(self) -> Lineages | None:
         """The lineages of connections; None where they do not matter."""
-        if self.limits.duplicates is Duplicates.KEEP or self._resends is None:
+        if self.limits.duplicates == "keep" or self._resends is None:
             return None
         return self._resends.lineages
 
@@ -266,8 +266,8 @@ class Intake:
     def _hand_over(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
         """Have a batch stored, without the lines that devices have sent again."""
         duplicates = self.limits.duplicates
-        if self._resends is not None and duplicates is not Duplicates.KEEP:
-            settle = self._resends.claim(batch, settle, drop=duplicates is Duplicates.DROP)
+        if self._resends is not None and duplicates != "keep":
+            settle = self._resends.claim(batch, settle, drop=duplicates == "drop")
         if self._journal is None:
             settle(batch.receipt(None))
         elif self.holding is None:

@@ -9,8 +9,8 @@ import msgspec
 
 from logboom.formats.envelope import ENTRY_AT, LISTENER_AT, RECEIVED_AT, SOURCE_AT
 from logboom.journal.log import Log, blocks, start_of_last
-from logboom.pipeline.resends import WINDOW_S, Duplicates, Resends
-from logboom.settings import ReceiverSettings
+from logboom.pipeline.resends import WINDOW_S, Resends
+from logboom.settings import JournalSettings, ReceiverSettings
 
 LOOK_BACK_BYTES_MAX: Final = 64 << 20
 """Bytes of the journal's end that are read at most: about half a second."""
@@ -23,10 +23,12 @@ class _Tail(msgspec.Struct, gc=False):
 _decode: Final[msgspec.json.Decoder[_Tail]] = msgspec.json.Decoder(_Tail)
 
 
-def restore(resends: Resends, log: Log, listeners: Mapping[str, ReceiverSettings]) -> None:
-    """Remember the lines that a server has stored before its start, of listeners that look for resends."""
-    names = {name for name, settings in listeners.items() if settings.duplicates != Duplicates.KEEP}
+def restored(log: Log, journal: JournalSettings, listeners: Mapping[str, ReceiverSettings]) -> Resends:
+    """Return a memory of resends that knows what a server has stored before its start."""
+    names = {name for name, settings in listeners.items() if settings.duplicates != "keep"}
+    resends = Resends(journal.deduplication_bytes_max)
     resends.restore(recent_lines(log, names))
+    return resends
 
 
 def recent_lines(

@@ -10,7 +10,6 @@ resends: only its ends are decoded, and its bytes are kept for the case that a l
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
 from functools import partial
 from itertools import islice, repeat
 from typing import Any, Final, NamedTuple
@@ -22,7 +21,7 @@ from logboom.model import Batch, Receipt, Verdict
 from logboom.pipeline.lineages import NONE, Lineages
 
 WINDOW_S: Final = 600.0
-"""For how long a line is remembered, by arrival: devices send again after 2 s, then 5, 10 and 30 s."""
+"""Time that a line is remembered, from its arrival, seconds: devices send again after 2 s, then 5, 10 and 30 s."""
 
 SLICES: Final = 20
 """Slices per window: at most a 20th of what is remembered is forgotten at once."""
@@ -33,29 +32,18 @@ LINE_BYTES: Final = 120
 RUN_LINES_MIN: Final = 16
 """Lines of a batch from which on it is remembered as a run, if it is one."""
 
-RUN_BYTES_MAX: Final = 16 << 20
+RUN_BYTES_MAX: Final = 6 << 20
 """Bytes of runs that are kept: several times what a connection has in flight when it breaks."""
 
 TIPS_MAX: Final = 20_000
 """Connections whose last `seq` is remembered."""
 
 LINEAGES_MAX: Final = 8
-"""Lineages per line: equal lines of so many devices without names behind one address are told apart."""
+"""Lineages per line, which is the number of devices behind one address whose equal lines are distinguished."""
 
 _MARKS: Final = b'"seq"'
 _FREE: Final = frozenset[int]()
 """In place of the lineages of a line that could not be stored."""
-
-
-class Duplicates(StrEnum):
-    """What becomes of resends; the words are those of the setting."""
-
-    DROP = "drop"
-    """Acknowledged, and not stored again; what is not sure is stored with a mark."""
-    MARK = "mark"
-    """Stored with a mark."""
-    KEEP = "keep"
-    """Not looked for."""
 
 
 class _Numbers(msgspec.Struct, gc=False):
@@ -96,7 +84,7 @@ class _Run(NamedTuple):
 
 
 class _Claim(NamedTuple):
-    """What a batch has claimed, to be settled with its receipt."""
+    """Lines that a batch has claimed, to be settled with its receipt."""
 
     lines: list[int]
     """Hashes that were remembered for it."""
