@@ -41,6 +41,7 @@ from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
+from logboom.pipeline.recent_lines import restored
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
@@ -160,11 +161,11 @@ class App:
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
-        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
-        window_s = settings.deduplication_window_s
+        settings, window_s = self.settings.journal, self.settings.journal.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
-        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.log)
+        self._keylog = KeyLog(Path(self.settings.data_dir), self._deduplicator, window_s, self.log.event)
+        self._keylog.open(log := self.journal.log)
+        self._resends = restored(log, settings, self.settings.active_listeners)
 
     def _watch_over(self) -> None:
         """Construct the source book and the alerts."""
@@ -266,6 +267,7 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
+                resends=self._resends,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
@@ -358,7 +360,8 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     throttle = None
     if settings.bytes_per_s_max or settings.lines_per_s_max:
         throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
+    level_min = severity(settings.level_min) if settings.level_min else None
+    return IntakeLimits(limiter, level_min, throttle, settings.duplicates)
 
 
 def _typed(settings: Settings) -> dict[str, Any]:
