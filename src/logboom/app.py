@@ -47,6 +47,7 @@ from logboom.pipeline.tokens import ADVICE, TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import report_unused
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import make_listener
@@ -127,9 +128,9 @@ class App:
             if isinstance(error, OSError) and error.errno == errno.EMFILE:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
-        supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
-        supervised += [Supervised(one, "task") for one in tasks]
+        own = [Supervised(one, "task") for one in tasks]
+        supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values(), *own]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
@@ -215,6 +216,7 @@ class App:
             await listener.start()
             if isinstance(settings, ListenerSettings) and settings.serves_entries:
                 self._announce_page(name, settings, listener.ports[0])
+        report_unused((one.service.ports for one in self.listeners.values()), self.log.warning)
 
     def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
         """Log the URL of the page, and the token that it requires."""
