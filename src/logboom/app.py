@@ -232,7 +232,7 @@ class App:
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
-            exposure.announce_page(listener.ports[0])
+            exposure.announce_page(listener.ports)
 
     def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""

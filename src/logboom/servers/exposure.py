@@ -1,5 +1,7 @@
 """Protection of a listener against unintended access: tokens, encryption, and the address of its page."""
 
+from collections.abc import Sequence
+
 from logboom.errors import ConfigError
 from logboom.model import Report
 from logboom.pipeline.tokens import ADVICE
@@ -55,11 +57,11 @@ class Exposure:
     def _warn(self, text: str) -> None:
         self._report("warning", text)
 
-    def announce_page(self, port: int) -> None:
-        """Log the URL of the page, if the listener has it on `port`, and the token that the page requires."""
+    def announce_page(self, ports: Sequence[int]) -> None:
+        """Log the URL of the page, if the listener has it on its ports, and the token that the page requires."""
         if self._listener is None or not self._listener.serves_entries:
             return
-        urls = " or ".join(page_urls(self._listener, port))
+        urls = " or ".join(page_urls(self._listener, ports[0]))
         hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
         self._report("info", f"the page is at {urls}{hint if self._needs_token else ''}")
 
