@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from logboom.journal.folder_log import FolderLog
-from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService
+from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService, rest_factor
 from logboom.query.indexer import Indexer
 from logboom.testing.output_kit import sample_entries, write_journal
 
@@ -68,3 +68,11 @@ def test_a_disk_that_fails_is_logged_once_and_tried_again(
     while service._advance() != IDLE_WAIT_S:
         pass
     assert service.progress == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("entries", "elapsed_s", "factor"),
+    [(0, 1.0, 1), (5, 0.1, 1), (500, 0.1, 9), (90_000, 1.0, 9), (110_000, 1.0, 49), (10, 0.0, 49)],
+)
+def test_the_more_entries_come_the_longer_it_rests(entries: int, elapsed_s: float, factor: int) -> None:
+    assert rest_factor(entries, elapsed_s) == factor
