@@ -22,7 +22,7 @@ from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
-from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
@@ -119,8 +119,8 @@ class App:
         self._opened.push_async_callback(self._close_readers)
         self._opened.push_async_callback(self._finish_journal)
         await self._start_listeners()
-        await self.source_reader.start()
-        await self.index_service.start()
+        for one in (self.source_reader, self.index_service, self.alerts.reader):
+            await one.start()
         if few := self.open_files.started():
             self.log.warning(few)
         self._start_tasks()
@@ -129,12 +129,11 @@ class App:
     def _start_tasks(self) -> None:
         """Supervise the parts, and sample the counters."""
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [
-            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
-        ]
-        tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
-        tasks.append(asyncio.create_task(self._tick()))
-        self._opened.push_async_callback(_cancel, tasks)
+        tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
+        supervised += [Supervised(one, "task") for one in tasks]
+        running = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
+        running.append(asyncio.create_task(self._tick()))
+        self._opened.push_async_callback(_cancel, running)
         self._opened.callback(setattr, self.monitor, "draining", True)  # noqa: FBT003 - setattr's signature
 
     def _open_journal(self) -> None:
@@ -278,6 +277,9 @@ class App:
             self.log.error(f"reload: nothing was changed: {error}")
             return
         take_over(self.settings, fresh)
+        self.settings.alerts = with_own_rules(self.settings.alerts, fresh.alerts)
+        if hasattr(self, "alerts"):
+            self.alerts.configure(wanted["alerts"])
         for name, supervised in self.listeners.items():
             settings = self.settings.listeners[name]
             supervised.service.configure(settings)
