@@ -32,6 +32,7 @@ FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
+DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
 
 SOURCES_DEFAULT: Final = 200
@@ -139,6 +140,13 @@ def sources_query(parameters: Mapping[str, str]) -> int:
     """Read the query of `GET /api/sources`: how many are wanted. Raises `QueryError`."""
     check_names(parameters, ("limit",))
     return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
+
+
+def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
+    """Read the query of `GET /api/devices`: the limit, and a name and a listener. Raises `QueryError`."""
+    check_names(parameters, DEVICE_PARAMETERS)
+    limit = _within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
+    return limit, parameters.get("name", ""), parameters.get("listener", "")
 
 
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
