@@ -36,7 +36,7 @@ def get(server: ServerProcess, path: str) -> str:
 
 
 def document(server: ServerProcess, name: str, lines: int) -> dict[str, Any]:
-    """A device's document, once so many of its lines were read."""
+    """A device's document, once that number of its lines was read."""
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
         found = json.loads(get(server, f"/api/devices?name={name}"))["devices"]

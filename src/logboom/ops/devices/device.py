@@ -58,7 +58,7 @@ class Device(msgspec.Struct, gc=False):
     last_seen: str
     lines: int = 0
     sequence: int = 0
-    """Of its last line in the journal."""
+    """Sequence of its last line in the journal."""
     boots: list[Boot] = []
     """The newest ones, by `boot_seq`."""
     boots_total: int = 0
