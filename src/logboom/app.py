@@ -49,6 +49,7 @@ from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import report_unused
 from logboom.servers.exposure import Exposure
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
@@ -237,6 +238,7 @@ class App:
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
             exposure.announce_page(listener.ports)
+        report_unused((one.service.ports for one in self.listeners.values()), self.log.warning)
 
     def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""

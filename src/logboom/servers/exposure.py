@@ -10,7 +10,7 @@ from logboom.settings import ListenerSettings, Settings
 
 
 class Exposure:
-    """Who can reach one listener, and with which credentials. Outgoing listeners cannot be reached.
+    """Access that a listener allows to its clients; outgoing listeners allow none.
 
     Args:
         settings: settings of the server.
