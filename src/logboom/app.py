@@ -21,7 +21,7 @@ from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
-from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
@@ -117,8 +117,8 @@ class App:
             self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
             await self._start_outputs()
             await self._start_listeners()
-            await self.source_reader.start()
-            await self.index_service.start()
+            for one in (self.source_reader, self.index_service, self.alerts.reader):
+                await one.start()
             if few := self.open_files.started():
                 self.log.warning(few)
         except BaseException as error:
@@ -127,9 +127,8 @@ class App:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [
-            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
-        ]
+        tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
+        supervised += [Supervised(one, "task") for one in tasks]
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
@@ -290,6 +289,9 @@ class App:
             self.log.error(f"reload: nothing was changed: {error}")
             return
         take_over(self.settings, fresh)
+        self.settings.alerts = with_own_rules(self.settings.alerts, fresh.alerts)
+        if hasattr(self, "alerts"):
+            self.alerts.configure(wanted["alerts"])
         for name, supervised in self.listeners.items():
             settings = self.settings.listeners[name]
             supervised.service.configure(settings)

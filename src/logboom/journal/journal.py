@@ -190,9 +190,7 @@ class Journal:
             OSError: a call failed.
         """
         probe(self.folder, self._disk, self._free_bytes_min)
-        if self.failing is not None:
-            self.failing = None
-            self._report("info", "the journal can store again")
+        self._recovered()
 
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
         """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
@@ -287,12 +285,16 @@ class Journal:
         self.commit_times.observe(seconds)
         self.commit_batches += batches
         self._pacer.committed(batches)
-        if self.failing is not None:
-            self.failing = None
-            self._report("info", "the journal stores again")
+        self._recovered()
         with self.grown:
             self.grown.notify_all()
         self._seal_and_expire()
+
+    def _recovered(self) -> None:
+        """Report the end of a storage failure, if there was one."""
+        if self.failing is not None:
+            self.failing = None
+            self._report("info", "the journal stores again")
 
     def _seal_and_expire(self) -> None:
         """Seal a segment that is due; after each seal, and at intervals, delete expired segments."""
