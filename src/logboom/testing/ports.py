@@ -16,7 +16,7 @@ _BLOCKS_MAX: Final = 25
 _FIRST: Final = 10_000
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST_OF_SYSTEM: Final = 32_768
-"""First port that Linux gives to connections and to whoever binds port 0, unless `_RANGE` names another."""
+"""First port that Linux gives to connections and for port 0, unless `_RANGE` names another."""
 
 
 class Ports:
