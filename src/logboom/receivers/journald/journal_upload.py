@@ -80,7 +80,7 @@ class UploadCodec:
         return batch
 
     def settle(self, batch: Batch, receipt: Receipt) -> None:
-        """See `HttpCodec`. An entry that is too long to be stored is left out: it would be sent again for ever."""
+        """See `HttpCodec`. An entry that is too long to be stored is left out."""
 
     def reply(self) -> HttpReply:
         """See `HttpCodec`."""
