@@ -3,15 +3,13 @@
 from typing import Any, Final
 
 from logboom.model import Verdict
-from logboom.ops.alerts.service import Alerts
+from logboom.ops.alert_metrics import ALERTS
+from logboom.ops.device_metrics import DEVICES
 from logboom.ops.metric_views import (
     JournalView,
     ListenerView,
     Metric,
     MetricGroup,
-    alert_view,
-    by_target,
-    firing_by_severity,
     journal_view,
     listener_views,
     output_views,
@@ -348,43 +346,7 @@ SOURCES: Final = MetricGroup[SourceBook](
     ),
 )
 
-ALERTS: Final = MetricGroup[Alerts](
-    "Alerts",
-    (),
-    alert_view,
-    (
-        Metric(
-            "logboom_alerts_firing",
-            "gauge",
-            "Firing alerts.",
-            firing_by_severity,
-            label="severity",
-        ),
-        Metric(
-            "logboom_alert_messages_sent_total",
-            "counter",
-            "Messages that a target of `alerts.notify` accepted.",
-            by_target(lambda target: target.sent),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_failed_total",
-            "counter",
-            "Failed attempts to send a message to a target; they are retried.",
-            by_target(lambda target: target.failed),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_waiting",
-            "gauge",
-            "Alerts with a change that a target has not received yet.",
-            by_target(lambda target: target.waiting),
-            label="target",
-        ),
-    ),
-)
-
-GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS)
+GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, DEVICES, ALERTS)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",

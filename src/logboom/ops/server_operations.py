@@ -38,8 +38,9 @@ class ServerOperations:
         """Return name, outcome and detail of each check of `/readyz`."""
         return [(check.name, check.ok, check.detail) for check in await self._readiness.checks()]
 
-    def look_again(self) -> None:
-        """Test whether a failed disk works again; to be called every second."""
+    def tick(self) -> None:
+        """Sample the counters, and test whether a failed disk works again; to be called every `TICK_S`."""
+        self.monitor.tick()
         self._readiness.look_again()
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
@@ -62,6 +63,13 @@ class ServerOperations:
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""
         return await asyncio.to_thread(self._sources.document, limit)
+
+    async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
+        """Return the document of `/api/devices`."""
+        book = self.monitor.devices
+        if book is None:
+            return {"devices": [], "total": 0, "missing": 0, "events": [], "behind": 0}
+        return await asyncio.to_thread(book.document, limit, name, listener)
 
     async def forget_source(self, listener: str, name: str) -> bool:
         """Forget a source; False if it is unknown."""

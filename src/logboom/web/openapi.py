@@ -9,7 +9,7 @@ from aiohttp import web
 
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
-from logboom.web.access import COOKIE, PUSHED, TOKEN_CHARS_MAX
+from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
@@ -34,8 +34,11 @@ DESCRIPTIONS: Final = {
     "import": "The entries are history, and this is their source, such as a file's name. They get the listener "
     "`import`, raise no alert, and live views leave them out.",
     "format": "json, jsonl or csv.",
-    "columns": "Columns of the CSV: sequence, received_at, time, source (the address), sender (the name that `source` "
-    "of a query takes), listener, level, message, entry, or any field of the entries.",
+    "fields": "Fields of each row: sequence, received_at, time, source (the address), sender (the name that `source` "
+    "of a query takes), listener, level, message, entry, or any field of the entries. Without it, CSV has those nine, "
+    "and JSON lines are the journal's own.",
+    "columns": "The same as `fields`, of older clients.",
+    "compress": "Compression of the file; else the answer is compressed if the client accepts it (`Accept-Encoding`).",
     "buckets": "Into how many equal spans the time is divided.",
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
@@ -114,7 +117,8 @@ _STATUS: Final = {
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right; the last to arrive first, or with `after` the first to arrive",
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
     "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
@@ -153,8 +157,18 @@ _SOURCES: Final = {
 _ALERTS: Final = {
     "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
+    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",
+}
+_DEVICES: Final = {
+    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
+    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
+    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
+    "total": "How many there are",
+    "missing": "Missing lines of all of them",
+    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
+    "behind": "Entries that were not looked at yet",
 }
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {
@@ -205,6 +219,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
+    ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=_DEVICES),
     ("get", "/api/alerts"): _Route(keys=_ALERTS),
     ("get", "/api/entries"): _Route(
         q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY
@@ -280,10 +295,13 @@ def openapi_document(
         KeyError: for a route that is not described here.
     """
     paths: dict[str, dict[str, Any]] = {}
-    pushed = application.get(PUSHED, set())  # other products' interfaces: docs/contracts describes them
+    foreign = {
+        *application.get(PUSHED, ()),
+        *application.get(QUERIES, ()),
+    }  # other products' interfaces: see docs/contracts
     for route in application.router.routes():
         method = route.method.lower()
-        if method != "head" and route.resource is not None and route.resource not in pushed:
+        if method != "head" and route.resource is not None and route.resource not in foreign:
             path = route.resource.canonical
             described = _ROUTES[method, path]
             operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")

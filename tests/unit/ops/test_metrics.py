@@ -19,6 +19,7 @@ from logboom.model import Batch, Source, Verdict
 from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.lifecycle import Condition
 from logboom.ops.alerts.service import Alerts
+from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
@@ -58,8 +59,11 @@ class Server:
             clock=lambda: self.now,
             wall=lambda: WALL,
         )
+        self.monitor.devices = DeviceBook(folder, self.journal.log, lambda *_: None)
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
-        settings = alerts_settings({"notify": ["json://host/hook", "slack://a/b/c"]})
+        settings = alerts_settings(
+            {"notify": ["json://host/hook", "slack://a/b/c"], "rules": {"dry": {"query": "pump"}}}
+        )
         self.alerts = Alerts(settings, self.monitor, self.sources, folder, lambda *_: None)
         self.metrics = Metrics(Parts(self.monitor, self.sources, self.alerts))
 
@@ -153,6 +157,7 @@ def test_no_label_can_hold_what_a_peer_sends() -> None:
         "limit",
         "severity",
         "target",
+        "rule",
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.ops.alerts.alert_settings import RuleSettings, RulesSettings
+from logboom.ops.alerts.device_rules import gap_conditions, loop_conditions
 from logboom.ops.alerts.lifecycle import Condition, Key
 from logboom.ops.alerts.severity import CRITICAL
 from logboom.ops.health import idle_too_long_s
@@ -78,6 +79,8 @@ class Rules:
             (settings.refused, self._refused),
             (settings.error_burst, self._error_burst),
             (settings.output_lagging, self._output_lagging),
+            (settings.device_gaps, lambda: gap_conditions(settings.device_gaps, monitor.devices)),
+            (settings.device_restarts, lambda: loop_conditions(settings.device_restarts, monitor.devices)),
         )
 
     def conditions(self) -> list[Condition]:
@@ -202,12 +205,12 @@ def _condition(
 
 def silence_key(listener: str, name: str) -> Key:
     """Key of the alert for a silent source."""
-    return "source_silent", f"{_plain(name)} ({listener})"
+    return "source_silent", f"{plain(name)} ({listener})"
 
 
 def burst_key(listener: str, name: str) -> Key:
     """Key of the alert for an error burst of a source; without a listener, of all sources."""
-    return "error_burst", f"{_plain(name)} ({listener})" if listener else name
+    return "error_burst", f"{plain(name)} ({listener})" if listener else name
 
 
 def duration(seconds: float) -> str:
@@ -227,6 +230,6 @@ def _size(count: int) -> str:
     return f"{count / (1 << 20):,.0f} MiB"
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Name of a sender without control characters, which could forge lines of a message."""
     return "".join(character if character.isprintable() else " " for character in name)
