@@ -40,6 +40,7 @@ Lines = list[tuple[Any, bool, str, str]]
 @example([({"msg": {"a": "x\ny"}}, True, "Pump", "http")], "message:ny")
 @example([({"source": "x" * 126 + "-abcd"}, True, "Pump", "http")], "source:*-a")
 @example([({"id": 12345678.0, "temp": 1, "rh": 2, "lux": 3}, True, "Pump", "http")], "source:12345678.0")
+@example([({"msg": "dry\nvalve"}, True, "Pump", "http")], "valve")
 @example([({"msg": "\\new é"}, False, "Pump", "http")], "new")
 @example([({"msg": "\\\\new é\u0301"}, True, "Pump", "http")], "new")
 @settings(max_examples=60, deadline=None)
