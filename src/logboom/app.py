@@ -3,11 +3,12 @@
 import asyncio
 import errno
 import gc
+import math
 import signal
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +22,8 @@ from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
-from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
@@ -41,15 +41,17 @@ from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
+from logboom.pipeline.recent_lines import restored
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import ADVICE, TokenStore
+from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import report_unused
+from logboom.servers.exposure import Exposure
 from logboom.servers.listener import Listener, ListenerContext
-from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import make_listener
-from logboom.settings import ListenerSettings, ReceiverSettings, Settings
+from logboom.settings import ReceiverSettings, Settings
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Most wire bytes of all connections that wait for the journal: two groups, one being written, one being gathered."""
@@ -85,7 +87,9 @@ class App:
         self.stopping = asyncio.Event()
         self._disk = disk
         self._clock = clock
-        self._tasks: list[asyncio.Task[None]] = []
+        self._opened = AsyncExitStack()
+        """Closing of each part that was opened; run in reverse order."""
+        self._ends_at = math.inf
         self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
@@ -96,46 +100,43 @@ class App:
         """
         started = time.perf_counter()
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
+        self._opened.callback(self._close_log)
         try:
-            self._open_journal()
-            self._open_keys()
-            self.monitor = Monitor(
-                self.settings,
-                self.journal,
-                self.listeners,
-                self.outputs,
-                deduplicator=self._deduplicator,
-                version=logboom.__version__,
-                clock=self._clock,
-                connections_left=lambda: self.open_files.left,
-            )
-            self._health_socket = HealthSocket(
-                Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
-            )
-            self._watch_over()
-            self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
-            self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
-            await self._start_outputs()
-            await self._start_listeners()
-            await self.source_reader.start()
-            await self.index_service.start()
-            if few := self.open_files.started():
-                self.log.warning(few)
+            await self._open_parts()
         except BaseException as error:
             await self.stop()
             if isinstance(error, OSError) and error.errno == errno.EMFILE:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
-        supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [
-            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
-        ]
-        self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
-        self._tasks.append(asyncio.create_task(self._tick()))
-        await self._health_socket.start()
         gc.collect()
         gc.freeze()  # existing objects stay: the collector need not examine them again
         self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
+
+    async def _open_parts(self) -> None:
+        """Open every part, and have each closed by `stop`, the last one first."""
+        self._open_journal()
+        self._open_keys()
+        self._watch_over()
+        await self._start_outputs()
+        self._opened.push_async_callback(self._close_readers)
+        self._opened.push_async_callback(self._finish_journal)
+        await self._start_listeners()
+        for one in (self.source_reader, self.index_service, self.alerts.reader):
+            await one.start()
+        if few := self.open_files.started():
+            self.log.warning(few)
+        self._start_tasks()
+        await self._health_socket.start()
+
+    def _start_tasks(self) -> None:
+        """Supervise the parts, and sample the counters."""
+        supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
+        tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
+        supervised += [Supervised(one, "task") for one in tasks]
+        running = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
+        running.append(asyncio.create_task(self._tick()))
+        self._opened.push_async_callback(_cancel, running)
+        self._opened.callback(setattr, self.monitor, "draining", True)  # noqa: FBT003 - setattr's signature
 
     def _open_journal(self) -> None:
         settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
@@ -154,6 +155,7 @@ class App:
             report=self.log.event,
             disk=self._disk,
         )
+        self._opened.callback(self.journal.close)  # last: another server would run the same outputs
         self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
         self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
@@ -161,14 +163,24 @@ class App:
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
-        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
-        window_s = settings.deduplication_window_s
+        settings, window_s = self.settings.journal, self.settings.journal.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
-        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.log)
+        self._keylog = KeyLog(Path(self.settings.data_dir), self._deduplicator, window_s, self.log.event)
+        self._keylog.open(log := self.journal.log)
+        self._resends = restored(log, settings, self.settings.active_listeners)
 
     def _watch_over(self) -> None:
-        """Construct the source book and the alerts."""
+        """Construct the parts that watch the others: monitor, source book, alerts, and the requests to them."""
+        self.monitor = Monitor(
+            self.settings,
+            self.journal,
+            self.listeners,
+            self.outputs,
+            deduplicator=self._deduplicator,
+            version=logboom.__version__,
+            clock=self._clock,
+            connections_left=lambda: self.open_files.left,
+        )
         settings = alerts_settings(self.settings.alerts)
         data_dir, report = Path(self.settings.data_dir), self.log.event
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
@@ -185,42 +197,44 @@ class App:
         self.index_service = IndexService(self.journal.folder, self.journal.log, report)
         self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
+        self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
+        self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
+        self._opened.callback(self._health_socket.close)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
             service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
             self.outputs[name] = Supervised(service, "output")
+            self._opened.push_async_callback(self._stop_output, service.runner)
             await service.start()
+
+    async def _stop_output(self, runner: OutputRunner) -> None:
+        await asyncio.to_thread(runner.stop, max(0.1, self._ends_at - time.monotonic()))
 
     def _runners(self) -> list[OutputRunner]:
         return [one.service.runner for one in self.outputs.values()]
 
     async def _tick(self) -> None:
         while True:
-            self.monitor.tick()
+            self._operations.tick()
             self._keylog.note(self.journal.answered)
-            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
+        self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
+        self._opened.push_async_callback(self._stop_listeners)
         for name, settings in self.settings.active_listeners.items():
             if self._is_left_out(name, settings):
                 continue
-            if isinstance(settings, ListenerSettings):
-                self._check_access(name, settings)
+            exposure = Exposure(self.settings, name, self.log.event)
+            exposure.check(has_tokens=len(self._tokens) > 0)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
-            if isinstance(settings, ListenerSettings) and settings.serves_entries:
-                self._announce_page(name, settings, listener.ports[0])
-
-    def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
-        """Log the URL of the page, and the token that it requires."""
-        urls = " or ".join(page_urls(settings, port))
-        hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
-        self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
+            exposure.announce_page(listener.ports)
+        report_unused((one.service.ports for one in self.listeners.values()), self.log.warning)
 
     def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
@@ -231,30 +245,6 @@ class App:
             require(extra, f"listener {name}")
         self.log.event("info", f"listener {name} is left out: {advice(extra)}")
         return True
-
-    def _check_access(self, name: str, settings: ListenerSettings) -> None:
-        """Refuse a listener that would be open to a network unintentionally. Raises `ConfigError`."""
-        where = f"listener {name} on {settings.host}"
-        if self.settings.needs_token(name):
-            if not len(self._tokens) and getattr(settings, "health_open", False):
-                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
-                return
-            if not len(self._tokens):
-                raise ConfigError(
-                    f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
-                    f"{_instead_of_a_token(settings)}"
-                )
-            if not (settings.tls_cert or settings.on_loopback):
-                self.log.warning(f"{where}: tokens and entries are not encrypted; set tls_cert and tls_key")
-        elif settings.serves_entries and not settings.on_loopback:
-            if not self.settings.insecure:
-                raise ConfigError(
-                    f"{where}: open to the network without a token; set auth to `token`, "
-                    "or start with --insecure where you trust the network"
-                )
-            self.log.warning(
-                f"{where}: open to the network: every client that reaches it can read every entry"
-            )
 
     def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
         journal = self.journal if settings.store else None
@@ -267,6 +257,7 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
+                resends=self._resends,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
@@ -290,6 +281,9 @@ class App:
             self.log.error(f"reload: nothing was changed: {error}")
             return
         take_over(self.settings, fresh)
+        self.settings.alerts = with_own_rules(self.settings.alerts, fresh.alerts)
+        if hasattr(self, "alerts"):
+            self.alerts.configure(wanted["alerts"])
         for name, supervised in self.listeners.items():
             settings = self.settings.listeners[name]
             supervised.service.configure(settings)
@@ -299,54 +293,44 @@ class App:
         waiting = ", ".join(differences(_typed(self.settings), wanted))
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
-    async def _finish_journal(self) -> None:
-        """Commit what was submitted, and save its keys."""
-        await asyncio.to_thread(self.journal.finish)
-        await asyncio.sleep(0)  # the receipts of the last group
-        if hasattr(self, "_keylog"):
-            self._keylog.note(self.journal.answered)
-
     def is_alive(self) -> bool:
         """Return whether the journal's writer is working, for the watchdog."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
 
     async def stop(self) -> None:
-        """Stop upstream first: listeners, then connections, journal, outputs; all within `shutdown_s`."""
-        deadline = time.monotonic() + self.settings.shutdown_s
-        if hasattr(self, "monitor"):
-            self.monitor.draining = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Close what was opened, upstream first, all within `shutdown_s`. Idempotent."""
+        self._ends_at = time.monotonic() + self.settings.shutdown_s
+        await self._opened.aclose()
+
+    async def _stop_listeners(self) -> None:
+        """Accept nothing more on any listener, then answer what was received."""
         listeners = [supervised.service for supervised in self.listeners.values()]
         for listener in listeners:
             listener.stop()
         for listener in listeners:
-            await listener.drain(max(0.0, deadline - time.monotonic()))
+            await listener.drain(max(0.0, self._ends_at - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
-        if hasattr(self, "journal"):
-            await self._finish_journal()
-        if hasattr(self, "alerts"):
-            await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
-            await asyncio.to_thread(self.index_service.close, LAST_LOOK_S)
-            await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
-        for runner in self._runners():
-            await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
-        if hasattr(self, "monitor"):
-            self._health_socket.close()
-        if hasattr(self, "journal"):
-            self.journal.close()  # last: another server would run the same outputs
+
+    async def _finish_journal(self) -> None:
+        """Commit what was submitted, and save its keys."""
+        await asyncio.to_thread(self.journal.finish)
+        await asyncio.sleep(0)  # the receipts of the last group
+        self._keylog.note(self.journal.answered)
+
+    async def _close_readers(self) -> None:
+        """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
+        for reader in (self.source_reader, self.index_service, self.alerts):
+            await asyncio.to_thread(reader.close, LAST_LOOK_S)
+
+    def _close_log(self) -> None:
         self.log.event("info", "stopped")
         self.log.close()
 
 
-def _instead_of_a_token(settings: ListenerSettings) -> str:
-    """Alternatives for a listener that requires a token when there is none."""
-    if settings.auth == "auto":
-        return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
-    if settings.serves_entries and not settings.on_loopback:
-        return "or bind it to 127.0.0.1 and set its auth to `auto`"
-    return "or set its auth to `auto`, which asks for none here"
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
@@ -356,7 +340,8 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     throttle = None
     if settings.bytes_per_s_max or settings.lines_per_s_max:
         throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
+    level_min = severity(settings.level_min) if settings.level_min else None
+    return IntakeLimits(limiter, level_min, throttle, settings.duplicates)
 
 
 def _typed(settings: Settings) -> dict[str, Any]:

@@ -190,9 +190,7 @@ class Journal:
             OSError: a call failed.
         """
         probe(self.folder, self._disk, self._free_bytes_min)
-        if self.failing is not None:
-            self.failing = None
-            self._report("info", "the journal can store again")
+        self._recovered()
 
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
         """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
@@ -287,12 +285,16 @@ class Journal:
         self.commit_times.observe(seconds)
         self.commit_batches += batches
         self._pacer.committed(batches)
-        if self.failing is not None:
-            self.failing = None
-            self._report("info", "the journal stores again")
+        self._recovered()
         with self.grown:
             self.grown.notify_all()
         self._seal_and_expire()
+
+    def _recovered(self) -> None:
+        """Report the end of a storage failure, if there was one."""
+        if self.failing is not None:
+            self.failing = None
+            self._report("info", "the journal stores again")
 
     def _seal_and_expire(self) -> None:
         """Seal a segment that is due; after each seal, and at intervals, delete expired segments."""
@@ -363,7 +365,7 @@ def _render(group: list[_Submission]) -> bytes:
             tail = keyed_suffix(tail, keys)
         if isinstance(keys, list):
             pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
-            parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
+            parts += [head + entry + (keyed_suffix(tail, key) if key else tail) for entry, key in pairs]
         else:
             parts += (head, batch.entries.replace(b"\n", tail + head), tail)
     return b"".join(parts)
@@ -371,5 +373,8 @@ def _render(group: list[_Submission]) -> bytes:
 
 def _wrap_each(batch: Batch, sources: list[Source]) -> Iterable[bytes]:
     """The journal lines of entries that have different sources, in parts."""
-    entries = batch.entries.split(b"\n")
-    return chain.from_iterable(zip(repeat(prefix(batch.received_ns)), entries, suffixes(sources)))
+    entries, tails = batch.entries.split(b"\n"), suffixes(sources)
+    if isinstance(batch.keys, list):
+        keyed = zip(tails, batch.keys, strict=True)
+        tails = (keyed_suffix(tail, key) if key else tail for tail, key in keyed)
+    return chain.from_iterable(zip(repeat(prefix(batch.received_ns)), entries, tails))

@@ -3,15 +3,12 @@
 from typing import Any, Final
 
 from logboom.model import Verdict
-from logboom.ops.alerts.service import Alerts
+from logboom.ops.alert_metrics import ALERTS
 from logboom.ops.metric_views import (
     JournalView,
     ListenerView,
     Metric,
     MetricGroup,
-    alert_view,
-    by_target,
-    firing_by_severity,
     journal_view,
     listener_views,
     output_views,
@@ -318,6 +315,12 @@ OUTPUTS: Final = MetricGroup[Supervised[OutputService]](
             "Damaged journal lines that were skipped.",
             lambda output: output.service.runner.output.damaged,
         ),
+        Metric(
+            "logboom_output_skipped_entries_total",
+            "counter",
+            "Entries since the server's start that the output's settings `listeners` and `filter` exclude.",
+            lambda output: output.service.runner.output.skipped,
+        ),
     ),
 )
 
@@ -338,42 +341,6 @@ SOURCES: Final = MetricGroup[SourceBook](
             "counter",
             "Entries skipped by source analysis under load; they are stored like all others.",
             lambda book: book.skipped,
-        ),
-    ),
-)
-
-ALERTS: Final = MetricGroup[Alerts](
-    "Alerts",
-    (),
-    alert_view,
-    (
-        Metric(
-            "logboom_alerts_firing",
-            "gauge",
-            "Firing alerts.",
-            firing_by_severity,
-            label="severity",
-        ),
-        Metric(
-            "logboom_alert_messages_sent_total",
-            "counter",
-            "Messages that a target of `alerts.notify` accepted.",
-            by_target(lambda target: target.sent),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_failed_total",
-            "counter",
-            "Failed attempts to send a message to a target; they are retried.",
-            by_target(lambda target: target.failed),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_waiting",
-            "gauge",
-            "Alerts with a change that a target has not received yet.",
-            by_target(lambda target: target.waiting),
-            label="target",
         ),
     ),
 )

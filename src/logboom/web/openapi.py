@@ -9,7 +9,7 @@ from aiohttp import web
 
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
-from logboom.web.access import COOKIE, PUSHED, TOKEN_CHARS_MAX
+from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
@@ -110,11 +110,12 @@ _STATUS: Final = {
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
     "rates": "lines_per_s, bytes_per_s",
     "listeners": "Name, protocol, ports, state, connections and counts of each",
-    "outputs": "Name, type, state, lag and position of each",
+    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right; the last to arrive first, or with `after` the first to arrive",
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
     "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
@@ -180,6 +181,7 @@ _SOURCES: Final = {
 _ALERTS: Final = {
     "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
+    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",
 }
@@ -309,10 +311,13 @@ def openapi_document(
         KeyError: for a route that is not described here.
     """
     paths: dict[str, dict[str, Any]] = {}
-    pushed = application.get(PUSHED, set())  # other products' interfaces: docs/contracts describes them
+    foreign = {
+        *application.get(PUSHED, ()),
+        *application.get(QUERIES, ()),
+    }  # other products' interfaces: see docs/contracts
     for route in application.router.routes():
         method = route.method.lower()
-        if method != "head" and route.resource is not None and route.resource not in pushed:
+        if method != "head" and route.resource is not None and route.resource not in foreign:
             path = route.resource.canonical
             described = _ROUTES[method, path]
             operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")

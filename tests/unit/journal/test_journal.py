@@ -225,18 +225,22 @@ def test_a_failing_disk_fails_the_batch_and_heals_without_a_restart(
     assert list(open_journal().read().values()) == expected
 
 
-def test_trouble_and_its_end_are_each_told_once(open_journal: Open) -> None:
+@pytest.mark.parametrize("noticed_by", ["an entry", "a probe"])
+def test_trouble_and_its_end_are_each_told_once(open_journal: Open, noticed_by: str) -> None:
     disk = RecordingDisk()
     driver = open_journal(disk=disk)
     disk.full = True
     for _ in range(3):
         driver.store(*entries(1))
     disk.full = False
+    if noticed_by == "a probe":
+        driver.journal.probe()
     driver.store(*entries(1))
     driver.store(*entries(1))
     told = [driver.reports.get(timeout=WAIT_S) for _ in range(2)]
     assert [kind for kind, _ in told] == ["error", "info"]
     assert "No space left" in told[0][1]
+    assert told[1][1] == "the journal stores again"
     assert driver.reports.empty()
     assert driver.journal.failed_groups == 3
 

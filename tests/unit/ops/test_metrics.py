@@ -59,7 +59,9 @@ class Server:
             wall=lambda: WALL,
         )
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
-        settings = alerts_settings({"notify": ["json://host/hook", "slack://a/b/c"]})
+        settings = alerts_settings(
+            {"notify": ["json://host/hook", "slack://a/b/c"], "rules": {"dry": {"query": "pump"}}}
+        )
         self.alerts = Alerts(settings, self.monitor, self.sources, folder, lambda *_: None)
         self.metrics = Metrics(Parts(self.monitor, self.sources, self.alerts))
 
@@ -76,7 +78,7 @@ class Server:
     @staticmethod
     def _output(lag: int, failing: str | None) -> Supervised[Any]:
         runner = SimpleNamespace(
-            lag=lag, position=40 - lag, failing=failing, output=SimpleNamespace(damaged=lag)
+            lag=lag, position=40 - lag, failing=failing, output=SimpleNamespace(damaged=lag, skipped=lag + 1)
         )
         found = Supervised[Any](SimpleNamespace(runner=runner), "output")
         found.alive = True
@@ -153,6 +155,7 @@ def test_no_label_can_hold_what_a_peer_sends() -> None:
         "limit",
         "severity",
         "target",
+        "rule",
     }
 
 
