@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "stats": CommandPlace("stats", "stats"),
     "fields": CommandPlace("fields", "fields"),
     "patterns": CommandPlace("patterns", "patterns"),
+    "devices": CommandPlace("devices", "devices"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),
     "verify": CommandPlace("verify", "verify"),

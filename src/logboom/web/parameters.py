@@ -42,6 +42,11 @@ def _count(most: int, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
+_NAMES: Final = {
+    "type": "string",
+    "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",
+    "examples": ["time,level,message"],
+}
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "level": _LEVEL,
     "q": {"type": "string", "maxLength": QUERY_CHARS_MAX},
@@ -53,11 +58,8 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
     "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
-    "columns": {
-        "type": "string",
-        "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",
-        "examples": ["time,level,message"],
-    },
+    **dict.fromkeys(("fields", "columns"), _NAMES),
+    "compress": {"type": "string", "enum": [*q.COMPRESSIONS], "default": q.COMPRESSIONS[0]},
     "field": {
         "type": "array",
         "minItems": 1,
@@ -73,6 +75,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 }
 _OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/api/sources": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
+    "/api/devices": {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)},
     "/api/patterns": {
         **_SCHEMAS,
         "limit": _count(pattern_document.PATTERNS_MAX, pattern_document.PATTERNS_DEFAULT),
