@@ -3,16 +3,16 @@
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import Final, Protocol, cast
 
 from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Acker, Receipt, Source, Verdict
+from logboom.model import Acker, Receipt, Source, Verdict, WireProtocol
 from logboom.pipeline.inlet import Inlet
+from logboom.pipeline.intake import Intake
+from logboom.pipeline.turns import Turns
+from logboom.servers.connection_states import ENDED, GIVEN_UP, LOST, OPEN, REFUSED
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
-
-if TYPE_CHECKING:
-    from logboom.servers.tcp import TcpListener
 
 BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
@@ -47,25 +47,34 @@ TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
 
-class State(NamedTuple):
-    """One phase in the life of a connection, and what it allows."""
+class LineGatherer(Protocol):
+    """See `servers.gatherer.Gatherer`."""
 
-    name: str
-    reads: bool
-    """Bytes are taken from the peer."""
-    replies: bool
-    """Replies are written."""
-    closes: bool
-    """It is closed once everything is answered."""
+    def take(self, connection: "Connection", size: int) -> bool: ...  # noqa: D102
+    def let_pass(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
-OPEN: Final = State("open", reads=True, replies=True, closes=False)
-ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
-GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
-REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
-"""Something could not be stored, and the peer shall send it again over another connection."""
-LOST: Final = State("lost", reads=False, replies=False, closes=False)
-"""States in the order in which a connection may go through them; each but the first and the last may be left out."""
+class Owner(Protocol):
+    """The part of `servers.tcp.TcpListener` that its connections use."""
+
+    loop: asyncio.AbstractEventLoop
+    intake: Intake
+    turns: Turns
+    buffer: memoryview
+    refuses_by_closing: bool
+
+    @property
+    def gatherer(self) -> LineGatherer: ...  # noqa: D102
+    def make_protocol(self) -> WireProtocol: ...  # noqa: D102
+    def source_of(self, peer: str) -> Source: ...  # noqa: D102
+    def receive_buffer(self, *, small: bool) -> memoryview: ...  # noqa: D102
+    def received(self, size: int) -> memoryview: ...  # noqa: D102
+    def opened(self, connection: "Connection") -> None: ...  # noqa: D102
+    def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
+    def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
+    def noticed(self, connection: "Connection", notice: str) -> None: ...  # noqa: D102
+    def wrong_port(self, connection: "Connection", speaks: str) -> None: ...  # noqa: D102
+    def end_soon(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -96,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
         "warned_for",
     )
 
-    def __init__(self, listener: "TcpListener") -> None:
+    def __init__(self, listener: Owner) -> None:
         self._listener = listener
         self.state = OPEN
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are

@@ -20,7 +20,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from logboom.pipeline.intake import Counters, Limit
-from logboom.servers.tls_link import begins_tls
+from logboom.servers.tls_peer import begins_tls
 
 Complain = Callable[[asyncio.Transport, str], None]
 """Told about a connection that is closed now, and why."""

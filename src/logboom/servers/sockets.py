@@ -10,7 +10,7 @@ from logboom.pipeline.door import Door, Networks
 from logboom.servers.listener import ListenerContext
 from logboom.servers.proxy_link import ProxyGate
 from logboom.servers.tls import make_tls
-from logboom.servers.tls_gate import TlsGate
+from logboom.servers.tls_link import TlsGate
 from logboom.settings import ListenerSettings
 
 BACKLOG: Final = 4096

@@ -8,7 +8,7 @@ nonsense like all nonsense: bad lines, which harm nothing behind them.
 import re
 from typing import Final
 
-from logboom.servers.tls_link import CLIENT_HELLO
+from logboom.servers.tls_peer import CLIENT_HELLO
 
 HEAD_BYTES_MAX: Final = 8192
 """A request whose head goes on for longer is refused unseen: a page may make its address as long as it likes."""

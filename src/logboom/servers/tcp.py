@@ -19,7 +19,7 @@ from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
-from logboom.servers.tls_link import client_name
+from logboom.servers.tls_peer import client_name
 from logboom.settings import TcpSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10

@@ -8,29 +8,103 @@ direction only.) And asyncio keeps quiet about handshakes that fail, of which an
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-if TYPE_CHECKING:
-    from logboom.servers.tls_gate import TlsGate
+from logboom.model import Report
+from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.intake import Counters
+from logboom.servers.complaints import Complaints
+from logboom.servers.tls import Tls
+from logboom.servers.tls_peer import CLIENT_HELLO, reason_of
+
+RECEIVE_BUFFER_BYTES: Final = 256 << 10
+"""The shared receive buffer; as large as that for plain text."""
+
+STREAM_READ_BYTES: Final = 64 << 10
+"""Most plain text that a protocol without a buffer of its own gets at once."""
 
 HANDSHAKE_S_MAX: Final = 10.0
 """A device on a bad radio link needs two seconds; whoever takes longer only holds a place."""
 
-CLIENT_HELLO: Final = b"\x16\x03"
-"""What every TLS connection begins with: a handshake's record, of a version 3.x."""
 
-_REASONS: Final = {
-    "UNSUPPORTED_PROTOCOL": "it offers nothing newer than TLS 1.1",
-    "NO_SHARED_CIPHER": "it offers no cipher that is allowed here",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it shows no client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust this server's certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses this server's certificate",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses this server's certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to it, this server's certificate has expired",
-}
-"""What OpenSSL calls it, and what it means to an operator."""
+class TlsGate:
+    """What the TLS connections of one listener share.
+
+    Args:
+        name: of the listener.
+        tls: its certificates.
+        make_protocol: makes the protocol behind a connection, once the handshake is done.
+        door: who may connect: half a handshake takes an address's place like a whole connection.
+        room: how many more connections may be open now; those that shake hands count, too.
+        counters: of the listener.
+        report: told about handshakes that fail.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tls: Tls,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        *,
+        door: Door,
+        room: Callable[[], int],
+        counters: Counters,
+        report: Report,
+    ) -> None:
+        self.tls = tls
+        self.make_protocol = make_protocol
+        self.counters = counters
+        self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.plain = memoryview(bytearray(STREAM_READ_BYTES))
+        self.failures = Complaints(name, report, "TLS handshakes failed")
+        self._door = door
+        self._room = room
+        self._shaking: set[TlsLink] = set()
+        self._shaking_from: Counter[str] = Counter()
+
+    def __call__(self) -> "TlsLink":
+        """The protocol of a new socket."""
+        return TlsLink(self)
+
+    def stop(self) -> None:
+        """Drop those that have not shaken hands yet. Idempotent."""
+        for link in list(self._shaking):
+            link.abort()
+
+    def enter(self, link: "TlsLink") -> bool:
+        """Whether a new connection may shake hands."""
+        refused = Refused.NETWORK if not self._door.welcomes(link.peer) else None
+        if refused is None and len(self._shaking) >= self._room():
+            refused = Refused.FULL
+        elif refused is None and self._shaking_from[link.peer] >= self._door.room_of(link.peer):
+            refused = Refused.ADDRESS
+        if refused is not None:
+            self.counters.turned_away(refused)
+            return False
+        self._shaking.add(link)
+        self._shaking_from[link.peer] += 1
+        self.counters.shaking += 1
+        return True
+
+    def leave(self, link: "TlsLink") -> None:
+        """A handshake is over, one way or the other. Idempotent."""
+        if link not in self._shaking:
+            return
+        self._shaking.discard(link)
+        self.counters.shaking -= 1
+        left = self._shaking_from[link.peer] - 1
+        if left:
+            self._shaking_from[link.peer] = left
+        else:
+            del self._shaking_from[link.peer]
+
+    def failed(self, peer: str, reason: str) -> None:
+        """Count a failed handshake, and tell it, unless there are too many."""
+        self.counters.handshakes_failed += 1
+        self.failures.tell(f"{peer}: TLS handshake failed: {reason}")
 
 
 class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
@@ -40,7 +114,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         gate: what it shares with others.
     """
 
-    def __init__(self, gate: "TlsGate") -> None:
+    def __init__(self, gate: TlsGate) -> None:
         super().__init__()
         self._gate = gate
         self._loop = asyncio.get_running_loop()
@@ -307,24 +381,3 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
     def can_write_eof(self) -> bool:
         """See `asyncio.WriteTransport`."""
         return False
-
-
-def begins_tls(data: memoryview) -> bool:
-    """Whether a connection's first bytes are TLS. No line and no frame of ours begins like that."""
-    return bytes(data[:2]) == CLIENT_HELLO
-
-
-def reason_of(error: ssl.SSLError) -> str:
-    """What is wrong, in few words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    name = error.reason or type(error).__name__
-    return _REASONS.get(name, name.lower().replace("_", " "))
-
-
-def client_name(transport: asyncio.BaseTransport) -> str:
-    """The common name of the client's certificate; empty: it has shown none."""
-    tls = transport.get_extra_info("ssl_object")
-    certificate = tls.getpeercert() if tls is not None else None
-    subject = (certificate or {}).get("subject", ())
-    return next((value for part in subject for key, value in part if key == "commonName"), "")
