@@ -41,11 +41,13 @@ from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
+from logboom.pipeline.recent_lines import restored
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import report_unused
 from logboom.servers.exposure import Exposure
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
@@ -161,11 +163,11 @@ class App:
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
-        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
-        window_s = settings.deduplication_window_s
+        settings, window_s = self.settings.journal, self.settings.journal.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
-        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.log)
+        self._keylog = KeyLog(Path(self.settings.data_dir), self._deduplicator, window_s, self.log.event)
+        self._keylog.open(log := self.journal.log)
+        self._resends = restored(log, settings, self.settings.active_listeners)
 
     def _watch_over(self) -> None:
         """Construct the parts that watch the others: monitor, source book, alerts, and the requests to them."""
@@ -232,6 +234,7 @@ class App:
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
             exposure.announce_page(listener.ports)
+        report_unused((one.service.ports for one in self.listeners.values()), self.log.warning)
 
     def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
@@ -254,6 +257,7 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
+                resends=self._resends,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
@@ -336,7 +340,8 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     throttle = None
     if settings.bytes_per_s_max or settings.lines_per_s_max:
         throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
+    level_min = severity(settings.level_min) if settings.level_min else None
+    return IntakeLimits(limiter, level_min, throttle, settings.duplicates)
 
 
 def _typed(settings: Settings) -> dict[str, Any]:
