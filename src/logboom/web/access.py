@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
+from logboom.web.route import Access
 from logboom.web.site import SITE, Site
 
 COOKIE: Final = "logboom_token"
@@ -36,10 +37,8 @@ LOGIN_BYTES_MAX: Final = 1024
 LOGIN_S_MAX: Final = 10.0
 """Anybody may send a login: who does not get to its end in this time only holds a place."""
 
-_OPEN: Final = frozenset(
-    {"/livez", "/readyz", "/healthz", "/api/health", "/api/login", "/api/logout", "/api/openapi.json"}
-)
-"""What tells nothing that was sent, and what must work before a login."""
+ACCESS: Final = web.AppKey("access", dict[web.AbstractResource, Access])
+"""Access that each resource of the site requires; see `web.routes`."""
 
 _ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -96,14 +95,14 @@ def _unauthorized(text: str) -> web.HTTPUnauthorized:
 
 
 def _is_open(request: web.Request, site: Site) -> bool:
-    """The page's own files are open: they hold no entry, and one of them asks for the token, once there is any."""
+    """Return whether a request needs no token."""
     if getattr(site.settings, "health_open", False) and request.path == "/metrics":
         return True
-    if site.tokens is not None and not len(site.tokens):
-        return request.path in _OPEN
-    if request.path == "/":
-        return not _upgrades(request)
-    return request.path in _OPEN or request.path.startswith("/static/")
+    resource = request.match_info.route.resource
+    access = request.app[ACCESS].get(resource, Access.TOKEN) if resource is not None else Access.TOKEN
+    if access is Access.PAGE:
+        return site.tokens is not None and len(site.tokens) > 0 and not _upgrades(request)
+    return access is Access.OPEN
 
 
 def _upgrades(request: web.Request) -> bool:
