@@ -120,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
         self.gathered = 0
         """Reads whose lines were gathered and are not answered yet."""
         self.settlement: Settlement | None = None
-        """Of the last of them."""
+        """Settlement of the last of them."""
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -364,7 +364,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state.closes and self.idle:
             self.transport.close()
 
-    # --- called by the listener once a second ---
+    # --- called by the listener every second ---
 
     def send_unasked(self) -> None:
         """Write bytes that the protocol sends unasked, such as heartbeats."""

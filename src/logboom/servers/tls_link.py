@@ -2,7 +2,7 @@
 
 asyncio's own TLS closes a connection as soon as its peer says that it sends no more. Here, answers come when the
 disk has taken the entries: they would be lost. TLS allows what plain TCP does, so it is done the same way: the
-peer's end is told to the protocol, which answers and then closes. (RFC 8446, section 6.1: `close_notify` ends one
+peer's end is reported to the protocol, which answers and then closes. (RFC 8446, section 6.1: `close_notify` ends one
 direction only.) And asyncio keeps quiet about handshakes that fail, of which an operator has to know.
 """
 
@@ -27,11 +27,11 @@ STREAM_READ_BYTES: Final = 64 << 10
 """Most plain text that a protocol without a buffer of its own gets at once."""
 
 HANDSHAKE_S_MAX: Final = 10.0
-"""A device on a bad radio link needs two seconds; whoever takes longer only holds a place."""
+"""Time limit of a handshake, seconds; a device on a bad radio link needs two."""
 
 
 class TlsGate:
-    """What the TLS connections of one listener share.
+    """State that the TLS connections of one listener share.
 
     Args:
         name: of the listener.
@@ -40,7 +40,7 @@ class TlsGate:
         door: who may connect: half a handshake takes an address's place like a whole connection.
         room: how many more connections may be open now; those that shake hands count, too.
         counters: of the listener.
-        report: told about handshakes that fail.
+        report: logs handshakes that fail.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TlsGate:
             link.abort()
 
     def enter(self, link: "TlsLink") -> bool:
-        """Whether a new connection may shake hands."""
+        """Return whether a new connection may shake hands."""
         refused = Refused.NETWORK if not self._door.welcomes(link.peer) else None
         if refused is None and len(self._shaking) >= self._room():
             refused = Refused.FULL
@@ -102,7 +102,7 @@ class TlsGate:
             del self._shaking_from[link.peer]
 
     def failed(self, peer: str, reason: str) -> None:
-        """Count a failed handshake, and tell it, unless there are too many."""
+        """Count a failed handshake, and log it, unless there are too many."""
         self.counters.handshakes_failed += 1
         self.failures.tell(f"{peer}: TLS handshake failed: {reason}")
 
@@ -163,7 +163,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
     def eof_received(self) -> bool:
         """The socket's end, with or without the peer having said so in TLS; answers can still be written.
 
-        Devices often leave out the word. What somebody on the way cuts off is an unfinished line at worst.
+        Devices often leave out the announcement. A connection that is cut off loses an unfinished line at worst.
         """
         if self._app is None:
             return False
@@ -226,13 +226,13 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
     def _fail_handshake(self, reason: str) -> None:
         self._gate.failed(self.peer, reason)
         self._closed = True
-        self._flush()  # the alert, which tells the peer
+        self._flush()  # the alert for the peer
         self._socket.close()
 
     def _time_out(self) -> None:
         self._gate.counters.slow_closed += 1
         if self._fresh:
-            self._gate.counters.handshakes_failed += 1  # silence is nothing to tell
+            self._gate.counters.handshakes_failed += 1  # silence is not logged
         else:
             self._gate.failed(self.peer, f"not done within {HANDSHAKE_S_MAX:g} s")
         self.abort()
@@ -255,11 +255,11 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._flush()  # what TLS itself has to say
 
     def _follow_end(self) -> None:
-        """What the last look at the peer's bytes has shown: its end, or garbage."""
+        """Act on the end of the peer's bytes, or on an error in them."""
         if self._closed:
             return
         if self._error is not None:
-            self._flush()  # the alert, which tells the peer
+            self._flush()  # the alert for the peer
             self._closed = True
             self._socket.close()
         elif self._ended and not self._app.eof_received():

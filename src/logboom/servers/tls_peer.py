@@ -5,7 +5,7 @@ import ssl
 from typing import Final
 
 CLIENT_HELLO: Final = b"\x16\x03"
-"""What every TLS connection begins with: a handshake's record, of a version 3.x."""
+"""First bytes of every TLS connection: a handshake record, version 3.x."""
 
 _REASONS: Final = {
     "UNSUPPORTED_PROTOCOL": "it offers nothing newer than TLS 1.1",
@@ -16,16 +16,16 @@ _REASONS: Final = {
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses this server's certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to it, this server's certificate has expired",
 }
-"""What OpenSSL calls it, and what it means to an operator."""
+"""Descriptions for operators, by OpenSSL's reasons."""
 
 
 def begins_tls(data: memoryview) -> bool:
-    """Whether a connection's first bytes are TLS. No line and no frame of ours begins like that."""
+    """Return whether a connection's first bytes are TLS. No line and no frame of another protocol begins like that."""
     return bytes(data[:2]) == CLIENT_HELLO
 
 
 def reason_of(error: ssl.SSLError) -> str:
-    """What is wrong, in few words."""
+    """Describe an error of TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     name = error.reason or type(error).__name__

@@ -47,12 +47,12 @@ _ZSTD_WINDOW_LOG_MAX: Final = 23
 LINE_TYPES: Final = frozenset(
     f"application/{kind}" for kind in ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
 )
-"""Content types that say: one JSON object a line."""
+"""Content types of one JSON object per line."""
 
 _OTHER_TYPES: Final = frozenset(
     {"application/json", "text/plain", "text/json", "application/octet-stream"}
 ) | {
-    "application/x-www-form-urlencoded"  # what `curl --data` says by itself
+    "application/x-www-form-urlencoded"  # the default of `curl --data`
 }
 
 
@@ -63,7 +63,7 @@ class Unpacker(Protocol):
     """One content encoding."""
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """What `data` unpacks to, in slices. Raises `BodyError`."""
+        """Unpack `data` in slices. Raises `BodyError`."""
 
     def end(self) -> Iterable[bytes]:
         """Note the end of the body; returns what was still held. Raises `BodyError` when data is missing."""
@@ -211,7 +211,7 @@ class Sniffed:
     """Encoding that the first bytes show.
 
     Args:
-        encoding: the header Content-Encoding; tells zlib's data from text, and names raw deflate.
+        encoding: the header Content-Encoding; distinguishes zlib's data from text, and names raw deflate.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -325,7 +325,7 @@ class EntryLines:
         return batch
 
     def _look(self, *, ended: bool) -> None:
-        """Tell lines from a document by the first line: an object that ends where its line does is one of many."""
+        """Distinguish lines from a document by the first line: an object that ends with its line is one of many."""
         text = (self._head if self._begun else self._head.removeprefix(_BYTE_ORDER_MARK)).lstrip(b" \t\r\n")
         if not text:
             self._begun = self._begun or bool(self._head)

@@ -113,7 +113,7 @@ def _operation(described: Route, text: str) -> dict[str, Any]:
 
 
 def _responses(described: Route, path: str) -> dict[str, Any]:
-    """What may come back, by status."""
+    """Responses by status."""
     refused = {"content": {JSON: {"schema": _ERROR}} if path.startswith("/api/") else {PLAIN: {}}}
     found = {status: {"description": text, **refused} for status, text in _all_refuse(described).items()}
     content = _content(described.answers, described.keys)

@@ -77,7 +77,7 @@ _VOLUME: Final = {
     "until": "End",
     "bucket_s": "Length of a bucket",
     "times": "Begin of each bucket",
-    "levels": "For each level, a count a bucket; the empty level is that of entries without one",
+    "levels": "For each level, a count per bucket; the empty level is that of entries without one",
     "total": "Of all buckets",
     "complete": "False: there was no time to read everything; the newest buckets are right, and the next request goes "
     "on from there",
@@ -88,7 +88,7 @@ _SERIES: Final = {
     "until": "End",
     "bucket_s": "Length of a bucket",
     "times": "Begin of each bucket",
-    "values": "For each field: mean, min, max and last a bucket, or null",
+    "values": "For each field: mean, min, max and last per bucket, or null",
     "boots": "Where a device's boot_seq changed: time, boot_seq",
     "gaps": "Silence longer than three usual intervals: from, to",
     "complete": "As of `/api/volume`",
@@ -104,8 +104,8 @@ _ALERTS: Final = {
     "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
     "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
-    "how many alerts it has still to be told something",
+    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and the "
+    "number of alerts that it has still to be notified of",
 }
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {

@@ -48,7 +48,7 @@ def reply(receipt: Receipt) -> bytes:
 
 
 class CollectorProtocol(JointLines):
-    """One collector connection; its first bytes tell which of the two modes it speaks."""
+    """One collector connection; its first bytes determine which of the two modes it speaks."""
 
     __slots__ = ("_eof", "_frames_bytes_max", "_head", "_lines", "line_bytes_max")
     name = "collector"
