@@ -72,6 +72,8 @@ class Owner(Protocol):
     def opened(self, connection: "Connection") -> None: ...  # noqa: D102
     def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
     def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
+    def heard(self, connection: "Connection") -> None: ...  # noqa: D102
+    def ended(self, connection: "Connection") -> None: ...  # noqa: D102
     def noticed(self, connection: "Connection", notice: str) -> None: ...  # noqa: D102
     def wrong_port(self, connection: "Connection", speaks: str) -> None: ...  # noqa: D102
     def end_soon(self, connection: "Connection") -> None: ...  # noqa: D102
