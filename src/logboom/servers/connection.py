@@ -61,14 +61,13 @@ class Owner(Protocol):
     intake: Intake
     turns: Turns
     buffer: memoryview
+    small_buffer: memoryview
     refuses_by_closing: bool
 
     @property
     def gatherer(self) -> LineGatherer: ...  # noqa: D102
     def make_protocol(self) -> WireProtocol: ...  # noqa: D102
     def source_of(self, peer: str) -> Source: ...  # noqa: D102
-    def receive_buffer(self, *, small: bool) -> memoryview: ...  # noqa: D102
-    def received(self, size: int) -> memoryview: ...  # noqa: D102
     def opened(self, connection: "Connection") -> None: ...  # noqa: D102
     def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
     def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
@@ -114,9 +113,8 @@ class Connection(asyncio.BufferedProtocol):
         self._pump_scheduled = self._reading_paused = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused = False
-        self.resting = (
-            False  # nothing is on its way, but for a gathered line, and the next byte begins a line
-        )
+        self.resting = False
+        """Nothing is on its way, except for a gathered line, and the next byte begins a line."""
         self.joint: JointLines
         """The protocol, where its lines may be judged with others; set once the connection rests."""
         self.gathered = 0
@@ -146,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.resting:
             return self._listener.buffer
         small = self._slow_reads > 0 or self._reading_paused or not self.inlet.has_room
-        return self._listener.receive_buffer(small=small)
+        return self._listener.small_buffer if small else self._listener.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
@@ -156,7 +154,7 @@ class Connection(asyncio.BufferedProtocol):
             self._disturb()
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
-        data = self._listener.received(nbytes)
+        data = self._listener.buffer[:nbytes]
         if self._first_bytes is not None:
             self._listener.heard(self)
         if self._first_bytes is not None and self._is_stranger(data):

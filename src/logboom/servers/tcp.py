@@ -90,7 +90,7 @@ class TcpListener:
         self.gatherer = Gatherer(context.intake, context.turns, self.buffer)
         self._ending: deque[Connection] = deque()
         self._ending_scheduled = False
-        self._small_buffer = self.buffer[:SMALL_READ_BYTES]
+        self.small_buffer = self.buffer[:SMALL_READ_BYTES]
         self._generation = 0
         self._door_changed = False
 
@@ -164,14 +164,6 @@ class TcpListener:
     def source_of(self, peer: str) -> Source:
         """The source of a new connection."""
         return Source(self.name, peer, peer)
-
-    def receive_buffer(self, *, small: bool) -> memoryview:
-        """Return the buffer that the loop may receive into."""
-        return self._small_buffer if small else self.buffer
-
-    def received(self, size: int) -> memoryview:
-        """Return the received bytes; valid until the next receive."""
-        return self.buffer[:size]
 
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""

@@ -161,7 +161,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._deliver()
 
     def eof_received(self) -> bool:
-        """The socket's end, with or without the peer having said so in TLS; answers can still be written.
+        """Handle the socket's end, with or without an announcement in TLS; answers can still be written.
 
         Devices often leave out the announcement. A connection that is cut off loses an unfinished line at worst.
         """

@@ -1,4 +1,4 @@
-"""`collector`: NDJSON with one status reply a line; plain, or in gzip frames.
+"""`collector`: NDJSON with one status reply per line; plain, or in gzip frames.
 
 Contract: docs/contracts/collector.md.
 """

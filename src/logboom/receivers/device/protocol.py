@@ -18,7 +18,7 @@ RESEND_NS_MIN: Final = 1_500_000_000
 """Time after which an equal line on the same connection was sent again, seconds: devices wait 2 s for the ack."""
 
 CROSSING_NS_MAX: Final = 1_400_000_000
-"""For so long after its ack, a line that comes again may have crossed it on the way. Shorter than the above: a line
+"""Time after its ack in which a repeated line may have crossed the ack, seconds. Shorter than the above: a line
 that was acked at once gets another ack whenever it comes."""
 
 
