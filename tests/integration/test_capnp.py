@@ -280,17 +280,17 @@ def test_messages_wait_for_a_disk_that_fails(tmp_path: Path) -> None:
     disk = FailingDisk()
     reading = b'{"id":"a","time":"2026-01-31 12:00:00","temp":1,"rh":2,"lux":3}'
     with AppThread(tmp_path, ("capnp", "gateway"), disk) as server:
-        listeners = [server.app.listeners[name].service for name in ("capnp", "gateway")]
+        holding = [server.app.listeners[name].service.intake.holding for name in ("capnp", "gateway")]
         disk.failing = True
         with socket.create_connection(("127.0.0.1", server.port("gateway"))) as gateway:
             gateway.sendall(reading)
         with socket.create_connection(("127.0.0.1", server.port("capnp"))) as connection:
             client = Client(connection)
             client.log(**FIELDS)
-            server.until(lambda: all(one.intake.holding.is_active for one in listeners))
+            server.until(lambda: all(one is not None and one.is_active for one in holding))
             client.log(**FIELDS)
             disk.failing = False
             assert client.end() == b""
-        server.until(lambda: not any(one.intake.holding.is_active for one in listeners))
+        server.until(lambda: not any(one is not None and one.is_active for one in holding))
     found = [json.loads(line)["listener"] for line in journal_lines(tmp_path)]
     assert sorted(found) == ["capnp", "capnp", "gateway"]

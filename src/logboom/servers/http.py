@@ -219,7 +219,7 @@ class HttpListener:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
                 self._site.unread.sweep()
-                self._site.look_at_guests()
+                self._site.close_revoked()
             self._look_after(loop.time())
             self._sockets.look_after(loop.time())
 

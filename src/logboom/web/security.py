@@ -110,7 +110,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         site.silent.pop(transport, None)
         identity = request[IDENTITY] = admit(request)
-        with site.guest(transport, identity):
+        with site.serving(transport, identity):
             await site.answers_taken(request)
             response = await handler(request)
             site.check_room(response)

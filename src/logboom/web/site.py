@@ -93,7 +93,7 @@ class Site:
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
         self.silent: dict[asyncio.Transport, float] = {}
         """Connections that have not sent a request's head yet, and since when; the listener closes them one day."""
-        self._guests: dict[asyncio.Transport, Identity] = {}
+        self._served: dict[asyncio.Transport, Identity] = {}
         self._generation = tokens.generation if tokens is not None else 0
         self.tails = 0
         self.held_bytes = 0
@@ -112,21 +112,21 @@ class Site:
         return Source(self.name, peer or "unknown")
 
     @contextmanager
-    def guest(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
+    def serving(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
         """Register a long-lived connection, so that it is closed when its token is revoked."""
         if identity.key:
-            self._guests[transport] = identity
+            self._served[transport] = identity
         try:
             yield
         finally:
-            self._guests.pop(transport, None)
+            self._served.pop(transport, None)
 
-    def look_at_guests(self) -> None:
-        """Cut off those whose token was revoked; called about every second."""
+    def close_revoked(self) -> None:
+        """Close long-lived connections whose token was revoked; to be called every second."""
         if self.tokens is None or self.tokens.generation == self._generation:
             return
         self._generation = self.tokens.generation
-        for transport, identity in list(self._guests.items()):
+        for transport, identity in list(self._served.items()):
             if not self.tokens.holds(identity):
                 self.report("warning", f"{self.name}: the token {identity.name} was revoked; disconnected")
                 transport.abort()
