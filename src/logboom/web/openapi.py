@@ -33,8 +33,11 @@ DESCRIPTIONS: Final = {
     "import": "The entries are history, and this is their source, such as a file's name. They get the listener "
     "`import`, raise no alert, and live views leave them out.",
     "format": "json, jsonl or csv.",
-    "columns": "Columns of the CSV: sequence, received_at, time, source (the address), sender (the name that `source` "
-    "of a query takes), listener, level, message, entry, or any field of the entries.",
+    "fields": "Fields of each row: sequence, received_at, time, source (the address), sender (the name that `source` "
+    "of a query takes), listener, level, message, entry, or any field of the entries. Without it, CSV has those nine, "
+    "and JSON lines are the journal's own.",
+    "columns": "The same as `fields`, of older clients.",
+    "compress": "Compression of the file; else the answer is compressed if the client accepts it (`Accept-Encoding`).",
     "buckets": "Into how many equal spans the time is divided.",
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
