@@ -78,8 +78,10 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "form": {"type": "string", "enum": ["csv", "jsonl"]},
 }
 _OF_SOURCES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)}
+_OF_DEVICES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)}
+_BY_PATH: Final = {"/api/sources": _OF_SOURCES, "/api/devices": _OF_DEVICES}
 
 
 def schema_of(path: str, name: str) -> dict[str, Any]:
     """The schema of a parameter of a path."""
-    return (_OF_SOURCES if path == "/api/sources" else _SCHEMAS).get(name, _TEXT)
+    return _BY_PATH.get(path, _SCHEMAS).get(name, _TEXT)

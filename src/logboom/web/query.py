@@ -43,6 +43,7 @@ EXPORT_PARAMETERS: Final = (
     "compress",
 )
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
+DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
@@ -152,6 +153,13 @@ def sources_query(parameters: Mapping[str, str]) -> int:
     """Read the query of `GET /api/sources`: how many are wanted. Raises `QueryError`."""
     check_names(parameters, ("limit",))
     return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
+
+
+def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
+    """Read the query of `GET /api/devices`: the limit, and a name and a listener. Raises `QueryError`."""
+    check_names(parameters, DEVICE_PARAMETERS)
+    limit = _within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
+    return limit, parameters.get("name", ""), parameters.get("listener", "")
 
 
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
