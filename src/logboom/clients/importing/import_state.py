@@ -19,7 +19,7 @@ class _State(msgspec.Struct):
     offset: int
     tail: str
     window: int = -1
-    """Start of the window that the next run goes on with; -1: the offset, in files of older versions."""
+    """Start of the window at which the next run continues; -1: the offset, in files of older versions."""
 
 
 class Reached(NamedTuple):
