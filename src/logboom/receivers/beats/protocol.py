@@ -144,8 +144,11 @@ class BeatsProtocol:
                 event = take()
                 if event is None:
                     break
-                events.append(event)
-                size += event.size_bytes
+                run = [event]
+                if not event.acknowledgement:
+                    run += self._frames.take_run(SLICE_EVENTS - len(events) - 1, SLICE_BYTES - size)
+                events += run
+                size += sum([one.size_bytes for one in run])
                 if event.acknowledgement:
                     break
         except MalformedError as error:
