@@ -80,7 +80,7 @@ def senders_of(block: Block) -> Senders:
         keys = [(record.listener, sender(record.entry, record.source)) for record in found]
     else:
         numbers = list(range(block.count))
-        keys = [(line.listener, _name_of(line.entry, line.source)) for line in found]
+        keys = [(line.listener, name_of(line.entry, line.source)) for line in found]
     counts = Counter(
         [
             (key, line.received_at, line.source, _has_error(line))
@@ -105,7 +105,7 @@ def last_of(line: bytes) -> Last | None:
     return None
 
 
-def _name_of(entry: Any, peer: str) -> str:
+def name_of(entry: Any, peer: str) -> str:
     """Fast version of `records.sender`, which for most entries does not look up each key."""
     own = _own_names(entry)
     if own == _NAMELESS and _number(entry) is None:

@@ -8,9 +8,10 @@ import msgspec
 from logboom.formats.entry_time import TIME_KEYS, sent_time
 from logboom.formats.levelled import DAMAGE
 from logboom.formats.partial import fields_struct, line_struct
-from logboom.formats.records import READING_KEYS, SENDER_KEYS, sender
+from logboom.formats.records import READING_KEYS, SENDER_KEYS
 from logboom.journal.log import Block
 from logboom.model import IMPORTED
+from logboom.ops.source_lines import name_of
 
 REASON_KEYS: Final = ("reset_reason", "resetReason", "reset_cause", "reset")
 FIRMWARE_KEYS: Final = ("firmware", "fw", "fw_version", "firmware_version", "version")
@@ -59,6 +60,9 @@ def sightings_of(block: Block) -> Iterator[Sighting]:
     """Yield the lines of devices in a block. Damaged lines are skipped."""
     if _MARK not in block.data:
         return
+    reasons, firmwares, heaps, signals = (
+        _present(block.data, keys) for keys in (REASON_KEYS, FIRMWARE_KEYS, HEAP_KEYS, SIGNAL_KEYS)
+    )
     for number, line in enumerate(_lines_of(block)):
         if line is None or line.listener == IMPORTED:
             continue
@@ -68,19 +72,24 @@ def sightings_of(block: Block) -> Iterator[Sighting]:
             continue
         yield Sighting(
             line.listener,
-            sender(entry, line.source),
+            name_of(entry, line.source),
             line.source,
             line.received_at,
             boot,
             _integer(entry.seq),
             _integer(entry.uptime_ms),
             sent_time(entry, line.received_at),
-            _text(entry, REASON_KEYS),
-            _text(entry, FIRMWARE_KEYS),
-            _figure(entry, HEAP_KEYS),
-            _figure(entry, SIGNAL_KEYS),
+            _text(entry, reasons),
+            _text(entry, firmwares),
+            _figure(entry, heaps),
+            _figure(entry, signals),
             block.first_sequence + number,
         )
+
+
+def _present(data: bytes, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that occur in a block: most devices send few of them, and each costs a look-up per line."""
+    return tuple(key for key in keys if b'"%b"' % key.encode() in data)
 
 
 def _lines_of(block: Block) -> list[Any]:
@@ -114,6 +123,8 @@ def _text(entry: Any, keys: tuple[str, ...]) -> str:
 
 def _figure(entry: Any, keys: tuple[str, ...]) -> float | None:
     """Return a number of the entry, or of one of its `NESTED_KEYS`."""
+    if not keys:
+        return None
     for place in (entry, *(inner for key in NESTED_KEYS if isinstance(inner := entry.get(key), dict))):
         for key in keys:
             value = place.get(key)
