@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "export": CommandPlace("export", "export"),
     "stats": CommandPlace("stats", "stats"),
     "devices": CommandPlace("devices", "devices"),
+    "refused": CommandPlace("refused", "refused"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),
     "verify": CommandPlace("verify", "verify"),

@@ -10,6 +10,7 @@ from aiohttp import web
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
+from logboom.web.device_keys import DEVICES, REFUSED, RETRIED
 from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
@@ -161,15 +162,6 @@ _ALERTS: Final = {
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",
 }
-_DEVICES: Final = {
-    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
-    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
-    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
-    "total": "How many there are",
-    "missing": "Missing lines of all of them",
-    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
-    "behind": "Entries that were not looked at yet",
-}
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {
     "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
@@ -219,7 +211,9 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
-    ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=_DEVICES),
+    ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=DEVICES),
+    ("get", "/api/refused"): _Route(q.REFUSED_PARAMETERS, keys=REFUSED),
+    ("post", "/api/refused"): _Route(keys=RETRIED),
     ("get", "/api/alerts"): _Route(keys=_ALERTS),
     ("get", "/api/entries"): _Route(
         q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY

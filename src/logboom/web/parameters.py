@@ -74,7 +74,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 }
 _OF_SOURCES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)}
 _OF_DEVICES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)}
-_BY_PATH: Final = {"/api/sources": _OF_SOURCES, "/api/devices": _OF_DEVICES}
+_BY_PATH: Final = {"/api/sources": _OF_SOURCES, "/api/devices": _OF_DEVICES, "/api/refused": _OF_SOURCES}
 
 
 def schema_of(path: str, name: str) -> dict[str, Any]:
