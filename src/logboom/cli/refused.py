@@ -1,6 +1,5 @@
 """`logboom refused`: the lines that a running server has refused."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -63,13 +62,5 @@ def refused(
 
 
 def _write(one: dict[str, Any]) -> None:
-    text = "(not kept)" if one["text"] is None else _printable(one["text"])
-    sys.stdout.write(
-        f"{shown_time(one['at'], None)} {one['listener']} {_printable(one['source'])}: "
-        f"{_printable(one['reason'])}\n  {text}{'' if one['whole'] else '…'}\n"
-    )
-
-
-def _printable(text: str) -> str:
-    """A text without control characters, which could change the terminal."""
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+    answer(f"{shown_time(one['at'], None)} {one['listener']} {one['source']}: {one['reason']}")
+    answer(f"  {'(not kept)' if one['text'] is None else one['text']}{'' if one['whole'] else '…'}")
