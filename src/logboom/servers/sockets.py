@@ -70,6 +70,7 @@ class Sockets:
             room=self._room,
             counters=self._counters,
             report=context.report,
+            takes_plain_text=getattr(self._settings, "plain_text", False),
         )
         return self._gate
 

@@ -29,7 +29,8 @@ class TlsGate:
         door: who may connect: half a handshake takes an address's place like a whole connection.
         room: how many more connections may be open now; those that shake hands count, too.
         counters: of the listener.
-        report: told about handshakes that fail.
+        report: logs handshakes that fail.
+        takes_plain_text: leave connections that begin with anything else than TLS to their protocol.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class TlsGate:
         room: Callable[[], int],
         counters: Counters,
         report: Report,
+        takes_plain_text: bool = False,
     ) -> None:
         self.tls = tls
+        self.takes_plain_text = takes_plain_text
         self.make_protocol = make_protocol
         self.counters = counters
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))

@@ -79,6 +79,9 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         if self._fresh:
             self._fresh = False
             if not CLIENT_HELLO.startswith(bytes(data[:2])):
+                if self._gate.takes_plain_text:
+                    self._leave_to_plain_text(bytes(data))
+                    return
                 self._fail_handshake("it sends plain text, and this port speaks TLS only")
                 return
         self._incoming.write(data)
@@ -154,6 +157,22 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._closed = True
         self._flush()  # the alert, which tells the peer
         self._socket.close()
+
+    def _leave_to_plain_text(self, data: bytes) -> None:
+        """Give the connection to its protocol as it is, with what was received; reading is restarted for that."""
+        self._timer.cancel()
+        self._gate.leave(self)
+        protocol = cast("asyncio.BufferedProtocol", self._gate.make_protocol())
+        self._socket.pause_reading()
+        self._socket.set_protocol(protocol)
+        self._socket.resume_reading()
+        protocol.connection_made(self._socket)
+        while data and not self._socket.is_closing():
+            buffer = memoryview(protocol.get_buffer(-1))
+            size = min(len(data), len(buffer))
+            buffer[:size] = data[:size]
+            protocol.buffer_updated(size)
+            data = data[size:]
 
     def _time_out(self) -> None:
         self._gate.counters.slow_closed += 1

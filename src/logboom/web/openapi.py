@@ -149,6 +149,33 @@ _SERIES: Final = {
     "complete": "As of `/api/volume`",
     "progress": "As of `/api/volume`",
 }
+_REACH: Final = {
+    "entries": "Number of matching entries that were read",
+    "complete": "False: only the newest entries were read",
+    "before": "Give this as `before` for the older ones; null: all were read",
+    "reached_at": "Receive time of the oldest entry that was looked at, or null",
+    "progress": "Share of the entries of the range that were looked at, 0 to 1",
+}
+_FACETS: Final = {
+    "facets": "field, count (entries that have it), distinct, distinct_exact (false: estimated, 4 % off), values "
+    "(value and count, the most frequent first), values_exact (false: rare values were dropped, counts may be too "
+    "low), numbers (null, or count, min, max, mean, p50, p90, p99, and exact: false where percentiles are estimates), "
+    "complete (counts all entries of the range, not only those that were read); level, source and listener first, "
+    "then the fields of the most entries",
+    "fields_left_out": "There are more fields than are counted: 100",
+    **_REACH,
+}
+_PATTERNS: Final = {
+    "messages": "template (with `<*>` for each variable part), query (finds them), count, first_seen, last_seen, "
+    "levels, sources (the five most frequent, with counts), sources_total (50 at most), sequence and example of one "
+    "entry; the most frequent first",
+    "messages_total": "Number of templates",
+    "exceptions": "fingerprint, type, template, frames (file and function without line numbers, the innermost last), "
+    "and what messages have",
+    "exceptions_total": "Number of different exceptions",
+    "dropped": "Number of entries of rare groups that were dropped, since there were too many",
+    **_REACH,
+}
 _SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
     "those first who sent last",
@@ -248,6 +275,8 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         },
         refusals=_BUSY,
     ),
+    ("get", "/api/facets"): _Route(q.FACETS_PARAMETERS, keys=_FACETS, refusals=_BUSY),
+    ("get", "/api/patterns"): _Route(q.PATTERNS_PARAMETERS, keys=_PATTERNS, refusals=_BUSY),
     ("get", "/api/series"): _Route(
         ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",), refusals=_BUSY
     ),

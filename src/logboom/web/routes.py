@@ -9,7 +9,18 @@ from aiohttp import web
 from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
 from logboom.receivers.loki import LokiSettings
-from logboom.web import access, entries, export, openapi, operations, page, series, tail, volume
+from logboom.web import (
+    access,
+    entries,
+    export,
+    openapi,
+    operations,
+    page,
+    series,
+    summaries,
+    tail,
+    volume,
+)
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.security import add_headers, guard
@@ -120,5 +131,7 @@ def _add_entries(router: web.UrlDispatcher) -> None:
     router.add_get("/api/tail", tail.tail, allow_head=False)
     router.add_get("/api/volume", volume.volume)
     router.add_get("/api/fields", series.fields)
+    router.add_get("/api/facets", summaries.facets)
+    router.add_get("/api/patterns", summaries.patterns)
     router.add_get("/api/series", series.series)
     router.add_get("/api/export.{form:csv|jsonl}", export.export)
