@@ -10,8 +10,8 @@ from aiohttp import web
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
-from logboom.web.device_keys import DEVICES, REFUSED, RETRIED
 from logboom.web.parameters import schema_of
+from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
 
 VERSION: Final = "3.1.0"
 
@@ -90,32 +90,6 @@ _STORED: Final = {
     "entries": "Index, status and reason of those that were not stored",
     "entries_omitted": "How many more of these there are",
 }
-_HEALTH: Final = {
-    "status": "ok, warning or error",
-    "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
-    "database": "connected, total_readings, date_range: of the first database output, else of the journal",
-    "memory_readings_count": "Number of the newest readings, 1000 at most",
-    "index": "Number of complete segments, and of those that are indexed; missing when all are",
-    "warnings": "What is odd; missing when nothing is",
-    "errors": "What is broken; missing when nothing is",
-    "start_time": "When the server started",
-    "uptime_seconds": "Since then",
-    "timestamp": "Now; all times of this document are UTC without an offset",
-}
-_STATUS: Final = {
-    "version": "The server's",
-    "started_at": "When it started",
-    "uptime_s": "Since then",
-    "status": "ok, warning or error",
-    "problems": "What is wrong, as texts",
-    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
-    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
-    "complete segments, and of those that are indexed",
-    "totals": "received, stored, refused, filtered, failed, bytes: since the start",
-    "rates": "lines_per_s, bytes_per_s",
-    "listeners": "Name, protocol, ports, state, connections and counts of each",
-    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
-}
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
     "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
@@ -176,19 +150,6 @@ _PATTERNS: Final = {
     "dropped": "Number of entries of rare groups that were dropped, since there were too many",
     **_REACH,
 }
-_SOURCES: Final = {
-    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
-    "those first who sent last",
-    "total": "How many there are",
-    "skipped": "Entries that came too fast to be looked at",
-}
-_ALERTS: Final = {
-    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
-    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
-    "how many alerts it has still to be told something",
-}
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {
     "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
@@ -215,7 +176,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("get", "/readyz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
     ("get", "/healthz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
     ("get", "/metrics"): _Route(answers=(_PLAIN, "application/openmetrics-text")),
-    ("get", "/api/health"): _Route(token=False, keys=_HEALTH, statuses=_WELL),
+    ("get", "/api/health"): _Route(token=False, keys=HEALTH, statuses=_WELL),
     ("get", "/api/openapi.json"): _Route(token=False),
     ("post", "/api/login"): _Route(
         takes={_JSON: _LOGIN},
@@ -229,8 +190,8 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         },
     ),
     ("post", "/api/logout"): _Route(answers=(), token=False, statuses={"204": "Done"}),
-    ("get", "/api/status"): _Route(keys=_STATUS),
-    ("get", "/api/sources"): _Route(("limit",), keys=_SOURCES),
+    ("get", "/api/status"): _Route(keys=STATUS),
+    ("get", "/api/sources"): _Route(("limit",), keys=SOURCES),
     ("delete", "/api/sources"): _Route(
         q.SOURCE_PARAMETERS,
         keys={"forgotten": "1"},
@@ -241,7 +202,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=DEVICES),
     ("get", "/api/refused"): _Route(q.REFUSED_PARAMETERS, keys=REFUSED),
     ("post", "/api/refused"): _Route(keys=RETRIED),
-    ("get", "/api/alerts"): _Route(keys=_ALERTS),
+    ("get", "/api/alerts"): _Route(keys=ALERTS),
     ("get", "/api/entries"): _Route(
         q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY
     ),
