@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from logboom.journal.journal import Journal
 from logboom.model import Verdict
@@ -15,6 +15,9 @@ from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
 from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
+
+if TYPE_CHECKING:
+    from logboom.ops.devices.device_book import DeviceBook
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -103,6 +106,8 @@ class Monitor:
         self.connections_left = connections_left
         self.extent = ExtentReader(journal.log, clock)
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
+        self.devices: DeviceBook | None = None
+        """Devices that count their lines; None: they are not looked at."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""
