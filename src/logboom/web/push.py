@@ -20,7 +20,7 @@ BODY_IDLE_S_MAX: Final = 60.0
 """A sender whose body makes no progress for this long is gone, or never meant to come."""
 
 HELD_FREE_BYTES: Final = 64 << 10
-"""What a body may always hold until the end of a line or a document comes: few lines are longer."""
+"""Bytes of an unfinished line or document that every body may hold: few lines are longer."""
 
 HELD_S_MAX: Final = 60.0
 """A body that holds more must be complete in this time: 4 MiB over a slow line. Otherwise a few slow senders would
