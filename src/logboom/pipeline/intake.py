@@ -192,7 +192,7 @@ class Intake:
         self.counters = Counters()
         self.holding = Holding(self._store, report) if holds else None
         """Entries that could not be stored, of senders that cannot be refused; None: senders are answered."""
-        self._deduplicator = deduplicator
+        self.deduplicator = deduplicator
         self._resends = resends if journal is not None else None
         self.limits = limits
         self.debts = Debts(lambda: self.limits.throttle)
@@ -211,11 +211,11 @@ class Intake:
         claimed: list[bytes] = []
         if batch.keys and not batch.digests:
             batch.digests = digests_of(batch)
-        if batch.digests and self._deduplicator is not None and self._journal is not None:
+        if batch.digests and self.deduplicator is not None and self._journal is not None:
             # First, since what is stored already counts for no limit.
-            self._drop_duplicates(batch, self._deduplicator)
+            self._drop_duplicates(batch, self.deduplicator)
             claimed = batch.digests
-            settle = partial(self._settle_keys, settle, batch, self._deduplicator)
+            settle = partial(self._settle_keys, settle, batch, self.deduplicator)
         if len(batch.entries) > ENTRY_BYTES_MAX:
             self._refuse_long(batch)
         if limiter is not None and batch.sources is None:
@@ -224,8 +224,8 @@ class Intake:
             self._report_refused(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
-        if len(batch.digests) < len(claimed) and self._deduplicator is not None:
-            self._deduplicator.settle(list(set(claimed).difference(batch.digests)), stored=False)
+        if len(batch.digests) < len(claimed) and self.deduplicator is not None:
+            self.deduplicator.settle(list(set(claimed).difference(batch.digests)), stored=False)
         self._hand_over(batch, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes

@@ -32,6 +32,9 @@ DESCRIPTIONS: Final = {
     "limit": "Entries at most.",
     "import": "The entries are history, and this is their source, such as a file's name. They get the listener "
     "`import`, raise no alert, and live views leave them out.",
+    "window": "With `import` and an `Idempotency-Key`: a name of all entries together, such as a digest of the part of "
+    "a file that they are from. Once all are stored, the server remembers the window without a limit of time, instead "
+    "of each entry for `journal.deduplication_window_s`, and answers a repeat with `duplicates`.",
     "format": "json, jsonl or csv.",
     "fields": "Fields of each row: sequence, received_at, time, source (the address), sender (the name that `source` "
     "of a query takes), listener, level, message, entry, or any field of the entries. Without it, CSV has those nine, "

@@ -99,6 +99,19 @@ class Pump:
 
     async def run(self) -> HttpReply:
         """Store what the body holds, and return the codec's reply."""
+        deduplicator = self._site.intake.deduplicator
+        if self._key is None or not self._key.window or deduplicator is None:
+            return await self._take_body()
+        is_whole = False
+        deduplicator.open(self._key, self._site.log.end)
+        try:
+            reply = await self._take_body()
+            is_whole = not reply.close
+        finally:
+            deduplicator.close(self._key, whole=is_whole)
+        return reply
+
+    async def _take_body(self) -> HttpReply:
         try:
             await self._store_body()
         except BodyError as error:
@@ -194,7 +207,8 @@ def _key_of(request: web.Request) -> RequestKey | None:
         raise web.HTTPBadRequest(
             text=f"{KEY_HEADER}: expected 1 to {KEY_BYTES_MAX} printable ASCII characters"
         )
-    return RequestKey(encoded_key("http", key))
+    window = request.query.get("window", "") if "import" in request.query else ""
+    return RequestKey(encoded_key("http", key), window)
 
 
 async def _read(request: web.Request) -> bytes:

@@ -254,7 +254,8 @@ def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
     return SpanQuery(wanted, buckets_of(microseconds(wanted.since), until, buckets))
 
 
-IMPORT_PARAMETERS: Final = ("import",)
+IMPORT_PARAMETERS: Final = ("import", "window")
+WINDOW_CHARS_MAX: Final = 64
 SOURCE_CHARS_MAX: Final = 200
 
 
@@ -266,6 +267,9 @@ def import_source(parameters: Mapping[str, str]) -> str | None:
         raise QueryError(
             "import", f"expected 1 to {SOURCE_CHARS_MAX} printable characters, the entries' source"
         )
+    window = parameters.get("window")
+    if window is not None and not re.fullmatch(f"[!-~]{{1,{WINDOW_CHARS_MAX}}}", window):
+        raise QueryError("window", f"expected 1 to {WINDOW_CHARS_MAX} characters of ASCII without blanks")
     return source
 
 
