@@ -83,6 +83,7 @@ class Batch:
         "entries",
         "keys",
         "levels",
+        "lines",
         "reasons",
         "received_ns",
         "retry_after_s",
@@ -104,6 +105,8 @@ class Batch:
     ) -> None:
         self.entries = entries
         """JSON objects, joined by newlines, without one after the last."""
+        self.lines = b""
+        """Instead of entries: whole journal lines, each with its newline, as another server has stored them."""
         self.verdicts = verdicts
         self.levels = levels
         """One level per entry, as sent; None if the protocol does not read levels."""

@@ -89,8 +89,11 @@ class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         str, Meta(description="Name of the receiver, such as `device`; by default the listener's own name.")
     ]
     ack: Annotated[
-        Literal["received", "written", "synced"],
-        Meta(description="When the peer is answered: once the entry is received, written, or safe on disk."),
+        Literal["received", "written", "synced", "replicated"],
+        Meta(
+            description="When the peer is answered: once the entry is received, written, safe on this disk, or also "
+            "safe on a majority of the servers of `[cluster]`."
+        ),
     ] = "synced"
     store: Annotated[bool, Meta(description="Store the entries. Off: check and answer only.")] = True
     bytes_per_s_max: Annotated[
@@ -308,6 +311,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
     alerts: Table = {}
+    cluster: Table = {}
     listeners: dict[str, Any] = {}
     """By name, each the settings type of its receiver, a `ReceiverSettings`."""
     outputs: dict[str, Table] = {}

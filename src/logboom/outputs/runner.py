@@ -9,18 +9,10 @@ from typing import Final
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.log import Block, Log, LogCursor
 from logboom.model import Report
-from logboom.outputs.base import Output
-
-FLUSH_INTERVAL_S: Final = 0.05
-"""Hardly noticeable for a reader of a file; twenty syncs per second leave most of the disk to the journal."""
-
-BLOCK_BYTES: Final = 112 << 10
-"""Block size. The call that renders a block holds the interpreter, and so delays answers to clients. From 128 KiB on,
-malloc maps each block again and the kernel zeroes it; far below, the cost per call dominates."""
+from logboom.outputs.base import Output, Pace
 
 RETRY_MIN_S: Final = 0.1
-RETRY_MAX_S: Final = 30.0
-"""Delay between retries: doubled each time, up to an acceptable wait after a repair."""
+"""Delay of the first retry; doubled each time, up to `Pace.retry_s_max`."""
 
 FAILURES_LOGGED: Final = 3
 """Failures in a row from which on they are logged. Shorter interruptions (retries after 0.1 and 0.2 s) are not."""
@@ -37,7 +29,8 @@ class OutputRunner:
         output: not opened yet; used only by the runner's thread from `start` on.
         journal: the journal to read.
         report: logs errors and recoveries, on the runner's thread.
-        flush_interval_s: interval of flushes, and so the amount of work that a crash repeats.
+        flush_interval_s: interval of flushes, and so the amount of work that a crash repeats; by default the output's.
+        advanced: called on the runner's thread with each new durable position.
         pause: waits a number of seconds, or until `stop`; replaced in tests.
         clock: seconds, monotonic.
     """
@@ -49,7 +42,8 @@ class OutputRunner:
         journal: Log,
         report: Report,
         *,
-        flush_interval_s: float = FLUSH_INTERVAL_S,
+        flush_interval_s: float | None = None,
+        advanced: Callable[[int], None] = lambda _position: None,
         pause: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,7 +55,10 @@ class OutputRunner:
         self.output = output
         self._journal = journal
         self._report = report
-        self._flush_interval_s = flush_interval_s
+        self._pace: Pace = getattr(output, "pace", Pace())
+        if flush_interval_s is not None:
+            self._pace = self._pace._replace(flush_interval_s=flush_interval_s)
+        self._advanced = advanced
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
         self._clock = clock
@@ -149,7 +146,7 @@ class OutputRunner:
                     self._drain(reader)
                     if stopping or self._abandoned or reopening:
                         return not reopening
-                    self._pause(self._flush_interval_s)
+                    self._pause(self._pace.flush_interval_s)
                     self._await_growth(reader.position)
 
     def _take_position(self) -> None:
@@ -162,15 +159,16 @@ class OutputRunner:
             )
             self.output.rewind(end)
         self.position = self._expected = self.output.position()
+        self._advanced(self.position)
 
     def _drain(self, reader: LogCursor) -> None:
         """Write all committed entries, with flushes in between if it takes long."""
         flushed_at = self._clock()
-        while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
+        while not self._abandoned and (block := reader.read(self._pace.block_bytes)) is not None:
             self._check_gap(block)
             self.output.write(block)
             self._expected = block.next_sequence
-            if self._clock() - flushed_at >= self._flush_interval_s:
+            if self._clock() - flushed_at >= self._pace.flush_interval_s:
                 self._flush()
                 flushed_at = self._clock()
         self._flush()
@@ -178,6 +176,7 @@ class OutputRunner:
     def _flush(self) -> None:
         self.output.flush()
         self.position = self.output.position()
+        self._advanced(self.position)
         if self.output.damaged > self._damaged:
             lines = self.output.damaged - self._damaged
             self._damaged = self.output.damaged
@@ -224,4 +223,4 @@ class OutputRunner:
 
     def _back_off(self) -> None:
         self._pause(self._retry_s)
-        self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
+        self._retry_s = min(2 * self._retry_s, self._pace.retry_s_max)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -13,7 +13,7 @@ from logboom.formats.levelled import DAMAGE, LEVEL_OF_WORD
 from logboom.formats.levels import SEVERITY
 from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
-from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.journal import AckLevel
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import INVALID, Batch, Receipt, Report, Source, Verdict
 from logboom.pipeline.debts import Debts
@@ -161,6 +161,13 @@ class IntakeLimits(NamedTuple):
     """How fast an address may send; None: as fast as it can."""
 
 
+class Store(Protocol):
+    """The journal, or a way into it."""
+
+    def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
+        """See `Journal.submit`."""
+
+
 class Intake:
     """Applies a listener's limits and filter to each batch, hands it to the journal, counts the outcome.
 
@@ -175,7 +182,7 @@ class Intake:
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: Store | None,
         ack: AckLevel,
         report: Report,
         limits: IntakeLimits,
@@ -277,7 +284,8 @@ class Intake:
         settle: Callable[[Receipt], None], batch: Batch, deduplicator: Deduplicator, receipt: Receipt
     ) -> None:
         """Remember what was stored. A duplicate of an entry that could not be stored has failed with it."""
-        deduplicator.settle(batch.digests, stored=Verdict.FAILED not in receipt.verdicts)
+        stored = receipt.first_sequence is not None or Verdict.FAILED not in receipt.verdicts
+        deduplicator.settle(batch.digests, stored=stored)
         if not all(map(deduplicator.holds, batch.duplicates)):
             held = iter(map(deduplicator.holds, batch.duplicates))
             verdicts = bytes(
