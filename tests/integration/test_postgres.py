@@ -180,6 +180,12 @@ def test_only_entries_of_some_listeners(server: PostgresServer, make: Make) -> N
     assert output.position() == 5
 
 
+def test_only_entries_that_match_the_filter(server: PostgresServer, make: Make) -> None:
+    output = make(filter="n:2..3 or pump")
+    store(output, block(*[b'{"n":%d}' % number for number in range(5)], b'{"msg":"Pump on"}', b"{}"))
+    assert (output.position(), output.skipped, sequences(server)) == (7, 4, [2, 3, 5])
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [

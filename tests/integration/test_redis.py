@@ -111,6 +111,14 @@ def test_other_settings(server: RedisServer, tmp_path: Path) -> None:
         assert client.exists("stats:10.0.0.1") == 0
 
 
+def test_only_entries_that_match_the_filter(server: RedisServer, tmp_path: Path) -> None:
+    output = make_output(server.url, tmp_path, filter="n:>3 or type:status")
+    store(output, http_block(*[b'{"n":%d}' % number for number in range(6)], b'{"type":"status"}', b"{}"))
+    assert (output.position(), output.skipped) == (8, 5)
+    with server.client() as client:
+        assert client.hget("stats:10.0.0.1", "total") == "3"
+
+
 def test_damaged_lines_are_left_out_and_counted(server: RedisServer, tmp_path: Path) -> None:
     output = make_output(server.url, tmp_path)
     store(output, Block(0, 3, messages(0, 1).data + b"\0\n" + messages(2, 3).data), Block(3, 1, b"{\n"))

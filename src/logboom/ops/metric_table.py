@@ -318,6 +318,12 @@ OUTPUTS: Final = MetricGroup[Supervised[OutputService]](
             "Damaged journal lines that were skipped.",
             lambda output: output.service.runner.output.damaged,
         ),
+        Metric(
+            "logboom_output_skipped_entries_total",
+            "counter",
+            "Entries since the server's start that the output's settings `listeners` and `filter` exclude.",
+            lambda output: output.service.runner.output.skipped,
+        ),
     ),
 )
 

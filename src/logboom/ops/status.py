@@ -98,4 +98,5 @@ def _output(monitor: Monitor, name: str) -> dict[str, Any]:
         "trouble": runner.failing or supervised.trouble,
         "lag": runner.lag,
         "position": runner.position,
+        "skipped": runner.output.skipped,
     }

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from logboom.journal.log import Block
+from logboom.outputs.selection import Selection
 
 
 class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -18,6 +19,17 @@ class OutputSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     listeners: Annotated[
         list[str], Meta(description="Listeners whose entries are written. Empty: all listeners.")
     ] = []
+    filter: Annotated[
+        str,
+        Meta(
+            description='Query that selects the entries that are written, such as `level:>=warning -"health check"`. '
+            "Empty: all entries."
+        ),
+    ] = ""
+
+    def selection(self) -> Selection:
+        """Return the selection of entries. Raises `FilterError`."""
+        return Selection(self.listeners, self.filter)
 
 
 class PathSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +82,10 @@ class Output(Protocol):
 
     damaged: int
     """Number of unreadable journal lines that were skipped since the start."""
+
+    @property
+    def skipped(self) -> int:
+        """Number of entries since the start that the settings `listeners` and `filter` exclude."""
 
     def open(self) -> None:
         """Connect or open files, and undo writes past the durable position. May be called again."""

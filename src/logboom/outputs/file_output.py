@@ -18,7 +18,7 @@ from logboom.outputs.backups import Backups
 from logboom.outputs.base import PathSettings, position_path
 from logboom.outputs.positions import Position, PositionFile
 from logboom.outputs.rotating_file import FileState, Modes, RotatingFile
-from logboom.outputs.selection import Lines, Selection
+from logboom.outputs.selection import Lines
 
 
 class FileSettings(PathSettings, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +91,7 @@ class FileOutput(ABC):
         disk = disk or Disk()
         path = settings.file_path()
         self.damaged = 0
-        self._selection = Selection(settings.listeners)
+        self._selection = settings.selection()
         self._positions = PositionFile(position_path(data_dir, name), disk)
         self._file = RotatingFile(
             path,
@@ -139,6 +139,11 @@ class FileOutput(ABC):
         self._stay_in_place()
         if self._unsaved or self._next != self.position():
             self._save()
+
+    @property
+    def skipped(self) -> int:
+        """See `Output.skipped`."""
+        return self._selection.skipped
 
     def position(self) -> int:
         """See `Output.position`."""

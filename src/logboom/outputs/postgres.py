@@ -24,7 +24,7 @@ from logboom.outputs.postgres_rows import (
     safe_rows_of,
 )
 from logboom.outputs.postgres_schema import ENTRY_COLUMNS, READING_COLUMNS, migrate, quoted
-from logboom.outputs.selection import Lines, Selection
+from logboom.outputs.selection import Lines
 
 if TYPE_CHECKING:
     import asyncpg
@@ -138,7 +138,7 @@ class PostgresOutput:
         self._data_dir = data_dir
         self._clock = clock
         self._timer = timer
-        self._selection = Selection(settings.listeners)
+        self._selection = settings.selection()
         self._connection: PostgresConnection | None = None
         self._journal = 0  # its number in the database
         self._journal_name = ""
@@ -189,6 +189,11 @@ class PostgresOutput:
             self._look()
         if self._settings.retention_age_s:
             self._trim()
+
+    @property
+    def skipped(self) -> int:
+        """See `Output.skipped`."""
+        return self._selection.skipped
 
     def position(self) -> int:
         """See `Output.position`."""

@@ -23,7 +23,6 @@ from logboom.outputs.redis_clients import (
     scheme,
 )
 from logboom.outputs.redis_layout import MOVED, REFUSED, SCRIPT, Limits, Transaction
-from logboom.outputs.selection import Selection
 
 WEEK_S: Final = 604_800
 """Seconds after which entries expire, as viewers of the layout expect."""
@@ -117,7 +116,7 @@ class RedisOutput:
         self._position_key = f"logboom:{name}:position"
         self._data_dir = data_dir
         self._clock = clock
-        self._selection = Selection(settings.listeners)
+        self._selection = settings.selection()
         self._client: Client | None = None
         self._journal = ""
         self._saved = 0
@@ -144,11 +143,16 @@ class RedisOutput:
 
     def flush(self) -> None:
         """See `Output.flush`. Raises `OutputError`."""
-        if self._next != self._saved:  # only entries of other listeners were read
+        if self._next != self._saved:  # only entries that are not selected were read
             self._run(Transaction(self._limits, self._clock()), self._next)
         elif not is_rest(self._settings.url) and self._timer() - self._checked_at >= CHECK_INTERVAL_S:
             self._checked_at = self._timer()
             self._check_position()
+
+    @property
+    def skipped(self) -> int:
+        """See `Output.skipped`."""
+        return self._selection.skipped
 
     def position(self) -> int:
         """See `Output.position`."""

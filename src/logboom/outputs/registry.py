@@ -15,6 +15,7 @@ from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.sqlite import SqliteOutput, SqliteSettings
 from logboom.outputs.text import TextOutput, TextSettings
+from logboom.query.filter.filter_error import FilterError
 from logboom.settings import Table
 
 
@@ -60,7 +61,12 @@ def output_settings(name: str, table: Table) -> OutputSettings:
     if not isinstance(kind, str) or kind not in OUTPUTS:
         found = f"found {kind!r}" if "type" in table else "missing"
         raise ConfigError(f"outputs.{name}.type: {found}, expected one of {', '.join(OUTPUTS)}")
-    return convert(table, OUTPUTS[kind].settings, f"outputs.{name}")
+    settings = convert(table, OUTPUTS[kind].settings, f"outputs.{name}")
+    try:
+        settings.selection()
+    except FilterError as error:
+        raise ConfigError(f"outputs.{name}.filter: {error.located()}") from None
+    return settings
 
 
 def output_folders(tables: dict[str, Table]) -> list[Path]:

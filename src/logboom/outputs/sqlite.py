@@ -20,7 +20,7 @@ from logboom.outputs.base import PathSettings
 from logboom.outputs.entry_text import line_texts, sent_text
 from logboom.outputs.journal_id import journal_id
 from logboom.outputs.rotating_file import FileState
-from logboom.outputs.selection import Lines, Selection
+from logboom.outputs.selection import Lines
 from logboom.outputs.sqlite_files import DatabaseFiles
 from logboom.outputs.sqlite_schema import migrate
 
@@ -116,7 +116,7 @@ class SqliteOutput:
         self._files = DatabaseFiles(self._path)
         self._data_dir = data_dir
         self._clock = clock
-        self._selection = Selection(settings.listeners)
+        self._selection = settings.selection()
         self._connection: sqlite3.Connection | None = None
         self._journal = ""
         self._saved = 0
@@ -161,6 +161,11 @@ class SqliteOutput:
                 self._saved = self._next
             if self._has_spare:
                 self._give_back()
+
+    @property
+    def skipped(self) -> int:
+        """See `Output.skipped`."""
+        return self._selection.skipped
 
     def position(self) -> int:
         """See `Output.position`."""

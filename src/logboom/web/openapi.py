@@ -110,7 +110,7 @@ _STATUS: Final = {
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
     "rates": "lines_per_s, bytes_per_s",
     "listeners": "Name, protocol, ports, state, connections and counts of each",
-    "outputs": "Name, type, state, lag and position of each",
+    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "

@@ -51,6 +51,10 @@ def test_show_keeps_secrets_to_itself(runner: CliRunner, tmp_path: Path) -> None
         ("[outputs.x]\ntype = 'nope'\n", "outputs.x.type: found 'nope', expected one of"),
         ("[outputs.x]\ntype = 'jsonl'\npaht = 'x'\n", "outputs.x.paht: unknown setting"),
         ("nonsense", "is not TOML"),
+        (
+            '[outputs.plant]\ntype = "text"\npath = "p"\nfilter = "pump temp:>x"',
+            "outputs.plant.filter: the query, at character 12, before 'x': expected a number after \">\"",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(

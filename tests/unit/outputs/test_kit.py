@@ -20,6 +20,7 @@ ROTATIONS: list[dict[str, Any]] = [
     {"max_file_bytes": 3000, "backup_count": 99},
     {"max_file_bytes": 5000, "backup_count": 99, "compress": True},
     {"max_file_bytes": 2500, "backup_count": 99, "listeners": ["device", "gateway"]},
+    {"max_file_bytes": 2500, "backup_count": 99, "filter": "-listener:collector"},
 ]
 
 
@@ -35,7 +36,7 @@ def maker(kind: str, settings: dict[str, Any]) -> Callable[[Path], Output]:
 @pytest.mark.parametrize("settings", ROTATIONS)
 def test_outputs_pass(kind: str, settings: dict[str, Any], tmp_path: Path, everything: Everything) -> None:
     content = check_output(maker(kind, settings), lambda folder: everything(folder / "file"), tmp_path)
-    assert content.count(b"\n") == (300 if "listeners" in settings else 400)
+    assert content.count(b"\n") == (300 if "listeners" in settings or "filter" in settings else 400)
 
 
 def test_the_straight_run_is_what_was_sent(tmp_path: Path, everything: Everything) -> None:

@@ -36,6 +36,15 @@ def test_outputs_are_made_but_not_opened(tmp_path: Path) -> None:
             {"type": "text", "path": "a", "enabled": False, "max_file_bytes": "x"},
             r"outputs\.x\.max_file_bytes",
         ),
+        (
+            {"type": "text", "path": "a", "filter": "pump temp:>x"},
+            r"outputs\.x\.filter: the query, at character 12, before 'x': expected a number after \">\", found",
+        ),
+        (
+            {"type": "sqlite", "path": "a", "filter": "(dry"},
+            r"outputs\.x\.filter: the query, at character 1, before '\(dry': this parenthesis is never closed",
+        ),
+        ({"type": "redis", "url": "redis://h", "filter": "not"}, r"outputs\.x\.filter: .*, at the end: "),
     ],
 )
 def test_wrong_settings(table: dict[str, Any], text: str) -> None:

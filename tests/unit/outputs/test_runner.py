@@ -30,7 +30,7 @@ class Memory:
     """An output in memory, with faults to order and a flag for each thing it does."""
 
     def __init__(self) -> None:
-        self.damaged = 0
+        self.damaged = self.skipped = 0
         self.sequences: list[int] = []
         self.faults: list[Exception] = []
         self.durable = 0

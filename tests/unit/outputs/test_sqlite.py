@@ -211,6 +211,14 @@ def test_only_entries_of_some_listeners(make: MakeSqlite, db: Path) -> None:
     assert (output.position(), [row[0] for row in everything(db)]) == (4, [2])
 
 
+def test_only_entries_that_match_the_filter(make: MakeSqlite, db: Path) -> None:
+    output = make(filter="level:>=warning -n:2")
+    entries = [b'{"level":"error","n":%d}' % number for number in range(4)]
+    store(output, block(*entries, b'{"level":"info"}', b"{}"))
+    assert (output.position(), output.skipped) == (6, 3)
+    assert [row[0] for row in everything(db)] == [0, 1, 3]
+
+
 def numbered(first: int, end: int) -> Block:
     return block(*[b'{"msg":"number n%d"}' % number for number in range(first, end)], first=first)
 

@@ -1,6 +1,7 @@
 """The error of a query that can't be read."""
 
 EXCERPT_CHARS_MAX = 60
+REST_CHARS_MAX = 30
 
 
 class FilterError(ValueError):
@@ -17,6 +18,13 @@ class FilterError(ValueError):
         self.text = text
         self.position = position
         self.query = query
+
+    def located(self) -> str:
+        """Return the error on one line, with what stands at its place."""
+        rest = self.query[self.position :]
+        cut = "…" if len(rest) > REST_CHARS_MAX else ""
+        place = f"before {rest[:REST_CHARS_MAX] + cut!r}" if rest else "at the end"
+        return f"the query, at character {self.position + 1}, {place}: {self.text}"
 
     def pointed(self) -> str:
         """Two lines: the query, or the part around the place, and a caret below the place."""
