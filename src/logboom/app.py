@@ -14,12 +14,15 @@ from typing import Any, Final
 import msgspec
 
 import logboom
+from logboom.cluster.cluster import Cluster
+from logboom.cluster.cluster_settings import check_acks, cluster_settings
 from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
 from logboom.extras import advice, is_missing, require
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.log import Log
 from logboom.journal.retention import Retention
 from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.service import Alerts
@@ -37,7 +40,7 @@ from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
-from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.pipeline.intake import Intake, IntakeLimits, Store
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
@@ -86,6 +89,7 @@ class App:
         self._disk = disk
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
+        self.cluster: Cluster | None = None
         self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
@@ -104,17 +108,21 @@ class App:
                 self.journal,
                 self.listeners,
                 self.outputs,
+                log=self._readable,
                 deduplicator=self._deduplicator,
                 version=logboom.__version__,
                 clock=self._clock,
                 connections_left=lambda: self.open_files.left,
             )
+            self.monitor.cluster = self.cluster
             self._health_socket = HealthSocket(
                 Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
             )
             self._watch_over()
             self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
             self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
+            if self.cluster is not None and self._replicates:
+                await self.cluster.require_safe()
             await self._start_outputs()
             await self._start_listeners()
             await self.source_reader.start()
@@ -130,6 +138,8 @@ class App:
         supervised += [
             Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
         ]
+        if self.cluster is not None:
+            supervised.append(Supervised(self.cluster, "task"))
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         self._tasks.append(asyncio.create_task(self._tick()))
         await self._health_socket.start()
@@ -139,6 +149,11 @@ class App:
 
     def _open_journal(self) -> None:
         settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        replicated = cluster_settings(self.settings.cluster)
+        check_acks(self.settings, replicated)
+        age_max_s, bytes_max = settings.retention_age_s, settings.retention_bytes_max
+        if replicated is not None and replicated.follow:  # the copy has them
+            age_max_s, bytes_max = replicated.spool_age_s, 0
         self.journal = Journal(
             data_dir,
             asyncio.get_running_loop().call_soon_threadsafe,
@@ -146,18 +161,38 @@ class App:
             segment_age_max_s=settings.segment_age_max_s,
             free_bytes_min=settings.free_bytes_min,
             retention=Retention(
-                age_max_s=settings.retention_age_s or None,
-                bytes_max=settings.retention_bytes_max or None,
-                positions=lambda: {runner.name: runner.position for runner in self._runners()},
+                age_max_s=age_max_s or None,
+                bytes_max=bytes_max or None,
+                positions=lambda: self._positions(self.journal.log),
+                keeps_from=lambda: None if self.cluster is None else self.cluster.keeps_from,
                 report=self.log.event,
             ),
             report=self.log.event,
             disk=self._disk,
         )
-        self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
+        if replicated is not None:
+            require("cluster", "[cluster]")
+            self.cluster = Cluster(replicated, self.journal, data_dir, self.log.event)
+            self.cluster.open_copy(settings, lambda: self._positions(self._readable))
+        self._readable = self.journal.log if self.cluster is None else self.cluster.log
+        self._readable_folder = self.journal.folder if self.cluster is None else self.cluster.folder
+        self._turns = Turns(lambda: self._pending_bytes() >= PENDING_BYTES_MAX)
         self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
+
+    @property
+    def _replicates(self) -> bool:
+        """True if a listener answers only for what the cluster has."""
+        return any(one.ack == "replicated" for one in self.settings.active_listeners.values())
+
+    def _pending_bytes(self) -> int:
+        replicating = 0 if self.cluster is None else self.cluster.replication.pending_bytes
+        return self.journal.pending_bytes + replicating
+
+    def _positions(self, log: Log) -> dict[str, int]:
+        """The next sequence of each output that reads `log`."""
+        return {runner.name: runner.position for runner in self._runners() if runner.journal is log}
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
@@ -174,24 +209,27 @@ class App:
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
         self.sources = SourceBook(
             data_dir,
-            lambda: self.journal.log.end,
+            lambda: self._readable.end,
             report,
             factor=silent.factor,
             silent_s_min=silent.silent_s_min,
             burst_window_s=burst.window_s,
             clock=self._clock,
         )
-        self.source_reader = SourceReader(self.journal.log, self.sources)
-        self.index_service = IndexService(self.journal.folder, self.journal.log, report)
+        self.source_reader = SourceReader(self._readable, self.sources)
+        self.index_service = IndexService(self._readable_folder, self._readable, report)
         self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
-            self.outputs[name] = Supervised(service, "output")
-            await service.start()
+            runner = OutputRunner(name, output, self._readable, self.log.event)
+            self.outputs[name] = Supervised(OutputService(runner), "output")
+        if self.cluster is not None:
+            self.outputs[self.cluster.name] = Supervised(OutputService(self.cluster.runner), "output")
+        for supervised in self.outputs.values():
+            await supervised.service.start()
 
     def _runners(self) -> list[OutputRunner]:
         return [one.service.runner for one in self.outputs.values()]
@@ -257,7 +295,10 @@ class App:
             )
 
     def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
-        journal = self.journal if settings.store else None
+        holds = receiver(settings.protocol).refusal is Refusal.HOLD
+        journal: Store | None = self.journal if settings.store else None
+        if journal is not None and self.cluster is not None and settings.ack == "replicated":
+            journal = self.cluster.way_into(self.journal, patient=holds)
         return ListenerContext(
             name=name,
             settings=settings,
@@ -267,9 +308,10 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
-                holds=receiver(settings.protocol).refusal is Refusal.HOLD,
+                holds=holds,
             ),
             journal=self.journal,
+            log=self._readable,
             turns=self._turns,
             connections_left=lambda: self.open_files.left,
             report=self.log.event,
@@ -332,6 +374,8 @@ class App:
             await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
         for runner in self._runners():
             await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
+        if self.cluster is not None:
+            await asyncio.to_thread(self.cluster.close)
         if hasattr(self, "monitor"):
             self._health_socket.close()
         if hasattr(self, "journal"):

@@ -8,7 +8,7 @@ from logboom.errors import ExtraMissingError
 MODULES: Final = {
     "alerts": ("apprise",),
     "capnp": ("capnp",),
-    "cluster": ("nats", "nats_server"),
+    "cluster": ("nats",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
     "loki": ("cramjam",),
     "mqtt": ("paho",),

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "config": CommandPlace("config"),
     "alerts": CommandPlace("alerts"),
     "token": CommandPlace("token"),
+    "cluster": CommandPlace("cluster"),
     "cert": CommandPlace("cert", "cert"),
     "completion": CommandPlace("completion", "completion"),
     "docs": CommandPlace("docs", "docs", hidden=True),

@@ -29,15 +29,22 @@ class PointFile:
 
     Args:
         path: path of the file; its folder is created.
+        keep: only read the file, which a follower may be writing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
         self._path = path
-        make_folder(path.parent)
         data = path.read_bytes() if path.exists() else b""
         whole = data[: len(data) // _POINT.size * _POINT.size]
         self._points = [Point(*pair) for pair in _POINT.iter_unpack(whole)][-POINTS_MAX:]
-        self._rewrite()
+        if not keep:
+            make_folder(path.parent)
+            self._rewrite()
+
+    def first_from(self, stream_sequence: int, sequence: int) -> Point | None:
+        """The first point that is neither before a message nor before a sequence; None: there is none."""
+        later = (one for one in self._points if one.stream_sequence >= stream_sequence and one.sequence >= sequence)
+        return next(later, None)
 
     def last_before(self, sequence: int) -> Point | None:
         """The last point at or before a sequence of the copy; None: there is none."""

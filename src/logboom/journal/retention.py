@@ -17,6 +17,7 @@ class Retention:
         age_max_s: segments whose last write is older are deleted; None: no limit.
         bytes_max: the oldest ones are deleted while the total is larger; None: no limit.
         positions: the next sequence that each output will read.
+        keeps_from: the sequence from which on nothing may be deleted; None: no limit.
         report: logs each deletion; an error if an output has not read the segment yet.
         clock: seconds since the epoch.
     """
@@ -27,12 +28,14 @@ class Retention:
         age_max_s: float | None,
         bytes_max: int | None,
         positions: Callable[[], dict[str, int]] = dict,
+        keeps_from: Callable[[], int | None] = lambda: None,
         report: Report = lambda _kind, _text: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._age_max_s = age_max_s
         self._bytes_max = bytes_max
         self._positions = positions
+        self._keeps_from = keeps_from
         self._report = report
         self._clock = clock
         self._noted: set[int] | None = None
@@ -46,9 +49,12 @@ class Retention:
         sizes = [segment.path.stat().st_size for segment in segments]
         total = sum(sizes)
         due: list[tuple[Segment, int]] = []
+        kept = self._keeps_from()
         for segment, size, following in zip(segments, sizes, segments[1:], strict=False):
             too_large = self._bytes_max is not None and total > self._bytes_max
             if not too_large and not self._is_old(segment):
+                break
+            if kept is not None and following.first > kept:
                 break
             due.append((segment, min(following.first, next_sequence)))
             total -= size

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 
+from logboom.cluster.cluster import Cluster
 from logboom.journal.journal import Journal
+from logboom.journal.log import Log
 from logboom.model import Verdict
 from logboom.ops.journal_extent import ExtentReader
 from logboom.ops.supervisor import Supervised
@@ -72,6 +74,7 @@ class Monitor:
         journal: journal of the server.
         listeners: listeners by name.
         outputs: outputs by name.
+        log: what is read here; None: the journal.
         deduplicator: deduplicator of the server; None: an empty one.
         version: version of Logboom.
         clock: seconds, monotonic; the clock of the counters.
@@ -86,6 +89,7 @@ class Monitor:
         listeners: Mapping[str, Supervised[Watched]],
         outputs: Mapping[str, Supervised[OutputService]],
         *,
+        log: Log | None = None,
         deduplicator: Deduplicator | None = None,
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -101,8 +105,10 @@ class Monitor:
         self.clock = clock
         self.wall = wall
         self.connections_left = connections_left
-        self.extent = ExtentReader(journal.log, clock)
+        self.extent = ExtentReader(journal.log if log is None else log, clock)
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
+        self.cluster: Cluster | None = None
+        """Replication, if there is any."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""

@@ -18,7 +18,6 @@ from logboom.journal.log import Block
 from logboom.outputs.base import Pace, position_path
 from logboom.outputs.jetstream_connection import BlockingStream, JetstreamSettings
 from logboom.outputs.journal_id import journal_id
-from logboom.outputs.selection import Selection
 
 FIRST: Final = "Logboom-First"
 """Header of a message: the sequence of its first line in the journal that it comes from."""
@@ -69,7 +68,7 @@ class JetstreamOutput:
     ) -> None:
         self.damaged = 0
         self._settings = settings
-        self._selection = Selection(settings.listeners)
+        self._selection = settings.selection()
         self._data_dir = data_dir
         self._note_path = position_path(data_dir, name)
         self._clock = clock

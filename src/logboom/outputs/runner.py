@@ -53,7 +53,8 @@ class OutputRunner:
         self.failing: str | None = None
         """The current error; None while the output works."""
         self.output = output
-        self._journal = journal
+        self.journal = journal
+        """What it reads."""
         self._report = report
         self._pace: Pace = getattr(output, "pace", Pace())
         if flush_interval_s is not None:
@@ -73,7 +74,7 @@ class OutputRunner:
     @property
     def lag(self) -> int:
         """Number of entries that are not durable in the output yet."""
-        return max(0, self._journal.end - self.position)
+        return max(0, self.journal.end - self.position)
 
     def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
         """Start the thread, or a new one after the first has failed.
@@ -88,9 +89,9 @@ class OutputRunner:
 
     def reopen(self) -> None:
         """Close and open the output's files soon, as for an external log rotation."""
-        with self._journal.grown:
+        with self.journal.grown:
             self._reopening = True
-            self._journal.grown.notify_all()
+            self.journal.grown.notify_all()
 
     def stop(self, deadline_s: float) -> None:
         """Catch up with the journal, flush and close; log the number of remaining entries. Idempotent.
@@ -100,9 +101,9 @@ class OutputRunner:
         """
         if self._abandoned or self._thread is None:
             return
-        with self._journal.grown:
+        with self.journal.grown:
             self._stopping.set()
-            self._journal.grown.notify_all()
+            self.journal.grown.notify_all()
         self._thread.join(deadline_s)
         self._abandoned = True
         if self.lag:
@@ -140,7 +141,7 @@ class OutputRunner:
             self._reopening = False
             self.output.open()
             self._take_position()
-            with closing(self._journal.cursor(self.position)) as reader:
+            with closing(self.journal.cursor(self.position)) as reader:
                 while True:
                     stopping, reopening = self._stopping.is_set(), self._reopening
                     self._drain(reader)
@@ -150,7 +151,7 @@ class OutputRunner:
                     self._await_growth(reader.position)
 
     def _take_position(self) -> None:
-        position, end = self.output.position(), self._journal.end
+        position, end = self.output.position(), self.journal.end
         if position > end:
             self._report(
                 "error",
@@ -197,10 +198,10 @@ class OutputRunner:
             self._report("error", f"{text}: sequences {self._expected} to {block.first_sequence - 1}")
 
     def _await_growth(self, position: int) -> None:
-        with self._journal.grown:
+        with self.journal.grown:
             wanted = self._stopping.is_set() or self._reopening
-            if not wanted and self._journal.end <= position:
-                self._journal.grown.wait(IDLE_WAIT_S)
+            if not wanted and self.journal.end <= position:
+                self.journal.grown.wait(IDLE_WAIT_S)
 
     def _failed(self, error: Exception) -> None:
         """Count a failure; log a lasting error once."""
