@@ -13,8 +13,8 @@ from bench.subjects.listener import LogboomListener
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.base import Pace
+from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from tests.kit.postgres_kit import find_binaries, postgres_server
 
 NAME: Final = "postgres"

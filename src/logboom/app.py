@@ -348,6 +348,17 @@ class App:
         if hasattr(self, "_keylog"):
             self._keylog.note(self.journal.answered)
 
+    def _stop_readers(self, deadline: float) -> None:
+        """Stop what reads the journal; blocks."""
+        if hasattr(self, "alerts"):
+            self.source_reader.close(LAST_LOOK_S)
+            self.index_service.close(LAST_LOOK_S)
+            self.alerts.close(LAST_LOOK_S)
+        for runner in self._runners():
+            runner.stop(max(0.1, deadline - time.monotonic()))
+        if self.cluster is not None:
+            self.cluster.close()
+
     def is_alive(self) -> bool:
         """Return whether the journal's writer is working, for the watchdog."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
@@ -368,14 +379,7 @@ class App:
         await asyncio.sleep(0)  # the connections' last callbacks
         if hasattr(self, "journal"):
             await self._finish_journal()
-        if hasattr(self, "alerts"):
-            await asyncio.to_thread(self.source_reader.close, LAST_LOOK_S)
-            await asyncio.to_thread(self.index_service.close, LAST_LOOK_S)
-            await asyncio.to_thread(self.alerts.close, LAST_LOOK_S)
-        for runner in self._runners():
-            await asyncio.to_thread(runner.stop, max(0.1, deadline - time.monotonic()))
-        if self.cluster is not None:
-            await asyncio.to_thread(self.cluster.close)
+        await asyncio.to_thread(self._stop_readers, deadline)
         if hasattr(self, "monitor"):
             self._health_socket.close()
         if hasattr(self, "journal"):

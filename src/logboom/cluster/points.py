@@ -43,7 +43,9 @@ class PointFile:
 
     def first_from(self, stream_sequence: int, sequence: int) -> Point | None:
         """The first point that is neither before a message nor before a sequence; None: there is none."""
-        later = (one for one in self._points if one.stream_sequence >= stream_sequence and one.sequence >= sequence)
+        later = (
+            one for one in self._points if one.stream_sequence >= stream_sequence and one.sequence >= sequence
+        )
         return next(later, None)
 
     def last_before(self, sequence: int) -> Point | None:

@@ -110,9 +110,7 @@ class ReplicatedJournal:
             waiting.receipt = _failed(batch.receipt(None))
             self.release()
             return
-        self._journal.submit(
-            batch, AckLevel.SYNCED, lambda receipt: self._stored(waiting, receipt)
-        )
+        self._journal.submit(batch, AckLevel.SYNCED, lambda receipt: self._stored(waiting, receipt))
 
     def _stored(self, waiting: _Waiting, receipt: Receipt) -> None:
         """Let a receipt wait for its entries; one without wait for those before, which it may be a duplicate of."""

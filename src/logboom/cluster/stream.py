@@ -62,14 +62,16 @@ async def create_stream(settings: ClusterSettings, replicas: int, bytes_max: int
         except NotFoundError:
             await stream.add_stream(config)
             return True
-        wrong = unsafe_settings(found, settings)
-        if wrong:
-            raise ClusterError(f"{wrong[0]}; change it with the tools of NATS, or choose another `cluster.stream`")
-        return False
     except (Error, TimeoutError) as error:
         raise ClusterError(f"stream {settings.stream} can't be created: {error_text(error)}") from error
     finally:
         await close(client)
+    wrong = unsafe_settings(found, settings)
+    if wrong:
+        raise ClusterError(
+            f"{wrong[0]}; change it with the tools of NATS, or choose another `cluster.stream`"
+        )
+    return False
 
 
 async def fronts(settings: ClusterSettings) -> list[Front]:
@@ -92,7 +94,9 @@ async def fronts(settings: ClusterSettings) -> list[Front]:
         await close(client)
 
 
-async def _positions(stream: "JetStreamContext", settings: ClusterSettings, info: "StreamInfo") -> list[Front]:
+async def _positions(
+    stream: "JetStreamContext", settings: ClusterSettings, info: "StreamInfo"
+) -> list[Front]:
     found = []
     for subject, messages in sorted((info.state.subjects or {}).items()):
         last = await stream.get_last_msg(settings.stream, subject)

@@ -82,6 +82,9 @@ class Journal:
         StorageError: the folder can't be used.
     """
 
+    full: str | None = None
+    """Reason why nothing may be stored now, set by its owner for a limit; None: there is none."""
+
     def __init__(
         self,
         data_dir: Path,
@@ -124,8 +127,6 @@ class Journal:
         self.recovered = recovered
         self.failing: str | None = None
         """Reason why the last group could not be stored; None after a success."""
-        self.full: str | None = None
-        """Reason why nothing may be stored now, set by a limit of its owner; None: there is none."""
         self.answered = self.committed.next_sequence
         """The sequence up to which all receipts were delivered; updated by the submitting thread."""
         self.pending_bytes = 0
@@ -193,8 +194,7 @@ class Journal:
             StorageError: the free space is below `free_bytes_min`, or the journal is `full`.
             OSError: a call failed.
         """
-        if self.full is not None:
-            raise StorageError(self.full)
+        self._check_limit()
         probe(self.folder, self._disk, self._free_bytes_min)
         self._recovered()
 
@@ -277,9 +277,8 @@ class Journal:
         started = self._busy_since = time.perf_counter()
         try:
             data = _render(group)
-            if data and self.full is not None:
-                raise StorageError(self.full)
             if data:
+                self._check_limit()
                 self._writer.write(data)
                 if any(submission.ack is AckLevel.WRITTEN for submission in group):
                     due.remove(AckLevel.WRITTEN)
@@ -302,6 +301,10 @@ class Journal:
         with self.grown:
             self.grown.notify_all()
         self._seal_and_expire()
+
+    def _check_limit(self) -> None:
+        if self.full is not None:
+            raise StorageError(self.full)
 
     def _recovered(self) -> None:
         """Report the end of a storage failure, if there was one."""

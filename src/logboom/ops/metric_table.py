@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from logboom.cluster.cluster import Cluster
 from logboom.model import Verdict
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.metric_views import (
@@ -10,6 +11,7 @@ from logboom.ops.metric_views import (
     Metric,
     MetricGroup,
     alert_view,
+    cluster_view,
     by_target,
     firing_by_severity,
     journal_view,
@@ -384,7 +386,60 @@ ALERTS: Final = MetricGroup[Alerts](
     ),
 )
 
-GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS)
+CLUSTER: Final = MetricGroup[Cluster](
+    "Cluster",
+    (),
+    cluster_view,
+    (
+        Metric(
+            "logboom_cluster_up",
+            "gauge",
+            "1 while the cluster stores entries in time, 0 while listeners with `replicated` refuse them.",
+            lambda cluster: not cluster.replication.failing,
+        ),
+        Metric(
+            "logboom_cluster_nodes_up",
+            "gauge",
+            "Servers of `cluster.monitor_urls` that answer and have storage, at the last check.",
+            lambda cluster: sum(node.trouble is None for node in cluster.state.nodes),
+        ),
+        Metric(
+            "logboom_cluster_problems",
+            "gauge",
+            "Servers, replicas and settings that are not in order, at the last check.",
+            lambda cluster: len(cluster.state.unsafe) + len(cluster.state.troubles),
+        ),
+        Metric(
+            "logboom_cluster_timeouts_total",
+            "counter",
+            "Batches that the cluster did not store within `cluster.timeout_s`.",
+            lambda cluster: cluster.replication.timeouts,
+        ),
+        Metric(
+            "logboom_cluster_pending_bytes",
+            "gauge",
+            "Stored bytes whose answers wait for the cluster.",
+            lambda cluster: cluster.replication.pending_bytes,
+            "bytes",
+        ),
+        Metric(
+            "logboom_cluster_follower_lag_messages",
+            "gauge",
+            "Messages of the stream that are not in the copy; 0 without a copy.",
+            lambda cluster: 0 if cluster.follower is None else cluster.follower.state.lag,
+        ),
+    ),
+)
+
+GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
+    SERVER,
+    LISTENERS,
+    JOURNAL,
+    OUTPUTS,
+    SOURCES,
+    ALERTS,
+    CLUSTER,
+)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+from logboom.cluster.cluster import Cluster
 from logboom.histogram import Histogram
 from logboom.model import Verdict
 from logboom.ops.alerts.sender import TargetSender
@@ -131,7 +132,13 @@ def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[Out
     """Yield each output, by name and type."""
     monitor = parts.monitor
     for name, output in list(monitor.outputs.items()):
-        yield (name, str(monitor.settings.outputs[name]["type"])), output
+        yield (name, monitor.output_type(name)), output
+
+
+def cluster_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Cluster]]:
+    """Yield the cluster, if there is one."""
+    if parts.monitor.cluster is not None:
+        yield (), parts.monitor.cluster
 
 
 def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:

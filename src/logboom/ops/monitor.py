@@ -4,9 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from logboom.cluster.cluster import Cluster
 from logboom.journal.journal import Journal
 from logboom.journal.log import Log
 from logboom.model import Verdict
@@ -17,6 +16,9 @@ from logboom.pipeline.deduplicator import Deduplicator
 from logboom.pipeline.intake import Counters, Intake
 from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
+
+if TYPE_CHECKING:
+    from logboom.cluster.cluster import Cluster
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -120,6 +122,10 @@ class Monitor:
     def uptime_s(self) -> float:
         """Seconds since the start."""
         return self.clock() - self.started
+
+    def output_type(self, name: str) -> str:
+        """Type of an output; the one of `[cluster]` is not among the settings of outputs."""
+        return str(self.settings.outputs.get(name, {"type": "jetstream"})["type"])
 
     def tick(self) -> None:
         """Sample the counters; to be called every `TICK_S`."""

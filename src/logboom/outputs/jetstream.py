@@ -64,7 +64,12 @@ class JetstreamOutput:
     pace = Pace(block_bytes=MESSAGE_BYTES, flush_interval_s=0.0, retry_s_max=RETRY_S_MAX)
 
     def __init__(
-        self, settings: JetstreamSettings, name: str, data_dir: Path, *, clock: Callable[[], float] = monotonic
+        self,
+        settings: JetstreamSettings,
+        name: str,
+        data_dir: Path,
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.damaged = 0
         self._settings = settings
@@ -76,6 +81,11 @@ class JetstreamOutput:
         self._journal = self._subject = ""
         self._last = _Last(0, 0)
         self._noted_at = float("-inf")
+
+    @property
+    def skipped(self) -> int:
+        """See `Output.skipped`."""
+        return self._selection.skipped
 
     def open(self) -> None:
         """See `Output.open`. Raises `OSError`, `OutputError`."""

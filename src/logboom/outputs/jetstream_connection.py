@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
 
 CONNECT_TIMEOUT_S: Final = 2.0
-ANSWER_TIMEOUT_S: Final = 5.0
-"""A leader that is replaced takes 4 to 9 s; a request after that time finds the new one."""
+ANSWER_TIMEOUT_S: Final = 3.0
+"""A new leader is chosen within 4 to 9 s; a lost request must not add much to it."""
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """Time limit for an orderly close."""
@@ -66,7 +66,9 @@ class JetstreamSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True
         for url in self.urls:
             scheme = url.partition("://")[0]
             if "://" not in url or scheme not in SCHEMES:  # the rest may be secret
-                raise ValueError(f"`urls` have to start with one of {', '.join(f'{one}://' for one in SCHEMES)}")
+                raise ValueError(
+                    f"`urls` have to start with one of {', '.join(f'{one}://' for one in SCHEMES)}"
+                )
 
     @property
     def places(self) -> str:
@@ -92,8 +94,12 @@ class JetstreamSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True
         return context
 
 
-async def connect(settings: JetstreamSettings) -> "Client":
+async def connect(settings: JetstreamSettings, lost: Callable[[], None] = lambda: None) -> "Client":
     """Connect to one of the servers; lost connections are replaced until it is closed.
+
+    Args:
+        settings: the servers.
+        lost: called when a connection is lost.
 
     Raises:
         OutputError: nats-py is missing, or no server can be reached.
@@ -108,12 +114,15 @@ async def connect(settings: JetstreamSettings) -> "Client":
     async def ignore(_error: Exception) -> None:
         """The next request reports the error."""
 
-    options: dict[str, Any] = dict(_OPTIONS)
+    async def disconnected() -> None:
+        lost()
+
+    options: dict[str, Any] = {**_OPTIONS, "error_cb": ignore, "disconnected_cb": disconnected}
     tls = settings.tls()
     if tls is not None:
         options["tls"] = tls
     try:
-        work = nats.connect(settings.urls, error_cb=ignore, allow_reconnect=True, **options)
+        work = nats.connect(settings.urls, allow_reconnect=True, **options)
         return await asyncio.wait_for(work, CONNECT_TIMEOUT_S * (len(settings.urls) + 1))
     except TimeoutError:
         raise OutputError(f"none of {settings.places} answers") from None
@@ -148,8 +157,9 @@ class BlockingStream:
         self._thread = threading.Thread(target=self._loop.run_forever, name="jetstream", daemon=True)
         self._thread.start()
         self._client: Client | None = None
+        self._lost = asyncio.Event()
         try:
-            self._client = self._finish(connect(settings))
+            self._client = self._finish(connect(settings, self._lost.set))
             self.stream: JetStreamContext = self._client.jetstream(timeout=ANSWER_TIMEOUT_S)
             """The API of nats-py; its calls are made with `run`."""
         except BaseException:
@@ -165,7 +175,7 @@ class BlockingStream:
         import nats.errors  # noqa: PLC0415
 
         try:
-            return self._finish(work)
+            return self._finish(self._while_connected(work))
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise OutputError(f"{self._settings.places}: {error_text(error)}") from error
 
@@ -179,6 +189,19 @@ class BlockingStream:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work`; raises `ConnectionResetError` at once when the connection is lost, as its answer is, too."""
+        self._lost.clear()
+        task, lost = asyncio.ensure_future(work), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ConnectionResetError("the connection is lost")
+            return task.result()
+        finally:
+            task.cancel()
+            lost.cancel()
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

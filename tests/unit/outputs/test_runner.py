@@ -8,9 +8,8 @@ import pytest
 
 from logboom.errors import OutputError
 from logboom.journal.log import Block
-from logboom.outputs.base import Output
+from logboom.outputs.base import Output, Pace
 from logboom.outputs.jsonl import JsonlOutput
-from logboom.outputs.base import Pace
 from logboom.outputs.runner import FAILURES_LOGGED, RETRY_MIN_S, OutputRunner
 
 Event = tuple[str, str]
