@@ -64,15 +64,17 @@ def send(
     Over a WebSocket, messages go out as they are, and all other lines become messages.
     A gateway takes objects only, and never answers: its lines are only known to be sent.
     Over capnp, which has no answers either, and grpc, an object's keys become the fields of the message.
-    Lines that are not acknowledged are sent again, so a server may store a line twice; not over HTTP, where each
-    request has an idempotency key.
+    Over syslog, gelf, relp, forward and beats, level, message, source and time get their places in the protocol.
+    Lines that are not acknowledged are sent again, so a server may store a line twice; not over HTTP, forward and
+    beats, where what is sent again has the same key.
+    Over forward, the password of the URL is the shared key, unless it is a token of Logboom.
 
     With --follow, every line that is written goes out once, whatever happens to the file (renamed, deleted, copied
     and truncated), to the server or to this command: what the file has is read at once into a spool on disk (1 GiB
     at most, then the file is read later), together with the position. Nothing is stored twice over a WebSocket,
-    since the server is asked before sending again, and over HTTP, where the same lines go out again under the same
-    key. Lines that are written and truncated, or deleted, between two looks at the file and are in no copy in its
-    folder are lost; what is known to be lost is reported.
+    since the server is asked before sending again, and over HTTP, forward and beats, where the same lines go out again
+    under the same key. Lines that are written and truncated, or deleted, between two looks at the file and are in
+    no copy in its folder are lost; what is known to be lost is reported.
     A named pipe is read until Ctrl-C.
 
     Exit codes:

@@ -3,13 +3,16 @@
 from typing import Final
 
 from logboom.clients.wire.bearer import take_token
+from logboom.clients.wire.beats_dialect import BeatsDialect
 from logboom.clients.wire.capnp_dialect import CapnpDialect
 from logboom.clients.wire.collector_dialect import CollectorDialect
 from logboom.clients.wire.device_dialect import DeviceDialect
 from logboom.clients.wire.dialect import Dialect
+from logboom.clients.wire.forward_dialect import ForwardDialect
 from logboom.clients.wire.gateway_dialect import GatewayDialect
 from logboom.clients.wire.grpc_dialect import GrpcDialect
 from logboom.clients.wire.http_dialect import HttpDialect
+from logboom.clients.wire.relp_dialect import RelpDialect
 from logboom.clients.wire.syslog_dialect import GelfDialect, SyslogDialect
 from logboom.clients.wire.target import Target, parse_target
 from logboom.clients.wire.tls_trust import SYSTEM, Trust, trust_for
@@ -28,6 +31,9 @@ DIALECTS: Final[dict[str, type[Dialect]]] = {
     HttpDialect.name: HttpDialect,
     SyslogDialect.name: SyslogDialect,
     GelfDialect.name: GelfDialect,
+    RelpDialect.name: RelpDialect,
+    ForwardDialect.name: ForwardDialect,
+    BeatsDialect.name: BeatsDialect,
 }
 """Every protocol that clients can speak, by its name."""
 

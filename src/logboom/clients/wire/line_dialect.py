@@ -76,6 +76,10 @@ class LineLink:
         """See `dialect.Link`."""
         return self._reader.at_eof() or self._writer.is_closing()
 
+    async def open(self) -> None:
+        """Begin the connection, as the protocol asks for. Raises OSError."""
+        await self.show_token()
+
     async def show_token(self) -> None:
         """Send the line that opens the connection, if there is a token. Raises OSError when the server closes then."""
         line = opening_line(self._target.trust)
@@ -98,11 +102,15 @@ class LineLink:
         self._rest += data
         return not data
 
-    def send(self, payloads: Sequence[bytes], key: str = "") -> None:  # noqa: ARG002 - it is not keyed
+    def send(self, payloads: Sequence[bytes], key: str = "") -> None:
         """See `dialect.Link`."""
-        self._writer.write(b"".join(payloads))
+        self._write(payloads, key)
         if self._doubt is None and self._dialect.answers is Answers.NONE:
             self._doubt = asyncio.get_running_loop().call_later(TOKEN_DOUBT_S, self._look)
+
+    def _write(self, payloads: Sequence[bytes], key: str) -> None:  # noqa: ARG002 - lines have no keys
+        """Write payloads; protocols with frames have their own way."""
+        self._writer.write(b"".join(payloads))
 
     def _look(self) -> None:
         """Check, for a protocol without answers, that the server has not closed the connection at the first lines."""
@@ -133,10 +141,17 @@ class LineLink:
         if not data:
             raise ConnectionResetError(_CLOSED) if self._answered else self._turned_away()
         self._answered = self._dialect.answered = True
+        return self._read(data)
+
+    def _read(self, data: bytes) -> list[Reply]:
+        """Return the replies that are complete with these bytes; protocols with frames have their own way."""
         *lines, self._rest = (self._rest + data).split(b"\n")
+        self._check_rest()
+        return [self._read_reply(line) for line in lines]
+
+    def _check_rest(self) -> None:
         if len(self._rest) > REPLY_BYTES_MAX:
             raise ConnectionAbortedError(f"reply of more than {REPLY_BYTES_MAX} bytes")
-        return [self._read_reply(line) for line in lines]
 
     def _turned_away(self) -> OSError:
         """The server has closed before it has answered anything. TCP can't say why."""
@@ -183,6 +198,8 @@ class LineDialect(Dialect):
     """Base of the dialects that speak lines over TCP; they add `encode` and `parse`."""
 
     schemes: ClassVar[tuple[str, ...]] = ("tcp", "tcps", "tls")
+    link: ClassVar[type[LineLink]] = LineLink
+    """Its connections."""
     answered: bool = False
     """True: a server has answered before, so it asks for no token."""
 
@@ -199,9 +216,9 @@ class LineDialect(Dialect):
 
     async def connect(self, target: Target) -> LineLink:
         """See `dialect.Dialect`."""
-        link = LineLink(self, target, *await open_stream(target))
+        link = self.link(self, target, *await open_stream(target))
         try:
-            await link.show_token()
+            await link.open()
         except BaseException:
             await link.close()
             raise

@@ -69,3 +69,31 @@ def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode()
     return value if isinstance(value, bytes) else b""
+
+
+def ping(hello: Any, key: str, hostname: str, salt: bytes) -> bytes:
+    """Return the client's first message, which answers the server's.
+
+    Raises:
+        TypeError, ValueError, LookupError: `hello` is no such message.
+    """
+    word, options = hello
+    if _bytes(word) != b"HELO" or options.get("auth"):
+        raise ValueError("the server asks for a user")
+    digest = sha512(salt + hostname.encode() + _bytes(options["nonce"]) + key.encode()).hexdigest()
+    return _encode(["PING", hostname, salt, digest, "", ""])
+
+
+def refusal_in_pong(pong: Any, hello: Any, key: str, salt: bytes) -> str:
+    """Return the server's reason for a refusal; empty when it knows the key, too.
+
+    Raises:
+        TypeError, ValueError, LookupError: `pong` is no such message.
+    """
+    word, accepted, reason, hostname, digest = pong
+    if _bytes(word) != b"PONG":
+        raise ValueError("not a PONG")
+    if not accepted:
+        return str(reason)
+    own = sha512(salt + _bytes(hostname) + _bytes(hello[1]["nonce"]) + key.encode()).hexdigest()
+    return "" if compare_digest(own.encode(), _bytes(digest)) else "the server does not know it"

@@ -92,9 +92,9 @@ def test_other_lines_are_no_replies(dialect: Dialect, line: bytes) -> None:
     assert dialect.parse(line) is None  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", [name for name in DIALECTS if name not in {"ws", "syslog", "gelf"}])
+@pytest.mark.parametrize("name", [name for name in DIALECTS if name != "ws"])
 def test_an_object_that_is_followed_goes_out_as_one_that_is_sent(name: str) -> None:
-    """Also over binary protocols, whose payloads do not show that it was one. Syslog and GELF hold the present time."""
+    """Also over binary protocols, whose payloads do not show that it was one."""
     dialect = DIALECTS[name]()
     dialect.source = "app"
     line = b'{"message":"m","timestamp":"2025-01-01T00:00:00","temp":1}'
@@ -154,3 +154,22 @@ def test_where_the_server_is_asked_every_message_has_a_time_of_its_own(name: str
     dialect = DIALECTS[name]()
     times = [dialect.stamp_us(7), dialect.stamp_us(7)]
     assert times == ([7, 8] if dialect.asks else [7, 7])
+
+
+@pytest.mark.parametrize("name", ["forward", "beats", "http"])
+def test_an_object_of_a_spool_is_the_same_when_it_is_encoded_again(name: str) -> None:
+    """Otherwise the server would not know it again under its key."""
+    dialect = DIALECTS[name]()
+    assert dialect.encode_object(b'{"message":"m"}') == dialect.encode_object(b'{"message":"m"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("relp", b"x" * (128 << 10), "RELP has room for 131072"),
+        ("forward", b'{"message":"m","number":%d}' % (1 << 70), "a number with more than 64 bits"),
+    ],
+)
+def test_what_a_protocol_has_no_form_for(name: str, line: bytes, reason: str) -> None:
+    with pytest.raises(UnfitLineError, match=reason):
+        DIALECTS[name]().encode(line)
