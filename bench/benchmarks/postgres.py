@@ -13,7 +13,7 @@ from bench.subjects.listener import LogboomListener
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
-from logboom.outputs.base import Pace
+from logboom.outputs.base import OutputPace
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from tests.kit.postgres_kit import find_binaries, postgres_server
 
@@ -57,9 +57,9 @@ def _catch_up(plan: Plan, binaries: Path) -> Trial:
 def _drain(reader: JournalReader, output: PostgresOutput) -> None:
     """Write blocks like the output's thread in the server."""
     flushed = time.monotonic()
-    while (block := reader.read(Pace().block_bytes)) is not None:
+    while (block := reader.read(OutputPace().block_bytes)) is not None:
         output.write(block)
-        if time.monotonic() - flushed >= Pace().flush_interval_s:
+        if time.monotonic() - flushed >= OutputPace().flush_interval_s:
             output.flush()
             flushed = time.monotonic()
     output.flush()

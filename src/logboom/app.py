@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 
 import logboom
-from logboom.cluster.cluster import Cluster
 from logboom.cluster.cluster_settings import check_acks, cluster_settings
+from logboom.cluster.membership import Cluster
 from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
 from logboom.extras import advice, is_missing, require

@@ -79,7 +79,9 @@ def test_followers_have_the_same_lines_and_serve_them(
             ("metrics", "logboom_cluster_nodes_up 3.0"),
             ("api/status", '"jetstream"'),
         ):
-            with urllib.request.urlopen(f"http://127.0.0.1:{second.ports['http']}/{page}", timeout=30) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{second.ports['http']}/{page}", timeout=30
+            ) as answer:
                 assert expected in answer.read().decode()
         config = ("--config", str(tmp_path / "a" / "logboom.toml"))
         verified = logboom("cluster", "verify", *config, "--data-dir", str(first.data_dir))

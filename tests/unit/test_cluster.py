@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.cluster.cluster import spool_bytes
-from logboom.cluster.points import POINTS_MAX, Point, PointFile
+from logboom.cluster.membership import spool_bytes
+from logboom.cluster.points import POINTS_MAX, CopyPoint, PointFile
 from logboom.cluster.replication import ReplicatedJournal, Replication
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.retention import Retention
@@ -33,22 +33,22 @@ def test_points_are_found_again_even_behind_an_incomplete_one(tmp_path: Path) ->
     path = tmp_path / "copy" / "points"
     points = PointFile(path)
     for number in range(1, 60):
-        points.note(Point(number, number * 10), every=16)
+        points.note(CopyPoint(number, number * 10), every=16)
     with path.open("ab") as file:
         file.write(b"half a point")
     again = PointFile(path)
     assert again.last_before(0) is None
-    assert again.last_before(175) == Point(17, 170)
-    assert again.last_before(10_000) == Point(49, 490)
-    assert again.first_from(18, 0) == Point(33, 330)
+    assert again.last_before(175) == CopyPoint(17, 170)
+    assert again.last_before(10_000) == CopyPoint(49, 490)
+    assert again.first_from(18, 0) == CopyPoint(33, 330)
     assert path.stat().st_size % 16 == 0
 
 
 def test_a_follower_that_starts_again_at_an_earlier_message_notes_it(tmp_path: Path) -> None:
     points = PointFile(tmp_path / "points")
-    points.note(Point(100, 1000), every=16)
-    points.note(Point(40, 400), every=16)
-    assert points.last_before(500) == Point(40, 400)
+    points.note(CopyPoint(100, 1000), every=16)
+    points.note(CopyPoint(40, 400), every=16)
+    assert points.last_before(500) == CopyPoint(40, 400)
 
 
 def test_the_file_of_points_stays_small(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_file_of_points_stays_small(tmp_path: Path) -> None:
     path.write_bytes(b"".join(n.to_bytes(8, "little") * 2 for n in range(3 * POINTS_MAX)))
     points = PointFile(path)
     assert path.stat().st_size == 16 * POINTS_MAX
-    assert points.last_before(10**9) == Point(3 * POINTS_MAX - 1, 3 * POINTS_MAX - 1)
+    assert points.last_before(10**9) == CopyPoint(3 * POINTS_MAX - 1, 3 * POINTS_MAX - 1)
 
 
 # --- answers ---

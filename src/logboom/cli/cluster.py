@@ -111,9 +111,9 @@ def verify(
 
     Exit codes: 0 the same, 1 different or not comparable, 2 wrong command line.
     """
-    from logboom.cluster.cluster import COPY_FOLDER
     from logboom.cluster.comparison import compare
     from logboom.cluster.copy_log import CopyLog
+    from logboom.cluster.membership import COPY_FOLDER
 
     everything, settings = _settings(config, profile, data_dir)
     folder = Path(everything.data_dir, COPY_FOLDER)

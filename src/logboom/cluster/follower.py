@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from logboom.cluster.points import Point, PointFile
+from logboom.cluster.points import CopyPoint, PointFile
 from logboom.errors import OutputError
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.log import moment_of
@@ -72,7 +72,7 @@ class FollowerState(NamedTuple):
         return max(0, self.stream_end - self.stream_sequence)
 
 
-class Follower:
+class CopyFollower:
     """Thread that keeps the copy at the end of the stream.
 
     Args:
@@ -90,7 +90,7 @@ class Follower:
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-        self._next = Point(1, 0)
+        self._next = CopyPoint(1, 0)
         self._noted = self._shared_at = 0.0
         self._stored: asyncio.Event
         self._failed: str | None = None
@@ -186,7 +186,7 @@ class Follower:
         while self._copy.pending_bytes:  # of the connection before
             await self._wait_for_room(0)
         stored = self._copy.committed.next_sequence
-        self._next = self._points.last_before(stored) or Point(1, 0)
+        self._next = self._points.last_before(stored) or CopyPoint(1, 0)
         oldest = info.state.first_seq
         if self._next.stream_sequence >= oldest or self._next.stream_sequence > self._end:
             return
@@ -204,7 +204,7 @@ class Follower:
         self._end = max(self._end, stream_sequence + message.metadata.num_pending)
         if stream_sequence < self._next.stream_sequence:
             return
-        point = Point(stream_sequence, self._next.sequence)
+        point = CopyPoint(stream_sequence, self._next.sequence)
         lines = message.data
         count = lines.count(b"\n")
         if COUNT not in (message.headers or {}) or not lines.endswith(b"\n") * bool(lines):
@@ -212,7 +212,7 @@ class Follower:
                 "error", f"message {stream_sequence} of the stream was not written by Logboom; skipped"
             )
             count = 0
-        self._next = Point(stream_sequence + 1, point.sequence + count)
+        self._next = CopyPoint(stream_sequence + 1, point.sequence + count)
         stored = self._copy.committed.next_sequence
         if count and self._next.sequence > stored:
             self._points.note(point, every=POINT_MESSAGES)
@@ -254,7 +254,7 @@ class Follower:
         for name in names[:-SHARED_POINTS]:
             await bucket.purge(name)
 
-    async def _shared_point(self, stream: "JetStreamContext", oldest: int) -> Point:
+    async def _shared_point(self, stream: "JetStreamContext", oldest: int) -> CopyPoint:
         """The first point in the cluster that the stream still has. Raises `FollowerError`."""
         from nats.js.errors import BucketNotFoundError, NoKeysError  # noqa: PLC0415
 
@@ -263,7 +263,7 @@ class Follower:
             for name in sorted(await bucket.keys()):
                 if int(name) >= oldest:
                     value = (await bucket.get(name)).value or b""
-                    return Point(*_POINT.unpack(value))
+                    return CopyPoint(*_POINT.unpack(value))
         raise FollowerError(
             f"the stream begins at message {oldest}, and no other follower has noted a later point yet; "
             "it does so every ten minutes"

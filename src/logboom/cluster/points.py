@@ -13,7 +13,7 @@ POINTS_MAX: Final = 4096
 _POINT: Final = struct.Struct("<QQ")
 
 
-class Point(NamedTuple):
+class CopyPoint(NamedTuple):
     """Beginning of a message."""
 
     stream_sequence: int
@@ -36,23 +36,23 @@ class PointFile:
         self._path = path
         data = path.read_bytes() if path.exists() else b""
         whole = data[: len(data) // _POINT.size * _POINT.size]
-        self._points = [Point(*pair) for pair in _POINT.iter_unpack(whole)][-POINTS_MAX:]
+        self._points = [CopyPoint(*pair) for pair in _POINT.iter_unpack(whole)][-POINTS_MAX:]
         if not keep:
             make_folder(path.parent)
             self._rewrite()
 
-    def first_from(self, stream_sequence: int, sequence: int) -> Point | None:
+    def first_from(self, stream_sequence: int, sequence: int) -> CopyPoint | None:
         """The first point that is neither before a message nor before a sequence; None: there is none."""
         later = (
             one for one in self._points if one.stream_sequence >= stream_sequence and one.sequence >= sequence
         )
         return next(later, None)
 
-    def last_before(self, sequence: int) -> Point | None:
+    def last_before(self, sequence: int) -> CopyPoint | None:
         """The last point at or before a sequence of the copy; None: there is none."""
         return next((point for point in reversed(self._points) if point.sequence <= sequence), None)
 
-    def note(self, point: Point, *, every: int) -> None:
+    def note(self, point: CopyPoint, *, every: int) -> None:
         """Write a point, unless the last one is less than `every` messages before it. Raises `OSError`."""
         if self._points and 0 <= point.stream_sequence - self._points[-1].stream_sequence < every:
             return

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from logboom.cluster.cluster import Cluster
+from logboom.cluster.membership import Cluster
 from logboom.model import Verdict
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.metric_views import (
@@ -11,8 +11,8 @@ from logboom.ops.metric_views import (
     Metric,
     MetricGroup,
     alert_view,
-    cluster_view,
     by_target,
+    cluster_view,
     firing_by_severity,
     journal_view,
     listener_views,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-from logboom.cluster.cluster import Cluster
+from logboom.cluster.membership import Cluster
 from logboom.histogram import Histogram
 from logboom.model import Verdict
 from logboom.ops.alerts.sender import TargetSender

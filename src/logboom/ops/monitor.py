@@ -18,7 +18,7 @@ from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
 
 if TYPE_CHECKING:
-    from logboom.cluster.cluster import Cluster
+    from logboom.cluster.membership import Cluster
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""

@@ -55,7 +55,7 @@ class DatabaseState(NamedTuple):
     """Times of the first and the last reading, ISO 8601; None: there is none, or it is unknown."""
 
 
-class Pace(NamedTuple):
+class OutputPace(NamedTuple):
     """Sizes and intervals of an output's work; outputs may have others as the attribute `pace`."""
 
     block_bytes: int = 112 << 10

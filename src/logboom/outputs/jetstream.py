@@ -15,7 +15,7 @@ import msgspec
 from logboom.durable import make_folder, replace_file
 from logboom.errors import OutputError
 from logboom.journal.log import Block
-from logboom.outputs.base import Pace, position_path
+from logboom.outputs.base import OutputPace, position_path
 from logboom.outputs.jetstream_connection import BlockingStream, JetstreamSettings
 from logboom.outputs.journal_id import journal_id
 
@@ -61,7 +61,7 @@ class JetstreamOutput:
         clock: seconds, monotonic.
     """
 
-    pace = Pace(block_bytes=MESSAGE_BYTES, flush_interval_s=0.0, retry_s_max=RETRY_S_MAX)
+    pace = OutputPace(block_bytes=MESSAGE_BYTES, flush_interval_s=0.0, retry_s_max=RETRY_S_MAX)
 
     def __init__(
         self,

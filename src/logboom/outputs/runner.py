@@ -9,10 +9,10 @@ from typing import Final
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.log import Block, Log, LogCursor
 from logboom.model import Report
-from logboom.outputs.base import Output, Pace
+from logboom.outputs.base import Output, OutputPace
 
 RETRY_MIN_S: Final = 0.1
-"""Delay of the first retry; doubled each time, up to `Pace.retry_s_max`."""
+"""Delay of the first retry; doubled each time, up to `OutputPace.retry_s_max`."""
 
 FAILURES_LOGGED: Final = 3
 """Failures in a row from which on they are logged. Shorter interruptions (retries after 0.1 and 0.2 s) are not."""
@@ -54,9 +54,9 @@ class OutputRunner:
         """The current error; None while the output works."""
         self.output = output
         self.journal = journal
-        """What it reads."""
+        """The log that it reads."""
         self._report = report
-        self._pace: Pace = getattr(output, "pace", Pace())
+        self._pace: OutputPace = getattr(output, "pace", OutputPace())
         if flush_interval_s is not None:
             self._pace = self._pace._replace(flush_interval_s=flush_interval_s)
         self._advanced = advanced

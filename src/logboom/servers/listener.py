@@ -27,18 +27,18 @@ class ListenerContext(Generic[S_co]):
     """Its name in the configuration."""
     settings: S_co
     intake: Intake
-    """Where its batches go."""
+    """The way of its batches into the journal."""
     journal: Journal
-    """Where entries are stored."""
+    """The journal, which stores entries."""
     log: Log
-    """What page, queries and live tails read."""
+    """The log for page, queries and live tails."""
     turns: Turns
-    """Where senders wait for the journal; nothing is to be read while it is behind."""
+    """Queue of senders that wait for the journal; nothing is read while it is behind."""
     connections_left: Callable[[], int]
-    """How many more the process's open files allow, over all listeners."""
+    """Return the number of connections that the limit for open files still allows, over all listeners."""
     report: Report
     tokens: TokenStore | None
-    """Who may come in; None: everybody."""
+    """Tokens that clients must show; None: none is required."""
     operations: "Operations"
     """For those that tell how the server is."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from logboom.cluster.cluster_settings import OUTPUT_NAME, ClusterSettings
 from logboom.cluster.copy_log import CopyLog
-from logboom.cluster.follower import Follower
+from logboom.cluster.follower import CopyFollower
 from logboom.cluster.inspection import ClusterState, inspect
 from logboom.cluster.replication import ReplicatedJournal, Replication
 from logboom.errors import ConfigError
@@ -47,7 +47,7 @@ class Cluster:
         self.state = ClusterState()
         """Result of the last inspection."""
         self.replication = Replication(settings.timeout_s, report)
-        self.follower: Follower | None = None
+        self.follower: CopyFollower | None = None
         self._journal = journal
         self._copy: Journal | None = None
         self._data_dir = data_dir
@@ -115,7 +115,7 @@ class Cluster:
         )
         for note in self._copy.recovered.notes:
             self._report("warning", f"recovery of the copy: {note}")
-        self.follower = Follower(self.settings, self._copy, folder, self._report)
+        self.follower = CopyFollower(self.settings, self._copy, folder, self._report)
         self.follower.start()
 
     def way_into(self, journal: Journal, *, patient: bool) -> ReplicatedJournal:
