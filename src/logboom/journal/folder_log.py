@@ -1,6 +1,5 @@
 """The plain journal as a `Log`: sequences by arrival time and steps by the sparse index of its segments."""
 
-import os
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from logboom.journal.counts import read_head
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
+from logboom.journal.segment_file import Opened, SegmentFile, lines_size, open_file
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
 from logboom.journal.writer import Committed
@@ -69,7 +69,7 @@ class FolderLog:
         size = 0
         for segment in segments:
             with suppress(FileNotFoundError):  # past its retention meanwhile
-                size += segment.path.stat().st_size
+                size += segment.form.stat().st_size
         return Extent(segments[0].first if segments else self.end, size, len(segments))
 
     def oldest(self) -> int:
@@ -169,20 +169,18 @@ class FolderLog:
     def _read(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield the blocks of a whole step. Ends early when the file does, or was deleted."""
         try:
-            descriptor = os.open(Segment.at(self._folder, step.segment).path, os.O_RDONLY | os.O_CLOEXEC)
+            file = open_file(Segment.at(self._folder, step.segment))
         except FileNotFoundError:
             return
-        try:
+        with closing(file):
             position, offset, end = step.start, step.offset, step.offset + step.size
             while offset < end:
-                data = _lines_at(descriptor, offset, min(bytes_max, end - offset), end)
+                data = _lines_at(file, offset, min(bytes_max, end - offset), end)
                 if not data:
                     return
                 block = Block(position, data.count(b"\n"), data)
                 yield block
                 position, offset = block.next_sequence, offset + len(data)
-        finally:
-            os.close(descriptor)
 
 
 def _steps_of(segment: Segment, newer: Segment | None, start: int, end: int) -> Iterator[Step]:
@@ -213,7 +211,7 @@ def _times_of(segment: Segment, newer: Segment) -> Times | None:
 def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) -> Step | None:
     """Return the lines of a segment that have a usable roll-up as one step; None when it has none before `end`."""
     try:
-        size, data = segment.path.stat().st_size, segment.counts_path.read_bytes()
+        size, data = lines_size(segment), segment.counts_path.read_bytes()
     except OSError:
         return None
     found = read_head(data)
@@ -228,15 +226,15 @@ def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) 
 def _size_of(segment: Segment) -> int:
     """Return the size of a segment, bytes; 0 when it is gone."""
     try:
-        return segment.path.stat().st_size
+        return lines_size(segment)
     except FileNotFoundError:
         return 0
 
 
 def _first_arrival(segment: Segment) -> int | None:
     try:
-        with segment.path.open("rb") as file:
-            return received_at_ns(file.read(_HEAD_BYTES))
+        with Opened(segment) as file:
+            return received_at_ns(file.read_at(0, _HEAD_BYTES))
     except FileNotFoundError:  # retention was faster
         return None
 
@@ -244,12 +242,12 @@ def _first_arrival(segment: Segment) -> int | None:
 def _last_arrival(segment: Segment, end: int | None) -> int | None:
     """Return when the last line was received that ends at an offset; None: at the file's end."""
     try:
-        with segment.path.open("rb") as file:
-            end = file.seek(0, os.SEEK_END) if end is None else end
+        with Opened(segment) as file:
+            end = file.size if end is None else end
             size = _TAIL_BYTES
             while True:
                 start = max(0, end - size)
-                data = os.pread(file.fileno(), end - start, start)
+                data = file.read_at(start, end - start)
                 begin = data.rfind(b"\n", 0, -1) + 1
                 if begin or not start:
                     return received_at_ns(data[begin : begin + _HEAD_BYTES])
@@ -263,15 +261,15 @@ def _end_point(segment: Segment, newer: Segment | None) -> IndexPoint | None:
     if newer is None:
         return None
     try:
-        return IndexPoint(newer.first, segment.path.stat().st_size, 0)
+        return IndexPoint(newer.first, lines_size(segment), 0)
     except FileNotFoundError:
         return None
 
 
-def _lines_at(descriptor: int, offset: int, size: int, end: int) -> bytes:
+def _lines_at(file: SegmentFile, offset: int, size: int, end: int) -> bytes:
     """Return whole lines from `offset` on, one at least when there is one before `end`."""
     while True:
-        data = os.pread(descriptor, size, offset)
+        data = file.read_at(offset, size)
         last = data.rfind(b"\n") + 1
         if last or len(data) < size or offset + size >= end:
             return data[:last]
@@ -291,8 +289,8 @@ def points_of(segment: Segment) -> list[IndexPoint]:
         points = read_index(segment)
         if points and points[0].sequence == segment.first:
             return points
-        with segment.path.open("rb") as file:
-            moment_ns = received_at_ns(file.read(_HEAD_BYTES))
+        with Opened(segment) as file:
+            moment_ns = received_at_ns(file.read_at(0, _HEAD_BYTES))
     except FileNotFoundError:  # deleted meanwhile
         points, moment_ns = [], None
     return [IndexPoint(segment.first, 0, moment_ns or 0), *points]

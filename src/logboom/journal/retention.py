@@ -46,7 +46,7 @@ class Retention:
     def apply(self, folder: Path, next_sequence: int) -> list[Segment]:
         """Delete the segments that are due, oldest first, and return them."""
         segments = list_segments(folder)
-        sizes = [segment.path.stat().st_size for segment in segments]
+        sizes = [segment.form.stat().st_size for segment in segments]
         total = sum(sizes)
         due: list[tuple[Segment, int]] = []
         kept = self._keeps_from()
@@ -85,7 +85,7 @@ class Retention:
             self._report("error", f"expired segments can't be recorded in the manifest: {error}")
 
     def _is_old(self, segment: Segment) -> bool:
-        return self._age_max_s is not None and self._clock() - segment.path.stat().st_mtime > self._age_max_s
+        return self._age_max_s is not None and self._clock() - segment.form.stat().st_mtime > self._age_max_s
 
     def _delete(self, segment: Segment, end: int) -> None:
         behind = [name for name, position in self._positions().items() if position < end]
