@@ -24,7 +24,7 @@ from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.log import Log
 from logboom.journal.retention import Retention
-from logboom.ops.alerts.alert_settings import alerts_settings
+from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
@@ -125,8 +125,8 @@ class App:
                 await self.cluster.require_safe()
             await self._start_outputs()
             await self._start_listeners()
-            await self.source_reader.start()
-            await self.index_service.start()
+            for one in (self.source_reader, self.index_service, self.alerts.reader):
+                await one.start()
             if few := self.open_files.started():
                 self.log.warning(few)
         except BaseException as error:
@@ -135,9 +135,8 @@ class App:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        supervised += [
-            Supervised(one, "task") for one in (self.source_reader, self.index_service, self.alerts)
-        ]
+        tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
+        supervised += [Supervised(one, "task") for one in tasks]
         if self.cluster is not None:
             supervised.append(Supervised(self.cluster, "task"))
         self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
@@ -332,6 +331,9 @@ class App:
             self.log.error(f"reload: nothing was changed: {error}")
             return
         take_over(self.settings, fresh)
+        self.settings.alerts = with_own_rules(self.settings.alerts, fresh.alerts)
+        if hasattr(self, "alerts"):
+            self.alerts.configure(wanted["alerts"])
         for name, supervised in self.listeners.items():
             settings = self.settings.listeners[name]
             supervised.service.configure(settings)

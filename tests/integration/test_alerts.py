@@ -15,7 +15,7 @@ from logboom.app import App
 from logboom.cli import app as command_line
 from logboom.config import parse
 from logboom.errors import ConfigError
-from logboom.ops import source_reader
+from logboom.ops import journal_follower
 from logboom.ops.alerts import service
 from logboom.ops.oplog import OperationalLog
 from logboom.testing.server_kit import free_port
@@ -45,7 +45,7 @@ class Server:
         }
         rules = {name: {**calm.get(name, {}), **rules.get(name, {})} for name in calm.keys() | rules.keys()}
         rules["disk"]["enabled"] = False  # of the machine that runs the tests
-        table = {
+        self.table: dict[str, Any] = {
             "data_dir": str(data_dir),
             "alerts": {"notify": notify, "label": "boom", "rules": rules},
             "listeners": {
@@ -54,7 +54,7 @@ class Server:
         }
         self.clock = ShiftedClock()
         self.log = io.StringIO()
-        self.app = App(parse(table), OperationalLog(stream=self.log), clock=self.clock)
+        self.app = App(parse(self.table), OperationalLog(stream=self.log), clock=self.clock)
 
     async def send(self, **fields: Any) -> None:
         """An entry; returns when it is stored, and the source book knows of it."""
@@ -97,7 +97,7 @@ def run(server: Server, scenario: Callable[[], Awaitable[None]]) -> str:
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_reader, "PACE_S", 0.01)
+    monkeypatch.setattr(journal_follower, "PACE_S", 0.01)
     monkeypatch.setattr(service, "CHECK_INTERVAL_S", 0.05)
 
 
@@ -135,6 +135,37 @@ def test_a_sensor_falls_silent_and_comes_back(tmp_path: Path, hook: Webhook) -> 
         assert (target["name"], target["trouble"]) == (f"json://127.0.0.1:{hook.port}", None)
     kept = "".join(path.read_text() for path in tmp_path.glob("*.json"))
     assert not [secret for secret in SECRETS if secret in log + json.dumps(alerts) + kept]
+
+
+def test_a_rule_of_your_own_fires_is_listed_and_is_taken_over_by_a_reload(
+    tmp_path: Path, hook: Webhook
+) -> None:
+    rule = {"query": 'pump "is dry"', "threshold": 2}
+    server = Server(tmp_path, [hook.url], pump_dry=rule)
+    documents: list[Any] = []
+
+    async def scenario() -> None:
+        for _ in range(2):
+            await server.send(device="greenhouse-3", msg="Pump is dry")
+        message = await asyncio.to_thread(hook.next)
+        text = 'pump_dry: 2 entries within 5 min match pump "is dry"; the last: greenhouse-3: Pump is dry'
+        assert message["title"] == f"⚠️ boom: {text}"
+        documents.append(await server.get("/api/alerts"))
+        url = f"http://127.0.0.1:{server.app.listeners['http'].service.ports[0]}"
+        code, output = await asyncio.to_thread(call, "alerts", "list", "--url", url)
+        assert code == 0
+        assert 'pump_dry  2        >= 2 in 300 s  pump "is dry"' in output
+        fresh = {**server.table, "alerts": {**server.table["alerts"], "rules": {"low": {"query": "low"}}}}
+        server.app.reload(lambda: parse(fresh))
+        await until(lambda: [one["name"] for one in server.app.alerts.rules] == ["low"])
+        await server.send(device="greenhouse-3", msg="water low")
+        message = await asyncio.to_thread(hook.next)
+        assert message["title"].startswith("⚠️ boom: low: 1 entry within 5 min match")
+
+    run(server, scenario)
+    assert hook.rest() == []
+    assert [(one["name"], one["matches"]) for one in documents[0]["rules"]] == [("pump_dry", 2)]
+    assert json.loads((tmp_path / "alert-rules.json").read_text())["rules"].keys() == {"low"}
 
 
 def test_a_listener_dies_and_lives_again(tmp_path: Path, hook: Webhook) -> None:
@@ -355,3 +386,11 @@ def test_config_check_knows_the_alerts(tmp_path: Path) -> None:
     code, output = call("config", "check", "--config", str(config))
     assert code == 1
     assert "alerts.notify: nosuch://… is not supported by Apprise" in output
+    config.write_text('[alerts.rules.dry]\nquery = "pump ("\n')
+    code, output = call("config", "check", "--config", str(config))
+    assert code == 1
+    assert "alerts.rules.dry.query: the query, at character 7, at the end: " in output
+    config.write_text('[alerts.rules.dry]\nquery = "pump"\ntargets = ["nosuch://hunter2secret"]\n')
+    code, output = call("config", "check", "--config", str(config))
+    assert code == 1
+    assert "alerts.rules.dry.targets: nosuch://… is not supported by Apprise" in output

@@ -17,7 +17,7 @@ from logboom.app import App
 from logboom.config import parse
 from logboom.errors import ListenerError
 from logboom.formats.proto_schema import load_schema
-from logboom.ops import source_reader, supervisor
+from logboom.ops import journal_follower, supervisor
 from logboom.ops.oplog import OperationalLog
 from logboom.receivers.grpc.entry import REAL
 from logboom.servers import grpc as grpc_listener
@@ -33,7 +33,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", 0.05)
     monkeypatch.setattr(http_listener, "SWEEP_INTERVAL_S", 0.05)
     monkeypatch.setattr(grpc_listener, "HEALTH_INTERVAL_S", 0.05)
-    monkeypatch.setattr(source_reader, "PACE_S", 0.01)
+    monkeypatch.setattr(journal_follower, "PACE_S", 0.01)
 
 
 class Server:

@@ -9,6 +9,7 @@ from logboom.formats.envelope import RECEIVED_AT
 from logboom.journal.index import received_at_ns
 from logboom.journal.log import BLOCK_BYTES, QUERY_BLOCK_BYTES, Block, Extent, Log, Step, Usable, blocks
 from logboom.journal.step_times import TimeSpan
+from logboom.journal.word_filters import WordTest
 
 FAR_PAST, FAR_FUTURE = "1980-01-01T00:00:00.000000+00:00", "2190-01-01T00:00:00.000000+00:00"
 
@@ -123,7 +124,12 @@ class MemoryLog:
         return min(low, self.end), max(min(low, self.end), high)
 
     def steps_back(
-        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
+        self,
+        start: int,
+        end: int,
+        span: TimeSpan | None = None,
+        usable: Usable | None = None,
+        words: WordTest | None = None,
     ) -> Iterator[Step]:
         while end > start:
             begin = max(start, (end - 1) // self.step_lines * self.step_lines)

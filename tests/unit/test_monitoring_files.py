@@ -10,6 +10,7 @@ import pytest
 
 from logboom.cli.docs import metrics_page
 from logboom.ops.metric_table import GROUPS, PROCESS
+from logboom.query.logql.logql_parser import parse_logql
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the rules, and comes with apprise")
 
@@ -206,3 +207,23 @@ def test_the_reference_page_has_every_metric() -> None:
     for name in (*KINDS, *PROCESS):
         assert f"| `{name}` |" in page
     assert page == (ROOT / "docs" / "reference" / "metrics.md").read_text()
+
+
+# --- dashboard of entries ---
+
+ENTRIES = json.loads((GRAFANA / "dashboards" / "entries.json").read_text())
+
+
+def test_the_queries_of_the_dashboard_of_entries_are_offered() -> None:
+    found = list(expressions(ENTRIES))
+    assert len(found) == 3
+    for expression in found:
+        parse_logql(expression.replace("$__auto", "1m"))
+
+
+def test_the_dashboard_of_entries_uses_the_provisioned_source() -> None:
+    [source] = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "logboom.yaml").read_text())[
+        "datasources"
+    ]
+    chosen = ENTRIES["templating"]["list"][0]
+    assert (chosen["query"], chosen["current"]["value"]) == (source["type"], source["uid"])

@@ -13,7 +13,7 @@ import pytest
 
 from logboom.app import App
 from logboom.config import differences, merge, parse, set_path
-from logboom.ops.alerts.alert_settings import AlertsSettings, RulesSettings
+from logboom.ops.alerts.alert_settings import AlertsSettings, rule_sections
 from logboom.ops.oplog import OperationalLog
 from logboom.outputs.registry import OUTPUTS
 from logboom.receivers.registry import receiver
@@ -33,6 +33,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "tls_cert": {"tls_cert": "other.pem"},
     "tls_key": {"tls_key": "other.key"},
     "notify": {"notify": ["json://127.0.0.1/hook"]},
+    "targets": {"targets": ["json://127.0.0.1/hook"]},
     "listeners": {"listeners": ["collector"]},
     "used_share_max": {"used_share_max": 0.5},
     "share_min": {"share_min": 0.5},
@@ -85,7 +86,12 @@ def every_field() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         "health": HealthSettings,
         "alerts": AlertsSettings,
     }
-    sections |= {f"alerts.rules.{name}": rule for name, rule in typing.get_type_hints(RulesSettings).items()}
+    rules = rule_sections()
+    query_rule = rules.pop("NAME")
+    mine = msgspec.convert({"query": "pump"}, query_rule)
+    for name, value in changes(query_rule, mine, "alerts.rules.mine."):
+        yield name, value, {"query": "pump"}
+    sections |= {f"alerts.rules.{name}": rule for name, rule in rules.items()}
     for where, section in sections.items():
         for name, value in changes(section, section(), f"{where}."):
             yield name, value, {}
@@ -150,7 +156,12 @@ def test_a_changed_setting_is_taken_over_or_named(
     assert said.startswith("reloaded"), said
     if said == "reloaded":
         assert in_force(running, name) == in_force(fresh, name)
-        assert name.rpartition(".")[0] in ("", "health", *(f"listeners.{one}" for one in LISTENERS))
+        assert name.rpartition(".")[0] in (
+            "",
+            "health",
+            "alerts.rules.mine",
+            *(f"listeners.{one}" for one in LISTENERS),
+        )
     else:
         named = said.removeprefix("reloaded; these wait for a restart: ").split(", ")
         extra = {f"{name.rpartition('.')[0]}.{key}" for key in value} if "." in name else {name}

@@ -37,7 +37,7 @@ _Format = Annotated[AlertsFormat, typer.Option("--format", help="A table, or the
 def list_alerts(
     *, url: _Url = options.URL_DEFAULT, form: _Format = AlertsFormat.TABLE, connection: ConnectionOptions
 ) -> None:
-    """List the alerts of a running server: those that fire, then those that have ended.
+    """List the alerts of a running server: those that fire, then those that have ended; and your own rules.
 
     Targets that did not take their last message are named on standard error.
 
@@ -88,6 +88,7 @@ def _write(document: dict[str, Any]) -> None:
     ]
     if alerts:
         write_table(sys.stdout, [name.upper() for name in names], rows, styles=styles)
+    _write_rules(document.get("rules", []))
     if not document.get("enabled", True):
         say("⚠️ alerts are off: alerts.enabled is false")
     elif not alerts:
@@ -97,9 +98,26 @@ def _write(document: dict[str, Any]) -> None:
             say(f"⚠️ {target['name']}: {target['trouble']}; {target['waiting']} wait")
 
 
+def _write_rules(rules: list[dict[str, Any]]) -> None:
+    """Print the rules with a query, and how many entries match now."""
+    from logboom.viewer.tables import write_table
+
+    rows = [
+        (
+            one["name"],
+            f"{one['matches']:,}",
+            f"{'<' if one['fewer'] else '>='} {one['threshold']:,} in {one['window_s']:g} s",
+            one["query"],
+        )
+        for one in rules
+    ]
+    if rows:
+        write_table(sys.stdout, ["RULE", "MATCHES", "FIRES AT", "QUERY"], rows)
+
+
 @app.command("test")
 def try_targets(config: options.ConfigFile = None, profile: options.Profile = None) -> None:
-    """Send a test message to every target of `alerts.notify`, and report for each whether it accepted it.
+    """Send a test message to every target of `alerts.notify` and of your own rules; report whether each accepted it.
 
     Works without a running server, with the same settings. It shows that messages arrive; which alerts fire on a
     running server, `logboom alerts list` shows.
@@ -118,7 +136,7 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
 
     settings = load(profile=profile, file=options.settings_file(config, options.warn))
     alerts = alerts_settings(settings.alerts)
-    if not alerts.notify:
+    if not alerts.urls:
         say("❌ no target is configured: set alerts.notify, for example to ['json://127.0.0.1:8000/hook']")
         raise typer.Exit(1)
     from logboom.ops.alerts.notification import trial_message
@@ -126,12 +144,12 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
 
     message = trial_message(label_of(alerts, settings.name))
     failed = 0
-    for name, url in zip(target_names(alerts.notify), alerts.notify, strict=True):
+    for name, url in zip(target_names(alerts.urls), alerts.urls, strict=True):
         reason = send(url, message)
         failed += reason is not None
         answer(f"✅ {name}: accepted" if reason is None else f"❌ {name}: not accepted: {reason}")
     if not alerts.enabled:
         say("⚠️ alerts.enabled is false: the server sends no alerts")
     if failed:
-        say(f"❌ {failed} of {len(alerts.notify)} targets did not accept the test message")
+        say(f"❌ {failed} of {len(alerts.urls)} targets did not accept the test message")
         raise typer.Exit(1)

@@ -63,7 +63,7 @@ def settings_page() -> str:
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
     parts.append(_section("`[cluster]`", ClusterSettings))
     parts.append(_section("`[alerts]`", alerts.AlertsSettings))
-    for name, rule in typing.get_type_hints(alerts.RulesSettings).items():
+    for name, rule in alerts.rule_sections().items():
         parts.append(_section(f"`[alerts.rules.{name}]`", rule))
     return "\n".join(parts)
 

@@ -1,6 +1,6 @@
 """Decoding of journal lines for their levels: few fields for most blocks, more only if a level needs them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -29,12 +29,13 @@ class LevelledLines:
     Args:
         keys: other fields of the entry.
         names: other parts of the line: `received_at`, `source`, `listener`.
+        types: of keys that need one.
     """
 
-    def __init__(self, keys: Iterable[str] = (), *names: str) -> None:
+    def __init__(self, keys: Iterable[str] = (), *names: str, types: Mapping[str, Any] | None = None) -> None:
         keys = tuple(keys)
-        self._few: msgspec.json.Decoder[Any] = _decoder((*_FEW, *keys), names)
-        self._all: msgspec.json.Decoder[Any] = _decoder((*LEVEL_FIELDS, *keys), names)
+        self._few: msgspec.json.Decoder[Any] = _decoder((*_FEW, *keys), names, types)
+        self._all: msgspec.json.Decoder[Any] = _decoder((*LEVEL_FIELDS, *keys), names, types)
 
     def read(self, data: bytes, count: int | None = None) -> list[Any] | None:
         """Decode `count` lines; None when a line is unreadable or missing."""
@@ -44,8 +45,10 @@ class LevelledLines:
         return found if found is None or _is_complete(found) else read_lines(self._all, data, count)
 
 
-def _decoder(keys: Iterable[str], names: Iterable[str]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(line_struct(fields_struct(keys), *names))
+def _decoder(
+    keys: Iterable[str], names: Iterable[str], types: Mapping[str, Any] | None
+) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(line_struct(fields_struct(keys, types), *names))
 
 
 def read_lines(decoder: msgspec.json.Decoder[Any], data: bytes, count: int | None) -> list[Any] | None:

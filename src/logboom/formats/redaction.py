@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 HIDDEN: Final = "***"
 SECRET_KEYS: Final = frozenset({"token", "password", "secret"})
-NOTIFY_KEYS: Final = frozenset({"notify"})
+NOTIFY_KEYS: Final = frozenset({"notify", "targets"})
 """Keys of URLs that are secrets as a whole, as knowledge of them allows writing."""
 
 _USERINFO: Final = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.-]*://).*@", re.DOTALL)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from logboom.journal.arrivals import HEAD_BYTES, first_arrival_in, last_arrival_in
 from logboom.journal.counts import read_head
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
@@ -15,13 +16,9 @@ from logboom.journal.reader import JournalReader
 from logboom.journal.segment_file import Opened, SegmentFile, lines_size, open_file
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
+from logboom.journal.word_filters import DamagedWordsError, WordTest, open_words
+from logboom.journal.word_steps import WordSteps, find_steps, times_within
 from logboom.journal.writer import Committed
-
-_HEAD_BYTES: Final = 64
-"""Bytes of a line that hold its receive time."""
-
-_TAIL_BYTES: Final = 64 << 10
-"""Bytes that are read at first to find the last line of a segment."""
 
 _END: Final = 1 << 63
 
@@ -49,6 +46,7 @@ class FolderLog:
         self.grown = grown or threading.Condition()
         self._segment_times: dict[int, Times] = {}
         """Times of segments that are complete and known, by first sequence."""
+        self._damaged_words: set[int] = set()
 
     @property
     def end(self) -> int:
@@ -80,15 +78,15 @@ class FolderLog:
     def first_arrival(self) -> int | None:
         """See `log.Log`."""
         segments = list_segments(self._folder)
-        return _first_arrival(segments[0]) if segments and segments[0].first < self.end else None
+        return first_arrival_in(segments[0]) if segments and segments[0].first < self.end else None
 
     def last_arrival(self) -> int | None:
         """See `log.Log`. With a writer, no folder is listed."""
         committed = self._committed() if self._committed is not None else None
         if committed is not None and committed.offset:
-            return _last_arrival(Segment.at(self._folder, committed.segment_first), committed.offset)
+            return last_arrival_in(Segment.at(self._folder, committed.segment_first), committed.offset)
         filled = [one for one in list_segments(self._folder) if _size_of(one)]
-        return _last_arrival(filled[-1], None) if filled else None
+        return last_arrival_in(filled[-1], None) if filled else None
 
     def cursor(self, position: int = 0) -> JournalReader:
         """See `log.Log`."""
@@ -107,7 +105,12 @@ class FolderLog:
         return min(low, last), max(min(low, last), high)
 
     def steps_back(
-        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
+        self,
+        start: int,
+        end: int,
+        span: TimeSpan | None = None,
+        usable: Usable | None = None,
+        words: WordTest | None = None,
     ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
@@ -123,16 +126,54 @@ class FolderLog:
             counted = None
             if usable is not None and start <= segment.first:
                 counted = _counted(segment, following_segment, end, usable)
-            known = read_times(segment)
-            for step in _steps_of(segment, following_segment, counted.end if counted else start, end):
-                times = known.get(StepKey(step.start, step.end, step.offset, step.size))
-                if times is None or span is None or times.meets(span):
-                    yield step._replace(times=times)
-                end = step.start
+            floor = counted.end if counted else start
+            known = read_times(segment) if span is not None or words is None else {}
+            yield from self._steps_in(_Piece(segment, following_segment, floor, end), known, span, words)
+            end = max(start, segment.first)
             if counted is not None:
                 end = counted.start
                 if span is None or (counted.times and counted.times.meets(span)):
                     yield counted
+
+    def take_damaged_words(self) -> set[int]:
+        """Return the segments whose word filters were found to be damaged since the last call, by first sequence."""
+        taken, self._damaged_words = self._damaged_words, set()
+        return taken
+
+    def _steps_in(
+        self, piece: "_Piece", known: dict[StepKey, Times], span: TimeSpan | None, words: WordTest | None
+    ) -> Iterator[Step]:
+        """Yield the steps of one segment, newest first, without those that can't match."""
+        segment, start, end = piece.segment, piece.start, piece.end
+        found = self._find_words(piece, words) if words is not None else None
+        top = max(start, found.end) if found is not None else start
+        for step in _steps_of(segment, piece.newer, top, end):
+            times = known.get(StepKey(step.start, step.end, step.offset, step.size))
+            if times is None or span is None or times.meets(span):
+                yield step._replace(times=times)
+        if found is None:
+            return
+        if not found.steps:  # however many segments are skipped, a query may be ended
+            low = max(start, segment.first)
+            yield Step(low, low, False, segment.first, 0, 0)  # noqa: FBT003
+        timed = _timed_steps(piece, known) if span is not None and found.steps else []
+        for step in found.steps:
+            times = times_within(step, timed)
+            if times is None or span is None or times.meets(span):
+                yield step._replace(times=times)
+
+    def _find_words(self, piece: "_Piece", words: WordTest) -> WordSteps | None:
+        """Return the steps of a segment that may have some words; None: it has no usable filters."""
+        segment = piece.segment
+        try:
+            with open_words(segment) as filters:
+                if _is_of(segment, piece.newer, filters.covered.end, filters.covered.size):
+                    return find_steps(filters, words, piece.start, piece.end)
+        except DamagedWordsError:
+            self._damaged_words.add(segment.first)
+        except OSError:
+            pass
+        return None
 
     def _may_meet(self, segment: Segment, newer: Segment | None, span: TimeSpan | None) -> bool:
         """Return whether a segment may hold entries of a span."""
@@ -183,6 +224,32 @@ class FolderLog:
                 position, offset = block.next_sequence, offset + len(data)
 
 
+class _Piece(NamedTuple):
+    """Sequences of one segment."""
+
+    segment: Segment
+    newer: Segment | None
+    """The segment after it."""
+    start: int
+    end: int
+
+
+def _timed_steps(piece: _Piece, known: dict[StepKey, Times]) -> list[Step]:
+    """Return the whole steps of a segment, with their times as far as they are known."""
+    first, end = piece.segment.first, piece.newer.first if piece.newer else _END
+    return [
+        step._replace(times=known.get(StepKey(step.start, step.end, step.offset, step.size)))
+        for step in _steps_of(piece.segment, piece.newer, first, end)
+    ]
+
+
+def _is_of(segment: Segment, newer: Segment | None, end: int, size: int) -> bool:
+    """Return whether lines up to a sequence and a size are the first ones of a segment, or all."""
+    if newer is not None and (end, size) == (newer.first, _size_of(segment)):
+        return True
+    return (end, size) in {point[:2] for point in points_of(segment)}
+
+
 def _steps_of(segment: Segment, newer: Segment | None, start: int, end: int) -> Iterator[Step]:
     """Yield the steps of one segment, newest first."""
     following = _end_point(segment, newer)
@@ -211,14 +278,13 @@ def _times_of(segment: Segment, newer: Segment) -> Times | None:
 def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) -> Step | None:
     """Return the lines of a segment that have a usable roll-up as one step; None when it has none before `end`."""
     try:
-        size, data = lines_size(segment), segment.counts_path.read_bytes()
+        data = segment.counts_path.read_bytes()
     except OSError:
         return None
     found = read_head(data)
     if found is None or found.first != segment.first or found.end > end or not usable(data):
         return None
-    is_whole = newer is not None and (found.end, found.size) == (newer.first, size)
-    if not is_whole and (found.end, found.size) not in {point[:2] for point in points_of(segment)}:
+    if not _is_of(segment, newer, found.end, found.size):
         return None
     return Step(segment.first, found.end, found.size > 0, segment.first, 0, found.size, found.times, data)
 
@@ -229,31 +295,6 @@ def _size_of(segment: Segment) -> int:
         return lines_size(segment)
     except FileNotFoundError:
         return 0
-
-
-def _first_arrival(segment: Segment) -> int | None:
-    try:
-        with Opened(segment) as file:
-            return received_at_ns(file.read_at(0, _HEAD_BYTES))
-    except FileNotFoundError:  # retention was faster
-        return None
-
-
-def _last_arrival(segment: Segment, end: int | None) -> int | None:
-    """Return when the last line was received that ends at an offset; None: at the file's end."""
-    try:
-        with Opened(segment) as file:
-            end = file.size if end is None else end
-            size = _TAIL_BYTES
-            while True:
-                start = max(0, end - size)
-                data = file.read_at(start, end - start)
-                begin = data.rfind(b"\n", 0, -1) + 1
-                if begin or not start:
-                    return received_at_ns(data[begin : begin + _HEAD_BYTES])
-                size *= 4
-    except FileNotFoundError:
-        return None
 
 
 def _end_point(segment: Segment, newer: Segment | None) -> IndexPoint | None:
@@ -290,7 +331,7 @@ def points_of(segment: Segment) -> list[IndexPoint]:
         if points and points[0].sequence == segment.first:
             return points
         with Opened(segment) as file:
-            moment_ns = received_at_ns(file.read_at(0, _HEAD_BYTES))
+            moment_ns = received_at_ns(file.read_at(0, HEAD_BYTES))
     except FileNotFoundError:  # deleted meanwhile
         points, moment_ns = [], None
     return [IndexPoint(segment.first, 0, moment_ns or 0), *points]

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from logboom.formats.entry_time import is_canonical
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.journal.step_times import Times, TimeSpan
+from logboom.journal.word_filters import WordTest
 
 BLOCK_BYTES: Final = 1 << 20
 """Default size of a block: what a reader holds in memory at once."""
@@ -128,7 +129,12 @@ class Log(Protocol):
         """
 
     def steps_back(
-        self, start: int, end: int, span: TimeSpan | None = None, usable: Usable | None = None
+        self,
+        start: int,
+        end: int,
+        span: TimeSpan | None = None,
+        usable: Usable | None = None,
+        words: WordTest | None = None,
     ) -> Iterator[Step]:
         """Yield the steps from the one before `end` back to the one that holds `start`.
 
@@ -138,6 +144,7 @@ class Log(Protocol):
             span: steps without an entry of that time may be left out.
             usable: asked for each roll-up of a segment within the range; where it returns true, the lines that were
                 counted are one step, with the roll-up. A log may have none.
+            words: lines without an entry that passes may be left out; steps may then be shorter, or without lines.
         """
 
     def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:

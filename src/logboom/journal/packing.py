@@ -89,15 +89,7 @@ def pack(
             file.flush()
             os.fsync(file.fileno())
         os.utime(part, ns=(about.st_atime_ns, about.st_mtime_ns))  # retention goes by it
-        packed = SeekableFile(part)
-        try:
-            found = _hash(packed, rest)
-        finally:
-            packed.close()
-        if found != sealed.hash:
-            raise StorageError(
-                f"{segment.name} is not packed: its bytes do not have the hash in the manifest"
-            )
+        _prove(part, sealed, rest)
         size, name = part.stat().st_size, segment.packed_path.name
         append_events(
             segment.path.parent,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.durable import unfinished
 from logboom.formats.envelope import KEY_AT, LISTENER_AT
 from logboom.formats.times import iso_from_ns
 from logboom.model import Source
@@ -21,6 +22,7 @@ INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
 TIMES_SUFFIX: Final = ".times"
 COUNTS_SUFFIX: Final = ".counts"
+WORDS_SUFFIX: Final = ".words"
 PART_SUFFIX: Final = ".counts.part"
 INDEX_STEP_BYTES: Final = 1 << 20
 """Distance between index points, which a seek reads at most; a 256 MiB segment has an index of 6 KiB."""
@@ -79,6 +81,11 @@ class Segment(NamedTuple):
         return self.path.with_suffix(COUNTS_SUFFIX)
 
     @property
+    def words_path(self) -> Path:
+        """The file of its word filters."""
+        return self.path.with_suffix(WORDS_SUFFIX)
+
+    @property
     def name(self) -> str:
         """Its file name, used in the manifest and in reports."""
         return self.path.name
@@ -99,9 +106,9 @@ class Segment(NamedTuple):
         return not self.path.exists() and self.packed_path.exists()
 
     def delete_derived(self) -> None:
-        """Remove what was counted of its lines, and can be counted again."""
-        self.times_path.unlink(missing_ok=True)
-        self.counts_path.unlink(missing_ok=True)
+        """Remove what was made of its lines, and can be made again."""
+        for path in (self.times_path, self.counts_path, self.words_path, unfinished(self.words_path)):
+            path.unlink(missing_ok=True)
         self.counts_path.with_suffix(PART_SUFFIX).unlink(missing_ok=True)
 
     def delete(self) -> None:

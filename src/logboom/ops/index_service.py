@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logboom.journal.log import Log
+from logboom.journal.folder_log import FolderLog
 from logboom.model import Report
 from logboom.outputs.thread_service import Ended, ThreadService
 from logboom.query.indexer import Indexer, IndexProgress
@@ -32,7 +32,7 @@ class IndexService(ThreadService):
         report: logs a disk that fails.
     """
 
-    def __init__(self, folder: Path, log: Log, report: Report) -> None:
+    def __init__(self, folder: Path, log: FolderLog, report: Report) -> None:
         super().__init__("index", self._begin_thread)
         self._indexer = Indexer(folder, log)
         self._log = log

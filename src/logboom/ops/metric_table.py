@@ -2,18 +2,14 @@
 
 from typing import Any, Final
 
-from logboom.cluster.membership import Cluster
 from logboom.model import Verdict
-from logboom.ops.alerts.service import Alerts
+from logboom.ops.alert_metrics import ALERTS
+from logboom.ops.cluster_metrics import CLUSTER
 from logboom.ops.metric_views import (
     JournalView,
     ListenerView,
     Metric,
     MetricGroup,
-    alert_view,
-    by_target,
-    cluster_view,
-    firing_by_severity,
     journal_view,
     listener_views,
     output_views,
@@ -350,96 +346,7 @@ SOURCES: Final = MetricGroup[SourceBook](
     ),
 )
 
-ALERTS: Final = MetricGroup[Alerts](
-    "Alerts",
-    (),
-    alert_view,
-    (
-        Metric(
-            "logboom_alerts_firing",
-            "gauge",
-            "Firing alerts.",
-            firing_by_severity,
-            label="severity",
-        ),
-        Metric(
-            "logboom_alert_messages_sent_total",
-            "counter",
-            "Messages that a target of `alerts.notify` accepted.",
-            by_target(lambda target: target.sent),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_failed_total",
-            "counter",
-            "Failed attempts to send a message to a target; they are retried.",
-            by_target(lambda target: target.failed),
-            label="target",
-        ),
-        Metric(
-            "logboom_alert_messages_waiting",
-            "gauge",
-            "Alerts with a change that a target has not received yet.",
-            by_target(lambda target: target.waiting),
-            label="target",
-        ),
-    ),
-)
-
-CLUSTER: Final = MetricGroup[Cluster](
-    "Cluster",
-    (),
-    cluster_view,
-    (
-        Metric(
-            "logboom_cluster_up",
-            "gauge",
-            "1 while the cluster stores entries in time, 0 while listeners with `replicated` refuse them.",
-            lambda cluster: not cluster.replication.failing,
-        ),
-        Metric(
-            "logboom_cluster_nodes_up",
-            "gauge",
-            "Servers of `cluster.monitor_urls` that answer and have storage, at the last check.",
-            lambda cluster: sum(node.trouble is None for node in cluster.state.nodes),
-        ),
-        Metric(
-            "logboom_cluster_problems",
-            "gauge",
-            "Servers, replicas and settings that are not in order, at the last check.",
-            lambda cluster: len(cluster.state.unsafe) + len(cluster.state.troubles),
-        ),
-        Metric(
-            "logboom_cluster_timeouts_total",
-            "counter",
-            "Batches that the cluster did not store within `cluster.timeout_s`.",
-            lambda cluster: cluster.replication.timeouts,
-        ),
-        Metric(
-            "logboom_cluster_pending_bytes",
-            "gauge",
-            "Stored bytes whose answers wait for the cluster.",
-            lambda cluster: cluster.replication.pending_bytes,
-            "bytes",
-        ),
-        Metric(
-            "logboom_cluster_follower_lag_messages",
-            "gauge",
-            "Messages of the stream that are not in the copy; 0 without a copy.",
-            lambda cluster: 0 if cluster.follower is None else cluster.follower.state.lag,
-        ),
-    ),
-)
-
-GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
-    SERVER,
-    LISTENERS,
-    JOURNAL,
-    OUTPUTS,
-    SOURCES,
-    ALERTS,
-    CLUSTER,
-)
+GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, ALERTS, CLUSTER)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",

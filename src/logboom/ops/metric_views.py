@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-from logboom.cluster.membership import Cluster
 from logboom.histogram import Histogram
 from logboom.model import Verdict
 from logboom.ops.alerts.sender import TargetSender
@@ -133,12 +132,6 @@ def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[Out
     monitor = parts.monitor
     for name, output in list(monitor.outputs.items()):
         yield (name, monitor.output_type(name)), output
-
-
-def cluster_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Cluster]]:
-    """Yield the cluster, if there is one."""
-    if parts.monitor.cluster is not None:
-        yield (), parts.monitor.cluster
 
 
 def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:

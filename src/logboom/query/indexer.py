@@ -7,15 +7,19 @@ read it; then the others, from the newest to the oldest, so that a journal of an
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from logboom.durable import sync_file
 from logboom.journal.counts import write_counts
-from logboom.journal.log import Block, Log, Step
+from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Block, Step
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.step_times import ALWAYS, StepKey, Times, append_times, pack_times
+from logboom.journal.word_filters import DamagedWordsError, open_words, write_words
 from logboom.query.roll_up_builder import RollUpBuilder
 from logboom.query.time_bounds import times_of
+from logboom.query.word_builder import WordBuilder
 
 NEWEST_STEP_BYTES: Final = 16 << 20
-"""Bytes of the newest segment after which its roll-up is written again; queries read what came since."""
+"""Bytes of the newest segment after which its files are written again; queries read what came since."""
 
 BLOCK_BYTES: Final = 64 << 10
 """Bytes that are counted at once: decoding them holds the interpreter for about half a millisecond."""
@@ -30,6 +34,46 @@ class IndexProgress(NamedTuple):
     """Number of those that are indexed."""
 
 
+class _Reading:
+    """Files of a segment that are made while it is read from its beginning.
+
+    Args:
+        segment: the segment.
+        with_counts: make its roll-up.
+        with_words: make its word filters.
+    """
+
+    def __init__(self, segment: Segment, *, with_counts: bool, with_words: bool) -> None:
+        self._segment = segment
+        self._counts = RollUpBuilder() if with_counts else None
+        """None: it is not made, or the lines are damaged."""
+        self._words = WordBuilder(segment.first) if with_words else None
+        self.position = segment.first
+        """The sequence after the last line that was read."""
+        self.size = 0
+        """Bytes that were read."""
+
+    def add(self, step: Step, blocks: list[Block]) -> bool:
+        """Add the next step. Returns whether all of it was there."""
+        for block in blocks:
+            self.position = block.next_sequence
+            if self._counts is not None and not self._counts.add(block):
+                self._counts = None
+            if self._words is not None and not self._words.is_full:
+                self._words.add(block)
+        self.size = step.offset + step.size
+        return self.position == step.end
+
+    def write(self, *, is_complete: bool) -> None:
+        """Write the files for what was read so far. Raises `OSError`."""
+        if not self.size:
+            return
+        if self._words is not None:
+            write_words(self._segment, self._words.packed(), sync_file if is_complete else None)
+        if self._counts is not None:
+            write_counts(self._segment, self._counts.packed(self._segment.first, self.position, self.size))
+
+
 class Indexer:
     """Indexes a journal step by step. Used on one thread.
 
@@ -38,20 +82,21 @@ class Indexer:
         log: the same journal, to be read.
     """
 
-    def __init__(self, folder: Path, log: Log) -> None:
+    def __init__(self, folder: Path, log: FolderLog) -> None:
         self._folder = folder
         self._log = log
         self._done: set[int] = set()
         """First sequences of complete segments that are indexed, or can't be."""
-        self._complete: set[int] = set()
-        self._builders: dict[int, RollUpBuilder] = {}
-        """Roll-ups that are being counted: of the newest segment, and of one other."""
-        self._uncountable: set[int] = set()
-        """Segments with damage, which get no roll-up."""
+        self._readings: dict[int, _Reading] = {}
+        """Readings of the newest segment, and of one other."""
+        self._damaged: set[int] = set()
+        """Segments whose word filters are to be made again."""
+        self._unreadable: set[int] = set()
+        """Segments that hold less than their index says."""
         self._work: list[Step] = []
         """Steps of one segment that are still to be indexed; the oldest is last."""
-        self._counted_bytes = 0
-        """Bytes of the newest segment that its roll-up was last written for."""
+        self._written_bytes = 0
+        """Bytes of the newest segment that its files were last written for."""
         self.progress = IndexProgress(0, 0)
 
     def advance(self) -> int:
@@ -66,74 +111,82 @@ class Indexer:
             return 0
         step = self._work.pop()
         self._index(step)
-        if not self._work:
-            self._finish(step)
         return step.size
 
-    def _count(self, step: Step, blocks: list[Block]) -> None:
-        """Count a step for its segment's roll-up."""
-        if step.segment in self._uncountable:
-            return
-        if step.start == step.segment:
-            self._builders[step.segment] = RollUpBuilder()
-        builder = self._builders.get(step.segment)
-        if builder is None or builder.position not in (-1, step.start):
-            return
-        if not all(map(builder.add, blocks)) or builder.position != step.end:
-            del self._builders[step.segment]
-            self._uncountable.add(step.segment)
-
-    def _finish(self, step: Step) -> None:
-        """Write the roll-up of a segment that was read to its end, or of the newest one as far as it was read."""
-        builder = self._builders.get(step.segment)
-        if builder is None or builder.position != step.end:
-            return
-        segment, size = Segment.at(self._folder, step.segment), step.offset + step.size
-        is_complete = step.segment in self._complete
-        if is_complete or size - self._counted_bytes >= NEWEST_STEP_BYTES:
-            write_counts(segment, builder.packed(segment.first, step.end, size))
-            self._counted_bytes = 0 if is_complete else size
-        if is_complete:
-            del self._builders[step.segment]
-            self._done.add(segment.first)
-
     def _find_work(self) -> None:
+        """Find steps to be read; write the files of segments that have none left."""
         segments = list_segments(self._folder)
-        if not segments:
-            return
-        complete = self._complete = {one.first for one in segments[:-1]}
-        self._done &= complete
-        present = {one.first for one in segments}
-        self._builders = {first: one for first, one in self._builders.items() if first in present}
-        self._uncountable &= present
+        complete = {one.first for one in segments[:-1]}
+        self._damaged = (self._damaged | self._log.take_damaged_words()) & complete
+        self._done &= complete - self._damaged
+        self._unreadable &= {one.first for one in segments}
+        self._readings = {
+            one.first: self._readings[one.first] for one in segments if one.first in self._readings
+        }
         ends = [one.first for one in segments[1:]] + [self._log.end]
         for segment, end in reversed(list(zip(segments, ends, strict=True))):
             if segment.first in self._done:
                 continue
-            self._work = self._missing(segment, end, complete=segment.first in complete)
+            self._work = self._missing(segment, end, is_complete=segment.first in complete)
             if self._work:
                 break
-            if segment.first in complete:
-                self._done.add(segment.first)
+            self._finish(segment, is_complete=segment.first in complete)
         self.progress = IndexProgress(len(complete), len(self._done))
 
-    def _missing(self, segment: Segment, end: int, *, complete: bool) -> list[Step]:
+    def _missing(self, segment: Segment, end: int, *, is_complete: bool) -> list[Step]:
         """Return the whole steps of a segment that are to be read, newest first."""
-        builder = self._builders.get(segment.first)
-        counted_to = builder.position if builder is not None else segment.first
         steps = [step for step in self._log.steps_back(segment.first, end) if step.whole]
-        if segment.first in self._uncountable or (complete and self._is_counted(segment, end)):
-            return [step for step in steps if step.times is None]
-        return [step for step in steps if step.times is None or step.start >= counted_to]
+        reading = self._readings.get(segment.first)
+        if reading is None and segment.first not in self._unreadable:
+            reading = self._begin(segment, end, is_complete=is_complete)
+        return [
+            step
+            for step in steps
+            if step.times is None or (reading is not None and step.start >= reading.position)
+        ]
+
+    def _begin(self, segment: Segment, end: int, *, is_complete: bool) -> _Reading | None:
+        """Return the beginning of a segment's reading; None when its files are there."""
+        with_counts = not is_complete or not self._is_counted(segment, end)
+        with_words = not is_complete or not self._has_words(segment, end)
+        if not with_counts and not with_words:
+            return None
+        reading = _Reading(segment, with_counts=with_counts, with_words=with_words)
+        self._readings[segment.first] = reading
+        return reading
 
     def _is_counted(self, segment: Segment, end: int) -> bool:
         steps = self._log.steps_back(segment.first, end, usable=lambda _: True)
         return any(step.counts is not None and step.end == end for step in steps)
 
+    def _has_words(self, segment: Segment, end: int) -> bool:
+        if segment.first in self._damaged:
+            return False
+        try:
+            with open_words(segment) as filters:
+                filters.parts(0)  # the end of the file is there
+                return filters.covered.end == end or filters.is_full
+        except (DamagedWordsError, OSError):
+            return False
+
+    def _finish(self, segment: Segment, *, is_complete: bool) -> None:
+        """Write the files of a segment that was read to its end, or of the newest one as far as it was read."""
+        reading = self._readings.get(segment.first)
+        if reading is not None and (is_complete or reading.size - self._written_bytes >= NEWEST_STEP_BYTES):
+            reading.write(is_complete=is_complete)
+            self._written_bytes = 0 if is_complete else reading.size
+        if is_complete:
+            self._readings.pop(segment.first, None)
+            self._done.add(segment.first)
+            self._damaged.discard(segment.first)
+
     def _index(self, step: Step) -> None:
         segment = Segment.at(self._folder, step.segment)
         blocks = list(self._log.blocks_of(step, BLOCK_BYTES))
-        self._count(step, blocks)
+        reading = self._readings.get(step.segment)
+        if reading is not None and reading.position == step.start and not reading.add(step, blocks):
+            del self._readings[step.segment]
+            self._unreadable.add(step.segment)
         if step.times is not None:
             return
         times = times_of(blocks)

@@ -10,7 +10,7 @@ from logboom.formats.records import records_of
 from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.filter.compiler import CompiledFilter
-from logboom.query.filter.conditions import Between, Condition, Exactly, Property, all_of
+from logboom.query.filter.conditions import EVERYTHING, Between, Condition, Exactly, Property, all_of
 from logboom.query.filter.parser import parse
 from logboom.query.line_times import times_of_lines
 
@@ -35,6 +35,8 @@ class Filter(NamedTuple):
     """Before this."""
     by_arrival: bool = False
     """Times are those of arrival; else the entries' own (`formats.entry_time`)."""
+    also: Condition = EVERYTHING
+    """A further condition, of a query in another language."""
 
     def timeless(self) -> "Filter":
         """Return the same without limits of time; what times are is kept."""
@@ -49,7 +51,7 @@ class Filter(NamedTuple):
             parts.append(Property("source", Exactly(self.source)))
         if self.listener:
             parts.append(Property("listener", Exactly(self.listener)))
-        return all_of(*parts, parse(self.text))
+        return all_of(*parts, parse(self.text), self.also)
 
 
 _EVERYTHING: Final = Filter()

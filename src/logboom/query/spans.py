@@ -8,6 +8,7 @@ from logboom.formats.entry_time import AHEAD_US_MAX
 from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Log, Step, Usable
 from logboom.journal.step_times import ALWAYS, TimeSpan
+from logboom.query.filter.needed_words import word_test
 from logboom.query.matching import Filter, Matcher
 
 
@@ -51,6 +52,7 @@ class Steps:
     def __init__(self, log: Log, wanted: Filter) -> None:
         self._log = log
         self._span = span_of(wanted)
+        self._words = word_test(wanted.condition())
         self._limited = Matcher(wanted)
         self._timeless = Matcher(wanted.timeless()) if self._span is not None else self._limited
 
@@ -64,7 +66,7 @@ class Steps:
                 of time.
         """
         span = self._span
-        for step in self._log.steps_back(start, end, span, usable):
+        for step in self._log.steps_back(start, end, span, usable, self._words):
             if step.counts is not None and span is not None and not (step.times and step.times.within(span)):
                 yield from self.back(step.start, step.end)
                 continue
@@ -76,10 +78,12 @@ class Steps:
 
     def ranges(self, start: int, end: int) -> list[Range]:
         """Return the same sequences as ranges, oldest first: neighbours with the same matcher are one."""
-        if self._span is None:
+        if self._span is None and self._words is None:
             return [Range(start, end, self._limited)] if start < end else []
         found: list[Range] = []
         for step, matcher in self.back(start, end):
+            if step.start == step.end:
+                continue
             if found and found[-1].start == step.end and found[-1].matcher is matcher:
                 found[-1] = found[-1]._replace(start=step.start)
             else:

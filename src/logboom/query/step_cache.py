@@ -14,6 +14,7 @@ from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from logboom.formats.buckets import microseconds
 from logboom.journal.log import Log, Step, Usable
+from logboom.query.filter.needed_words import word_test
 from logboom.query.matching import Filter, Matcher
 from logboom.query.spans import bounds_of, span_of
 
@@ -224,7 +225,8 @@ class StepCache(Generic[P]):
         everywhen, matcher = Matcher(timeless), Matcher(wanted)
         reached, reads = asked.end, 0
         taken: Taken[P] | None = None
-        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted), usable):
+        words = word_test(timeless.condition())
+        for step in self._log.steps_back(asked.start, asked.end, span_of(wanted), usable, words):
             if step.start >= reached:
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None

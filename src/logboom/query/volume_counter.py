@@ -2,24 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from itertools import groupby
+from functools import partial
 from typing import Final, NamedTuple
 
-from logboom.formats.buckets import MICROSECONDS, Buckets, microseconds
+from logboom.formats.buckets import Buckets
 from logboom.formats.envelope import RECEIVED_AT
 from logboom.formats.levels import severity
 from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Block, Log, Step
-from logboom.journal.step_times import Times, TimeSpan
+from logboom.journal.step_times import ALWAYS, Times, TimeSpan
 from logboom.query.entry_facts import count_levels, level_names, read_levels, read_timed_levels
 from logboom.query.line_times import time_of_line
 from logboom.query.matching import Filter, Matcher
 from logboom.query.roll_up import RollUp, SourceCells
 from logboom.query.spans import Steps, span_of
 from logboom.query.step_cache import StepCache
-from logboom.remembered import Remembered
+from logboom.query.time_cells import ends_of, moment_of, runs_of
 
 CELLS_MAX: Final = 100_000
 """Kept counts, of one bar and level each: 17 MB at most. One picture has 2,000 bars of 25 levels at most."""
@@ -27,22 +26,7 @@ CELLS_MAX: Final = 100_000
 LEVELS_MAX: Final = 24
 """Levels that are counted by name; more are no help in a picture, and senders may invent any number."""
 OTHERS: Final = "(OTHERS)"
-TIMES_BYTES_MAX: Final = 1 << 20
-"""Receive times and their cells: those of an hour of seconds, since blocks come in order."""
 LEVEL_CHARS_MAX: Final = 32
-
-_MINUTE_US: Final = 60 * MICROSECONDS
-
-_UNITS: Final = (
-    (24 * 60 * _MINUTE_US, "2025-01-01", "T00:00+00:00"),
-    (60 * _MINUTE_US, "2025-01-01T00", ":00+00:00"),
-    (_MINUTE_US, "2025-01-01T00:00", "+00:00"),
-    (MICROSECONDS, "2025-01-01T00:00:00", "+00:00"),
-    (1, "2025-01-01T00:00:00.000000", "+00:00"),
-)
-"""Units of time in microseconds, the part of a receive time that identifies each, and what completes that to a time."""
-
-_ALWAYS: Final = 1 << 62
 
 Cells = Counter[tuple[int, str]]
 """Entries by bar and level; bars are numbered from the epoch."""
@@ -87,7 +71,7 @@ def _together(parts: "Sequence[_Counted]") -> _Counted:
         cells.update(one.cells)
     return _Counted(
         cells,
-        min((one.since for one in parts), default=_ALWAYS),
+        min((one.since for one in parts), default=ALWAYS),
         max((one.until for one in parts), default=0),
     )
 
@@ -223,28 +207,13 @@ def _count(data: bytes, count: int, resolution: int, *, by_arrival: bool) -> _Co
         moments = [line[RECEIVED_AT] for line in data.split(b"\n")[:count]]
     else:
         moments = [time_of_line(line).encode(errors="replace") for line in found]
-    low, high = _moment(min(moments)), _moment(max(moments))
-    if low is None or high is None:
+    ends = ends_of(moments)
+    if ends is None:
         return _count_each(moments, level_names(found), resolution)
+    low, high = ends
     if low // resolution == high // resolution:
         return _Counted(_cells_of(low // resolution, count_levels(found)), low, high + 1)
     return _Counted(_cells_each(moments, level_names(found), resolution), low, high + 1)
-
-
-class _Unit(NamedTuple):
-    """A unit of time, as receive times show it."""
-
-    shown: int
-    """Characters of a receive time that identify it."""
-    rest: str
-    """Text that completes them to a time."""
-
-
-@lru_cache(maxsize=64)  # one per width that buckets may have
-def _unit_of(resolution: int) -> _Unit:
-    """The longest unit that is a divisor of a resolution."""
-    shown, rest = next((shown, rest) for size, shown, rest in _UNITS if not resolution % size)
-    return _Unit(len(shown), rest)
 
 
 def _cells_of(cell: int, counts: Counter[str]) -> Cells:
@@ -266,39 +235,16 @@ def _count_damaged(data: bytes, count: int, resolution: int, *, by_arrival: bool
 
 def _count_each(moments: Sequence[bytes], levels: Sequence[str], resolution: int) -> _Counted:
     """Count lines of which some may have a damaged time: those are left out."""
-    known = [moment for text in set(moments) if (moment := _moment(text)) is not None]
+    known = [moment for text in set(moments) if (moment := moment_of(text)) is not None]
     cells = _cells_each(moments, levels, resolution)
-    return _Counted(cells, min(known, default=_ALWAYS), max(known, default=-1) + 1)
+    return _Counted(cells, min(known, default=ALWAYS), max(known, default=-1) + 1)
 
 
 def _cells_each(moments: Sequence[bytes], levels: Sequence[str], resolution: int) -> Cells:
-    shown, rest = _unit_of(resolution)
-    cells, position = Cells(), 0
-    for key, same in groupby([moment[:shown] for moment in moments]):
-        end = position + sum(1 for _ in same)
-        cell = _cell[key, rest, resolution]
-        if cell is not None:
-            cells.update(_cells_of(cell, Counter(levels[position:end])))
-        position = end
+    cells = Cells()
+    for cell, start, end in runs_of(moments, resolution):
+        cells.update(_cells_of(cell, Counter(levels[start:end])))
     return cells
-
-
-def _moment(text: bytes) -> int | None:
-    """A receive time in microseconds since the epoch; None when it is damaged."""
-    try:
-        return microseconds(text.decode("ascii"))
-    except (ValueError, TypeError):  # the second one for a time without a zone
-        return None
-
-
-def _make_cell(key: tuple[bytes, str, int]) -> int | None:
-    """The bar of a receive time; None when it is damaged."""
-    shown, rest, resolution = key
-    moment = _moment(shown + rest.encode())
-    return None if moment is None else moment // resolution
-
-
-_cell: Final = Remembered(_make_cell, TIMES_BYTES_MAX)
 
 
 def _picture(cells: Cells, buckets: Buckets, progress: float) -> Volume:

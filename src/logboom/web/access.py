@@ -27,6 +27,9 @@ IDENTITY: Final = web.RequestKey("identity", Identity)
 PUSHED: Final = web.AppKey("pushed", set[web.AbstractResource | None])
 """Resources of the receivers over HTTP."""
 
+QUERIES: Final = web.AppKey("queries", set[web.AbstractResource | None])
+"""Resources that only read, also by POST."""
+
 TOKEN_CHARS_MAX: Final = 128
 """No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
@@ -65,17 +68,22 @@ def admit(request: web.Request) -> Identity:
         if text:
             _count_failure(site, request.remote or "unknown")
         raise _unauthorized("a wrong token" if text else "a token is needed")
-    scope = _scope_of(request)
-    if not (identity.may(scope) or (_upgrades(request) and request.path == "/" and identity.may("write"))):
-        raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scope!r}")
+    scopes = _scopes_of(request)
+    if not any(map(identity.may, scopes)):
+        raise web.HTTPForbidden(text=f"the token {identity.name} has no scope {scopes[0]!r}")
     return identity
 
 
-def _scope_of(request: web.Request) -> str:
-    """Return the scope that a request needs. A receiver's routes take entries, or answer its clients' probes."""
-    if request.match_info.route.resource in request.app[PUSHED]:
-        return "write"
-    return "admin" if request.method == "DELETE" else "write" if request.method in _ACTING else "read"
+def _scopes_of(request: web.Request) -> tuple[str, ...]:
+    """Return the scopes of which a request needs one. A receiver's routes take entries, or answer clients' probes."""
+    resource, acts = request.match_info.route.resource, request.method in _ACTING
+    if resource in request.app[QUERIES]:
+        return ("read",)
+    if resource in request.app[PUSHED]:
+        return ("write",) if acts else ("write", "read")
+    if _upgrades(request) and request.path == "/":
+        return ("read", "write")
+    return ("admin" if request.method == "DELETE" else "write" if acts else "read",)
 
 
 def is_browser(request: web.Request) -> bool:

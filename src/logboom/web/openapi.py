@@ -9,7 +9,7 @@ from aiohttp import web
 
 import logboom.web.query as q
 from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
-from logboom.web.access import COOKIE, PUSHED, TOKEN_CHARS_MAX
+from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
 from logboom.web.parameters import schema_of
 
 VERSION: Final = "3.1.0"
@@ -153,6 +153,7 @@ _SOURCES: Final = {
 _ALERTS: Final = {
     "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
+    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",
 }
@@ -280,10 +281,13 @@ def openapi_document(
         KeyError: for a route that is not described here.
     """
     paths: dict[str, dict[str, Any]] = {}
-    pushed = application.get(PUSHED, set())  # other products' interfaces: docs/contracts describes them
+    foreign = {
+        *application.get(PUSHED, ()),
+        *application.get(QUERIES, ()),
+    }  # other products' interfaces: see docs/contracts
     for route in application.router.routes():
         method = route.method.lower()
-        if method != "head" and route.resource is not None and route.resource not in pushed:
+        if method != "head" and route.resource is not None and route.resource not in foreign:
             path = route.resource.canonical
             described = _ROUTES[method, path]
             operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")

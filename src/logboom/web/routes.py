@@ -8,7 +8,9 @@ from aiohttp import web
 
 from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
+from logboom.receivers.loki import LokiSettings
 from logboom.web import access, entries, export, openapi, operations, page, series, tail, volume
+from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
@@ -36,9 +38,11 @@ def make_application(
     application[SITE] = site
     application[operations.OPERATIONS] = answers
     application.on_response_prepare.append(add_headers)
-    application[access.PUSHED] = set()
+    application[access.PUSHED], application[access.QUERIES] = set(), set()
     if not isinstance(site.settings, HttpSettings):
         _add_probes(application.router)
+        if isinstance(site.settings, LokiSettings):
+            add_loki(application)
         _add_receivers(application, receivers)
         return application
     _add_operations(application.router)
@@ -48,6 +52,7 @@ def make_application(
         series.add_reader(application)
         export.add_exports(application)
         _add_entries(application.router)
+        add_loki(application)
         _add_receivers(application, receivers)
     application[openapi.DOCUMENT] = openapi.openapi_document(
         application, answers.version, asks_for_tokens=site.tokens is not None
@@ -58,7 +63,7 @@ def make_application(
 def api_document(version: str) -> dict[str, Any]:
     """The OpenAPI document of the whole site, without a server."""
     application = web.Application()
-    application[access.PUSHED] = set()
+    application[access.PUSHED], application[access.QUERIES] = set(), set()
     _add_operations(application.router)
     _add_entries(application.router)
     return openapi.openapi_document(application, version)

@@ -7,16 +7,16 @@ it can go on where it was, since the id of an event is its sequence.
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from logboom.model import IMPORTED
 from logboom.pipeline.intake import Limit
-from logboom.query.matching import Filter, Matcher
+from logboom.query.matching import Filter, Found, Matcher
 from logboom.query.search import Search
 from logboom.web.query import tail_query
 from logboom.web.rendering import json_of
@@ -47,35 +47,40 @@ RECONNECT_MS: Final = 1000
 """When an EventSource is to try again."""
 
 
-class Portion(NamedTuple):
+Event = TypeVar("Event")
+
+
+class Portion(NamedTuple, Generic[Event]):
     """What one read brought."""
 
-    events: list[tuple[int, bytes]]
-    """Sequence and JSON of each match."""
+    events: list[tuple[int, Event]]
+    """Sequence of each match, and what it was rendered to."""
     missing: tuple[int, int] | None
     """The first and the last sequence of a gap: entries that were deleted before they could be read."""
     position: int
     """The next sequence to be read."""
 
 
-class Follower:
+class Follower(Generic[Event]):
     """Reads the journal for one reader, on the site's threads.
 
     Args:
         site: the listener's.
         wanted: what the reader wants.
         position: the first sequence.
+        render: makes an event of an entry, on a thread.
     """
 
-    def __init__(self, site: Site, wanted: Filter, position: int) -> None:
+    def __init__(self, site: Site, wanted: Filter, position: int, render: Callable[[Found], Event]) -> None:
         self.position = position
         self._site = site
+        self._render = render
         self._matcher = Matcher(wanted)
         self._shows_imported = wanted.listener == IMPORTED
         self._reader = site.log.cursor(position)
-        self._job: Future[Portion | None] | None = None
+        self._job: Future[Portion[Event] | None] | None = None
 
-    async def portions(self) -> AsyncGenerator[Portion | None]:
+    async def portions(self) -> AsyncGenerator[Portion[Event] | None]:
         """What comes, for ever; None when nothing has come for `KEEP_ALIVE_S`. Ends when the server stops."""
         site = self._site
         quiet_since = time.monotonic()
@@ -93,7 +98,7 @@ class Follower:
                 yield None
             await asyncio.sleep(max(PACE_S, took_s * REST_FACTOR))
 
-    async def _next(self) -> Portion | None:
+    async def _next(self) -> Portion[Event] | None:
         """One block, read on a thread; None when there is none."""
         if self._site.log.end <= self.position:
             return None
@@ -110,7 +115,7 @@ class Follower:
         else:
             self._job.add_done_callback(lambda _: self._reader.close())
 
-    def _read(self) -> Portion | None:
+    def _read(self) -> Portion[Event] | None:
         """Read and render one block; on a thread."""
         expected = self._reader.position
         try:
@@ -122,7 +127,7 @@ class Follower:
         missing = (expected, block.first_sequence - 1) if block.first_sequence > expected else None
         found = self._matcher.first(block, block.count)
         events = [
-            (one.record.sequence, json_of(one))
+            (one.record.sequence, self._render(one))
             for one in found
             if self._shows_imported or one.record.listener != IMPORTED
         ]
@@ -137,12 +142,12 @@ async def tail(request: web.Request) -> web.StreamResponse:
         raise site.busy(Limit.TAILS, "too many tails")
     site.tails += 1
     try:
-        return await _follow(request, Follower(site, wanted, await _start(request, wanted, after)))
+        return await _follow(request, Follower(site, wanted, await _start(request, wanted, after), json_of))
     finally:
         site.tails -= 1
 
 
-async def _follow(request: web.Request, follower: Follower) -> web.StreamResponse:
+async def _follow(request: web.Request, follower: Follower[bytes]) -> web.StreamResponse:
     try:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await _over_websocket(request, follower)
@@ -162,7 +167,7 @@ async def _start(request: web.Request, wanted: Filter, after: int | None) -> int
     return await site.search(request, partial(search.place, wanted, max(0, after + 1)))
 
 
-async def _as_events(request: web.Request, follower: Follower) -> web.StreamResponse:
+async def _as_events(request: web.Request, follower: Follower[bytes]) -> web.StreamResponse:
     """Server-sent events. An event without data tells the browser its place, and nothing else."""
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
@@ -189,7 +194,7 @@ def _place(position: int) -> bytes:
     return b": keep-alive\nid: %d\n\n" % (position - 1)
 
 
-def _events(portion: Portion) -> bytes:
+def _events(portion: Portion[bytes]) -> bytes:
     events = [b"id: %d\ndata: %b\n\n" % event for event in portion.events]
     if portion.missing:
         events.insert(0, b"event: gap\ndata: %b\n\n" % _gap(portion.missing))
@@ -200,13 +205,32 @@ def _gap(missing: tuple[int, int]) -> bytes:
     return json.dumps({"gap": {"first": missing[0], "last": missing[1]}}).encode()
 
 
-async def _over_websocket(request: web.Request, follower: Follower) -> web.WebSocketResponse:
-    """One text frame an entry. What the reader sends is ignored."""
+async def _over_websocket(request: web.Request, follower: Follower[bytes]) -> web.WebSocketResponse:
+    """One text frame an entry."""
+    return await serve_stream(request, follower, _send_portion)
+
+
+Send = Callable[[web.WebSocketResponse, Portion[Event]], Coroutine[Any, Any, None]]
+
+
+async def serve_stream(
+    request: web.Request, follower: Follower[Event], send: Send[Event], *, has_more: bool = False
+) -> web.WebSocketResponse:
+    """Send what comes over a WebSocket, until the reader or the server goes. What the reader sends is ignored.
+
+    Args:
+        request: the upgrade.
+        follower: reads what comes.
+        send: sends one portion.
+        has_more: there is something to be sent at once: `send` is called with an empty portion first.
+    """
     stream = web.WebSocketResponse(
         heartbeat=KEEP_ALIVE_S, max_msg_size=MESSAGE_BYTES_MAX, timeout=CLOSE_S_MAX
     )
     await stream.prepare(request)
-    sending = asyncio.create_task(_send(request, stream, follower))
+    if has_more:
+        await send(stream, Portion([], None, follower.position))
+    sending = asyncio.create_task(_send(request, stream, follower, send))
     try:
         async for _ in stream:
             pass
@@ -216,19 +240,21 @@ async def _over_websocket(request: web.Request, follower: Follower) -> web.WebSo
     return stream
 
 
-async def _send(request: web.Request, stream: web.WebSocketResponse, follower: Follower) -> None:
+async def _send(
+    request: web.Request, stream: web.WebSocketResponse, follower: Follower[Event], send: Send[Event]
+) -> None:
     """Send what comes; ends the stream when the server stops."""
     try:
         async with aclosing(follower.portions()) as portions:
             async for portion in portions:
                 if portion is not None:
-                    await _send_portion(stream, portion)
+                    await send(stream, portion)
         await stream.close(code=WSCloseCode.GOING_AWAY)
     except ConnectionError:
         _abort(request)
 
 
-async def _send_portion(stream: web.WebSocketResponse, portion: Portion) -> None:
+async def _send_portion(stream: web.WebSocketResponse, portion: Portion[bytes]) -> None:
     if portion.missing:
         await stream.send_frame(_gap(portion.missing), WSMsgType.TEXT)
     for _, event in portion.events:

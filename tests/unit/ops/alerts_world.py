@@ -77,6 +77,7 @@ class World:
         """Second by second, as the server does."""
         for _ in range(int(seconds / CHECK_INTERVAL_S)):
             self.now += CHECK_INTERVAL_S
+            self.alerts.reader.reached_end()
             self.alerts.check()
             for target in self.alerts.targets:
                 target.wait(LIMIT_S)

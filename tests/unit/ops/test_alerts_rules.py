@@ -20,6 +20,7 @@ def test_all_is_well(world: World) -> None:
     assert world.alerts.document() == {
         "enabled": True,
         "alerts": [],
+        "rules": [],
         "notify": [{"name": "json://127.0.0.1:9", "trouble": None, "waiting": 0}],
     }
 

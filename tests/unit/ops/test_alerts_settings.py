@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from logboom.errors import ConfigError
-from logboom.ops.alerts.alert_settings import TARGETS_MAX, alerts_settings
+from logboom.ops.alerts.alert_settings import RULES_MAX, TARGETS_MAX, alerts_settings
 from logboom.ops.alerts.sender import check_targets
 
 
@@ -39,6 +39,33 @@ def test_the_environment_gives_one_target_as_it_is() -> None:
     [
         ({"enable": True}, "alerts.enable: unknown setting; did you mean 'enabled'?"),
         ({"rules": {"dsk": {}}}, "alerts.rules.dsk: unknown rule; expected one of listener_down, "),
+        ({"rules": {"Dry": {"query": "pump"}}}, "alerts.rules.Dry: expected a name of up to 64 characters"),
+        ({"rules": {"dry": {"query": ""}}}, "alerts.rules.dry.query: found ''."),
+        (
+            {"rules": {"dry": {"query": "a b:>x"}}},
+            "alerts.rules.dry.query: the query, at character 6, before 'x': expected a number",
+        ),
+        (
+            {"rules": {"dry": {"query": "a", "window": 5}}},
+            "alerts.rules.dry.window: unknown setting; did you",
+        ),
+        (
+            {"rules": {"dry": {"query": "a", "targets": ["my-secret-word"]}}},
+            "alerts.rules.dry.targets: target 1 is not a URL",
+        ),
+        (
+            {"rules": {f"r{number}": {"query": "a"} for number in range(RULES_MAX + 1)}},
+            f"alerts.rules: found {RULES_MAX + 1} with a query, at most {RULES_MAX} are allowed",
+        ),
+        (
+            {
+                "notify": ["json://a"] * 11,
+                "rules": {
+                    "dry": {"query": "a", "targets": [f"json://{number}" for number in range(TARGETS_MAX)]}
+                },
+            },
+            f"alerts: found {TARGETS_MAX + 1} targets",
+        ),
         ({"rules": []}, "alerts.rules: expected tables"),
         ({"rules": {"disk": {"used_share_max": 80}}}, "alerts.rules.disk.used_share_max: found 80."),
         ({"rules": {"disk": {"severity": "bad"}}}, "alerts.rules.disk.severity: found 'bad'."),

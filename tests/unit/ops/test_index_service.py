@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Block
 from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService
+from logboom.query import indexer as indexer_module
 from logboom.query.indexer import Indexer
+from logboom.query.roll_up_builder import RollUpBuilder
 from logboom.testing.output_kit import sample_entries, write_journal
 
 
@@ -27,12 +30,15 @@ def test_it_gets_to_the_journals_end_and_then_waits(service: IndexService, tmp_p
         pass
     assert service.progress == (2, 2)
     assert len(list((tmp_path / "journal").glob("*.counts"))) == 2
+    assert len(list((tmp_path / "journal").glob("*.words"))) == 2
 
 
 def test_files_are_as_private_as_segments(service: IndexService, tmp_path: Path) -> None:
     while service._advance() != IDLE_WAIT_S:
         pass
-    files = [*(tmp_path / "journal").glob("*.counts"), *(tmp_path / "journal").glob("*.times")]
+    files = [
+        path for kind in ("counts", "times", "words") for path in (tmp_path / "journal").glob(f"*.{kind}")
+    ]
     assert {path.stat().st_mode & 0o777 & ~0o640 for path in files} == {0}
 
 
@@ -50,7 +56,7 @@ def test_nothing_is_left_of_a_segment_that_is_deleted_meanwhile(
     while service._advance() != IDLE_WAIT_S:
         pass
     assert {path.stem for path in folder.glob("*.times")} <= {path.stem for path in folder.glob("*.jsonl")}
-    assert not list(folder.glob("*.counts"))
+    assert not [*folder.glob("*.counts"), *folder.glob("*.words"), *folder.glob(".*")]
 
 
 def test_a_disk_that_fails_is_logged_once_and_tried_again(
@@ -68,3 +74,28 @@ def test_a_disk_that_fails_is_logged_once_and_tried_again(
     while service._advance() != IDLE_WAIT_S:
         pass
     assert service.progress == (2, 2)
+
+
+def test_files_that_could_not_be_written_are_written_later_without_reading_again(
+    service: IndexService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexer_module, "write_words", fail)
+        while service._advance() != RETRY_S:
+            pass
+        assert service._advance() == RETRY_S
+    read: list[int] = []
+
+    def see(_: RollUpBuilder, block: Block) -> bool:
+        read.append(block.first_sequence)
+        return True
+
+    monkeypatch.setattr(RollUpBuilder, "add", see)
+    while service._advance() != IDLE_WAIT_S:
+        pass
+    assert len(list((tmp_path / "journal").glob("*.words"))) == 2
+    assert min(read, default=100) < 100, "the other segment was read"
+    assert not [sequence for sequence in read if 100 <= sequence < 200], "this one was not read again"

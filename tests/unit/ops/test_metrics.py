@@ -19,7 +19,8 @@ from logboom.model import Batch, Source, Verdict
 from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.lifecycle import Condition
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.metric_table import CLUSTER, GROUPS, PROCESS
+from logboom.ops.cluster_metrics import CLUSTER
+from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
 from logboom.ops.monitor import Monitor
@@ -59,7 +60,9 @@ class Server:
             wall=lambda: WALL,
         )
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
-        settings = alerts_settings({"notify": ["json://host/hook", "slack://a/b/c"]})
+        settings = alerts_settings(
+            {"notify": ["json://host/hook", "slack://a/b/c"], "rules": {"dry": {"query": "pump"}}}
+        )
         self.alerts = Alerts(settings, self.monitor, self.sources, folder, lambda *_: None)
         self.metrics = Metrics(Parts(self.monitor, self.sources, self.alerts))
 
@@ -154,6 +157,7 @@ def test_no_label_can_hold_what_a_peer_sends() -> None:
         "limit",
         "severity",
         "target",
+        "rule",
     }
 
 

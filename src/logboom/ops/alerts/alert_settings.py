@@ -1,7 +1,7 @@
 """Settings `[alerts]`: notification targets and the rules with their thresholds."""
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -9,10 +9,18 @@ from msgspec import Meta
 from logboom.config import convert
 from logboom.errors import ConfigError
 from logboom.extras import require
+from logboom.query.filter.filter_error import FilterError
+from logboom.query.filter.parser import parse
 from logboom.settings import Table
 
 TARGETS_MAX: Final = 20
 """Most targets; each has a thread while there is something to send."""
+
+RULES_MAX: Final = 50
+"""Most rules with a query: each is evaluated for every entry."""
+
+WINDOW_S_MAX: Final = 7 * 86400.0
+"""Longest window: a step of its counts is three hours then."""
 
 Severity = Annotated[
     Literal["critical", "warning"],
@@ -113,6 +121,29 @@ class OutputLaggingRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
     )
 
 
+class QueryRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.NAME]`, a rule of your own: a number of entries match a query within a time."""
+
+    query: Annotated[
+        str, Meta(min_length=1, description="Query that selects the entries, such as `level:error pump`.")
+    ]
+    threshold: Annotated[
+        int, Meta(ge=1, description="Number of matching entries within `window_s` at which the alert fires.")
+    ] = 1
+    window_s: Annotated[
+        float, Meta(ge=1, le=WINDOW_S_MAX, description="Length of the window, seconds, up to 7 days.")
+    ] = 300.0
+    fewer: Annotated[
+        bool, Meta(description="True: the alert fires when there are fewer than `threshold` instead.")
+    ] = False
+    targets: Annotated[
+        list[str],
+        Meta(
+            description="Targets for messages of this rule, URLs as in `alerts.notify`. Empty: those there."
+        ),
+    ] = []
+
+
 class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[alerts.rules]`: one table per rule."""
 
@@ -123,6 +154,8 @@ class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refused: RefusedRule = msgspec.field(default_factory=RefusedRule)
     error_burst: ErrorBurstRule = msgspec.field(default_factory=ErrorBurstRule)
     output_lagging: OutputLaggingRule = msgspec.field(default_factory=OutputLaggingRule)
+    own: dict[str, QueryRule] = {}
+    """Rules with a query, by name."""
 
 
 class AlertsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -153,6 +186,19 @@ class AlertsSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 30
     rules: RulesSettings = msgspec.field(default_factory=RulesSettings)
 
+    @property
+    def urls(self) -> list[str]:
+        """All targets, those of `notify` first, each once."""
+        return list(
+            dict.fromkeys([*self.notify, *(url for rule in self.rules.own.values() for url in rule.targets)])
+        )
+
+    def place_of(self, url: str) -> str:
+        """Return the name of the setting that has a target."""
+        rules = self.rules.own.items()
+        own = (f"alerts.rules.{name}.targets" for name, rule in rules if url in rule.targets)
+        return "alerts.notify" if url in self.notify else next(own)
+
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://.", re.IGNORECASE)
 
@@ -165,37 +211,80 @@ def alerts_settings(table: Table) -> AlertsSettings:
     """
     plain = {key: value for key, value in table.items() if key not in ("notify", "rules")}
     settings = convert(plain, AlertsSettings, "alerts")
-    settings.notify = _targets(table.get("notify", []))
+    settings.notify = _targets(table.get("notify", []), "alerts.notify")
     settings.rules = _rules(table.get("rules", {}))
+    if len(settings.urls) > TARGETS_MAX:
+        raise ConfigError(f"alerts: found {len(settings.urls)} targets, at most {TARGETS_MAX} are allowed")
     return settings
+
+
+def with_own_rules(running: Table, fresh: Table) -> Table:
+    """Return a running server's `[alerts]` with the rules with a query of another one. Both must be valid."""
+    kept, taken = ({**table.get("rules", {})} for table in (running, fresh))
+    rules = {name: rule for name, rule in kept.items() if name in BUILT_IN}
+    return {**running, "rules": rules | {name: rule for name, rule in taken.items() if name not in BUILT_IN}}
+
+
+def rule_sections() -> dict[str, type[RuleSettings]]:
+    """Settings of each rule by the name of its table."""
+    types = get_type_hints(RulesSettings)
+    return {**{name: types[name] for name in BUILT_IN}, "NAME": QueryRule}
+
+
+BUILT_IN: Final = tuple(name for name in RulesSettings.__struct_fields__ if name != "own")
+"""Names of the rules that watch the server and its senders."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 def _rules(tables: Any) -> RulesSettings:
     """Validate each rule separately, so that an error has its key."""
     if not isinstance(tables, dict):
         raise ConfigError("alerts.rules: expected tables such as [alerts.rules.disk]")
-    known = {field.name: field for field in msgspec.structs.fields(RulesSettings)}
+    types = get_type_hints(RulesSettings)
     rules = RulesSettings()
     for name, table in tables.items():
-        if name not in known:
-            raise ConfigError(f"alerts.rules.{name}: unknown rule; expected one of {', '.join(known)}")
-        setattr(rules, name, convert(table, known[name].type, f"alerts.rules.{name}"))
+        where = f"alerts.rules.{name}"
+        if name in BUILT_IN:
+            setattr(rules, name, convert(table, types[name], where))
+        elif isinstance(table, dict) and "query" in table:
+            rules.own[name] = _query_rule(name, table)
+        else:
+            expected = f"expected one of {', '.join(BUILT_IN)}, or a `query` for a rule of your own"
+            raise ConfigError(f"{where}: unknown rule; {expected}")
+    if len(rules.own) > RULES_MAX:
+        raise ConfigError(
+            f"alerts.rules: found {len(rules.own)} with a query, at most {RULES_MAX} are allowed"
+        )
     return rules
 
 
-def _targets(value: Any) -> list[str]:
+def _query_rule(name: str, table: Table) -> QueryRule:
+    where = f"alerts.rules.{name}"
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{where}: expected a name of up to 64 characters a-z, 0-9, _ and -")
+    rule = convert({key: value for key, value in table.items() if key != "targets"}, QueryRule, where)
+    try:
+        parse(rule.query)
+    except FilterError as error:
+        raise ConfigError(f"{where}.query: {error.located()}") from None
+    rule.targets = _targets(table.get("targets", []), f"{where}.targets")
+    return rule
+
+
+def _targets(value: Any, where: str) -> list[str]:
     """Validate the URLs; the environment may have a single one instead of a list."""
     urls = [value] if isinstance(value, str) else value
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
-        raise ConfigError("alerts.notify: expected a list of URLs such as ['mailto://…', 'json://host/path']")
+        raise ConfigError(f"{where}: expected a list of URLs such as ['mailto://…', 'json://host/path']")
     if len(urls) > TARGETS_MAX:
-        raise ConfigError(f"alerts.notify: found {len(urls)} targets, at most {TARGETS_MAX} are allowed")
+        raise ConfigError(f"{where}: found {len(urls)} targets, at most {TARGETS_MAX} are allowed")
     urls = [url.strip() for url in urls if url.strip()]
     if urls:
-        require("alerts", "alerts.notify")
+        require("alerts", where)
     for number, url in enumerate(urls):
         if not _URL.match(url):
             raise ConfigError(
-                f"alerts.notify: target {number + 1} is not a URL such as slack://… or json://host/path"
+                f"{where}: target {number + 1} is not a URL such as slack://… or json://host/path"
             )
     return urls

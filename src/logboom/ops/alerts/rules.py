@@ -202,12 +202,12 @@ def _condition(
 
 def silence_key(listener: str, name: str) -> Key:
     """Key of the alert for a silent source."""
-    return "source_silent", f"{_plain(name)} ({listener})"
+    return "source_silent", f"{plain(name)} ({listener})"
 
 
 def burst_key(listener: str, name: str) -> Key:
     """Key of the alert for an error burst of a source; without a listener, of all sources."""
-    return "error_burst", f"{_plain(name)} ({listener})" if listener else name
+    return "error_burst", f"{plain(name)} ({listener})" if listener else name
 
 
 def duration(seconds: float) -> str:
@@ -227,6 +227,6 @@ def _size(count: int) -> str:
     return f"{count / (1 << 20):,.0f} MiB"
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Name of a sender without control characters, which could forge lines of a message."""
     return "".join(character if character.isprintable() else " " for character in name)

@@ -32,14 +32,15 @@ def check_targets(settings: AlertsSettings) -> None:
     Raises:
         ConfigError: a target is not supported.
     """
-    if not settings.notify:
+    if not settings.urls:
         return
     from logboom.ops.alerts.targets import is_known  # noqa: PLC0415 - takes half a second
 
-    for name, url in zip(target_names(settings.notify), settings.notify, strict=True):
+    for name, url in zip(target_names(settings.urls), settings.urls, strict=True):
         if not is_known(url):
             raise ConfigError(
-                f"alerts.notify: {name} is not supported by Apprise, or lacks a part; see its documentation"
+                f"{settings.place_of(url)}: {name} is not supported by Apprise, or lacks a part; "
+                "see its documentation"
             )
 
 

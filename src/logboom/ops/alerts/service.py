@@ -13,13 +13,15 @@ import msgspec
 
 from logboom.durable import replace_file
 from logboom.model import Report
-from logboom.ops.alerts.alert_settings import AlertsSettings
-from logboom.ops.alerts.lifecycle import FIRING, RESOLVED, Alert, Change, Engine, Key
-from logboom.ops.alerts.names import target_names
+from logboom.ops.alerts.alert_settings import AlertsSettings, QueryRule
+from logboom.ops.alerts.lifecycle import RESOLVED, Alert, Change, Engine, Key
 from logboom.ops.alerts.outbox import Backlog, Outbox
+from logboom.ops.alerts.query_rules import QueryRules
+from logboom.ops.alerts.rule_reader import RuleReader
 from logboom.ops.alerts.rules import Rules, Space, burst_key, disk_space, silence_key
 from logboom.ops.alerts.sender import Send, TargetSender, send_now
 from logboom.ops.alerts.severity import CRITICAL
+from logboom.ops.alerts.target_set import TargetSet
 from logboom.ops.monitor import Monitor
 from logboom.ops.source_book import SourceBook
 
@@ -73,14 +75,45 @@ class Alerts:
         self._lock = threading.Lock()  # for the engine, which is queried on other threads
         self._checking = threading.Lock()  # held during an evaluation, so that no source is forgotten in it
         label = label_of(settings, monitor.settings.name)
-        self.targets = [
-            TargetSender(name, url, Outbox(label, settings.per_hour_max), report, send=send)
-            for name, url in zip(target_names(settings.notify), settings.notify, strict=True)
-        ]
-        """The notification targets."""
+        self._targets = TargetSet(
+            settings,
+            lambda name, url: TargetSender(
+                name, url, Outbox(label, settings.per_hour_max), report, send=send
+            ),
+        )
+        log = monitor.journal.log
+        self._query_rules = QueryRules(
+            settings.rules.own if settings.enabled else {},
+            data_dir,
+            report,
+            wall=monitor.wall,
+            end=lambda: log.end,
+        )
+        self.reader = RuleReader(log, self._query_rules)
+        """The service that reads the journal for rules with a query."""
+        self._fresh_rules: dict[str, QueryRule] | None = None
         self._unsaved = self._failing = False
         if settings.enabled:
             self._load()
+
+    @property
+    def targets(self) -> list[TargetSender]:
+        """The notification targets."""
+        return self._targets.senders
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """Rules with a query and their counts."""
+        return self._query_rules.document()
+
+    @property
+    def skipped(self) -> int:
+        """Number of entries that rules with a query did not look at."""
+        return self._query_rules.skipped
+
+    def configure(self, settings: AlertsSettings) -> None:
+        """Take the rules with a query of other settings, at the next evaluation."""
+        self._fresh_rules = settings.rules.own
 
     # --- a service, see `ops.supervisor` ---
 
@@ -100,8 +133,8 @@ class Alerts:
     def close(self, deadline_s: float) -> None:
         """Try to deliver waiting changes for at most `deadline_s`; the rest is stored. Idempotent."""
         deadline = time.monotonic() + deadline_s
-        for target in self.targets:
-            target.notify([], self.firing(), self._monitor.clock(), self._monitor.wall(), at_once=True)
+        self.reader.close(deadline_s)
+        self._targets.notify([], self.firing(), self._monitor.clock(), self._monitor.wall(), at_once=True)
         for target in self.targets:
             target.wait(max(0.0, deadline - time.monotonic()))
         if self._checking.acquire(
@@ -117,17 +150,27 @@ class Alerts:
     def check(self) -> None:
         """Evaluate all rules once, and notify changes. It writes a file, so it must not run on the event loop."""
         with self._checking:
+            self._take_rules()
             conditions = self._rules.conditions()
+            conditions += self._query_rules.conditions({alert.key for alert in self.firing()})
             now, wall = self._monitor.clock(), self._monitor.wall()
             with self._lock:
                 changes = self._engine.evaluate(conditions, now, wall)
                 firing = self._engine.firing()
             for change in changes:
                 self._report(_kind(change), f"alert: {change.text}")
-            for target in self.targets:
-                target.notify(changes, firing, now, wall)
+            self._targets.notify(changes, firing, now, wall)
             self._unsaved = self._unsaved or bool(changes)
             self._save()
+
+    def _take_rules(self) -> None:
+        """Apply new rules, and end the alerts of those that are gone without a notification."""
+        if self._monitor.journal.failing is not None:
+            self._query_rules.blind()
+        fresh, self._fresh_rules = self._fresh_rules, None
+        if fresh is not None:
+            self._dismiss(self._query_rules.configure(fresh))
+            self._targets.configure(fresh)
 
     def forget_source(self, listener: str, name: str) -> bool:
         """Forget a source, and end its alerts without a notification. False if it is unknown."""
@@ -142,8 +185,7 @@ class Alerts:
         for key in keys:
             with self._lock:
                 self._engine.dismiss(key, self._monitor.wall())
-            for target in self.targets:
-                target.drop(key)
+            self._targets.drop(key)
         self._unsaved = True
 
     def firing(self) -> list[Alert]:
@@ -156,7 +198,12 @@ class Alerts:
         with self._lock:
             alerts = [_described(alert) for alert in self._engine.shown()]
         notify = [{"name": one.name, "trouble": one.trouble, "waiting": one.waiting} for one in self.targets]
-        return {"enabled": self._settings.enabled, "alerts": alerts, "notify": notify}
+        return {
+            "enabled": self._settings.enabled,
+            "alerts": alerts,
+            "rules": self._query_rules.document(),
+            "notify": notify,
+        }
 
     # --- the file ---
 
@@ -175,26 +222,20 @@ class Alerts:
     def _restore(self, file: _File) -> None:
         now, wall = self._monitor.clock(), self._monitor.wall()
         self._engine.restore(file.alerts, now)
-        firing = [Change(FIRING, alert, alert.text) for alert in self._engine.firing()]
         if file.backlogs is not None:
-            for target in self.targets:
-                backlog = file.backlogs.get(target.name)
-                if backlog is not None:
-                    target.restore(backlog)
-                else:  # it is new, or its address was corrected
-                    target.put(firing, wall)
+            self._targets.restore(file.backlogs, self._engine.firing(), wall)
         for silence in self._rules.ignored():  # it fired before it was configured to be ignored
             self._dismiss([silence_key(silence.listener, silence.name)])
 
     def _save(self) -> None:
         """Save changes. An error is logged once, and retried at each evaluation."""
-        if not any([target.has_changed() for target in self.targets] + [self._unsaved]):
+        if not (self._targets.has_changed() or self._unsaved):
             return
         with self._lock:
             kept = self._engine.kept()
-        backlogs = {target.name: target.backlog() for target in self.targets}
+        file = _File(VERSION, kept, self._targets.backlogs())
         try:
-            replace_file(self._path, [msgspec.json.encode(_File(VERSION, kept, backlogs)), b"\n"])
+            replace_file(self._path, [msgspec.json.encode(file), b"\n"])
             self._unsaved = self._failing = False
         except OSError as error:
             if not self._failing:

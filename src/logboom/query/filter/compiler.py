@@ -18,13 +18,17 @@ from logboom.query.filter.conditions import (
     Anything,
     Condition,
     Contains,
+    Extracted,
     FieldAnywhere,
     FieldCondition,
+    Label,
+    Leaf,
+    Line,
     Not,
     Property,
-    Somewhere,
 )
 from logboom.query.filter.field_selectors import PROPERTY_SELECTORS, FieldAnywhereSelector, FieldSelector
+from logboom.query.filter.stream_selectors import STREAM_SELECTORS
 from logboom.query.filter.texts_selector import RegexSelector, TextSelector
 
 _LINE: Final = b'{"received_at":"2025-01-01T00:00:00.000000+00:00","entry":%b,"source":%b,"listener":%b}\n'
@@ -139,11 +143,14 @@ def _selector(condition: Condition) -> Selector:
     return _EverythingSelector() if isinstance(condition, Anything) else _leaf_selector(condition)
 
 
-def _leaf_selector(condition: Somewhere | FieldCondition | FieldAnywhere | Property) -> Selector:
+def _leaf_selector(condition: Leaf) -> Selector:
     if isinstance(condition, FieldCondition):
         return FieldSelector(condition)
     if isinstance(condition, FieldAnywhere):
         return FieldAnywhereSelector(condition)
+    if isinstance(condition, (Line, Label, Extracted)):
+        stream: Selector = STREAM_SELECTORS[type(condition)](condition)
+        return stream
     if isinstance(condition, Property):
         made: Selector = PROPERTY_SELECTORS[condition.name](condition.test)
         return made
@@ -169,10 +176,12 @@ def _reader(leaves: Sequence[Condition]) -> Reader:
     for leaf in leaves:
         if isinstance(leaf, FieldCondition):
             keys += FieldSelector(leaf).keys
+        elif isinstance(leaf, (Line, Label)):
+            keys += STREAM_SELECTORS[type(leaf)].keys
     for name in properties:
         keys += getattr(PROPERTY_SELECTORS[name], "keys", ())
     readable = [key for key in dict.fromkeys(keys) if can_be_read(key)]
-    if "level" in properties:
+    if "level" in properties or any(isinstance(leaf, Label) for leaf in leaves):
         return LevelledLines(readable, "source").read
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(line_struct(fields_struct(readable), "source"))
     return lambda data, count: read_lines(decoder, data, count)

@@ -55,6 +55,18 @@ class Exactly(_Node, frozen=True, gc=False):
     text: str
 
 
+class Whole(_Node, frozen=True, gc=False):
+    """A text test: all of the text matches a regular expression."""
+
+    pattern: str
+
+
+class Holds(_Node, frozen=True, gc=False):
+    """A text test: the text has this part, with its case."""
+
+    text: str
+
+
 Test: TypeAlias = Contains | Matches | Equals | Between | Exists | Exactly
 
 
@@ -91,6 +103,28 @@ class FieldAnywhere(_Node, frozen=True, gc=False):
     test: Equals
 
 
+class Line(_Node, frozen=True, gc=False):
+    """Entries whose line (`stream_labels.line_of`) passes the test."""
+
+    test: Holds | Matches
+
+
+class Label(_Node, frozen=True, gc=False):
+    """Entries whose stream has a label that passes the test; a missing one is an empty text."""
+
+    name: str
+    test: Exactly | Whole
+
+
+class Extracted(_Node, frozen=True, gc=False):
+    """Entries with a label or field that passes the test; a missing one is an empty text, and no number."""
+
+    name: str
+    test: Exactly | Whole | Between
+    parsers: frozenset[str] = frozenset()
+    """Names of the parsers whose fields count, too (`stream_labels.parsed_of`)."""
+
+
 class All(_Node, frozen=True, gc=False):
     """Entries that meet all conditions."""
 
@@ -109,7 +143,8 @@ class Not(_Node, frozen=True, gc=False):
     part: "Condition"
 
 
-Condition: TypeAlias = Anything | Somewhere | FieldCondition | Property | FieldAnywhere | All | AnyOf | Not
+Leaf: TypeAlias = Somewhere | FieldCondition | Property | FieldAnywhere | Line | Label | Extracted
+Condition: TypeAlias = Anything | Leaf | All | AnyOf | Not
 
 PROPERTIES: Final = ("level", "source", "listener", "message")
 """Names that mean the same in every entry, whatever its keys are called."""
