@@ -3,13 +3,12 @@
 import asyncio
 import errno
 import gc
-import signal
+import math
 import time
-import traceback
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,7 +25,6 @@ from logboom.journal.log import Log
 from logboom.journal.retention import Retention
 from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
-from logboom.ops.health import health_document
 from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
@@ -35,24 +33,28 @@ from logboom.ops.server_operations import ServerOperations
 from logboom.ops.source_book import SourceBook
 from logboom.ops.source_reader import SourceReader
 from logboom.ops.supervisor import Service, Supervised, supervise
-from logboom.ops.systemd import ServiceNotifier
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.thread_service import OutputService
 from logboom.pipeline.deduplicator import Deduplicator
-from logboom.pipeline.intake import Intake, IntakeLimits, Store
+from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
+from logboom.pipeline.recent_lines import restored
 from logboom.pipeline.throttle import Throttle
-from logboom.pipeline.tokens import ADVICE, TokenStore
+from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
+from logboom.servers.binding import report_unused
+from logboom.servers.exposure import Exposure
 from logboom.servers.listener import Listener, ListenerContext
-from logboom.servers.page_urls import page_urls
 from logboom.servers.registry import make_listener
-from logboom.settings import ListenerSettings, ReceiverSettings, Settings
+from logboom.settings import ReceiverSettings, Settings
+
+if TYPE_CHECKING:
+    from logboom.cluster.replication import ReplicatedJournal
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Most wire bytes of all connections that wait for the journal: two groups, one being written, one being gathered."""
@@ -88,7 +90,9 @@ class App:
         self.stopping = asyncio.Event()
         self._disk = disk
         self._clock = clock
-        self._tasks: list[asyncio.Task[None]] = []
+        self._opened = AsyncExitStack()
+        """Closing of each part that was opened; run in reverse order."""
+        self._ends_at = math.inf
         self.cluster: Cluster | None = None
         self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
@@ -100,59 +104,55 @@ class App:
         """
         started = time.perf_counter()
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
+        self._opened.callback(self._close_log)
         try:
-            self._open_journal()
-            self._open_keys()
-            self.monitor = Monitor(
-                self.settings,
-                self.journal,
-                self.listeners,
-                self.outputs,
-                log=self._readable,
-                deduplicator=self._deduplicator,
-                version=logboom.__version__,
-                clock=self._clock,
-                connections_left=lambda: self.open_files.left,
-            )
-            self.monitor.cluster = self.cluster
-            self._health_socket = HealthSocket(
-                Path(self.settings.data_dir), lambda: health_document(self.monitor)[1], self.log.event
-            )
-            self._watch_over()
-            self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
-            self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
-            if self.cluster is not None and self._replicates:
-                await self.cluster.require_safe()
-            await self._start_outputs()
-            await self._start_listeners()
-            for one in (self.source_reader, self.index_service, self.alerts.reader):
-                await one.start()
-            if few := self.open_files.started():
-                self.log.warning(few)
+            await self._open_parts()
         except BaseException as error:
             await self.stop()
             if isinstance(error, OSError) and error.errno == errno.EMFILE:
                 raise ConfigError("too many open files: raise the limit with `ulimit -n`") from error
             raise
+        gc.collect()
+        gc.freeze()  # existing objects stay: the collector need not examine them again
+        self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
+
+    async def _open_parts(self) -> None:
+        """Open every part, and have each closed by `stop`, the last one first."""
+        self._open_journal()
+        self._open_keys()
+        self._watch_over()
+        if self.cluster is not None and self._replicates:
+            await self.cluster.require_safe()
+        await self._start_outputs()
+        self._opened.push_async_callback(self._close_readers)
+        self._opened.push_async_callback(self._finish_journal)
+        await self._start_listeners()
+        for one in (self.source_reader, self.index_service, self.alerts.reader):
+            await one.start()
+        if few := self.open_files.started():
+            self.log.warning(few)
+        self._start_tasks()
+        await self._health_socket.start()
+
+    def _start_tasks(self) -> None:
+        """Supervise the parts, and sample the counters."""
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
         supervised += [Supervised(one, "task") for one in tasks]
         if self.cluster is not None:
             supervised.append(Supervised(self.cluster, "task"))
-        self._tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
-        self._tasks.append(asyncio.create_task(self._tick()))
-        await self._health_socket.start()
-        gc.collect()
-        gc.freeze()  # existing objects stay: the collector need not examine them again
-        self.log.event("info", f"ready in {time.perf_counter() - started:.3f} s")
+        running = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
+        running.append(asyncio.create_task(self._tick()))
+        self._opened.push_async_callback(_cancel, running)
+        self._opened.callback(setattr, self.monitor, "draining", True)  # noqa: FBT003 - setattr's signature
 
     def _open_journal(self) -> None:
         settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
         replicated = cluster_settings(self.settings.cluster)
         check_acks(self.settings, replicated)
         age_max_s, bytes_max = settings.retention_age_s, settings.retention_bytes_max
-        if replicated is not None and replicated.follow:  # the copy has them
-            age_max_s, bytes_max = replicated.spool_age_s, 0
+        if replicated is not None and replicated.follow:
+            age_max_s, bytes_max = replicated.spool_age_s, 0  # those of the settings are for the copy
         self.journal = Journal(
             data_dir,
             asyncio.get_running_loop().call_soon_threadsafe,
@@ -169,12 +169,12 @@ class App:
             report=self.log.event,
             disk=self._disk,
         )
+        self._opened.callback(self.journal.close)  # last: another server would run the same outputs
         if replicated is not None:
-            require("cluster", "[cluster]")
             self.cluster = Cluster(replicated, self.journal, data_dir, self.log.event)
+            self._opened.push_async_callback(asyncio.to_thread, self.cluster.close)
             self.cluster.open_copy(settings, lambda: self._positions(self._readable))
         self._readable = self.journal.log if self.cluster is None else self.cluster.log
-        self._readable_folder = self.journal.folder if self.cluster is None else self.cluster.folder
         self._turns = Turns(lambda: self._pending_bytes() >= PENDING_BYTES_MAX)
         self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
@@ -195,14 +195,26 @@ class App:
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
-        settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
-        window_s = settings.deduplication_window_s
+        settings, window_s = self.settings.journal, self.settings.journal.deduplication_window_s
         self._deduplicator = Deduplicator(window_s, settings.deduplication_bytes_max)
-        self._keylog = KeyLog(data_dir, self._deduplicator, window_s, self.log.event)
-        self._keylog.open(self.journal.log)
+        self._keylog = KeyLog(Path(self.settings.data_dir), self._deduplicator, window_s, self.log.event)
+        self._keylog.open(log := self.journal.log)
+        self._resends = restored(log, settings, self.settings.active_listeners)
 
     def _watch_over(self) -> None:
-        """Construct the source book and the alerts."""
+        """Construct the parts that watch the others: monitor, source book, alerts, and the requests to them."""
+        self.monitor = Monitor(
+            self.settings,
+            self.journal,
+            self.listeners,
+            self.outputs,
+            log=self._readable,
+            deduplicator=self._deduplicator,
+            version=logboom.__version__,
+            clock=self._clock,
+            connections_left=lambda: self.open_files.left,
+        )
+        self.monitor.cluster = self.cluster
         settings = alerts_settings(self.settings.alerts)
         data_dir, report = Path(self.settings.data_dir), self.log.event
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
@@ -216,48 +228,52 @@ class App:
             clock=self._clock,
         )
         self.source_reader = SourceReader(self._readable, self.sources)
-        self.index_service = IndexService(self._readable_folder, self._readable, report)
+        self.index_service = IndexService(self._readable.folder, self._readable, report)
         self.monitor.index_progress = lambda: self.index_service.progress
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
+        self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
+        self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
+        self._opened.callback(self._health_socket.close)
 
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            runner = OutputRunner(name, output, self._readable, self.log.event)
-            self.outputs[name] = Supervised(OutputService(runner), "output")
+            await self._start_output(OutputRunner(name, output, self._readable, self.log.event))
         if self.cluster is not None:
-            self.outputs[self.cluster.name] = Supervised(OutputService(self.cluster.runner), "output")
-        for supervised in self.outputs.values():
-            await supervised.service.start()
+            await self._start_output(self.cluster.runner)
+
+    async def _start_output(self, runner: OutputRunner) -> None:
+        service = OutputService(runner)
+        self.outputs[runner.name] = Supervised(service, "output")
+        self._opened.push_async_callback(self._stop_output, runner)
+        await service.start()
+
+    async def _stop_output(self, runner: OutputRunner) -> None:
+        await asyncio.to_thread(runner.stop, max(0.1, self._ends_at - time.monotonic()))
 
     def _runners(self) -> list[OutputRunner]:
         return [one.service.runner for one in self.outputs.values()]
 
     async def _tick(self) -> None:
         while True:
-            self.monitor.tick()
+            self._operations.tick()
             self._keylog.note(self.journal.answered)
-            self._operations.look_again()
             await asyncio.sleep(TICK_S)
 
     async def _start_listeners(self) -> None:
+        self._tokens = TokenStore(self.settings.tokens_path, self.log.event)
+        self._opened.push_async_callback(self._stop_listeners)
         for name, settings in self.settings.active_listeners.items():
             if self._is_left_out(name, settings):
                 continue
-            if isinstance(settings, ListenerSettings):
-                self._check_access(name, settings)
+            exposure = Exposure(self.settings, name, self.log.event)
+            exposure.check(has_tokens=len(self._tokens) > 0)
             listener = make_listener(self._context(name, settings))
             self.listeners[name] = Supervised(listener)
             self.journal.on_commit.append(listener.journal_advanced)
             await listener.start()
-            if isinstance(settings, ListenerSettings) and settings.serves_entries:
-                self._announce_page(name, settings, listener.ports[0])
-
-    def _announce_page(self, name: str, settings: ListenerSettings, port: int) -> None:
-        """Log the URL of the page, and the token that it requires."""
-        urls = " or ".join(page_urls(settings, port))
-        hint = "; it asks for a token with the scope read: logboom token add NAME --scope read"
-        self.log.event("info", f"the page is at {urls}{hint if self.settings.needs_token(name) else ''}")
+            exposure.announce_page(listener.ports)
+        report_unused((one.service.ports for one in self.listeners.values()), self.log.warning)
 
     def _is_left_out(self, name: str, settings: ReceiverSettings) -> bool:
         """Return true for a default listener whose extra is missing. Raises `ConfigError` for a configured one."""
@@ -269,33 +285,9 @@ class App:
         self.log.event("info", f"listener {name} is left out: {advice(extra)}")
         return True
 
-    def _check_access(self, name: str, settings: ListenerSettings) -> None:
-        """Refuse a listener that would be open to a network unintentionally. Raises `ConfigError`."""
-        where = f"listener {name} on {settings.host}"
-        if self.settings.needs_token(name):
-            if not len(self._tokens) and getattr(settings, "health_open", False):
-                self.log.event("info", f"{where}: health and metrics only, until there is a token; {ADVICE}")
-                return
-            if not len(self._tokens):
-                raise ConfigError(
-                    f"{where}: clients need a token, and there is none. Make one with `logboom token add NAME`, "
-                    f"{_instead_of_a_token(settings)}"
-                )
-            if not (settings.tls_cert or settings.on_loopback):
-                self.log.warning(f"{where}: tokens and entries are not encrypted; set tls_cert and tls_key")
-        elif settings.serves_entries and not settings.on_loopback:
-            if not self.settings.insecure:
-                raise ConfigError(
-                    f"{where}: open to the network without a token; set auth to `token`, "
-                    "or start with --insecure where you trust the network"
-                )
-            self.log.warning(
-                f"{where}: open to the network: every client that reaches it can read every entry"
-            )
-
     def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
         holds = receiver(settings.protocol).refusal is Refusal.HOLD
-        journal: Store | None = self.journal if settings.store else None
+        journal: Journal | ReplicatedJournal | None = self.journal if settings.store else None
         if journal is not None and self.cluster is not None and settings.ack == "replicated":
             journal = self.cluster.way_into(self.journal, patient=holds)
         return ListenerContext(
@@ -307,7 +299,8 @@ class App:
                 self.log.event,
                 _intake_limits(settings),
                 self._deduplicator,
-                holds=holds,
+                resends=self._resends,
+                holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
             log=self._readable,
@@ -343,60 +336,44 @@ class App:
         waiting = ", ".join(differences(_typed(self.settings), wanted))
         self.log.event("info", f"reloaded; these wait for a restart: {waiting}" if waiting else "reloaded")
 
-    async def _finish_journal(self) -> None:
-        """Commit what was submitted, and save its keys."""
-        await asyncio.to_thread(self.journal.finish)
-        await asyncio.sleep(0)  # the receipts of the last group
-        if hasattr(self, "_keylog"):
-            self._keylog.note(self.journal.answered)
-
-    def _stop_readers(self, deadline: float) -> None:
-        """Stop what reads the journal; blocks."""
-        if hasattr(self, "alerts"):
-            self.source_reader.close(LAST_LOOK_S)
-            self.index_service.close(LAST_LOOK_S)
-            self.alerts.close(LAST_LOOK_S)
-        for runner in self._runners():
-            runner.stop(max(0.1, deadline - time.monotonic()))
-        if self.cluster is not None:
-            self.cluster.close()
-
     def is_alive(self) -> bool:
         """Return whether the journal's writer is working, for the watchdog."""
         return self.stopping.is_set() or (self.journal.alive and self.journal.stuck_s < STUCK_S_MAX)
 
     async def stop(self) -> None:
-        """Stop upstream first: listeners, then connections, journal, outputs; all within `shutdown_s`."""
-        deadline = time.monotonic() + self.settings.shutdown_s
-        if hasattr(self, "monitor"):
-            self.monitor.draining = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Close what was opened, upstream first, all within `shutdown_s`. Idempotent."""
+        self._ends_at = time.monotonic() + self.settings.shutdown_s
+        await self._opened.aclose()
+
+    async def _stop_listeners(self) -> None:
+        """Accept nothing more on any listener, then answer what was received."""
         listeners = [supervised.service for supervised in self.listeners.values()]
         for listener in listeners:
             listener.stop()
         for listener in listeners:
-            await listener.drain(max(0.0, deadline - time.monotonic()))
+            await listener.drain(max(0.0, self._ends_at - time.monotonic()))
         await asyncio.sleep(0)  # the connections' last callbacks
-        if hasattr(self, "journal"):
-            await self._finish_journal()
-        await asyncio.to_thread(self._stop_readers, deadline)
-        if hasattr(self, "monitor"):
-            self._health_socket.close()
-        if hasattr(self, "journal"):
-            self.journal.close()  # last: another server would run the same outputs
+
+    async def _finish_journal(self) -> None:
+        """Commit what was submitted, and save its keys."""
+        await asyncio.to_thread(self.journal.finish)
+        await asyncio.sleep(0)  # the receipts of the last group
+        self._keylog.note(self.journal.answered)
+
+    async def _close_readers(self) -> None:
+        """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
+        for reader in (self.source_reader, self.index_service, self.alerts):
+            await asyncio.to_thread(reader.close, LAST_LOOK_S)
+
+    def _close_log(self) -> None:
         self.log.event("info", "stopped")
         self.log.close()
 
 
-def _instead_of_a_token(settings: ListenerSettings) -> str:
-    """Alternatives for a listener that requires a token when there is none."""
-    if settings.auth == "auto":
-        return "bind it to 127.0.0.1, or start with --insecure where you trust the network"
-    if settings.serves_entries and not settings.on_loopback:
-        return "or bind it to 127.0.0.1 and set its auth to `auto`"
-    return "or set its auth to `auto`, which asks for none here"
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
@@ -406,7 +383,8 @@ def _intake_limits(settings: ReceiverSettings) -> IntakeLimits:
     throttle = None
     if settings.bytes_per_s_max or settings.lines_per_s_max:
         throttle = Throttle(settings.bytes_per_s_max, settings.lines_per_s_max)
-    return IntakeLimits(limiter, severity(settings.level_min) if settings.level_min else None, throttle)
+    level_min = severity(settings.level_min) if settings.level_min else None
+    return IntakeLimits(limiter, level_min, throttle, settings.duplicates)
 
 
 def _typed(settings: Settings) -> dict[str, Any]:
@@ -414,34 +392,3 @@ def _typed(settings: Settings) -> dict[str, Any]:
     outputs = {name: output_settings(name, table) for name, table in settings.outputs.items()}
     alerts = alerts_settings(settings.alerts)
     return {**msgspec.structs.asdict(settings), "outputs": outputs, "alerts": alerts}
-
-
-async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads with `load_settings`. A service manager is notified."""
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: app.log.event("fatal", _describe(context)))
-    with closing(ServiceNotifier(report=app.log.event)) as notifier:
-
-        def reload() -> None:
-            with notifier.reloading():
-                app.reload(load_settings)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        await app.start()
-        notifier.status(f"serving {', '.join(app.listeners)}")
-        notifier.ready()
-        watching = asyncio.create_task(notifier.watch(app.is_alive))
-        await app.stopping.wait()
-        notifier.stopping()
-        app.log.event("info", "stopping: finishing what is in flight")
-        await app.stop()
-        watching.cancel()
-
-
-def _describe(context: dict[str, Any]) -> str:
-    """Text of an unhandled error with its traceback, as it is a bug."""
-    error = context.get("exception")
-    place = "".join(traceback.format_exception(error)) if error is not None else ""
-    return f"{context.get('message', 'unexpected error')} {place}"

@@ -31,7 +31,7 @@ class Verdict(IntEnum):
     FAILED = 7
     """Valid, but the journal could not store it: the sender should send it again."""
     DUPLICATE = 8
-    """Stored before under the same key, with the same content; answered as stored."""
+    """Stored before under the same key or number, with the same content; answered as stored."""
 
 
 INVALID = frozenset({Verdict.NOT_JSON, Verdict.NOT_OBJECT, Verdict.MISSING_FIELD, Verdict.TOO_LONG})
@@ -49,6 +49,8 @@ class Source(NamedTuple):
     """The peer's address without port, or the identity that it sent."""
     address: str = ""
     """The peer's address, for limits, if `peer` is an identity, which the peer can choose freely."""
+    lineage: int = 0
+    """Shared by connections that surely come from one sender (`pipeline.lineages`); 0: not known."""
 
 
 IMPORTED = "import"
@@ -123,7 +125,7 @@ class Batch:
         """One source per entry where they differ: lines of several peers that are stored together."""
         self.retry_after_s = 0.0
         self.keys: list[bytes] | bytes | None = None
-        """One key per entry, or one for all of them, as JSON strings; None if the protocol has no keys."""
+        """One key per entry (empty: none), or one for all of them, as JSON strings; None: no entry has one."""
         self.digests: list[bytes] = []
         """One digest of key and content per entry, with `keys` (`pipeline.deduplicator`), made by the intake."""
         self.duplicates: list[bytes] = []
@@ -246,3 +248,5 @@ class Record(NamedTuple):
     entry: dict[str, object]
     wrong_clock: bool = False
     """The sender gave a time that can't be right (`formats.entry_time`): `time` is the receive time."""
+    is_copy: bool = False
+    """It may be a copy of another entry, which the same or another device has sent (`pipeline.resends`)."""

@@ -39,6 +39,15 @@ LineBytes = Annotated[
 FrameBytes = Annotated[
     int, Meta(ge=64, le=64 << 20, description="Longest frame or message, bytes; longer ones are refused.")
 ]
+Duplicates = Annotated[
+    Literal["drop", "mark", "keep"],
+    Meta(
+        description="Lines with `boot_seq` and `seq` that a device sends again within 10 minutes. `drop`: "
+        "acknowledged, and stored once; what may come from another device is stored with a mark. `mark`: stored "
+        "again, with a mark. `keep`: stored again."
+    ),
+    RELOADED,
+]
 BodyBytes = Annotated[
     int, Meta(ge=1 << 16, le=256 << 20, description="Longest body over HTTP, unpacked, bytes."), RELOADED
 ]
@@ -110,6 +119,7 @@ class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         ),
         RELOADED,
     ] = 0
+    duplicates: Duplicates = "keep"
     level_min: Annotated[
         str,
         Meta(description="Entries below this level are answered but not stored. Empty: all are stored."),

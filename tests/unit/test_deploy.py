@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from logboom.config import load
 from logboom.outputs.registry import output_settings
+from logboom.servers.udp import RECEIVE_BUFFER_BYTES
 from logboom.settings import Settings
 from tests.kit.packages import closure, environment
 from tests.kit.services import give_up
@@ -270,10 +271,13 @@ def test_the_example_environment_names_settings_and_no_secret() -> None:
 # --- systemd ---
 
 
-def unit() -> dict[str, list[str]]:
+SOCKET_UNITS = ("logboom.socket", "logboom-udp.socket")
+
+
+def unit(name: str = "logboom.service") -> dict[str, list[str]]:
     """The unit's assignments: each key's values."""
     found: dict[str, list[str]] = {}
-    for line in (DEPLOY / "logboom.service").read_text().splitlines():
+    for line in (DEPLOY / name).read_text().splitlines():
         if line and line[0] not in "#[":
             key, _, value = line.partition("=")
             found.setdefault(key, []).append(value)
@@ -301,6 +305,20 @@ def test_the_unit_lets_all_connections_in() -> None:
     assert int(unit()["LimitNOFILE"][0]) > sum(listener.connections_max for listener in listeners)
 
 
+def test_the_socket_units_bind_the_privileged_ports_of_the_network_profile() -> None:
+    listeners = load(profile="network", environment={}).active_listeners
+    wanted = [f"0.0.0.0:{listeners['syslog'].port}", f"[::]:{listeners['syslog'].port}"]
+    assert listeners["syslog-udp"].port == listeners["syslog"].port
+    assert [unit(SOCKET_UNITS[0])["ListenStream"], unit(SOCKET_UNITS[1])["ListenDatagram"]] == [
+        wanted,
+        wanted,
+    ]
+    for name in SOCKET_UNITS:
+        assert unit(name)["BindIPv6Only"] == ["ipv6-only"]  # the only kind that the server takes
+        assert unit(name)["Service"] == ["logboom.service"]
+    assert unit(SOCKET_UNITS[1])["ReceiveBuffer"] == [f"{RECEIVE_BUFFER_BYTES >> 20}M"]
+
+
 @pytest.fixture
 def systemd_analyze() -> str:
     binary = shutil.which("systemd-analyze")
@@ -315,6 +333,8 @@ def installed_unit(tmp_path: Path) -> Path:
     text = (DEPLOY / "logboom.service").read_text()
     path = tmp_path / "logboom.service"
     path.write_text(re.sub(r"(?m)^(ExecStart|ExecReload)=\S+", r"\1=/bin/true", text))
+    for name in SOCKET_UNITS:
+        shutil.copy(DEPLOY / name, tmp_path)
     return path
 
 
@@ -327,8 +347,9 @@ def ran(*command: str) -> str:
 
 
 def test_systemd_understands_the_unit(systemd_analyze: str, installed_unit: Path) -> None:
-    said = ran(systemd_analyze, "verify", "--man=no", str(installed_unit))
-    assert "logboom.service" not in said
+    sockets = [str(installed_unit.with_name(name)) for name in SOCKET_UNITS]
+    said = ran(systemd_analyze, "verify", "--man=no", str(installed_unit), *sockets)
+    assert "logboom" not in said
 
 
 def test_systemd_finds_the_unit_well_closed(systemd_analyze: str, installed_unit: Path) -> None:

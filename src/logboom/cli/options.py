@@ -34,7 +34,7 @@ Profile = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"Be a drop-in for a source system: {', '.join(PROFILES)}.",
+        help=f"A ready configuration, most as a drop-in for a source system: {', '.join(PROFILES)}.",
         autocompletion=completion.profiles,
     ),
 ]
@@ -51,7 +51,7 @@ With = Annotated[
     typer.Option(
         "--with",
         metavar="NAME,…|all",
-        help="Also open these receivers on their standard ports, on 127.0.0.1 or --host.",
+        help="Also open these receivers on their standard ports, TCP and UDP, on 127.0.0.1 or --host.",
         autocompletion=completion.receivers,
     ),
 ]

@@ -8,6 +8,7 @@ from logboom.config import load, set_path
 from logboom.durable import keep_private
 from logboom.errors import ConfigError
 from logboom.extras import advice, is_missing
+from logboom.receivers.base import ReceiverType, Transport
 from logboom.receivers.registry import NAMES, receiver
 from logboom.settings import ListenerSettings, Settings, Table
 
@@ -120,13 +121,24 @@ def _add_receivers(flags: Table, settings: Settings, names: str, host: str | Non
         kinds = [kind for kind in kinds if issubclass(kind.settings, ListenerSettings)]
     missing = [kind.name for kind in kinds if "all" in chosen and kind.extra and is_missing(kind.extra)]
     running = flags.get("only") or settings.only
-    added = [kind.name for kind in kinds if kind.name not in missing]
-    for name in added:
-        if name not in settings.listeners:
-            set_path(flags, ["listeners", name, "host"], host or "127.0.0.1")
+    added = []
+    for kind in kinds:
+        for name, table in _tables_of(kind) if kind.name not in missing else ():
+            added.append(name)
+            if name not in settings.listeners:
+                given = flags.setdefault("listeners", {}).get(name, {})  # of --listen
+                flags["listeners"][name] = {**table, "host": host or "127.0.0.1", **given}
     if running:
         flags["only"] = list(dict.fromkeys((*running, *added)))
     return [f"--with: {name} is left out: {advice(receiver(name).extra)}" for name in missing]
+
+
+def _tables_of(kind: ReceiverType) -> list[tuple[str, Table]]:
+    """Return names and settings of the listeners of a receiver: that for datagrams is one of its own."""
+    tables: list[tuple[str, Table]] = [(kind.name, {})]
+    if kind.transport() is not Transport.UDP and Transport.UDP in kind.transports:
+        tables.append((f"{kind.name}-udp", {"protocol": kind.name, "transport": "udp"}))
+    return tables
 
 
 def _add_grpc(flags: Table, profile: str | None, grpc_port: int | None, *, tcp_only: bool) -> None:
@@ -154,7 +166,7 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
     import asyncio
     import sys
 
-    from logboom import app
+    from logboom import app, server_process
     from logboom.cli.event_loop import loop_factory
     from logboom.ops.oplog import OperationalLog
     from logboom.pipeline.open_files import raise_limit
@@ -175,7 +187,7 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
         log.event("info", "confined: writes go to the data directory and the outputs' folders only")
 
     async def main() -> None:
-        await app.serve(app.App(settings, log), load_settings)
+        await server_process.serve(app.App(settings, log), load_settings)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())

@@ -14,8 +14,9 @@ from logboom.cluster.follower import CopyFollower
 from logboom.cluster.inspection import ClusterState, inspect
 from logboom.cluster.replication import ReplicatedJournal, Replication
 from logboom.errors import ConfigError
+from logboom.extras import require
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.journal import Journal
-from logboom.journal.log import Log
 from logboom.journal.retention import Retention
 from logboom.journal.segments import list_segments
 from logboom.model import Report
@@ -43,6 +44,7 @@ class Cluster:
     name = OUTPUT_NAME
 
     def __init__(self, settings: ClusterSettings, journal: Journal, data_dir: Path, report: Report) -> None:
+        require("cluster", "[cluster]")
         self.settings = settings
         self.state = ClusterState()
         """Result of the last inspection."""
@@ -64,14 +66,9 @@ class Cluster:
         """Runner of the forwarder."""
 
     @property
-    def log(self) -> Log:
+    def log(self) -> FolderLog:
         """The log that is read here: the copy of everything, or the own journal."""
         return self._journal.log if self._copy is None else CopyLog.of(self._copy)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of `log`."""
-        return self._journal.folder if self._copy is None else self._copy.folder
 
     @property
     def keeps_from(self) -> int | None:

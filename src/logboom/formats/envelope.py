@@ -12,6 +12,8 @@ SOURCE_AT: Final = b',"source":"'
 """The bytes after the entry. No JSON string contains them, because of the unescaped quotes."""
 KEY_AT: Final = b',"key":'
 """The bytes before the optional key, between source and listener."""
+COPY: Final = "copy:"
+"""Begin of the key of an entry that may be a copy of another one."""
 LISTENER_AT: Final = b',"listener":'
 """The bytes before the listener, the last field."""
 
@@ -23,6 +25,7 @@ class Envelope(msgspec.Struct, gc=False):
     entry: msgspec.Raw
     source: str
     listener: str
+    key: str = ""
 
 
 def entry_of(line: bytes) -> bytes:

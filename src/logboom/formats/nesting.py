@@ -12,7 +12,10 @@ NESTING_MAX: Final = 500
 """Most levels of an entry: far more than entries have, and half of the strictest decoder's limit."""
 
 _BYTES_MIN: Final = 2 * (NESTING_MAX + 1)
-"""A line needs two bytes per level."""
+"""Length of the shortest line that is too deep: two bytes per array."""
+
+_OBJECTS_BYTES_MIN: Final = 5 * NESTING_MAX
+"""The same without arrays: five bytes per object that contains another one, as in `{"":{}}`."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -20,10 +23,14 @@ _STEPS: Final = tuple(1 if code in b"[{" else -1 for code in range(256))
 
 
 def is_too_deep(chunk: bytes) -> bool:
-    """Return true if a line is nested deeper than `NESTING_MAX`. Examines long lines only, in steps of a kilobyte."""
+    """Return true if a line is nested deeper than `NESTING_MAX`. Examines long lines only, in steps of their length.
+
+    A false is certain for valid JSON only: decoders reject other lines, however long.
+    """
     start, end = 0, len(chunk)
-    while end - start >= _BYTES_MIN:
-        stop = chunk.rfind(b"\n", start, start + _BYTES_MIN)
+    size_min = _BYTES_MIN if b"[" in chunk else _OBJECTS_BYTES_MIN
+    while end - start >= size_min:
+        stop = chunk.rfind(b"\n", start, start + size_min)
         if stop < 0:
             stop = chunk.find(b"\n", start)
             stop = end if stop < 0 else stop

@@ -11,7 +11,7 @@ import msgspec
 
 from logboom.formats.entry_level import Fields, level_of
 from logboom.formats.entry_time import clock_of
-from logboom.formats.envelope import Envelope
+from logboom.formats.envelope import COPY, Envelope
 from logboom.model import Record
 
 MESSAGE_KEYS: Final = ("msg", "message")
@@ -58,6 +58,7 @@ class _Line(msgspec.Struct, gc=False):
     entry: Entry
     source: str
     listener: str
+    key: str = ""
 
 
 _line_decoder: Final = msgspec.json.Decoder(_Line)
@@ -95,7 +96,11 @@ def _read(raw: bytes) -> _Line | None:
     except _DAMAGE:
         return None
     return _Line(
-        envelope.received_at, lenient_entry(bytes(envelope.entry)), envelope.source, envelope.listener
+        envelope.received_at,
+        lenient_entry(bytes(envelope.entry)),
+        envelope.source,
+        envelope.listener,
+        envelope.key,
     )
 
 
@@ -114,9 +119,8 @@ def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     message = message_of(entry)
     if message is None:
         message = _text(entry)
-    return Record(
-        sequence, received_at, time, line.source, line.listener, level_of(entry), message, entry, is_wrong
-    )
+    place, is_copy = (line.source, line.listener), line.key.startswith(COPY)
+    return Record(sequence, received_at, time, *place, level_of(entry), message, entry, is_wrong, is_copy)
 
 
 def message_of(entry: Fields) -> str | None:

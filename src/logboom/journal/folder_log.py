@@ -41,7 +41,7 @@ class FolderLog:
         committed: Callable[[], Committed] | None = None,
         grown: threading.Condition | None = None,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._committed = committed
         self.grown = grown or threading.Condition()
         self._segment_times: dict[int, Times] = {}
@@ -53,17 +53,17 @@ class FolderLog:
         """See `log.Log`. Without a writer it reads the last megabyte."""
         if self._committed is not None:
             return self._committed().next_sequence
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         if not segments:
             return 0
-        with closing(JournalReader(self._folder, points_of(segments[-1])[-1].sequence)) as reader:
+        with closing(JournalReader(self.folder, points_of(segments[-1])[-1].sequence)) as reader:
             while reader.read(QUERY_BLOCK_BYTES) is not None:
                 pass
             return reader.position
 
     def extent(self) -> Extent:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         size = 0
         for segment in segments:
             with suppress(FileNotFoundError):  # past its retention meanwhile
@@ -72,30 +72,30 @@ class FolderLog:
 
     def oldest(self) -> int:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         return segments[0].first if segments else self.end
 
     def first_arrival(self) -> int | None:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         return first_arrival_in(segments[0]) if segments and segments[0].first < self.end else None
 
     def last_arrival(self) -> int | None:
         """See `log.Log`. With a writer, no folder is listed."""
         committed = self._committed() if self._committed is not None else None
         if committed is not None and committed.offset:
-            return last_arrival_in(Segment.at(self._folder, committed.segment_first), committed.offset)
-        filled = [one for one in list_segments(self._folder) if _size_of(one)]
+            return last_arrival_in(Segment.at(self.folder, committed.segment_first), committed.offset)
+        filled = [one for one in list_segments(self.folder) if _size_of(one)]
         return last_arrival_in(filled[-1], None) if filled else None
 
     def cursor(self, position: int = 0) -> JournalReader:
         """See `log.Log`."""
-        return JournalReader(self._folder, position, self._committed)
+        return JournalReader(self.folder, position, self._committed)
 
     def bounds(self, since: str, until: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
         """See `log.Log`. The range begins and ends at points of the index."""
         last = self.end
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         low = max(start, segments[0].first if segments else last)
         high = last if end is None else min(end, last)
         if since:
@@ -114,7 +114,7 @@ class FolderLog:
     ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
-        for segment in reversed(list_segments(self._folder)):
+        for segment in reversed(list_segments(self.folder)):
             following_segment, newer = newer, segment
             if end <= start:
                 return
@@ -199,7 +199,7 @@ class FolderLog:
 
     def holds(self, step: Step) -> bool:
         """See `log.Log`."""
-        return _size_of(Segment.at(self._folder, step.segment)) >= step.offset + step.size
+        return _size_of(Segment.at(self.folder, step.segment)) >= step.offset + step.size
 
     def _read_on(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield blocks from the start of a step on."""
@@ -210,7 +210,7 @@ class FolderLog:
     def _read(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield the blocks of a whole step. Ends early when the file does, or was deleted."""
         try:
-            file = open_file(Segment.at(self._folder, step.segment))
+            file = open_file(Segment.at(self.folder, step.segment))
         except FileNotFoundError:
             return
         with closing(file):

@@ -383,7 +383,7 @@ def _render(group: list[_Submission]) -> bytes:
             tail = keyed_suffix(tail, keys)
         if isinstance(keys, list):
             pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
-            parts += [head + entry + keyed_suffix(tail, key) for entry, key in pairs]
+            parts += [head + entry + (keyed_suffix(tail, key) if key else tail) for entry, key in pairs]
         else:
             parts += (head, batch.entries.replace(b"\n", tail + head), tail)
     return b"".join(parts)
@@ -391,5 +391,8 @@ def _render(group: list[_Submission]) -> bytes:
 
 def _wrap_each(batch: Batch, sources: list[Source]) -> Iterable[bytes]:
     """The journal lines of entries that have different sources, in parts."""
-    entries = batch.entries.split(b"\n")
-    return chain.from_iterable(zip(repeat(prefix(batch.received_ns)), entries, suffixes(sources)))
+    entries, tails = batch.entries.split(b"\n"), suffixes(sources)
+    if isinstance(batch.keys, list):
+        keyed = zip(tails, batch.keys, strict=True)
+        tails = (keyed_suffix(tail, key) if key else tail for tail, key in keyed)
+    return chain.from_iterable(zip(repeat(prefix(batch.received_ns)), entries, tails))

@@ -171,6 +171,16 @@ def blocks(log: Log, start: int, end: int, bytes_max: int = QUERY_BLOCK_BYTES) -
             yield block if block.next_sequence <= end else head(block, end - block.first_sequence)
 
 
+def start_of_last(log: Log, size: int) -> int:
+    """Return the first sequence of about the last `size` bytes of a log."""
+    found, first = 0, log.oldest()
+    for step in log.steps_back(first, log.end):
+        found += step.size
+        if found >= size:
+            return step.start
+    return first
+
+
 def head(block: Block, count: int) -> Block:
     """Return the first lines of a block."""
     return Block(block.first_sequence, count, block.data[: nth_line_end(block.data, count)])

@@ -12,7 +12,7 @@ from logboom.journal.index import rebuild_index
 from logboom.journal.line_scan import Damage
 from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, hash_event
-from logboom.journal.packing import unpack
+from logboom.journal.segment_packing import unpack
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, Sum, cover, read_sums, write_sums
 

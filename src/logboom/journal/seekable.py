@@ -31,7 +31,7 @@ FRAMES_MAX: Final = 1 << 20
 """Most frames of a file, a terabyte of lines; a table that claims more is damaged."""
 
 
-class Frame(NamedTuple):
+class PackedFrame(NamedTuple):
     """A frame, and the lines in it."""
 
     offset: int
@@ -93,7 +93,7 @@ class SeekableFile:
             raise
         self._starts = [frame.start for frame in self.frames]
         self._cached: tuple[int, bytes] = (-1, b"")
-        last = self.frames[-1] if self.frames else Frame(0, 0, 0, 0, 0)
+        last = self.frames[-1] if self.frames else PackedFrame(0, 0, 0, 0, 0)
         self.size = last.start + last.unpacked
         """Bytes after unpacking."""
         self.damaged: set[int] = set()
@@ -138,7 +138,7 @@ class SeekableFile:
         return data
 
 
-def _read_table(descriptor: int, path: Path) -> list[Frame]:
+def _read_table(descriptor: int, path: Path) -> list[PackedFrame]:
     """Read the frames from the end of a file. Raises `OSError`."""
     end = os.fstat(descriptor).st_size
     footer = os.pread(descriptor, _FOOTER.size, max(0, end - _FOOTER.size))
@@ -161,6 +161,6 @@ def _read_table(descriptor: int, path: Path) -> list[Frame]:
     ):
         raise damaged
     return [
-        Frame(packed[number], size, unpacked[number], bytes_, lines[number])
+        PackedFrame(packed[number], size, unpacked[number], bytes_, lines[number])
         for number, (size, bytes_) in enumerate(sizes)
     ]

@@ -14,7 +14,15 @@ REST_FACTOR: Final = 9
 """The thread rests nine times as long as it works while entries come: a tenth of a core, in the way of no sender."""
 
 IDLE_REST_FACTOR: Final = 1
-"""The same while none come."""
+"""The same while few come."""
+
+BUSY_ENTRIES_PER_S: Final = 1000
+"""Rate from which on entries count as many. It is measured over a step and the rest before it: a step alone is often
+shorter than the time between two commits."""
+
+FLOOD_REST_FACTOR: Final = 49
+FLOOD_ENTRIES_PER_S: Final = 100_000
+"""From this rate on, a tenth of a core could not keep up either: most of the work waits until the flood is over."""
 
 IDLE_WAIT_S: Final = 2.0
 """Interval of looking for new steps: a step is about a megabyte."""
@@ -40,6 +48,7 @@ class IndexService(ThreadService):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
+        self._looked_at, self._seen = time.monotonic(), log.end
 
     @property
     def progress(self) -> IndexProgress:
@@ -70,7 +79,7 @@ class IndexService(ThreadService):
 
     def _advance(self) -> float:
         """Index one step; return for how long to rest, seconds."""
-        started, end = time.thread_time(), self._log.end
+        started = time.thread_time()
         try:
             size = self._indexer.advance()
         except OSError as error:
@@ -83,5 +92,18 @@ class IndexService(ThreadService):
         self._failing = False
         if not size:
             return IDLE_WAIT_S
-        factor = REST_FACTOR if self._log.end > end else IDLE_REST_FACTOR
-        return (time.thread_time() - started) * factor
+        return (time.thread_time() - started) * self._rest_factor()
+
+    def _rest_factor(self) -> int:
+        """Return the ratio of rest to work for the rate of entries since the last call."""
+        now, end = time.monotonic(), self._log.end
+        elapsed_s, entries = now - self._looked_at, end - self._seen
+        self._looked_at, self._seen = now, end
+        return rest_factor(entries, elapsed_s)
+
+
+def rest_factor(entries: int, elapsed_s: float) -> int:
+    """Return the ratio of rest to work after `entries` new entries in `elapsed_s` seconds."""
+    if entries > elapsed_s * FLOOD_ENTRIES_PER_S:
+        return FLOOD_REST_FACTOR
+    return REST_FACTOR if entries > elapsed_s * BUSY_ENTRIES_PER_S else IDLE_REST_FACTOR

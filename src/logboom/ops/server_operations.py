@@ -38,8 +38,9 @@ class ServerOperations:
         """Return name, outcome and detail of each check of `/readyz`."""
         return [(check.name, check.ok, check.detail) for check in await self._readiness.checks()]
 
-    def look_again(self) -> None:
-        """Test whether a failed disk works again; to be called every second."""
+    def tick(self) -> None:
+        """Sample the counters, and test whether a failed disk works again; to be called every `TICK_S`."""
+        self.monitor.tick()
         self._readiness.look_again()
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:

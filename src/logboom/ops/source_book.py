@@ -11,7 +11,7 @@ from logboom.model import Report
 from logboom.ops.bursts import Burst
 from logboom.ops.rhythm import DAY_S, DAYS_MAX, STEADY_ENTRIES_MIN, Rhythm
 from logboom.ops.source_file import SourceRecord, load_book, save_book
-from logboom.ops.source_lines import Key, SenderGroup, Senders, epoch_s
+from logboom.ops.source_lines import Key, SenderGroup, Senders, epoch_s, last_of
 
 SOURCES_MAX: Final = 10_000
 """Most sources, about 20 MB; more result from generated names. The one with the oldest entry is removed."""
@@ -33,13 +33,19 @@ GIVE_UP_S: Final = FORGET_S - 3600.0
 """Silence from which on a source is about to be forgotten, so that the end of its alert has another text."""
 
 
+LAST_LINE_BYTES_MAX: Final = 1024
+"""Longest journal line that is decoded only when its level and message are read: most are followed by others first."""
+
+
 class SourceState:
     """State of one source in this process."""
 
-    __slots__ = ("errors", "has_burst", "heard_at", "kept", "met_here", "silent_after_s")
+    __slots__ = ("_last_line", "errors", "has_burst", "heard_at", "kept", "met_here", "silent_after_s")
 
     def __init__(self, kept: SourceRecord, heard_at: float, *, met_here: bool) -> None:
         self.kept = kept
+        """Its level and message are current after `described`."""
+        self._last_line = b""  # of the last entry, until it is decoded
         self.heard_at = heard_at
         """Monotonic time of its last entry."""
         self.met_here = met_here
@@ -49,6 +55,19 @@ class SourceState:
         """True if a burst of its errors was reported, and it is not calm yet: see `SourceBook.error_bursts`."""
         self.silent_after_s: float | None = None
         """Cached result of `Rhythm.silent_after_s`."""
+
+    def note_last(self, line: bytes) -> None:
+        """Take the journal line of the last entry."""
+        self._last_line = line
+        if len(line) > LAST_LINE_BYTES_MAX:
+            self.described()
+
+    def described(self) -> SourceRecord:
+        """Return the record with the level and the message of the last entry."""
+        line, self._last_line = self._last_line, b""
+        if line and (last := last_of(line)) is not None:
+            self.kept.level, self.kept.message = last
+        return self.kept
 
 
 class Silence(NamedTuple):
@@ -131,7 +150,7 @@ class SourceBook:
             return {"sources": sources, "total": len(self._sources), "skipped": self.skipped}
 
     def _described(self, source: SourceState, now: float, known_until: float) -> dict[str, Any]:
-        kept, typical = source.kept, source.kept.rhythm.typical_s
+        kept, typical = source.described(), source.kept.rhythm.typical_s
         late = known_until - self._since(source) > kept.rhythm.late_after_s()
         return {
             "name": kept.name,
@@ -244,10 +263,10 @@ class SourceBook:
                 moment = now if received is None else min(now, received - ahead)
                 self._read_until = max(self._read_until, moment)
                 self._enter(group, moment)
-            for key, last in senders.last.items():
+            for key, line in senders.last.items():
                 source = self._sources.get(key)
                 if source is not None:
-                    source.kept.level, source.kept.message = last
+                    source.note_last(line)
             self.position = position
 
     def _enter(self, group: SenderGroup, moment: float) -> None:
@@ -326,7 +345,7 @@ class SourceBook:
                 del self._sources[key]
             for one in self._sources.values():
                 one.kept.errors_per_s = one.errors.usual / self._burst_window_s if one.errors else 0.0
-        kept = [one.kept for one in list(self._sources.values())]
+        kept = (one.described() for one in list(self._sources.values()))
         try:
             save_book(self._data_dir, self.position, self._errors.usual / self._burst_window_s, kept)
             self._failing = False

@@ -56,7 +56,7 @@ class SenderGroup(NamedTuple):
 
 
 class Last(NamedTuple):
-    """Last entry of a source in a block."""
+    """Level and message of a source's last entry."""
 
     level: str
     message: str
@@ -67,7 +67,8 @@ class Senders(NamedTuple):
 
     groups: list[SenderGroup]
     """In the journal's order."""
-    last: dict[Key, Last]
+    last: dict[Key, bytes]
+    """Journal line of the last entry of each source, see `last_of`."""
 
 
 def senders_of(block: Block) -> Senders:
@@ -91,24 +92,17 @@ def senders_of(block: Block) -> Senders:
         SenderGroup(key, received_at, peer, count if error else 0, count)
         for (key, received_at, peer, error), count in counts.items()
     ]
-    return Senders(
-        groups,
-        _last(block, {key: number for key, number in zip(keys, numbers, strict=True) if key[0] != IMPORTED}),
-    )
-
-
-def _last(block: Block, numbers: dict[Key, int]) -> dict[Key, Last]:
-    """Return the last entry of each source; only these lines are decoded completely."""
     lines = block.data.split(b"\n")
-    keys = {number: key for key, number in numbers.items()}
-    data = b"".join([lines[number] + b"\n" for number in keys])
-    records = records_of(list(keys), data, with_times=False)
-    return {
-        keys[one.sequence]: Last(
-            one.level[:LEVEL_CHARS_MAX], sent_message(one, entry_of(lines[one.sequence]))[:MESSAGE_CHARS_MAX]
-        )
-        for one in records
-    }
+    last = dict(zip(keys, numbers, strict=True))
+    return Senders(groups, {key: lines[number] for key, number in last.items() if key[0] != IMPORTED})
+
+
+def last_of(line: bytes) -> Last | None:
+    """Decode a journal line completely, for the table of sources; None for a damaged line. Takes about 10 µs."""
+    for record in records_of((0,), line + b"\n", with_times=False):
+        message = sent_message(record, entry_of(line))
+        return Last(record.level[:LEVEL_CHARS_MAX], message[:MESSAGE_CHARS_MAX])
+    return None
 
 
 def _name_of(entry: Any, peer: str) -> str:

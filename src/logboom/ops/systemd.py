@@ -9,10 +9,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Final
 
 from logboom.model import Report
+
+FIRST_PASSED: Final = 3
+"""Descriptor of the first passed socket (`sd_listen_fds(3)`)."""
 
 SEND_S_MAX: Final = 0.5
 """Longest time that a message may block the event loop when the service manager does not read. It usually reads within
@@ -131,3 +135,17 @@ def _watchdog_s(variables: Mapping[str, str]) -> float | None:
     if not interval_us.isdecimal() or int(interval_us) == 0 or process_id != str(os.getpid()):
         return None
     return int(interval_us) / 1_000_000
+
+
+@cache
+def passed_sockets() -> tuple[socket.socket, ...]:
+    """Return the IP sockets that the service manager has bound for this process, as in `sd_listen_fds(3)`."""
+    count = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
+        return ()
+    found = []
+    for descriptor in range(FIRST_PASSED, FIRST_PASSED + int(count)):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only place
+        with suppress(OSError):
+            found.append(socket.socket(fileno=descriptor))
+    return tuple(one for one in found if one.family in {socket.AF_INET, socket.AF_INET6})

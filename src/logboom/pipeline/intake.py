@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,9 @@ from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
 from logboom.pipeline.holding import Holding
 from logboom.pipeline.limiter import FixedWindowLimiter
+from logboom.pipeline.lineages import Lineages
+from logboom.pipeline.resends import Resends
+from logboom.pipeline.store import Store
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
@@ -159,13 +162,8 @@ class IntakeLimits(NamedTuple):
     over a spelling is wrong."""
     throttle: Throttle | None = None
     """How fast an address may send; None: as fast as it can."""
-
-
-class Store(Protocol):
-    """The journal, or a way into it."""
-
-    def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
-        """See `Journal.submit`."""
+    duplicates: Literal["drop", "mark", "keep"] = "keep"
+    """What becomes of lines that devices send again."""
 
 
 class Intake:
@@ -177,6 +175,7 @@ class Intake:
         report: told about refused lines.
         limits: see `IntakeLimits`.
         deduplicator: drops entries that are sent again under the same key; None: they are stored again.
+        resends: recognises lines that devices send again; None: they are stored again.
         holds: keep what cannot be stored, and store it later: its senders have no answer that they could act on.
     """
 
@@ -188,12 +187,14 @@ class Intake:
         limits: IntakeLimits,
         deduplicator: Deduplicator | None = None,
         *,
+        resends: Resends | None = None,
         holds: bool = False,
     ) -> None:
         self.counters = Counters()
         self.holding = Holding(self._store, report) if holds else None
         """What could not be stored, of senders that cannot be refused; None: they are answered."""
         self._deduplicator = deduplicator
+        self._resends = resends if journal is not None else None
         self.limits = limits
         self.debts = Debts(lambda: self.limits.throttle)
         """Senders that wait since their address has sent too fast."""
@@ -206,7 +207,7 @@ class Intake:
 
         A batch with several sources was admitted before.
         """
-        limiter, level_min, _ = self.limits
+        limiter, level_min, _, _ = self.limits
         settle = partial(self._settle, done, batch)
         claimed: list[bytes] = []
         if batch.keys and not batch.digests:
@@ -226,19 +227,18 @@ class Intake:
             self._filter(batch, level_min)
         if len(batch.digests) < len(claimed) and self._deduplicator is not None:
             self._deduplicator.settle(list(set(claimed).difference(batch.digests)), stored=False)
-        if self._journal is None:
-            settle(batch.receipt(None))
-        else:
-            store = self._store if self.holding is None else self.holding.submit
-            store(batch, settle)
+        self._hand_over(batch, settle)
         self.counters.batches += 1
         self.counters.bytes_received += batch.size_bytes
         throttle = self.limits.throttle
         if throttle is not None and batch.sources is None:
-            source = batch.source
-            self.counters.throttled_s += throttle.take(
-                source.address or source.peer, batch.size_bytes, len(batch.verdicts)
-            )
+            address = batch.source.address or batch.source.peer
+            self.counters.throttled_s += throttle.take(address, batch.size_bytes, len(batch.verdicts))
+
+    @property
+    def lineages(self) -> Lineages | None:
+        """The lineages of connections; None where they do not matter."""
+        return None if self.limits.duplicates == "keep" or self._resends is None else self._resends.lineages
 
     @property
     def limits_addresses(self) -> bool:
@@ -247,7 +247,7 @@ class Intake:
 
     def admit(self, source: Source, size_bytes: int, lines: int) -> bool:
         """Count good lines against the limits of their address; False, and not counted: there is no room for all."""
-        limiter, _, throttle = self.limits
+        limiter, _, throttle, _ = self.limits
         address = source.address or source.peer
         if self.debts.owes(address) or (limiter is not None and not limiter.has_room(address, lines)):
             return False
@@ -261,6 +261,18 @@ class Intake:
     def held_entries(self) -> int:
         """Entries that are kept since the journal could not store them."""
         return self.holding.entries if self.holding is not None else 0
+
+    def _hand_over(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
+        """Have a batch stored, without the lines that devices have sent again."""
+        duplicates = self.limits.duplicates
+        if self._resends is not None and duplicates != "keep":
+            settle = self._resends.claim(batch, settle, drop=duplicates == "drop")
+        if self._journal is None:
+            settle(batch.receipt(None))
+        elif self.holding is None:
+            self._store(batch, settle)
+        else:
+            self.holding.submit(batch, settle)
 
     def _store(self, batch: Batch, settle: Callable[[Receipt], None]) -> None:
         if self._journal is not None:
@@ -375,7 +387,7 @@ def _is_below(level: str, level_min: float) -> bool:
 
 
 def _needs_more(level: object) -> bool:
-    """Whether a level as sent is no word that says it all: the entry's other fields count."""
+    """Return whether a level as sent does not suffice: the entry's other fields count."""
     return type(level) is not str or not LEVEL_OF_WORD[level]
 
 

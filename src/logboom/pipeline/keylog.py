@@ -19,7 +19,7 @@ import xxhash
 
 from logboom.durable import FILE_MODE, make_folder
 from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
-from logboom.journal.log import Log, LogCursor
+from logboom.journal.log import Log, LogCursor, start_of_last
 from logboom.model import Report
 from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
 
@@ -79,7 +79,7 @@ class KeyLog:
         """
         for path in self._files():
             self._read(path)
-        start = self._position if self._position >= 0 else _look_back(log)
+        start = self._position if self._position >= 0 else start_of_last(log, LOOK_BACK_BYTES_MAX)
         self._replay(log.cursor(start))
         self.note(log.end)
 
@@ -192,13 +192,3 @@ def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
     if xxhash.xxh3_64_intdigest(struct.pack("<QI", position, count) + data[body:end]) != checksum:
         return None
     return position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end
-
-
-def _look_back(log: Log) -> int:
-    """Return the first sequence of the journal's last `LOOK_BACK_BYTES_MAX`, about."""
-    size, first = 0, log.oldest()
-    for step in log.steps_back(first, log.end):
-        size += step.size
-        if size >= LOOK_BACK_BYTES_MAX:
-            return step.start
-    return first

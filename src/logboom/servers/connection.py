@@ -146,6 +146,8 @@ class Connection(asyncio.BufferedProtocol):
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
         data = self._listener.received(nbytes)
+        if self._first_bytes is not None:
+            self._listener.heard(self)
         if self._first_bytes is not None and self._is_stranger(data):
             return
         self._protocol.receive_data(data)
@@ -171,6 +173,7 @@ class Connection(asyncio.BufferedProtocol):
         self.resting = False
         if self.state is OPEN:
             self.state = ENDED
+        self._listener.ended(self)
         self._protocol.receive_eof()
         self._pump_rest()
         return True
@@ -191,6 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         self.resting = False
         self._writing_paused = False  # nothing is left to wait for
         self.inlet.leave()
+        self._listener.ended(self)
         self._listener.closed(self, exc)
         self._pump_rest()
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
 import sys
@@ -58,9 +59,12 @@ class DatagramReader:
 
     def __init__(self, bound: socket.socket) -> None:
         self._socket = bound
-        self._data = memoryview(bytearray(DATAGRAMS_MAX * DATAGRAM_BYTES_MAX))
+        self._pages = mmap.mmap(
+            -1, DATAGRAMS_MAX * DATAGRAM_BYTES_MAX
+        )  # pages take memory once they are used
+        self._data = memoryview(self._pages)
         self._names = bytearray(DATAGRAMS_MAX * _NAME_BYTES)
-        data = ctypes.addressof(ctypes.c_char.from_buffer(self._data.obj))
+        data = ctypes.addressof(ctypes.c_char.from_buffer(self._pages))
         names = ctypes.addressof(ctypes.c_char.from_buffer(self._names))
         self._vectors = (_Iovec * DATAGRAMS_MAX)()
         self._messages = (_Message * DATAGRAMS_MAX)()
@@ -112,9 +116,14 @@ def dropped(bound: socket.socket) -> int:
 
 
 def enlarge_buffer(bound: socket.socket, size_bytes: int) -> int:
-    """Ask for a receive buffer of this size; returns the size that the kernel grants, bytes."""
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size_bytes)  # for the privileged only
-    except OSError:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
+    """Ask for a receive buffer of at least this size; returns the size that the kernel grants, bytes."""
+    if _buffer_bytes(bound) < size_bytes:  # that of a socket unit may be larger than a plain user gets
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size_bytes)  # for the privileged only
+        except OSError:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
+    return _buffer_bytes(bound)
+
+
+def _buffer_bytes(bound: socket.socket) -> int:
     return bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles it for its own use

@@ -1,12 +1,12 @@
 """The sockets of one listener: where they are bound, TLS before them, and who may come in."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Final
 
 from logboom.errors import ListenerError
 from logboom.pipeline.door import Door, Networks
+from logboom.servers.binding import bound_sockets, shown_address
 from logboom.servers.listener import ListenerContext
 from logboom.servers.proxy_link import ProxyGate
 from logboom.servers.tls import make_tls
@@ -16,14 +16,9 @@ from logboom.settings import ListenerSettings
 BACKLOG: Final = 4096
 """Connections that wait to be accepted, for fleets that come back all at once; the kernel caps it."""
 
-KEEPALIVE_IDLE_S: Final = 60
-KEEPALIVE_INTERVAL_S: Final = 15
-KEEPALIVE_PROBES: Final = 4
-"""A peer that vanished without a word is noticed after two minutes."""
-
 
 class Sockets:
-    """What accepts the connections of one listener.
+    """Accepting sockets of one listener.
 
     Args:
         context: of the listener.
@@ -33,7 +28,7 @@ class Sockets:
         settings = context.settings
         self.door = Door(settings.allow, settings.deny, settings.connections_per_address_max)
         self.ports: list[int] = []
-        """The ports that are bound; tells the real one when 0 was asked for."""
+        """The ports that are bound; the real one when 0 was asked for."""
         self._context = context
         self._settings = settings
         self._counters = context.intake.counters
@@ -51,14 +46,13 @@ class Sockets:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
             ConfigError: a certificate can't be used.
         """
-        loop, name, port = asyncio.get_running_loop(), self._context.name, self._settings.port
+        loop = asyncio.get_running_loop()
         make_protocol = self._proxied(self._secured(accept))
         addresses = []
-        for host in expand_hosts(self._settings.host):
-            bound = bind(name, host, self.ports[0] if self.ports and not port else port)
+        for bound in bound_sockets(self._context.name, self._settings.host, self._settings.port):
             self.ports.append(bound.getsockname()[1])
             self._servers.append(await loop.create_server(make_protocol, sock=bound, backlog=BACKLOG))
-            addresses.append(format_address(host, self.ports[-1]))
+            addresses.append(shown_address(bound))
         self._counters.started()
         return addresses
 
@@ -93,7 +87,7 @@ class Sockets:
 
     @property
     def connections_max(self) -> int:
-        """How many connections there may be now: as many as are configured, and as the open files allow."""
+        """Number of connections that there may be now: as many as are configured, and as the open files allow."""
         counters = self._counters
         left = max(0, self._context.connections_left()) // counters.files_each
         return min(self._settings.connections_max, counters.connections_open + left)
@@ -108,7 +102,7 @@ class Sockets:
             self._proxies.proxies = Networks(settings.proxy_from)
 
     def look_after(self, now: float) -> None:
-        """Called about once a second, `now` in seconds, monotonic.
+        """Called about once per second, `now` in seconds, monotonic.
 
         Raises:
             ListenerError: one no longer accepts.
@@ -129,59 +123,3 @@ class Sockets:
         for gate in (self._gate, self._proxies):
             if gate is not None:
                 gate.stop()
-
-
-def expand_hosts(host: str) -> list[str]:
-    """The addresses that a configured host stands for; those of IPv6 only where the machine has it."""
-    if host == "*":
-        return ["0.0.0.0", *_if_there("::")]
-    found: list[str] = []
-    for part in host.split(","):
-        one = part.strip().strip("[]")
-        found += ["127.0.0.1", *_if_there("::1")] if one == "localhost" else [one]
-    return list(dict.fromkeys(found))
-
-
-def _if_there(host: str) -> list[str]:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return []
-    return [host]
-
-
-def format_address(host: str, port: int) -> str:
-    """`host:port`, with brackets around IPv6."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def bind(name: str, host: str, port: int) -> socket.socket:
-    """A bound socket whose options its connections inherit."""
-    try:
-        family, kind, number, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, number)
-    except OSError as error:
-        raise ListenerError(f"listener {name}: can't use the address {host!r}: {error.strerror}") from error
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-    ):
-        if hasattr(socket, option):
-            bound.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    if family == socket.AF_INET6:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    try:
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise ListenerError(
-            f"listener {name}: can't listen on {format_address(host, port)}: {error.strerror}. "
-            f"Choose another with --listen {name}=HOST:PORT, or leave it out with --only"
-        ) from error
-    return bound

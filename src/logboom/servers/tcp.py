@@ -193,6 +193,19 @@ class TcpListener:
         client = client_name(connection.transport)
         self._tell_of("connected", connection, f", by its certificate {client}" if client else "")
 
+    def heard(self, connection: Connection) -> None:
+        """A connection has sent its first bytes: now those that ended before it are known to have ended."""
+        source, lineages = connection.source, self.intake.lineages
+        if lineages is not None and not source.lineage:
+            lineage = lineages.begin(self.name, connection.address)
+            connection.inlet.source = source._replace(lineage=lineage)
+
+    def ended(self, connection: Connection) -> None:
+        """A connection sends no more."""
+        lineage, lineages = connection.source.lineage, self.intake.lineages
+        if lineage and lineages is not None:
+            lineages.end(self.name, connection.address, lineage)
+
     def closed(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone."""
         if connection not in self._connections:

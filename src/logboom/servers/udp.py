@@ -5,13 +5,12 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from logboom.errors import ListenerError
 from logboom.model import DatagramProtocol, Receipt, Source
 from logboom.pipeline.door import Door, Refused
 from logboom.pipeline.inlet import Inlet
+from logboom.servers.binding import bound_sockets, shown_address
 from logboom.servers.datagram_reader import DatagramReader, address_of, dropped, enlarge_buffer
 from logboom.servers.listener import ListenerContext
-from logboom.servers.sockets import expand_hosts, format_address
 from logboom.settings import ListenerSettings
 
 RECEIVE_BUFFER_BYTES: Final = 8 << 20
@@ -54,15 +53,11 @@ class UdpListener:
     async def start(self) -> None:
         """Bind and read. Raises ListenerError if an address cannot be bound."""
         self._loop = asyncio.get_running_loop()
-        for host in expand_hosts(self._settings.host):
-            port = self.ports[0] if self.ports and not self._settings.port else self._settings.port
-            bound = _bind(self.name, host, port)
+        for bound in bound_sockets(self.name, self._settings.host, self._settings.port, socket.SOCK_DGRAM):
             self._readers[bound] = DatagramReader(bound)
             self._dropped[bound] = 0
             self.ports.append(bound.getsockname()[1])
-            self._report(
-                "listening", f"UDP server listening on {format_address(host, self.ports[-1])} ({self.name})"
-            )
+            self._report("listening", f"UDP server listening on {shown_address(bound)} ({self.name})")
             granted = enlarge_buffer(bound, RECEIVE_BUFFER_BYTES)
         if granted < RECEIVE_BUFFER_BYTES:
             self._report(
@@ -189,25 +184,3 @@ class UdpListener:
 
 def _settled(_receipt: Receipt) -> None:
     """Nothing is answered."""
-
-
-def _bind(name: str, host: str, port: int) -> socket.socket:
-    try:
-        family, kind, number, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, number)
-    except OSError as error:
-        raise ListenerError(f"listener {name}: can't use the address {host!r}: {error.strerror}") from error
-    if family == socket.AF_INET6:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    try:
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise ListenerError(
-            f"listener {name}: can't listen on {format_address(host, port)}/udp: {error.strerror}. "
-            f"Choose another with --listen {name}=HOST:PORT, or leave it out with --only"
-        ) from error
-    bound.setblocking(False)  # noqa: FBT003 - its only argument
-    return bound

@@ -114,7 +114,8 @@ _STATUS: Final = {
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right; the last to arrive first, or with `after` the first to arrive",
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
     "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "

@@ -21,6 +21,7 @@ class _Head(msgspec.Struct, gc=False, omit_defaults=True):
     level: str
     message: str
     wrong_clock: bool = False
+    copy: bool = False
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -28,9 +29,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def json_of(found: Found) -> bytes:
     """One entry as a JSON object on one line; safe to be one line of anything, carriage returns included."""
-    head = _encode(
-        _Head(*found.record[:6], sent_message(found.record, found.entry), found.record.wrong_clock)
-    )
+    message, marks = sent_message(found.record, found.entry), found.record[8:]
+    head = _encode(_Head(*found.record[:6], message, *marks))
     return b'%b,"entry":%b}' % (head[:-1], found.entry.replace(b"\r", b" "))
 
 

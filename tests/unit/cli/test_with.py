@@ -43,7 +43,7 @@ def test_all_opens_every_receiver_that_binds_a_port_and_leaves_open_ones_as_they
 ) -> None:
     found, _ = settings(monkeypatch, "--with=all", "--host=0.0.0.0")
     binding = {name for name in NAMES if issubclass(receiver(name).settings, ListenerSettings)}
-    assert set(found.active_listeners) == binding
+    assert set(found.active_listeners) == binding | {"syslog-udp", "gelf-udp"}
     assert found.listeners["http"] == default_listeners()["http"]
     assert found.listeners["splunk"].host == "0.0.0.0"
 
@@ -71,3 +71,11 @@ def test_one_whose_extra_is_missing_is_left_out_of_all(monkeypatch: pytest.Monke
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="--with: found 'pigeon', expected all, or some of any, beats, "):
         settings(monkeypatch, "--with=pigeon")
+
+
+def test_a_receiver_of_datagrams_opens_both_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = settings(monkeypatch, "--only=device", "--with=syslog", "--listen=syslog-udp=127.0.0.1:5514")
+    assert list(found.active_listeners) == ["device", "syslog", "syslog-udp"]
+    assert (found.listeners["syslog"].host, found.listeners["syslog"].port) == ("127.0.0.1", 514)
+    udp = found.listeners["syslog-udp"]
+    assert (udp.protocol, udp.transport, udp.host, udp.port) == ("syslog", "udp", "127.0.0.1", 5514)

@@ -20,7 +20,9 @@ def nested(levels: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
     return b'{"x":' + opening * (levels - 1) + b"1" + closing * (levels - 1) + b"}"
 
 
-@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"k":', b"}"), (b' [ "]", ', b"] ")])
+@pytest.mark.parametrize(
+    ("opening", "closing"), [(b"[", b"]"), (b'{"k":', b"}"), (b'{"":', b"}"), (b' [ "]", ', b"] ")]
+)
 def test_the_bound_is_exact(opening: bytes, closing: bytes) -> None:
     assert not is_too_deep(nested(NESTING_MAX, opening, closing))
     assert is_too_deep(nested(NESTING_MAX + 1, opening, closing))

@@ -91,6 +91,17 @@ def test_a_source_is_told_as_it_is(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize("size", [10, 150, 5000])
+def test_the_last_entry_is_described_however_long_it_is(world: World, size: int) -> None:
+    world.send({"level": "info", "msg": "before"})
+    assert world.only()["message"] == "before"
+    world.send({"level": "error", "msg": "a"}, {"level": "warn", "msg": "b", "more": "x" * size})
+    assert (world.only()["level"], world.only()["message"]) == ("WARNING", "b")
+    world.book.save()
+    world.send({"level": "debug", "msg": "after"})
+    assert (world.only()["level"], world.only()["message"]) == ("DEBUG", "after")
+
+
 def test_a_name_of_its_own_goes_before_the_address(world: World) -> None:
     world.send({"msg": "a", "device": "pump"}, {"msg": "b", "device": "valve"}, {"msg": "c"})
     world.send({"id": "e464", "temp": 1, "rh": 2, "lux": "3"}, listener="gateway")

@@ -36,7 +36,7 @@ def test_a_line_is_answered_once_it_is_settled(make_bench: MakeBench) -> None:
     bench.intake.answer()
     assert transport.written == ACK
     (batch,) = bench.intake.batches
-    assert batch.source == ("front", "2001:db8::1", "2001:db8::1")
+    assert batch.source[:3] == ("front", "2001:db8::1", "2001:db8::1")
     assert batch.received_ns > 0
 
 

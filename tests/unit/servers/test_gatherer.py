@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from logboom.journal.journal import AckLevel, Journal
-from logboom.model import Batch, Receipt, Verdict
+from logboom.model import Batch, Receipt, Source, Verdict
 from logboom.pipeline.intake import Intake, IntakeLimits
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.throttle import Throttle
@@ -65,7 +65,7 @@ def test_lines_of_many_connections_are_one_batch_with_a_source_each(make_bench: 
     (batch,) = bench.intake.batches
     assert batch.count == 20
     assert batch.sources == [
-        ("front", f"10.0.0.{number + 1}", f"10.0.0.{number + 1}") for number in range(20)
+        Source("front", f"10.0.0.{number + 1}", f"10.0.0.{number + 1}") for number in range(20)
     ]
     assert batch.entries.split(b"\n") == [device_line(1, number)[:-1] for number in range(20)]
     assert not any(transport.written for _, transport in fleet)

@@ -11,7 +11,7 @@ from logboom.receivers.any.detection import DETECTED
 from logboom.receivers.any.protocol import AnyProtocol
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.registry import receiver
-from logboom.settings import TcpSettings
+from logboom.settings import Duplicates, TcpSettings
 
 
 class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
@@ -20,6 +20,7 @@ class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
     protocols: Annotated[
         list[str], Meta(description="Protocols that the port takes. Empty: all that can be distinguished.")
     ] = msgspec.field(default_factory=list)
+    duplicates: Duplicates = "drop"
 
     def __post_init__(self) -> None:
         super().__post_init__()

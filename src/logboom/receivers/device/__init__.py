@@ -5,13 +5,14 @@ from typing import Final
 from logboom.model import WireProtocol
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.device.protocol import DeviceProtocol
-from logboom.settings import LineBytes, TcpSettings
+from logboom.settings import Duplicates, LineBytes, TcpSettings
 
 
 class DeviceSettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "device"`."""
 
     line_bytes_max: LineBytes = 16384
+    duplicates: Duplicates = "drop"
 
 
 def _make(settings: DeviceSettings) -> WireProtocol:

@@ -151,7 +151,7 @@ def unpack(segment: Segment) -> None:
     sync_folder(segment.path.parent)
 
 
-class Storage(NamedTuple):
+class StorageSizes(NamedTuple):
     """Sizes of a journal on disk."""
 
     plain_segments: int
@@ -168,7 +168,7 @@ class Storage(NamedTuple):
         return self.unpacked_bytes / self.packed_bytes if self.packed_bytes else None
 
 
-def storage_of(folder: Path) -> Storage:
+def storage_of(folder: Path) -> StorageSizes:
     """Measure a journal. Costs one `stat` per segment. Raises `OSError`."""
     plain: list[int] = []
     packed: list[tuple[int, int]] = []
@@ -178,7 +178,7 @@ def storage_of(folder: Path) -> Storage:
                 packed.append((segment.packed_path.stat().st_size, lines_size(segment)))
             else:
                 plain.append(segment.path.stat().st_size)
-    return Storage(
+    return StorageSizes(
         len(plain), sum(plain), len(packed), sum(size for size, _ in packed), sum(size for _, size in packed)
     )
 

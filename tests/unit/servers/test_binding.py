@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from logboom.errors import ListenerError
-from logboom.servers.sockets import bind, expand_hosts, format_address
+from logboom.servers.binding import bind, expand_hosts, format_address
 
 
 def test_hosts() -> None:
