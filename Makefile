@@ -51,6 +51,9 @@ $(UPLOT): web-assets/package-lock.json
 run: $(STAMPS)/.run $(UPLOT)  ## make the environment, then start the server (ARGS="--log-file all.jsonl")
 	@exec $(BIN)/logboom serve $(ARGS)
 
+# With it in the environment each process would compile the program, and each test process all tests, again.
+test clients coverage: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(STAMPS)/.test $(UPLOT)  ## run every test (ARGS="-k journal")
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/clients $(ARGS)
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
+from tests.kit.forked_commands import ForkedCommands
 from tests.kit.postgres_kit import find_binaries
 from tests.kit.services import find_program, give_up
+from tests.kit.slow_first import SlowFirst, put_slow_first
 
 for name, examples in (("quick", 60), ("deep", 1000)):
     settings.register_profile(
@@ -19,6 +22,32 @@ for name, examples in (("quick", 60), ("deep", 1000)):
     )
 settings.load_profile("quick")
 """`make test ARGS=--hypothesis-profile=deep` tries harder: a property test then takes up to half a minute."""
+
+
+_COMMANDS = ForkedCommands()
+
+
+def pytest_configure() -> None:
+    """Fork the program's commands; each starts as an interpreter where their coverage is measured."""
+    if not any(name.startswith("COVERAGE_") for name in os.environ):
+        _COMMANDS.install()
+
+
+def pytest_unconfigure() -> None:
+    """End the process that forks them."""
+    _COMMANDS.remove()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long first, where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        put_slow_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SlowFirst:
+    """Distribute the tests by files, see `tests.kit.slow_first`."""
+    return SlowFirst(config, log)
 
 
 @pytest.fixture(scope="session")

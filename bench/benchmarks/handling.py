@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.plan import Plan
-from bench.subjects.base import HOST, Server, ServerError, Subject, free_port
+from bench.subjects.base import HOST, Server, ServerError, Subject
 from bench.subjects.logboom_scraped import LogboomScraped
 from bench.trial import Trial, run_trial, trial_directory
+from logboom.testing.ports import free_port
 
 NAME: Final = "handler"
 THERE: Final = "the server is there"

@@ -14,13 +14,14 @@ from typing import Any, Final
 from bench import web_load
 from bench.benchmarks.protocols import figures, on_core, stored_figures
 from bench.plan import Plan
-from bench.subjects.base import HOST, Server, Subject, free_port
+from bench.subjects.base import HOST, Server, Subject
 from bench.subjects.echo import EchoWebSocket
 from bench.subjects.listener import LogboomListener
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.outputs.registry import make_outputs
+from logboom.testing.ports import free_port
 
 NAME: Final = "web"
 WEBSOCKET: Final = "WebSocket, window of 100, server on one core"

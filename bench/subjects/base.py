@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Self
 
 from bench import procfs
 from bench.verify import Delivery, verify
+from logboom.testing.ports import free_port
 
 HOST: Final = "127.0.0.1"
 START_S_MAX: Final = 30.0
@@ -92,13 +93,6 @@ def _environment(launch: Launch) -> dict[str, str]:
     """This process's environment without LOGBOOM_… settings, which would change what is measured."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOGBOOM_")}
     return inherited | launch.environment
-
-
-def free_port() -> int:
-    """A loopback port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bench.subjects.base import HOST, Launch, free_port
+from bench.subjects.base import HOST, Launch
 from bench.subjects.logboom import Logboom, data_directory
+from logboom.testing.ports import free_port
 
 
 class LogboomScraped(Logboom):

@@ -25,6 +25,8 @@ from logboom.journal.log import Log
 from logboom.journal.retention import Retention
 from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
+from logboom.ops.devices.device_book import DeviceBook
+from logboom.ops.devices.device_reader import DeviceReader
 from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
@@ -127,7 +129,7 @@ class App:
         self._opened.push_async_callback(self._close_readers)
         self._opened.push_async_callback(self._finish_journal)
         await self._start_listeners()
-        for one in (self.source_reader, self.index_service, self.alerts.reader):
+        for one in self._readers:
             await one.start()
         if few := self.open_files.started():
             self.log.warning(few)
@@ -137,13 +139,12 @@ class App:
     def _start_tasks(self) -> None:
         """Supervise the parts, and sample the counters."""
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
-        tasks = (self.source_reader, self.index_service, self.alerts, self.alerts.reader)
-        supervised += [Supervised(one, "task") for one in tasks]
+        supervised += [Supervised(one, "task") for one in (*self._readers, self.alerts)]
         if self.cluster is not None:
             supervised.append(Supervised(self.cluster, "task"))
-        running = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
-        running.append(asyncio.create_task(self._tick()))
-        self._opened.push_async_callback(_cancel, running)
+        tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
+        tasks.append(asyncio.create_task(self._tick()))
+        self._opened.push_async_callback(_cancel, tasks)
         self._opened.callback(setattr, self.monitor, "draining", True)  # noqa: FBT003 - setattr's signature
 
     def _open_journal(self) -> None:
@@ -230,7 +231,10 @@ class App:
         self.source_reader = SourceReader(self._readable, self.sources)
         self.index_service = IndexService(self._readable.folder, self._readable, report)
         self.monitor.index_progress = lambda: self.index_service.progress
+        self.monitor.devices = DeviceBook(data_dir, self._readable, report)
+        self.device_reader = DeviceReader(self._readable, self.monitor.devices)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
+        self._readers = (self.source_reader, self.index_service, self.device_reader, self.alerts.reader)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
@@ -362,7 +366,7 @@ class App:
 
     async def _close_readers(self) -> None:
         """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
-        for reader in (self.source_reader, self.index_service, self.alerts):
+        for reader in (self.source_reader, self.index_service, self.device_reader, self.alerts):
             await asyncio.to_thread(reader.close, LAST_LOOK_S)
 
     def _close_log(self) -> None:

@@ -1,6 +1,7 @@
 """The page: overview, search and charts, in a real browser, with a real server."""
 
 import csv
+import gzip
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -163,6 +164,28 @@ def test_downloads_hold_what_is_shown(page: "Page", site: str, tmp_path: Path) -
     download.value.save_as(tmp_path / "found.jsonl")
     lines = (tmp_path / "found.jsonl").read_text().splitlines()
     assert [json.loads(line)["entry"]["message"] for line in lines] == shown[::-1]
+    page.get_by_text("Options").click()
+    page.get_by_label("Fields of the download").fill("message, source")
+    page.get_by_label("Compression of the download").select_option("gzip")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSONL").click()
+    download.value.save_as(tmp_path / "found.gz")
+    rows = [json.loads(line) for line in gzip.decompress((tmp_path / "found.gz").read_bytes()).splitlines()]
+    assert [list(row) for row in rows] == [["message", "source"]] * 2
+    assert [row["message"] for row in rows] == shown[::-1]
+
+
+@pytest.mark.parametrize("view", ["live", "search"])
+def test_a_query_that_can_not_be_read_is_shown_with_its_place(page: "Page", site: str, view: str) -> None:
+    visit(page, f"{site}/#/{view}?q=pump%20temp%3A%3Ex")
+    shown = page.get_by_role("alert").filter(has_text="^")
+    shown.wait_for()
+    assert shown.inner_text() == "pump temp:>x\n           ^"
+    field = page.locator("form.filters input[name=q]")
+    assert field.get_attribute("aria-invalid") == "true"
+    field.fill("pump")
+    shown.wait_for(state="hidden")
+    assert field.get_attribute("aria-invalid") is None
 
 
 @pytest.mark.usefixtures("charts_installed")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 from tests.kit.services import find_program

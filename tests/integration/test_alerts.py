@@ -18,7 +18,7 @@ from logboom.errors import ConfigError
 from logboom.ops import journal_follower
 from logboom.ops.alerts import service
 from logboom.ops.oplog import OperationalLog
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.app_kit import run_server, until
 from tests.kit.clock import ShiftedClock
 from tests.kit.webhook_kit import Webhook, webhook

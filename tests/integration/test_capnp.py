@@ -15,7 +15,8 @@ import capnp  # type: ignore[import-untyped]
 import pytest
 
 from logboom.receivers.capnp import protocol as protocol_module
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
 

@@ -28,6 +28,7 @@ from logboom.clients.delivery.report import Report
 from logboom.clients.delivery.sending import send_file, send_lines
 from logboom.clients.wire.dialect import ConnectFailedError
 from logboom.clients.wire.dialect_registry import choose
+from logboom.testing.ports import free_port
 
 ACK = b'{"ack":1}\n'
 RECEIVED = b'{"status":"ok","message":"received"}\n'
@@ -333,12 +334,6 @@ def test_readings_on_a_connection_that_broke_are_not_called_sent() -> None:
 
 
 # connections
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_no_server_is_an_error_that_names_it() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gzip
 import io
 import json
 import os
@@ -18,9 +19,15 @@ from aiohttp import ClientError, ClientSession
 from logboom.app import App
 from logboom.formats.records import sender
 from logboom.testing.output_kit import sample_entries, write_journal
+from logboom.viewer.export_file import compressed
 from logboom.web import export as export_module
 from logboom.web import volume as volume_module
 from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Scenario = Callable[[App, ClientSession], Awaitable[None]]
 COUNT = 300
@@ -116,6 +123,56 @@ def test_columns_may_be_chosen(data_dir: Path) -> None:
         assert {row["sender"] for row in rows} == {"e4643048d7292c2e"}
         assert all(row["temp"] == "24.1" and float(row["irradiance"]) >= 0 for row in rows)
         assert data.startswith(b"sequence,sender,temp,irradiance,entry.source\r\n")
+
+    run(data_dir, scenario)
+
+
+def test_json_lines_may_have_chosen_fields(data_dir: Path) -> None:
+    async def scenario(_: App, client: ClientSession) -> None:
+        data = await get(
+            client, "/api/export.jsonl", fields="sequence,sender,temp,message", q="temp:* or msg:*"
+        )
+        lines = list(map(json.loads, data.splitlines()))
+        assert {tuple(line) for line in lines} == {
+            ("sequence", "sender", "temp", "message"),
+            ("sequence", "sender", "message"),
+        }
+        assert {line["temp"] for line in lines if "temp" in line} == {24.1}
+        async with client.get("/api/export.jsonl?fields=a&columns=b") as answer:
+            assert (answer.status, "columns: the same as" in (await answer.json())["error"]) == (400, True)
+
+    run(data_dir, scenario)
+
+
+@pytest.mark.parametrize(
+    ("header", "parameters", "encoding", "name"),
+    [
+        ("gzip", {}, "gzip", "logboom-0-300.csv"),
+        ("gzip;q=1.0, zstd;q=0.5", {}, "zstd", "logboom-0-300.csv"),
+        ("br, gzip;q=0", {}, "", "logboom-0-300.csv"),
+        ("gzip", {"compress": "zstd"}, "", "logboom-0-300.csv.zst"),
+        ("", {"compress": "gzip"}, "", "logboom-0-300.csv.gz"),
+    ],
+)
+def test_an_export_is_compressed_on_the_way_or_as_a_file(
+    data_dir: Path, header: str, parameters: dict[str, str], encoding: str, name: str
+) -> None:
+    async def scenario(app: App, client: ClientSession) -> None:
+        plain = await get(client, "/api/export.csv")
+        url = f"http://127.0.0.1:{port_of(app)}"
+        headers = {"Accept-Encoding": header}
+        async with (
+            ClientSession(url, auto_decompress=False, headers=headers) as raw,
+            raw.get("/api/export.csv", params=parameters) as answer,
+        ):
+            data = await answer.read()
+            assert answer.headers.get("Content-Encoding", "") == encoding
+            assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+            assert answer.headers["Vary"] == "Accept-Encoding"
+        kind = encoding or parameters.get("compress", "")
+        unpack: Callable[[bytes], bytes] = {"gzip": gzip.decompress, "zstd": zstd.decompress}.get(kind, bytes)
+        unpacked = unpack(data)
+        assert unpacked == plain
 
     run(data_dir, scenario)
 
@@ -291,6 +348,40 @@ def test_the_command_reads_a_server_window_by_window(data_dir: Path, tmp_path: P
     run(data_dir, scenario)
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "unpack"),
+    [
+        ("a.csv.gz", [], gzip.decompress),
+        ("a.CSV.ZST", [], zstd.decompress),
+        ("a.gz", ["--compress", "none"], bytes),
+        ("-", ["--compress", "zstd"], zstd.decompress),
+    ],
+)
+def test_a_file_is_compressed_by_its_ending_or_as_asked(
+    data_dir: Path, tmp_path: Path, name: str, words: list[str], unpack: Callable[[bytes], bytes]
+) -> None:
+    plain = export("--data-dir", str(data_dir), "type:heartbeat", "--fields", "time,boot_seq", cwd=tmp_path)
+    words = ["--data-dir", str(data_dir), "type:heartbeat", "--columns", "time,boot_seq", *words]
+    done = export(*words, "-o", name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert unpack(done.stdout if name == "-" else (tmp_path / name).read_bytes()) == plain.stdout
+    assert plain.stdout.startswith(b"time,boot_seq\r\n")
+
+
+def test_a_compressed_export_that_breaks_off_is_noticed() -> None:
+    file = io.BytesIO()
+
+    def break_off() -> None:
+        with compressed(file, "gzip") as packed:
+            packed.write(b"some rows\n" * 1000)
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        break_off()
+    with pytest.raises(EOFError, match="ended before"):
+        gzip.decompress(file.getvalue())
+
+
 def test_a_file_appears_only_when_it_is_whole(data_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("what was there before")
@@ -314,7 +405,8 @@ def test_a_file_appears_only_when_it_is_whole(data_dir: Path, tmp_path: Path) ->
         (["--level", "loud"], 2),
         (["--data-dir", "x", "--url", "y"], 2),
         (["--url", "http://127.0.0.1:1"], 3),
-        (["--format", "jsonl", "--columns", "a"], 2),
+        (["--fields", "a,,b"], 2),
+        (["--compress", "rar"], 2),
     ],
     ids=str,
 )

@@ -22,7 +22,8 @@ from logboom.clients.delivery.shipping import Shipper, patient_policy
 from logboom.clients.follow.lastlines import LastLines
 from logboom.clients.wire.dialect import ConnectFailedError
 from logboom.clients.wire.dialect_registry import choose
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 from tests.kit.spool_kit import texts_in
 
 LIMIT_S = 30.0
@@ -249,6 +250,15 @@ def following(path: Path, server: ServerProcess, *options: str) -> Iterator["sub
         process.communicate()
 
 
+def read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read what a command logs up to the line with a text."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    while text not in (lines or [""])[-1]:
+        lines.append(process.stderr.readline())
+        assert lines[-1], lines
+
+
 class JournalWatch:
     """Waits for what the server stores, by the file's own growth."""
 
@@ -288,13 +298,14 @@ def test_the_server_is_killed_again_and_again(tmp_path: Path) -> None:
             journal.wait(len(written) + 100)
             server.kill()
             written += fresh
+            read_until(process, "is away")
             server.start()
+            read_until(process, "is back")
         assert journal.wait(len(written)) == written
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=LIMIT_S)
         assert journal.logs() == written
     assert process.returncode == 0, said
-    assert "is back" in said
 
 
 def test_the_sender_is_killed_again_and_again(tmp_path: Path) -> None:

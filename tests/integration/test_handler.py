@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import pytest
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 WAIT_S = 60.0
 PROTOCOLS = {"grpc": "grpc", "http": "http", "tcp": "collector", "ws": "http"}

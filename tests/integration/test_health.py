@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from logboom.cli import app as main_app
 from logboom.cli import options
 from logboom.journal.journal import Journal
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import FailingDisk, journal_lines, run_scenario
 from tests.kit.app_thread import AppThread
 from tests.kit.postgres_kit import postgres_server

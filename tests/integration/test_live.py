@@ -11,7 +11,8 @@ import pytest
 import redis
 from websockets.sync.client import connect
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 MESSAGE: dict[str, Any] = {
     "timestamp": "2024-01-01T12:00:00",

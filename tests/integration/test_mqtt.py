@@ -11,7 +11,8 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import journal_lines
 from tests.kit.services import find_program
 

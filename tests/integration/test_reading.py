@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from logboom.cli import main
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 LIMIT_S = 60.0
 

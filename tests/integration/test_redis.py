@@ -17,7 +17,7 @@ from logboom.model import Batch, Receipt, Source
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.outputs.runner import OutputRunner
 from logboom.testing.output_kit import FIRST_NS, check_output
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.block_kit import store
 from tests.kit.redis_kit import (
     NOTHING_KEPT,

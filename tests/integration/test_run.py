@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 LIMIT_S = 60.0
 UNLIMITED = {"LOGBOOM_LISTENERS__COLLECTOR__RATE_LIMIT_ENABLED": "false"}

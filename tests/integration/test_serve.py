@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 DEVICE_LINE = b'{"boot_seq":3,"uptime_ms":45000,"seq":42,"ts":null,"level":"info","msg":"WiFi connected"}'
 READING = b'{"id":"e4643048d7292c2e","time":"2025-10-02 17:58:37","temp":24.10,"rh":50.50,"lux":546.60}'

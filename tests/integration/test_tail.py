@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.testing.server_kit import ServerProcess, free_port
+from logboom.testing.ports import free_port
+from logboom.testing.server_kit import ServerProcess
 
 LIMIT_S = 60.0
 

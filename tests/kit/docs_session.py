@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.docs_kit import Block, Command, is_shown
 
 COMMAND_S_MAX: Final = 60.0

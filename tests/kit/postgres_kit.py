@@ -15,7 +15,7 @@ import asyncpg
 
 from logboom.journal.log import Block
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.block_kit import block
 
 PASSWORD: Final = "p@ss/w?rd#1"

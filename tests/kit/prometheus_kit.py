@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 
 WAIT_S_MAX: Final = 30.0
 POLL_S: Final = 0.05

@@ -15,7 +15,7 @@ import redis
 from logboom.journal.log import Block
 from logboom.outputs.redis import RedisOutput, RedisSettings
 from logboom.testing.output_kit import FIRST_NS
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.block_kit import block
 
 NOW_S: Final = FIRST_NS / 1e9

@@ -1,8 +1,10 @@
 """Nothing that is remembered grows with what outsiders write: each cache has a bound in bytes, or keys of ours."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -55,13 +57,24 @@ ADDERS = {"setdefault", "add", "update"}
 REMOVERS = {"pop", "popitem", "clear", "discard", "remove", "difference_update"}
 
 
+class Facts(NamedTuple):
+    """Properties of a module that the rules look at."""
+
+    unbounded: set[str]
+    """Functions with a `functools` cache whose keys nothing bounds."""
+    wrapped: list[str]
+    """Calls that make a cache that is no decorator."""
+    growing: set[str]
+    """Tables that nothing is taken from."""
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def cached(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+def cached(nodes: Iterable[ast.AST]) -> Iterator[ast.FunctionDef]:
     """The functions that `functools` remembers the results of, by any of their names or as a call."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 if any(word in ast.unparse(decorator) for word in ("lru_cache", "functools.cache", "cache")):
@@ -80,17 +93,30 @@ def test_the_rule_for_caches_finds_what_it_is_for() -> None:
         "@lru_cache(maxsize=16)\ndef a(name: str) -> str: ...\n@cache\ndef b() -> int: ...\n"
         "@functools.lru_cache\ndef c(x: int) -> int: ...\ndef d(x: str) -> int: ...\n"
     )
-    assert {one.name: is_bounded(one) for one in cached(tree)} == {"a": False, "b": True, "c": True}
+    assert {one.name: is_bounded(one) for one in cached(ast.walk(tree))} == {"a": False, "b": True, "c": True}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_caches_of_functools_have_keys_of_ours(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    allowed = OWN_KEYS.get(name_of(path), set())
-    unbounded = [one.name for one in cached(tree) if not is_bounded(one) and one.name not in allowed]
-    assert not unbounded, "remember it in a `Remembered`, which counts bytes"
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert not [ast.unparse(one) for one in calls if _wraps(one)]
+@cache
+def facts() -> dict[str, Facts]:
+    """Facts about each module, of which each is read and parsed once."""
+    return {name_of(path): facts_of(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
+
+
+def facts_of(tree: ast.AST) -> Facts:
+    nodes = list(ast.walk(tree))
+    growing = [only_growing(node) for node in nodes if isinstance(node, ast.ClassDef)]
+    return Facts(
+        unbounded={one.name for one in cached(nodes) if not is_bounded(one)},
+        wrapped=[ast.unparse(node) for node in nodes if isinstance(node, ast.Call) and _wraps(node)],
+        growing=set().union(*growing),
+    )
+
+
+def test_caches_of_functools_have_keys_of_ours() -> None:
+    unbounded = {name: one.unbounded - OWN_KEYS.get(name, set()) for name, one in facts().items()}
+    found = {name: functions for name, functions in unbounded.items() if functions}
+    assert found == {}, "remember it in a `Remembered`, which counts bytes"
+    assert {name: one.wrapped for name, one in facts().items() if one.wrapped} == {}
 
 
 def _wraps(call: ast.Call) -> bool:
@@ -98,15 +124,9 @@ def _wraps(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Call) and "cache" in ast.unparse(call.func.func)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_tables_that_are_added_to_are_taken_from(path: Path) -> None:
-    classes = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    ]
-    found = {name for one in classes for name in only_growing(one)}
-    assert not found - OWN_NAMES.get(name_of(path), set()), "bound it, or say why it ends"
+def test_tables_that_are_added_to_are_taken_from() -> None:
+    growing = {name: one.growing - OWN_NAMES.get(name, set()) for name, one in facts().items()}
+    assert {name: tables for name, tables in growing.items() if tables} == {}, "bound it, or say why it ends"
 
 
 def only_growing(one: ast.ClassDef) -> set[str]:

@@ -18,7 +18,7 @@ from logboom.ops.oplog import OperationalLog
 from logboom.outputs.registry import OUTPUTS
 from logboom.receivers.registry import receiver
 from logboom.settings import HealthSettings, JournalSettings, ListenerSettings, Settings, reloadable
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.app_kit import run_scenario
 
 LISTENERS = {"collector": 9000, "grpc": 9021, "http": 8080}

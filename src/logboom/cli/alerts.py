@@ -2,23 +2,17 @@
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from logboom.cli import options
-from logboom.cli.connecting import EXIT_NOT_CONNECTED, api_of
+from logboom.cli.asking import ask_server
 from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json, say
 
-if TYPE_CHECKING:
-    from logboom.clients.wire.http_api import HttpApi
-
 app = typer.Typer(help="See what fires, and try where alerts go.", no_args_is_help=True)
-
-SILENCE_S_MAX: Final = 10.0
-"""The server has the answer in memory."""
 
 
 class AlertsFormat(StrEnum):
@@ -48,32 +42,11 @@ def list_alerts(
 
     Exit codes: 0 done, 1 the server refuses or is no Logboom server, 2 wrong usage, 3 could not connect.
     """
-    import asyncio
-
-    api = api_of(url, connection)
-    try:
-        document = asyncio.run(_ask(api))
-    except OSError as error:
-        say(f"❌ can't connect: {error or 'no answer'}")
-        raise typer.Exit(EXIT_NOT_CONNECTED) from None
+    document = ask_server(url, connection, "/api/alerts", {}, "alerts", "notify")
     if form is AlertsFormat.JSON:
         answer_json(document, indent=2)
     else:
         _write(document)
-
-
-async def _ask(api: "HttpApi") -> dict[str, Any]:
-    import msgspec
-
-    from logboom.clients.wire.http_api import NotReadableError
-
-    async with api.session(SILENCE_S_MAX) as session, api.ask(session, "/api/alerts", {}) as response:
-        try:
-            document: dict[str, Any] = msgspec.json.decode(await response.read(), type=dict[str, Any])
-            document["alerts"], document["notify"]
-        except (msgspec.DecodeError, KeyError):
-            raise NotReadableError(f"{api.url} is no Logboom server") from None
-    return document
 
 
 def _write(document: dict[str, Any]) -> None:

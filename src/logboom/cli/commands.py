@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "logs": CommandPlace("logs", "logs"),
     "export": CommandPlace("export", "export"),
     "stats": CommandPlace("stats", "stats"),
+    "devices": CommandPlace("devices", "devices"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),
     "verify": CommandPlace("verify", "verify"),

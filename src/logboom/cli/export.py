@@ -31,19 +31,33 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
 
 
+class Compression(StrEnum):
+    """Compression of the output."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
 _Format = Annotated[
     ExportFormat,
-    typer.Option("--format", help="Rows for spreadsheets, or the journal's own lines byte for byte."),
+    typer.Option("--format", help="Rows for spreadsheets, or JSON lines."),
 ]
 _Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="QUERY", help=options.GREP)]
-_Columns = Annotated[
+_Fields = Annotated[
     str | None,
     typer.Option(
+        "--fields",
+        "--columns",
         metavar="NAME,…",
-        help="Columns of CSV: sequence, received_at, time, source, sender, listener, level, message, entry, "
+        help="Only these: sequence, received_at, time, source, sender, listener, level, message, entry, "
         "or fields of the entries such as temp or system.heap_free.",
-        show_default="those nine",
+        show_default="those nine; of JSON lines, the journal's own",
     ),
+]
+_Compress = Annotated[
+    Compression | None,
+    typer.Option(help="Compress the output.", show_default="by the ending of FILE: .gz or .zst"),
 ]
 _Output = Annotated[
     Path | None,
@@ -66,8 +80,9 @@ def export(
     level: options.Level = None,
     listener: options.Listener = None,
     text: _Text = None,
-    columns: _Columns = None,
+    fields: _Fields = None,
     output: _Output = None,
+    compress: _Compress = None,
     url: reading.Url = None,
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
@@ -84,7 +99,9 @@ def export(
 
       logboom export --format jsonl --level error --from 7d > errors.jsonl
 
-      logboom export --source greenhouse-3 --columns received_at,temp,rh,lux --url http://192.168.1.10:8080
+      logboom export 'source:greenhouse* temp:>30' --fields time,source,temp --output hot.csv.gz
+
+      logboom export --source greenhouse-3 --fields received_at,temp,rh,lux --url http://192.168.1.10:8080
 
     Exit codes: 0 done, 1 there is no journal, the server refuses, or the file can't be written, 2 wrong usage,
     3 the server can't be reached, or went away.
@@ -98,20 +115,28 @@ def export(
         "q": options.query_of(asked, text),
         "by": None if by is TimeOf.TIME else by.value,
     }
-    words["columns"] = columns
+    words["fields"] = fields
     parameters = {name: word for name, word in words.items() if word}
-    if form is ExportFormat.JSONL and columns:
-        raise typer.BadParameter("--columns belongs to --format csv: JSON lines are the journal's own")
     query = _query(parameters)
     place = reading.place_of(reading.Wanted(data_dir, config, url), connection)
     run = _reading(place, query, form, parameters)
     started = time.monotonic()
-    done = _guarded(lambda: _write(output, run))
+    kind = _compression(output, compress)
+    done = _guarded(lambda: _write(output, kind, run))
     seconds = max(1e-9, time.monotonic() - started)
     say(
         f"{done.rows:,} {'row' if done.rows == 1 else 'rows'}, {done.bytes:,} bytes in {seconds:.1f} s "
         f"({done.rows / seconds:,.0f} rows/s){f' to {output}' if output else ''}"
     )
+
+
+def _compression(output: Path | None, compress: Compression | None) -> str:
+    """Return the kind of compression; empty for none."""
+    from logboom.formats.compressing import kind_of_name
+
+    if compress is None:
+        return kind_of_name(output.name) if output else ""
+    return "" if compress is Compression.NONE else compress.value
 
 
 def _query(parameters: dict[str, str]) -> "ExportQuery":
@@ -132,7 +157,7 @@ def _reading(
     from logboom.viewer import export_file
 
     if not isinstance(place, reading.Server):
-        made = Export(place, query.wanted, form, columns=query.columns)
+        made = Export(place, query.wanted, form, fields=query.fields)
         return lambda file, progress: export_file.export_journal(made, file, progress)
 
     import asyncio
@@ -160,16 +185,20 @@ def _guarded(work: "Callable[[], Exported]") -> "Exported":
         raise typer.Exit(EXIT_FAILED) from None
 
 
-def _write(output: Path | None, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
-    from logboom.viewer.export_file import replaced_when_done
+def _write(output: Path | None, kind: str, run: "Callable[[IO[bytes], Progress], Exported]") -> "Exported":
+    from logboom.viewer.export_file import compressed, replaced_when_done
 
     to_stdout = output is None or str(output) == "-"
-    if to_stdout and sys.stdout.isatty():  # a bar would stand between the rows
+    if to_stdout and sys.stdout.isatty():
+        if kind:
+            raise typer.BadParameter("compressed data is not for a terminal: name a file with --output")
+        # a bar would stand between the rows
         return run(cast("IO[bytes]", TerminalBytes()), lambda _first, _reached, _end: None)
     with entries_progress() as progress:
         if output is None or to_stdout:
-            done = run(sys.stdout.buffer, progress)
+            with compressed(sys.stdout.buffer, kind) as file:
+                done = run(file, progress)
             sys.stdout.buffer.flush()
             return done
-        with replaced_when_done(output) as file:
+        with replaced_when_done(output) as whole, compressed(whole, kind) as file:
             return run(file, progress)

@@ -68,17 +68,29 @@ def csv_rows(sequences: Sequence[int], data: bytes, columns: Sequence[str] = COL
         data: the lines, each with its newline.
         columns: names in `COLUMNS`, or names of fields (`records.field_of`).
     """
-    lines = data.decode(errors="replace").split("\n")[: len(sequences)]
-    entries = [line[ENTRY_AT : line.rfind(_SOURCE_AT)] for line in lines]
     if tuple(columns) == COLUMNS:
-        usual = _usual_rows(sequences, data, entries)
+        usual = _usual_rows(sequences, data, _entries(sequences, data))
         if usual is not None:
             return usual
-    records = records_of(sequences, data, with_times="time" in columns)
+    records, entries = read_rows(sequences, data, with_times="time" in columns)
+    return record_rows(records, entries, columns)
+
+
+def read_rows(
+    sequences: Sequence[int], data: bytes, *, with_times: bool
+) -> tuple[Sequence[Record], Sequence[str]]:
+    """Return the records of journal lines, and the text of each entry, without damaged lines; see `csv_rows`."""
+    entries = _entries(sequences, data)
+    records = records_of(sequences, data, with_times=with_times)
     if len(records) < len(sequences):
         raw = dict(zip(sequences, entries, strict=True))
         entries = [raw[record.sequence] for record in records]
-    return record_rows(records, entries, columns)
+    return records, entries
+
+
+def _entries(sequences: Sequence[int], data: bytes) -> list[str]:
+    lines = data.decode(errors="replace").split("\n")[: len(sequences)]
+    return [line[ENTRY_AT : line.rfind(_SOURCE_AT)] for line in lines]
 
 
 def record_rows(records: Sequence[Record], entries: Sequence[str], columns: Sequence[str] = COLUMNS) -> bytes:

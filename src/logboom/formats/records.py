@@ -39,8 +39,8 @@ _NUMBERED_MAX: Final = 1e18
 LUX_PER_IRRADIANCE: Final = 127.0
 """Lux per W/m² of daylight (docs/contracts/gateway.md)."""
 
-_NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
-_NUMBER_STARTS: Final = frozenset(" \t+-.0123456789")
+NUMBER: Final = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+NUMBER_STARTS: Final = frozenset(" \t+-.0123456789")
 """Most texts are no numbers, and are rejected by their first character."""
 _NUMBER_CHARS_MAX: Final = 64
 """Longest text that is parsed as a number."""
@@ -202,7 +202,7 @@ def reading_of(entry: Fields) -> Reading | None:
 def number_of(value: object) -> float | None:
     """Value of a finite number, also as a string; None for others, including booleans. Integers keep all digits."""
     if isinstance(value, str):
-        if value[:1] not in _NUMBER_STARTS or len(value) > _NUMBER_CHARS_MAX or not _NUMBER.fullmatch(value):
+        if value[:1] not in NUMBER_STARTS or len(value) > _NUMBER_CHARS_MAX or not NUMBER.fullmatch(value):
             return None
         value = int(value) if value.strip(" \t+-").isdecimal() else value
     elif not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -226,7 +226,7 @@ def numeric_fields(entry: Mapping[str, object]) -> dict[str, float]:
     """Numbers of an entry by name, nested ones as `a.b`, with a reading's irradiance."""
     found: dict[str, float] = {}
     for key, value in entry.items():
-        if type(value) is str and value[:1] not in _NUMBER_STARTS:
+        if type(value) is str and value[:1] not in NUMBER_STARTS:
             continue
         if isinstance(value, dict):
             for inner, one in value.items():

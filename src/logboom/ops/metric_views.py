@@ -15,6 +15,7 @@ from logboom.model import Verdict
 from logboom.ops.alerts.sender import TargetSender
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.severity import CRITICAL, WARNING
+from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.monitor import REFUSED, Monitor
 from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
@@ -151,6 +152,12 @@ def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:
 def source_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SourceBook]]:
     """Yield the source book."""
     yield (), parts.sources
+
+
+def device_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], DeviceBook]]:
+    """Yield the book of devices."""
+    if parts.monitor.devices is not None:
+        yield (), parts.monitor.devices
 
 
 def alert_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Alerts]]:

@@ -19,6 +19,7 @@ from logboom.settings import Settings
 
 if TYPE_CHECKING:
     from logboom.cluster.membership import Cluster
+    from logboom.ops.devices.device_book import DeviceBook
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -111,6 +112,8 @@ class Monitor:
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
         self.cluster: Cluster | None = None
         """Replication, if there is any."""
+        self.devices: DeviceBook | None = None
+        """Devices that count their lines; None: they are not looked at."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""

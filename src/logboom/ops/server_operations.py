@@ -64,6 +64,13 @@ class ServerOperations:
         """Return the document of `/api/sources`."""
         return await asyncio.to_thread(self._sources.document, limit)
 
+    async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
+        """Return the document of `/api/devices`."""
+        book = self.monitor.devices
+        if book is None:
+            return {"devices": [], "total": 0, "missing": 0, "events": [], "behind": 0}
+        return await asyncio.to_thread(book.document, limit, name, listener)
+
     async def forget_source(self, listener: str, name: str) -> bool:
         """Forget a source; False if it is unknown."""
         return await asyncio.to_thread(self._alerts.forget_source, listener, name)

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Final, NamedTuple
 
+from logboom.formats.compressing import compressor
 from logboom.formats.csv_rows import COLUMN_CHARS_MAX, COLUMNS, COLUMNS_MAX, csv_rows, header
+from logboom.formats.json_rows import json_rows
 from logboom.journal.log import Block, Log, blocks
 from logboom.query.matching import Filter, Matcher
 from logboom.query.spans import Steps, bounds_of
@@ -33,8 +36,9 @@ class Export:
     Args:
         log: the journal.
         wanted: which entries; exactly those that a search shows.
-        form: `csv` or `jsonl`. JSON lines are the journal's own, byte for byte.
-        columns: of CSV; see `csv_rows.csv_rows`.
+        form: `csv` or `jsonl`.
+        fields: of each row, see `csv_rows.csv_rows`. None: the usual columns of CSV; JSON lines are the journal's
+            own, byte for byte.
         start: no sequence below this one.
         end: no sequence from this one on.
     """
@@ -45,12 +49,13 @@ class Export:
         wanted: Filter,
         form: str,
         *,
-        columns: Sequence[str] = COLUMNS,
+        fields: Sequence[str] = (),
         start: int = 0,
         end: int | None = None,
     ) -> None:
         self._log = log
-        self._columns = tuple(columns) if form == "csv" else None
+        self._is_csv = form == "csv"
+        self._fields = tuple(fields) or (COLUMNS if self._is_csv else ())
         first, end = bounds_of(log, wanted, start, end)
         self._ranges = Steps(log, wanted).ranges(first, end)
         self.first, self.end = (self._ranges[0].start, self._ranges[-1].end) if self._ranges else (end, end)
@@ -59,7 +64,7 @@ class Export:
     @property
     def head(self) -> bytes:
         """Return the header line; empty for JSON lines."""
-        return header(self._columns) if self._columns else b""
+        return header(self._fields) if self._is_csv else b""
 
     def _blocks(self) -> Iterator[tuple[Block, Matcher]]:
         for part in self._ranges:
@@ -77,19 +82,35 @@ class Export:
                 sequences = [sequence for sequence, _ in found]
                 data = b"".join([line + b"\n" for _, line in found])
             count = len(sequences)
-            if count and self._columns:
-                data = csv_rows(sequences, data, self._columns)
+            if count and self._fields:
+                rows = csv_rows if self._is_csv else json_rows
+                data = rows(sequences, data, self._fields)
             yield Piece(data, count, block.next_sequence)
 
 
-def columns_of(text: str) -> tuple[str, ...]:
-    """Columns from a list of names with commas between; the usual ones for nothing.
+def packed(export: Export, kind: str) -> Generator[Piece]:
+    """Yield an export with its header, compressed.
+
+    Args:
+        export: to be read to its end, or closed.
+        kind: see `compressing.compressor`.
+    """
+    packer = compressor(kind)
+    yield Piece(packer.compress(export.head), 0, export.first)
+    with closing(export.pieces()) as pieces:
+        for piece in pieces:
+            yield piece._replace(data=packer.compress(piece.data))
+    yield Piece(packer.flush(), 0, export.end)
+
+
+def fields_of(text: str) -> tuple[str, ...]:
+    """Names of fields from a list with commas between.
 
     Raises:
         ValueError: too many, or not one that can stand in a header.
     """
     if not text:
-        return COLUMNS
+        return ()
     names = tuple(name.strip() for name in text.split(","))
     bad = next(
         (name for name in names if _CONTROL.search(name) or not 0 < len(name) <= COLUMN_CHARS_MAX), None
@@ -99,5 +120,5 @@ def columns_of(text: str) -> tuple[str, ...]:
             f"found {bad[:40]!r}, expected names of 1 to {COLUMN_CHARS_MAX} characters, without control characters"
         )
     if len(names) > COLUMNS_MAX:
-        raise ValueError(f"found {len(names)} columns, expected {COLUMNS_MAX} at most")
+        raise ValueError(f"found {len(names)} names, expected {COLUMNS_MAX} at most")
     return names

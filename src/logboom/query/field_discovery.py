@@ -1,16 +1,16 @@
 """Discovery of the numeric fields of a journal's entries: what there is to be drawn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from logboom.formats.levelled import read_lines
-from logboom.formats.partial import can_be_read
-from logboom.formats.records import numeric_fields, records_of
+from logboom.formats.records import records_of
 from logboom.formats.times import iso_from_ns
 from logboom.journal.log import Block, Log, moment_of
+from logboom.query.entry_columns import columns_of
+from logboom.query.field_columns import NAMES_MAX, Field, count_fields
 from logboom.query.matching import Filter, Matcher
 from logboom.query.roll_up import RollUp
 from logboom.query.spans import Steps, bounds_of
@@ -18,29 +18,11 @@ from logboom.query.spans import Steps, bounds_of
 FIELDS_MAX: Final = 100
 """Longest list of fields in an answer; no user picks from a longer one."""
 
-NAMES_MAX: Final = 1000
-"""Fields that are counted: senders may invent any number of names."""
-
-NAME_CHARS_MAX: Final = 128
-"""Longest name of a field; longer ones are no measured values."""
-
 BLOCK_BYTES: Final = 64 << 10
 """Decoding all of it holds the interpreter for about a millisecond."""
 
 READ_BYTES_MAX: Final = 32 << 20
 """Bytes of matching entries that are looked at, the newest: their fields are those of the rest, too."""
-
-
-@dataclass(slots=True)
-class Field:
-    """One field, as far as it was looked at."""
-
-    name: str
-    count: int
-    low: float
-    high: float
-    last: float
-    """Value in the newest entry that has it."""
 
 
 class Fields(NamedTuple):
@@ -118,18 +100,7 @@ def add_fields(data: bytes, count: int, fields: dict[str, Field]) -> None:
     """
     lines = read_lines(_decoder, data, count)
     entries = [line.entry for line in lines] if lines is not None else _lenient(data, count)
-    for entry in entries:
-        for name, number in numeric_fields(entry).items():
-            field = fields.get(name)
-            if field is not None:
-                field.count += 1
-                field.last = number
-                if number < field.low:
-                    field.low = number
-                elif number > field.high:
-                    field.high = number
-            elif len(fields) < NAMES_MAX and len(name) <= NAME_CHARS_MAX and can_be_read(name):
-                fields[name] = Field(name, 1, number, number, number)
+    count_fields(columns_of(entries), fields)
 
 
 def _lenient(data: bytes, count: int) -> list[dict[str, object]]:

@@ -52,15 +52,20 @@ class _Reading:
         """The sequence after the last line that was read."""
         self.size = 0
         """Bytes that were read."""
+        self.times: Times | None = None
+        """Times of the last step; None: they were not counted."""
 
     def add(self, step: Step, blocks: list[Block]) -> bool:
         """Add the next step. Returns whether all of it was there."""
+        self.times = None
         for block in blocks:
             self.position = block.next_sequence
             if self._counts is not None and not self._counts.add(block):
                 self._counts = None
             if self._words is not None and not self._words.is_full:
                 self._words.add(block)
+        if self._counts is not None:
+            self.times = self._counts.take_times()
         self.size = step.offset + step.size
         return self.position == step.end
 
@@ -124,7 +129,9 @@ class Indexer:
             one.first: self._readings[one.first] for one in segments if one.first in self._readings
         }
         ends = [one.first for one in segments[1:]] + [self._log.end]
-        for segment, end in reversed(list(zip(segments, ends, strict=True))):
+        for segment, end in reversed(
+            list(zip(segments, ends, strict=False))
+        ):  # without a segment, an end only
             if segment.first in self._done:
                 continue
             self._work = self._missing(segment, end, is_complete=segment.first in complete)
@@ -189,7 +196,8 @@ class Indexer:
             self._unreadable.add(step.segment)
         if step.times is not None:
             return
-        times = times_of(blocks)
+        times = reading.times if reading is not None and reading.position == step.end else None
+        times = times or times_of(blocks)
         if times is None:  # a damaged receive time: the step may hold entries of any time
             times = Times(0, ALWAYS, 0, ALWAYS)
         append_times(segment, pack_times(StepKey(step.start, step.end, step.offset, step.size), times))

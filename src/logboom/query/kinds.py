@@ -36,7 +36,7 @@ def kinds_of(lines: Sequence[Any], known: dict[Kind, Any]) -> list[Kind] | None:
         fresh = dict(zip(kinds, lines, strict=True))
     except TypeError:  # a field that is a list or an object
         return None
-    unknown = fresh.keys() - known.keys()
+    unknown = [kind for kind in fresh if kind not in known]
     if any(type(part) not in _PLAIN for kind in unknown for part in kind):
         return None  # 7 and 7.0 are equal, and two names
     known.update((kind, fresh[kind]) for kind in unknown)

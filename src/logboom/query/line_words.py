@@ -35,14 +35,12 @@ _PLAIN: Final = bytes(
 )
 """Table that folds case, and makes blanks of all that is not part of a word."""
 
-_ESCAPES: Final = tuple(rb"\%b" % letter for letter in (b"n", b"t", b"r", b"b", b"f"))
-_CONTROL: Final = re.compile(rb"\\u00[01][0-9a-fA-F]")
-_ODD: Final = re.compile(rb"\d*e0*\d{0,2}$|9999")
-_ZEROS: Final = re.compile(rb"0+(\d{4,})$")
+_ESCAPES: Final = re.compile(rb"\\(?:[nrtbf\\]|u00[01][0-9a-fA-F])")
+"""Escapes that stand for no part of a word."""
+
+_ODD: Final = re.compile(rb"0+([1-9]\d{3,})$|\d*e0*\d{0,2}$|9999")
+_ODD_MESSAGE: Final = re.compile(rb'"m(?:sg|essage)"(?!: ?")')
 _NUMBER_STARTS: Final = frozenset(b"0123456789e")
-_MESSAGES: Final = tuple(
-    tuple(form % key for form in (b'"%b"', b'"%b":"', b'"%b": "')) for key in (b"msg", b"message")
-)
 
 
 def line_words(data: bytes, count: int) -> set[bytes] | None:
@@ -53,14 +51,14 @@ def line_words(data: bytes, count: int) -> set[bytes] | None:
         count: their number.
     """
     lines = data.split(b"\n")[:count]
-    is_damaged = data.count(b"}\n") != count or {line[_HEAD_AT] for line in lines} != {_HEAD}
+    is_damaged = {line[_HEAD_AT] + line[-1:] for line in lines} != {_HEAD + b"}"}
     if len(data) > BYTES_MAX or is_damaged:
         return None
     bodies = [line[ENTRY_AT:] for line in lines]
     if KEY_AT in data:
         bodies = list(map(_without_key, bodies))
     words = _words_of(bodies)
-    if any(data.count(key) != data.count(close) + data.count(wide) for key, close, wide in _MESSAGES):
+    if _ODD_MESSAGE.search(data):
         words.add(ODD_MESSAGE)
     return words
 
@@ -68,11 +66,9 @@ def line_words(data: bytes, count: int) -> set[bytes] | None:
 def add_numbers(words: set[bytes]) -> None:
     """Add what stands for whole numbers that are written in other ways."""
     for word in [word for word in words if word[0] in _NUMBER_STARTS]:
-        zeros = _ZEROS.match(word)
-        if zeros:
-            words.add(zeros[1].lstrip(b"0"))
-        elif _ODD.match(word):
-            words.add(ODD_NUMBER)
+        odd = _ODD.match(word)
+        if odd:
+            words.add(odd[1] or ODD_NUMBER)
 
 
 def _without_key(body: bytes) -> bytes:
@@ -85,11 +81,7 @@ def _without_key(body: bytes) -> bytes:
 def _words_of(bodies: list[bytes]) -> set[bytes]:
     text = b"\n".join(bodies)
     if b"\\" in text:
-        text = text.replace(rb"\\", b"  ")
-        for escape in _ESCAPES:
-            text = text.replace(escape, b"  ")
-        if b"\\u" in text:
-            text = _CONTROL.sub(b" ", text)
+        text = _ESCAPES.sub(b" ", text)
     if text.isascii() and b"\\u" not in text:
         return set(text.translate(_PLAIN).split())
     return _mixed_words(bodies, text.split(b"\n"))

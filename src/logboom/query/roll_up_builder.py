@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from logboom.formats.buckets import microseconds
+from logboom.formats.levelled import read_lines
 from logboom.formats.records import records_of, sender
 from logboom.journal.counts import pack_counts
 from logboom.journal.log import Block
 from logboom.journal.step_times import Times
-from logboom.query.entry_facts import read_timed_facts
-from logboom.query.field_discovery import NAMES_MAX, Field, add_fields
-from logboom.query.kinds import Kind, kinds_of
-from logboom.query.line_times import time_of_line
+from logboom.query.entry_columns import EntryColumns, are_canonical, columns_of
+from logboom.query.field_columns import NAMES_MAX, Field, count_fields
 from logboom.query.roll_up import (
     WIDTHS_US,
     FieldRows,
@@ -45,7 +46,7 @@ WORD_CHARS_MAX: Final = 64
 """Characters of a type or level that are kept: as many as statistics show."""
 
 _KNOWN_MAX: Final = 5000
-"""Kinds of lines that are held, one line of each: some 5 MB."""
+"""Kinds of lines that are held: some 5 MB."""
 
 _PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
@@ -59,8 +60,25 @@ _cell: Final = Remembered[str, int](
 )
 """The cell of the least width that a minute is in."""
 
+_Kind = tuple[Any, ...]
+"""From `EntryColumns.kinds`."""
+
+_TEXT_OR_NONE: Final = frozenset({str, type(None)})
+
 Place = tuple[str, str, str, str]
 """Listener, peer, own `source`, name of the sender."""
+
+
+class _Line(msgspec.Struct, gc=False):
+    """A journal line whose entry is decoded to the bottom."""
+
+    received_at: str
+    entry: dict[str, Any]
+    source: str
+    listener: str
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
 
 
 class _Cells:
@@ -111,7 +129,8 @@ class RollUpBuilder:
         """Entries and times by listener, sender, type and level; None: they are too many."""
         self._fields: dict[str, Field] = {}
         self._places: set[Place] = set()
-        self._known: dict[Kind, Any] = {}
+        self._known: dict[_Kind, tuple[Place, str, str]] = {}
+        """Place, type and level of each kind of lines."""
         self._numbers = _Names()
         """A number per kind of lines."""
         self._raw: Counter[tuple[int, int]] = Counter()
@@ -119,45 +138,65 @@ class RollUpBuilder:
         self._ends: dict[int, list[str]] = {}
         """The ends of the times, and of the receive times, of the lines in `_raw`, by number of the kind."""
         self._times = Times()
+        self._block_times = Times()
         self.position = -1
         """The sequence after the last line that was counted."""
 
     def add(self, block: Block) -> bool:
         """Count a block; False: a line has a time that can't be read, and the segment no roll-up."""
         self.position = block.next_sequence
+        lines = read_lines(_decoder, block.data, block.count)
         try:
-            if not self._add_kinds(block):
+            if lines is None:
+                entries = self._add_records(block)
+                count_fields(columns_of(entries), self._fields)
+                return True
+            groups = columns_of([line.entry for line in lines])
+            if len(block.data) > block.count * _PLAIN_LINE_BYTES_MAX or not self._add_kinds(lines, groups):
                 self._add_records(block)
         except ValueError:  # a damaged receive time
             return False
-        add_fields(block.data, block.count, self._fields)
+        count_fields(groups, self._fields)
         return True
+
+    def take_times(self) -> Times:
+        """Return the least and the greatest times of the entries since the last call."""
+        taken, self._block_times = self._block_times, Times()
+        return taken
 
     def packed(self, first: int, end: int, size: int) -> bytes:
         """Return the roll-up's file. See `counts.pack_counts`."""
         self._settle()
         return pack_counts(first, end, size, self._times, packed_sections(Sections(*self._sections())))
 
-    def _add_kinds(self, block: Block) -> bool:
-        """Count lines by kind and cell. Returns False when they must be counted one by one."""
-        if len(block.data) > block.count * _PLAIN_LINE_BYTES_MAX:
-            return False
-        lines = read_timed_facts(block.data, block.count)
-        kinds = None if lines is None else kinds_of(lines, self._known)
-        if lines is None or kinds is None:
-            return False
-        own = [time_of_line(line) for line in lines]
+    def _add_kinds(self, lines: Sequence[Any], groups: Sequence[EntryColumns]) -> bool:
+        """Count lines by kind and cell. Returns False when they must be counted one by one.
+
+        Raises:
+            ValueError: a receive time is damaged.
+        """
         received = [line.received_at for line in lines]
-        numbers = [self._numbers[kind] for kind in kinds]
-        self._raw.update(zip([_cell[time[:16]] for time in own], numbers, strict=True))
-        _see_ends(self._ends, numbers, own, received)
+        if not are_canonical(received):
+            raise ValueError("a receive time is damaged")
+        found = [_look(group, lines, received, self._known) for group in groups]
+        if None in found:
+            return False
+        for looked in filter(None, found):
+            numbers = [self._numbers[kind] for kind in looked.kinds]
+            self._raw.update(zip([_cell[time[:16]] for time in looked.times], numbers, strict=True))
+            _see_ends(self._ends, numbers, looked.times, looked.received)
+            self._see_times(looked.times, looked.received)
         if len(self._numbers) > _KNOWN_MAX or len(self._raw) > _RAW_MAX:
             self._settle()
         return True
 
+    def _see_times(self, own: Sequence[str], received: Sequence[str]) -> None:
+        ends = (min(own), max(own), min(received), max(received))
+        self._block_times = self._block_times.joined(Times(*map(microseconds, ends)))
+
     def _settle(self) -> None:
         """Put into the tables what was counted by kind."""
-        rows = [self._row_of(kind) for kind in self._numbers]
+        rows = [self._known[kind] for kind in self._numbers]
         self._count(self._raw, [(level, place) for place, _, level in rows])
         totals: Counter[int] = Counter()
         for (_, number), count in self._raw.items():
@@ -167,17 +206,17 @@ class RollUpBuilder:
         for table in (self._raw, self._ends, self._numbers, self._known):
             table.clear()
 
-    def _row_of(self, kind: Kind) -> tuple[Place, str, str]:
-        line = self._known[kind]
-        return _place_of(line.entry, line.source, line.listener), _text(line.entry.type), kind[0]
-
-    def _add_records(self, block: Block) -> None:
-        for record in records_of(range(block.count), block.data):
+    def _add_records(self, block: Block) -> list[Any]:
+        """Count lines one by one; returns their entries."""
+        records = records_of(range(block.count), block.data)
+        for record in records:
             place = _place_of(record.entry, record.source, record.listener)
             own, received = microseconds(record.time), microseconds(record.received_at)
             self._count({(own // WIDTHS_US[0], 0): 1}, [(record.level, place)])
             kind = _text(record.entry.get("type"))
             self._see(place, kind, record.level, [1, own, own, received, received])
+            self._block_times = self._block_times.joined(Times(own, own, received, received))
+        return [record.entry for record in records]
 
     def _count(self, raw: Mapping[tuple[int, int], int], keys: Sequence[tuple[str, Place]]) -> None:
         """Count entries by cell of the least width and number of their level and place."""
@@ -242,6 +281,45 @@ class RollUpBuilder:
         return FieldRows(
             [(one.name, one.count, one.low, one.high, one.last) for one in self._fields.values()]
         )
+
+
+class _Looked(NamedTuple):
+    """Properties of some entries of a block."""
+
+    kinds: list[_Kind]
+    times: Sequence[str]
+    received: list[str]
+
+
+def _look(
+    group: EntryColumns,
+    lines: Sequence[Any],
+    received: Sequence[str],
+    known: dict[_Kind, tuple[Place, str, str]],
+) -> _Looked | None:
+    """Return the kinds and times of some lines; None when fields have other types than texts.
+
+    Args:
+        group: the entries.
+        lines: of the block.
+        received: receive times of the block.
+        known: gets the new kinds.
+    """
+    arrivals = [received[row] for row in group.rows]
+    peers = [(lines[row].source, lines[row].listener) for row in group.rows]
+    levels = group.levels()
+    kinds = group.kinds(levels, peers)
+    try:
+        examples = dict(zip(kinds, range(len(kinds)), strict=True))
+    except TypeError:  # a field that is a list or an object
+        return None
+    for kind in [kind for kind in examples if kind not in known]:
+        if any(type(part) not in _TEXT_OR_NONE for part in kind[3:]):
+            return None  # 7 and 7.0 are equal, and two names
+        number = examples[kind]
+        entry = group.entries[number]
+        known[kind] = (_place_of(entry, *peers[number]), _text(entry.get("type")), levels[number])
+    return _Looked(kinds, group.times(arrivals), arrivals)
 
 
 class _Names(dict[Any, int]):

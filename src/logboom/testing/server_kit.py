@@ -12,15 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from logboom.testing.ports import free_port
+
 START_S_MAX: Final = 30.0
 STOP_S_MAX: Final = 30.0
-
-
-def free_port() -> int:
-    """Return a TCP port that was just free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ServerProcess:
@@ -137,7 +132,12 @@ class ServerProcess:
         return [line for path in paths for line in path.read_bytes().split(b"\n")[:-1]]
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            if self.process is not None:
+                self.kill()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

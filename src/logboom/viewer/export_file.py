@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 
 from logboom.clients.wire.http_api import HttpApi, NotReadableError
+from logboom.formats.compressing import Compressor, compressor
 from logboom.query.exporter import Export
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ async def export_server(
     path = f"/api/export.{form}"
     rows = size = 0
     async with api.session(SILENCE_S_MAX) as session:
+        session.headers["Accept-Encoding"] = "identity"  # it would be compressed, and unpacked here
         first, end = await _range(api, session, path, parameters)
         start = first
         while True:
@@ -128,6 +130,31 @@ def _count_rows(data: bytes, quotes: int) -> tuple[int, int]:
         quotes += part.count(b'"')
         rows += not quotes % 2
     return rows, quotes + data[data.rfind(b"\n") + 1 :].count(b'"')
+
+
+class _Packing:
+    """The writing side of a file whose content is compressed."""
+
+    def __init__(self, file: IO[bytes], packer: Compressor) -> None:
+        self._file = file
+        self._packer = packer
+
+    def write(self, data: bytes) -> int:
+        self._file.write(self._packer.compress(data))
+        return len(data)
+
+
+@contextmanager
+def compressed(file: IO[bytes], kind: str) -> Iterator[IO[bytes]]:
+    """A file whose content is compressed into another one. After a failure its end is missing, so that it is noticed.
+
+    Args:
+        file: gets the compressed bytes, and stays open.
+        kind: see `compressing.compressor`.
+    """
+    packer = compressor(kind)
+    yield cast("IO[bytes]", _Packing(file, packer))
+    file.write(packer.flush())
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Final
 
 from aiohttp import web
 
+from logboom.formats.compressing import ENDINGS, MEDIA_TYPES, accepted_kind
 from logboom.pipeline.intake import Limit
-from logboom.query.exporter import Export, Piece
+from logboom.query.exporter import Export, Piece, packed
 from logboom.web.query import ExportQuery, export_query
 from logboom.web.site import SITE, Site
 
@@ -60,35 +61,48 @@ async def export(request: web.Request) -> web.StreamResponse:
     exports.running += 1
     try:
         whole = await site.loop.run_in_executor(exports.threads, _make, site, query, form)
-        return await _send(request, whole, form)
+        return await _send(request, whole, form, query.compress)
     finally:
         exports.running -= 1
 
 
 def _make(site: Site, query: ExportQuery, form: str) -> Export:
     start = 0 if query.after is None else max(0, query.after + 1)
-    return Export(site.log, query.wanted, form, columns=query.columns, start=start, end=query.before)
+    return Export(site.log, query.wanted, form, fields=query.fields, start=start, end=query.before)
 
 
-async def _send(request: web.Request, whole: Export, form: str) -> web.StreamResponse:
+def _headers(request: web.Request, whole: Export, form: str, file_kind: str) -> dict[str, str]:
+    """Return the headers; a file that is not compressed itself is compressed on the way if the client accepts it.
+
+    Args:
+        request: the request.
+        whole: the export.
+        form: `csv` or `jsonl`.
+        file_kind: compression of the file.
+    """
+    name = f"logboom-{whole.first}-{whole.end}.{form}{ENDINGS.get(file_kind, '')}"
+    headers = {
+        "Content-Type": MEDIA_TYPES.get(file_kind) or f"{_CONTENT_TYPES[form]}; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+        "Vary": "Accept-Encoding",
+        "X-Accel-Buffering": "no",
+        "X-Logboom-First-Sequence": str(whole.first),
+        "X-Logboom-End-Sequence": str(whole.end),
+    }
+    on_the_way = "" if file_kind else accepted_kind(request.headers.get("Accept-Encoding", ""))
+    return headers | ({"Content-Encoding": on_the_way} if on_the_way else {})
+
+
+async def _send(request: web.Request, whole: Export, form: str, file_kind: str) -> web.StreamResponse:
     """The answer. One that can't be ended as it should is cut off: no client takes a part for the whole."""
-    name = f"logboom-{whole.first}-{whole.end}.{form}"
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": f"{_CONTENT_TYPES[form]}; charset=utf-8",
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-            "X-Logboom-First-Sequence": str(whole.first),
-            "X-Logboom-End-Sequence": str(whole.end),
-        }
-    )
+    response = web.StreamResponse(headers=_headers(request, whole, form, file_kind))
     await response.prepare(request)
     if request.method == "HEAD":
         return response
+    kind = file_kind or response.headers.get("Content-Encoding", "")
     try:
-        await response.write(whole.head)
-        async with aclosing(_portions(request, whole)) as portions:
+        async with aclosing(_portions(request, packed(whole, kind))) as portions:
             async for data in portions:
                 await response.write(data)
         await response.write_eof()
@@ -98,10 +112,9 @@ async def _send(request: web.Request, whole: Export, form: str) -> web.StreamRes
     return response
 
 
-async def _portions(request: web.Request, whole: Export) -> AsyncGenerator[bytes]:
+async def _portions(request: web.Request, pieces: Generator[Piece]) -> AsyncGenerator[bytes]:
     """What is to be written, one portion ahead of what is being written: that is all that waits for a slow client."""
     site, threads = request.app[SITE], request.app[EXPORTS].threads
-    pieces = whole.pieces()
     job = threads.submit(_gather, pieces)
     try:
         while (found := await asyncio.wrap_future(job)) is not None:

@@ -34,8 +34,11 @@ DESCRIPTIONS: Final = {
     "import": "The entries are history, and this is their source, such as a file's name. They get the listener "
     "`import`, raise no alert, and live views leave them out.",
     "format": "json, jsonl or csv.",
-    "columns": "Columns of the CSV: sequence, received_at, time, source (the address), sender (the name that `source` "
-    "of a query takes), listener, level, message, entry, or any field of the entries.",
+    "fields": "Fields of each row: sequence, received_at, time, source (the address), sender (the name that `source` "
+    "of a query takes), listener, level, message, entry, or any field of the entries. Without it, CSV has those nine, "
+    "and JSON lines are the journal's own.",
+    "columns": "The same as `fields`, of older clients.",
+    "compress": "Compression of the file; else the answer is compressed if the client accepts it (`Accept-Encoding`).",
     "buckets": "Into how many equal spans the time is divided.",
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
@@ -158,6 +161,15 @@ _ALERTS: Final = {
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
     "how many alerts it has still to be told something",
 }
+_DEVICES: Final = {
+    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
+    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
+    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
+    "total": "How many there are",
+    "missing": "Missing lines of all of them",
+    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
+    "behind": "Entries that were not looked at yet",
+}
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {
     "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
@@ -207,6 +219,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
         refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
+    ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=_DEVICES),
     ("get", "/api/alerts"): _Route(keys=_ALERTS),
     ("get", "/api/entries"): _Route(
         q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY

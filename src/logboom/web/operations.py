@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from logboom.web.query import check_names, source_query, sources_query
+from logboom.web.query import check_names, devices_query, source_query, sources_query
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -32,6 +32,9 @@ class Operations(Protocol):
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
+
+    async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
+        """The document of `/api/devices`."""
 
     async def forget_source(self, listener: str, name: str) -> bool:
         """Wait for a source no more; False: there is no such source."""
@@ -84,6 +87,15 @@ async def sources(request: web.Request) -> web.Response:
     """Who sends; `limit` sources, those first who did last."""
     limit = sources_query(request.query)
     return web.json_response(await request.app[OPERATIONS].sources(limit), headers=NO_STORE)
+
+
+async def devices(request: web.Request) -> web.Response:
+    """Devices that count their boots and lines; with `name`, also their boots, gaps and reboots.
+
+    Those that were seen last come first.
+    """
+    document = await request.app[OPERATIONS].devices(*devices_query(request.query))
+    return web.json_response(document, headers=NO_STORE)
 
 
 async def forget_source(request: web.Request) -> web.Response:

@@ -41,6 +41,11 @@ def _count(most: int, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
+_NAMES: Final = {
+    "type": "string",
+    "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",
+    "examples": ["time,level,message"],
+}
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "level": _LEVEL,
     "q": {"type": "string", "maxLength": QUERY_CHARS_MAX},
@@ -52,11 +57,8 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
     "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
-    "columns": {
-        "type": "string",
-        "pattern": f"^(?:{_NAME}(?:,{_NAME}){{0,{COLUMNS_MAX - 1}}})?$",
-        "examples": ["time,level,message"],
-    },
+    **dict.fromkeys(("fields", "columns"), _NAMES),
+    "compress": {"type": "string", "enum": [*q.COMPRESSIONS], "default": q.COMPRESSIONS[0]},
     "field": {
         "type": "array",
         "minItems": 1,
@@ -71,8 +73,10 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "form": {"type": "string", "enum": ["csv", "jsonl"]},
 }
 _OF_SOURCES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)}
+_OF_DEVICES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)}
+_BY_PATH: Final = {"/api/sources": _OF_SOURCES, "/api/devices": _OF_DEVICES}
 
 
 def schema_of(path: str, name: str) -> dict[str, Any]:
     """The schema of a parameter of a path."""
-    return (_OF_SOURCES if path == "/api/sources" else _SCHEMAS).get(name, _TEXT)
+    return _BY_PATH.get(path, _SCHEMAS).get(name, _TEXT)

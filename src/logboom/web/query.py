@@ -11,7 +11,7 @@ from logboom.formats.buckets import MICROSECONDS, Buckets, buckets_of, microseco
 from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns
-from logboom.query.exporter import columns_of
+from logboom.query.exporter import fields_of
 from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter
@@ -32,7 +32,18 @@ FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
-EXPORT_PARAMETERS: Final = (*SPAN_PARAMETERS, "from", "to", "before", "after", "columns")
+EXPORT_PARAMETERS: Final = (
+    *SPAN_PARAMETERS,
+    "from",
+    "to",
+    "before",
+    "after",
+    "fields",
+    "columns",
+    "compress",
+)
+COMPRESSIONS: Final = ("none", "gzip", "zstd")
+DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
@@ -101,7 +112,10 @@ class ExportQuery(NamedTuple):
     wanted: Filter
     before: int | None
     after: int | None
-    columns: tuple[str, ...]
+    fields: tuple[str, ...]
+    """Empty: the usual ones."""
+    compress: str = ""
+    """The file's compression: `gzip`, `zstd` or none."""
 
 
 def volume_query(parameters: Mapping[str, str]) -> SpanQuery:
@@ -141,6 +155,13 @@ def sources_query(parameters: Mapping[str, str]) -> int:
     return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
 
 
+def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
+    """Read the query of `GET /api/devices`: the limit, and a name and a listener. Raises `QueryError`."""
+    check_names(parameters, DEVICE_PARAMETERS)
+    limit = _within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
+    return limit, parameters.get("name", ""), parameters.get("listener", "")
+
+
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
     """Read the query of `DELETE /api/sources`: a listener, and the name of a source. Raises `QueryError`."""
     check_names(parameters, SOURCE_PARAMETERS)
@@ -153,16 +174,26 @@ def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
 def export_query(parameters: Mapping[str, str]) -> ExportQuery:
     """Read the query of `/api/export.…`; `from` and `to` are `since` and `until`. Raises `QueryError`."""
     check_names(parameters, EXPORT_PARAMETERS)
+    names = [name for name in ("fields", "columns") if name in parameters]
+    if len(names) > 1:
+        raise QueryError("columns", "the same as `fields`, expected one of them")
     try:
-        columns = columns_of(parameters.get("columns", ""))
+        fields = fields_of(parameters.get(names[0], "") if names else "")
     except ValueError as error:
-        raise QueryError("columns", str(error)) from None
+        raise QueryError(names[0], str(error)) from None
+    compress = _chosen(parameters, "compress", COMPRESSIONS)
     wanted = filter_of(parameters)
     wanted = wanted._replace(
         since=moment_of(parameters, "from") or wanted.since,
         until=moment_of(parameters, "to", is_end=True) or wanted.until,
     )
-    return ExportQuery(wanted, _integer(parameters, "before"), _integer(parameters, "after"), columns)
+    return ExportQuery(
+        wanted,
+        _integer(parameters, "before"),
+        _integer(parameters, "after"),
+        fields,
+        "" if compress == COMPRESSIONS[0] else compress,
+    )
 
 
 def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:

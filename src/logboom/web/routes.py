@@ -111,6 +111,7 @@ def _add_entries(router: web.UrlDispatcher) -> None:
     router.add_get("/api/status", operations.status)
     router.add_get("/api/sources", operations.sources)
     router.add_delete("/api/sources", operations.forget_source)
+    router.add_get("/api/devices", operations.devices)
     router.add_get("/api/alerts", operations.alerts)
     router.add_get("/api/entries", entries.get)
     router.add_post("/api/entries", entries.post)

@@ -20,6 +20,7 @@ from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.lifecycle import Condition
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.cluster_metrics import CLUSTER
+from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
@@ -59,6 +60,7 @@ class Server:
             clock=lambda: self.now,
             wall=lambda: WALL,
         )
+        self.monitor.devices = DeviceBook(folder, self.journal.log, lambda *_: None)
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
         settings = alerts_settings(
             {"notify": ["json://host/hook", "slack://a/b/c"], "rules": {"dry": {"query": "pump"}}}

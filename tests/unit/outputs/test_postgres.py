@@ -9,7 +9,7 @@ from logboom.errors import ConfigError, OutputError
 from logboom.outputs import postgres_connection
 from logboom.outputs.postgres_connection import PostgresConnection
 from logboom.outputs.registry import make_outputs
-from logboom.testing.server_kit import free_port
+from logboom.testing.ports import free_port
 from tests.kit.postgres_kit import make_output
 
 URL = "postgresql://me:secret@db.example:5432/logs"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 import pytest
 
 from logboom.formats.buckets import MICROSECONDS
-from logboom.formats.csv_rows import COLUMNS
 from logboom.formats.levels import severity
 from logboom.web.query import QueryError, export_query, fields_query, series_query, volume_query
 
@@ -27,7 +26,7 @@ def test_a_picture_shows_the_last_hour_unless_told_otherwise() -> None:
 def test_an_export_takes_everything_unless_told_otherwise() -> None:
     query = export_query({})
     assert (query.wanted.since, query.wanted.until, query.before, query.after) == ("", "", None, None)
-    assert query.columns == COLUMNS
+    assert (query.fields, query.compress) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,9 @@ def test_a_date_alone_includes_its_day(parameters: dict[str, str], until: str) -
 
 def test_columns_and_bounds_are_read() -> None:
     query = export_query({"columns": "sequence, temp,system.heap_free", "after": "5", "before": "9"})
-    assert query[1:] == (9, 5, ("sequence", "temp", "system.heap_free"))
+    assert query[1:] == (9, 5, ("sequence", "temp", "system.heap_free"), "")
+    query = export_query({"fields": "temp", "compress": "zstd"})
+    assert query[3:] == (("temp",), "zstd")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_columns_and_bounds_are_read() -> None:
         (fields_query, {"limit": "5"}, "limit: unknown"),
         (export_query, {"columns": "a,,b"}, "columns: found ''"),
         (export_query, {"columns": "a\nb"}, "columns: found"),
-        (export_query, {"columns": ",".join(map(str, range(65)))}, "found 65 columns"),
+        (export_query, {"columns": ",".join(map(str, range(65)))}, "found 65 names"),
         (export_query, {"to": "soon"}, "to: found 'soon'"),
         (export_query, {"from": "soon"}, "from: found 'soon'"),
         (lambda parameters: series_query(parameters, []), {}, "field: found 0"),

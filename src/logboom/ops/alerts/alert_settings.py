@@ -144,6 +144,19 @@ class QueryRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
     ] = []
 
 
+class DeviceGapsRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.device_gaps]`: lines of a device are missing, and did not come late either."""
+
+    clear_s: ClearSeconds = 60.0
+    lines_min: Annotated[int, Meta(ge=1, description="Smallest number of missing lines.")] = 1
+
+
+class DeviceRestartsRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.device_restarts]`: a device restarts again and again, each time after less than five minutes."""
+
+    clear_s: ClearSeconds = 60.0
+
+
 class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[alerts.rules]`: one table per rule."""
 
@@ -154,6 +167,8 @@ class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refused: RefusedRule = msgspec.field(default_factory=RefusedRule)
     error_burst: ErrorBurstRule = msgspec.field(default_factory=ErrorBurstRule)
     output_lagging: OutputLaggingRule = msgspec.field(default_factory=OutputLaggingRule)
+    device_gaps: DeviceGapsRule = msgspec.field(default_factory=DeviceGapsRule)
+    device_restarts: DeviceRestartsRule = msgspec.field(default_factory=DeviceRestartsRule)
     own: dict[str, QueryRule] = {}
     """Rules with a query, by name."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.ops.alerts.alert_settings import RuleSettings, RulesSettings
+from logboom.ops.alerts.device_rules import gap_conditions, loop_conditions
 from logboom.ops.alerts.lifecycle import Condition, Key
 from logboom.ops.alerts.severity import CRITICAL
 from logboom.ops.health import idle_too_long_s
@@ -78,6 +79,8 @@ class Rules:
             (settings.refused, self._refused),
             (settings.error_burst, self._error_burst),
             (settings.output_lagging, self._output_lagging),
+            (settings.device_gaps, lambda: gap_conditions(settings.device_gaps, monitor.devices)),
+            (settings.device_restarts, lambda: loop_conditions(settings.device_restarts, monitor.devices)),
         )
 
     def conditions(self) -> list[Condition]:

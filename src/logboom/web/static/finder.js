@@ -23,7 +23,7 @@ export class Finder {
     this.before = null;
   }
 
-  /** Search until `PAGE` more entries are found, or the end of the range is reached. */
+  /** Search until `PAGE` more entries are found, or the end of the range is reached. Throws the error of a wrong query. */
   async more() {
     if (this.running || this.ended) return;
     const { signal } = (this.abort = new AbortController());
@@ -37,6 +37,7 @@ export class Finder {
         if (wanted > 0 && !this.ended) this.changed(this);
       }
     } catch (error) {
+      if (error.status === 400) throw error; // the query can't be read
       if (error.name !== "AbortError") this.trouble = error.message;
     } finally {
       this.running = false;

@@ -5,6 +5,7 @@ import { curlLine, el, empty, setData, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { FilterForm } from "/static/filters.js";
 import { count, moment } from "/static/format.js";
+import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Ring } from "/static/ring.js";
 import { Rows } from "/static/rows.js";
@@ -36,6 +37,7 @@ class Live {
     this.count = el("span", { class: "soft" });
     this.loss = el("span", { class: "loss", role: "status" });
     this.form.element.append(this.pause);
+    this.wrong = new QueryError(this.form.controls.q);
     this.scroller = el("div", { class: "scroller" });
     const items = { first: () => this.ring.first, end: () => this.ring.end, at: (index) => this.ring.at(index) };
     this.rows = new Rows(this.scroller, "Log entries, newest last", items, (item) => this.#open(item));
@@ -45,7 +47,7 @@ class Live {
     this.scroller.append(this.rows.element, this.empty, this.none);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const line = el("p", { class: "status-line" }, this.state, this.count, this.loss);
-    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, line,
+    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, line,
       el("div", { class: "list-box" }, this.scroller, this.newest));
     this.ticking = setInterval(() => this.#rate(), RATE_MS);
     this.update(parameters);
@@ -70,6 +72,7 @@ class Live {
     const mine = (this.run = {});
     clearTimeout(this.retry);
     this.tail?.close();
+    this.wrong.point(null);
     try {
       const page = await readEntries({ ...this.filters, limit: HISTORY });
       if (mine !== this.run) return; // the filter has changed again
@@ -90,6 +93,7 @@ class Live {
     } catch (error) {
       if (mine !== this.run) return;
       this.#setState("broken", error.message);
+      this.wrong.point(error, this.filters.q);
       if (error.status !== 400) this.retry = setTimeout(() => this.#restart(), RETRY_MS);
     }
   }

@@ -1,11 +1,13 @@
 // Search: the journal by text, level, source, listener and time; the result can be downloaded.
 
-import { address, read, readEntries, serverNow } from "/static/api.js";
+import { read, readEntries, serverNow } from "/static/api.js";
 import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
+import { ExportMenu } from "/static/exports.js";
 import { FilterForm, RANGES, toIso, toLocal } from "/static/filters.js";
 import { Finder } from "/static/finder.js";
 import { count, counted, instant, percent } from "/static/format.js";
+import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Rows } from "/static/rows.js";
 import { VolumeChart } from "/static/volume.js";
@@ -62,19 +64,17 @@ class SearchView {
     this.bar = el("progress", { max: 1, "aria-label": "Progress of the search" });
     this.stop = el("button", { type: "button", on: { click: () => this.#stop() } }, "Stop");
     this.progress = el("span", { class: "progress", hidden: true }, this.bar, this.stop);
-    this.csv = el("a", { class: "button", download: true }, "CSV");
-    this.jsonl = el("a", { class: "button", download: true }, "JSONL");
-    this.exports = el("span", { class: "exports" }, "Download ", this.csv, this.jsonl);
+    this.exports = new ExportMenu();
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
     const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
     this.parts = el("p", { hidden: true }, "A plain word finds whole words only: ", el("code", {}, "*part*"), " finds it anywhere in a text.");
     this.nothing = empty("Nothing was found in this time range.", this.parts, el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
-    this.wrong = el("pre", { class: "query-error", role: "alert", hidden: true });
+    this.wrong = new QueryError(this.form.controls.q);
     this.nothing.hidden = true;
     this.more = el("p", { class: "more" }, this.older);
-    root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong, this.volume.element,
-      el("p", { class: "status-line" }, this.summary, this.progress, this.exports), this.rows.element, this.nothing, this.more);
+    root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
+      el("p", { class: "status-line" }, this.summary, this.progress, this.exports.element), this.rows.element, this.nothing, this.more);
     this.update(parameters);
   }
 
@@ -120,13 +120,12 @@ class SearchView {
     this.finder.close();
     const { signal } = (this.abort = new AbortController());
     setText(this.summary, "Searching …");
-    this.#point(null);
+    this.wrong.point(null);
     this.parts.hidden = !this.filters.q || this.filters.q.includes("*");
     try {
       const { drawn, end, ...range } = (this.range = await fixedRange(this.filters, signal));
       const query = { ...this.filters, ...range };
-      this.csv.href = address("/api/export.csv", query);
-      this.jsonl.href = address("/api/export.jsonl", query);
+      this.exports.set(query);
       this.counting = { ...query, since: drawn, until: end, buckets: BUCKETS };
       this.total = null;
       closeEntry();
@@ -138,17 +137,9 @@ class SearchView {
       this.finder = new Finder({}, () => {});
       this.#show();
       this.older.hidden = true;
-      this.#point(error);
+      this.wrong.point(error, this.filters.q);
       setText(this.summary, error.message);
     }
-  }
-
-  /** Show where a query can't be read; null: it can. */
-  #point(error) {
-    const position = error?.position ?? null;
-    this.wrong.hidden = position === null;
-    this.form.controls.q.toggleAttribute("aria-invalid", position !== null);
-    if (position !== null) setText(this.wrong, `${this.filters.q}\n${" ".repeat(position)}^`);
   }
 
   /** Count all entries, in several requests. */

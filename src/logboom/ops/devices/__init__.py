@@ -1,0 +1,1 @@
+"""Devices that count their lines: gaps, reboots, and the state of each."""

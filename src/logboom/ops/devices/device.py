@@ -1,0 +1,179 @@
+"""One device: its boots, and what it last said of its state."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logboom.formats.buckets import microseconds
+from logboom.ops.devices.boot import Boot, Gap
+from logboom.ops.devices.device_lines import Sighting
+
+BOOTS_MAX: Final = 8
+"""Boots of a device whose lines are counted; a backlog of more boots than these is not looked through."""
+
+REBOOTS_MAX: Final = 32
+"""Reboots that are kept per device."""
+
+HEAP_MAX: Final = 48
+"""Values of the heap that are kept for its trend."""
+
+HEAP_INTERVAL_US: Final = 30_000_000
+"""Shortest time between two of them, microseconds: the trend spans at least 24 minutes."""
+
+SHORT_UPTIME_MS: Final = 300_000
+"""A boot that lasted less than this may be one of a crash loop."""
+
+LOOP_BOOTS: Final = 3
+"""Short boots in a row that make a crash loop."""
+
+
+class Reboot(msgspec.Struct, gc=False):
+    """A start of a device that was seen."""
+
+    at: str
+    """Arrival of the first line of the new boot."""
+    boot: int
+    before: int
+    """`boot_seq` before."""
+    uptime_ms: int | None
+    """Last uptime before, milliseconds."""
+    reason: str = ""
+
+
+class DeviceGap(NamedTuple):
+    """A gap with its boot."""
+
+    boot: int
+    gap: Gap
+
+
+class Device(msgspec.Struct, gc=False):
+    """A device, as it is saved."""
+
+    listener: str
+    name: str
+    peer: str
+    first_seen: str
+    last_seen: str
+    lines: int = 0
+    sequence: int = 0
+    """Sequence of its last line in the journal."""
+    boots: list[Boot] = []
+    """The newest ones, by `boot_seq`."""
+    boots_total: int = 0
+    reboots: list[Reboot] = []
+    reboots_total: int = 0
+    short_boots: int = 0
+    """Short boots in a row before the current one."""
+    gap_lines: int = 0
+    """Missing lines of boots that are no longer kept."""
+    starts_with: int | None = None
+    """Number of the first line of a boot, where one was seen that can't have lost any."""
+    firmware: str = ""
+    signal: float | None = None
+    heap: list[float] = []
+    heap_at_us: int = 0
+    clock_us: int | None = None
+    """Time of the last line that gave one, less its arrival: the device's clock, and the delay."""
+
+    @property
+    def boot(self) -> Boot:
+        """The current boot."""
+        return self.boots[-1]
+
+    @property
+    def loops(self) -> bool:
+        """Return whether it is in a crash loop now."""
+        return self.short_boots >= LOOP_BOOTS and (self.boot.uptime_ms or 0) < SHORT_UPTIME_MS
+
+    @property
+    def missing(self) -> int:
+        """Number of lines that are missing."""
+        return self.gap_lines + sum(boot.missing for boot in self.boots)
+
+    @property
+    def closed(self) -> int:
+        """Number of lines that came late."""
+        return sum(boot.closed for boot in self.boots)
+
+    def gaps(self, before: str = "") -> Iterator[DeviceGap]:
+        """Yield the gaps that were noticed before a receive time; empty: all."""
+        for boot in self.boots:
+            for gap in boot.gaps:
+                if not before or gap.since < before:
+                    yield DeviceGap(boot.number, gap)
+
+    def see(self, seen: Sighting) -> Reboot | None:
+        """Note a line; returns the reboot that it shows, if any."""
+        self.lines += 1
+        self.peer, self.last_seen, self.sequence = seen.peer, seen.received_at, seen.sequence
+        self.firmware = seen.firmware or self.firmware
+        arrived_us = microseconds(seen.received_at)
+        self._see_figures(seen, arrived_us)
+        reboot = self._enter(seen)
+        boot = next((one for one in reversed(self.boots) if one.number == seen.boot), None)
+        if boot is None:
+            return reboot
+        if seen.seq is not None:
+            boot.count(seen.seq, seen.received_at)
+        self._see_start(boot, seen)
+        boot.last_at = seen.received_at
+        boot.reason = boot.reason or seen.reason
+        if reboot is not None:
+            reboot.reason = seen.reason
+        elif seen.reason and self.reboots and self.reboots[-1].boot == seen.boot:
+            self.reboots[-1].reason = self.reboots[-1].reason or seen.reason
+        _see_clock(boot, seen, arrived_us)
+        return reboot
+
+    def _enter(self, seen: Sighting) -> Reboot | None:
+        """Add a boot that is not known; one that is newer than all others is a reboot."""
+        if any(one.number == seen.boot for one in self.boots):
+            return None
+        before = self.boots[-1] if self.boots else None
+        if before is not None and len(self.boots) >= BOOTS_MAX and seen.boot < self.boots[0].number:
+            return None
+        self.boots.append(Boot(seen.boot, seen.received_at, seen.received_at))
+        self.boots.sort(key=lambda one: one.number)
+        self.boots_total += 1
+        reboot = None
+        if before is not None and seen.boot > before.number:
+            reboot = Reboot(seen.received_at, seen.boot, before.number, before.uptime_ms)
+            is_short = (before.uptime_ms or 0) < SHORT_UPTIME_MS
+            self.short_boots = self.short_boots + 1 if is_short else 0
+            self.reboots_total += 1
+            self.reboots = [*self.reboots, reboot][-REBOOTS_MAX:]
+        while len(self.boots) > BOOTS_MAX:
+            self.gap_lines += self.boots.pop(0).missing
+        return reboot
+
+    def _see_start(self, boot: Boot, seen: Sighting) -> None:
+        """Learn with which number boots begin, and apply it to a boot whose first lines did not come."""
+        if seen.seq is None or boot.lines > 1:
+            return
+        if seen.seq <= 1:
+            self.starts_with = min(seen.seq, 1 if self.starts_with is None else self.starts_with)
+        elif self.starts_with is not None and self.boots_total > 1:
+            boot.expect_from(self.starts_with, seen.received_at)
+
+    def _see_figures(self, seen: Sighting, arrived_us: int) -> None:
+        self.signal = self.signal if seen.signal is None else seen.signal
+        if seen.heap is not None and arrived_us - self.heap_at_us >= HEAP_INTERVAL_US:
+            self.heap = [*self.heap, seen.heap][-HEAP_MAX:]
+            self.heap_at_us = arrived_us
+        if seen.sent_at is not None:
+            self.clock_us = microseconds(seen.sent_at) - arrived_us
+
+
+def _see_clock(boot: Boot, seen: Sighting, arrived_us: int) -> None:
+    """Learn when a boot started."""
+    if seen.uptime_ms is None:
+        return
+    boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
+    uptime_us = seen.uptime_ms * 1000
+    arrived = arrived_us - uptime_us
+    boot.arrived_at_us = arrived if boot.arrived_at_us is None else min(arrived, boot.arrived_at_us)
+    if seen.sent_at is not None:
+        sent = microseconds(seen.sent_at) - uptime_us
+        boot.starts_at_us = sent if boot.starts_at_us is None else min(sent, boot.starts_at_us)

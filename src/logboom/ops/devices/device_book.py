@@ -1,0 +1,223 @@
+"""The book of devices: all devices that count their lines, with their gaps and reboots."""
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom.durable import replace_file
+from logboom.journal.log import Block, Log, start_of_last
+from logboom.model import Report
+from logboom.ops.devices.device import Device, Reboot
+from logboom.ops.devices.device_lines import Sighting, sightings_of
+from logboom.ops.devices.device_view import described, one_described
+
+DEVICES_MAX: Final = 5000
+"""Most devices, some 40 MB with many gaps each; the one that was silent for longest is forgotten."""
+
+EVENTS_MAX: Final = 500
+"""Events that are kept, of all devices."""
+
+GRACE_S: Final = 60.0
+"""Time in which a missing line may still come before it counts, seconds: devices send again after up to 30 s."""
+
+NEWS_S: Final = 3600.0
+"""Time that a gap is news, seconds: then it is only shown."""
+
+LOOK_BACK_BYTES_MAX: Final = 64 << 20
+"""Bytes of the journal's end that are read where there is no saved book."""
+
+FILE_NAME: Final = "devices.json"
+VERSION: Final = 1
+
+
+class Trouble(NamedTuple):
+    """Something about a device that deserves attention."""
+
+    listener: str
+    name: str
+    text: str
+
+
+class _File(msgspec.Struct):
+    version: int
+    position: int
+    devices: list[Device]
+    events: list[dict[str, Any]]
+
+
+class DeviceBook:
+    """All devices, updated from blocks of the journal. Any thread may call any method.
+
+    Args:
+        data_dir: data directory, which has the saved book.
+        log: the journal.
+        report: logs errors in reading or writing the saved book.
+        grace_s: see `GRACE_S`.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        log: Log,
+        report: Report,
+        *,
+        grace_s: float = GRACE_S,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = data_dir / FILE_NAME
+        self._log = log
+        self._report = report
+        self._grace_s = grace_s
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._devices: dict[tuple[str, str], Device] = {}
+        self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS_MAX)
+        self.reboots = 0
+        """Reboots since the server's start."""
+        self.evicted = 0
+        """Devices that were forgotten because there were too many, since the server's start."""
+        self._failing = False
+        self.position = self._load()
+        """The next sequence to read."""
+
+    # --- queries ---
+
+    def document(self, limit: int, name: str = "", listener: str = "") -> dict[str, Any]:
+        """Return the document of `/api/devices`: all, those first that were seen last; or those of one name."""
+        before = self._before(self._grace_s)
+        with self._lock:
+            found = [one for one in self._devices.values() if not name or one.name == name]
+            found = [one for one in found if not listener or one.listener == listener]
+            newest = heapq.nlargest(limit, found, key=lambda one: one.last_seen)
+            describe = one_described if name else described
+            return {
+                "devices": [describe(one, before) for one in newest],
+                "total": len(found),
+                "missing": sum(one.missing for one in found),
+                "events": [one for one in reversed(self._events) if not name or one["name"] == name][:limit],
+                "behind": max(0, self._log.end - self.position),
+            }
+
+    @property
+    def known(self) -> int:
+        """Number of known devices."""
+        return len(self._devices)
+
+    def totals(self) -> tuple[int, int, int]:
+        """Return the numbers of missing lines, of lines that came late, and of devices in a crash loop."""
+        with self._lock:
+            devices = list(self._devices.values())
+            return (
+                sum(one.missing for one in devices),
+                sum(one.closed for one in devices),
+                sum(one.loops for one in devices),
+            )
+
+    def gaps(self, lines_min: int = 1) -> list[Trouble]:
+        """Return the devices with lines missing for longer than the grace time, as long as it is news."""
+        before, since = self._before(self._grace_s), self._before(NEWS_S)
+        found = []
+        with self._lock:
+            for one in self._devices.values():
+                gaps = [gap for gap in one.gaps(before) if gap.gap.since >= since]
+                lines = sum(gap.gap.lines for gap in gaps)
+                if lines >= lines_min:
+                    last = gaps[-1]
+                    text = f"{lines:,} lines missing, last seq {last.gap.low} to {last.gap.high} of boot {last.boot}"
+                    found.append(Trouble(one.listener, one.name, text))
+        return found
+
+    def loops(self) -> list[Trouble]:
+        """Return the devices that restart again and again."""
+        with self._lock:
+            return [
+                Trouble(
+                    one.listener,
+                    one.name,
+                    f"restarted {one.short_boots} times in a row after a few minutes"
+                    + (f", reason: {one.boot.reason}" if one.boot.reason else ""),
+                )
+                for one in self._devices.values()
+                if one.loops
+            ]
+
+    def _before(self, seconds: float) -> str:
+        moment = datetime.fromtimestamp(self._wall() - seconds, UTC)
+        return moment.isoformat(timespec="microseconds")
+
+    # --- updates from the journal ---
+
+    def take(self, block: Block) -> None:
+        """Update the devices from a block."""
+        seen = list(sightings_of(block))
+        with self._lock:
+            for one in seen:
+                self._see(one)
+            self.position = block.next_sequence
+
+    def skip_to(self, position: int) -> None:
+        """Go on from a later place; lines before it are taken as they come."""
+        with self._lock:
+            self.position = position
+
+    def _see(self, seen: Sighting) -> None:
+        key = (seen.listener, seen.name)
+        device = self._devices.get(key)
+        if device is None:
+            if len(self._devices) >= DEVICES_MAX:
+                self._evict()
+            device = Device(seen.listener, seen.name, seen.peer, seen.received_at, seen.received_at)
+            self._devices[key] = device
+        reboot = device.see(seen)
+        if reboot is not None:
+            self.reboots += 1
+            self._events.append(_reboot_event(device, reboot))
+
+    def _evict(self) -> None:
+        oldest = min(self._devices, key=lambda key: self._devices[key].last_seen)
+        del self._devices[oldest]
+        self.evicted += 1
+
+    # --- the file ---
+
+    def _load(self) -> int:
+        """Load the saved book, and return its position."""
+        try:
+            file = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            if file.version != VERSION:
+                raise ValueError(f"the file has version {file.version}, expected {VERSION}")  # noqa: TRY301
+        except FileNotFoundError:
+            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            self._report("warning", f"the saved list of devices can't be read, and is built again: {error}")
+            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+        if file.position > self._log.end:
+            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+        self._devices = {(one.listener, one.name): one for one in file.devices if one.boots}
+        self._events.extend(file.events)
+        return file.position
+
+    def save(self) -> None:
+        """Save the book. An error is logged once."""
+        with self._lock:
+            file = _File(VERSION, self.position, list(self._devices.values()), list(self._events))
+            data = msgspec.json.encode(file)
+        try:
+            replace_file(self._path, [data, b"\n"])
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                self._report("warning", f"the list of devices can't be saved: {error.strerror or error}")
+            self._failing = True
+
+
+def _reboot_event(device: Device, reboot: Reboot) -> dict[str, Any]:
+    return {"kind": "reboot", "listener": device.listener, "name": device.name, **msgspec.to_builtins(reboot)}

@@ -1,0 +1,83 @@
+"""Documents of devices, as `/api/devices` has them."""
+
+from typing import Any, Final
+
+import msgspec
+
+from logboom.formats.buckets import MICROSECONDS
+from logboom.formats.times import iso_from_ns
+from logboom.ops.devices.boot import Boot, Gap
+from logboom.ops.devices.device import Device
+
+CLOCK_OFF_S: Final = 120.0
+"""A clock that is ahead by more than this is shown as off; being behind may be delay."""
+
+
+def described(device: Device, before: str) -> dict[str, Any]:
+    """Return a device's row; `before`: gaps that were noticed later may still close."""
+    boot = device.boot
+    waiting = sum(one.gap.lines for one in device.gaps() if one.gap.since >= before)
+    return {
+        "name": device.name,
+        "listener": device.listener,
+        "peer": device.peer,
+        "first_seen": device.first_seen,
+        "last_seen": device.last_seen,
+        "lines": device.lines,
+        "boot_seq": boot.number,
+        "boots": device.boots_total,
+        "reboots": device.reboots_total,
+        "uptime_ms": boot.uptime_ms,
+        "reset_reason": boot.reason,
+        "crash_loop": device.loops,
+        "firmware": device.firmware,
+        "signal": device.signal,
+        "heap": device.heap,
+        "missing": device.missing - waiting,
+        "waiting": waiting,
+        "late": device.closed,
+        "clock_s": None if device.clock_us is None else round(device.clock_us / MICROSECONDS, 3),
+    }
+
+
+def one_described(device: Device, before: str) -> dict[str, Any]:
+    """Return a device's row with its boots, gaps and reboots."""
+    return {
+        **described(device, before),
+        "gaps": [
+            {"boot_seq": one.boot, **_gap_described(one.gap), "waiting": one.gap.since >= before}
+            for one in device.gaps()
+        ],
+        "boot_list": [_boot_described(boot) for boot in device.boots],
+        "reboot_list": [msgspec.to_builtins(one) for one in device.reboots],
+    }
+
+
+def _gap_described(gap: Gap) -> dict[str, Any]:
+    return {
+        "first": gap.low,
+        "last": gap.high,
+        "lines": gap.lines,
+        "noticed_at": gap.since,
+        "before": gap.before,
+    }
+
+
+def _boot_described(boot: Boot) -> dict[str, Any]:
+    start, source = boot.starts_at_us, "sender"
+    if start is None:
+        start, source = boot.arrived_at_us, "received"
+    return {
+        "boot_seq": boot.number,
+        "started_at": None if start is None else iso_from_ns(start * 1000),
+        "started_from": source if start is not None else "",
+        "first_at": boot.first_at,
+        "last_at": boot.last_at,
+        "uptime_ms": boot.uptime_ms,
+        "reset_reason": boot.reason,
+        "first": boot.low,
+        "last": boot.high,
+        "lines": boot.lines,
+        "missing": boot.missing,
+        "late": boot.closed,
+    }
