@@ -159,10 +159,12 @@ class Unpacking:
 
     Args:
         unpacker: of the body's encoding.
+        bytes_max: of the unpacked body; None: it may have any length.
     """
 
-    def __init__(self, unpacker: Unpacker) -> None:
+    def __init__(self, unpacker: Unpacker, bytes_max: int | None = BODY_BYTES_MAX) -> None:
         self._unpacker = unpacker
+        self._bytes_max = bytes_max
         self._packed = self._unpacked = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -170,8 +172,8 @@ class Unpacking:
         self._packed += len(data)
         for piece in self._unpacker.unpack(data):
             self._unpacked += len(piece)
-            if self._unpacked > BODY_BYTES_MAX:
-                text = f"the body has more than {BODY_BYTES_MAX} bytes: send it in pieces"
+            if self._bytes_max is not None and self._unpacked > self._bytes_max:
+                text = f"the body has more than {self._bytes_max} bytes: send it in pieces"
                 raise BodyError(413, text, Limit.BODY_BYTES)
             if self._unpacked > max(RATIO_FREE_BYTES, RATIO_MAX * self._packed):
                 text = f"the body unpacks to more than {RATIO_MAX} times its size"
@@ -183,17 +185,18 @@ class Unpacking:
         yield from self._unpacker.end()
 
 
-def unpacking_of(encoding: str, *, trusted: bool = True) -> Unpacking:
+def unpacking_of(encoding: str, *, trusted: bool = True, bytes_max: int | None = BODY_BYTES_MAX) -> Unpacking:
     """Return what unpacks a body.
 
     Args:
         encoding: the header Content-Encoding.
         trusted: False: the body's first bytes count, since many clients state a wrong encoding.
+        bytes_max: of the unpacked body; None: it may have any length.
 
     Raises:
         BodyError: an encoding that is not known.
     """
-    return Unpacking(_unpacker(encoding) if trusted else Sniffed(encoding))
+    return Unpacking(_unpacker(encoding) if trusted else Sniffed(encoding), bytes_max)
 
 
 def _unpacker(encoding: str) -> Unpacker:

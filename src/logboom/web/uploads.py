@@ -153,6 +153,8 @@ class EntriesCodec:
     """
 
     hold_s = 0.0
+    refusal_pause_s = 0.0
+    is_endless = False
     trusts_encoding = True
 
     def __init__(self, request: HttpRequest, settings: HttpSettings) -> None:
