@@ -31,6 +31,7 @@ from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.oplog import OperationalLog
+from logboom.ops.pack_service import PackService
 from logboom.ops.server_operations import ServerOperations
 from logboom.ops.source_book import SourceBook
 from logboom.ops.source_reader import SourceReader
@@ -234,7 +235,14 @@ class App:
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
         self.device_reader = DeviceReader(self._readable, self.monitor.devices)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
-        self._readers = (self.source_reader, self.index_service, self.device_reader, self.alerts.reader)
+        self.packer = PackService(self._readable, self.settings.archive, report)
+        self._readers = (
+            self.source_reader,
+            self.index_service,
+            self.device_reader,
+            self.alerts.reader,
+            self.packer,
+        )
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
@@ -366,7 +374,7 @@ class App:
 
     async def _close_readers(self) -> None:
         """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
-        for reader in (self.source_reader, self.index_service, self.device_reader, self.alerts):
+        for reader in (self.packer, self.source_reader, self.index_service, self.device_reader, self.alerts):
             await asyncio.to_thread(reader.close, LAST_LOOK_S)
 
     def _close_log(self) -> None:

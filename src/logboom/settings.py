@@ -91,6 +91,22 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 64 << 20
 
 
+class ArchiveSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[archive]`: packing of old segments."""
+
+    pack_after_s: Annotated[
+        Seconds,
+        Meta(
+            description="Sealed segments older than this are packed with zstd, seconds; `logboom cat` and `zstdgrep` "
+            "read them. 0: never."
+        ),
+    ] = 7 * 86400.0
+    level: Annotated[
+        int,
+        Meta(ge=1, le=19, description="Compression level of zstd: higher ones are smaller and take longer."),
+    ] = 9
+
+
 class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Fields of every `[listeners.NAME]`, whatever its transport."""
 
@@ -319,6 +335,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Where the tokens' hashes are. Empty: `tokens.json` in `data_dir`.")
     ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    archive: ArchiveSettings = msgspec.field(default_factory=ArchiveSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
     alerts: Table = {}
     cluster: Table = {}
