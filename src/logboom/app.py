@@ -21,7 +21,6 @@ from logboom.extras import advice, is_missing, require
 from logboom.formats.levels import severity
 from logboom.journal.disk import Disk
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.log import Log
 from logboom.journal.retention import Retention
 from logboom.ops.alerts.alert_settings import alerts_settings, with_own_rules
 from logboom.ops.alerts.service import Alerts
@@ -124,8 +123,8 @@ class App:
         self._open_journal()
         self._open_keys()
         self._watch_over()
-        if self.cluster is not None and self._replicates:
-            await self.cluster.require_safe()
+        if self.cluster is not None:
+            await self.cluster.require_safe(self.settings)
         await self._start_outputs()
         self._opened.push_async_callback(self._close_readers)
         self._opened.push_async_callback(self._finish_journal)
@@ -182,16 +181,11 @@ class App:
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
 
-    @property
-    def _replicates(self) -> bool:
-        """True if a listener answers only for what the cluster has."""
-        return any(one.ack == "replicated" for one in self.settings.active_listeners.values())
-
     def _pending_bytes(self) -> int:
         replicating = 0 if self.cluster is None else self.cluster.replication.pending_bytes
         return self.journal.pending_bytes + replicating
 
-    def _positions(self, log: Log) -> dict[str, int]:
+    def _positions(self, log: object) -> dict[str, int]:
         """The next sequence of each output that reads `log`."""
         return {runner.name: runner.position for runner in self._runners() if runner.journal is log}
 

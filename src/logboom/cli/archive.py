@@ -38,7 +38,8 @@ def cat(
     from logboom.journal.log import blocks
     from logboom.outputs.selection import Selection
 
-    log, selection = FolderLog(_journal(data_dir, config)), Selection(query=options.query_of(query, None))
+    log = FolderLog(_journal(data_dir, config))
+    selection = Selection(query=options.query_of(query, None) or "")
     with until_nobody_reads():
         for block in blocks(log, first, log.end if end is None else end):
             sys.stdout.buffer.write(selection.of(block, 0).data)

@@ -22,7 +22,7 @@ from logboom.journal.segments import list_segments
 from logboom.model import Report
 from logboom.outputs.jetstream import JetstreamOutput
 from logboom.outputs.runner import OutputRunner
-from logboom.settings import JournalSettings
+from logboom.settings import JournalSettings, Settings
 
 INSPECTION_INTERVAL_S: Final = 60.0
 SPOOL_INTERVAL_S: Final = 1.0
@@ -131,13 +131,14 @@ class Cluster:
         if (before.unsafe or before.troubles) and not (self.state.unsafe or self.state.troubles):
             self._report("info", "cluster: all servers and replicas are in order")
 
-    async def require_safe(self) -> None:
-        """Refuse the start with settings that break the promise. Raises `ConfigError`.
+    async def require_safe(self, settings: Settings) -> None:
+        """Refuse `ack = "replicated"` with a cluster whose settings break the promise. Raises `ConfigError`.
 
         Servers that do not answer are no reason: one of three may be away.
         """
         await self.inspect()
-        if self.state.unsafe:
+        replicates = any(one.ack == "replicated" for one in settings.active_listeners.values())
+        if self.state.unsafe and replicates:
             raise ConfigError(f'ack = "replicated": {self.state.unsafe[0]}')
 
     @property
