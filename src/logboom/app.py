@@ -44,6 +44,7 @@ from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.recent_lines import restored
+from logboom.pipeline.refusals import RefusedLines
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
@@ -226,17 +227,13 @@ class App:
         self.source_reader = SourceReader(self._readable, self.sources)
         self.index_service = IndexService(self._readable.folder, self._readable, report)
         self.monitor.index_progress = lambda: self.index_service.progress
+        self.monitor.refused = RefusedLines(data_dir, self.settings.refused.bytes_max, report)
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
         self.device_reader = DeviceReader(self._readable, self.monitor.devices)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
         self.packer = PackService(self._readable, self.settings.archive, report)
-        self._readers = (
-            self.source_reader,
-            self.index_service,
-            self.device_reader,
-            self.alerts.reader,
-            self.packer,
-        )
+        own = (self.source_reader, self.index_service, self.device_reader, self.packer)
+        self._readers = (*own, self.alerts.reader)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
@@ -306,6 +303,7 @@ class App:
                 _intake_limits(settings),
                 self._deduplicator,
                 resends=self._resends,
+                refused=self.monitor.refused,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,

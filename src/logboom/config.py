@@ -23,6 +23,7 @@ from logboom.settings import (
     HealthSettings,
     JournalSettings,
     ReceiverSettings,
+    RefusedSettings,
     Settings,
     Table,
     reloadable,
@@ -125,9 +126,11 @@ def parse(table: Table) -> Settings:
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
     archive = convert(table.get("archive", {}), ArchiveSettings, "archive")
     health = convert(table.get("health", {}), HealthSettings, "health")
-    sections = ("listeners", "outputs", "journal", "archive", "health")
+    refused = convert(table.get("refused", {}), RefusedSettings, "refused")
+    sections = ("listeners", "outputs", "journal", "archive", "health", "refused")
     settings = convert({key: value for key, value in table.items() if key not in sections}, Settings, "")
-    settings.journal, settings.archive, settings.health = journal, archive, health
+    settings.journal, settings.archive = journal, archive
+    settings.health, settings.refused = health, refused
     settings.outputs = outputs
     for name, section in listeners.items():
         _check_name("listeners", name)

@@ -52,7 +52,7 @@ def pack(
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Pack the journal's old files, as a running server does by itself. The server must be stopped.
+    """Pack the journal's old files, as a running server does. The server must be stopped.
 
     Each packed file is unpacked and compared with the hash in the manifest before the plain one is deleted.
 
@@ -61,7 +61,7 @@ def pack(
 
       logboom pack --now
 
-    Exit codes: 0 packed, or there was nothing to do, 1 a file can't be packed, or the server is running.
+    Exit codes: 0 packed, or there was nothing to do, 1 packing failed, or the server is running.
     """
     from logboom.config import load
     from logboom.journal.lock import DataDirLock

@@ -58,6 +58,7 @@ def settings_page() -> str:
     parts.append(_section("`[journal]`", settings.JournalSettings))
     parts.append(_section("`[archive]`", settings.ArchiveSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
+    parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):

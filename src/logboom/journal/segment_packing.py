@@ -29,7 +29,7 @@ Rest = Callable[[float], None]
 """Called after each piece of work with its duration, seconds; may wait, or raise to stop."""
 
 
-class Packed(NamedTuple):
+class PackedSegment(NamedTuple):
     """Result of packing a segment."""
 
     segment: Segment
@@ -64,7 +64,7 @@ def packable(
 
 def pack(
     segment: Segment, sealed: SegmentEvent, *, level: int = LEVEL, rest: Rest = lambda _seconds: None
-) -> Packed:
+) -> PackedSegment:
     """Write the packed form, prove that it has the same bytes, and record it in the manifest.
 
     The plain form stays until `delete_plain`: readers that have listed the folder may still look for it.
@@ -100,7 +100,7 @@ def pack(
         part.unlink(missing_ok=True)
         raise
     sync_folder(segment.path.parent)
-    return Packed(segment, about.st_size, size)
+    return PackedSegment(segment, about.st_size, size)
 
 
 def delete_plain(segment: Segment) -> None:

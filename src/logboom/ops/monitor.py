@@ -20,6 +20,7 @@ from logboom.settings import Settings
 if TYPE_CHECKING:
     from logboom.cluster.membership import Cluster
     from logboom.ops.devices.device_book import DeviceBook
+    from logboom.pipeline.refusals import RefusedLines
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -114,6 +115,8 @@ class Monitor:
         """Replication, if there is any."""
         self.devices: DeviceBook | None = None
         """Devices that count their lines; None: they are not looked at."""
+        self.refused: RefusedLines | None = None
+        """Refused lines; None: they are not kept."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""

@@ -17,8 +17,8 @@ LOOK_INTERVAL_S = 60.0
 """Interval of looking for segments that are old enough."""
 
 READERS_S = 10.0
-"""Time between the packed form's appearance and the deletion of the plain one: whoever listed the folder before
-has opened the plain one by then."""
+"""Time between the packed form's appearance and the deletion of the plain one, seconds: readers that listed the folder
+before have opened the plain one by then."""
 
 _LOWEST_PRIORITY = 19
 

@@ -1,4 +1,4 @@
-"""Health, readiness, metrics, status: what the server says of itself.
+"""Health, readiness, metrics, status: documents about the server itself.
 
 Health, the probes and metrics take any parameter: what asks them adds some of its own.
 """
@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from logboom.web.query import check_names, devices_query, source_query, sources_query
+from logboom.web.query import check_names, devices_query, refused_query, source_query, sources_query
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -36,6 +36,12 @@ class Operations(Protocol):
     async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
         """The document of `/api/devices`."""
 
+    def refused(self, limit: int, source: str) -> dict[str, Any]:
+        """The document of `/api/refused`."""
+
+    async def retry_refused(self) -> dict[str, int]:
+        """Judge the refused lines again, and store the good ones."""
+
     async def forget_source(self, listener: str, name: str) -> bool:
         """Wait for a source no more; False: there is no such source."""
 
@@ -58,7 +64,7 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether entries can be stored now; `?verbose` lists the checks."""
+    """Readiness to store entries; `?verbose` lists the checks."""
     checks = await request.app[OPERATIONS].readiness()
     ready = all(ok for _, ok, _ in checks)
     lines = [
@@ -84,7 +90,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def sources(request: web.Request) -> web.Response:
-    """Who sends; `limit` sources, those first who did last."""
+    """Known sources, at most `limit`, most recent senders first."""
     limit = sources_query(request.query)
     return web.json_response(await request.app[OPERATIONS].sources(limit), headers=NO_STORE)
 
@@ -98,8 +104,20 @@ async def devices(request: web.Request) -> web.Response:
     return web.json_response(document, headers=NO_STORE)
 
 
+async def refused(request: web.Request) -> web.Response:
+    """Refused lines that are kept, with the reason and the bytes; the last first."""
+    document = request.app[OPERATIONS].refused(*refused_query(request.query))
+    return web.json_response(document, headers=NO_STORE)
+
+
+async def retry_refused(request: web.Request) -> web.Response:
+    """Judge all refused lines again with the settings of now; those that are good are stored, and kept no longer."""
+    check_names(request.query, ())
+    return web.json_response(await request.app[OPERATIONS].retry_refused(), headers=NO_STORE)
+
+
 async def forget_source(request: web.Request) -> web.Response:
-    """Forget a source: nobody waits for it any more, and its alerts end without a word.
+    """Forget a source: it does not count as silent any more, and its alerts end without a notification.
 
     Its entries stay. When it speaks again, it is new.
     """
@@ -110,6 +128,6 @@ async def forget_source(request: web.Request) -> web.Response:
 
 
 async def alerts(request: web.Request) -> web.Response:
-    """What fires, and what has lately."""
+    """Firing alerts, and those that fired recently."""
     check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].alerts(), headers=NO_STORE)
