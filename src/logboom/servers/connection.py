@@ -21,8 +21,7 @@ SMALL_READ_BYTES: Final = 4096
 """Bytes per read while the journal is behind: ten thousand connections then hold 40 MB."""
 
 TURN_S: Final = 0.005
-"""CPU time of one read after which the other connections get their turn. The kernel has more at hand, and libuv
-would go on with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
+"""CPU time of a read after which other connections get their turn, seconds; a full buffer of lines costs 1 to 2 ms."""
 
 SLOW_S: Final = 0.012
 """A read that costs this much is no honest one, or the machine is very slow: then in small bites, one a turn."""
@@ -38,9 +37,7 @@ GATHERED_MAX: Final = 64
 """Gathered reads of one connection that wait for their replies; what follows is counted by its own inlet."""
 
 REFUSAL_S: Final = 3.0
-"""Time from an entry that could not be stored to the end of its connection: the peer connects again and sends it again
-at once, and storage that is short for a moment is there by then. Peers wait at least ten seconds for an answer."""
-
+"""Time from an entry that could not be stored to the end of its connection, seconds. Peers wait at least ten."""
 NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
 
 TOKEN_LINE_S_MAX: Final = 20.0

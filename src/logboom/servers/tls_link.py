@@ -1,9 +1,7 @@
 """TLS between a socket and a connection's protocol.
 
-asyncio's own TLS closes a connection as soon as its peer says that it sends no more. Here, answers come when the
-disk has taken the entries: they would be lost. TLS allows what plain TCP does, so it is done the same way: the
-peer's end is reported to the protocol, which answers and then closes. (RFC 8446, section 6.1: `close_notify` ends one
-direction only.) And asyncio keeps quiet about handshakes that fail, of which an operator has to know.
+asyncio's own TLS closes a connection when its peer ends its side, and answers that wait for the disk are lost. Here the
+protocol learns of the end, answers, then closes (RFC 8446, section 6.1). Failed handshakes are logged, too.
 """
 
 import asyncio
@@ -167,10 +165,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._deliver()
 
     def eof_received(self) -> bool:
-        """Handle the socket's end, with or without an announcement in TLS; answers can still be written.
-
-        Devices often leave out the announcement. A connection that is cut off loses an unfinished line at worst.
-        """
+        """Handle the socket's end, announced in TLS or, as often with devices, not; answers can still be written."""
         if self._app is None:
             return False
         self._cut = True
