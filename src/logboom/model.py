@@ -85,6 +85,7 @@ class Batch:
         "entries",
         "keys",
         "levels",
+        "lines",
         "raws",
         "reasons",
         "received_ns",
@@ -108,6 +109,8 @@ class Batch:
     ) -> None:
         self.entries = entries
         """JSON objects, joined by newlines, without one after the last."""
+        self.lines = b""
+        """Instead of entries: whole journal lines, each with its newline, as another server has stored them."""
         self.verdicts = verdicts
         self.levels = levels
         """One level per entry, as sent; None if the protocol does not read levels."""

@@ -15,6 +15,7 @@ ROOT = Path(logboom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 OWN_KEYS = {
+    "journal/segment_file.py": {"_unpacked_size"},  # files of the data directory
     "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
     "query/filter/block_lines.py": {"lowered", "lines", "odd", "_has_other_cases"},  # of one block
@@ -27,6 +28,7 @@ OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
+    "journal/seekable.py": {"damaged"},  # numbers of frames
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "receivers/beats/beats_events.py": {
         "_levels",

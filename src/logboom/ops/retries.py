@@ -1,4 +1,4 @@
-"""Refused lines that are judged again, after the settings have changed."""
+"""RefusedLine lines that are judged again, after the settings have changed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from logboom.model import INVALID, Receipt, Source, Verdict
 from logboom.ops.supervisor import Supervised
-from logboom.pipeline.refusals import Refused, RefusedLines
+from logboom.pipeline.refusals import RefusedLine, RefusedLines
 
 _DONE = frozenset({Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.FILTERED})
 
@@ -27,7 +27,7 @@ async def retry_refused(kept: RefusedLines, listeners: Mapping[str, Supervised[A
     return {"stored": len(stored), "refused": len(lines) - len(stored)}
 
 
-async def _retry(line: Refused, listener: Any) -> bool:
+async def _retry(line: RefusedLine, listener: Any) -> bool:
     """Store one line; false where it is refused again, or can't be judged again."""
     judge = getattr(listener, "judge_again", None)
     if judge is None or line.raw is None or not line.whole:

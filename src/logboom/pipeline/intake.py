@@ -13,7 +13,7 @@ from logboom.formats.levelled import DAMAGE, LEVEL_OF_WORD
 from logboom.formats.levels import SEVERITY
 from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
-from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.journal import AckLevel
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
 from logboom.model import Batch, Receipt, Report, Source, Verdict
 from logboom.pipeline.debts import Debts
@@ -24,6 +24,7 @@ from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.lineages import Lineages
 from logboom.pipeline.refusals import Refusals, RefusedLines
 from logboom.pipeline.resends import Resends
+from logboom.pipeline.store import Store
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
@@ -182,7 +183,7 @@ class Intake:
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: Store | None,
         ack: AckLevel,
         report: Report,
         limits: IntakeLimits,
@@ -241,9 +242,7 @@ class Intake:
     @property
     def lineages(self) -> Lineages | None:
         """The lineages of connections; None where they do not matter."""
-        if self.limits.duplicates == "keep" or self._resends is None:
-            return None
-        return self._resends.lineages
+        return None if self.limits.duplicates == "keep" or self._resends is None else self._resends.lineages
 
     @property
     def limits_addresses(self) -> bool:
@@ -301,7 +300,8 @@ class Intake:
         settle: Callable[[Receipt], None], batch: Batch, deduplicator: Deduplicator, receipt: Receipt
     ) -> None:
         """Remember what was stored. A duplicate of an entry that could not be stored has failed with it."""
-        deduplicator.settle(batch.digests, stored=Verdict.FAILED not in receipt.verdicts)
+        stored = receipt.first_sequence is not None or Verdict.FAILED not in receipt.verdicts
+        deduplicator.settle(batch.digests, stored=stored)
         if not all(map(deduplicator.holds, batch.duplicates)):
             held = iter(map(deduplicator.holds, batch.duplicates))
             verdicts = bytes(

@@ -1,4 +1,4 @@
-"""Refused lines: reported in the operational log, and kept with their bytes, within a bound.
+"""RefusedLine lines: reported in the operational log, and kept with their bytes, within a bound.
 
 They are kept in two files in turn, so that half of the bound is always there. They are written at once, and not
 synced: a kill of the server loses none, a power cut the last ones.
@@ -27,7 +27,7 @@ RAW_BYTES_MAX: Final = 16 << 10
 _NAMES: Final = ("refused-0.jsonl", "refused-1.jsonl")
 
 
-class Refused(msgspec.Struct, gc=False):
+class RefusedLine(msgspec.Struct, gc=False):
     """A refused line."""
 
     id: int
@@ -74,7 +74,7 @@ class RefusedLines:
         self._bytes_max = bytes_max
         self._report = report
         self._clock = clock
-        self._files: tuple[deque[Refused], deque[Refused]] = (deque(), deque())
+        self._files: tuple[deque[RefusedLine], deque[RefusedLine]] = (deque(), deque())
         self._current = 0
         self._size = 0
         self._newest = 0
@@ -82,14 +82,14 @@ class RefusedLines:
         self._in_second = 0
         self._failing = False
         self.omitted = 0
-        """Refused lines that were not kept, since the start."""
+        """RefusedLine lines that were not kept, since the start."""
         self._load()
 
     def __len__(self) -> int:
         """Number of lines that are kept."""
         return sum(map(len, self._files))
 
-    def __iter__(self) -> Iterator[Refused]:
+    def __iter__(self) -> Iterator[RefusedLine]:
         """Yield the lines, newest first."""
         yield from reversed(self._files[self._current])
         yield from reversed(self._files[1 - self._current])
@@ -107,7 +107,7 @@ class RefusedLines:
             self._newest += 1
             kept = None if raw is None else raw[:RAW_BYTES_MAX]
             self._append(
-                Refused(
+                RefusedLine(
                     self._newest, at, source.listener, source.peer, source.address, reason, kept, kept == raw
                 )
             )
@@ -130,7 +130,7 @@ class RefusedLines:
 
     # --- the files ---
 
-    def _append(self, line: Refused) -> None:
+    def _append(self, line: RefusedLine) -> None:
         data = msgspec.json.encode(line) + b"\n"
         if self._size + len(data) > self._bytes_max // 2:
             self._current = 1 - self._current
@@ -200,7 +200,7 @@ class Refusals:
             self._kept.note(batch)
 
 
-def _read(data: bytes) -> Iterator[Refused]:
+def _read(data: bytes) -> Iterator[RefusedLine]:
     for line in data.split(b"\n"):
         try:
             yield _decoder.decode(line)
@@ -208,4 +208,4 @@ def _read(data: bytes) -> Iterator[Refused]:
             continue
 
 
-_decoder: Final = msgspec.json.Decoder(Refused)
+_decoder: Final = msgspec.json.Decoder(RefusedLine)

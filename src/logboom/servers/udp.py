@@ -58,7 +58,8 @@ class UdpListener:
         self._dropped: dict[socket.socket, int] = {}
         self._reads = False
         self._pending: deque[tuple[Source, list[bytes], int]] = deque()
-        self._pending_bytes = 0
+        self.waiting_bytes = 0
+        """Bytes of datagrams that wait to be judged: at most `PENDING_BYTES_MAX` and one read."""
         self._judges = False
 
     async def start(self) -> None:
@@ -156,7 +157,7 @@ class UdpListener:
     def _readable(self, reader: DatagramReader) -> None:
         """Take what has come; it is judged in a later turn, when nothing can be lost by it."""
         for _ in range(READS_MAX):
-            if self._pending_bytes >= PENDING_BYTES_MAX:
+            if self.waiting_bytes >= PENDING_BYTES_MAX:
                 self._pause()
                 break
             if not self._read(reader):
@@ -179,13 +180,13 @@ class UdpListener:
             if not self._pending:
                 break
             self._judge_next()
-        if self._readers and self._pending_bytes < PENDING_BYTES_MAX:
+        if self._readers and self.waiting_bytes < PENDING_BYTES_MAX:
             self._resume()
         self._judge_soon()
 
     def _judge_next(self) -> None:
         source, datagrams, size_bytes = self._pending.popleft()
-        self._pending_bytes -= size_bytes
+        self.waiting_bytes -= size_bytes
         batch = self._protocol.read(datagrams, source.peer, self._loop.time())
         if batch is not None:
             self._inlet.source = source
@@ -211,7 +212,7 @@ class UdpListener:
             if source is not None:
                 size_bytes = sum(map(len, datagrams))
                 self._pending.append((source, datagrams, size_bytes))
-                self._pending_bytes += size_bytes
+                self.waiting_bytes += size_bytes
         return True
 
     def _look_up(self, address: bytes) -> Source | None:

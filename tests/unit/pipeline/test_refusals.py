@@ -1,4 +1,4 @@
-"""Refused lines that are kept: their bounds, their files, and another judgement."""
+"""RefusedLine lines that are kept: their bounds, their files, and another judgement."""
 
 import asyncio
 from pathlib import Path
