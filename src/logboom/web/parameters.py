@@ -56,6 +56,11 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "buckets": _count(q.BUCKETS_MAX, q.BUCKETS_DEFAULT),
     "points": _count(q.BUCKETS_MAX, q.POINTS_DEFAULT),
     "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
+    "window": {
+        "type": "string",
+        "pattern": f"^[!-~]{{1,{q.WINDOW_CHARS_MAX}}}$",
+        "examples": ["9f86d081884c7d65"],
+    },
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
     "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
     **dict.fromkeys(("fields", "columns"), _NAMES),

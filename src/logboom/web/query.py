@@ -52,14 +52,14 @@ DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
-"""Of one answer: some 400 KB."""
+"""Most entries of one answer: about 400 KB."""
 
 BUCKETS_DEFAULT: Final = 60
 BUCKETS_MAX: Final = 2000
 """More than a screen has dots for."""
 POINTS_DEFAULT: Final = 600
 FIELDS_MAX: Final = 8
-"""Of one picture; more lines can't be told apart, and each costs time."""
+"""Most fields of one picture; more lines can't be distinguished, and each costs time."""
 FIELD_CHARS_MAX: Final = 128
 SPAN_DEFAULT_S: Final = 3600
 """A picture without a beginning shows the last hour."""
@@ -222,7 +222,7 @@ def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
     check_names(parameters, SOURCE_PARAMETERS)
     for name in SOURCE_PARAMETERS:
         if name not in parameters:
-            raise QueryError(name, "missing, expected what /api/sources tells")
+            raise QueryError(name, "missing, expected the name in /api/sources")
     return parameters["listener"], parameters["name"]
 
 
@@ -261,7 +261,8 @@ def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
     return SpanQuery(wanted, buckets_of(microseconds(wanted.since), until, buckets))
 
 
-IMPORT_PARAMETERS: Final = ("import",)
+IMPORT_PARAMETERS: Final = ("import", "window")
+WINDOW_CHARS_MAX: Final = 64
 SOURCE_CHARS_MAX: Final = 200
 
 
@@ -273,6 +274,9 @@ def import_source(parameters: Mapping[str, str]) -> str | None:
         raise QueryError(
             "import", f"expected 1 to {SOURCE_CHARS_MAX} printable characters, the entries' source"
         )
+    window = parameters.get("window")
+    if window is not None and not re.fullmatch(f"[!-~]{{1,{WINDOW_CHARS_MAX}}}", window):
+        raise QueryError("window", f"expected 1 to {WINDOW_CHARS_MAX} characters of ASCII without blanks")
     return source
 
 
