@@ -1,0 +1,103 @@
+"""A simulated fleet over a bad network: every line is stored once, and every gap is found exactly."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from logboom.app import App
+from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app, until
+
+DEVICES = 60
+BOOTS = 3
+LINES = 12
+
+Key = tuple[str, int, int]
+"""Device, boot and number of a line."""
+
+
+class SimulatedDevice:
+    """Sends its lines in order until each is acknowledged; acknowledgements, connections and some lines get lost."""
+
+    def __init__(self, number: int, port: int, seed: int) -> None:
+        self.name = f"d{number}"
+        self.port = port
+        self.numbers = random.Random(f"{seed} {number}")
+        self.sent: list[Key] = []
+        self.lost: list[Key] = []
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def live(self) -> None:
+        for boot in range(1, BOOTS + 1):
+            for seq in range(LINES):
+                if 0 < seq < LINES - 1 and self.numbers.random() < 0.1:
+                    self.lost.append((self.name, boot, seq))  # its ring buffer was full
+                else:
+                    self.sent.append((self.name, boot, seq))
+                    await self.send(boot, seq)
+        await self.disconnect()
+
+    async def send(self, boot: int, seq: int) -> None:
+        time = {"ts": None if seq < 3 else f"2023-11-14T22:{boot:02}:{seq:02}Z"}
+        entry = {"boot_seq": boot, "uptime_ms": seq * 1000, "seq": seq, **time, "device": self.name}
+        line = json.dumps(entry).encode() + b"\n"
+        while True:
+            await self.connect()
+            assert self.writer is not None
+            self.writer.write(line)
+            trouble = self.numbers.random()
+            if trouble < 0.1:  # the connection breaks before the acknowledgement arrives
+                await self.writer.drain()
+                await self.disconnect()
+                continue
+            assert await self.reader.readline() == b'{"ack":1}\n'
+            if trouble > 0.2:  # else the acknowledgement is lost
+                return
+
+    async def connect(self) -> None:
+        if self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def disconnect(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            await self.writer.wait_closed()
+            self.writer = None
+
+
+def missing(app: App) -> list[Key]:
+    """The gaps that the server knows."""
+    book = app.monitor.devices
+    assert book is not None
+    found = []
+    for number in range(DEVICES):
+        for device in book.document(1, f"d{number}")["devices"]:
+            for gap in device["gaps"]:
+                found += [
+                    (device["name"], gap["boot_seq"], seq) for seq in range(gap["first"], gap["last"] + 1)
+                ]
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_line_once_and_every_gap_exactly(tmp_path: Path, seed: int) -> None:
+    fleet: list[SimulatedDevice] = []
+
+    async def scenario() -> None:
+        async with running_app(tmp_path, "device") as app:
+            fleet.extend(SimulatedDevice(number, port_of(app), seed) for number in range(DEVICES))
+            await asyncio.gather(*[device.live() for device in fleet])
+            book = app.monitor.devices
+            assert book is not None
+            await until(lambda: book.position == app.journal.log.end == sum(len(one.sent) for one in fleet))
+            assert sorted(missing(app)) == sorted(key for device in fleet for key in device.lost)
+            assert book.reboots == DEVICES * (BOOTS - 1)
+
+    run_scenario(scenario())
+    entries = [json.loads(line)["entry"] for line in journal_lines(tmp_path)]
+    stored = Counter((one["device"], one["boot_seq"], one["seq"]) for one in entries)
+    assert stored == Counter(key for device in fleet for key in device.sent)
