@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 
 from logboom.receivers.otlp import SERVICE, export
