@@ -14,6 +14,7 @@ class JournalExport(Layout):
 
     name: ClassVar[str] = "journal-export"
     about: ClassVar[str] = "journalctl -o export"
+    has_zone = False
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
