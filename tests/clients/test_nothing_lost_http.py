@@ -62,7 +62,8 @@ def send_with_opentelemetry(port: int, happened: Happened) -> None:
     )
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    memory, provider = InMemoryLogRecordExporter(), LoggerProvider()
+    memory: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
     provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
     logger = provider.get_logger("pumps")
     exporter = OTLPLogExporter(endpoint=f"http://127.0.0.1:{port}/v1/logs")
