@@ -21,7 +21,7 @@ RETRY_AFTER: Final = "retry-after-s"
 """Trailer with the time until the end of a rate limit's window, seconds."""
 
 RETRY_AFTER_S: Final = 1.0
-"""Delay after which a client may try again when storage has failed, seconds."""
+"""Seconds after which a client may try again when storage has refused."""
 
 STORE_RETRY_S: Final = 0.25
 """Pause between attempts to store a message that the journal has refused."""

@@ -1,4 +1,4 @@
-"""Status details of gRPC that ask a client to send again: `google.rpc.Status` with `RetryInfo`.
+"""Status details of gRPC with which a client sends again: `google.rpc.Status` with `RetryInfo`.
 
 OpenTelemetry's exporters give up on RESOURCE_EXHAUSTED without it. The two messages are small and never change.
 """

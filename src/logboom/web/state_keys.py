@@ -38,8 +38,8 @@ ALERTS: Final = {
     "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
     "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
     "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
-    "how many alerts it has not received the last change",
+    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and "
+    "the number of alerts with a change that it has not received yet",
 }
 DEVICES: Final = {
     "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
