@@ -74,6 +74,40 @@ def test_each_line_once_over_further_runs_and_further_lines(tmp_path: Path) -> N
     assert paths[:1001] == [f"/pumps/{number}" for number in range(1001)]
 
 
+def test_an_import_beyond_the_memory_for_keys_forgets_nothing(tmp_path: Path) -> None:
+    """Windows of 15,000 lines each, the last of which grows; there is memory for 9,500 keys."""
+    log = tmp_path / "big.jsonl"
+    lines = [f'{{"message":"line {"x" * 40}","n":{number}}}\n' for number in range(65_000)]
+    log.write_text("".join(lines[:50_000]))
+    with AppThread(tmp_path / "data", ("http",), settings=FEW_KEYS) as server:
+        assert post(server, "mine", '{"n":1}') == {"stored": 1, "duplicates": 0}
+        assert "50,000 entries stored" in run(tmp_path, url_of(server), str(log)).stderr
+        assert "0 entries stored, 50,000 stored before" in again(tmp_path, server, log)
+        assert post(server, "mine", '{"n":1}') == {"stored": 0, "duplicates": 1}
+    with log.open("a") as file:
+        file.writelines(lines[50_000:])
+    with AppThread(tmp_path / "data", ("http",), settings=FEW_KEYS) as server:
+        assert "15,000 entries stored" in run(tmp_path, url_of(server), str(log)).stderr
+        assert "0 entries stored, 65,000 stored before" in again(tmp_path, server, log)
+    assert [one["entry"]["n"] for one in stored(tmp_path / "data")] == [1, *range(65_000)]
+
+
+FEW_KEYS = {"journal": {"deduplication_bytes_max": 1 << 20}}
+
+
+def again(tmp_path: Path, server: AppThread, log: Path) -> str:
+    """Import a file from its start, as another user who has no state of it."""
+    return run(tmp_path / "other", url_of(server), "--again", str(log)).stderr
+
+
+def post(server: AppThread, key: str, body: str) -> dict[str, int]:
+    """Store entries under a key."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=LIMIT_S)) as asked:
+        asked.request("POST", "/api/entries", body, {"Idempotency-Key": key})
+        answer = json.loads(asked.getresponse().read())
+    return {name: answer[name] for name in ("stored", "duplicates")}
+
+
 def test_packed_files_are_the_same_files(tmp_path: Path) -> None:
     text = "".join(LINE.format(number % 60, number) for number in range(50)).encode()
     (tmp_path / "a.log").write_bytes(text)
@@ -158,7 +192,10 @@ def first_message(server: AppThread, query: str) -> str:
         return str(json.loads(line.removeprefix(b"data: "))["message"])
 
 
-@pytest.mark.parametrize("query", ["import=", "source=x", "imported=a.log", "import=" + "x" * 300])
+@pytest.mark.parametrize(
+    "query",
+    ["import=", "import=a&window=b%20c", "source=x", "imported=a.log", "import=" + "x" * 300],
+)
 def test_a_wrong_parameter_is_refused(tmp_path: Path, query: str) -> None:
     with AppThread(tmp_path / "data", ("http",)) as server:
         done = subprocess.run(

@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "logs": CommandPlace("logs", "logs"),
     "export": CommandPlace("export", "export"),
     "stats": CommandPlace("stats", "stats"),
+    "fields": CommandPlace("fields", "fields"),
+    "patterns": CommandPlace("patterns", "patterns"),
     "devices": CommandPlace("devices", "devices"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),

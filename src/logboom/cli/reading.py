@@ -92,7 +92,7 @@ def records_of_server(
                 for event in map(read_event, portion):
                     yield event.record()
         except OSError as error:
-            raise _not_connected(server, error) from None
+            raise not_connected(server, error) from None
         finally:
             runner.run(portions.aclose())
 
@@ -101,7 +101,8 @@ async def _next(portions: AsyncGenerator[list[bytes]]) -> list[bytes] | None:
     return await anext(portions, None)
 
 
-def _not_connected(server: Server, error: OSError) -> typer.Exit:
+def not_connected(server: Server, error: OSError) -> typer.Exit:
+    """Report that a server can not be read from; return what ends the command."""
     if server.is_guess:
         say(f"❌ no server either: {error}; name a data directory with --data-dir, or a server with --url")
         return typer.Exit(EXIT_NOTHING_TO_READ)

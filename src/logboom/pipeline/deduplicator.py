@@ -35,6 +35,13 @@ REQUEST_ENTRIES_MAX: Final = 100_000
 """Entries under one key: each takes `PAIR_BYTES` while its request lasts, and in the store."""
 
 
+OPEN_MAX: Final = 16
+"""Requests with a window at once; of further ones, each entry is remembered. Each may have `REQUEST_ENTRIES_MAX`."""
+
+WINDOWS_MAX: Final = 200_000
+"""Windows that are remembered, the newest: 200 GB of imported files, in 20 MiB."""
+
+
 class Generation(NamedTuple):
     """Pairs that are forgotten together."""
 
@@ -42,6 +49,15 @@ class Generation(NamedTuple):
     """Seconds since the epoch."""
     pairs: int
     """Number of pairs; the oldest generation's stand first in the dictionary of all."""
+
+
+class Fresh(NamedTuple):
+    """State for a checkpoint."""
+
+    position: int
+    """The journal's sequence up to which everything is settled, and among `pairs` and `windows`."""
+    pairs: list[bytes]
+    windows: list[bytes]
 
 
 def digest(key: bytes, entry: bytes, occurrence: int = 0) -> bytes:
@@ -95,6 +111,10 @@ class Deduplicator:
         self._known: dict[bytes, None] = {}
         self._pending: set[bytes] = set()
         self._fresh: list[bytes] = []
+        self._windows: dict[bytes, None] = {}
+        self._fresh_windows: list[bytes] = []
+        self._open: dict[RequestKey, int] = {}
+        self._held: set[bytes] = set()  # stored pairs of open requests
 
     def __len__(self) -> int:
         """Number of pairs that are remembered."""
@@ -116,15 +136,15 @@ class Deduplicator:
         Returns:
             Per pair: True, it is new; False, it is stored, or another batch that is on its way has it.
         """
-        known, pending = self._known, self._pending
-        if pending.isdisjoint(digests) and known.keys().isdisjoint(digests):
+        known, pending, held = self._known, self._pending, self._held
+        if pending.isdisjoint(digests) and known.keys().isdisjoint(digests) and held.isdisjoint(digests):
             taken = set(digests)
             if len(taken) == len(digests):  # the usual case, at a tenth of the cost of the one below
                 pending |= taken
                 return [True] * len(digests)
         new = []
         for one in digests:
-            is_new = one not in pending and one not in known
+            is_new = one not in pending and one not in known and one not in held
             if is_new:
                 pending.add(one)
             new.append(is_new)
@@ -133,13 +153,19 @@ class Deduplicator:
     def settle(self, digests: Collection[bytes], *, stored: bool) -> None:
         """End the claim of pairs: they are stored, or free to be sent again."""
         self._pending.difference_update(digests)
-        if stored:
-            self._remember(digests, self._clock())
-            self._fresh += digests
+        if not stored:
+            return
+        for key in self._open:
+            mine = key.digests_so_far.intersection(digests)
+            if mine:
+                self._held |= mine
+                digests = [one for one in digests if one not in mine]
+        if digests:
+            self._keep(digests)
 
     def holds(self, one: bytes) -> bool:
         """Return True for a pair that is stored, as far as is remembered."""
-        return one in self._known
+        return one in self._known or one in self._held
 
     def restore(self, digests: Sequence[bytes], started_s: float) -> None:
         """Remember pairs of an earlier run; the oldest come first."""
@@ -152,10 +178,71 @@ class Deduplicator:
             occurrence += 1
         self.settle([one], stored=True)
 
-    def take_fresh(self) -> list[bytes]:
-        """Return the pairs stored since the last call, for the next checkpoint."""
-        fresh, self._fresh = self._fresh, []
+    def take_fresh(self, position: int) -> Fresh:
+        """Return what was stored since the last call, for the next checkpoint, without requests that are open.
+
+        Args:
+            position: the journal's sequence up to which everything is settled.
+        """
+        fresh = Fresh(min([position, *self._open.values()]), self._fresh, self._fresh_windows)
+        self._fresh, self._fresh_windows = [], []
         return fresh
+
+    # --- windows: requests that are remembered as one ---
+
+    def open(self, key: "RequestKey", position: int) -> None:
+        """Begin a request with a window; it needs one `close`.
+
+        Args:
+            key: of the request.
+            position: the journal's sequence that its entries do not precede.
+        """
+        if key.window in self._windows:
+            self._mark_stored(key)
+        elif len(self._open) < OPEN_MAX:
+            self._open[key] = position
+
+    def _mark_stored(self, key: "RequestKey") -> None:
+        key.is_stored = True
+        self._remember([key.window], self._clock())
+
+    def close(self, key: "RequestKey", *, whole: bool) -> None:
+        """End a request. If all of its entries are stored, its window is remembered instead of each of them.
+
+        Args:
+            key: of the request.
+            whole: it was read to its end.
+        """
+        if self._open.pop(key, None) is None:
+            return
+        digests = key.digests_so_far
+        stored = digests & self._held
+        self._held -= stored
+        if key.is_stored:
+            return
+        if not whole or not digests or not all(map(self._known.__contains__, digests - stored)):
+            self._keep(list(stored))
+            return
+        self.restore_windows([key.window])
+        self._fresh_windows.append(key.window)
+        for other in self._open:
+            if other.window == key.window:  # the same request, sent again before this one was answered
+                self._mark_stored(other)
+
+    def restore_windows(self, windows: Sequence[bytes]) -> None:
+        """Remember windows of an earlier run; the oldest come first."""
+        self._windows.update(dict.fromkeys(windows))
+        for one in list(islice(self._windows, max(0, len(self._windows) - WINDOWS_MAX))):
+            del self._windows[one]
+
+    @property
+    def windows(self) -> Sequence[bytes]:
+        """Windows that are remembered, the oldest first."""
+        return list(self._windows)
+
+    def _keep(self, digests: Collection[bytes]) -> None:
+        self._remember(digests, self._clock())
+        self._fresh += digests
 
     def _remember(self, digests: Collection[bytes], now: float) -> None:
         before = len(self._known)
@@ -193,16 +280,33 @@ class RequestKey:
 
     Args:
         encoded: the key as a JSON string.
+        window: name of all entries of the request together, which no other entries under this key have; empty: none.
     """
 
-    def __init__(self, encoded: bytes) -> None:
+    def __init__(self, encoded: bytes, window: str = "") -> None:
         self.encoded = encoded
+        self.window = digest(encoded, b"window " + window.encode()) if window else b""
+        """Digest of the window; no entry has it, since entries are objects."""
+        self.is_stored = False
+        """All entries are duplicates: the window was stored before."""
+        self.digests_so_far: set[bytes] = set()
+        """Digests of all entries so far, of a request with a window."""
         self.entries = 0
         """Number of entries so far; the caller keeps it below `REQUEST_ENTRIES_MAX`."""
         self._counts: dict[bytes, int] = {}
 
     def digests(self, entries: bytes) -> list[bytes]:
         """The digest per entry of the request's next batch; `entries` is joined by newlines."""
+        if self.is_stored:
+            found = [self.window] * (entries.count(b"\n") + 1 if entries else 0)
+            self.entries += len(found)
+            return found
+        found = self._digests_of(entries)
+        if self.window:
+            self.digests_so_far.update(found)
+        return found
+
+    def _digests_of(self, entries: bytes) -> list[bytes]:
         found = _digests(self.encoded, entries.split(b"\n")) if entries else []
         self.entries += len(found)
         once = dict.fromkeys(found, 1)

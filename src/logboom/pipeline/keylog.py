@@ -10,18 +10,18 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import xxhash
 
-from logboom.durable import FILE_MODE, make_folder
+from logboom.durable import FILE_MODE, make_folder, replace_file
 from logboom.formats.envelope import KEY_AT, LISTENER_AT, entry_of
 from logboom.journal.log import Log, LogCursor, start_of_last
 from logboom.model import Report
-from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, Deduplicator
+from logboom.pipeline.deduplicator import DIGEST_BYTES, GENERATIONS, WINDOWS_MAX, Deduplicator
 
 POSITION_INTERVAL_S: Final = 30.0
 """Interval of noting the position while no keys come; a start after a crash reads what came since."""
@@ -31,7 +31,10 @@ LOOK_BACK_BYTES_MAX: Final = 1 << 30
 
 _FRAME: Final = struct.Struct("<8sQIQ")
 _MAGIC: Final = b"lbkeys1\n"
+_WINDOWS_MAGIC: Final = b"lbwinds\n"
 _SUFFIX: Final = ".keys"
+WINDOWS_NAME: Final = "windows"
+"""File of the windows, each a digest. It needs no checksums: what the last files of keys have is added again."""
 _KEY: Final = re.compile(
     rb',"source":"(?:[^"\\\n]++|\\.)*+"' + KEY_AT + rb'("(?:[^"\\\n]++|\\.)*+")' + LISTENER_AT
 )
@@ -77,6 +80,7 @@ class KeyLog:
         Raises:
             OSError: the journal can't be read.
         """
+        self._read_windows()
         for path in self._files():
             self._read(path)
         start = self._position if self._position >= 0 else start_of_last(log, LOOK_BACK_BYTES_MAX)
@@ -89,30 +93,52 @@ class KeyLog:
         Args:
             position: the journal's sequence up to which every key is settled.
         """
-        fresh = self._deduplicator.take_fresh()
+        position, fresh, windows = self._deduplicator.take_fresh(position)
         now = self._clock()
-        if not fresh and (position == self._position or now - self._noted_at < POSITION_INTERVAL_S):
+        if not (fresh or windows) and (
+            position == self._position or now - self._noted_at < POSITION_INTERVAL_S
+        ):
             return
         try:
-            self._append(self._file(now), position, fresh)
+            file = self._file(now)
+            if windows:  # first: without this frame, the position of the next one would be too far
+                self._append(file, _WINDOWS_MAGIC, self._position, windows)
+                self._append_windows(windows)
+            self._append(file, _MAGIC, position, fresh)
             self._position, self._noted_at, self._failing = position, now, False
         except OSError as error:
             if not self._failing:
                 self._report("error", f"keys of entries can't be noted in {self._folder}: {error}")
             self._failing = True
 
-    def _append(self, path: Path, position: int, digests: list[bytes]) -> None:
-        data = b"".join(digests)
-        head = struct.pack("<QI", position, len(digests))
-        frame = _FRAME.pack(_MAGIC, position, len(digests), xxhash.xxh3_64_intdigest(head + data)) + data
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+    def _append_windows(self, windows: Sequence[bytes]) -> None:
+        """Add windows to the file that keeps them beyond the files of keys."""
+        path = self._folder / WINDOWS_NAME
+        if _size(path) >= 2 * WINDOWS_MAX * DIGEST_BYTES:
+            replace_file(path, [b"".join(self._deduplicator.windows)])
+        else:
+            _append_whole(path, b"".join(windows))
+
+    def _read_windows(self) -> None:
+        """Remember the windows of the file; a power cut may have left a part of one."""
         try:
-            size = os.fstat(descriptor).st_size
-            if os.write(descriptor, frame) != len(frame):
-                os.ftruncate(descriptor, size)
-                raise OSError(28, os.strerror(28))
-        finally:
-            os.close(descriptor)
+            data = (self._folder / WINDOWS_NAME).read_bytes()
+        except FileNotFoundError:
+            return
+        whole = len(data) // DIGEST_BYTES * DIGEST_BYTES
+        if whole < len(data):
+            os.truncate(self._folder / WINDOWS_NAME, whole)
+        self._deduplicator.restore_windows(
+            [data[at : at + DIGEST_BYTES] for at in range(0, whole, DIGEST_BYTES)]
+        )
+
+    def _append(self, path: Path, magic: bytes, position: int, digests: list[bytes]) -> None:
+        data = b"".join(digests)
+        head = struct.pack("<QI", max(0, position), len(digests))
+        _append_whole(
+            path,
+            _FRAME.pack(magic, max(0, position), len(digests), xxhash.xxh3_64_intdigest(head + data)) + data,
+        )
 
     def _file(self, now: float) -> Path:
         """The newest file; another one when it is old or large enough. Those that are not needed are deleted."""
@@ -143,7 +169,10 @@ class KeyLog:
         good = 0
         data = path.read_bytes()
         while (frame := _frame_at(data, good)) is not None:
-            position, found, good = frame
+            magic, position, found, good = frame
+            if magic == _WINDOWS_MAGIC:
+                self._deduplicator.restore_windows(found)
+                continue
             self._deduplicator.restore(found, float(path.stem))
             self._position = max(self._position, position)
         if good < len(data):
@@ -180,15 +209,27 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _frame_at(data: bytes, start: int) -> tuple[int, list[bytes], int] | None:
-    """Position, digests and end of the frame at `start`; None where there is no whole one."""
+def _append_whole(path: Path, data: bytes) -> None:
+    """Append bytes, all or none. Raises `OSError`."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+    try:
+        size = os.fstat(descriptor).st_size
+        if os.write(descriptor, data) != len(data):
+            os.ftruncate(descriptor, size)
+            raise OSError(28, os.strerror(28))
+    finally:
+        os.close(descriptor)
+
+
+def _frame_at(data: bytes, start: int) -> tuple[bytes, int, list[bytes], int] | None:
+    """Kind, position, digests and end of the frame at `start`; None where there is no whole one."""
     body = start + _FRAME.size
     if body > len(data):
         return None
     magic, position, count, checksum = _FRAME.unpack_from(data, start)
     end = body + count * DIGEST_BYTES
-    if magic != _MAGIC or end > len(data):
+    if magic not in (_MAGIC, _WINDOWS_MAGIC) or end > len(data):
         return None
     if xxhash.xxh3_64_intdigest(struct.pack("<QI", position, count) + data[body:end]) != checksum:
         return None
-    return position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end
+    return magic, position, [data[at : at + DIGEST_BYTES] for at in range(body, end, DIGEST_BYTES)], end

@@ -3,16 +3,16 @@
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import Final, Protocol, cast
 
 from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Acker, Receipt, Source, Verdict
+from logboom.model import Acker, Receipt, Source, Verdict, WireProtocol
 from logboom.pipeline.inlet import Inlet
+from logboom.pipeline.intake import Intake
+from logboom.pipeline.turns import Turns
+from logboom.servers.connection_states import ENDED, GIVEN_UP, LOST, OPEN, REFUSED
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
-
-if TYPE_CHECKING:
-    from logboom.servers.tcp import TcpListener
 
 BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
@@ -21,8 +21,7 @@ SMALL_READ_BYTES: Final = 4096
 """Bytes per read while the journal is behind: ten thousand connections then hold 40 MB."""
 
 TURN_S: Final = 0.005
-"""CPU time of one read after which the other connections get their turn. The kernel has more at hand, and libuv
-would go on with the same connection up to 32 times. A full buffer of good lines costs a millisecond or two."""
+"""CPU time of a read after which other connections get their turn, seconds; a full buffer of lines costs 1 to 2 ms."""
 
 SLOW_S: Final = 0.012
 """A read that costs this much is no honest one, or the machine is very slow: then in small bites, one a turn."""
@@ -38,34 +37,42 @@ GATHERED_MAX: Final = 64
 """Gathered reads of one connection that wait for their replies; what follows is counted by its own inlet."""
 
 REFUSAL_S: Final = 3.0
-"""Time from an entry that could not be stored to the end of its connection: the peer connects again and sends it again
-at once, and storage that is short for a moment is there by then. Peers wait at least ten seconds for an answer."""
-
+"""Time from an entry that could not be stored to the end of its connection, seconds. Peers wait at least ten."""
 NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
 
 TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
 
-class State(NamedTuple):
-    """One phase in the life of a connection, and what it allows."""
+class LineGatherer(Protocol):
+    """See `servers.gatherer.Gatherer`."""
 
-    name: str
-    reads: bool
-    """Bytes are taken from the peer."""
-    replies: bool
-    """Replies are written."""
-    closes: bool
-    """It is closed once everything is answered."""
+    def take(self, connection: "Connection", size: int) -> bool: ...  # noqa: D102
+    def let_pass(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
-OPEN: Final = State("open", reads=True, replies=True, closes=False)
-ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
-GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
-REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
-"""Something could not be stored, and the peer shall send it again over another connection."""
-LOST: Final = State("lost", reads=False, replies=False, closes=False)
-"""States in the order in which a connection may go through them; each but the first and the last may be left out."""
+class Owner(Protocol):
+    """The part of `servers.tcp.TcpListener` that its connections use."""
+
+    loop: asyncio.AbstractEventLoop
+    intake: Intake
+    turns: Turns
+    buffer: memoryview
+    small_buffer: memoryview
+    refuses_by_closing: bool
+
+    @property
+    def gatherer(self) -> LineGatherer: ...  # noqa: D102
+    def make_protocol(self) -> WireProtocol: ...  # noqa: D102
+    def source_of(self, peer: str) -> Source: ...  # noqa: D102
+    def opened(self, connection: "Connection") -> None: ...  # noqa: D102
+    def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
+    def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
+    def heard(self, connection: "Connection") -> None: ...  # noqa: D102
+    def ended(self, connection: "Connection") -> None: ...  # noqa: D102
+    def noticed(self, connection: "Connection", notice: str) -> None: ...  # noqa: D102
+    def wrong_port(self, connection: "Connection", speaks: str) -> None: ...  # noqa: D102
+    def end_soon(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -96,22 +103,21 @@ class Connection(asyncio.BufferedProtocol):
         "warned_for",
     )
 
-    def __init__(self, listener: "TcpListener") -> None:
+    def __init__(self, listener: Owner) -> None:
         self._listener = listener
         self.state = OPEN
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
         self._pump_scheduled = self._reading_paused = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused = False
-        self.resting = (
-            False  # nothing is on its way, but for a gathered line, and the next byte begins a line
-        )
+        self.resting = False
+        """Nothing is on its way, except for a gathered line, and the next byte begins a line."""
         self.joint: JointLines
         """The protocol, where its lines may be judged with others; set once the connection rests."""
         self.gathered = 0
         """Reads whose lines were gathered and are not answered yet."""
         self.settlement: Settlement | None = None
-        """Of the last of them."""
+        """Settlement of the last of them."""
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -135,7 +141,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.resting:
             return self._listener.buffer
         small = self._slow_reads > 0 or self._reading_paused or not self.inlet.has_room
-        return self._listener.receive_buffer(small=small)
+        return self._listener.small_buffer if small else self._listener.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
@@ -145,7 +151,7 @@ class Connection(asyncio.BufferedProtocol):
             self._disturb()
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
-        data = self._listener.received(nbytes)
+        data = self._listener.buffer[:nbytes]
         if self._first_bytes is not None:
             self._listener.heard(self)
         if self._first_bytes is not None and self._is_stranger(data):
@@ -355,7 +361,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state.closes and self.idle:
             self.transport.close()
 
-    # --- called by the listener once a second ---
+    # --- called by the listener every second ---
 
     def send_unasked(self) -> None:
         """Write bytes that the protocol sends unasked, such as heartbeats."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 import logboom.web.query as q
 from logboom.formats.csv_rows import COLUMNS_MAX
 from logboom.formats.levels import SEVERITY
+from logboom.query import facet_document, pattern_document
 from logboom.query.filter.parser import QUERY_CHARS_MAX
 
 SEQUENCE_MAX: Final = 10**18 - 1
@@ -55,6 +56,11 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "buckets": _count(q.BUCKETS_MAX, q.BUCKETS_DEFAULT),
     "points": _count(q.BUCKETS_MAX, q.POINTS_DEFAULT),
     "import": {"type": "string", "pattern": f"^[ -~]{{1,{q.SOURCE_CHARS_MAX}}}$", "examples": ["access.log"]},
+    "window": {
+        "type": "string",
+        "pattern": f"^[!-~]{{1,{q.WINDOW_CHARS_MAX}}}$",
+        "examples": ["9f86d081884c7d65"],
+    },
     "format": {"type": "string", "enum": [*q.FORMATS], "default": q.FORMATS[0]},
     "by": {"type": "string", "enum": [*q.BYS], "default": q.BYS[0]},
     **dict.fromkeys(("fields", "columns"), _NAMES),
@@ -72,11 +78,26 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     },
     "form": {"type": "string", "enum": ["csv", "jsonl"]},
 }
-_OF_SOURCES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)}
-_OF_DEVICES: Final = {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)}
-_BY_PATH: Final = {"/api/sources": _OF_SOURCES, "/api/devices": _OF_DEVICES}
+_OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "/api/sources": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
+    "/api/devices": {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)},
+    "/api/patterns": {
+        **_SCHEMAS,
+        "limit": _count(pattern_document.PATTERNS_MAX, pattern_document.PATTERNS_DEFAULT),
+    },
+    "/api/facets": {
+        **_SCHEMAS,
+        "limit": _count(facet_document.VALUES_MAX, facet_document.VALUES_DEFAULT),
+        "field": {
+            "type": "array",
+            "maxItems": q.FIELDS_MAX,
+            "items": {**_TEXT, "maxLength": q.FIELD_CHARS_MAX},
+        },
+    },
+}
+"""Schemas of the paths whose parameters have other bounds."""
 
 
 def schema_of(path: str, name: str) -> dict[str, Any]:
     """The schema of a parameter of a path."""
-    return _BY_PATH.get(path, _SCHEMAS).get(name, _TEXT)
+    return _OF_PATHS.get(path, _SCHEMAS).get(name, _TEXT)

@@ -12,9 +12,11 @@ from logboom.formats.levels import severity
 from logboom.formats.partial import can_be_read
 from logboom.formats.times import iso_from_ns
 from logboom.query.exporter import fields_of
+from logboom.query.facet_document import VALUES_DEFAULT, VALUES_MAX
 from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import parse
 from logboom.query.matching import Filter
+from logboom.query.pattern_document import PATTERNS_DEFAULT, PATTERNS_MAX
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 10_000
@@ -29,6 +31,8 @@ PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by", "before", 
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by")
 FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
+FACETS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit", "field")
+PATTERNS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")
@@ -47,14 +51,14 @@ DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
-"""Of one answer: some 400 KB."""
+"""Most entries of one answer: about 400 KB."""
 
 BUCKETS_DEFAULT: Final = 60
 BUCKETS_MAX: Final = 2000
 """More than a screen has dots for."""
 POINTS_DEFAULT: Final = 600
 FIELDS_MAX: Final = 8
-"""Of one picture; more lines can't be told apart, and each costs time."""
+"""Most fields of one picture; more lines can't be distinguished, and each costs time."""
 FIELD_CHARS_MAX: Final = 128
 SPAN_DEFAULT_S: Final = 3600
 """A picture without a beginning shows the last hour."""
@@ -106,6 +110,26 @@ class SpanQuery(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+class FacetsQuery(NamedTuple):
+    """Query of facets."""
+
+    wanted: Filter
+    before: int | None
+    limit: int
+    """Values of each field at most."""
+    fields: tuple[str, ...]
+    """Only these; all for none."""
+
+
+class PatternsQuery(NamedTuple):
+    """Query of patterns."""
+
+    wanted: Filter
+    before: int | None
+    limit: int
+    """Messages, and exceptions, at most."""
+
+
 class ExportQuery(NamedTuple):
     """Query of an export."""
 
@@ -128,6 +152,30 @@ def fields_query(parameters: Mapping[str, str]) -> tuple[Filter, int | None]:
     """Read the query of `/api/fields`: the filter, and the sequence to look before. Raises `QueryError`."""
     check_names(parameters, FIELDS_PARAMETERS)
     return _span(parameters, 1).wanted, _integer(parameters, "before")
+
+
+def facets_query(parameters: Mapping[str, str], fields: Sequence[str]) -> FacetsQuery:
+    """Read the query of `/api/facets`. Raises `QueryError`.
+
+    Args:
+        parameters: of the URL.
+        fields: all values of `field`.
+    """
+    check_names(parameters, FACETS_PARAMETERS)
+    names = tuple(dict.fromkeys(fields))
+    if len(names) > FIELDS_MAX:
+        raise QueryError("field", f"found {len(names)}, expected {FIELDS_MAX} at most")
+    if any(len(name) > FIELD_CHARS_MAX for name in names):
+        raise QueryError("field", f"expected names of {FIELD_CHARS_MAX} characters at most")
+    limit = _within(parameters, "limit", VALUES_DEFAULT, VALUES_MAX)
+    return FacetsQuery(filter_of(parameters), _integer(parameters, "before"), limit, names)
+
+
+def patterns_query(parameters: Mapping[str, str]) -> PatternsQuery:
+    """Read the query of `/api/patterns`. Raises `QueryError`."""
+    check_names(parameters, PATTERNS_PARAMETERS)
+    limit = _within(parameters, "limit", PATTERNS_DEFAULT, PATTERNS_MAX)
+    return PatternsQuery(filter_of(parameters), _integer(parameters, "before"), limit)
 
 
 def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQuery:
@@ -167,7 +215,7 @@ def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
     check_names(parameters, SOURCE_PARAMETERS)
     for name in SOURCE_PARAMETERS:
         if name not in parameters:
-            raise QueryError(name, "missing, expected what /api/sources tells")
+            raise QueryError(name, "missing, expected the name in /api/sources")
     return parameters["listener"], parameters["name"]
 
 
@@ -206,7 +254,8 @@ def _span(parameters: Mapping[str, str], buckets: int) -> SpanQuery:
     return SpanQuery(wanted, buckets_of(microseconds(wanted.since), until, buckets))
 
 
-IMPORT_PARAMETERS: Final = ("import",)
+IMPORT_PARAMETERS: Final = ("import", "window")
+WINDOW_CHARS_MAX: Final = 64
 SOURCE_CHARS_MAX: Final = 200
 
 
@@ -218,6 +267,9 @@ def import_source(parameters: Mapping[str, str]) -> str | None:
         raise QueryError(
             "import", f"expected 1 to {SOURCE_CHARS_MAX} printable characters, the entries' source"
         )
+    window = parameters.get("window")
+    if window is not None and not re.fullmatch(f"[!-~]{{1,{WINDOW_CHARS_MAX}}}", window):
+        raise QueryError("window", f"expected 1 to {WINDOW_CHARS_MAX} characters of ASCII without blanks")
     return source
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.journal import AckLevel, Journal
 from logboom.journal.writer import Committed
-from logboom.model import Batch, Receipt, Source
+from logboom.model import Batch, Receipt, Source, Verdict
 from logboom.pipeline.deduplicator import DIGEST_BYTES, PAIR_BYTES, Deduplicator, RequestKey
 from logboom.pipeline.intake import Intake, IntakeLimits
-from logboom.pipeline.keylog import KeyLog, encoded_key
+from logboom.pipeline.keylog import WINDOWS_NAME, KeyLog, encoded_key
 
 WINDOW_S = 86400.0
 
@@ -41,6 +42,20 @@ class Server:
         batch.keys = [request.encoded] * len(entries)
         batch.source = Source("http", "127.0.0.1")
         self.intake.submit(batch, lambda receipt: None)
+
+    def send_window(self, window: str, *entries: bytes, ends: bool = True) -> int:
+        """Send entries as a request with a window; returns how many were stored."""
+        request = RequestKey(encoded_key("test", "file"), window)
+        self.deduplicator.open(request, self.journal.log.end)
+        batch = Batch(b"\n".join(entries), bytes(len(entries)), size_bytes=1)
+        batch.digests, batch.keys = request.digests(batch.entries), [request.encoded] * len(entries)
+        batch.source = Source("import", "a.log")
+        receipts: SimpleQueue[Receipt] = SimpleQueue()
+        self.intake.submit(batch, receipts.put)
+        receipt = receipts.get(timeout=30)
+        if ends:
+            self.deduplicator.close(request, whole=True)
+        return receipt.verdicts.count(Verdict.ACCEPTED)
 
     def crash(self) -> None:
         self.journal.close()
@@ -175,3 +190,46 @@ def test_files_hold_no_more_than_can_be_remembered(tmp_path: Path) -> None:
     opened.open(FolderLog(tmp_path / "journal", lambda: Committed(0, 0, 0)))
     assert len(again) <= pairs
     assert all(map(again.holds, digests))
+
+
+LINES = [b'{"n":%d}' % number for number in range(50)]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_window_is_known_after_a_crash_and_after_its_keys_expired(tmp_path: Path, noted: bool) -> None:
+    first = Server(tmp_path)
+    assert first.send_window("w", *LINES) == 50
+    if noted:
+        first.keylog.note(first.journal.answered)
+    first.crash()
+    if noted:
+        for path in (tmp_path / "keys").glob("*.keys"):
+            path.unlink()  # as after a day
+        (tmp_path / "keys" / "1.keys").write_bytes(b"")
+        with (tmp_path / "keys" / WINDOWS_NAME).open("ab") as file:
+            file.write(b"torn")
+    again = Server(tmp_path)
+    assert again.send_window("w", *LINES) == 0
+    assert again.send_window("other", b"{}") == 1
+    again.stop()
+    assert Server(tmp_path).send_window("other", b"{}") == 0
+
+
+def test_entries_of_a_window_that_was_not_ended_are_known_after_a_crash(tmp_path: Path) -> None:
+    first = Server(tmp_path)
+    first.send_window("w", *LINES[:20], ends=False)
+    first.keylog.note(first.journal.answered)
+    first.send_window("v", b"{}")
+    first.keylog.note(first.journal.answered)
+    first.crash()
+    again = Server(tmp_path)
+    assert again.send_window("w", *LINES) == 30
+
+
+def test_a_window_is_no_key_of_an_entry_on_disk(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    for number in range(20):
+        server.send_window(f"w{number}", *[b'{"n":%d}' % (number * 100 + n) for n in range(50)])
+        server.keylog.note(server.journal.answered)
+    server.crash()
+    assert len(Server(tmp_path).deduplicator) == 0

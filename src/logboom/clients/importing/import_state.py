@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,19 @@ class _State(msgspec.Struct):
     """Path at the last run; only for people who look into the state file."""
     offset: int
     tail: str
+    window: int = -1
+    """Start of the window at which the next run continues; -1: the offset, in files of older versions."""
+
+
+class Reached(NamedTuple):
+    """Progress of a file."""
+
+    offset: int
+    """Bytes that are imported."""
+    tail: str
+    """Digest of the bytes before the offset."""
+    window: int
+    """Start of the window in which the offset is. Windows begin at the same places in each run."""
 
 
 class ImportState:
@@ -34,20 +47,27 @@ class ImportState:
         name = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
         self.path = (folder or home / "logboom" / "imports") / f"{identity}-{name}.json"
 
-    def reached(self) -> tuple[int, str]:
-        """Return the reached offset and the digest of the bytes before it; 0 where there is no state."""
+    def reached(self) -> Reached:
+        """Return the progress; offset 0 where there is no state."""
         try:
             state = msgspec.json.decode(self.path.read_bytes(), type=_State)
         except (OSError, msgspec.DecodeError):
-            return 0, ""
-        return state.offset, state.tail
+            return Reached(0, "", 0)
+        return Reached(state.offset, state.tail, state.offset if state.window < 0 else state.window)
 
-    def save(self, path: str, offset: int, tail: bytes) -> None:
-        """Note the reached offset, and the bytes before it. Raises OSError."""
+    def save(self, path: str, offset: int, tail: bytes, window: int) -> None:
+        """Note the progress, and the bytes before the offset. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self.path, [msgspec.json.encode(_State(path, offset, digest_of(tail)))])
+        replace_file(self.path, [msgspec.json.encode(_State(path, offset, digest_of(tail), window))])
 
 
 def digest_of(data: bytes) -> str:
     """Return the digest of the last `TAIL_BYTES` bytes."""
     return hashlib.blake2b(data[-TAIL_BYTES:], digest_size=12).hexdigest()
+
+
+def window_name(data: bytes, spelling: str) -> str:
+    """Return a name of the entries of a window, from its bytes and the way in which they become entries."""
+    state = hashlib.blake2b(data, digest_size=12)
+    state.update(spelling.encode())
+    return state.hexdigest()

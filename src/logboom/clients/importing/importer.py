@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from logboom.clients.importing.import_state import TAIL_BYTES, ImportState, digest_of
+from logboom.clients.importing.import_state import TAIL_BYTES, ImportState, digest_of, window_name
 from logboom.clients.importing.layouts.base import Converted, Layout
 from logboom.clients.importing.layouts.registry import LAYOUTS, recognise
 from logboom.clients.importing.log_file import UNPACK_ERRORS, WINDOW_BYTES, LogFile, Window
@@ -130,34 +130,39 @@ class Importer:
         layout = self._layout_of(file)
         progress.layout, progress.size = layout.name, file.size
         state = ImportState(self._api.url, file.identity, self._state_folder)
-        offset = progress.offset = progress.skipped_bytes = (
-            0 if self._from_start else self._reached(file, state)
-        )
+        start, offset = (0, 0) if self._from_start else self._reached(file, state)
+        progress.offset = progress.skipped_bytes = offset
         if offset and file.sample:
             layout.resume(file.sample[0])
-        tail = file.before(offset, TAIL_BYTES)
-        async for window, converted in _ahead(_converted(file, layout, offset), progress):
+        tail = file.before(start, TAIL_BYTES)
+        async for window, converted in _ahead(_converted(file, layout, start, offset), progress):
             tail = (tail + window.data)[-TAIL_BYTES:]
-            await self._store(file, window, converted, progress)
+            name = "" if window.is_last else window_name(window.data, layout.spelling)
+            await self._store(file, window, name, converted, progress)
             progress.offset = window.end
+            going_on = window.offset if window.is_last else window.end
             try:
-                await asyncio.to_thread(state.save, str(path), window.end, tail)
+                await asyncio.to_thread(state.save, str(path), window.end, tail, going_on)
             except OSError as error:
                 raise ImportFailedError(f"{state.path} can't be written: {error.strerror}") from None
             self._on_progress(progress)
 
     @staticmethod
-    def _reached(file: LogFile, state: ImportState) -> int:
-        """Return where to go on; 0 where the last run has read another file with the same first line."""
-        offset, digest = state.reached()
+    def _reached(file: LogFile, state: ImportState) -> tuple[int, int]:
+        """Return the start of the window, and the offset in it, from which to go on.
+
+        Both are 0 where the last run has read another file with the same first line.
+        """
+        offset, digest, window = state.reached()
         try:
             if digest_of(file.before(offset, TAIL_BYTES)) != digest:
-                return 0
+                return 0, 0
             last_line = file.before(offset, WINDOW_BYTES).rpartition(b"\n")[2]
         except UNPACK_ERRORS:
-            return 0
+            return 0, 0
         has_grown = file.size is not None and file.size > offset
-        return offset - len(last_line) if has_grown else offset  # a line that was being written is read again
+        # A line that was being written is read again.
+        return window, max(window, offset - len(last_line)) if has_grown else offset
 
     def _layout_of(self, file: LogFile) -> Layout:
         sample = file.sample
@@ -172,9 +177,9 @@ class Importer:
         return found(self._zone)
 
     async def _store(
-        self, file: LogFile, window: Window, converted: Converted, progress: ImportProgress
+        self, file: LogFile, window: Window, name: str, converted: Converted, progress: ImportProgress
     ) -> None:
-        """Send a window until it is answered."""
+        """Send a window until it is answered; `name` is the same in each run, and empty for one that may grow."""
         progress.unreadable += converted.unreadable
         if not converted.total:
             return
@@ -183,7 +188,7 @@ class Importer:
         delay_s = 0.0
         while True:
             try:
-                account = await self._post(converted.entries, key, file.path.name)
+                account = await self._post(converted.entries, key, file.path.name, name)
                 break
             except NotReadableError as error:
                 raise ImportFailedError(str(error)) from None
@@ -203,11 +208,13 @@ class Importer:
             one.reason or one.status for one in account.entries if one.status != "filtered"
         )
 
-    async def _post(self, body: bytes, key: str, name: str) -> _Account:
+    async def _post(self, body: bytes, key: str, name: str, window: str) -> _Account:
         """Send a window once. Raises OSError: it may be stored later. Raises NotReadableError: never."""
         url = f"{self._api.url}{PATH}"
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
         parameters = {"import": self._source or name[:SOURCE_CHARS_MAX]}
+        if window:
+            parameters["window"] = window
         with connection_errors(url):
             async with self._session.post(url, data=body, headers=headers, params=parameters) as response:
                 text = await response.read()
@@ -232,10 +239,21 @@ async def _ahead(pieces: Iterator[Piece], progress: ImportProgress) -> AsyncIter
         await asyncio.gather(ahead, return_exceptions=True)
 
 
-def _converted(file: LogFile, layout: Layout, offset: int) -> Iterator[Piece]:
-    """Windows of a file and their entries, in order. Raises one of `UNPACK_ERRORS`."""
-    for window in file.windows(layout, offset):
-        yield window, layout.convert(window.data) if window.is_record else Converted(b"", 0, unreadable=1)
+def _converted(file: LogFile, layout: Layout, start: int, offset: int) -> Iterator[Piece]:
+    """Windows of a file and their entries from an offset on, in order. Raises one of `UNPACK_ERRORS`.
+
+    Args:
+        file: the file.
+        layout: of its records.
+        start: of the window in which the offset is.
+        offset: entries before it are left out: they are stored.
+    """
+    for window in file.windows(layout, start):
+        fresh = window.data[max(0, offset - window.offset) :]
+        if not window.is_record:
+            yield window, Converted(b"", 0, unreadable=1)
+        elif fresh:
+            yield window, layout.convert(fresh)
 
 
 def _account_of(text: bytes) -> _Account | None:

@@ -37,6 +37,8 @@ class Window(NamedTuple):
     data: bytes
     is_record: bool = True
     """False: data is the beginning of a record that is too long; the rest of it follows."""
+    is_last: bool = False
+    """The file ended, so that a window that begins here may be longer later."""
 
     @property
     def end(self) -> int:
@@ -95,7 +97,7 @@ class LogFile:
                 data += more
                 if not more:
                     if data:
-                        yield Window(offset, data)
+                        yield Window(offset, data, is_last=True)
                     return
                 if len(data) < WINDOW_BYTES:
                     continue  # the end, or a decompressor that returns less than it was asked for

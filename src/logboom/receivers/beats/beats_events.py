@@ -4,7 +4,7 @@ Fields are not decoded but for those that are looked at: numbers keep their digi
 """
 
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,9 @@ Fields = dict[str, msgspec.Raw]
 MESSAGE_KEYS: Final = ("message", "line", "msg")
 """`line` is that of version 1."""
 LEVEL_KEYS: Final = ("log.level", "level", "severity", "loglevel")
+_LEVEL_NAMES: Final = frozenset(LEVEL_KEYS)
+_HOST_NAMES: Final = frozenset({"host", "host.name"})
+_SOURCE_NAMES: Final = frozenset({"service", "service.name", "fields", "program"})
 _PROGRAM_FIELDS: Final = ("service", "app", "application", "program", "source")
 """Keys of Filebeat's `fields` that name the program."""
 KEY_CHARS_MAX: Final = 200
@@ -41,23 +44,38 @@ class _Log(msgspec.Struct, gc=False):
 _log: Final = msgspec.json.Decoder(_Log)
 
 
+class _Plan(NamedTuple):
+    """Fields to look at in events with the same names of fields."""
+
+    log: bool
+    agent: bool
+    level: bool
+    host: bool
+    source: bool
+
+
 class EventMapping:
     """Maps the events of one batch. They share most of their fields, so what those mean is remembered."""
 
     def __init__(self) -> None:
         self._values: dict[bytes, Any] = {}
         self._levels: dict[bytes, str] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def entry(self, fields: Fields) -> tuple[MappedEntry, bytes]:
         """Return the entry of an event, and its key, which is empty for an event without one. `fields` are used up."""
-        log = _log_of(fields)
-        key = self._key(fields, log)
-        host = self._host(fields)
+        names = tuple(fields)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plans[names] = _plan(names)
+        log = _log_of(fields) if plan.log else None
+        key = self._key(fields, log) if log is not None and plan.agent else b""
+        host = self._host(fields) if plan.host else ""
         entry = MappedEntry(
             time=_take_text(fields, ("@timestamp",)),  # type: ignore[arg-type]
-            level=self._level(fields, log),
+            level=self._level(fields, log) if plan.level or log is not None else "",
             message=_message(fields),
-            source=self._source(fields),
+            source=self._source(fields) if plan.source else "",
             host=host,
             attributes=fields,
         )
@@ -102,7 +120,7 @@ class EventMapping:
 
     def _key(self, fields: Fields, log: _Log | None) -> bytes:
         """Return the key of a line of a file: agent, file and place there."""
-        agent = _text(self._value(fields.get("agent")), "id") if "agent" in fields else ""
+        agent = _text(self._value(fields.get("agent")), "id")
         if not agent or log is None or log.file is None or type(log.offset) is not int:
             return b""
         file = log.file
@@ -110,6 +128,16 @@ class EventMapping:
         if len(text) > KEY_CHARS_MAX or not text.isascii():
             text = sha256(text.encode(errors="replace")).hexdigest()
         return msgspec.json.encode("beats:" + text)
+
+
+def _plan(names: tuple[str, ...]) -> _Plan:
+    return _Plan(
+        "log" in names,
+        "agent" in names,
+        not _LEVEL_NAMES.isdisjoint(names),
+        not _HOST_NAMES.isdisjoint(names),
+        not _SOURCE_NAMES.isdisjoint(names),
+    )
 
 
 def _decode(data: bytes) -> Any:
@@ -121,8 +149,6 @@ def _decode(data: bytes) -> Any:
 
 
 def _log_of(fields: Fields) -> _Log | None:
-    if "log" not in fields:
-        return None
     try:
         return _log.decode(fields["log"])
     except DAMAGE:

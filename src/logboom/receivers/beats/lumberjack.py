@@ -18,6 +18,7 @@ SLICE_BYTES: Final = 128 << 10
 _VERSIONS: Final = b"12"
 _WINDOW, _JSON, _DATA, _COMPRESSED = _KINDS = b"WJDC"
 _head: Final = struct.Struct(">BBI")
+_event_head: Final = struct.Struct(">BBII")
 _LENGTH_BYTES: Final = 4
 _ACK: Final = ord("A")
 
@@ -97,6 +98,34 @@ class LumberjackFrames:
                 event = self._open(self._inner, frame)
             if event is not None:
                 return event
+
+    def take_run(self, count_max: int, bytes_max: int) -> list[Event]:
+        """Return complete events in a row, none of them the last one of its window; `take` returns all others."""
+        inside = self._packed is not None
+        buffer, at = (self._inner, self._inner_at) if inside else (self._buffer, self._at)
+        events: list[Event] = []
+        count_max = min(count_max, self._window - self._seen - 1)
+        end, stop_at = len(buffer), at + bytes_max
+        with memoryview(buffer) as view:
+            while len(events) < count_max and at + _event_head.size <= end and at < stop_at:
+                version, kind, _, size = _event_head.unpack_from(buffer, at)
+                start = at + _event_head.size
+                stop = start + size
+                if (
+                    kind != _JSON
+                    or version not in _VERSIONS
+                    or stop > end
+                    or stop - at > self._frame_bytes_max
+                ):
+                    break
+                events.append(Event(bytes(view[start:stop]), stop - at, b""))
+                at = stop
+        self._seen += len(events)
+        if inside:
+            self._inner_at = at
+        else:
+            self._at = at
+        return events
 
     def _open(self, buffer: bytearray, frame: _Frame) -> Event | None:
         """Return the event of a frame; None for a frame that holds none itself."""

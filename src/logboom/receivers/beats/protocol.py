@@ -85,7 +85,7 @@ class BeatsProtocol:
     def __init__(self, *, event_bytes_max: int = 1 << 20, frame_bytes_max: int = 16 << 20) -> None:
         self._event_bytes_max = event_bytes_max
         self._frames = LumberjackFrames(frame_bytes_max)
-        self._next: _Judged | None = None
+        self._next: list[_Judged] = []
         self._window = _Window()
         self._seconds = 0
         self._broken = ""
@@ -123,35 +123,52 @@ class BeatsProtocol:
 
     def buffered_bytes(self) -> int:
         """See `model.WireProtocol`."""
-        return len(self._frames) + (self._next.size_bytes if self._next else 0)
+        return len(self._frames) + sum([one.size_bytes for one in self._next])
 
     def _gather(self) -> list[_Judged]:
         """Return the events of the next batch: all with keys or none, up to the end of their window."""
-        mapping = EventMapping()
-        judged: list[_Judged] = []
-        size = 0
-        while size < SLICE_BYTES and len(judged) < SLICE_EVENTS:
-            one, self._next = self._next or self._take(mapping), None
-            if one is None:
-                break
-            if judged and one.entry and judged[0].entry and bool(one.key) != bool(judged[0].key):
-                self._next = one
-                break
-            judged.append(one)
-            size += one.size_bytes
-            if one.acknowledgement:
-                break
+        judged, self._next = self._next or self._judge_all(self._take()), []
+        keyed = [bool(one.key) for one in judged if one.entry is not None]
+        if len(set(keyed)) > 1:
+            end = _end_of_kind(judged)
+            judged, self._next = judged[:end], judged[end:]
         return judged
 
-    def _take(self, mapping: EventMapping) -> _Judged | None:
-        if self._broken:
-            return None
+    def _take(self) -> list[Event]:
+        """Return events that belong to one window, as many as make a batch."""
+        events: list[Event] = []
+        size = 0
+        take = self._frames.take
         try:
-            event = self._frames.take()
+            while size < SLICE_BYTES and len(events) < SLICE_EVENTS and not self._broken:
+                event = take()
+                if event is None:
+                    break
+                run = [event]
+                if not event.acknowledgement:
+                    run += self._frames.take_run(SLICE_EVENTS - len(events) - 1, SLICE_BYTES - size)
+                events += run
+                size += sum([one.size_bytes for one in run])
+                if event.acknowledgement:
+                    break
         except MalformedError as error:
             self._broken = f"not the Lumberjack protocol: {error}"
-            return None
-        return None if event is None else self._judge(event, mapping)
+        return events
+
+    def _judge_all(self, events: list[Event]) -> list[_Judged]:
+        """Decode events, with one call if all are plain."""
+        mapping = EventMapping()
+        chunk = b"\n".join([event.data for event in events])
+        if chunk.count(b"\n") >= len(events) or b"\r" in chunk or b"\\u" in chunk:
+            return [self._judge(event, mapping) for event in events]
+        found = ndjson.decode_all(chunk, _decoder) if events else []
+        if found is None or len(max(chunk.split(b"\n"), key=len, default=b"")) > self._event_bytes_max:
+            return [self._judge(event, mapping) for event in events]
+        accepted = Verdict.ACCEPTED
+        return [
+            _Judged(*mapping.entry(fields), accepted, event.size_bytes, event.acknowledgement)  # type: ignore[arg-type]
+            for event, fields in zip(events, found, strict=True)
+        ]
 
     def _judge(self, event: Event, mapping: EventMapping) -> _Judged:
         data, size_bytes, acknowledgement = event
@@ -165,6 +182,13 @@ class BeatsProtocol:
         if raw:
             entry.raw = b64encode(raw).decode()
         return _Judged(entry, key, verdict, size_bytes, acknowledgement)
+
+
+def _end_of_kind(judged: list[_Judged]) -> int:
+    """Return the number of events in front that have keys, or have none, as the first one; refused ones have none."""
+    kinds = [None if one.entry is None else bool(one.key) for one in judged]
+    first = next(kind for kind in kinds if kind is not None)
+    return kinds.index(not first)
 
 
 def _decode(data: bytes) -> tuple[Verdict, Any, bytes]:

@@ -35,6 +35,13 @@ class Layout(ABC):
     """Value of `--format`."""
     about: ClassVar[str]
     """One line for the documentation."""
+    has_zone: ClassVar[bool] = True
+    """Entries depend on the zone; False: times always name theirs."""
+
+    @property
+    def spelling(self) -> str:
+        """Name of the way in which records become entries."""
+        return f"{self.name} {self._zone}" if self.has_zone else self.name
 
     def __init__(self, zone: tzinfo | None = UTC) -> None:
         self._zone = zone

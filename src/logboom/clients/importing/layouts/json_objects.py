@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from logboom.clients.importing.layouts.base import Converted, Layout, encoded, share
-from logboom.clients.importing.layouts.journal_fields import entry_of_fields
+from logboom.formats.journal_fields import entry_of_fields
 from logboom.formats.mapped import MappedEntry
 
 
@@ -27,6 +27,7 @@ class JsonObjectLines(Layout):
 
     name: ClassVar[str] = "json"
     about: ClassVar[str] = "one JSON object per line, stored as it is"
+    has_zone = False
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
@@ -43,6 +44,7 @@ class DockerJson(Layout):
 
     name: ClassVar[str] = "docker"
     about: ClassVar[str] = "Docker's json-file: log, stream, time, attrs"
+    has_zone = False
 
     def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
@@ -79,6 +81,7 @@ class JournalJson(Layout):
 
     name: ClassVar[str] = "journal-json"
     about: ClassVar[str] = "journalctl -o json"
+    has_zone = False
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:

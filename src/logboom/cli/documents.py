@@ -1,0 +1,76 @@
+"""Documents about entries that match: made from the journal, or asked for from a server where there is none."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from logboom.cli import reading
+from logboom.cli.progress import entries_progress
+from logboom.cli.speaking import say
+from logboom.formats.asked_times import shown_time
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from logboom.cli.connection_options import ConnectionOptions
+    from logboom.journal.log import Log
+    from logboom.query.matching import Filter
+
+SILENCE_S_MAX: Final = 90.0
+"""The server answers after some seconds; other searches may be before this one."""
+
+Make = Callable[["Log", "Filter", Callable[[int, int, int], object]], dict[str, Any]]
+"""Makes a document of a journal; it is called with what shows its progress."""
+
+
+def document_of(
+    where: reading.Wanted,
+    connection: "ConnectionOptions",
+    words: dict[str, str | None],
+    *,
+    path: str,
+    make: Make,
+) -> dict[str, Any]:
+    """Return a document. Trouble ends the command.
+
+    Args:
+        where: the journal or server.
+        connection: options of the connection to a server.
+        words: the API's filters.
+        path: of the same document in the API.
+        make: makes it of a journal.
+    """
+    wanted = reading.filter_from(**{name: word for name, word in words.items() if name != "limit"})
+    place = reading.place_of(where, connection)
+    if not isinstance(place, reading.Server):
+        with entries_progress() as progress:
+            return make(place, wanted, progress)
+    import asyncio
+
+    try:
+        return asyncio.run(_ask(place, path, {name: word for name, word in words.items() if word}))
+    except OSError as error:
+        raise reading.not_connected(place, error) from None
+
+
+async def _ask(server: reading.Server, path: str, words: dict[str, str]) -> dict[str, Any]:
+    import msgspec
+
+    from logboom.clients.wire.http_api import NotReadableError
+
+    async with server.api.session(SILENCE_S_MAX) as session, server.api.ask(session, path, words) as response:
+        try:
+            return msgspec.json.decode(await response.read(), type=dict[str, Any])
+        except msgspec.DecodeError:
+            raise NotReadableError(f"{server.api.url} is no Logboom server") from None
+
+
+def say_reach(document: dict[str, Any], zone: "tzinfo | None") -> None:
+    """Report on standard error how many entries a document is about, and whether there are older ones."""
+    entries = f"{document['entries']:,} entries"
+    if document["complete"]:
+        say(f"{entries} read")
+        return
+    reached = shown_time(document["reached_at"] or "", zone)
+    say(
+        f"⚠️ only the newest {entries} were read, back to {reached}: choose a shorter time, or read the data directory"
+    )

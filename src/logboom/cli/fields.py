@@ -1,0 +1,101 @@
+"""`logboom fields`: the fields of entries, with their values."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from logboom.cli import options, reading
+from logboom.cli.connection_options import ConnectionOptions
+from logboom.cli.documents import document_of, say_reach
+from logboom.cli.groups import grouped
+from logboom.cli.speaking import answer_json
+from logboom.cli.time_options import Span
+
+if TYPE_CHECKING:
+    from logboom.journal.log import Log
+    from logboom.query.matching import Filter
+
+VALUES_DEFAULT: Final = 5
+VALUES_MAX: Final = 100
+
+_Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=VALUES_MAX, metavar="VALUES", help="Values of each field.")
+]
+
+
+@grouped
+def fields(
+    query: options.Query = None,
+    *,
+    data_dir: options.ReadDataDir = None,
+    config: options.ConfigFile = None,
+    url: reading.Url = None,
+    source: options.Source = None,
+    level: options.Level = None,
+    span: Span,
+    grep: options.Grep = None,
+    limit: _Limit = VALUES_DEFAULT,
+    as_json: options.AsJson = False,
+    connection: ConnectionOptions,
+) -> None:
+    """Show the fields of entries: how many entries have each, its most frequent values, and its range of numbers.
+
+    Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080, which reads for a second.
+    DISTINCT is the number of different values, ~ marks an estimate. Messages and times are not listed.
+
+    Examples:
+      logboom fields
+
+      logboom fields 'level:>=error' --since "last 3 d"
+
+      logboom fields --source web-1 --limit 20 --json
+
+    Exit codes: 0 done, 1 there is nothing to read, or the server has trouble, 2 wrong usage,
+    3 the server of --url can't be reached.
+    """
+
+    def make(log: "Log", wanted: "Filter", progress: Any) -> dict[str, Any]:
+        from logboom.query.facet_document import facet_document
+        from logboom.query.facets import find_facets
+
+        return facet_document(find_facets(log, wanted, progress=progress), limit)
+
+    words = {"level": level, "source": source, "q": options.query_of(query, grep), **span.words()}
+    document = document_of(
+        reading.Wanted(data_dir, config, url),
+        connection,
+        {**words, "limit": str(limit)},
+        path="/api/facets",
+        make=make,
+    )
+    if as_json:
+        for facet in document["facets"]:
+            answer_json(facet)
+    else:
+        _write(document["facets"])
+    say_reach(document, span.zone)
+
+
+def _write(facets: list[dict[str, Any]]) -> None:
+    from logboom.viewer.tables import write_table
+
+    rows = [
+        (
+            facet["field"],
+            f"{facet['count']:,}",
+            f"{'' if facet['distinct_exact'] else '~'}{facet['distinct']:,}",
+            ", ".join(f"{one['value']} {one['count']:,}" for one in facet["values"]),
+            *_numbers(facet["numbers"]),
+        )
+        for facet in facets
+    ]
+    headers = ("FIELD", "ENTRIES", "DISTINCT", "VALUES", "MIN", "P50", "P99", "MAX")
+    write_table(sys.stdout, headers, rows, numbers=frozenset({1, 2, 4, 5, 6, 7}), wraps=frozenset({0, 3}))
+
+
+def _numbers(numbers: dict[str, Any] | None) -> tuple[str, str, str, str]:
+    if numbers is None:
+        return "", "", "", ""
+    low, p50, p99, high = (f"{numbers[name]:.6g}" for name in ("min", "p50", "p99", "max"))
+    return low, p50, p99, high
