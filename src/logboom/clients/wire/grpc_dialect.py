@@ -98,7 +98,9 @@ class GrpcDialect(Dialect):
         from grpc import ChannelConnectivity  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
 
         _use_native_threads()
-        new_thread(int).start()  # grpcio ends a process in which no thread starts any more; this raises `RuntimeError`
+        new_thread(
+            int
+        ).start()  # grpcio ends a process in which no thread starts any more; this raises `RuntimeError`
         host = f"[{target.host}]" if ":" in target.host else target.host
         channel = _channel(f"{host}:{target.port}", target)
         try:
