@@ -44,6 +44,7 @@ from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.recent_lines import restored
+from logboom.pipeline.refusals import RefusedLines
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
@@ -197,6 +198,7 @@ class App:
         self.source_reader = SourceReader(self.journal.log, self.sources)
         self.index_service = IndexService(self.journal.folder, self.journal.log, report)
         self.monitor.index_progress = lambda: self.index_service.progress
+        self.monitor.refused = RefusedLines(data_dir, self.settings.refused.bytes_max, report)
         self.monitor.devices = DeviceBook(data_dir, self.journal.log, report)
         self.device_reader = DeviceReader(self.journal.log, self.monitor.devices)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
@@ -262,6 +264,7 @@ class App:
                 _intake_limits(settings),
                 self._deduplicator,
                 resends=self._resends,
+                refused=self.monitor.refused,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,

@@ -22,6 +22,7 @@ from logboom.settings import (
     HealthSettings,
     JournalSettings,
     ReceiverSettings,
+    RefusedSettings,
     Settings,
     Table,
     reloadable,
@@ -123,9 +124,10 @@ def parse(table: Table) -> Settings:
     outputs = _section(table, "outputs")
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
     health = convert(table.get("health", {}), HealthSettings, "health")
-    sections = ("listeners", "outputs", "journal", "health")
+    refused = convert(table.get("refused", {}), RefusedSettings, "refused")
+    sections = ("listeners", "outputs", "journal", "health", "refused")
     settings = convert({key: value for key, value in table.items() if key not in sections}, Settings, "")
-    settings.journal, settings.health = journal, health
+    settings.journal, settings.health, settings.refused = journal, health, refused
     settings.outputs = outputs
     for name, section in listeners.items():
         _check_name("listeners", name)

@@ -85,6 +85,7 @@ class Batch:
         "entries",
         "keys",
         "levels",
+        "raws",
         "reasons",
         "received_ns",
         "retry_after_s",
@@ -103,6 +104,7 @@ class Batch:
         size_bytes: int,
         levels: list[object] | None = None,
         reasons: tuple[str, ...] = (),
+        raws: tuple[bytes, ...] = (),
     ) -> None:
         self.entries = entries
         """JSON objects, joined by newlines, without one after the last."""
@@ -111,6 +113,8 @@ class Batch:
         """One level per entry, as sent; None if the protocol does not read levels."""
         self.reasons = reasons
         """Reasons of refused lines, in wire order, for the operational log; at most `REASONS_MAX`."""
+        self.raws: tuple[bytes | None, ...] = raws
+        """The refused lines of `reasons`, as they were sent; empty: the protocol has none."""
         self.size_bytes = size_bytes
         """Size on the wire, for flow control."""
         self.received_ns = 0

@@ -262,6 +262,14 @@ def _check_network(name: str, text: str) -> None:
         ) from None
 
 
+class RefusedSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[refused]`: lines that were refused, kept to be looked at."""
+
+    bytes_max: Annotated[
+        Natural, Meta(description="Size of all refused lines that are kept, bytes. 0: none are kept.")
+    ] = 4 << 20
+
+
 class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[health]`: what `/api/health` and `/readyz` call well."""
 
@@ -317,6 +325,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
+    refused: RefusedSettings = msgspec.field(default_factory=RefusedSettings)
     alerts: Table = {}
     listeners: dict[str, Any] = {}
     """By name, each the settings type of its receiver, a `ReceiverSettings`."""

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "fields": CommandPlace("fields", "fields"),
     "patterns": CommandPlace("patterns", "patterns"),
     "devices": CommandPlace("devices", "devices"),
+    "refused": CommandPlace("refused", "refused"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),
     "verify": CommandPlace("verify", "verify"),

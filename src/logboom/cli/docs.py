@@ -56,6 +56,7 @@ def settings_page() -> str:
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
+    parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):

@@ -18,6 +18,7 @@ from logboom.settings import Settings
 
 if TYPE_CHECKING:
     from logboom.ops.devices.device_book import DeviceBook
+    from logboom.pipeline.refusals import RefusedLines
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -108,6 +109,8 @@ class Monitor:
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
         self.devices: DeviceBook | None = None
         """Devices that count their lines; None: they are not looked at."""
+        self.refused: RefusedLines | None = None
+        """Refused lines; None: they are not kept."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""
