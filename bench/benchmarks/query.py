@@ -34,7 +34,7 @@ NOTHING_COLD: Final = "word that no entry has, cold"
 NOTHING: Final = "word that no entry has, again"
 PHRASE: Final = "phrase of one entry"
 ID: Final = "user's id as a field's value, all entries"
-FREQUENT: Final = "newest 100 of a frequent word"
+FREQUENT: Final = "newest 100 of a frequent word, cold"
 PART: Final = "part of a word that no entry has"
 
 _DAYS: Final = 30.0
@@ -47,6 +47,8 @@ _RARE: Final = "quetzalcoatl"
 _MISSING: Final = "xyzzyplugh"
 _USER: Final = "u115169"
 _SENDER: Final = "192.168.7.20"
+_COLD_QUESTIONS: Final = frozenset({RARE_COLD, NOTHING_COLD, FREQUENT})
+"""Questions before which the journal is dropped from memory."""
 
 
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:
@@ -69,14 +71,14 @@ def _round(plan: Plan, directory: Path, count: int, number: int) -> list[Trial]:
     with on_core(0), Server(subject, directory) as server, on_core(1):
         questions: list[tuple[str, Ask]] = [
             (INDEXING, _index),
-            (RARE_COLD, partial(_search, folder, found=1, q=_RARE)),
-            (RARE, partial(_search, None, found=1, q=_RARE)),
-            (NOTHING_COLD, partial(_search, folder, found=0, q=_MISSING)),
-            (NOTHING, partial(_search, None, found=0, q=_MISSING)),
-            (PHRASE, partial(_search, None, found=1, q='"valve opened by hand"')),
-            (ID, partial(_search, None, found=None, q=f"user_id:{_USER}", limit="10000")),
-            (FREQUENT, partial(_newest, folder, q="session")),
-            (PART, partial(_search, None, found=0, q=f"*{_MISSING[1:-1]}*")),
+            (RARE_COLD, partial(_search, found=1, q=_RARE)),
+            (RARE, partial(_search, found=1, q=_RARE)),
+            (NOTHING_COLD, partial(_search, found=0, q=_MISSING)),
+            (NOTHING, partial(_search, found=0, q=_MISSING)),
+            (PHRASE, partial(_search, found=1, q='"valve opened by hand"')),
+            (ID, partial(_search, found=None, q=f"user_id:{_USER}", limit="10000")),
+            (FREQUENT, partial(_newest, q="session")),
+            (PART, partial(_search, found=0, q=f"*{_MISSING[1:-1]}*")),
             (COLD, partial(_volume, total=count)),
             (WARM, partial(_volume, total=count)),
             (ERRORS, partial(_volume, level="error")),
@@ -84,10 +86,11 @@ def _round(plan: Plan, directory: Path, count: int, number: int) -> list[Trial]:
             (FIELDS, _fields),
             (STATS, partial(_stats, data_directory(directory), count)),
         ]
-        trials = [
-            run_trial(subject, partial(timed, server, count, ask), what=what, round=number)
-            for what, ask in questions
-        ]
+        trials = []
+        for what, ask in questions:
+            if what in _COLD_QUESTIONS:
+                _forget(folder)
+            trials.append(run_trial(subject, partial(timed, server, count, ask), what=what, round=number))
     return trials if number else [*trials, *ask_others(folder, count, _RARE, _forget)]
 
 
@@ -99,17 +102,8 @@ def _forget(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _search(cold: Path | None, port: int, *, found: int | None, **parameters: str) -> Trial:
-    """Search to the end.
-
-    Args:
-        cold: folder whose files are dropped from memory before.
-        port: the server's.
-        found: expected number of entries; None: some.
-        parameters: of the query.
-    """
-    if cold is not None:
-        _forget(cold)
+def _search(port: int, *, found: int | None, **parameters: str) -> Trial:
+    """Search to the end; `found` is the expected number of entries, None for some."""
     entries, more = 0, True
     while more:
         page = answer_of(port, "/api/entries", parameters)
@@ -119,8 +113,7 @@ def _search(cold: Path | None, port: int, *, found: int | None, **parameters: st
     return {} if is_right else {"error": f"found {entries}, expected {'some' if found is None else found}"}
 
 
-def _newest(cold: Path, port: int, **parameters: str) -> Trial:
-    _forget(cold)
+def _newest(port: int, **parameters: str) -> Trial:
     found = len(answer_of(port, "/api/entries", parameters)["entries"])
     return {} if found == 100 else {"error": f"found {found}, expected 100"}
 

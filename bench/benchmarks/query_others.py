@@ -13,7 +13,7 @@ from bench.trial import Trial
 
 _DUCKDB = """
 import duckdb, sys
-database = duckdb.connect(config={"threads": 1, "memory_limit": "2GB"})
+database = duckdb.connect(config={"threads": 1, "memory_limit": "4GB", "preserve_insertion_order": "false"})
 print(database.execute(sys.argv[1]).fetchone()[0])
 """
 _BUILD = """

@@ -89,7 +89,7 @@ def rows_of(word: bytes) -> tuple[int, ...]:
 
 
 def pack_words(
-    covered: Covered, parts: Sequence[tuple[int, int]], columns: Sequence[bytes]
+    covered: Covered, parts: Sequence[tuple[int, int]], columns: Sequence[bytes | memoryview]
 ) -> Iterator[bytes]:
     """Yield the bytes of a file.
 

@@ -51,8 +51,8 @@ _KNOWN_MAX: Final = 5000
 _PLAIN_LINE_BYTES_MAX: Final = 2048
 """Mean length of lines that are counted by kind: longer ones may be kinds of a megabyte each."""
 
-_RAW_MAX: Final = 30_000
-"""Cells by kind that are counted before they are put into the tables: some 5 MB."""
+_RAW_MAX: Final = 10_000
+"""Cells by kind that are counted before they are put into the tables: some 2 MB."""
 
 _MINUTES_BYTES_MAX: Final = 1 << 20
 _cell: Final = Remembered[str, int](

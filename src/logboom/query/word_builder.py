@@ -1,6 +1,7 @@
 """Building of a segment's word filters, block by block, in bounded memory."""
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import Final
 
 import xxhash
@@ -15,6 +16,9 @@ PART_WORDS: Final = 4096
 PART_BYTES_MAX: Final = 4 << 20
 """Bytes after which a part ends: a hit costs as much as reading all of it."""
 
+ROOM_BYTES: Final = 16 * ROWS_MAX
+"""Memory that is taken at once: for 128 parts, some 40 MB of usual lines."""
+
 _ALL_ROWS: Final = int.from_bytes(b"\1" * ROWS_MAX, "little")
 
 
@@ -28,8 +32,10 @@ class WordBuilder:
     def __init__(self, first: int) -> None:
         self._first = first
         self._parts: list[tuple[int, int]] = []
-        self._columns: list[bytes] = []
+        self._columns: list[memoryview] = []
         """Per eight parts, a byte per row."""
+        self._room = memoryview(b"")
+        """Memory for more of them."""
         self._last = 0
         """The same of the parts that are fewer than eight."""
         self._words: set[bytes] | None = set()
@@ -68,9 +74,9 @@ class WordBuilder:
             self._first + sum(lines for lines, _ in self._parts),
             sum(size for _, size in self._parts),
         )
-        columns = self._columns
+        columns: list[bytes | memoryview] = [*self._columns]
         if self._last:
-            columns = [*columns, self._last.to_bytes(ROWS_MAX, "little")]
+            columns.append(self._last.to_bytes(ROWS_MAX, "little"))
         return pack_words(covered, self._parts, [_folded(column, rows) for column in columns])
 
     def _end_part(self) -> None:
@@ -84,9 +90,17 @@ class WordBuilder:
         self._last |= column << place
         self._parts.append((self._lines, self._bytes))
         if place == 7:
-            self._columns.append(self._last.to_bytes(ROWS_MAX, "little"))
-            self._last = 0
+            self._end_column()
         self._words, self._lines, self._bytes = set(), 0, 0
+
+    def _end_column(self) -> None:
+        """Keep eight parts, in memory that returns to the system as a whole: megabytes live as long as a segment."""
+        if not self._room:
+            self._room = memoryview(mmap(-1, ROOM_BYTES))
+        column, self._room = self._room[:ROWS_MAX], self._room[ROWS_MAX:]
+        column[:] = self._last.to_bytes(ROWS_MAX, "little")
+        self._columns.append(column)
+        self._last = 0
 
 
 def _column_of(words: set[bytes]) -> int:
@@ -97,7 +111,7 @@ def _column_of(words: set[bytes]) -> int:
     return int.from_bytes(rows, "little")
 
 
-def _folded(column: bytes, rows: int) -> bytes:
+def _folded(column: bytes | memoryview, rows: int) -> bytes | memoryview:
     """Return a column with fewer rows, each joined of several."""
     while len(column) > rows:
         half = len(column) // 2
