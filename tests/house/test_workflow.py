@@ -10,13 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def job() -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["test", "coverage"])
+def job(request: pytest.FixtureRequest) -> dict[str, Any]:
     yaml = pytest.importorskip("yaml", reason="PyYAML comes with apprise")
-    found: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["test"]
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    found: dict[str, Any] = jobs[request.param]
     return found
 
 
+@pytest.mark.parametrize("job", ["test"], indirect=True)
 def test_every_supported_python_is_tested(job: dict[str, Any]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))

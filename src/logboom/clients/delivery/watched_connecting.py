@@ -73,5 +73,8 @@ async def resolve(target: Target) -> list[str]:
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle, [address[4][0] for address in found], failure)
 
-    new_thread(look_up, name="logboom-resolver").start()
+    try:
+        new_thread(look_up, name="logboom-resolver").start()
+    except RuntimeError:  # the process ends; from Python 3.12 on, no thread starts any more
+        look_up()
     return await future

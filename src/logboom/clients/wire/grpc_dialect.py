@@ -25,7 +25,7 @@ from logboom.clients.wire.dialect import (
     as_text,
     json_object,
 )
-from logboom.clients.wire.native import patched_by, socket_module, threading_module
+from logboom.clients.wire.native import new_thread, patched_by, socket_module, threading_module
 from logboom.clients.wire.target import Target
 from logboom.clients.wire.tls_stream import grpc_credentials, open_stream
 from logboom.clients.wire.tls_trust import Trust
@@ -98,6 +98,9 @@ class GrpcDialect(Dialect):
         from grpc import ChannelConnectivity  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
 
         _use_native_threads()
+        new_thread(
+            int
+        ).start()  # grpcio ends a process in which no thread starts any more; this raises `RuntimeError`
         host = f"[{target.host}]" if ":" in target.host else target.host
         channel = _channel(f"{host}:{target.port}", target)
         try:
