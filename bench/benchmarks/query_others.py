@@ -14,11 +14,12 @@ from bench.trial import Trial
 _DUCKDB = """
 import duckdb, sys
 database = duckdb.connect(config={"threads": 1, "memory_limit": "4GB", "preserve_insertion_order": "false"})
-print(database.execute(sys.argv[1]).fetchone()[0])
+print(sum(database.execute(query).fetchone()[0] for query in sys.argv[1:]))
 """
 _BUILD = """
-COPY (SELECT line FROM read_csv({files}, columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='',
-header=false, max_line_size=16777216)) TO '{packed}' (FORMAT parquet, COMPRESSION zstd)
+COPY (SELECT line FROM read_csv('{file}', columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='',
+header=false, auto_detect=false, max_line_size=1048576)) TO '{packed}' (FORMAT parquet, COMPRESSION zstd,
+ROW_GROUP_SIZE 122880)
 """
 
 
@@ -37,13 +38,14 @@ def ask_others(folder: Path, count: int, needle: str, forget: Callable[[Path], N
         forget(folder)
         yield _timed("rare word, cold: ripgrep", command, count, 1)
     if importlib.util.find_spec("duckdb"):
-        packed = folder.parent / "packed.parquet"
-        build = _BUILD.format(files=list(map(str, files)), packed=packed)
-        yield _timed("packing for DuckDB", [sys.executable, "-c", _DUCKDB, build], count, count)
-        forget(folder.parent)
-        query = f"SELECT count(*) FROM '{packed}' WHERE contains(line, '{needle}')"
+        packed = folder.parent / "packed"
+        packed.mkdir(exist_ok=True)
+        build = [_BUILD.format(file=file, packed=packed / f"{file.stem}.parquet") for file in files]
+        yield _timed("packing for DuckDB", [sys.executable, "-c", _DUCKDB, *build], count, count)
+        forget(packed)
+        query = f"SELECT count(*) FROM '{packed}/*.parquet' WHERE contains(line, '{needle}')"
         yield _timed("rare word, cold: DuckDB", [sys.executable, "-c", _DUCKDB, query], count, 1)
-        packed.unlink(missing_ok=True)
+        shutil.rmtree(packed)
 
 
 def _timed(what: str, command: list[str], count: int, expected: int) -> Trial:
