@@ -15,6 +15,7 @@ from bench import procfs, report, results
 from bench.benchmarks import (
     attacks,
     churn,
+    cluster,
     handling,
     many,
     page,
@@ -51,6 +52,7 @@ BENCHMARKS: Final[dict[str, Callable[[Plan, list[Subject]], list[Trial]]]] = {
     page.NAME: page.run,
     churn.NAME: churn.run,
     attacks.NAME: attacks.run,
+    cluster.NAME: cluster.run,
     soak.NAME: soak.run,
 }
 COMPARING: Final = frozenset({throughput.NAME})

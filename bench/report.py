@@ -7,6 +7,7 @@ from bench import report_hardship, report_page
 from bench.benchmarks import (
     attacks,
     churn,
+    cluster,
     handling,
     many,
     page,
@@ -117,6 +118,14 @@ throughput over that of the same round without questions; what lies within its r
 
 """
 
+_CLUSTER: Final = """\
+## Replicated answers
+
+Three NATS servers with `sync_interval: always`, the server and the senders share two cores and one disk: compare the
+rows. *Bulk* sends as fast as the windows of TCP allow; *one line at a time* waits for each answer.
+
+"""
+
 _READING: Final = """\
 ## Reading
 
@@ -172,6 +181,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (page.NAME, report_page.page),
         (churn.NAME, report_hardship.churn),
         (attacks.NAME, report_hardship.attacks),
+        (cluster.NAME, partial(_messages, _CLUSTER)),
         (soak.NAME, report_hardship.soak),
     ]
     parts = [_INTRODUCTION, _warnings(runs), "## Goals\n\n" + goals_table(runs), _circumstances(runs)]

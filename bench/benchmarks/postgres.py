@@ -13,8 +13,8 @@ from bench.subjects.listener import LogboomListener
 from bench.trial import Trial, run_trial, trial_directory
 from logboom.journal.reader import JournalReader
 from logboom.journal.segments import Segment, prefix, suffix
+from logboom.outputs.base import OutputPace
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
-from logboom.outputs.runner import BLOCK_BYTES, FLUSH_INTERVAL_S
 from tests.kit.postgres_kit import find_binaries, postgres_server
 
 NAME: Final = "postgres"
@@ -57,9 +57,9 @@ def _catch_up(plan: Plan, binaries: Path) -> Trial:
 def _drain(reader: JournalReader, output: PostgresOutput) -> None:
     """Write blocks like the output's thread in the server."""
     flushed = time.monotonic()
-    while (block := reader.read(BLOCK_BYTES)) is not None:
+    while (block := reader.read(OutputPace().block_bytes)) is not None:
         output.write(block)
-        if time.monotonic() - flushed >= FLUSH_INTERVAL_S:
+        if time.monotonic() - flushed >= OutputPace().flush_interval_s:
             output.flush()
             flushed = time.monotonic()
     output.flush()

@@ -4,17 +4,17 @@ import asyncio
 import errno
 import gc
 import math
-import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 import logboom
+from logboom.cluster.cluster_settings import check_acks, cluster_settings
+from logboom.cluster.membership import Cluster
 from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
 from logboom.extras import advice, is_missing, require
@@ -30,11 +30,11 @@ from logboom.ops.health_socket import HealthSocket
 from logboom.ops.index_service import IndexService
 from logboom.ops.monitor import TICK_S, Monitor
 from logboom.ops.oplog import OperationalLog
+from logboom.ops.pack_service import PackService
 from logboom.ops.server_operations import ServerOperations
 from logboom.ops.source_book import SourceBook
 from logboom.ops.source_reader import SourceReader
 from logboom.ops.supervisor import Service, Supervised, supervise
-from logboom.ops.systemd import ServiceNotifier
 from logboom.outputs.registry import make_outputs, output_settings
 from logboom.outputs.runner import OutputRunner
 from logboom.outputs.thread_service import OutputService
@@ -44,6 +44,7 @@ from logboom.pipeline.keylog import KeyLog
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.open_files import OpenFiles
 from logboom.pipeline.recent_lines import restored
+from logboom.pipeline.refusals import RefusedLines
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
@@ -54,6 +55,9 @@ from logboom.servers.exposure import Exposure
 from logboom.servers.listener import Listener, ListenerContext
 from logboom.servers.registry import make_listener
 from logboom.settings import ReceiverSettings, Settings
+
+if TYPE_CHECKING:
+    from logboom.cluster.replication import ReplicatedJournal
 
 PENDING_BYTES_MAX: Final = 4 << 20
 """Most wire bytes of all connections that wait for the journal: two groups, one being written, one being gathered."""
@@ -92,6 +96,7 @@ class App:
         self._opened = AsyncExitStack()
         """Closing of each part that was opened; run in reverse order."""
         self._ends_at = math.inf
+        self.cluster: Cluster | None = None
         self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
@@ -119,6 +124,8 @@ class App:
         self._open_journal()
         self._open_keys()
         self._watch_over()
+        if self.cluster is not None:
+            await self.cluster.require_safe(self.settings)
         await self._start_outputs()
         self._opened.push_async_callback(self._close_readers)
         self._opened.push_async_callback(self._finish_journal)
@@ -134,6 +141,8 @@ class App:
         """Supervise the parts, and sample the counters."""
         supervised: list[Supervised[Service]] = [*self.listeners.values(), *self.outputs.values()]
         supervised += [Supervised(one, "task") for one in (*self._readers, self.alerts)]
+        if self.cluster is not None:
+            supervised.append(Supervised(self.cluster, "task"))
         tasks = [asyncio.create_task(supervise(one, self.log.event)) for one in supervised]
         tasks.append(asyncio.create_task(self._tick()))
         self._opened.push_async_callback(_cancel, tasks)
@@ -141,6 +150,11 @@ class App:
 
     def _open_journal(self) -> None:
         settings, data_dir = self.settings.journal, Path(self.settings.data_dir)
+        replicated = cluster_settings(self.settings.cluster)
+        check_acks(self.settings, replicated)
+        age_max_s, bytes_max = settings.retention_age_s, settings.retention_bytes_max
+        if replicated is not None and replicated.follow:
+            age_max_s, bytes_max = replicated.spool_age_s, 0  # those of the settings are for the copy
         self.journal = Journal(
             data_dir,
             asyncio.get_running_loop().call_soon_threadsafe,
@@ -148,19 +162,33 @@ class App:
             segment_age_max_s=settings.segment_age_max_s,
             free_bytes_min=settings.free_bytes_min,
             retention=Retention(
-                age_max_s=settings.retention_age_s or None,
-                bytes_max=settings.retention_bytes_max or None,
-                positions=lambda: {runner.name: runner.position for runner in self._runners()},
+                age_max_s=age_max_s or None,
+                bytes_max=bytes_max or None,
+                positions=lambda: self._positions(self.journal.log),
+                keeps_from=lambda: None if self.cluster is None else self.cluster.keeps_from,
                 report=self.log.event,
             ),
             report=self.log.event,
             disk=self._disk,
         )
         self._opened.callback(self.journal.close)  # last: another server would run the same outputs
-        self._turns = Turns(lambda: self.journal.pending_bytes >= PENDING_BYTES_MAX)
+        if replicated is not None:
+            self.cluster = Cluster(replicated, self.journal, data_dir, self.log.event)
+            self._opened.push_async_callback(asyncio.to_thread, self.cluster.close)
+            self.cluster.open_copy(settings, lambda: self._positions(self._readable))
+        self._readable = self.journal.log if self.cluster is None else self.cluster.log
+        self._turns = Turns(lambda: self._pending_bytes() >= PENDING_BYTES_MAX)
         self.journal.on_commit.append(self._turns.advanced)
         for note in self.journal.recovered.notes:
             self.log.warning(f"recovery: {note}")
+
+    def _pending_bytes(self) -> int:
+        replicating = 0 if self.cluster is None else self.cluster.replication.pending_bytes
+        return self.journal.pending_bytes + replicating
+
+    def _positions(self, log: object) -> dict[str, int]:
+        """The next sequence of each output that reads `log`."""
+        return {runner.name: runner.position for runner in self._runners() if runner.journal is log}
 
     def _open_keys(self) -> None:
         """Load the keys of stored entries. Raises `OSError`."""
@@ -177,30 +205,35 @@ class App:
             self.journal,
             self.listeners,
             self.outputs,
+            log=self._readable,
             deduplicator=self._deduplicator,
             version=logboom.__version__,
             clock=self._clock,
             connections_left=lambda: self.open_files.left,
         )
+        self.monitor.cluster = self.cluster
         settings = alerts_settings(self.settings.alerts)
         data_dir, report = Path(self.settings.data_dir), self.log.event
         silent, burst = settings.rules.source_silent, settings.rules.error_burst
         self.sources = SourceBook(
             data_dir,
-            lambda: self.journal.log.end,
+            lambda: self._readable.end,
             report,
             factor=silent.factor,
             silent_s_min=silent.silent_s_min,
             burst_window_s=burst.window_s,
             clock=self._clock,
         )
-        self.source_reader = SourceReader(self.journal.log, self.sources)
-        self.index_service = IndexService(self.journal.folder, self.journal.log, report)
+        self.source_reader = SourceReader(self._readable, self.sources)
+        self.index_service = IndexService(self._readable.folder, self._readable, report)
         self.monitor.index_progress = lambda: self.index_service.progress
-        self.monitor.devices = DeviceBook(data_dir, self.journal.log, report)
-        self.device_reader = DeviceReader(self.journal.log, self.monitor.devices)
+        self.monitor.refused = RefusedLines(data_dir, self.settings.refused.bytes_max, report)
+        self.monitor.devices = DeviceBook(data_dir, self._readable, report)
+        self.device_reader = DeviceReader(self._readable, self.monitor.devices)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
-        self._readers = (self.source_reader, self.index_service, self.device_reader, self.alerts.reader)
+        self.packer = PackService(self._readable, self.settings.archive, report)
+        own = (self.source_reader, self.index_service, self.device_reader, self.packer)
+        self._readers = (*own, self.alerts.reader)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
@@ -208,10 +241,15 @@ class App:
     async def _start_outputs(self) -> None:
         outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
         for name, output in outputs.items():
-            service = OutputService(OutputRunner(name, output, self.journal.log, self.log.event))
-            self.outputs[name] = Supervised(service, "output")
-            self._opened.push_async_callback(self._stop_output, service.runner)
-            await service.start()
+            await self._start_output(OutputRunner(name, output, self._readable, self.log.event))
+        if self.cluster is not None:
+            await self._start_output(self.cluster.runner)
+
+    async def _start_output(self, runner: OutputRunner) -> None:
+        service = OutputService(runner)
+        self.outputs[runner.name] = Supervised(service, "output")
+        self._opened.push_async_callback(self._stop_output, runner)
+        await service.start()
 
     async def _stop_output(self, runner: OutputRunner) -> None:
         await asyncio.to_thread(runner.stop, max(0.1, self._ends_at - time.monotonic()))
@@ -251,7 +289,10 @@ class App:
         return True
 
     def _context(self, name: str, settings: ReceiverSettings) -> ListenerContext[Any]:
-        journal = self.journal if settings.store else None
+        holds = receiver(settings.protocol).refusal is Refusal.HOLD
+        journal: Journal | ReplicatedJournal | None = self.journal if settings.store else None
+        if journal is not None and self.cluster is not None and settings.ack == "replicated":
+            journal = self.cluster.way_into(self.journal, patient=holds)
         return ListenerContext(
             name=name,
             settings=settings,
@@ -262,9 +303,11 @@ class App:
                 _intake_limits(settings),
                 self._deduplicator,
                 resends=self._resends,
+                refused=self.monitor.refused,
                 holds=receiver(settings.protocol).refusal is Refusal.HOLD,
             ),
             journal=self.journal,
+            log=self._readable,
             turns=self._turns,
             connections_left=lambda: self.open_files.left,
             report=self.log.event,
@@ -323,7 +366,7 @@ class App:
 
     async def _close_readers(self) -> None:
         """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
-        for reader in (self.source_reader, self.index_service, self.device_reader, self.alerts):
+        for reader in (self.packer, self.source_reader, self.index_service, self.device_reader, self.alerts):
             await asyncio.to_thread(reader.close, LAST_LOOK_S)
 
     def _close_log(self) -> None:
@@ -353,34 +396,3 @@ def _typed(settings: Settings) -> dict[str, Any]:
     outputs = {name: output_settings(name, table) for name, table in settings.outputs.items()}
     alerts = alerts_settings(settings.alerts)
     return {**msgspec.structs.asdict(settings), "outputs": outputs, "alerts": alerts}
-
-
-async def serve(app: App, load_settings: Callable[[], Settings]) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads with `load_settings`. A service manager is notified."""
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: app.log.event("fatal", _describe(context)))
-    with closing(ServiceNotifier(report=app.log.event)) as notifier:
-
-        def reload() -> None:
-            with notifier.reloading():
-                app.reload(load_settings)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        await app.start()
-        notifier.status(f"serving {', '.join(app.listeners)}")
-        notifier.ready()
-        watching = asyncio.create_task(notifier.watch(app.is_alive))
-        await app.stopping.wait()
-        notifier.stopping()
-        app.log.event("info", "stopping: finishing what is in flight")
-        await app.stop()
-        watching.cancel()
-
-
-def _describe(context: dict[str, Any]) -> str:
-    """Text of an unhandled error with its traceback, as it is a bug."""
-    error = context.get("exception")
-    place = "".join(traceback.format_exception(error)) if error is not None else ""
-    return f"{context.get('message', 'unexpected error')} {place}"

@@ -19,9 +19,11 @@ from logboom.errors import ConfigError
 from logboom.formats.redaction import redacted
 from logboom.receivers import registry
 from logboom.settings import (
+    ArchiveSettings,
     HealthSettings,
     JournalSettings,
     ReceiverSettings,
+    RefusedSettings,
     Settings,
     Table,
     reloadable,
@@ -122,10 +124,13 @@ def parse(table: Table) -> Settings:
     listeners = _section(table, "listeners")
     outputs = _section(table, "outputs")
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
+    archive = convert(table.get("archive", {}), ArchiveSettings, "archive")
     health = convert(table.get("health", {}), HealthSettings, "health")
-    sections = ("listeners", "outputs", "journal", "health")
+    refused = convert(table.get("refused", {}), RefusedSettings, "refused")
+    sections = ("listeners", "outputs", "journal", "archive", "health", "refused")
     settings = convert({key: value for key, value in table.items() if key not in sections}, Settings, "")
-    settings.journal, settings.health = journal, health
+    settings.journal, settings.archive = journal, archive
+    settings.health, settings.refused = health, refused
     settings.outputs = outputs
     for name, section in listeners.items():
         _check_name("listeners", name)

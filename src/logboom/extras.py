@@ -8,6 +8,7 @@ from logboom.errors import ExtraMissingError
 MODULES: Final = {
     "alerts": ("apprise",),
     "capnp": ("capnp",),
+    "cluster": ("nats",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
     "loki": ("cramjam",),
     "mqtt": ("paho",),

@@ -85,6 +85,8 @@ class Batch:
         "entries",
         "keys",
         "levels",
+        "lines",
+        "raws",
         "reasons",
         "received_ns",
         "retry_after_s",
@@ -103,14 +105,19 @@ class Batch:
         size_bytes: int,
         levels: list[object] | None = None,
         reasons: tuple[str, ...] = (),
+        raws: tuple[bytes, ...] = (),
     ) -> None:
         self.entries = entries
         """JSON objects, joined by newlines, without one after the last."""
+        self.lines = b""
+        """Instead of entries: whole journal lines, each with its newline, as another server has stored them."""
         self.verdicts = verdicts
         self.levels = levels
         """One level per entry, as sent; None if the protocol does not read levels."""
         self.reasons = reasons
         """Reasons of refused lines, in wire order, for the operational log; at most `REASONS_MAX`."""
+        self.raws: tuple[bytes | None, ...] = raws
+        """The refused lines of `reasons`, as they were sent; empty: the protocol has none."""
         self.size_bytes = size_bytes
         """Size on the wire, for flow control."""
         self.received_ns = 0

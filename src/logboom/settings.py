@@ -91,6 +91,22 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 64 << 20
 
 
+class ArchiveSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[archive]`: packing of old segments."""
+
+    pack_after_s: Annotated[
+        Seconds,
+        Meta(
+            description="Sealed segments older than this are packed with zstd, seconds; `logboom cat` and `zstdgrep` "
+            "read them. 0: never."
+        ),
+    ] = 7 * 86400.0
+    level: Annotated[
+        int,
+        Meta(ge=1, le=19, description="Compression level of zstd: higher ones are smaller and take longer."),
+    ] = 9
+
+
 class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Fields of every `[listeners.NAME]`, whatever its transport."""
 
@@ -98,8 +114,11 @@ class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         str, Meta(description="Name of the receiver, such as `device`; by default the listener's own name.")
     ]
     ack: Annotated[
-        Literal["received", "written", "synced"],
-        Meta(description="When the peer is answered: once the entry is received, written, or safe on disk."),
+        Literal["received", "written", "synced", "replicated"],
+        Meta(
+            description="When the peer is answered: once the entry is received, written, safe on this disk, or also "
+            "safe on a majority of the servers of `[cluster]`."
+        ),
     ] = "synced"
     store: Annotated[bool, Meta(description="Store the entries. Off: check and answer only.")] = True
     bytes_per_s_max: Annotated[
@@ -262,6 +281,14 @@ def _check_network(name: str, text: str) -> None:
         ) from None
 
 
+class RefusedSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[refused]`: lines that were refused, kept to be looked at."""
+
+    bytes_max: Annotated[
+        Natural, Meta(description="Size of all refused lines that are kept, bytes. 0: none are kept.")
+    ] = 4 << 20
+
+
 class HealthSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[health]`: what `/api/health` and `/readyz` call well."""
 
@@ -316,8 +343,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="File with the hashes of the tokens. Empty: `tokens.json` in `data_dir`.")
     ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
+    archive: ArchiveSettings = msgspec.field(default_factory=ArchiveSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
+    refused: RefusedSettings = msgspec.field(default_factory=RefusedSettings)
     alerts: Table = {}
+    cluster: Table = {}
     listeners: dict[str, Any] = {}
     """By name, each the settings type of its receiver, a `ReceiverSettings`."""
     outputs: dict[str, Table] = {}

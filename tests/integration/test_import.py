@@ -108,6 +108,36 @@ def post(server: AppThread, key: str, body: str) -> dict[str, int]:
     return {name: answer[name] for name in ("stored", "duplicates")}
 
 
+def test_files_of_real_shape_are_found_by_their_own_times(tmp_path: Path) -> None:
+    """An access log of nginx, a container's log of Docker, an export of the journal: those of a page for readers."""
+    page = (Path(__file__).parents[2] / "docs/how-to/questions.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"<!-- file: (\S+) -->\n```text\n(.*?)```", page, re.DOTALL))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with AppThread(tmp_path / "data", ("http",)) as server:
+        done = run(tmp_path, url_of(server), *[str(tmp_path / name) for name in files])
+        assert done.returncode == 0, done.stderr
+        second = found(server, "since=2025-10-14T04:12:11Z&until=2025-10-14T04:12:12Z")
+        errors = found(server, "q=level:error&since=2025-10-14T04:12:12Z&until=2025-10-15")
+    assert second == {
+        ("access.log", "2025-10-14T04:12:11.000000+00:00", "GET /wp-login.php HTTP/1.1 404"),
+        ("shop-json.log", "2025-10-14T04:12:11.412990+00:00", "WARN  retry 1 of order 1042 in 2100 ms"),
+        ("journal.export", "2025-10-14T04:12:11.876807+00:00", "pump 3: pressure 0.4 bar, expected 1.2"),
+    }
+    assert {message for _, _, message in errors} == {
+        "GET /api/pumps/3 HTTP/1.1 504",
+        "usb 1-1.2: USB disconnect, device number 4",
+    }
+
+
+def found(server: AppThread, query: str) -> set[tuple[str, str, str]]:
+    """Source, time and message of what a search finds."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=LIMIT_S)) as asked:
+        asked.request("GET", f"/api/entries?{query}")
+        entries = json.loads(asked.getresponse().read())["entries"]
+    return {(one["source"], one["time"], one["message"]) for one in entries}
+
+
 def test_packed_files_are_the_same_files(tmp_path: Path) -> None:
     text = "".join(LINE.format(number % 60, number) for number in range(50)).encode()
     (tmp_path / "a.log").write_bytes(text)

@@ -7,6 +7,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+from logboom.servers.udp import PENDING_BYTES_MAX, RECEIVE_BUFFER_BYTES
 from tests.kit.app_kit import FailingDisk, journal_lines
 from tests.kit.app_thread import AppThread
 
@@ -139,7 +140,7 @@ def test_datagrams_from_a_denied_network_are_not_stored(tmp_path: Path) -> None:
     assert messages(tmp_path) == []
 
 
-def test_datagrams_wait_in_the_kernel_while_the_disk_is_full(tmp_path: Path) -> None:
+def test_datagrams_wait_while_the_disk_is_full(tmp_path: Path) -> None:
     disk = FailingDisk()
     with AppThread(tmp_path, ("syslog-udp",), disk, UDP) as server:
         disk.failing = True
@@ -147,10 +148,10 @@ def test_datagrams_wait_in_the_kernel_while_the_disk_is_full(tmp_path: Path) -> 
         holding = server.app.listeners["syslog-udp"].service.intake.holding
         assert holding is not None
         server.until(lambda: holding.is_active)
-        send(server, *[b"<13>in the kernel"] * 50)
+        send(server, *[b"<13>waits"] * 50)
         disk.failing = False
         server.until(lambda: count(server, "syslog-udp") == 51)
-    assert messages(tmp_path) == ["kept", *["in the kernel"] * 50]
+    assert messages(tmp_path) == ["kept", *["waits"] * 50]
 
 
 def test_what_the_kernel_drops_is_counted(tmp_path: Path) -> None:
@@ -166,6 +167,7 @@ def test_what_the_kernel_drops_is_counted(tmp_path: Path) -> None:
         while not counters.datagrams_dropped:
             send(server, *[b"<13>" + b"x" * 60000] * 100)
             server.call(listener.look_after, 0.0)  # type: ignore[attr-defined]
+        assert listener.waiting_bytes <= PENDING_BYTES_MAX + RECEIVE_BUFFER_BYTES  # type: ignore[attr-defined]
         disk.failing = False
         server.until(lambda: not holding.is_active)
     assert "the kernel dropped" in server.log.getvalue()

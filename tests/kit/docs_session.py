@@ -56,8 +56,10 @@ OTHER_PORTS: Final = (
     9100,
     9120,
     9121,
+    8090,
     9200,
     12201,
+    19532,
     24224,
 )
 """What pages use besides."""

@@ -15,6 +15,7 @@ ROOT = Path(logboom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 OWN_KEYS = {
+    "journal/segment_file.py": {"_unpacked_size"},  # files of the data directory
     "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
     "query/filter/block_lines.py": {"lowered", "lines", "odd", "_has_other_cases"},  # of one block
@@ -27,8 +28,13 @@ OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
+    "journal/seekable.py": {"damaged"},  # numbers of frames
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
-    "receivers/beats/beats_events.py": {"_levels", "_values"},  # of one batch, whose bytes are bounded
+    "receivers/beats/beats_events.py": {
+        "_levels",
+        "_plans",
+        "_values",
+    },  # of one batch, whose bytes are bounded
     "query/filter/block_lines.py": {"_decoded", "_records"},  # lines of one block
     "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
     "query/facets.py": {"fields"},  # up to `FIELDS_MAX`
@@ -46,7 +52,7 @@ OWN_NAMES = {
     "ops/oplog.py": {"_paid_until"},  # kinds of lines
     "ops/source_book.py": {"_deaf_until"},  # names of listeners
     "outputs/redis_layout.py": {"_last_seen"},  # of one transaction, whose records are counted
-    "pipeline/deduplicator.py": {"_counts"},  # entries of one request, which are counted
+    "pipeline/deduplicator.py": {"_counts", "digests_so_far"},  # entries of one request, which are counted
     "servers/grpc_gate.py": {"_methods", "_open"},  # what the server serves
 }
 """Tables that are only added to, and why they end."""

@@ -19,7 +19,12 @@ SILENCE_S_MAX: Final = 10.0
 
 
 def ask_server(
-    url: str, connection: "ConnectionOptions", path: str, words: "Mapping[str, str]", *keys: str
+    url: str,
+    connection: "ConnectionOptions",
+    path: str,
+    words: "Mapping[str, str]",
+    *keys: str,
+    method: str = "GET",
 ) -> dict[str, Any]:
     """Return the document at a path. Trouble ends the command.
 
@@ -29,25 +34,29 @@ def ask_server(
         path: of the API.
         words: of the query.
         keys: that the document has.
+        method: of the request.
 
     Raises:
         NotReadableError: the answer is none of Logboom's, or a refusal.
     """
     try:
-        return asyncio.run(_ask(api_of(url, connection), path, words, keys))
+        return asyncio.run(_ask(api_of(url, connection), path, words, keys, method))
     except OSError as error:
         say(f"❌ can't connect: {error or 'no answer'}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
 
 
 async def _ask(
-    api: "HttpApi", path: str, words: "Mapping[str, str]", keys: tuple[str, ...]
+    api: "HttpApi", path: str, words: "Mapping[str, str]", keys: tuple[str, ...], method: str
 ) -> dict[str, Any]:
     import msgspec
 
     from logboom.clients.wire.http_api import NotReadableError
 
-    async with api.session(SILENCE_S_MAX) as session, api.ask(session, path, dict(words)) as response:
+    async with (
+        api.session(SILENCE_S_MAX) as session,
+        api.ask(session, path, dict(words), method=method) as response,
+    ):
         try:
             document: dict[str, Any] = msgspec.json.decode(await response.read(), type=dict[str, Any])
             for key in keys:

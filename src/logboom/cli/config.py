@@ -13,12 +13,14 @@ app = typer.Typer(help="Look at the configuration without starting anything.", n
 def _load(config: options.ConfigFile, profile: options.Profile) -> Settings:
     from pathlib import Path
 
+    from logboom.cluster.cluster_settings import check_acks, cluster_settings
     from logboom.ops.alerts.alert_settings import alerts_settings
     from logboom.ops.alerts.sender import check_targets
     from logboom.outputs.registry import make_outputs
 
     settings = load(profile=profile, file=options.settings_file(config, options.warn))
     make_outputs(settings.outputs, Path(settings.data_dir))
+    check_acks(settings, cluster_settings(settings.cluster))
     check_targets(alerts_settings(settings.alerts))
     return settings
 

@@ -41,6 +41,7 @@ def docs(
 def settings_page() -> str:
     """The settings reference as Markdown."""
     from logboom import settings
+    from logboom.cluster.cluster_settings import ClusterSettings
     from logboom.ops.alerts import alert_settings as alerts
     from logboom.outputs.registry import OUTPUTS
 
@@ -55,11 +56,14 @@ def settings_page() -> str:
     )
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
+    parts.append(_section("`[archive]`", settings.ArchiveSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
+    parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()
     parts.append(_listener_defaults())
     for kind, (struct, _) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
+    parts.append(_section("`[cluster]`", ClusterSettings))
     parts.append(_section("`[alerts]`", alerts.AlertsSettings))
     for name, rule in alerts.rule_sections().items():
         parts.append(_section(f"`[alerts.rules.{name}]`", rule))

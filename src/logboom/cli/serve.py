@@ -166,7 +166,7 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
     import asyncio
     import sys
 
-    from logboom import app
+    from logboom import app, server_process
     from logboom.cli.event_loop import loop_factory
     from logboom.ops.oplog import OperationalLog
     from logboom.pipeline.open_files import raise_limit
@@ -187,7 +187,7 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
         log.event("info", "confined: writes go to the data directory and the outputs' folders only")
 
     async def main() -> None:
-        await app.serve(app.App(settings, log), load_settings)
+        await server_process.serve(app.App(settings, log), load_settings)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())

@@ -92,6 +92,7 @@ def _look(root: Path, *, repair: bool, growing: bool) -> list["Finding"]:
     from rich.progress import Progress
 
     from logboom.journal.repair import repair as mend
+    from logboom.journal.segment_file import lines_size
     from logboom.journal.segments import list_segments
     from logboom.journal.verify import verify as look
 
@@ -99,7 +100,7 @@ def _look(root: Path, *, repair: bool, growing: bool) -> list["Finding"]:
     total = 0
     for segment in list_segments(folder):
         with suppress(FileNotFoundError):  # past its retention meanwhile
-            total += segment.path.stat().st_size
+            total += lines_size(segment)
     findings = []
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:

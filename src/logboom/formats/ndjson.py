@@ -116,6 +116,7 @@ def judge_each(
     verdicts = bytearray()
     levels: list[object] = []
     reasons: list[str] = []
+    raws: list[bytes] = []
     for raw in fixed.split(b"\n"):
         line = raw.removesuffix(b"\r")
         if not line or line.isspace():
@@ -130,12 +131,14 @@ def judge_each(
                 levels.append(detail.level)  # type: ignore[attr-defined]
         elif len(reasons) < REASONS_MAX:
             reasons.append(str(detail))
+            raws.append(line)
     return Batch(
         b"\n".join(good),
         bytes(verdicts),
         size_bytes=len(chunk) + 1,
         levels=levels if wants_levels else None,
         reasons=tuple(reasons),
+        raws=tuple(raws),
     )
 
 

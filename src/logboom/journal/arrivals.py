@@ -1,9 +1,9 @@
 """Receive times of the first and the last line of a segment."""
 
-import os
 from typing import Final
 
 from logboom.journal.index import received_at_ns
+from logboom.journal.segment_file import Opened
 from logboom.journal.segments import Segment
 
 HEAD_BYTES: Final = 64
@@ -16,8 +16,8 @@ _TAIL_BYTES: Final = 64 << 10
 def first_arrival_in(segment: Segment) -> int | None:
     """Return when the first line was received, nanoseconds since the epoch; None: there is none."""
     try:
-        with segment.path.open("rb") as file:
-            return received_at_ns(file.read(HEAD_BYTES))
+        with Opened(segment) as file:
+            return received_at_ns(file.read_at(0, HEAD_BYTES))
     except FileNotFoundError:  # retention was faster
         return None
 
@@ -25,12 +25,12 @@ def first_arrival_in(segment: Segment) -> int | None:
 def last_arrival_in(segment: Segment, end: int | None) -> int | None:
     """Return when the last line was received that ends at an offset; None: at the file's end."""
     try:
-        with segment.path.open("rb") as file:
-            end = file.seek(0, os.SEEK_END) if end is None else end
+        with Opened(segment) as file:
+            end = file.size if end is None else end
             size = _TAIL_BYTES
             while True:
                 start = max(0, end - size)
-                data = os.pread(file.fileno(), end - start, start)
+                data = file.read_at(start, end - start)
                 begin = data.rfind(b"\n", 0, -1) + 1
                 if begin or not start:
                     return received_at_ns(data[begin : begin + HEAD_BYTES])

@@ -145,7 +145,7 @@ def audit(folder: Path, *, growing: bool = False) -> Audit:
 
 def _files(folder: Path) -> list[Segment]:
     """Segments that are regular files; a broken link with a segment's name is none."""
-    return [segment for segment in list_segments(folder) if segment.path.is_file()]
+    return [segment for segment in list_segments(folder) if segment.form.is_file()]
 
 
 def accept(folder: Path, found: Audit, set_aside: Path) -> list[str]:

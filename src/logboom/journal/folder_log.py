@@ -1,6 +1,5 @@
 """The plain journal as a `Log`: sequences by arrival time and steps by the sparse index of its segments."""
 
-import os
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from logboom.journal.counts import read_head
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
+from logboom.journal.segment_file import Opened, SegmentFile, lines_size, open_file
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
 from logboom.journal.word_filters import DamagedWordsError, WordTest, open_words
@@ -41,7 +41,7 @@ class FolderLog:
         committed: Callable[[], Committed] | None = None,
         grown: threading.Condition | None = None,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._committed = committed
         self.grown = grown or threading.Condition()
         self._segment_times: dict[int, Times] = {}
@@ -53,49 +53,49 @@ class FolderLog:
         """See `log.Log`. Without a writer it reads the last megabyte."""
         if self._committed is not None:
             return self._committed().next_sequence
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         if not segments:
             return 0
-        with closing(JournalReader(self._folder, points_of(segments[-1])[-1].sequence)) as reader:
+        with closing(JournalReader(self.folder, points_of(segments[-1])[-1].sequence)) as reader:
             while reader.read(QUERY_BLOCK_BYTES) is not None:
                 pass
             return reader.position
 
     def extent(self) -> Extent:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         size = 0
         for segment in segments:
             with suppress(FileNotFoundError):  # past its retention meanwhile
-                size += segment.path.stat().st_size
+                size += segment.form.stat().st_size
         return Extent(segments[0].first if segments else self.end, size, len(segments))
 
     def oldest(self) -> int:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         return segments[0].first if segments else self.end
 
     def first_arrival(self) -> int | None:
         """See `log.Log`."""
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         return first_arrival_in(segments[0]) if segments and segments[0].first < self.end else None
 
     def last_arrival(self) -> int | None:
         """See `log.Log`. With a writer, no folder is listed."""
         committed = self._committed() if self._committed is not None else None
         if committed is not None and committed.offset:
-            return last_arrival_in(Segment.at(self._folder, committed.segment_first), committed.offset)
-        filled = [one for one in list_segments(self._folder) if _size_of(one)]
+            return last_arrival_in(Segment.at(self.folder, committed.segment_first), committed.offset)
+        filled = [one for one in list_segments(self.folder) if _size_of(one)]
         return last_arrival_in(filled[-1], None) if filled else None
 
     def cursor(self, position: int = 0) -> JournalReader:
         """See `log.Log`."""
-        return JournalReader(self._folder, position, self._committed)
+        return JournalReader(self.folder, position, self._committed)
 
     def bounds(self, since: str, until: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
         """See `log.Log`. The range begins and ends at points of the index."""
         last = self.end
-        segments = list_segments(self._folder)
+        segments = list_segments(self.folder)
         low = max(start, segments[0].first if segments else last)
         high = last if end is None else min(end, last)
         if since:
@@ -114,7 +114,7 @@ class FolderLog:
     ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
-        for segment in reversed(list_segments(self._folder)):
+        for segment in reversed(list_segments(self.folder)):
             following_segment, newer = newer, segment
             if end <= start:
                 return
@@ -199,7 +199,7 @@ class FolderLog:
 
     def holds(self, step: Step) -> bool:
         """See `log.Log`."""
-        return _size_of(Segment.at(self._folder, step.segment)) >= step.offset + step.size
+        return _size_of(Segment.at(self.folder, step.segment)) >= step.offset + step.size
 
     def _read_on(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield blocks from the start of a step on."""
@@ -210,20 +210,18 @@ class FolderLog:
     def _read(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield the blocks of a whole step. Ends early when the file does, or was deleted."""
         try:
-            descriptor = os.open(Segment.at(self._folder, step.segment).path, os.O_RDONLY | os.O_CLOEXEC)
+            file = open_file(Segment.at(self.folder, step.segment))
         except FileNotFoundError:
             return
-        try:
+        with closing(file):
             position, offset, end = step.start, step.offset, step.offset + step.size
             while offset < end:
-                data = _lines_at(descriptor, offset, min(bytes_max, end - offset), end)
+                data = _lines_at(file, offset, min(bytes_max, end - offset), end)
                 if not data:
                     return
                 block = Block(position, data.count(b"\n"), data)
                 yield block
                 position, offset = block.next_sequence, offset + len(data)
-        finally:
-            os.close(descriptor)
 
 
 class _Piece(NamedTuple):
@@ -294,7 +292,7 @@ def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) 
 def _size_of(segment: Segment) -> int:
     """Return the size of a segment, bytes; 0 when it is gone."""
     try:
-        return segment.path.stat().st_size
+        return lines_size(segment)
     except FileNotFoundError:
         return 0
 
@@ -304,15 +302,15 @@ def _end_point(segment: Segment, newer: Segment | None) -> IndexPoint | None:
     if newer is None:
         return None
     try:
-        return IndexPoint(newer.first, segment.path.stat().st_size, 0)
+        return IndexPoint(newer.first, lines_size(segment), 0)
     except FileNotFoundError:
         return None
 
 
-def _lines_at(descriptor: int, offset: int, size: int, end: int) -> bytes:
+def _lines_at(file: SegmentFile, offset: int, size: int, end: int) -> bytes:
     """Return whole lines from `offset` on, one at least when there is one before `end`."""
     while True:
-        data = os.pread(descriptor, size, offset)
+        data = file.read_at(offset, size)
         last = data.rfind(b"\n") + 1
         if last or len(data) < size or offset + size >= end:
             return data[:last]
@@ -332,8 +330,8 @@ def points_of(segment: Segment) -> list[IndexPoint]:
         points = read_index(segment)
         if points and points[0].sequence == segment.first:
             return points
-        with segment.path.open("rb") as file:
-            moment_ns = received_at_ns(file.read(HEAD_BYTES))
+        with Opened(segment) as file:
+            moment_ns = received_at_ns(file.read_at(0, HEAD_BYTES))
     except FileNotFoundError:  # deleted meanwhile
         points, moment_ns = [], None
     return [IndexPoint(segment.first, 0, moment_ns or 0), *points]

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from logboom.journal.segment_file import Opened
 from logboom.journal.segments import INDEX_STEP_BYTES, IndexPoint, Segment, pack_point
 from logboom.journal.sums import Sum
 
@@ -15,8 +16,8 @@ def rebuild_index(segment: Segment) -> None:
     """Rebuild the index of `segment`, one point per step; reads the whole segment once, in blocks."""
     points: list[IndexPoint] = []
     sequence, offset, due = segment.first, 0, 0
-    with segment.path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
+    with Opened(segment) as file:
+        while block := file.read_at(offset, _BLOCK_BYTES):
             position = 0
             while True:
                 here = offset + position
@@ -32,7 +33,6 @@ def rebuild_index(segment: Segment) -> None:
             sequence += block.count(b"\n", position)
             last = block.rfind(b"\n") + 1
             offset += last
-            file.seek(offset)
             if not last:
                 break
     segment.index_path.write_bytes(b"".join(map(pack_point, points)))

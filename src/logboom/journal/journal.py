@@ -54,6 +54,8 @@ class AckLevel(StrEnum):
     """After the write; a crash of the machine can lose it."""
     SYNCED = "synced"
     """After the fdatasync: neither can lose it."""
+    REPLICATED = "replicated"
+    """After the fdatasync here and on a majority of a cluster; for the journal itself, the same as `SYNCED`."""
 
 
 class _Submission(NamedTuple):
@@ -79,6 +81,9 @@ class Journal:
         DataDirLockedError: another server uses the data directory.
         StorageError: the folder can't be used.
     """
+
+    full: str | None = None
+    """Reason why nothing may be stored now, set by its owner for a limit; None: there is none."""
 
     def __init__(
         self,
@@ -158,8 +163,8 @@ class Journal:
     @property
     def trouble(self) -> str | None:
         """Reason why an entry could not be stored now, else None. Checks the free space of the disk."""
-        if self.failing is not None:
-            return self.failing
+        if self.failing is not None or self.full is not None:
+            return self.failing or self.full
         try:
             check_free(self.folder, self._disk, self._free_bytes_min)
         except (OSError, StorageError) as error:
@@ -186,11 +191,17 @@ class Journal:
         """Write and sync a few bytes next to the segments; blocks as long as the disk does.
 
         Raises:
-            StorageError: the free space is below `free_bytes_min`.
+            StorageError: the free space is below `free_bytes_min`, or the journal is `full`.
             OSError: a call failed.
         """
+        self._check_limit()
         probe(self.folder, self._disk, self._free_bytes_min)
         self._recovered()
+
+    def begin_at(self, sequence: int) -> None:
+        """Let the first entry have this sequence. The journal must be empty, and nothing submitted."""
+        self._writer.begin_at(sequence)
+        self.answered = sequence
 
     def submit(self, batch: Batch, ack: AckLevel, done: Callable[[Receipt], None]) -> None:
         """Take a batch; `done` gets its receipt, in the order of submission, on the submitting thread.
@@ -262,11 +273,12 @@ class Journal:
 
     def _store(self, group: list[_Submission]) -> None:
         first: int | None = self.committed.next_sequence
-        due = {AckLevel.WRITTEN, AckLevel.SYNCED}
+        due = {AckLevel.WRITTEN, AckLevel.SYNCED, AckLevel.REPLICATED}
         started = self._busy_since = time.perf_counter()
         try:
             data = _render(group)
             if data:
+                self._check_limit()
                 self._writer.write(data)
                 if any(submission.ack is AckLevel.WRITTEN for submission in group):
                     due.remove(AckLevel.WRITTEN)
@@ -289,6 +301,10 @@ class Journal:
         with self.grown:
             self.grown.notify_all()
         self._seal_and_expire()
+
+    def _check_limit(self) -> None:
+        if self.full is not None:
+            raise StorageError(self.full)
 
     def _recovered(self) -> None:
         """Report the end of a storage failure, if there was one."""
@@ -332,7 +348,7 @@ class Journal:
 
 def _weight(batch: Batch) -> int:
     """Bytes that a waiting batch counts for; none without entries, as it delays no other sender."""
-    return batch.size_bytes if batch.entries else 0
+    return batch.size_bytes if batch.entries or batch.lines else 0
 
 
 def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLevel]) -> None:
@@ -343,7 +359,7 @@ def _answer(group: list[_Submission], first: int | None, due: AbstractSet[AckLev
             done(
                 batch.failed_receipt()
                 if sequence is None
-                else batch.receipt(sequence if batch.entries else None)
+                else batch.receipt(sequence if batch.entries or batch.lines else None)
             )
         if sequence is not None:
             sequence += batch.count
@@ -353,6 +369,8 @@ def _render(group: list[_Submission]) -> bytes:
     """Make the group's journal lines: each entry in its envelope, one `replace` per batch."""
     parts: list[bytes] = []
     for batch, _, _ in group:
+        if batch.lines:
+            parts.append(batch.lines)
         if not batch.entries:
             continue
         if batch.sources is not None:

@@ -4,7 +4,6 @@ A line's number gives its sequence, so the number of damaged lines matters: a fl
 split one.
 """
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +12,7 @@ import msgspec
 
 from logboom.formats.envelope import Envelope
 from logboom.formats.ndjson import is_utf8
+from logboom.journal.segment_file import SegmentFile, read_all
 
 _decoder: Final = msgspec.json.Decoder(Envelope)
 _START: Final = b'{"received_at":"'
@@ -164,17 +164,13 @@ def is_good_line(line: bytes) -> bool:
     return is_utf8(line)  # the decoder skips the entry without checking its characters
 
 
-def count_newlines(descriptor: int, start: int, end: int) -> int:
-    """Count the newlines in a range of a file, or in what exists of it if the file is shorter.
+def count_newlines(file: SegmentFile, start: int, end: int) -> int:
+    """Count the newlines in a range of a segment, or in what exists of it if it is shorter.
 
     Raises:
         OSError: it can't be read.
     """
-    count = 0
-    while start < end and (data := os.pread(descriptor, min(end - start, _READ_BYTES), start)):
-        count += data.count(b"\n")
-        start += len(data)
-    return count
+    return sum(data.count(b"\n") for data in read_all(file, start, end))
 
 
 def settle_lines(damages: list[Damage], lines: int) -> None:

@@ -22,6 +22,7 @@ import msgspec
 
 from logboom.durable import make_folder, replace_file, sync_folder
 from logboom.formats.times import iso_from_ns
+from logboom.journal.segment_file import Opened, read_all
 from logboom.journal.segments import Segment
 
 MANIFEST_NAME: Final = "segments.manifest"
@@ -33,7 +34,6 @@ NO_CHAIN: Final = "0" * 64
 GONE: Final = frozenset({"expired", "removed", "missing"})
 """Events after which a segment may be missing."""
 
-_READ_BYTES: Final = 1 << 20
 _CHAIN: Final = b',"chain":"'
 _CHAIN_BYTES: Final = len(_CHAIN) + 64 + len(b'"}')
 _LINE_BYTES_MAX: Final = 1 << 12
@@ -48,7 +48,8 @@ class SegmentEvent(msgspec.Struct, omit_defaults=True):
 
     `event` is one of: sealed (its hash was computed), repaired (changed by `verify --repair`, with a new hash),
     expired (deleted by retention), removed (deleted by `verify --repair`, it held no good line), missing (found
-    missing by `verify --repair`), noted (a damaged line of the manifest, accepted by `verify --repair`).
+    missing by `verify --repair`), packed (compressed; its hash stays that of its lines), noted (a damaged line of the
+    manifest, accepted by `verify --repair`).
     """
 
     event: str
@@ -267,8 +268,8 @@ def hash_event(segment: Segment, event: str, *, lines_max: int, note: str) -> Se
         OSError: it can't be read.
     """
     digest, lines, size = sha256(), 0, 0
-    with segment.path.open("rb") as file:
-        while data := file.read(_READ_BYTES):
+    with Opened(segment) as file:
+        for data in read_all(file):
             digest.update(data)
             lines += data.count(b"\n")
             size += len(data)

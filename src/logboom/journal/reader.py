@@ -1,11 +1,11 @@
 """Reading the journal by position: blocks of raw lines from any sequence on."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from logboom.journal.index import rebuild_index
 from logboom.journal.log import BLOCK_BYTES, Block, nth_line_end
+from logboom.journal.segment_file import SegmentFile, open_file
 from logboom.journal.segments import Segment, find_segment, list_segments, seek
 from logboom.journal.writer import Committed
 
@@ -28,7 +28,7 @@ class JournalReader:
         self.position = position
         self._segment: Segment | None = None
         self._end: int | None = None  # first sequence of the following segment, once there is one
-        self._descriptor = -1
+        self._file: SegmentFile | None = None
         self._offset = 0
 
     def read(self, bytes_max: int = BLOCK_BYTES) -> Block | None:
@@ -46,10 +46,9 @@ class JournalReader:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
-        self._segment = None
+        if self._file is not None:
+            self._file.close()
+        self._file = self._segment = None
 
     def _open(self) -> bool:
         """Open the segment that holds the position, and skip to it."""
@@ -62,7 +61,7 @@ class JournalReader:
         self.position = max(self.position, segment.first)
         if not segment.index_path.exists():
             rebuild_index(segment)
-        self._descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = open_file(segment)
         self._segment = segment
         self._skip_to(segment, self.position)
         return True
@@ -113,13 +112,15 @@ class JournalReader:
 
     def _whole_lines(self, bytes_max: int, limit: int | None) -> bytes:
         """Read whole lines at the offset: about `bytes_max` bytes, at least one line if there is one."""
-        while True:
+        file = self._file
+        while file is not None:
             size = bytes_max if limit is None else min(bytes_max, limit - self._offset)
-            data = os.pread(self._descriptor, max(0, size), self._offset)
+            data = file.read_at(self._offset, max(0, size))
             end = data.rfind(b"\n") + 1
             if end or len(data) < bytes_max:
                 return data[:end]
             bytes_max *= 2
+        return b""
 
     def _advance(self) -> bool:
         """Move to the next segment, whose name gives the next sequence; False when there is none."""

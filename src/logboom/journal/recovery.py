@@ -17,6 +17,7 @@ from logboom.journal.index import fits_sums, rebuild_index
 from logboom.journal.line_scan import Damage, LineScan, count_newlines
 from logboom.journal.manifest import read_manifest, trim_manifest
 from logboom.journal.repair import take_out
+from logboom.journal.segment_file import Opened, SegmentFile, lines_size
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
     POINT_BYTES,
@@ -75,7 +76,7 @@ def recover(folder: Path, set_aside: Path) -> Recovered:
             recovered.next_sequence = max(recovered.next_sequence, segment.first + 1)
             recovered.notes.append(f"{segment.name}: sealed, but all later segments are missing")
             break
-        if segment.path.stat().st_size:
+        if lines_size(segment):
             _recover_segment(segment, set_aside, recovered)
             break
         if not segments:  # the name of an empty segment still gives the next sequence
@@ -158,9 +159,9 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
 def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], size: int) -> IndexPoint:
     """The last known start of a line before which everything is synced."""
     known = [IndexPoint(one.next, one.end, 0) for one in sums] + points
-    with segment.path.open("rb") as file:
+    with Opened(segment) as file:
         for place in sorted(known, key=lambda point: point.offset, reverse=True):
-            if 0 < place.offset <= size and _is_line_start(file.fileno(), place.offset):
+            if 0 < place.offset <= size and _is_line_start(file, place.offset):
                 return place
     return IndexPoint(segment.first, 0, 0)
 
@@ -185,8 +186,8 @@ def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> in
     """The sequence at a place, counted by the lines since the end of the last checksum before it."""
     known = [(one.end, one.next) for one in sums if one.end <= place.offset]
     offset, sequence = known[-1] if known else (0, segment.first)
-    with segment.path.open("rb") as file:
-        return sequence + count_newlines(file.fileno(), offset, place.offset)
+    with Opened(segment) as file:
+        return sequence + count_newlines(file, offset, place.offset)
 
 
 def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovered) -> bool:
@@ -197,8 +198,8 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
     """
     if size > CHECKED_BYTES_MAX:
         return False
-    with segment.path.open("rb") as file:
-        surplus = segment.first + count_newlines(file.fileno(), 0, size) - next_sequence
+    with Opened(segment) as file:
+        surplus = segment.first + count_newlines(file, 0, size) - next_sequence
     if surplus:
         recovered.notes.append(
             f"{segment.name}: {abs(surplus)} {'more' if surplus > 0 else 'fewer'} lines than by its checksums: "
@@ -210,17 +211,17 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
 def _index_counts(segment: Segment, points: list[IndexPoint]) -> bool:
     """Return whether each point is the start of the line with its sequence."""
     before = IndexPoint(segment.first, 0, 0)
-    with segment.path.open("rb") as file:
+    with Opened(segment) as file:
         for point in points:
-            lines = count_newlines(file.fileno(), before.offset, point.offset)
-            if before.sequence + lines != point.sequence or not _is_line_start(file.fileno(), point.offset):
+            lines = count_newlines(file, before.offset, point.offset)
+            if before.sequence + lines != point.sequence or not _is_line_start(file, point.offset):
                 return False
             before = point
     return True
 
 
-def _is_line_start(descriptor: int, offset: int) -> bool:
-    return offset == 0 or os.pread(descriptor, 1, offset - 1) == b"\n"
+def _is_line_start(file: SegmentFile, offset: int) -> bool:
+    return offset == 0 or file.read_at(offset - 1, 1) == b"\n"
 
 
 def _scan(path: Path, start: IndexPoint) -> LineScan:

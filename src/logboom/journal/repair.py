@@ -12,6 +12,7 @@ from logboom.journal.index import rebuild_index
 from logboom.journal.line_scan import Damage
 from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, hash_event
+from logboom.journal.segment_packing import unpack
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, Sum, cover, read_sums, write_sums
 
@@ -38,6 +39,8 @@ def repair(finding: "Finding", set_aside: Path) -> list[Path]:
             rebuild_index(segment)
         return []
     make_folder(set_aside)
+    if segment.is_packed:
+        unpack(segment)
     before = {other.first for other in list_segments(segment.path.parent)}
     if finding.damage:
         kept = take_out(segment, finding.damage, finding.size, set_aside, Origin.REPAIRED)
@@ -56,7 +59,7 @@ def _expel(finding: "Finding", set_aside: Path) -> list[Path]:
     for other in list_segments(folder):
         if finding.segment.first < other.first < finding.sealed_end:
             kept.append(set_aside / f"{other.name}.unlisted")
-            other.path.replace(kept[-1])
+            other.form.replace(kept[-1])
             sync_folder(set_aside)
             other.delete()
     sync_folder(folder)

@@ -17,6 +17,7 @@ class Retention:
         age_max_s: segments whose last write is older are deleted; None: no limit.
         bytes_max: the oldest ones are deleted while the total is larger; None: no limit.
         positions: the next sequence that each output will read.
+        keeps_from: the sequence from which on nothing may be deleted; None: no limit.
         report: logs each deletion; an error if an output has not read the segment yet.
         clock: seconds since the epoch.
     """
@@ -27,12 +28,14 @@ class Retention:
         age_max_s: float | None,
         bytes_max: int | None,
         positions: Callable[[], dict[str, int]] = dict,
+        keeps_from: Callable[[], int | None] = lambda: None,
         report: Report = lambda _kind, _text: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._age_max_s = age_max_s
         self._bytes_max = bytes_max
         self._positions = positions
+        self._keeps_from = keeps_from
         self._report = report
         self._clock = clock
         self._noted: set[int] | None = None
@@ -43,12 +46,15 @@ class Retention:
     def apply(self, folder: Path, next_sequence: int) -> list[Segment]:
         """Delete the segments that are due, oldest first, and return them."""
         segments = list_segments(folder)
-        sizes = [segment.path.stat().st_size for segment in segments]
+        sizes = [segment.form.stat().st_size for segment in segments]
         total = sum(sizes)
         due: list[tuple[Segment, int]] = []
+        kept = self._keeps_from()
         for segment, size, following in zip(segments, sizes, segments[1:], strict=False):
             too_large = self._bytes_max is not None and total > self._bytes_max
             if not too_large and not self._is_old(segment):
+                break
+            if kept is not None and following.first > kept:
                 break
             due.append((segment, min(following.first, next_sequence)))
             total -= size
@@ -79,7 +85,7 @@ class Retention:
             self._report("error", f"expired segments can't be recorded in the manifest: {error}")
 
     def _is_old(self, segment: Segment) -> bool:
-        return self._age_max_s is not None and self._clock() - segment.path.stat().st_mtime > self._age_max_s
+        return self._age_max_s is not None and self._clock() - segment.form.stat().st_mtime > self._age_max_s
 
     def _delete(self, segment: Segment, end: int) -> None:
         behind = [name for name, position in self._positions().items() if position < end]

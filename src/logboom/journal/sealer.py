@@ -7,7 +7,6 @@ are found in the folder, so nothing accumulates in memory, and a crash loses no 
 A segment is sealed when a later one holds durable lines: then it can't grow again.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Final, NamedTuple
 
 from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
+from logboom.journal.segment_file import Opened, lines_size
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import read_sums
 from logboom.journal.writer import Committed
@@ -89,7 +89,7 @@ class Sealer:
                 extent = _Extent.of(segment, following.first - segment.first)
                 budget -= extent.size
                 event = self._hash(segment, extent) if budget >= 0 or not self._closing.is_set() else None
-                if event is not None and segment.path.exists():  # else it expired meanwhile
+                if event is not None and segment.form.exists():  # else it expired meanwhile
                     append_events(self._folder, [event])
                     known.add(segment.first)
                     self._end = max(self._end, event.end)
@@ -125,16 +125,16 @@ class Sealer:
         """Make the line of a segment; None when it was deleted, or is large and the server stops meanwhile."""
         digest, before = sha256(), self._committed()
         offset, lines_left = 0, extent.lines
-        with suppress(FileNotFoundError), segment.path.open("rb", buffering=0) as file:  # past its retention
+        with suppress(FileNotFoundError), Opened(segment) as file:  # past its retention
             while offset < extent.size:
                 started = time.thread_time()
-                data = file.read(min(CHUNK_BYTES, extent.size - offset))
+                data = file.read_at(offset, min(CHUNK_BYTES, extent.size - offset))
                 if not extent.sure:
                     data, lines_left = _cut(data, lines_left)
                 if not data:
                     break
                 digest.update(data)
-                os.posix_fadvise(file.fileno(), offset, len(data), os.POSIX_FADV_DONTNEED)
+                file.forget(offset, len(data))
                 offset += len(data)
                 busy, before = before != self._committed(), self._committed()
                 if busy:
@@ -160,7 +160,7 @@ class _Extent(NamedTuple):
         if sums and sums[-1].next == segment.first + lines:
             return cls(lines, sums[-1].end, sure=True)
         try:
-            return cls(lines, segment.path.stat().st_size, sure=False)
+            return cls(lines, lines_size(segment), sure=False)
         except FileNotFoundError:
             return cls(lines, 0, sure=False)
 

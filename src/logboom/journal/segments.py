@@ -1,5 +1,6 @@
 """Segment files: names, order, the envelope of a line, and the sparse index."""
 
+import os
 import re
 import struct
 from bisect import bisect_right
@@ -16,6 +17,7 @@ from logboom.model import Source
 from logboom.remembered import Remembered
 
 SUFFIX: Final = ".jsonl"
+PACKED_SUFFIX: Final = ".jsonl.zst"
 INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
 TIMES_SUFFIX: Final = ".times"
@@ -29,7 +31,7 @@ INDEX_STEP_BYTES: Final = 1 << 20
 SEQUENCE_MAX: Final = 1 << 62
 """Upper limit for a segment's first sequence. A file name with a larger number is not a segment."""
 
-_NAME: Final = re.compile("[0-9]{20}")
+_NAME: Final = re.compile(r"([0-9]{20})\.jsonl(?:\.zst)?")
 
 SUFFIXES_BYTES_MAX: Final = 8 << 20
 """Cache of line ends, one per active source: room for 15,000. More sources cost 1 µs per line or batch."""
@@ -88,6 +90,21 @@ class Segment(NamedTuple):
         """Its file name, used in the manifest and in reports."""
         return self.path.name
 
+    @property
+    def packed_path(self) -> Path:
+        """Path of its packed form, which replaces the plain one."""
+        return self.path.with_suffix(PACKED_SUFFIX)
+
+    @property
+    def form(self) -> Path:
+        """Path of the form that exists: the plain one, if both do."""
+        return self.path if self.path.exists() else self.packed_path
+
+    @property
+    def is_packed(self) -> bool:
+        """True if only the packed form exists."""
+        return not self.path.exists() and self.packed_path.exists()
+
     def delete_derived(self) -> None:
         """Remove what was made of its lines, and can be made again."""
         for path in (self.times_path, self.counts_path, self.words_path, unfinished(self.words_path)):
@@ -100,6 +117,7 @@ class Segment(NamedTuple):
         self.index_path.unlink(missing_ok=True)
         self.sums_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+        self.packed_path.unlink(missing_ok=True)
 
     @classmethod
     def at(cls, folder: Path, first: int) -> "Segment":
@@ -108,12 +126,13 @@ class Segment(NamedTuple):
 
 
 def list_segments(folder: Path) -> list[Segment]:
-    """All segments of a journal, oldest first. Files with other names are ignored."""
-    return sorted(
-        Segment(int(path.stem), path)
-        for path in folder.glob(f"*{SUFFIX}")
-        if _NAME.fullmatch(path.stem) and int(path.stem) < SEQUENCE_MAX
-    )
+    """All segments of a journal, plain and packed, oldest first. Files with other names are ignored."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - as often as entries are read
+    except FileNotFoundError:
+        return []
+    found = {int(match[1]) for match in map(_NAME.fullmatch, names) if match}
+    return [Segment.at(folder, first) for first in sorted(found) if first < SEQUENCE_MAX]
 
 
 def find_segment(segments: list[Segment], sequence: int) -> int:
@@ -122,10 +141,10 @@ def find_segment(segments: list[Segment], sequence: int) -> int:
 
 
 def read_index(segment: Segment) -> list[IndexPoint]:
-    """Read the valid points of a segment's index: in order, and within the file. Damage raises no error."""
+    """Read the valid points of a segment's index: in order, and within a plain file. Damage raises no error."""
     try:
         data = segment.index_path.read_bytes()
-        size = segment.path.stat().st_size
+        size = None if segment.is_packed else segment.path.stat().st_size
     except OSError:
         return []
     points: list[IndexPoint] = []
@@ -133,7 +152,9 @@ def read_index(segment: Segment) -> list[IndexPoint]:
     for fields in _POINT.iter_unpack(data[:whole]):
         point = IndexPoint(*fields)
         last = points[-1] if points else IndexPoint(segment.first - 1, -1, 0)
-        if point.sequence <= last.sequence or not last.offset < point.offset <= size:
+        if point.sequence <= last.sequence or point.offset <= last.offset:
+            break
+        if size is not None and point.offset > size:
             break
         if (point.sequence - segment.first) * LINE_BYTES_MIN > point.offset:
             break

@@ -116,5 +116,5 @@ def open_private(path: str, flags: int) -> int:
 
 def drop_if_deleted(segment: Segment) -> None:
     """Remove what was derived of a segment that retention deleted meanwhile."""
-    if not segment.path.exists():
+    if not segment.form.exists():
         segment.delete_derived()

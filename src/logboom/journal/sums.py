@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from logboom.durable import replace_file
+from logboom.journal.segment_file import Opened, read_all
 from logboom.journal.segments import Segment
 
 SUM_STEP_BYTES: Final = 1 << 20
@@ -99,14 +100,11 @@ def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -
         OSError: the file can't be read.
     """
     state, lines, offset = xxhash.xxh3_64(), 0, start
-    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while data := os.pread(descriptor, min(_READ_BYTES, end - offset), offset):
+    with Opened(segment) as file:
+        for data in read_all(file, start, end):
             state.update(data)
             lines += data.count(b"\n")
             offset += len(data)
-    finally:
-        os.close(descriptor)
     return Sum(start, offset, first, first + lines, state.intdigest(), origin)
 
 

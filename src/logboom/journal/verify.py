@@ -1,6 +1,5 @@
 """Verification of a whole journal: its lines, its checksums, and the hashes in its manifest."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Final
 from logboom.journal.index import fits_sums, received_at_ns
 from logboom.journal.line_scan import Damage, LineScan, count_newlines, settle_lines
 from logboom.journal.manifest import ManifestLine, SegmentEvent, read_manifest
+from logboom.journal.segment_file import Opened, SegmentFile, read_all
 from logboom.journal.segments import Segment, list_segments, read_index
 from logboom.journal.sums import Sum, SumCheck, read_sums
 
@@ -78,9 +78,11 @@ def verify(
         try:
             finding = _scan(segment, end, hashes.get(segment.first), progress)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not segment.path.is_symlink():
+            if isinstance(error, FileNotFoundError) and not segment.form.is_symlink():
                 continue  # expired, or set aside by a repair: the audit checks this
-            finding = Finding(segment, problems=[f"can't be read: {error.strerror}"], unreadable=True)
+            finding = Finding(
+                segment, problems=[f"can't be read: {error.strerror or error}"], unreadable=True
+            )
         if growing and end is None and finding.damage and finding.damage[-1].torn:
             finding.damage.pop()
             finding.notes.append("the last line is being written")
@@ -97,8 +99,8 @@ def _scan(
     sums = read_sums(segment)  # before the data: a server may be adding to both
     lines, check, points = LineScan(0, segment.first), SumCheck(sums), _PointCheck(segment)
     digest, left = sha256(), sealed[1].bytes if sealed else 0
-    with segment.path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
+    with Opened(segment) as file:
+        for block in read_all(file):
             progress(len(block))
             lines.feed(block)
             check.feed(block)
@@ -106,6 +108,7 @@ def _scan(
             if left:
                 digest.update(block[:left])
                 left -= min(left, len(block))
+        unpacked = not getattr(file, "damaged", None)
     lines.finish()
     check.end()
     points.end()
@@ -114,6 +117,8 @@ def _scan(
     _number(finding, _places(segment, sums, sealed))
     _compare_end(finding, end, sums, sealed)
     _compare_sums(finding, check.changed)
+    if not unpacked:
+        finding.problems.append(f"{segment.packed_path.name}: some of its frames can't be unpacked")
     if sealed:
         _compare_hash(finding, sealed, None if left else digest.hexdigest())
         _compare_tail(finding, end)
@@ -174,15 +179,14 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
         return
     damages = finding.damage
     guesses = [damage.lines for damage in damages]
-    with finding.segment.path.open("rb") as file:
-        known = [place for place in places if _is_line_start(file.fileno(), place[0], finding)]
+    with Opened(finding.segment) as file:
+        known = [place for place in places if _is_line_start(file, place[0], finding)]
         for (start, first), (end, following) in pairwise(known):
             within = [damage for damage in damages if start <= damage.offset and damage.end <= end]
             if within:
                 edges = [start, *(edge for damage in within for edge in (damage.offset, damage.end)), end]
                 good = sum(
-                    count_newlines(file.fileno(), low, high)
-                    for low, high in zip(edges[::2], edges[1::2], strict=True)
+                    count_newlines(file, low, high) for low, high in zip(edges[::2], edges[1::2], strict=True)
                 )
                 if following - first >= good:
                     settle_lines(within, following - first - good)
@@ -192,14 +196,14 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
         shift += damage.lines - guess
 
 
-def _is_line_start(descriptor: int, offset: int, finding: Finding) -> bool:
+def _is_line_start(file: SegmentFile, offset: int, finding: Finding) -> bool:
     """Return whether a line starts, or the file ends, at an offset outside of damage."""
     if offset > finding.size or any(one.offset < offset < one.end for one in finding.damage):
         return False
     inside_damage = any(
         one.end == offset for one in finding.damage
     )  # the newline at its end may be the damaged byte
-    return offset == 0 or inside_damage or os.pread(descriptor, 1, offset - 1) == b"\n"
+    return offset == 0 or inside_damage or file.read_at(offset - 1, 1) == b"\n"
 
 
 def _compare_end(
@@ -252,8 +256,8 @@ def _compare_tail(finding: Finding, end: int | None) -> None:
     """Report lines after the sealed bytes that readers would see."""
     if finding.sealed_size is None or finding.size <= finding.sealed_size:
         return
-    with finding.segment.path.open("rb") as file:
-        lines = count_newlines(file.fileno(), 0, finding.sealed_size)
+    with Opened(finding.segment) as file:
+        lines = count_newlines(file, 0, finding.sealed_size)
     last = finding.next_sequence if end is None else min(end, finding.next_sequence)
     more = last - finding.segment.first - lines
     if more > 0:

@@ -88,6 +88,10 @@ class SegmentWriter:
         self.committed = Committed(self.committed.next_sequence, segment.first, size)
         self._indexed_to = indexed_to
 
+    def begin_at(self, sequence: int) -> None:
+        """Let the first line of an empty journal have this sequence."""
+        self.committed = Committed(sequence, sequence, 0)
+
     def write(self, data: bytes) -> None:
         """Append lines, which are durable after `commit`.
 

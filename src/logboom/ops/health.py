@@ -63,6 +63,8 @@ def trouble_of(monitor: Monitor) -> Trouble:
             warnings.append(f"output {name}: {trouble}; {runner.lag:,} entries behind")
         elif 0 < monitor.settings.health.output_lag_max < runner.lag:
             warnings.append(f"output {name}: {runner.lag:,} entries behind")
+    if monitor.cluster is not None:
+        warnings += monitor.cluster.troubles
     return Trouble(errors, warnings)
 
 

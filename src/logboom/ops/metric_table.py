@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from logboom.model import Verdict
 from logboom.ops.alert_metrics import ALERTS
+from logboom.ops.cluster_metrics import CLUSTER
 from logboom.ops.device_metrics import DEVICES
 from logboom.ops.metric_views import (
     JournalView,
@@ -346,7 +347,16 @@ SOURCES: Final = MetricGroup[SourceBook](
     ),
 )
 
-GROUPS: Final[tuple[MetricGroup[Any], ...]] = (SERVER, LISTENERS, JOURNAL, OUTPUTS, SOURCES, DEVICES, ALERTS)
+GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
+    SERVER,
+    LISTENERS,
+    JOURNAL,
+    OUTPUTS,
+    SOURCES,
+    DEVICES,
+    ALERTS,
+    CLUSTER,
+)
 
 PROCESS: Final = {
     "process_cpu_seconds_total": "Processor time, user and system.",

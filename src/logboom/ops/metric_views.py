@@ -132,7 +132,7 @@ def output_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], Supervised[Out
     """Yield each output, by name and type."""
     monitor = parts.monitor
     for name, output in list(monitor.outputs.items()):
-        yield (name, str(monitor.settings.outputs[name]["type"])), output
+        yield (name, monitor.output_type(name)), output
 
 
 def journal_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], JournalView]]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from logboom.journal.journal import Journal
+from logboom.journal.log import Log
 from logboom.model import Verdict
 from logboom.ops.journal_extent import ExtentReader
 from logboom.ops.supervisor import Supervised
@@ -17,7 +18,9 @@ from logboom.query.indexer import IndexProgress
 from logboom.settings import Settings
 
 if TYPE_CHECKING:
+    from logboom.cluster.membership import Cluster
     from logboom.ops.devices.device_book import DeviceBook
+    from logboom.pipeline.refusals import RefusedLines
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -75,6 +78,7 @@ class Monitor:
         journal: journal of the server.
         listeners: listeners by name.
         outputs: outputs by name.
+        log: what is read here; None: the journal.
         deduplicator: deduplicator of the server; None: an empty one.
         version: version of Logboom.
         clock: seconds, monotonic; the clock of the counters.
@@ -89,6 +93,7 @@ class Monitor:
         listeners: Mapping[str, Supervised[Watched]],
         outputs: Mapping[str, Supervised[OutputService]],
         *,
+        log: Log | None = None,
         deduplicator: Deduplicator | None = None,
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -104,10 +109,14 @@ class Monitor:
         self.clock = clock
         self.wall = wall
         self.connections_left = connections_left
-        self.extent = ExtentReader(journal.log, clock)
+        self.extent = ExtentReader(journal.log if log is None else log, clock)
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
+        self.cluster: Cluster | None = None
+        """Replication, if there is any."""
         self.devices: DeviceBook | None = None
         """Devices that count their lines; None: they are not looked at."""
+        self.refused: RefusedLines | None = None
+        """Refused lines; None: they are not kept."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""
@@ -119,6 +128,10 @@ class Monitor:
     def uptime_s(self) -> float:
         """Seconds since the start."""
         return self.clock() - self.started
+
+    def output_type(self, name: str) -> str:
+        """Type of an output; the one of `[cluster]` is not among the settings of outputs."""
+        return str(self.settings.outputs.get(name, {"type": "jetstream"})["type"])
 
     def tick(self) -> None:
         """Sample the counters; to be called every `TICK_S`."""

@@ -1,11 +1,13 @@
 """The operations that the web handlers call: one object with one method per request."""
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
+from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 
@@ -70,6 +72,23 @@ class ServerOperations:
         if book is None:
             return {"devices": [], "total": 0, "missing": 0, "events": [], "behind": 0}
         return await asyncio.to_thread(book.document, limit, name, listener)
+
+    def refused(self, limit: int, source: str) -> dict[str, Any]:
+        """Return the document of `/api/refused`."""
+        kept = self.monitor.refused
+        if kept is None:
+            return {"refused": [], "total": 0, "omitted": 0}
+        found = (one for one in kept if not source or one.source == source)
+        return {
+            "refused": [one.document() for one in islice(found, limit)],
+            "total": len(kept),
+            "omitted": kept.omitted,
+        }
+
+    async def retry_refused(self) -> dict[str, int]:
+        """Judge the refused lines again, and store the good ones."""
+        kept = self.monitor.refused
+        return {} if kept is None else await retry_refused(kept, self.monitor.listeners)
 
     async def forget_source(self, listener: str, name: str) -> bool:
         """Forget a source; False if it is unknown."""

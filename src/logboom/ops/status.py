@@ -92,7 +92,7 @@ def _output(monitor: Monitor, name: str) -> dict[str, Any]:
     runner = supervised.service.runner
     return {
         "name": name,
-        "type": monitor.settings.outputs[name]["type"],
+        "type": monitor.output_type(name),
         "alive": supervised.alive,
         "restarts": supervised.restarts,
         "trouble": runner.failing or supervised.trouble,

@@ -55,6 +55,18 @@ class DatabaseState(NamedTuple):
     """Times of the first and the last reading, ISO 8601; None: there is none, or it is unknown."""
 
 
+class OutputPace(NamedTuple):
+    """Sizes and intervals of an output's work; outputs may have others as the attribute `pace`."""
+
+    block_bytes: int = 112 << 10
+    """Block size. The call that renders a block holds the interpreter, and so delays answers to clients. From 128 KiB
+    on, malloc maps each block again and the kernel zeroes it; far below, the cost per call dominates."""
+    flush_interval_s: float = 0.05
+    """Hardly noticeable for a reader of a file; twenty syncs per second leave most of the disk to the journal."""
+    retry_s_max: float = 30.0
+    """Longest delay between retries: an acceptable wait after a repair."""
+
+
 class Output(Protocol):
     """View of the journal. It has its own thread, so calls may block.
 

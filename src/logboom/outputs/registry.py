@@ -8,6 +8,8 @@ from logboom.config import convert
 from logboom.errors import ConfigError
 from logboom.outputs.base import Output, OutputSettings, PathSettings
 from logboom.outputs.columns import ColumnsOutput, ColumnsSettings
+from logboom.outputs.jetstream import JetstreamOutput
+from logboom.outputs.jetstream_connection import JetstreamSettings
 from logboom.outputs.jsonl import JsonlOutput, JsonlSettings
 from logboom.outputs.postgres import PostgresOutput, PostgresSettings
 from logboom.outputs.redis import RedisOutput, RedisSettings
@@ -27,6 +29,7 @@ class OutputType(NamedTuple):
 
 OUTPUTS: Final[dict[str, OutputType]] = {
     "columns": OutputType(ColumnsSettings, ColumnsOutput),
+    "jetstream": OutputType(JetstreamSettings, JetstreamOutput),
     "jsonl": OutputType(JsonlSettings, JsonlOutput),
     "postgres": OutputType(PostgresSettings, PostgresOutput),
     "redis": OutputType(RedisSettings, RedisOutput),

@@ -9,18 +9,10 @@ from typing import Final
 from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.log import Block, Log, LogCursor
 from logboom.model import Report
-from logboom.outputs.base import Output
-
-FLUSH_INTERVAL_S: Final = 0.05
-"""Hardly noticeable for a reader of a file; twenty syncs per second leave most of the disk to the journal."""
-
-BLOCK_BYTES: Final = 112 << 10
-"""Block size. The call that renders a block holds the interpreter, and so delays answers to clients. From 128 KiB on,
-malloc maps each block again and the kernel zeroes it; far below, the cost per call dominates."""
+from logboom.outputs.base import Output, OutputPace
 
 RETRY_MIN_S: Final = 0.1
-RETRY_MAX_S: Final = 30.0
-"""Delay between retries: doubled each time, up to an acceptable wait after a repair."""
+"""Delay of the first retry; doubled each time, up to `OutputPace.retry_s_max`."""
 
 FAILURES_LOGGED: Final = 3
 """Failures in a row from which on they are logged. Shorter interruptions (retries after 0.1 and 0.2 s) are not."""
@@ -37,7 +29,8 @@ class OutputRunner:
         output: not opened yet; used only by the runner's thread from `start` on.
         journal: the journal to read.
         report: logs errors and recoveries, on the runner's thread.
-        flush_interval_s: interval of flushes, and so the amount of work that a crash repeats.
+        flush_interval_s: interval of flushes, and so the amount of work that a crash repeats; by default the output's.
+        advanced: called on the runner's thread with each new durable position.
         pause: waits a number of seconds, or until `stop`; replaced in tests.
         clock: seconds, monotonic.
     """
@@ -49,7 +42,8 @@ class OutputRunner:
         journal: Log,
         report: Report,
         *,
-        flush_interval_s: float = FLUSH_INTERVAL_S,
+        flush_interval_s: float | None = None,
+        advanced: Callable[[int], None] = lambda _position: None,
         pause: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,9 +53,13 @@ class OutputRunner:
         self.failing: str | None = None
         """The current error; None while the output works."""
         self.output = output
-        self._journal = journal
+        self.journal = journal
+        """The log that it reads."""
         self._report = report
-        self._flush_interval_s = flush_interval_s
+        self._pace: OutputPace = getattr(output, "pace", OutputPace())
+        if flush_interval_s is not None:
+            self._pace = self._pace._replace(flush_interval_s=flush_interval_s)
+        self._advanced = advanced
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
         self._clock = clock
@@ -76,7 +74,7 @@ class OutputRunner:
     @property
     def lag(self) -> int:
         """Number of entries that are not durable in the output yet."""
-        return max(0, self._journal.end - self.position)
+        return max(0, self.journal.end - self.position)
 
     def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
         """Start the thread, or a new one after the first has failed.
@@ -91,9 +89,9 @@ class OutputRunner:
 
     def reopen(self) -> None:
         """Close and open the output's files soon, as for an external log rotation."""
-        with self._journal.grown:
+        with self.journal.grown:
             self._reopening = True
-            self._journal.grown.notify_all()
+            self.journal.grown.notify_all()
 
     def stop(self, deadline_s: float) -> None:
         """Catch up with the journal, flush and close; log the number of remaining entries. Idempotent.
@@ -103,9 +101,9 @@ class OutputRunner:
         """
         if self._abandoned or self._thread is None:
             return
-        with self._journal.grown:
+        with self.journal.grown:
             self._stopping.set()
-            self._journal.grown.notify_all()
+            self.journal.grown.notify_all()
         self._thread.join(deadline_s)
         self._abandoned = True
         if self.lag:
@@ -143,17 +141,17 @@ class OutputRunner:
             self._reopening = False
             self.output.open()
             self._take_position()
-            with closing(self._journal.cursor(self.position)) as reader:
+            with closing(self.journal.cursor(self.position)) as reader:
                 while True:
                     stopping, reopening = self._stopping.is_set(), self._reopening
                     self._drain(reader)
                     if stopping or self._abandoned or reopening:
                         return not reopening
-                    self._pause(self._flush_interval_s)
+                    self._pause(self._pace.flush_interval_s)
                     self._await_growth(reader.position)
 
     def _take_position(self) -> None:
-        position, end = self.output.position(), self._journal.end
+        position, end = self.output.position(), self.journal.end
         if position > end:
             self._report(
                 "error",
@@ -162,15 +160,16 @@ class OutputRunner:
             )
             self.output.rewind(end)
         self.position = self._expected = self.output.position()
+        self._advanced(self.position)
 
     def _drain(self, reader: LogCursor) -> None:
         """Write all committed entries, with flushes in between if it takes long."""
         flushed_at = self._clock()
-        while not self._abandoned and (block := reader.read(BLOCK_BYTES)) is not None:
+        while not self._abandoned and (block := reader.read(self._pace.block_bytes)) is not None:
             self._check_gap(block)
             self.output.write(block)
             self._expected = block.next_sequence
-            if self._clock() - flushed_at >= self._flush_interval_s:
+            if self._clock() - flushed_at >= self._pace.flush_interval_s:
                 self._flush()
                 flushed_at = self._clock()
         self._flush()
@@ -178,6 +177,7 @@ class OutputRunner:
     def _flush(self) -> None:
         self.output.flush()
         self.position = self.output.position()
+        self._advanced(self.position)
         if self.output.damaged > self._damaged:
             lines = self.output.damaged - self._damaged
             self._damaged = self.output.damaged
@@ -198,10 +198,10 @@ class OutputRunner:
             self._report("error", f"{text}: sequences {self._expected} to {block.first_sequence - 1}")
 
     def _await_growth(self, position: int) -> None:
-        with self._journal.grown:
+        with self.journal.grown:
             wanted = self._stopping.is_set() or self._reopening
-            if not wanted and self._journal.end <= position:
-                self._journal.grown.wait(IDLE_WAIT_S)
+            if not wanted and self.journal.end <= position:
+                self.journal.grown.wait(IDLE_WAIT_S)
 
     def _failed(self, error: Exception) -> None:
         """Count a failure; log a lasting error once."""
@@ -224,4 +224,4 @@ class OutputRunner:
 
     def _back_off(self) -> None:
         self._pause(self._retry_s)
-        self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
+        self._retry_s = min(2 * self._retry_s, self._pace.retry_s_max)

@@ -13,16 +13,18 @@ from logboom.formats.levelled import DAMAGE, LEVEL_OF_WORD
 from logboom.formats.levels import SEVERITY
 from logboom.formats.partial import fields_struct
 from logboom.histogram import Histogram
-from logboom.journal.journal import AckLevel, Journal
+from logboom.journal.journal import AckLevel
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
-from logboom.model import INVALID, Batch, Receipt, Report, Source, Verdict
+from logboom.model import Batch, Receipt, Report, Source, Verdict
 from logboom.pipeline.debts import Debts
 from logboom.pipeline.deduplicator import Deduplicator, digests_of
 from logboom.pipeline.door import Refused
 from logboom.pipeline.holding import Holding
 from logboom.pipeline.limiter import FixedWindowLimiter
 from logboom.pipeline.lineages import Lineages
+from logboom.pipeline.refusals import Refusals, RefusedLines
 from logboom.pipeline.resends import Resends
+from logboom.pipeline.store import Store
 from logboom.pipeline.throttle import Throttle
 
 _VERDICTS: Final = tuple(Verdict)
@@ -175,18 +177,20 @@ class Intake:
         limits: see `IntakeLimits`.
         deduplicator: drops entries that are sent again under the same key; None: they are stored again.
         resends: recognises lines that devices send again; None: they are stored again.
+        refused: keeps refused lines; None: they are not kept.
         holds: keep what cannot be stored, and store it later: its senders have no answer that they could act on.
     """
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: Store | None,
         ack: AckLevel,
         report: Report,
         limits: IntakeLimits,
         deduplicator: Deduplicator | None = None,
         *,
         resends: Resends | None = None,
+        refused: RefusedLines | None = None,
         holds: bool = False,
     ) -> None:
         self.counters = Counters()
@@ -200,6 +204,7 @@ class Intake:
         self._journal = journal
         self._ack = ack
         self._report = report
+        self._refusals = Refusals(report, refused)
 
     def submit(self, batch: Batch, done: Callable[[Receipt], None]) -> None:
         """Take a batch whose source and receive time are set; `done` gets its receipt.
@@ -221,7 +226,7 @@ class Intake:
         if limiter is not None and batch.sources is None:
             self._limit(batch, limiter)
         if batch.reasons:
-            self._report_refused(batch)
+            self._refusals.note(batch)
         if level_min is not None and batch.levels:
             self._filter(batch, level_min)
         if len(batch.digests) < len(claimed) and self.deduplicator is not None:
@@ -237,9 +242,7 @@ class Intake:
     @property
     def lineages(self) -> Lineages | None:
         """The lineages of connections; None where they do not matter."""
-        if self.limits.duplicates == "keep" or self._resends is None:
-            return None
-        return self._resends.lineages
+        return None if self.limits.duplicates == "keep" or self._resends is None else self._resends.lineages
 
     @property
     def limits_addresses(self) -> bool:
@@ -297,7 +300,8 @@ class Intake:
         settle: Callable[[Receipt], None], batch: Batch, deduplicator: Deduplicator, receipt: Receipt
     ) -> None:
         """Remember what was stored. A duplicate of an entry that could not be stored has failed with it."""
-        deduplicator.settle(batch.digests, stored=Verdict.FAILED not in receipt.verdicts)
+        stored = receipt.first_sequence is not None or Verdict.FAILED not in receipt.verdicts
+        deduplicator.settle(batch.digests, stored=stored)
         if not all(map(deduplicator.holds, batch.duplicates)):
             held = iter(map(deduplicator.holds, batch.duplicates))
             verdicts = bytes(
@@ -327,7 +331,7 @@ class Intake:
             return
         batch.refuse(lines[grant.allowed :], Verdict.LIMITED)
         batch.retry_after_s = grant.retry_after_s
-        batch.reasons = batch.reasons[: grant.allowed]
+        batch.reasons, batch.raws = batch.reasons[: grant.allowed], batch.raws[: grant.allowed]
         if grant.newly_limited:
             self.counters.limit_reached(Limit.RATE)
             source = batch.source
@@ -347,6 +351,7 @@ class Intake:
         ]
         batch.refuse(long, Verdict.TOO_LONG)
         batch.reasons += (f"as JSON larger than max ({ENTRY_BYTES_MAX} bytes)",) * len(long)
+        batch.raws = ()
 
     @staticmethod
     def _filter(batch: Batch, level_min: float) -> None:
@@ -367,18 +372,6 @@ class Intake:
             if verdict == Verdict.ACCEPTED and next(refused)
         ]
         batch.refuse(doomed, Verdict.FILTERED)
-
-    def _report_refused(self, batch: Batch) -> None:
-        """One warning a refused line; a flood of them ends in a number."""
-        source = batch.source
-        for reason in batch.reasons:
-            self._report("warning", f"{source.listener} {source.peer}: line refused: {reason}")
-        refused = sum(batch.verdicts.count(verdict) for verdict in INVALID)
-        if refused > len(batch.reasons):
-            self._report(
-                "warning",
-                f"{source.listener} {source.peer}: {refused - len(batch.reasons)} more lines refused",
-            )
 
 
 def _is_below(level: str, level_min: float) -> bool:

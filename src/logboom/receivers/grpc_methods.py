@@ -31,6 +31,8 @@ class GrpcMethod(NamedTuple):
     """Returns the response to a message, by its number of stored entries."""
     streams: bool = False
     """The client sends a stream of messages, each with its response; else one message."""
+    hold_s: float = 0.0
+    """Seconds for which a single message waits, unanswered, while storage is not available; then it is refused."""
 
 
 class GrpcServices(NamedTuple):

@@ -25,6 +25,7 @@ NAMES: Final = (
     "loki",
     "otlp",
     "journald",
+    "webhook",
 )
 """Names of the receivers, each the name of its folder."""
 

@@ -14,15 +14,27 @@ from logboom.receivers.grpc import GrpcSettings
 from logboom.receivers.grpc_methods import GrpcEntries, GrpcMethod
 from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
 from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
+from logboom.servers.grpc_retry import retry_details
 from logboom.servers.listener import ListenerContext
 
 RETRY_AFTER: Final = "retry-after-s"
 """Trailer with the time until the end of a rate limit's window, seconds."""
 
+RETRY_AFTER_S: Final = 1.0
+"""Delay after which a client may try again after storage has refused."""
+
+STORE_RETRY_S: Final = 0.25
+"""Pause between attempts to store a message that the journal has refused."""
+
 _FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED, Verdict.DUPLICATE})
 
 BEHIND: Final = Refusal(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"
+)
+UNSTORED: Final = Refusal(
+    grpc.StatusCode.UNAVAILABLE,
+    "storage unavailable",
+    (retry_details(grpc.StatusCode.UNAVAILABLE, "storage unavailable", RETRY_AFTER_S),),
 )
 STOPPING: Final = Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping: connect again")
 
@@ -114,7 +126,12 @@ class Calls:
             await self.refuse_long(len(message), inlet)
         if not inlet.has_room:
             await self._wait_with(message, inlet)
-        stored, refusal = await self.store(method.decode((message,)), inlet)
+        decoded = method.decode((message,))
+        stored, refusal = await self.store(decoded, inlet)
+        ends_at = self._loop.time() + method.hold_s
+        while refusal is UNSTORED and not stored and not self.stopping and self._loop.time() < ends_at:
+            await asyncio.sleep(STORE_RETRY_S)  # many clients drop what is refused
+            stored, refusal = await self.store(decoded, inlet)
         if refusal is not None:
             raise RefusedError(refusal)
         return method.respond(stored)
@@ -241,6 +258,7 @@ def _judge(receipt: Receipt, trouble: str) -> tuple[int, Refusal | None]:
     if verdict in INVALID:
         return count, Refusal(grpc.StatusCode.INVALID_ARGUMENT, trouble)
     if verdict == Verdict.LIMITED:
-        trailers = ((RETRY_AFTER, f"{receipt.retry_after_s:.3f}"),)
-        return count, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit exceeded", trailers)
-    return count, Refusal(grpc.StatusCode.UNAVAILABLE, "storage unavailable")
+        code, text, after_s = grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit exceeded", receipt.retry_after_s
+        trailers = ((RETRY_AFTER, f"{after_s:.3f}"), retry_details(code, text, after_s))
+        return count, Refusal(code, text, trailers)
+    return count, UNSTORED

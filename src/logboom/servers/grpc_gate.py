@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
     code: grpc.StatusCode
     detail: str
-    trailers: tuple[tuple[str, str], ...] = ()
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class RefusedError(Exception):

@@ -103,7 +103,7 @@ class HttpListener:
             name=self.name,
             settings=self._settings,
             intake=self.intake,
-            log=context.journal.log,
+            log=context.log,
             turns=context.turns,
             report=self._report,
             unread=Unread(self._connections, self._cut_off, asyncio.get_running_loop().time),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from logboom.journal.journal import Journal
+from logboom.journal.log import Log
 from logboom.model import Report
 from logboom.pipeline.intake import Intake
 from logboom.pipeline.tokens import TokenStore
@@ -28,7 +29,9 @@ class ListenerContext(Generic[S_co]):
     intake: Intake
     """Way of its batches into the journal."""
     journal: Journal
-    """For those that read: the page, the live tail."""
+    """The journal, which stores entries."""
+    log: Log
+    """The log for page, queries and live tails."""
     turns: Turns
     """Queue of senders that wait for the journal; nothing is to be read while it is behind."""
     connections_left: Callable[[], int]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Source, WireProtocol
+from logboom.model import Batch, Source, WireProtocol
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
@@ -104,6 +104,18 @@ class TcpListener:
         """The protocol of a new connection."""
         protocol = self._make_protocol(self._settings)
         return protocol if self._context.tokens is None else TokenLine(protocol, self._admit)
+
+    def judge_again(self, line: bytes) -> list[Batch]:
+        """Return the batches of a line that was refused before, judged as a new connection's."""
+        protocol = self._make_protocol(self._settings)
+        protocol.receive_data(line + b"\n")
+        protocol.receive_eof()
+        found = list[Batch]()
+        while (item := protocol.next_batch()) is not None:
+            found.append(item[0])
+        for batch in found:
+            batch.received_ns = time.time_ns()
+        return found
 
     def _admit(self, token: str) -> str | None:
         """Return why a token is not accepted; None if it is."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,13 @@ RECEIVE_BUFFER_BYTES: Final = 8 << 20
 
 READS_MAX: Final = 4
 """System calls in one turn of the loop: a thousand datagrams take about 3 ms."""
+
+JUDGED_READS_MAX: Final = 2
+"""Reads that are judged in one turn: fewer than are taken, as what stays in the kernel's buffer may be lost."""
+
+PENDING_BYTES_MAX: Final = 8 << 20
+"""Bytes of datagrams that wait to be judged, of all senders: several times what the kernel's buffer holds, where a
+small datagram takes 768 bytes. Beyond, they stay there."""
 
 ADDRESSES_MAX: Final = 10_000
 """Socket addresses whose peer is remembered; each port of a peer is one."""
@@ -49,6 +57,10 @@ class UdpListener:
         self._peers: dict[bytes, Source | None] = {}  # None: it is not welcome
         self._dropped: dict[socket.socket, int] = {}
         self._reads = False
+        self._pending: deque[tuple[Source, list[bytes], int]] = deque()
+        self.waiting_bytes = 0
+        """Bytes of datagrams that wait to be judged: at most `PENDING_BYTES_MAX` and one read."""
+        self._judges = False
 
     async def start(self) -> None:
         """Bind and read. Raises ListenerError if an address cannot be bound."""
@@ -99,8 +111,9 @@ class UdpListener:
         self._pause()
         for _ in range(READS_MAX):
             for reader in self._readers.values():
-                if self._inlet.has_room:
-                    self._read(reader)
+                self._read(reader)
+        while self._pending:
+            self._judge_next()
         for bound in self._readers:
             bound.close()
         self._readers.clear()
@@ -136,21 +149,48 @@ class UdpListener:
                 self._loop.remove_reader(bound.fileno())
 
     def _on_room(self) -> None:
-        if not self._reads and self._inlet.has_room and self._readers:
-            self._resume()
-        elif not self._reads:
+        if self._inlet.has_room:
+            self._judge_soon()
+        else:
             self._inlet.wait()
 
     def _readable(self, reader: DatagramReader) -> None:
-        """Read while there is room for what comes; otherwise leave it in the kernel's buffer."""
+        """Take what has come; it is judged in a later turn, when nothing can be lost by it."""
         for _ in range(READS_MAX):
+            if self.waiting_bytes >= PENDING_BYTES_MAX:
+                self._pause()
+                break
+            if not self._read(reader):
+                break
+        self._judge_soon()
+
+    def _judge_soon(self) -> None:
+        if self._pending and not self._judges:
+            self._judges = True
+            self._loop.call_soon(self._judge_some)
+
+    def _judge_some(self) -> None:
+        """Judge some of what waits, while there is room for it in the journal."""
+        self._judges = False
+        for _ in range(JUDGED_READS_MAX):
             self._inlet.source = Source(self.name, "")  # no peer's debt stops the others
             if not self._inlet.has_room:
-                self._pause()
                 self._inlet.wait()
                 return
-            if not self._read(reader):
-                return
+            if not self._pending:
+                break
+            self._judge_next()
+        if self._readers and self.waiting_bytes < PENDING_BYTES_MAX:
+            self._resume()
+        self._judge_soon()
+
+    def _judge_next(self) -> None:
+        source, datagrams, size_bytes = self._pending.popleft()
+        self.waiting_bytes -= size_bytes
+        batch = self._protocol.read(datagrams, source.peer, self._loop.time())
+        if batch is not None:
+            self._inlet.source = source
+            self._inlet.put(batch, _settled)
 
     def _read(self, reader: DatagramReader) -> bool:
         """Read once; return False when there was nothing more."""
@@ -169,9 +209,10 @@ class UdpListener:
                 by_peer[source] = [data]
         self.intake.counters.connections_turned_away[Refused.NETWORK] += len(by_peer.pop(None, ()))
         for source, datagrams in by_peer.items():
-            if source is not None and (batch := self._protocol.read(datagrams, source.peer, now)) is not None:
-                self._inlet.source = source
-                self._inlet.put(batch, _settled)
+            if source is not None:
+                size_bytes = sum(map(len, datagrams))
+                self._pending.append((source, datagrams, size_bytes))
+                self.waiting_bytes += size_bytes
         return True
 
     def _look_up(self, address: bytes) -> Source | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from logboom.web.query import check_names, devices_query, source_query, sources_query
+from logboom.web.query import check_names, devices_query, refused_query, source_query, sources_query
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -35,6 +35,12 @@ class Operations(Protocol):
 
     async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
         """The document of `/api/devices`."""
+
+    def refused(self, limit: int, source: str) -> dict[str, Any]:
+        """The document of `/api/refused`."""
+
+    async def retry_refused(self) -> dict[str, int]:
+        """Judge the refused lines again, and store the good ones."""
 
     async def forget_source(self, listener: str, name: str) -> bool:
         """Wait for a source no more; False: there is no such source."""
@@ -96,6 +102,18 @@ async def devices(request: web.Request) -> web.Response:
     """
     document = await request.app[OPERATIONS].devices(*devices_query(request.query))
     return web.json_response(document, headers=NO_STORE)
+
+
+async def refused(request: web.Request) -> web.Response:
+    """Refused lines that are kept, with the reason and the bytes; the last first."""
+    document = request.app[OPERATIONS].refused(*refused_query(request.query))
+    return web.json_response(document, headers=NO_STORE)
+
+
+async def retry_refused(request: web.Request) -> web.Response:
+    """Judge all refused lines again with the settings of now; those that are good are stored, and kept no longer."""
+    check_names(request.query, ())
+    return web.json_response(await request.app[OPERATIONS].retry_refused(), headers=NO_STORE)
 
 
 async def forget_source(request: web.Request) -> web.Response:

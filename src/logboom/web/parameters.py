@@ -81,6 +81,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 _OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/api/sources": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
     "/api/devices": {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)},
+    "/api/refused": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
     "/api/patterns": {
         **_SCHEMAS,
         "limit": _count(pattern_document.PATTERNS_MAX, pattern_document.PATTERNS_DEFAULT),

@@ -47,6 +47,7 @@ EXPORT_PARAMETERS: Final = (
     "compress",
 )
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
+REFUSED_PARAMETERS: Final = ("limit", "source")
 DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
@@ -208,6 +209,12 @@ def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
     check_names(parameters, DEVICE_PARAMETERS)
     limit = _within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
     return limit, parameters.get("name", ""), parameters.get("listener", "")
+
+
+def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:
+    """Read the query of `GET /api/refused`: the limit, and a source. Raises `QueryError`."""
+    check_names(parameters, REFUSED_PARAMETERS)
+    return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX), parameters.get("source", "")
 
 
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:

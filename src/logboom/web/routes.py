@@ -18,6 +18,7 @@ from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
+from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -34,32 +35,6 @@ _STORED: Final = {
     "first_sequence": "Sequence of the first one stored, or null",
     "entries": "Index, status and reason of those that were not stored",
     "entries_omitted": "How many more of these there are",
-}
-_HEALTH: Final = {
-    "status": "ok, warning or error",
-    "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
-    "database": "connected, total_readings, date_range: of the first database output, else of the journal",
-    "memory_readings_count": "Number of the newest readings, 1000 at most",
-    "index": "Number of complete segments, and of those that are indexed; missing when all are",
-    "warnings": "What is odd; missing when nothing is",
-    "errors": "What is broken; missing when nothing is",
-    "start_time": "When the server started",
-    "uptime_seconds": "Since then",
-    "timestamp": "Now; all times of this document are UTC without an offset",
-}
-_STATUS: Final = {
-    "version": "The server's",
-    "started_at": "When it started",
-    "uptime_s": "Since then",
-    "status": "ok, warning or error",
-    "problems": "What is wrong, as texts",
-    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
-    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
-    "complete segments, and of those that are indexed",
-    "totals": "received, stored, refused, filtered, failed, bytes: since the start",
-    "rates": "lines_per_s, bytes_per_s",
-    "listeners": "Name, protocol, ports, state, connections and counts of each",
-    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
@@ -94,12 +69,6 @@ _SERIES: Final = {
     "complete": "As of `/api/volume`",
     "progress": "As of `/api/volume`",
 }
-_SOURCES: Final = {
-    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
-    "those first who sent last",
-    "total": "How many there are",
-    "skipped": "Entries that came too fast to be looked at",
-}
 _REACH: Final = {
     "entries": "Number of matching entries that were read",
     "complete": "False: only the newest entries were read",
@@ -127,22 +96,6 @@ _PATTERNS: Final = {
     "dropped": "Number of entries of rare groups that were dropped, since there were too many",
     **_REACH,
 }
-_ALERTS: Final = {
-    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
-    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and the "
-    "number of alerts that it has still to be notified of",
-}
-_DEVICES: Final = {
-    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
-    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
-    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
-    "total": "How many there are",
-    "missing": "Missing lines of all of them",
-    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
-    "behind": "Entries that were not looked at yet",
-}
 _WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
 _BUSY: Final = {
     "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
@@ -161,7 +114,7 @@ _TAKEN: Final = {
 }
 
 SERVER_ROUTES: Final = (
-    Route("GET", "/api/health", operations.health, access=Access.OPEN, keys=_HEALTH, statuses=_WELL),
+    Route("GET", "/api/health", operations.health, access=Access.OPEN, keys=HEALTH, statuses=_WELL),
     Route("GET", "/livez", operations.livez, answers=(PLAIN,), access=Access.OPEN),
     Route("GET", "/readyz", operations.readyz, ("verbose",), (PLAIN,), access=Access.OPEN, statuses=_WELL),
     Route("GET", "/healthz", operations.readyz, ("verbose",), (PLAIN,), access=Access.OPEN, statuses=_WELL),
@@ -202,8 +155,8 @@ ENTRY_ROUTES: Final = (
         access=Access.PAGE,
         refusals={"404": "The page has no such file"},
     ),
-    Route("GET", "/api/status", operations.status, keys=_STATUS),
-    Route("GET", "/api/sources", operations.sources, ("limit",), keys=_SOURCES),
+    Route("GET", "/api/status", operations.status, keys=STATUS),
+    Route("GET", "/api/sources", operations.sources, ("limit",), keys=SOURCES),
     Route(
         "DELETE",
         "/api/sources",
@@ -214,8 +167,10 @@ ENTRY_ROUTES: Final = (
         refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
-    Route("GET", "/api/devices", operations.devices, q.DEVICE_PARAMETERS, keys=_DEVICES),
-    Route("GET", "/api/alerts", operations.alerts, keys=_ALERTS),
+    Route("GET", "/api/devices", operations.devices, q.DEVICE_PARAMETERS, keys=DEVICES),
+    Route("GET", "/api/refused", operations.refused, q.REFUSED_PARAMETERS, keys=REFUSED),
+    Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
+    Route("GET", "/api/alerts", operations.alerts, keys=ALERTS),
     Route(
         "GET",
         "/api/entries",

@@ -8,9 +8,9 @@ import pytest
 
 from logboom.errors import OutputError
 from logboom.journal.log import Block
-from logboom.outputs.base import Output
+from logboom.outputs.base import Output, OutputPace
 from logboom.outputs.jsonl import JsonlOutput
-from logboom.outputs.runner import FAILURES_LOGGED, RETRY_MAX_S, RETRY_MIN_S, OutputRunner
+from logboom.outputs.runner import FAILURES_LOGGED, RETRY_MIN_S, OutputRunner
 
 Event = tuple[str, str]
 
@@ -207,7 +207,7 @@ def test_back_off_is_bounded_and_starts_anew_after_a_success(
     events.wait_for("works again")
     runner.stop(10)
     retries = [delay for delay in delays if delay]
-    assert max(retries) == retries[11] == RETRY_MAX_S
+    assert max(retries) == retries[11] == OutputPace().retry_s_max
     assert retries[12:] == [RETRY_MIN_S, 2 * RETRY_MIN_S, 4 * RETRY_MIN_S]
     assert len([kind for kind, _ in events.seen if kind == "error"]) == 2
 

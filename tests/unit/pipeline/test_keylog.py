@@ -143,7 +143,7 @@ def test_a_duplicate_of_an_entry_that_could_not_be_stored_fails_with_it() -> Non
         def submit(self, batch: Batch, _ack: AckLevel, done: Callable[[Receipt], None]) -> None:
             waiting.append((batch, done))
 
-    intake = Intake(Slow(), AckLevel.SYNCED, quiet, IntakeLimits(), deduplicator)  # type: ignore[arg-type]
+    intake = Intake(Slow(), AckLevel.SYNCED, quiet, IntakeLimits(), deduplicator)
     for _ in range(2):
         request = RequestKey(b'"k"')
         batch = Batch(b'{"n":1}', b"\0", size_bytes=1)

@@ -140,6 +140,7 @@ class Bench:
             settings=settings,
             intake=self.intake,
             journal=None,  # type: ignore[arg-type]
+            log=None,  # type: ignore[arg-type]
             turns=self.turns,
             connections_left=lambda: files_max - self.intake.counters.connections_open,
             report=self.note,

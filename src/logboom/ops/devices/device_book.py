@@ -101,7 +101,7 @@ class DeviceBook:
             return {
                 "devices": [describe(one, before) for one in newest],
                 "total": len(found),
-                "missing": sum(one.missing for one in found),
+                "missing": sum(described(one, before)["missing"] for one in found),
                 "events": [one for one in reversed(self._events) if not name or one["name"] == name][:limit],
                 "behind": max(0, self._log.end - self.position),
             }

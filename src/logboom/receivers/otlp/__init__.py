@@ -46,7 +46,7 @@ def _make_grpc(_settings: OtlpSettings) -> GrpcServices:
 
     files = (common_pb2, resource_pb2, logs_pb2, logs_service_pb2)
     return GrpcServices(
-        methods=[GrpcMethod(f"/{SERVICE}/Export", decode_messages, _respond)],
+        methods=[GrpcMethod(f"/{SERVICE}/Export", decode_messages, _respond, hold_s=ExportCodec.hold_s)],
         names=[SERVICE],
         schemas=[one.DESCRIPTOR.serialized_pb for one in files],
     )

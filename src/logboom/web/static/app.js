@@ -15,6 +15,7 @@ const VIEWS = {
   live: () => import("/static/live.js"),
   search: () => import("/static/search.js"),
   charts: () => import("/static/charts.js"),
+  devices: () => import("/static/devices.js"),
 };
 const THEMES = ["auto", "light", "dark"];
 

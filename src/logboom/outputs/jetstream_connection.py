@@ -1,0 +1,207 @@
+"""Connections to NATS JetStream. nats-py is an extra, and imported by the first connection."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+from msgspec import Meta
+
+from logboom.errors import OutputError
+from logboom.formats.redaction import place
+from logboom.outputs.base import OutputSettings
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.js import JetStreamContext
+
+SCHEMES: Final = ("nats", "tls", "ws", "wss")
+
+CONNECT_TIMEOUT_S: Final = 2.0
+ANSWER_TIMEOUT_S: Final = 3.0
+"""A new leader is chosen within 4 to 9 s; a lost request must not add much to it."""
+
+CLOSE_TIMEOUT_S: Final = 1.0
+"""Time limit for an orderly close."""
+
+_OPTIONS: Final = {
+    "pending_size": 8 << 20,
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.2,
+    "ping_interval": 2,
+    "max_outstanding_pings": 2,
+    "connect_timeout": CONNECT_TIMEOUT_S,
+}
+"""A node that was paused or cut off is noticed after 4 to 6 s."""
+
+T = TypeVar("T")
+
+
+class JetstreamSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True):
+    """`type = "jetstream"`: a stream of a NATS cluster, which `logboom cluster init` creates."""
+
+    urls: Annotated[
+        list[str],
+        Meta(
+            min_length=1,
+            description="Servers of the NATS cluster, `nats://[user:password@]host:4222`; `tls://…` with TLS.",
+        ),
+    ]
+    stream: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_-]{1,32}$",
+            description="Name of the stream, and the first part of its subjects.",
+        ),
+    ] = "logboom"
+    tls_ca: Annotated[
+        str, Meta(description="File with the certificate authority of the servers, PEM. Empty: the system's.")
+    ] = ""
+    tls_cert: Annotated[str, Meta(description="Client certificate, PEM. Empty: none.")] = ""
+    tls_key: Annotated[str, Meta(description="Key of the client certificate, PEM.")] = ""
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            scheme = url.partition("://")[0]
+            if "://" not in url or scheme not in SCHEMES:  # the rest may be secret
+                raise ValueError(
+                    f"`urls` have to start with one of {', '.join(f'{one}://' for one in SCHEMES)}"
+                )
+
+    @property
+    def places(self) -> str:
+        """The servers, without passwords."""
+        return ", ".join(map(place, self.urls))
+
+    @property
+    def subjects(self) -> str:
+        """The subjects of all journals."""
+        return f"{self.stream}.entries.*"
+
+    def subject(self, journal: str) -> str:
+        """The subject of one journal."""
+        return f"{self.stream}.entries.{journal}"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return the TLS settings; None: as the URLs ask. Raises `OSError` when a file can't be read."""
+        if not (self.tls_ca or self.tls_cert):
+            return None
+        context = ssl.create_default_context(cafile=self.tls_ca or None)
+        if self.tls_cert:
+            context.load_cert_chain(self.tls_cert, self.tls_key or None)
+        return context
+
+
+async def connect(settings: JetstreamSettings, lost: Callable[[], None] = lambda: None) -> "Client":
+    """Connect to one of the servers; lost connections are replaced until it is closed.
+
+    Args:
+        settings: the servers.
+        lost: called when a connection is lost.
+
+    Raises:
+        OutputError: nats-py is missing, or no server can be reached.
+    """
+    try:
+        import nats  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise OutputError(
+            f"needs the library nats-py ({error}); install it with: pip install 'logboom[cluster]'"
+        ) from error
+
+    async def ignore(_error: Exception) -> None:
+        """The next request reports the error."""
+
+    async def disconnected() -> None:
+        lost()
+
+    options: dict[str, Any] = {**_OPTIONS, "error_cb": ignore, "disconnected_cb": disconnected}
+    tls = settings.tls()
+    if tls is not None:
+        options["tls"] = tls
+    try:
+        work = nats.connect(settings.urls, allow_reconnect=True, **options)
+        return await asyncio.wait_for(work, CONNECT_TIMEOUT_S * (len(settings.urls) + 1))
+    except TimeoutError:
+        raise OutputError(f"none of {settings.places} answers") from None
+    except (nats.errors.Error, OSError, ValueError) as error:
+        raise OutputError(f"can't connect to {settings.places}: {error_text(error)}") from None
+
+
+async def close(client: "Client") -> None:
+    """Close a connection, without waiting for a server that does not answer."""
+    with suppress(Exception):
+        await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_S)
+
+
+def error_text(error: BaseException) -> str:
+    """Text of an error of nats-py; some have none."""
+    return getattr(error, "description", None) or str(error) or type(error).__name__
+
+
+class BlockingStream:
+    """Connection for a thread without an event loop: its loop runs on a thread of its own.
+
+    Args:
+        settings: the servers.
+
+    Raises:
+        OutputError: no server can be reached.
+    """
+
+    def __init__(self, settings: JetstreamSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="jetstream", daemon=True)
+        self._thread.start()
+        self._client: Client | None = None
+        self._lost = asyncio.Event()
+        try:
+            self._client = self._finish(connect(settings, self._lost.set))
+            self.stream: JetStreamContext = self._client.jetstream(timeout=ANSWER_TIMEOUT_S)
+            """The API of nats-py; its calls are made with `run`."""
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a call of `stream`, and return its result.
+
+        Raises:
+            OutputError: it failed; nothing is known about its effect.
+        """
+        import nats.errors  # noqa: PLC0415
+
+        try:
+            return self._finish(self._while_connected(work))
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise OutputError(f"{self._settings.places}: {error_text(error)}") from error
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        if self._loop.is_closed():
+            return
+        client, self._client = self._client, None
+        if client is not None:
+            self._finish(close(client))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work`; raises `ConnectionResetError` at once when the connection is lost, as its answer is, too."""
+        self._lost.clear()
+        task, lost = asyncio.ensure_future(work), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ConnectionResetError("the connection is lost")
+            return task.result()
+        finally:
+            task.cancel()
+            lost.cancel()
+
+    def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

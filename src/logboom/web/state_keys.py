@@ -1,0 +1,59 @@
+"""Keys of the documents about the server, its senders and its devices, for the description of the API."""
+
+from typing import Final
+
+HEALTH: Final = {
+    "status": "ok, warning or error",
+    "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
+    "database": "connected, total_readings, date_range: of the first database output, else of the journal",
+    "memory_readings_count": "Number of the newest readings, 1000 at most",
+    "index": "Number of complete segments, and of those that are indexed; missing when all are",
+    "warnings": "What is odd; missing when nothing is",
+    "errors": "What is broken; missing when nothing is",
+    "start_time": "When the server started",
+    "uptime_seconds": "Since then",
+    "timestamp": "Now; all times of this document are UTC without an offset",
+}
+STATUS: Final = {
+    "version": "The server's",
+    "started_at": "When it started",
+    "uptime_s": "Since then",
+    "status": "ok, warning or error",
+    "problems": "What is wrong, as texts",
+    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
+    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
+    "complete segments, and of those that are indexed",
+    "totals": "received, stored, refused, filtered, failed, bytes: since the start",
+    "rates": "lines_per_s, bytes_per_s",
+    "listeners": "Name, protocol, ports, state, connections and counts of each",
+    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
+}
+SOURCES: Final = {
+    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
+    "those first who sent last",
+    "total": "How many there are",
+    "skipped": "Entries that came too fast to be looked at",
+}
+ALERTS: Final = {
+    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
+    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
+    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
+    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
+    "how many alerts it has not received the last change",
+}
+DEVICES: Final = {
+    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
+    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
+    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
+    "total": "How many there are",
+    "missing": "Missing lines of all of them",
+    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
+    "behind": "Entries that were not looked at yet",
+}
+REFUSED: Final = {
+    "refused": "id, at, listener, source, reason, text, raw_base64 (the bytes; null where none are kept), whole; the "
+    "last first",
+    "total": "How many are kept",
+    "omitted": "How many were refused and not kept, since the server's start",
+}
+RETRIED: Final = {"stored": "How many are stored now", "refused": "How many are still refused"}

@@ -1,0 +1,190 @@
+"""Answers that a majority of three real NATS servers stand for, copies of followers, and the loss of any machine."""
+
+import json
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logboom.cluster.demo import DemoCluster
+from logboom.prove.oracle import COLLECTOR, RecordingClient, judge
+from tests.kit.cluster_kit import FrontEnd, make_stream, running_cluster, wait_until
+
+LINE = b'{"level":"INFO","message":"%b"}\n'
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoCluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def stream(cluster: DemoCluster, request: pytest.FixtureRequest) -> str:
+    name = re.sub(r"\W", "-", request.node.name)[-32:]
+    make_stream(cluster, name)
+    return name
+
+
+def ask(connection: socket.socket, *messages: bytes) -> list[dict[str, str]]:
+    """Send lines to a collector, and return its answers."""
+    connection.sendall(b"".join(LINE % message for message in messages))
+    answers = b""
+    while answers.count(b"\n") < len(messages):
+        answers += connection.recv(65536)
+    return [json.loads(line) for line in answers.splitlines()]
+
+
+def messages_of(lines: list[bytes]) -> list[str]:
+    return [json.loads(line)["entry"]["message"] for line in lines]
+
+
+def wait_for_acks(clients: list[RecordingClient], count: int) -> None:
+    goal = sum(client.acks for client in clients) + count
+    wait_until(lambda: sum(client.acks for client in clients) >= goal, f"{count} further answers")
+
+
+def logboom(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "logboom", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_followers_have_the_same_lines_and_serve_them(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    with (
+        FrontEnd(tmp_path / "a", cluster, stream) as first,
+        FrontEnd(tmp_path / "b", cluster, stream) as second,
+    ):
+        for number, server in enumerate((first, second, first)):
+            with server.connect("collector") as connection:
+                answers = ask(connection, *[b"%d-%d" % (number, line) for line in range(50)])
+            assert [answer["status"] for answer in answers] == ["ok"] * 50
+        wait_until(lambda: len(first.copy_lines()) == len(second.copy_lines()) == 150, "two whole copies")
+        assert first.copy_lines() == second.copy_lines()
+        assert messages_of(first.copy_lines())[:50] == [f"0-{line}" for line in range(50)]
+        url = f"http://127.0.0.1:{second.ports['http']}/api/entries?q=message:0-7"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert [entry["message"] for entry in json.load(answer)["entries"]] == ["0-7"]
+        assert len(second.journal_lines()) == 50  # its own only
+        for page, expected in (
+            ("metrics", 'logboom_output_next_sequence{output="cluster",type="jetstream"} 50.0'),
+            ("metrics", "logboom_cluster_nodes_up 3.0"),
+            ("api/status", '"jetstream"'),
+        ):
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{second.ports['http']}/{page}", timeout=30
+            ) as answer:
+                assert expected in answer.read().decode()
+        config = ("--config", str(tmp_path / "a" / "logboom.toml"))
+        verified = logboom("cluster", "verify", *config, "--data-dir", str(first.data_dir))
+        assert (verified.returncode, "✅" in verified.stderr) == (0, True), verified
+        status = logboom("cluster", "status", *config)
+        assert status.returncode == 0, status
+        assert status.stdout.count("in order") == 3
+        assert ("100" in status.stdout, "50" in status.stdout) == (True, True)
+
+
+def test_no_answered_entry_is_lost_when_servers_and_front_ends_are_killed(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    # What is refused after a time-out is stored here all the same: the clients would count a copy.
+    with FrontEnd(tmp_path / "a", cluster, stream, more="timeout_s = 120") as server:
+        clients = [RecordingClient(COLLECTOR, f"c{number}", server.connect, window=20) for number in range(3)]
+        for client in clients:
+            client.start()
+        for victim in (0, "front end", 1):
+            wait_for_acks(clients, chance.randint(50, 500))
+            if isinstance(victim, int):
+                cluster.stop(victim, kill=True)
+                cluster.start(victim)
+            else:
+                server.kill()
+                server.start()
+        wait_for_acks(clients, 100)
+        for client in clients:
+            assert client.stop(60.0)
+        stored = server.journal_lines
+        wait_until(lambda: len(server.copy_lines()) >= len(stored()), "a whole copy")
+    judgement = judge(clients, server.copy_lines())
+    assert judgement.good, judgement
+    assert server.copy_lines() == stored()
+
+
+def test_without_a_majority_entries_are_refused_and_others_go_on(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    with FrontEnd(tmp_path / "a", cluster, stream, more="timeout_s = 0.5") as server:
+        with server.connect("collector") as connection:
+            assert ask(connection, b"before")[0]["status"] == "ok"
+            stopped = [process for process in cluster.processes[:2] if process is not None]
+            for process in stopped:
+                process.send_signal(signal.SIGSTOP)
+            try:
+                assert ask(connection, b"meanwhile")[0]["message"] == "storage unavailable"
+                url = f"http://127.0.0.1:{server.ports['http']}/api/entries"
+                request = urllib.request.Request(url, b'{"message":"synced"}\n')
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    assert json.load(answer)["stored"] == 1
+            finally:
+                for process in stopped:
+                    process.send_signal(signal.SIGCONT)
+            server.wait_for(lambda event: event["message"] == "the cluster stores again")
+            assert ask(connection, b"after")[0]["status"] == "ok"
+        wait_until(lambda: len(server.copy_lines()) == 4, "the whole copy")
+        # What was refused was stored here, and is replicated in the end: the sender may send it again, too.
+        assert messages_of(server.copy_lines()) == ["before", "meanwhile", "synced", "after"]
+
+
+def test_a_new_follower_begins_where_the_stream_does(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    with (
+        FrontEnd(tmp_path / "a", cluster, stream, follow=False) as server,
+        server.connect("collector") as connection,
+    ):
+        ask(connection, *[b"%d" % number for number in range(200)])
+        with FrontEnd(tmp_path / "b", cluster, stream) as follower:
+            wait_until(lambda: len(follower.copy_lines()) == 200, "a whole copy")
+            follower.kill()
+            ask(connection, b"while it was away")
+            follower.start()
+            wait_until(lambda: len(follower.copy_lines()) == 201, "the rest")
+            assert messages_of(follower.copy_lines())[-1] == "while it was away"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("replicas_min = 4", "stream unsafe has 3 replicas; expected 4 or more"),
+        ("enabled = false", 'listeners.collector.ack: "replicated" needs the table [cluster]'),
+    ],
+)
+def test_an_unsafe_cluster_is_refused(cluster: DemoCluster, tmp_path: Path, more: str, expected: str) -> None:
+    make_stream(cluster, "unsafe")
+    server = FrontEnd(tmp_path / "a", cluster, "unsafe", more=more)
+    server.launch()
+    event = server.wait_for(lambda event: expected in event["message"])
+    assert event["event"] in ("fatal", "raw", "error")
+    assert server.ended() == 1
+
+
+def test_a_server_that_syncs_at_intervals_is_refused(tmp_path: Path) -> None:
+    with running_cluster(tmp_path / "nodes") as cluster:
+        cluster.stop(0)
+        config = tmp_path / "nodes" / "node-1.conf"
+        cluster.start(0, config.read_text().replace("sync_interval: always", "sync_interval: 2m"))
+        cluster.wait_until_reachable()
+        server = FrontEnd(tmp_path / "a", cluster, "logboom")
+        server.launch()
+        expected = f"{cluster.monitor_urls[0]} syncs at intervals; set `sync_interval: always`"
+        server.wait_for(lambda event: expected in event["message"])
+        assert server.ended() == 1
