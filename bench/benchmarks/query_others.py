@@ -1,29 +1,17 @@
-"""Other programs that answer the same questions from the same files: ripgrep, and DuckDB with Parquet."""
+"""Another program that answers the same question from the same files: ripgrep."""
 
-import importlib.util
 import resource
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.trial import Trial
 
-_DUCKDB = """
-import duckdb, sys
-database = duckdb.connect(config={"threads": 1, "memory_limit": "4GB", "preserve_insertion_order": "false"})
-print(database.execute(sys.argv[1]).fetchone()[0])
-"""
-_BUILD = """
-COPY (SELECT line FROM read_csv({files}, columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='',
-header=false, max_line_size=16777216)) TO '{packed}' (FORMAT parquet, COMPRESSION zstd)
-"""
-
 
 def ask_others(folder: Path, count: int, needle: str, forget: Callable[[Path], None]) -> Iterator[Trial]:
-    """Yield a trial per program and question: the entries with a word, from files that are not in memory.
+    """Yield a trial per program: the entries with a word, from files that are not in memory.
 
     Args:
         folder: the journal's.
@@ -36,14 +24,6 @@ def ask_others(folder: Path, count: int, needle: str, forget: Callable[[Path], N
         command = ["rg", "--threads", "1", "--count", "--no-filename", needle, *map(str, files)]
         forget(folder)
         yield _timed("rare word, cold: ripgrep", command, count, 1)
-    if importlib.util.find_spec("duckdb"):
-        packed = folder.parent / "packed.parquet"
-        build = _BUILD.format(files=list(map(str, files)), packed=packed)
-        yield _timed("packing for DuckDB", [sys.executable, "-c", _DUCKDB, build], count, count)
-        forget(folder.parent)
-        query = f"SELECT count(*) FROM '{packed}' WHERE contains(line, '{needle}')"
-        yield _timed("rare word, cold: DuckDB", [sys.executable, "-c", _DUCKDB, query], count, 1)
-        packed.unlink(missing_ok=True)
 
 
 def _timed(what: str, command: list[str], count: int, expected: int) -> Trial:
