@@ -41,6 +41,7 @@ class EntryEvent(msgspec.Struct):
     message: str
     entry: Entry = {}
     wrong_clock: bool = False
+    is_copy: bool = False
 
     def record(self) -> Record:
         """The same as a record."""
