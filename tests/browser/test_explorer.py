@@ -63,3 +63,24 @@ def test_on_a_phone_the_fields_are_in_a_drawer(page: "Page", site: str) -> None:
     value.click()
     page.wait_for_function("() => location.hash.includes('level%3AINFO')")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_value_in_an_entry_narrows(page: "Page", site: str) -> None:
+    visit(page, f"{site}/#/search?q=user")
+    page.get_by_text("30 entries", exact=True).wait_for()
+    page.locator(".row").first.click()
+    page.get_by_role("link", name="Only took 29").click()
+    page.get_by_text("1 entry", exact=True).wait_for()
+    assert page.get_by_label("Text").input_value() == "user took:=29"
+
+
+def test_keys_select_entries_and_go_to_the_query(page: "Page", site: str) -> None:
+    visit(page, f"{site}/#/search?q=user")
+    page.get_by_text("30 entries", exact=True).wait_for()
+    page.locator(".rows").focus()
+    for key, text in (("j", "user 29"), ("j", "user 28"), ("k", "user 29")):
+        page.keyboard.press(key)
+        page.locator("#entry .entry-message").get_by_text(text).wait_for()
+    page.keyboard.press("/")
+    assert page.get_by_label("Text").evaluate("input => input === document.activeElement")
+    assert page.get_by_label("Text").input_value() == "user"
