@@ -15,7 +15,7 @@ RUNS   ?= 20000
 # One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
-.PHONY: help run test clients coverage check format fuzz bench dist lock docs clean audit
+.PHONY: help run test clients coverage check format fuzz bench dist lock docs schemas clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -102,6 +102,11 @@ dist: $(STAMPS)/.test $(UPLOT)  ## build the wheel and the source archive
 
 docs: $(STAMPS)/.run  ## regenerate the reference pages
 	@$(BIN)/logboom docs docs
+
+schemas: $(STAMPS)/.test  ## compile the gRPC schemas after a change of a .proto file
+	@cd src/logboom/schemas && for name in *.proto; do \
+		$(abspath $(BIN))/python -m grpc_tools.protoc -I. --descriptor_set_out=$${name%.proto}.pb $$name || exit 1; \
+	done
 
 # Each file holds for every interpreter and system: what only some need has a marker. pip is left out: one that replaces
 # itself while it installs others can fail half-way.

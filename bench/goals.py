@@ -10,6 +10,7 @@ from bench.benchmarks import (
     page,
     postgres,
     protocols,
+    query,
     reading,
     scraping,
     startup,
@@ -144,6 +145,16 @@ GOALS: Final = [
         200_000,
         more_is_better=True,
         labels={"what": reading.CSV},
+    ),
+    *(
+        Goal(query.NAME, "seconds", f"{what}, s", 0.1, labels={"what": what})
+        for what in (
+            *(query.RARE_COLD, query.NOTHING_COLD, query.FREQUENT),
+            *(query.COLD, query.FIELDS, query.STATS),
+        )
+    ),
+    Goal(
+        query.NAME, "peak_rss_mib", "server's peak RSS while asked, MiB", 100, labels={"what": query.FIELDS}
     ),
     Goal(page.NAME, "first_paint_s", "the page's first paint, s", 0.5, 1.0, labels={"what": page.FIRST}),
 ]

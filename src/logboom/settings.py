@@ -1,6 +1,6 @@
 """Every setting, declared once: TOML, environment, command line and the reference page derive from here.
 
-Outputs and alerts declare their own settings beside their code (`outputs.registry`, `ops.alerts`); here they
+Outputs and alerts declare their own settings next to their code (`outputs.registry`, `ops.alerts`); here they
 are plain tables. `config` puts the layers together. What is not marked `RELOADED` counts at the start only.
 """
 
@@ -63,7 +63,7 @@ class JournalSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         float, Meta(gt=0, description="A segment file is sealed at this age, seconds.")
     ] = 86400.0
     retention_age_s: Annotated[
-        Seconds, Meta(description="Sealed segments older than this are deleted, seconds. 0: kept for ever.")
+        Seconds, Meta(description="Sealed segments older than this are deleted, seconds. 0: kept forever.")
     ] = 0.0
     retention_bytes_max: Annotated[
         Natural,
@@ -313,7 +313,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = False
     tokens_file: Annotated[
-        str, Meta(description="Where the tokens' hashes are. Empty: `tokens.json` in `data_dir`.")
+        str, Meta(description="File with the hashes of the tokens. Empty: `tokens.json` in `data_dir`.")
     ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
@@ -324,7 +324,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def tokens_path(self) -> Path:
-        """Where the tokens' hashes are."""
+        """File with the hashes of the tokens."""
         return Path(self.tokens_file or Path(self.data_dir, "tokens.json"))
 
     def needs_token(self, name: str) -> bool:

@@ -25,6 +25,7 @@ LISTENERS: dict[str, dict[str, str]] = {
     "syslog": {"protocol": "syslog"},
     "syslog-udp": {"protocol": "syslog", "transport": "udp"},
     "relp": {"protocol": "relp"},
+    "forward": {"protocol": "forward"},
     "gelf": {"protocol": "gelf"},
     "gelf-udp": {"protocol": "gelf", "transport": "udp"},
     "gelf-http": {"protocol": "gelf", "transport": "http", "auth": "none"},
@@ -143,3 +144,25 @@ def test_pygelf(tmp_path: Path, listener: str, name: str) -> None:
         tmp_path, listener, lambda port: getattr(module, name)(host="127.0.0.1", port=port, _app="pumps")
     )
     assert {entry["source"] for entry in found} == {"pumps"}
+
+
+@pytest.mark.parametrize("nanoseconds", [False, True])
+def test_fluent_logger(tmp_path: Path, nanoseconds: bool) -> None:
+    handlers = find_module("fluent.handler", "fluent-logger").handler
+
+    def make(port: int) -> logging.Handler:
+        handler: logging.Handler = handlers.FluentHandler(
+            "pumps", host="127.0.0.1", port=port, nanosecond_precision=nanoseconds
+        )
+        handler.setFormatter(handlers.FluentRecordFormatter({"level": "%(levelname)s", "where": "%(name)s"}))
+        return handler
+
+    with serving(tmp_path, "forward") as server:
+        send_three(make(server.port("forward")))
+        server.until(lambda: count(server, "forward") == 3)
+    first, second, third = (json.loads(line)["entry"] for line in journal_lines(tmp_path))
+    assert (first["message"], first["level"], first["source"]) == ("pump started", "INFO", "pumps")
+    assert (second["message"], second["level"]) == ("valve stuck at 87 %", "WARNING")
+    assert third["message"].startswith("calculation failed\nTraceback")
+    assert third["attributes"]["where"] == "test pumps"
+    assert (first["time"] % 1_000_000_000 != 0) == nanoseconds

@@ -64,7 +64,19 @@ REASONS = re.compile(
 EXEMPTIONS_MAX = 40
 """A page that can't be run is a page that goes wrong unseen."""
 
-PROGRAMS = ("nc", "curl", "jq", "redis-cli", "psql", "createdb", "sqlite3", "openssl", "promtool", "make")
+PROGRAMS = (
+    "nc",
+    "curl",
+    "jq",
+    "redis-cli",
+    "psql",
+    "createdb",
+    "sqlite3",
+    "openssl",
+    "promtool",
+    "make",
+    "mosquitto",
+)
 COMMAND = re.compile(
     r"^\s*(?:\$ )?(?:\w+=\S+ )*(?:sudo )?(?:logboom|make|curl|nc|pip|apt-get|docker|systemctl|psql)\b"
 )

@@ -10,13 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TREES = {"logboom": ROOT / "src" / "logboom", "bench": ROOT / "bench"}
 
-TYPES_ONLY = {
-    ("logboom.journal.repair", "logboom.journal.verify"),
-    ("logboom.servers.connection", "logboom.servers.tcp"),
-    ("logboom.servers.tls_link", "logboom.servers.tls_gate"),
-}
-"""Imports for type checking that close a cycle on purpose. No import is added."""
-
 
 def module_of(path: Path, package: str, root: Path) -> str:
     parts = path.relative_to(root).with_suffix("").parts
@@ -48,10 +41,7 @@ def graph_of(modules: dict[str, Path]) -> dict[str, set[str]]:
         name: {
             one
             for one in imports(ast.parse(path.read_text(encoding="utf-8")), modules)
-            if one in modules
-            and one != name
-            and (name, one) not in TYPES_ONLY
-            and not is_package(one, modules)
+            if one in modules and one != name and not is_package(one, modules)
         }
         for name, path in modules.items()
     }

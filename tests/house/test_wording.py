@@ -19,7 +19,7 @@ PAGES = [
 ]
 
 CEILINGS = {
-    "code": {"rates": 32, "telling": 55, "persons": 33, "idioms": 24, "openings": 138},
+    "code": {"rates": 9, "telling": 0, "persons": 0, "idioms": 2, "openings": 0},
     "pages": {"rates": 0, "telling": 0, "persons": 0, "idioms": 1, "openings": 0},
 }
 """Findings per habit as of the last change of these numbers. The goal is zero."""

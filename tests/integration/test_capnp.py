@@ -17,7 +17,7 @@ import pytest
 from logboom.receivers.capnp import protocol as protocol_module
 from logboom.testing.ports import free_port
 from logboom.testing.server_kit import ServerProcess
-from tests.kit.app_kit import journal_lines
+from tests.kit.app_kit import FailingDisk, journal_lines
 from tests.kit.app_thread import AppThread
 
 SCHEMA = capnp.SchemaParser().load(str(Path(__file__).parents[1] / "schemas" / "logger_client.capnp"))
@@ -275,3 +275,23 @@ def test_the_profile_is_document_002s_server(tmp_path: Path) -> None:
         process.stderr.close()
     assert line.split()[:3] == ["0", FIELDS["timestamp"], FIELDS["hostname"]]
     assert line.endswith(FIELDS["message"])
+
+
+def test_messages_wait_for_a_disk_that_fails(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    reading = b'{"id":"a","time":"2026-01-31 12:00:00","temp":1,"rh":2,"lux":3}'
+    with AppThread(tmp_path, ("capnp", "gateway"), disk) as server:
+        holding = [server.app.listeners[name].service.intake.holding for name in ("capnp", "gateway")]
+        disk.failing = True
+        with socket.create_connection(("127.0.0.1", server.port("gateway"))) as gateway:
+            gateway.sendall(reading)
+        with socket.create_connection(("127.0.0.1", server.port("capnp"))) as connection:
+            client = Client(connection)
+            client.log(**FIELDS)
+            server.until(lambda: all(one is not None and one.is_active for one in holding))
+            client.log(**FIELDS)
+            disk.failing = False
+            assert client.end() == b""
+        server.until(lambda: not any(one is not None and one.is_active for one in holding))
+    found = [json.loads(line)["listener"] for line in journal_lines(tmp_path)]
+    assert sorted(found) == ["capnp", "capnp", "gateway"]

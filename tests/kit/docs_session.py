@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Self
 
 from logboom.testing.ports import free_port
 from tests.kit.docs_kit import Block, Command, is_shown
+from tests.kit.processes import end_processes_with
 
 COMMAND_S_MAX: Final = 60.0
 """A command that takes longer waits for something that will not come."""
@@ -35,6 +36,7 @@ PORTS: Final = {
 """Ports of the default listeners."""
 
 OTHER_PORTS: Final = (
+    1883,
     2514,
     3100,
     4317,
@@ -95,7 +97,7 @@ _DEFAULTS: Final = (
 _PORT: Final = re.compile(r"(?<=[:=\s])(\d{4})\b(?![-.])")
 
 
-_ANY_PORT: Final = re.compile(r"(?:://[^/\s:]+:|127\.0\.0\.1:|localhost[: ]|port[ =]+)(\d{4})\b")
+_ANY_PORT: Final = re.compile(r"(?:://[^/\s:]+:|127\.0\.0\.1:|localhost[: ]|port[ =]+|\s-p )(\d{4})\b")
 
 
 _BY_CTRL_C: Final = (-signal.SIGINT, 130)
@@ -360,6 +362,8 @@ class ReaderSession:
         finally:
             for staying in self._staying:
                 staying.kill()
+            left = end_processes_with(f"HOME={self._environment['HOME']}")
+        assert kind is not None or not left, f"the page leaves processes behind: {left}"
 
 
 def _spelled_out(text: str) -> str:

@@ -14,6 +14,9 @@ def give_up(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def find_program(name: str, package: str) -> str:
-    """The path of a program that Debian has in `package`; without it, see `give_up`."""
-    return shutil.which(name) or give_up(f"there is no {name}; Debian has it in the package {package}")
+def find_program(name: str, package: str, folder: str = "") -> str:
+    """The path of a program that Debian has in `package`, perhaps in a folder of its own; without it, see `give_up`."""
+    path = f"{os.environ.get('PATH', '')}:{folder}"
+    return shutil.which(name, path=path) or give_up(
+        f"there is no {name}; Debian has it in the package {package}"
+    )

@@ -136,9 +136,10 @@ def openapi_json() -> str:
 
 def _document() -> dict[str, Any]:
     import logboom
-    from logboom.web.routes import api_document
+    from logboom.web.openapi import openapi_document
+    from logboom.web.routes import ROUTES
 
-    return api_document(logboom.__version__)
+    return openapi_document(ROUTES, logboom.__version__)
 
 
 def http_api_page() -> str:

@@ -1,4 +1,4 @@
-"""Cutting a byte stream into frames: `u32` big-endian length, then so many bytes. In bounded memory."""
+"""Split of a byte stream into frames, each a `u32` big-endian length and its bytes. In bounded memory."""
 
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ class LengthFramer:
 
     Args:
         frame_bytes_max: the longest frame, in bytes without its header.
-        alone: a frame that starts so is handed out by itself.
+        alone: first bytes of a frame that is returned alone.
     """
 
     __slots__ = ("_alone", "_buffer", "_frame_bytes_max", "_needed")

@@ -9,8 +9,8 @@ from logboom.model import Batch, Verdict
 
 PIECE_BYTES: Final = 16 << 10
 """A chunk that is not all good is judged in pieces of about this size, a batch each: one bad line then
-costs its neighbours the fast way only within its piece, and a stream of garbage (two bytes a line, 2 µs
-each) holds the event loop for some 16 ms a batch."""
+costs its neighbours the fast way only within its piece, and a stream of garbage (two bytes per line, 2 µs
+each) holds the event loop for some 16 ms per batch."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 

@@ -97,7 +97,7 @@ class LineFramer:
         return TooLong(dropped)
 
     def _consume(self, end: int) -> bytes:
-        """Take the bytes before `end`, and drop the newline that stands there."""
+        """Take the bytes before `end`, and drop the newline at `end`."""
         chunk = bytes(memoryview(self._buffer)[:end])
         del self._buffer[: end + 1]
         self._searched = 0

@@ -97,7 +97,7 @@ class ObjectScanner:
         self._forget()
 
     def _step_idle(self, end: int) -> Refusal | None:
-        """Go to the next `{`; what stands before it is garbage, reported once a line."""
+        """Go to the next `{`; bytes before it are invalid, which is reported once per line."""
         match = _IDLE.search(self._buffer, self._position, end)
         stop = match.start() if match else end
         self._garbage += len(self._buffer[self._position : stop].translate(None, _WHITE_SPACE))
@@ -177,7 +177,7 @@ class ObjectScanner:
             self._start = self._position
 
     def _forget(self) -> None:
-        """Give back the bytes that are done, but for one: the byte before a `{` tells whether a line starts."""
+        """Release the consumed bytes, except for one: the byte before a `{` shows whether a line starts."""
         done = (self._start if self._depth else self._position) - 1
         if done > 0:
             del self._buffer[:done]

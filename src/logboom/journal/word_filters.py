@@ -102,12 +102,12 @@ def pack_words(
     table = b"".join([_PART.pack(*part) for part in parts])
     head = _HEAD.pack(_MAGIC, *covered, len(parts), rows, xxhash.xxh3_64_intdigest(table, covered.first))
     yield _page(head, covered.first, 0)
-    matrix = bytearray(rows * width)
-    for number, column in enumerate(columns):
-        matrix[number::width] = column
     per_page = _ROOM // width
-    for page in range(-(-rows // per_page)):
-        yield _page(matrix[page * per_page * width : (page + 1) * per_page * width], covered.first, page + 1)
+    for page, start in enumerate(range(0, rows, per_page), 1):
+        lying = bytearray(min(per_page, rows - start) * width)
+        for number, column in enumerate(columns):
+            lying[number::width] = column[start : start + per_page]
+        yield _page(lying, covered.first, page)
     yield table
 
 

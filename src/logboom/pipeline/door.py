@@ -1,4 +1,4 @@
-"""Who may connect to a listener: by network, and by how many connections an address has already."""
+"""Access to a listener by network, and by the number of connections of an address."""
 
 import ipaddress
 from collections import Counter
@@ -15,7 +15,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refused(StrEnum):
-    """Why a connection was turned away; the words are those of the metric."""
+    """Reason of a refused connection; its text is the label of the metric."""
 
     NETWORK = "network"
     """Its network is denied, or not among those that are allowed."""
@@ -40,11 +40,11 @@ class Networks:
         self._answers = Remembered(self._look, ADDRESSES_BYTES_MAX)
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Return whether there are any networks."""
         return bool(self._networks)
 
     def have(self, address: str) -> bool:
-        """Whether an address is in one of them; what is no address is in none."""
+        """Return whether an address is in one of them; false for a text that is no address."""
         return bool(self._networks) and self._answers[address]
 
     def _look(self, address: str) -> bool:
@@ -74,14 +74,14 @@ class Door:
         self.configure(allow, deny, per_address_max)
 
     def configure(self, allow: Iterable[str], deny: Iterable[str], per_address_max: int) -> None:
-        """Take over other limits. Who is in stays in: their listener asks `welcomes` anew."""
+        """Take over other limits. Open connections stay: their listener calls `welcomes` again."""
         self.per_address_max = per_address_max
         allowed, self._denied = list(allow), Networks(deny)
         self._allowed = Networks(allowed) if allowed else Networks(("0.0.0.0/0", "::/0"))
         self._is_open = not allowed and not self._denied
 
     def welcomes(self, address: str) -> bool:
-        """Whether an address may come in at all."""
+        """Return whether the network of an address may connect."""
         return self._is_open or (not self._denied.have(address) and self._allowed.have(address))
 
     def enter(self, address: str) -> Refused | None:
@@ -94,7 +94,7 @@ class Door:
         return None
 
     def room_of(self, address: str) -> int:
-        """How many more connections an address may have."""
+        """Return the number of further connections that an address may have."""
         return self.per_address_max - self.open_now[address]
 
     def leave(self, address: str) -> None:

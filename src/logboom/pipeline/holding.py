@@ -1,7 +1,8 @@
 """Batches that could not be stored, of senders that cannot be refused: they are kept, and stored later.
 
-Syslog and GELF have no answers: what is refused is lost. So their listeners keep what the journal could not store, and
-read nothing more until it is stored; meanwhile the senders queue, or the kernel's buffer for datagrams fills.
+Syslog, GELF, sensor gateways and Cap'n Proto have no answers: what is refused is lost. Their listeners keep what
+the journal could not store, and read nothing more until it is stored; meanwhile the senders queue, or the kernel's
+buffer for datagrams fills.
 
 The memory is bounded without a limit of its own: what is kept was on its way to the journal when it failed
 (`inlet.IN_FLIGHT_BYTES_MAX` per sender, and `Turns` over all of them), and nothing is added while anything is kept.

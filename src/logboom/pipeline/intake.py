@@ -1,4 +1,4 @@
-"""One a listener: the only way from a server into the journal."""
+"""Intake: one per listener, the only way from a server into the journal."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _entries: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(fields_struct(
 
 
 class Limit(StrEnum):
-    """What somebody has come up against; the words are those of the metric.
+    """Limit that was enforced; its text is the label of the metric.
 
     Connections, slow beginnings and long lines have metrics of their own. What is gRPC's alone is called `GRPC_…`.
     """
@@ -52,11 +52,11 @@ class Limit(StrEnum):
     BODY_BYTES = "body_bytes"
     """A body, or a JSON document."""
     UNPACKED_RATIO = "unpacked_ratio"
-    """What a packed body unpacks to."""
+    """Size of an unpacked body in relation to the packed one."""
     BAD_ENTRIES = "bad_entries"
-    """Of one body."""
+    """Invalid entries of one body."""
     PROXY_HEADER = "proxy_header"
-    """What a connection from a proxy begins with; it was wrong, or did not come in time."""
+    """PROXY header; it was wrong, or did not come in time."""
     SEARCHES = "searches"
     """At once; `tails` and `exports`, too."""
     TAILS = "tails"
@@ -68,11 +68,11 @@ class Limit(StrEnum):
     GRPC_CALL_TIME = "call_time"
     """A call that brings no message, or asks for the schema for too long."""
     GRPC_WAITING_BYTES = "waiting_bytes"
-    """Of calls that wait for the disk."""
+    """Bytes of calls that wait for the disk."""
 
 
 class Counters:
-    """What a listener has seen since the server's start. Moments are seconds of the monotonic clock."""
+    """Counters of a listener since the server's start. Times are monotonic, seconds."""
 
     __slots__ = (
         "ack_latency",
@@ -106,7 +106,7 @@ class Counters:
         self.shaking = 0
         """TLS handshakes and PROXY headers that are not done yet: no connections so far, but an open file each."""
         self.connections_refused = 0
-        """All that were turned away; `connections_turned_away` tells why."""
+        """Number of refused connections; `connections_turned_away` has the reasons."""
         self.connections_turned_away: dict[Refused, int] = dict.fromkeys(Refused, 0)
         self.last_activity: float | None = None
         """The last start, accept or receive (docs/contracts/health.md); nothing else stamps it."""
@@ -119,7 +119,7 @@ class Counters:
         self.handshakes_failed = 0
         """TLS handshakes that failed."""
         self.throttled_s = 0.0
-        """For how long addresses that sent too fast were not read, all together, seconds."""
+        """Total time for which addresses that sent too fast were not read, seconds."""
         self.auth_failed = 0
         """Wrong tokens that were shown."""
         self.limits_reached: dict[Limit, int] = dict.fromkeys(Limit, 0)
@@ -128,41 +128,41 @@ class Counters:
         self.verdicts: dict[Verdict, int] = dict.fromkeys(_VERDICTS, 0)
 
     def started(self) -> None:
-        """The listener accepts connections."""
+        """Record that the listener accepts connections."""
         self.last_activity = time.monotonic()
 
     def accepted(self, connections_open: int) -> None:
-        """A connection was taken; so many are open now."""
+        """Count an accepted connection."""
         self.connections_total += 1
         self.connections_open = connections_open
         self.last_activity = self.last_connection = time.monotonic()
 
     def turned_away(self, reason: Refused) -> None:
-        """A connection was not taken."""
+        """Count a refused connection."""
         self.connections_refused += 1
         self.connections_turned_away[reason] += 1
 
     def limit_reached(self, limit: Limit, times: int = 1) -> None:
-        """Somebody was held to a limit."""
+        """Count an enforced limit."""
         self.limits_reached[limit] += times
 
     def received(self, now: float) -> None:
-        """Bytes came; `now` is the monotonic clock's."""
+        """Record that bytes came; `now` is monotonic, seconds."""
         self.last_activity = self.last_data = now
 
 
 class IntakeLimits(NamedTuple):
-    """What a listener takes; may be replaced while running."""
+    """Limits of a listener; may be replaced while running."""
 
     limiter: FixedWindowLimiter | None = None
-    """Lines a peer; None: no limit."""
+    """Limiter of lines per peer; None: no limit."""
     level_min: float | None = None
     """The lowest severity that is kept (`formats.levels`); None: all. Unknown levels are kept: losing data
     over a spelling is wrong."""
     throttle: Throttle | None = None
-    """How fast an address may send; None: as fast as it can."""
+    """Limit on the rate of an address; None: no limit."""
     duplicates: Literal["drop", "mark", "keep"] = "keep"
-    """What becomes of lines that devices send again."""
+    """Treatment of lines that devices send again."""
 
 
 class Intake:
@@ -171,7 +171,7 @@ class Intake:
     Args:
         journal: where accepted entries go; None: answer without storing (`store = false`).
         ack: when the listener's clients get their answer.
-        report: told about refused lines.
+        report: logs refused lines.
         limits: see `IntakeLimits`.
         deduplicator: drops entries that are sent again under the same key; None: they are stored again.
         resends: recognises lines that devices send again; None: they are stored again.
@@ -191,7 +191,7 @@ class Intake:
     ) -> None:
         self.counters = Counters()
         self.holding = Holding(self._store, report) if holds else None
-        """What could not be stored, of senders that cannot be refused; None: they are answered."""
+        """Entries that could not be stored, of senders that cannot be refused; None: senders are answered."""
         self._deduplicator = deduplicator
         self._resends = resends if journal is not None else None
         self.limits = limits
@@ -382,12 +382,12 @@ class Intake:
 
 
 def _is_below(level: str, level_min: float) -> bool:
-    """Whether a level is known, and below the minimum."""
+    """Return whether a level is known, and below the minimum."""
     return SEVERITY.get(level, level_min) < level_min
 
 
 def _needs_more(level: object) -> bool:
-    """Whether a level as sent is no word that says it all: the entry's other fields count."""
+    """Return whether the other fields of an entry determine its level, since the level as sent is no known word."""
     return type(level) is not str or not LEVEL_OF_WORD[level]
 
 

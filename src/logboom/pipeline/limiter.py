@@ -1,4 +1,4 @@
-"""A fixed-window rate limit a key, in a bounded table."""
+"""Fixed-window rate limiter: one window per key, bounded number of keys."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class Grant(NamedTuple):
     """The limiter's answer."""
 
     allowed: int
-    """How many of the lines asked for may pass; the first ones."""
+    """Number of accepted lines, the first ones of those requested."""
     retry_after_s: float
     """Seconds until the window ends."""
     newly_limited: bool
@@ -30,7 +30,7 @@ class _Window:
 
 
 class FixedWindowLimiter:
-    """At most `requests_max` lines a key and window; a key's window starts with its first line.
+    """Limiter to `requests_max` lines per key and window; a key's window starts with its first line.
 
     Args:
         requests_max: lines a window.

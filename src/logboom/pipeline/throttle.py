@@ -1,21 +1,21 @@
-"""How fast one address may send: who is faster is read more slowly, and loses nothing."""
+"""Rate limit per address: a faster sender is read more slowly, and loses nothing."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
 ADDRESSES_MAX: Final = 65536
-"""Addresses in the table, about 10 MB; the one that was quiet for longest goes first, and starts anew."""
+"""Addresses in the table, about 10 MB; the one without data for longest is removed first, with its debt."""
 
 BURST_S: Final = 1.0
-"""What an address may send at once after a rest, in seconds of its rate: devices send what they gathered."""
+"""Largest burst after a pause, in seconds of the rate: devices send what they have gathered."""
 
 DELAY_S_MAX: Final = 5.0
 """The longest pause for one batch; the debt beyond it counts for the next one."""
 
 
 class Throttle:
-    """A token bucket of bytes and one of lines an address.
+    """Token bucket of bytes, and one of lines, per address.
 
     Args:
         bytes_per_s: 0: no limit.
@@ -48,7 +48,7 @@ class Throttle:
         return _delay(now, for_bytes, for_lines)
 
     def debt_s(self, address: str) -> float:
-        """For how long an address is not to be read, for what it has sent so far; over any of its connections."""
+        """Return for how long none of the connections of an address is to be read, seconds."""
         paid_until = self._paid_until.get(address)
         return 0.0 if paid_until is None else _delay(self._clock(), *paid_until)
 

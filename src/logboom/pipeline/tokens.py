@@ -1,7 +1,7 @@
 """Bearer tokens: who may write, read, administer. Only hashes are kept.
 
 A token is 256 random bits, so one round of SHA-256 is enough: slow hashes are for what people can remember, and
-nobody can try 2^256 of these.
+2^256 attempts are impossible.
 """
 
 import fcntl
@@ -26,13 +26,13 @@ SCOPES: Final = ("write", "read", "admin")
 """`write` sends entries, `read` sees them, `admin` may do both."""
 
 PREFIX: Final = "lb_"
-"""Tells people and secret scanners what they have found."""
+"""Prefix by which people and secret scanners recognise a token."""
 
 TOKENS_MAX: Final = 1000
-"""One a device of a large fleet; each is a line of the file."""
+"""Most tokens, one per device of a large fleet; each is a line of the file."""
 
 RELOAD_INTERVAL_S: Final = 1.0
-"""How soon a token that was added or revoked counts."""
+"""Interval of checking the file for added and revoked tokens, seconds."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -42,13 +42,13 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     sha256: str
-    """Of the token's text, hexadecimal."""
+    """SHA-256 of the token's text, hexadecimal."""
     scopes: tuple[str, ...]
     created: str
 
 
 class Identity(NamedTuple):
-    """Who a token belongs to, and what it may do."""
+    """Name and scopes of a token."""
 
     name: str
     scopes: frozenset[str]
@@ -56,7 +56,7 @@ class Identity(NamedTuple):
     """The token's hash; empty where no token is asked for."""
 
     def may(self, scope: str) -> bool:
-        """Whether it may do what needs `scope`."""
+        """Return whether the token has `scope`."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -64,7 +64,7 @@ ADVICE: Final = "make one on the server's machine with `logboom token add NAME -
 """Text for those who find that there is none yet."""
 
 EVERYBODY: Final = Identity("", frozenset(SCOPES))
-"""Where no token is asked for."""
+"""Identity where no token is required."""
 
 
 class TokenStore:
@@ -72,7 +72,7 @@ class TokenStore:
 
     Args:
         path: the file; need not exist.
-        report: told when the file can't be read: then the tokens that were known before stay good.
+        report: logs that the file can't be read: then the tokens that were known before stay valid.
         clock: seconds, monotonic.
 
     Raises:
@@ -99,7 +99,7 @@ class TokenStore:
         return len(self._by_hash)
 
     def identify(self, text: str) -> Identity | None:
-        """Who the token belongs to; None: nobody. Takes the same time for every wrong token."""
+        """Return the identity of a token; None for a wrong one, always in the same time."""
         self._refresh()
         found = self._by_hash.get(hash_of(text))
         return None if found is None else Identity(found.name, frozenset(found.scopes), found.sha256)
@@ -111,7 +111,7 @@ class TokenStore:
         return self._generation
 
     def holds(self, identity: Identity) -> bool:
-        """Whether a token is still good for all that it was good for."""
+        """Return whether a token still exists with the same scopes."""
         found = self._by_hash.get(identity.key)
         return not identity.key or (found is not None and identity.scopes <= set(found.scopes))
 
@@ -132,7 +132,7 @@ class TokenStore:
 
 
 def hash_of(text: str) -> str:
-    """What is kept of a token."""
+    """Stored data of a token."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
@@ -147,7 +147,7 @@ def read_tokens(path: Path) -> list[Token]:
 
 
 def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
-    """Make a token, and keep its hash; returns its text, which nobody can find out later. Raises `ConfigError`."""
+    """Make a token, store its hash, and return its text, which cannot be recovered later. Raises `ConfigError`."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"found the name {name!r}, expected up to 64 letters, digits, and . _ -")
     unknown = [scope for scope in scopes if scope not in SCOPES]

@@ -23,7 +23,7 @@ class Turns:
         self.behind = behind
         """Return True while a sender has to wait."""
         self.pauses = Pauses()
-        """Of the event loop."""
+        """Turns on the event loop."""
         self._waiting: dict[Callable[[], None], bool] = {}
         """Callback per waiting sender, in order; True where it acts only in the loop's next turn."""
         self._goes_on = False

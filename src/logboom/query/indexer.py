@@ -129,7 +129,9 @@ class Indexer:
             one.first: self._readings[one.first] for one in segments if one.first in self._readings
         }
         ends = [one.first for one in segments[1:]] + [self._log.end]
-        for segment, end in reversed(list(zip(segments, ends, strict=False))):  # without a segment, an end only
+        for segment, end in reversed(
+            list(zip(segments, ends, strict=False))
+        ):  # without a segment, an end only
             if segment.first in self._done:
                 continue
             self._work = self._missing(segment, end, is_complete=segment.first in complete)

@@ -1,7 +1,7 @@
 """Time ranges of queries: the steps of a log that can hold matching entries."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.formats.buckets import microseconds
 from logboom.formats.entry_time import AHEAD_US_MAX
@@ -10,6 +10,9 @@ from logboom.journal.log import Log, Step, Usable
 from logboom.journal.step_times import ALWAYS, TimeSpan
 from logboom.query.filter.needed_words import word_test
 from logboom.query.matching import Filter, Matcher
+
+RANGES_MAX: Final = 20_000
+"""Ranges of one query, some 3 MB: beyond, what lies between them is read as well."""
 
 
 class Range(NamedTuple):
@@ -88,4 +91,12 @@ class Steps:
                 found[-1] = found[-1]._replace(start=step.start)
             else:
                 found.append(Range(step.start, step.end, matcher))
+                if len(found) > RANGES_MAX:
+                    found = self._joined(found)
         return found[::-1]
+
+    def _joined(self, ranges: list[Range]) -> list[Range]:
+        """Return half as many ranges, newest first: each two with the lines between them, which can't match."""
+        pairs = zip(ranges[::2], ranges[1::2], strict=False)
+        joined = [Range(older.start, newer.end, self._limited) for newer, older in pairs]
+        return joined + ranges[len(ranges) // 2 * 2 :]

@@ -28,8 +28,10 @@ class WordBuilder:
     def __init__(self, first: int) -> None:
         self._first = first
         self._parts: list[tuple[int, int]] = []
-        self._columns: list[int] = []
+        self._columns: list[bytes] = []
         """Per eight parts, a byte per row."""
+        self._last = 0
+        """The same of the parts that are fewer than eight."""
         self._words: set[bytes] | None = set()
         """Words of the part that is read; None: it may hold any."""
         self._lines = self._bytes = 0
@@ -66,20 +68,24 @@ class WordBuilder:
             self._first + sum(lines for lines, _ in self._parts),
             sum(size for _, size in self._parts),
         )
-        return pack_words(covered, self._parts, [_folded(column, rows) for column in self._columns])
+        columns = self._columns
+        if self._last:
+            columns = [*columns, self._last.to_bytes(ROWS_MAX, "little")]
+        return pack_words(covered, self._parts, [_folded(column, rows) for column in columns])
 
     def _end_part(self) -> None:
         place = len(self._parts) % 8
-        if not place:
-            self._columns.append(0)
         if self._words is None:
             column, self._words_most = _ALL_ROWS, PART_WORDS
         else:
             add_numbers(self._words)
             self._words_most = max(self._words_most, len(self._words))
             column = _column_of(self._words)
-        self._columns[-1] |= column << place
+        self._last |= column << place
         self._parts.append((self._lines, self._bytes))
+        if place == 7:
+            self._columns.append(self._last.to_bytes(ROWS_MAX, "little"))
+            self._last = 0
         self._words, self._lines, self._bytes = set(), 0, 0
 
 
@@ -91,10 +97,10 @@ def _column_of(words: set[bytes]) -> int:
     return int.from_bytes(rows, "little")
 
 
-def _folded(column: int, rows: int) -> bytes:
+def _folded(column: bytes, rows: int) -> bytes:
     """Return a column with fewer rows, each joined of several."""
-    size = ROWS_MAX
-    while size > rows:
-        size //= 2
-        column = (column >> 8 * size) | (column & ((1 << 8 * size) - 1))
-    return column.to_bytes(rows, "little")
+    while len(column) > rows:
+        half = len(column) // 2
+        low, high = int.from_bytes(column[:half], "little"), int.from_bytes(column[half:], "little")
+        column = (low | high).to_bytes(half, "little")
+    return column

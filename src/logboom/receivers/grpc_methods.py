@@ -28,7 +28,7 @@ class GrpcMethod(NamedTuple):
     """Such as `/logservice.LogService/LogMessage`."""
     decode: Decode
     respond: Callable[[int], bytes]
-    """Returns the response to a message of which so many entries are stored."""
+    """Returns the response to a message, by its number of stored entries."""
     streams: bool = False
     """The client sends a stream of messages, each with its response; else one message."""
 

@@ -65,6 +65,14 @@ class HttpCodec(Protocol):
         """
 
     @property
+    def refusal_pause_s(self) -> float:
+        """Seconds for which a refusal with 503 is kept back, for clients that must not come again at once."""
+
+    @property
+    def is_endless(self) -> bool:
+        """True if the body may have any length; of others, 1 GiB is the limit."""
+
+    @property
     def trusts_encoding(self) -> bool:
         """True: the body is unpacked as `Content-Encoding` states. False: as its first bytes show."""
 
@@ -118,6 +126,8 @@ class WholeBody(ABC):
     """
 
     hold_s = 3.0
+    refusal_pause_s = 0.0
+    is_endless = False
     trusts_encoding = False
     is_document = True
 

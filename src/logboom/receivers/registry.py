@@ -24,6 +24,7 @@ NAMES: Final = (
     "splunk",
     "loki",
     "otlp",
+    "journald",
 )
 """Names of the receivers, each the name of its folder."""
 

@@ -83,4 +83,4 @@ class ClientListener:
         self._settings = settings
 
     def journal_advanced(self) -> None:
-        """See `Listener`: the inlet waits by itself."""
+        """See `Listener`: the inlet waits."""

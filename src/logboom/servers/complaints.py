@@ -1,4 +1,4 @@
-"""What is told about peers: a few lines one by one, then a number.
+"""Rate-limited log messages about peers: a few one by one, then their number.
 
 A scanner, or a fleet that comes back, gives rise to thousands, which would bury everything else in the operational log.
 """
@@ -9,18 +9,18 @@ from logboom.model import Report
 
 TOLD_MAX: Final = 10
 TOLD_PERIOD_S: Final = 60.0
-"""So many mistakes of peers are told one by one within this time."""
+"""Messages per period that are logged one by one."""
 
 
 class Complaints:
-    """Of one kind, about the peers of one listener. Belongs to the event loop.
+    """Rate-limited log messages of one kind about a listener's peers. Belongs to the event loop.
 
     Args:
         name: the listener's.
         report: the operational log.
         rest: what the number counts, such as `connections came or went`.
         kind: of the line with the number.
-        told_max: so many are told one by one.
+        told_max: most messages per period that are logged one by one.
         period_s: within this time, which begins with the first; 0: until the next `flush_due`.
     """
 
@@ -52,7 +52,7 @@ class Complaints:
         self._report(kind, f"{self._name} {text}" if named else text)
 
     def flush_due(self, now: float) -> None:
-        """Begin anew if the time is over; called about once a second, `now` in seconds, monotonic."""
+        """Start the next period when this one is over; to be called every second. `now` is monotonic, seconds."""
         if not self._told:
             return
         if self._ends_at is None:
@@ -61,7 +61,7 @@ class Complaints:
             self.flush()
 
     def flush(self) -> None:
-        """Tell the number of those that were not told, and begin anew. Idempotent."""
+        """Log the number of messages that were left out, and start the next period. Idempotent."""
         if self._hushed:
             self._report(self._kind, f"{self._name}: {self._hushed} more {self._rest}")
         self._told = self._hushed = 0

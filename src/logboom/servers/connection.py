@@ -3,16 +3,16 @@
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import Final, Protocol, cast
 
 from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Acker, Receipt, Source, Verdict
+from logboom.model import Acker, Receipt, Source, Verdict, WireProtocol
 from logboom.pipeline.inlet import Inlet
+from logboom.pipeline.intake import Intake
+from logboom.pipeline.turns import Turns
+from logboom.servers.connection_states import ENDED, GIVEN_UP, LOST, OPEN, REFUSED
 from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
-
-if TYPE_CHECKING:
-    from logboom.servers.tcp import TcpListener
 
 BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
@@ -47,25 +47,35 @@ TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
 
-class State(NamedTuple):
-    """One phase in the life of a connection, and what it allows."""
+class LineGatherer(Protocol):
+    """See `servers.gatherer.Gatherer`."""
 
-    name: str
-    reads: bool
-    """Bytes are taken from the peer."""
-    replies: bool
-    """Replies are written."""
-    closes: bool
-    """It is closed once everything is answered."""
+    def take(self, connection: "Connection", size: int) -> bool: ...  # noqa: D102
+    def let_pass(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
-OPEN: Final = State("open", reads=True, replies=True, closes=False)
-ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True)
-GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
-REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
-"""Something could not be stored, and the peer shall send it again over another connection."""
-LOST: Final = State("lost", reads=False, replies=False, closes=False)
-"""States in the order in which a connection may go through them; each but the first and the last may be left out."""
+class Owner(Protocol):
+    """The part of `servers.tcp.TcpListener` that its connections use."""
+
+    loop: asyncio.AbstractEventLoop
+    intake: Intake
+    turns: Turns
+    buffer: memoryview
+    small_buffer: memoryview
+    refuses_by_closing: bool
+
+    @property
+    def gatherer(self) -> LineGatherer: ...  # noqa: D102
+    def make_protocol(self) -> WireProtocol: ...  # noqa: D102
+    def source_of(self, peer: str) -> Source: ...  # noqa: D102
+    def opened(self, connection: "Connection") -> None: ...  # noqa: D102
+    def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
+    def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
+    def heard(self, connection: "Connection") -> None: ...  # noqa: D102
+    def ended(self, connection: "Connection") -> None: ...  # noqa: D102
+    def noticed(self, connection: "Connection", notice: str) -> None: ...  # noqa: D102
+    def wrong_port(self, connection: "Connection", speaks: str) -> None: ...  # noqa: D102
+    def end_soon(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -96,22 +106,21 @@ class Connection(asyncio.BufferedProtocol):
         "warned_for",
     )
 
-    def __init__(self, listener: "TcpListener") -> None:
+    def __init__(self, listener: Owner) -> None:
         self._listener = listener
         self.state = OPEN
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
         self._pump_scheduled = self._reading_paused = False
         self._slow_reads = 0  # bites still to be taken before it reads in full again
         self._writing_paused = False
-        self.resting = (
-            False  # nothing is on its way, but for a gathered line, and the next byte begins a line
-        )
+        self.resting = False
+        """Nothing is on its way, except for a gathered line, and the next byte begins a line."""
         self.joint: JointLines
         """The protocol, where its lines may be judged with others; set once the connection rests."""
         self.gathered = 0
         """Reads whose lines were gathered and are not answered yet."""
         self.settlement: Settlement | None = None
-        """Of the last of them."""
+        """Settlement of the last of them."""
         self.last_data = self.opened_at = listener.loop.time()
         self.warned_for = 0.0
         """The `last_data` that the idle warning was given for."""
@@ -135,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.resting:
             return self._listener.buffer
         small = self._slow_reads > 0 or self._reading_paused or not self.inlet.has_room
-        return self._listener.receive_buffer(small=small)
+        return self._listener.small_buffer if small else self._listener.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
@@ -145,7 +154,7 @@ class Connection(asyncio.BufferedProtocol):
             self._disturb()
         self.last_data = now = self._listener.loop.time()
         self._listener.intake.counters.received(now)
-        data = self._listener.received(nbytes)
+        data = self._listener.buffer[:nbytes]
         if self._first_bytes is not None:
             self._listener.heard(self)
         if self._first_bytes is not None and self._is_stranger(data):
@@ -355,7 +364,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state.closes and self.idle:
             self.transport.close()
 
-    # --- called by the listener once a second ---
+    # --- called by the listener every second ---
 
     def send_unasked(self) -> None:
         """Write bytes that the protocol sends unasked, such as heartbeats."""

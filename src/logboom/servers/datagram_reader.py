@@ -6,7 +6,7 @@ import mmap
 import os
 import socket
 import sys
-from typing import Final, NamedTuple
+from typing import Final
 
 DATAGRAMS_MAX: Final = 256
 """Datagrams per system call."""
@@ -42,12 +42,8 @@ class _Message(ctypes.Structure):
     _fields_ = (("header", _Header), ("received", ctypes.c_uint32))
 
 
-class Datagram(NamedTuple):
-    """One datagram."""
-
-    data: bytes
-    address: bytes
-    """Socket address of its sender, as the kernel gives it: a key, and for `address_of`."""
+Datagram = tuple[bytes, bytes]
+"""One datagram, and the socket address of its sender as the kernel gives it: a key, and for `address_of`."""
 
 
 class DatagramReader:
@@ -92,7 +88,7 @@ class DatagramReader:
         starts = range(0, count * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX)
         name_starts = range(0, count * _NAME_BYTES, _NAME_BYTES)
         return [
-            Datagram(bytes(data[start : start + size]), names[name : name + _NAME_BYTES])
+            (bytes(data[start : start + size]), names[name : name + _NAME_BYTES])
             for start, size, name in zip(starts, self._sizes[:count].tolist(), name_starts, strict=True)
         ]
 

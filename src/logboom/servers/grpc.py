@@ -23,11 +23,11 @@ from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
 
 HEALTH_INTERVAL_S: Final = 1.0
-"""How often the health service learns whether the journal can store, and connections are looked at."""
+"""Interval of updating the health service and of examining connections, seconds."""
 
 
 class _Served(NamedTuple):
-    """What one life of the server serves."""
+    """Parts of one run of the server."""
 
     gate: Gate
     calls: Calls

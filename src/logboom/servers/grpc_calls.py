@@ -1,4 +1,4 @@
-"""What the calls of the log services do: messages to batches, receipts to responses and status codes."""
+"""Calls of the log services: messages to batches, receipts to responses and status codes."""
 
 import asyncio
 from functools import partial
@@ -17,7 +17,7 @@ from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, 
 from logboom.servers.listener import ListenerContext
 
 RETRY_AFTER: Final = "retry-after-s"
-"""The trailer that tells the end of a rate limit's window, seconds."""
+"""Trailer with the time until the end of a rate limit's window, seconds."""
 
 _FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED, Verdict.DUPLICATE})
 
@@ -61,7 +61,7 @@ class Calls:
             stream.stop()
 
     def look_again(self) -> None:
-        """End the streams whose token was revoked; called about once a second."""
+        """End the streams whose token was revoked; to be called every second."""
         tokens = self._context.tokens
         if tokens is None or tokens.generation == self._generation:
             return
@@ -202,7 +202,7 @@ class _Stream:
         return self._bytes >= STREAM_BYTES_MAX or len(self._messages) >= STREAM_MESSAGES_MAX
 
     async def _next(self) -> list[bytes]:
-        """What has come so far; waits for the first message. Empty: there will be no more."""
+        """Return the messages so far, at least one; empty at the end of the stream."""
         while not self._messages and not self._ended:
             self._arrived.clear()
             await self._arrived.wait()
@@ -230,7 +230,7 @@ class _Stream:
 
 
 def _judge(receipt: Receipt, trouble: str) -> tuple[int, Refusal | None]:
-    """How many entries are fine, counted from the first, and the refusal of the next one."""
+    """Return the number of stored entries before the first refused one, and its refusal."""
     verdicts = receipt.verdicts
     count = next((index for index, verdict in enumerate(verdicts) if verdict not in _FINE), len(verdicts))
     if count == len(verdicts):

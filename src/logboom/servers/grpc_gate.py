@@ -1,4 +1,4 @@
-"""Who may call a gRPC listener, and how much at once.
+"""Access to a gRPC listener, and limits on concurrent calls.
 
 All of it is asked before a call may bring anything: a call that is opened and never sent takes a place, too.
 """
@@ -24,7 +24,7 @@ Handle = Callable[[Any, Source], Awaitable[Any]]
 
 
 class Codec(NamedTuple):
-    """What messages are over a call's context."""
+    """Decoder and encoder of a method's messages."""
 
     read: Callable[[bytes], Any] | None
     write: Callable[[Any], bytes] | None
@@ -35,7 +35,7 @@ RAW: Final = Codec(None, None)
 
 
 class Refusal(NamedTuple):
-    """How a call ends when not everything could be stored."""
+    """Status of a call in which not everything could be stored."""
 
     code: grpc.StatusCode
     detail: str
@@ -138,8 +138,8 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
             path: such as `/logservice.LogService/LogMessage`.
             handle: what it does; reads over the call's context.
             codec: of its messages.
-            single: it returns the one response; others write theirs over the context. Either way gRPC is told that
-                it reads a stream: else gRPC would wait for the message by itself, and without an end.
+            single: it returns the one response; others write theirs over the context. Both are declared to gRPC as
+                readers of a stream: otherwise gRPC would wait for the message without a limit.
             places: how many calls of it there may be at once; usual: `calls`.
             to_all: it needs no token.
         """
@@ -149,7 +149,7 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
             self._open.add(path)
 
     def service(self, handler_call_details: Any) -> Any:
-        """What serves a call, of which only the method and the metadata are known; None: there is no such method."""
+        """Return the handler of a call by its method and metadata; None for an unknown method."""
         method = self._methods.get(handler_call_details.method)
         if method is None or handler_call_details.method in self._open:
             return method
@@ -157,7 +157,7 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
         return method if refusal is None else self._refuse(refusal)
 
     def token_trouble(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> Refusal | None:
-        """Why the token in a call's metadata is not good enough; None: it is, or none is needed."""
+        """Return why the token in a call's metadata is not accepted; None if it is, or none is needed."""
         tokens = self._context.tokens
         if tokens is None:
             return None
@@ -188,7 +188,7 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.stream_stream_rpc_method_handler(refuse)
 
     def _guarded(self, handle: Handle, places: Places) -> Any:
-        """Count the call, and end it with a code of ours whatever happens: gRPC would tell the peer our errors."""
+        """Count the call, and end it with one of our codes in any case: gRPC would send internal errors to the peer."""
 
         async def guarded(_: Any, context: Any) -> Any:
             source = self._source_of(context.peer())

@@ -7,10 +7,10 @@ RPCS_MAX: Final = 4096
 """Calls at once over all connections, streams included; further ones get RESOURCE_EXHAUSTED."""
 
 CALLS_PER_ADDRESS_MAX: Final = 512
-"""Of those, calls of one address: clients have tens, and a few streams. Each may hold a message that never ends."""
+"""Concurrent calls of one address: clients have tens, and a few streams. Each may hold a message that never ends."""
 
 STREAMS_PER_CONNECTION_MAX: Final = 128
-"""Calls at once of one connection; its client holds back further ones by itself."""
+"""Concurrent calls of one connection; its client holds back further ones."""
 
 WATCHES_MAX: Final = 64
 WATCHES_PER_ADDRESS_MAX: Final = 8
@@ -23,15 +23,15 @@ REFLECTION_S_MAX: Final = 10.0
 """Asking for the schema is a matter of milliseconds."""
 
 CORE_SHARE: Final = 4
-"""The core's limit for messages is one part in so many above ours: it refuses without a word. What is a bit too long is
-refused by us: counted, and told."""
+"""Share by which the core's limit for messages is above ours: it refuses without a log line. Slightly longer
+messages are refused by us: counted, and logged."""
 
 PENDING_MAX: Final = 16_384
 """Calls that wait for their turn to be looked at: beyond a thousand, the core would end some of them without a reason,
-whoever's they are."""
+those of any client."""
 
 METADATA_BYTES_MAX: Final = 16 << 10
-"""Headers of one call; nobody needs any here."""
+"""Headers of one call; none are needed here."""
 
 WAITING_BYTES_MAX: Final = 64 << 20
 """Bytes of single calls that wait for a slow journal; beyond, they are refused for now. Streams need no such limit:
@@ -41,7 +41,7 @@ STREAM_BYTES_MAX: Final = 256 << 10
 """Bytes of one stream that are read ahead while its last batch is on the way to the disk."""
 
 STREAM_MESSAGES_MAX: Final = 4096
-"""Messages of one stream that make a batch: decoding them takes some milliseconds, in which nobody else is served."""
+"""Messages of one stream in a batch: decoding them takes some milliseconds, in which no other client is served."""
 
 KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 30_000
@@ -51,20 +51,20 @@ PING_INTERVAL_MS_MIN: Final = 5_000
 """Clients may ask as often for a sign of life; by default they would be cut off for more than one in five minutes."""
 
 IDLE_MS: Final = 10 * 60_000
-"""A connection without calls for so long is closed. Clients connect anew by themselves when they have something."""
+"""Time after which a connection without calls is closed. Clients connect again when they have messages."""
 
 DRAIN_S: Final = 60.0
 """Calls of a stopped server end by themselves; what is left after this is aborted. `drain` is earlier, as a rule."""
 
 
 VERBOSITY: Final = "GRPC_VERBOSITY"
-"""The environment's name for how much gRPC's core writes to stderr by itself."""
+"""Environment variable for what gRPC's core writes to stderr."""
 
 
 def hush_core() -> None:
     """Keep gRPC's core from writing a line of its own for each failed handshake; before it is imported.
 
-    Scanners would flood stderr past the operational log. Whoever sets the variable sees what they ask for.
+    Scanners would flood stderr past the operational log. A value that the user sets is kept.
     """
     os.environ.setdefault(VERBOSITY, "NONE")
 

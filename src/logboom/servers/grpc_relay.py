@@ -16,7 +16,7 @@ from logboom.servers.complaints import Complaints
 from logboom.servers.grpc_inner import InnerSocket
 from logboom.servers.http2_heads import HeadError, HeadWatch
 from logboom.servers.listener import ListenerContext
-from logboom.servers.tls_link import begins_tls
+from logboom.servers.tls_peer import begins_tls
 from logboom.settings import ListenerSettings
 
 FILES_EACH: Final = 3

@@ -18,7 +18,7 @@ from logboom.servers.grpc_gate import Codec, Gate, Places, Refusal, RefusedError
 from logboom.servers.grpc_options import REFLECTION_S_MAX, WATCHES_MAX, WATCHES_PER_ADDRESS_MAX
 
 ENOUGH: Final = Refusal(
-    grpc.StatusCode.DEADLINE_EXCEEDED, f"the schema is told for {REFLECTION_S_MAX:.0f} s: ask again"
+    grpc.StatusCode.DEADLINE_EXCEEDED, f"the schema is sent for {REFLECTION_S_MAX:.0f} s: ask again"
 )
 
 _HEALTH: Final = Codec(
@@ -40,7 +40,7 @@ def add_methods(gate: Gate, calls: Calls, services: GrpcServices) -> None:
 
 
 class Asides:
-    """Health and reflection. They need no token: they tell whether the server stores, and the schema.
+    """Health and reflection. They need no token: they return only whether the server stores, and the schema.
 
     Args:
         gate: where they are served.
@@ -69,7 +69,7 @@ class Asides:
             await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
     async def stop(self) -> None:
-        """Tell that the server stops; nothing is told after that."""
+        """Announce that the server stops; nothing is announced after that."""
         await self._health.enter_graceful_shutdown()
 
     async def _check(self, context: Any, _: Source) -> Any:

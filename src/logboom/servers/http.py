@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 SWEEP_INTERVAL_S: Final = 1.0
 
 LINGER_S: Final = 2.0
-"""How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer."""
+"""Time for which the rest of a refused body is read and discarded, so that its sender reads the answer, seconds."""
 
 KEEP_ALIVE_S: Final = 75.0
-"""How long a connection may wait for its next request; a little more than proxies keep theirs."""
+"""Time limit between two requests of a connection; slightly more than that of proxies, seconds."""
 
 FIRST_REQUEST_S_MAX: Final = 20.0
 """A new connection must have sent the head of a request by then: who dribbles it only wants to hold the place."""
@@ -46,7 +46,7 @@ BODY_BUFFER_BYTES: Final = 512 << 10
 """Body bytes that aiohttp holds for a handler: enough to judge thousands of lines in one call."""
 
 HALF_BODY_S_MAX: Final = 1.0
-"""When the server is being stopped, bodies on their way may still get to their end: most are there in a moment.
+"""Time for unfinished bodies when the server stops, seconds: most are complete within a moment.
 Of the others, the connection is closed: who gets no answer sends again."""
 
 DETAIL_CHARS_MAX: Final = 200
@@ -89,7 +89,7 @@ class HttpListener:
             self._report("listening", f"{self.name} listening on {address}")
 
     async def _make_runner(self) -> "web.AppRunner":
-        """What serves connections; made once, it outlives a restart of the sockets."""
+        """Server of connections; made once, it outlives a restart of the sockets."""
         if self._runner is not None:
             return self._runner
         await asyncio.get_running_loop().run_in_executor(None, _load)
@@ -157,7 +157,7 @@ class HttpListener:
         return accept
 
     def _enter(self, transport: asyncio.Transport) -> bool:
-        """Whether a new connection may stay."""
+        """Return whether a new connection may stay."""
         counters = self.intake.counters
         address = _address_of(transport)
         refused = self._door.enter(address)
@@ -219,7 +219,7 @@ class HttpListener:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             if self._site is not None:
                 self._site.unread.sweep()
-                self._site.look_at_guests()
+                self._site.close_revoked()
             self._look_after(loop.time())
             self._sockets.look_after(loop.time())
 
@@ -269,7 +269,7 @@ def _same(settings: ReceiverSettings) -> ReceiverSettings:
 async def _end_bodies(server: "web.Server", ends_at: float) -> None:
     """Wait for bodies that are on their way, and close the connections of those that do not arrive.
 
-    aiohttp takes no more bytes once it shuts down, and would wait in vain for the rest until the very end.
+    aiohttp takes no more bytes once it shuts down, and would wait for the rest until the deadline.
     """
     left_s = ends_at - asyncio.get_running_loop().time()
     ends = [end for one in _connections_of(server) if (end := one.body_end()) is not None]
@@ -326,9 +326,9 @@ class _ToReport(logging.Handler):
 
 
 def _detail_of(error: BaseException) -> str:
-    """What was wrong. Of a request that can't be read, only the kind.
+    """Describe an error; for an unreadable request, only its kind.
 
-    aiohttp's text quotes it, and there may stand the token of somebody whose proxy is broken.
+    aiohttp's text quotes it, and may contain a token that a broken proxy sent.
     """
     from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - see the module's text
 
@@ -343,7 +343,7 @@ def _address_of(transport: asyncio.BaseTransport) -> str:
 
 
 def _logger(name: str, report: Report) -> logging.Logger:
-    logger = logging.Logger(f"logboom.{name}")  # noqa: LOG001 - of no tree: nobody else hears it
+    logger = logging.Logger(f"logboom.{name}")  # noqa: LOG001 - of no tree: it has no other handlers
     logger.addHandler(_ToReport(name, report))
     return logger
 

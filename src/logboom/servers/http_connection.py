@@ -1,7 +1,7 @@
 """One connection of the `http` listener: aiohttp's, which keeps what it can't read for too long.
 
 aiohttp answers each piece of nonsense with a 400 of its own, and libuv hands over up to 32 pieces before the first
-answer is written: 8 MiB a connection. Each piece, and aiohttp's text that quotes it, hangs on to an exception whose
+answer is written: 8 MiB per connection. Each piece, and aiohttp's text that quotes it, hangs on to an exception whose
 traceback leads back to it; such a circle waits for the garbage collector, which counts objects, not bytes.
 So here, nothing more is read after the first mistake, and the circle is cut.
 
@@ -20,22 +20,22 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from logboom.pipeline.intake import Counters, Limit
-from logboom.servers.tls_link import begins_tls
+from logboom.servers.tls_peer import begins_tls
 
 Complain = Callable[[asyncio.Transport, str], None]
-"""Told about a connection that is closed now, and why."""
+"""Callback for a connection that is being closed, with the reason."""
 
 QUOTED_CHARS_MAX: Final = 200
-"""Of aiohttp's text about nonsense, which quotes it whole: enough to see one's mistake."""
+"""Length to which aiohttp's text about invalid bytes, which quotes them, is cut: enough to recognise the mistake."""
 
 HALF_CLOSE_S_MAX: Final = 0.2
-"""Who ends its side of the connection right behind a request still reads (`nc -N`); who does so later has gone away,
-and nobody is to work for it: browsers close so when a search is given up, and our page waits longer than that
+"""A client that ends its side directly after a request still reads (`nc -N`); one that does so later has gone away,
+and its request is dropped: browsers close so when a search is given up, and our page waits longer than that
 before it asks for another one."""
 
 _TAIL: Final = "/api/tail"
 _ENDLESS_UPGRADES: Final = frozenset({"/", _TAIL})
-"""Where a WebSocket is. Its answers never end, nor does a tail."""
+"""Path of the WebSocket. Its answers never end, nor does a tail."""
 
 _BEGINNINGS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n")
 """A request begins with its method; empty lines before it do no harm (RFC 9112, section 2.2)."""
@@ -56,7 +56,7 @@ class HttpConnection(RequestHandler):
         server: aiohttp's, which hands out the requests.
         complain: see there.
         counters: of the listener.
-        left: told when the connection is gone.
+        left: called when the connection is gone.
         options: aiohttp's.
     """
 
@@ -114,10 +114,10 @@ class HttpConnection(RequestHandler):
             if isinstance(error, HttpProcessingError):
                 self._break_off(error)
 
-    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes at once, and answers nobody
+    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp's closes at once, without an answer
         """The client sends no more. What it has asked for is answered, also when a body has not come to its end.
 
-        Unless the answer is on its way already, or never ends: nobody may be left to read it.
+        Unless the answer is being written already, or never ends: the client may be gone.
         """
         request = self._current_request
         asks = bool(self._messages) or self._waiter is None
@@ -167,7 +167,7 @@ class HttpConnection(RequestHandler):
         """The answer to a request that could not be read, or could not be answered.
 
         The text about the former quotes it: it goes to the peer, not into the log, for there may stand the token of
-        somebody whose proxy is broken.
+        a client behind a broken proxy.
         """
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)

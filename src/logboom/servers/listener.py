@@ -1,4 +1,4 @@
-"""What every kind of server has in common: how the app makes it, runs it, stops it."""
+"""Interface of all kinds of servers: construction, running and stopping by the app."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
 from logboom.settings import ReceiverSettings
 
-if TYPE_CHECKING:  # it brings aiohttp, which not everybody needs at once
+if TYPE_CHECKING:  # it imports aiohttp, which is loaded on demand
     from logboom.web.operations import Operations
 
 
@@ -26,18 +26,18 @@ class ListenerContext(Generic[S_co]):
     """Its name in the configuration."""
     settings: S_co
     intake: Intake
-    """Where its batches go."""
+    """Way of its batches into the journal."""
     journal: Journal
     """For those that read: the page, the live tail."""
     turns: Turns
-    """Where senders wait for the journal; nothing is to be read while it is behind."""
+    """Queue of senders that wait for the journal; nothing is to be read while it is behind."""
     connections_left: Callable[[], int]
-    """How many more the process's open files allow, over all listeners."""
+    """Returns the number of further connections that the limit for open files allows, over all listeners."""
     report: Report
     tokens: TokenStore | None
-    """Who may come in; None: everybody."""
+    """Valid tokens; None: no token is required."""
     operations: "Operations"
-    """For those that tell how the server is."""
+    """Documents about the server itself."""
 
 
 class Listener(Protocol):
@@ -46,7 +46,7 @@ class Listener(Protocol):
     name: str
     intake: Intake
     ports: list[int]
-    """The ports that are bound; tells the real one when 0 was asked for."""
+    """The bound ports; real ones also where 0 was configured."""
 
     async def start(self) -> None:
         """Bind and accept. Raises `ListenerError` when it can't."""

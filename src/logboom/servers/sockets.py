@@ -10,7 +10,7 @@ from logboom.servers.binding import bound_sockets, shown_address
 from logboom.servers.listener import ListenerContext
 from logboom.servers.proxy_link import ProxyGate
 from logboom.servers.tls import make_tls
-from logboom.servers.tls_gate import TlsGate
+from logboom.servers.tls_link import TlsGate
 from logboom.settings import ListenerSettings
 
 BACKLOG: Final = 4096
@@ -70,6 +70,7 @@ class Sockets:
             room=self._room,
             counters=self._counters,
             report=context.report,
+            takes_plain_text=getattr(self._settings, "plain_text", False),
         )
         return self._gate
 

@@ -8,7 +8,7 @@ nonsense like all nonsense: bad lines, which harm nothing behind them.
 import re
 from typing import Final
 
-from logboom.servers.tls_link import CLIENT_HELLO
+from logboom.servers.tls_peer import CLIENT_HELLO
 
 HEAD_BYTES_MAX: Final = 8192
 """A request whose head goes on for longer is refused unseen: a page may make its address as long as it likes."""
@@ -23,11 +23,11 @@ _BROWSERS: Final = re.compile(
 """Headers that no page can keep its browser from sending: one of them is in every request that has a body."""
 
 _HTTP2: Final = b"PRI * HTTP/2.0\r\n\r\nSM"
-"""What gRPC clients begin with: they would wait for an answer for as long as they may."""
+"""First bytes of gRPC clients, which would wait for an answer until their time limit."""
 
 
 def stranger(first: bytes) -> str | None:
-    """The foreign protocol that begins so; empty: it is none; None: it takes more bytes to tell."""
+    """Return the foreign protocol that begins so; empty if there is none, None if more bytes are needed."""
     for name, beginning in (("TLS", CLIENT_HELLO), ("HTTP", _HTTP2)):
         if first.startswith(beginning):
             return name

@@ -19,7 +19,7 @@ from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.gatherer import Gatherer
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
-from logboom.servers.tls_link import client_name
+from logboom.servers.tls_peer import client_name
 from logboom.settings import TcpSettings
 
 RECEIVE_BUFFER_BYTES: Final = 256 << 10
@@ -37,7 +37,7 @@ SWEEP_SLICE: Final = 500
 """Connections that are looked after in one turn of the loop: about a millisecond."""
 
 QUIET_ABOVE_PER_S: Final = 20
-"""Connections a second above which their coming and going is told as a number: one log line each would be a
+"""Connections per second above which they are logged as a number: one log line each would be a
 flood of its own."""
 
 _WHY: Final = {
@@ -86,11 +86,11 @@ class TcpListener:
         self._connections: set[Connection] = set()
         self._unread = Unread(lambda: self._connections, self._end_unread, self._now)
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
-        """What all connections receive into."""
+        """Shared receive buffer of all connections."""
         self.gatherer = Gatherer(context.intake, context.turns, self.buffer)
         self._ending: deque[Connection] = deque()
         self._ending_scheduled = False
-        self._small_buffer = self.buffer[:SMALL_READ_BYTES]
+        self.small_buffer = self.buffer[:SMALL_READ_BYTES]
         self._generation = 0
         self._door_changed = False
 
@@ -106,7 +106,7 @@ class TcpListener:
         return protocol if self._context.tokens is None else TokenLine(protocol, self._admit)
 
     def _admit(self, token: str) -> str | None:
-        """Why a token is not good enough; None when it is."""
+        """Return why a token is not accepted; None if it is."""
         tokens = self._context.tokens
         identity = tokens.identify(token) if tokens is not None else EVERYBODY
         if identity is None:
@@ -164,14 +164,6 @@ class TcpListener:
     def source_of(self, peer: str) -> Source:
         """The source of a new connection."""
         return Source(self.name, peer, peer)
-
-    def receive_buffer(self, *, small: bool) -> memoryview:
-        """Where the loop may receive into."""
-        return self._small_buffer if small else self.buffer
-
-    def received(self, size: int) -> memoryview:
-        """What was received; good until the next receive."""
-        return self.buffer[:size]
 
     def opened(self, connection: Connection) -> None:
         """A connection was made: keep it, or turn it away when there are too many."""
@@ -250,7 +242,7 @@ class TcpListener:
     def journal_advanced(self) -> None:
         """See `Listener`: connections that wait for the journal have their turns."""
 
-    # --- once a second ---
+    # --- every second ---
 
     def sweep(self, now: float) -> None:
         """Warn about idle connections, close those that must not stay, send the heartbeats of the others."""
@@ -315,14 +307,14 @@ class TcpListener:
     def _free_held(self, held: Counter[str]) -> None:
         """Close connections whose unfinished frames take too much memory, those of one address."""
         if held.total() <= HELD_BYTES_MAX or self.turns.behind():
-            return  # if it is behind, what they hold is whole, and nobody is read
+            return  # if it is behind, what they hold is complete, and nothing is read
         [(worst, _)] = held.most_common(1)
         for connection in list(self._connections):
             if connection.address == worst and connection.held_bytes() > HELD_FREE_BYTES:
                 self._cut_off(connection, "holds too much that does not end", Limit.HELD_BYTES)
 
     def _tokens_changed(self) -> bool:
-        """Whether they are others than at the last look."""
+        """Return whether the set of tokens has changed since the last call."""
         before, tokens = self._generation, self._context.tokens
         self._generation = tokens.generation if tokens is not None else 0
         return self._generation != before

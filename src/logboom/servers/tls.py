@@ -1,4 +1,4 @@
-"""The certificates of one listener: read, checked, and read again when the server is told to reload.
+"""The certificates of one listener: read, checked, and read again at a reload.
 
 A reload makes a new context: the next handshake uses it, and connections that are open keep what they have.
 """
@@ -17,7 +17,7 @@ from logboom.receivers.registry import transport_of
 from logboom.settings import ListenerSettings
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2: forward secrecy and authenticated encryption only. Those of TLS 1.3 are all of this kind."""
+"""Ciphers of TLS 1.2: forward secrecy and authenticated encryption only. Those of TLS 1.3 are all of this kind."""
 
 EXPIRES_SOON: Final = timedelta(days=14)
 """Warned about from here on: time enough to get a new one, late enough for certificates that live for 90 days."""
@@ -26,7 +26,7 @@ _MISMATCH: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
 
 
 class Certificates(NamedTuple):
-    """What was read."""
+    """Loaded certificate."""
 
     context: ssl.SSLContext
     chain: bytes
@@ -42,7 +42,7 @@ class Tls:
     Args:
         name: of the listener.
         settings: name the files.
-        report: told about certificates that have expired or soon will, and about reloads.
+        report: logs certificates that have expired or soon will, and reloads.
 
     Raises:
         ConfigError: a file is missing or wrong; the text says which, and why.
@@ -60,7 +60,7 @@ class Tls:
         return self.certificates.context
 
     def reload(self, settings: ListenerSettings) -> None:
-        """Read the files again. When something is wrong with them, the old ones stay in force, and it is told."""
+        """Read the files again. On an error, which is logged, the old certificates stay in use."""
         before = self.certificates
         try:
             self.certificates = read_certificates(self._name, settings)
@@ -123,7 +123,7 @@ def _read(name: str, setting: str, path: str) -> bytes:
 
 
 def _read_leaf(name: str, path: str, chain: bytes) -> tuple[datetime, int]:
-    """When the server's own certificate expires, and its serial number."""
+    """Expiry and serial number of the server's own certificate."""
     require("tls", f"listeners.{name}.tls_cert")
     from cryptography import x509  # noqa: PLC0415 - only listeners with TLS need it
 
@@ -142,7 +142,7 @@ def _load_chain(context: ssl.SSLContext, name: str, settings: ListenerSettings) 
         context.load_cert_chain(settings.tls_cert, key, password=_no_password)
     except _PasswordWantedError:
         raise ConfigError(
-            f"{where}: {key} has a password, which nobody can type in here; take it off: "
+            f"{where}: {key} has a password, which cannot be entered here; remove it: "
             f"openssl pkey -in {os.path.basename(key)} -out plain.key"  # noqa: PTH119 - a name for a text
         ) from None
     except ssl.SSLError as error:

@@ -2,35 +2,112 @@
 
 asyncio's own TLS closes a connection as soon as its peer says that it sends no more. Here, answers come when the
 disk has taken the entries: they would be lost. TLS allows what plain TCP does, so it is done the same way: the
-peer's end is told to the protocol, which answers and then closes. (RFC 8446, section 6.1: `close_notify` ends one
+peer's end is reported to the protocol, which answers and then closes. (RFC 8446, section 6.1: `close_notify` ends one
 direction only.) And asyncio keeps quiet about handshakes that fail, of which an operator has to know.
 """
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-if TYPE_CHECKING:
-    from logboom.servers.tls_gate import TlsGate
+from logboom.model import Report
+from logboom.pipeline.door import Door, Refused
+from logboom.pipeline.intake import Counters
+from logboom.servers.complaints import Complaints
+from logboom.servers.tls import Tls
+from logboom.servers.tls_peer import CLIENT_HELLO, reason_of
+
+RECEIVE_BUFFER_BYTES: Final = 256 << 10
+"""The shared receive buffer; as large as that for plain text."""
+
+STREAM_READ_BYTES: Final = 64 << 10
+"""Most plain text that a protocol without a buffer of its own gets at once."""
 
 HANDSHAKE_S_MAX: Final = 10.0
-"""A device on a bad radio link needs two seconds; whoever takes longer only holds a place."""
+"""Time limit of a handshake, seconds; a device on a bad radio link needs two."""
 
-CLIENT_HELLO: Final = b"\x16\x03"
-"""What every TLS connection begins with: a handshake's record, of a version 3.x."""
 
-_REASONS: Final = {
-    "UNSUPPORTED_PROTOCOL": "it offers nothing newer than TLS 1.1",
-    "NO_SHARED_CIPHER": "it offers no cipher that is allowed here",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it shows no client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust this server's certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses this server's certificate",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses this server's certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to it, this server's certificate has expired",
-}
-"""What OpenSSL calls it, and what it means to an operator."""
+class TlsGate:
+    """State that the TLS connections of one listener share.
+
+    Args:
+        name: of the listener.
+        tls: its certificates.
+        make_protocol: makes the protocol behind a connection, once the handshake is done.
+        door: who may connect: half a handshake takes an address's place like a whole connection.
+        room: how many more connections may be open now; those that shake hands count, too.
+        counters: of the listener.
+        report: logs handshakes that fail.
+        takes_plain_text: leave connections that begin with anything else than TLS to their protocol.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tls: Tls,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+        *,
+        door: Door,
+        room: Callable[[], int],
+        counters: Counters,
+        report: Report,
+        takes_plain_text: bool = False,
+    ) -> None:
+        self.tls = tls
+        self.takes_plain_text = takes_plain_text
+        self.make_protocol = make_protocol
+        self.counters = counters
+        self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.plain = memoryview(bytearray(STREAM_READ_BYTES))
+        self.failures = Complaints(name, report, "TLS handshakes failed")
+        self._door = door
+        self._room = room
+        self._shaking: set[TlsLink] = set()
+        self._shaking_from: Counter[str] = Counter()
+
+    def __call__(self) -> "TlsLink":
+        """The protocol of a new socket."""
+        return TlsLink(self)
+
+    def stop(self) -> None:
+        """Drop those that have not shaken hands yet. Idempotent."""
+        for link in list(self._shaking):
+            link.abort()
+
+    def enter(self, link: "TlsLink") -> bool:
+        """Return whether a new connection may shake hands."""
+        refused = Refused.NETWORK if not self._door.welcomes(link.peer) else None
+        if refused is None and len(self._shaking) >= self._room():
+            refused = Refused.FULL
+        elif refused is None and self._shaking_from[link.peer] >= self._door.room_of(link.peer):
+            refused = Refused.ADDRESS
+        if refused is not None:
+            self.counters.turned_away(refused)
+            return False
+        self._shaking.add(link)
+        self._shaking_from[link.peer] += 1
+        self.counters.shaking += 1
+        return True
+
+    def leave(self, link: "TlsLink") -> None:
+        """A handshake is over, one way or the other. Idempotent."""
+        if link not in self._shaking:
+            return
+        self._shaking.discard(link)
+        self.counters.shaking -= 1
+        left = self._shaking_from[link.peer] - 1
+        if left:
+            self._shaking_from[link.peer] = left
+        else:
+            del self._shaking_from[link.peer]
+
+    def failed(self, peer: str, reason: str) -> None:
+        """Count a failed handshake, and log it, unless there are too many."""
+        self.counters.handshakes_failed += 1
+        self.failures.tell(f"{peer}: TLS handshake failed: {reason}")
 
 
 class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
@@ -40,7 +117,7 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         gate: what it shares with others.
     """
 
-    def __init__(self, gate: "TlsGate") -> None:
+    def __init__(self, gate: TlsGate) -> None:
         super().__init__()
         self._gate = gate
         self._loop = asyncio.get_running_loop()
@@ -79,6 +156,9 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         if self._fresh:
             self._fresh = False
             if not CLIENT_HELLO.startswith(bytes(data[:2])):
+                if self._gate.takes_plain_text:
+                    self._leave_to_plain_text(bytes(data))
+                    return
                 self._fail_handshake("it sends plain text, and this port speaks TLS only")
                 return
         self._incoming.write(data)
@@ -87,9 +167,9 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._deliver()
 
     def eof_received(self) -> bool:
-        """The socket's end, with or without the peer having said so in TLS; answers can still be written.
+        """Handle the socket's end, with or without an announcement in TLS; answers can still be written.
 
-        Devices often leave out the word. What somebody on the way cuts off is an unfinished line at worst.
+        Devices often leave out the announcement. A connection that is cut off loses an unfinished line at worst.
         """
         if self._app is None:
             return False
@@ -152,13 +232,29 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
     def _fail_handshake(self, reason: str) -> None:
         self._gate.failed(self.peer, reason)
         self._closed = True
-        self._flush()  # the alert, which tells the peer
+        self._flush()  # the alert for the peer
         self._socket.close()
+
+    def _leave_to_plain_text(self, data: bytes) -> None:
+        """Give the connection to its protocol as it is, with what was received; reading is restarted for that."""
+        self._timer.cancel()
+        self._gate.leave(self)
+        protocol = cast("asyncio.BufferedProtocol", self._gate.make_protocol())
+        self._socket.pause_reading()
+        self._socket.set_protocol(protocol)
+        self._socket.resume_reading()
+        protocol.connection_made(self._socket)
+        while data and not self._socket.is_closing():
+            buffer = memoryview(protocol.get_buffer(-1))
+            size = min(len(data), len(buffer))
+            buffer[:size] = data[:size]
+            protocol.buffer_updated(size)
+            data = data[size:]
 
     def _time_out(self) -> None:
         self._gate.counters.slow_closed += 1
         if self._fresh:
-            self._gate.counters.handshakes_failed += 1  # silence is nothing to tell
+            self._gate.counters.handshakes_failed += 1  # silence is not logged
         else:
             self._gate.failed(self.peer, f"not done within {HANDSHAKE_S_MAX:g} s")
         self.abort()
@@ -181,11 +277,11 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         self._flush()  # what TLS itself has to say
 
     def _follow_end(self) -> None:
-        """What the last look at the peer's bytes has shown: its end, or garbage."""
+        """Act on the end of the peer's bytes, or on an error in them."""
         if self._closed:
             return
         if self._error is not None:
-            self._flush()  # the alert, which tells the peer
+            self._flush()  # the alert for the peer
             self._closed = True
             self._socket.close()
         elif self._ended and not self._app.eof_received():
@@ -307,24 +403,3 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
     def can_write_eof(self) -> bool:
         """See `asyncio.WriteTransport`."""
         return False
-
-
-def begins_tls(data: memoryview) -> bool:
-    """Whether a connection's first bytes are TLS. No line and no frame of ours begins like that."""
-    return bytes(data[:2]) == CLIENT_HELLO
-
-
-def reason_of(error: ssl.SSLError) -> str:
-    """What is wrong, in few words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    name = error.reason or type(error).__name__
-    return _REASONS.get(name, name.lower().replace("_", " "))
-
-
-def client_name(transport: asyncio.BaseTransport) -> str:
-    """The common name of the client's certificate; empty: it has shown none."""
-    tls = transport.get_extra_info("ssl_object")
-    certificate = tls.getpeercert() if tls is not None else None
-    subject = (certificate or {}).get("subject", ())
-    return next((value for part in subject for key, value in part if key == "commonName"), "")

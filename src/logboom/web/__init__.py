@@ -1,1 +1,1 @@
-"""What the `http` listener serves: the WebSocket, the API, the live tail, the page. Loaded with aiohttp, on demand."""
+"""Handlers of the `http` listener: WebSocket, API, live tail, page. Loaded with aiohttp, on demand."""

@@ -1,4 +1,4 @@
-"""Who may ask for what, where the listener asks for tokens; and the cookie that a browser shows instead.
+"""Authorization of requests by token, and the cookie that a browser sends instead.
 
 Programs send `Authorization: Bearer <token>` (or `Splunk`, `ApiKey`), or put the token into the address as a password
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
@@ -15,14 +15,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
+from logboom.web.route import Access
 from logboom.web.site import SITE, Site
 
 COOKIE: Final = "logboom_token"
 COOKIE_S: Final = 30 * 86400
-"""How long a browser stays logged in."""
+"""Duration of a login in a browser, seconds."""
 
 IDENTITY: Final = web.RequestKey("identity", Identity)
-"""Where a request keeps who sent it."""
+"""Key of the identity of a request."""
 
 PUSHED: Final = web.AppKey("pushed", set[web.AbstractResource | None])
 """Resources of the receivers over HTTP."""
@@ -34,24 +35,22 @@ TOKEN_CHARS_MAX: Final = 128
 """No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
 LOGIN_S_MAX: Final = 10.0
-"""Anybody may send a login: who does not get to its end in this time only holds a place."""
+"""Time limit for the body of a login, seconds: no token is needed to begin one."""
 
-_OPEN: Final = frozenset(
-    {"/livez", "/readyz", "/healthz", "/api/health", "/api/login", "/api/logout", "/api/openapi.json"}
-)
-"""What tells nothing that was sent, and what must work before a login."""
+ACCESS: Final = web.AppKey("access", dict[web.AbstractResource, Access])
+"""Access that each resource of the site requires; see `web.routes`."""
 
 _ACTING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class _Login(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page's form sends."""
+    """Body of a login, as the page's form sends it."""
 
     token: Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)]
 
 
 def admit(request: web.Request) -> Identity:
-    """Who sends a request, if that may do what it asks.
+    """Return the identity of a request, if it may do what it asks.
 
     Raises:
         web.HTTPUnauthorized: no token, or a wrong one.
@@ -96,14 +95,14 @@ def _unauthorized(text: str) -> web.HTTPUnauthorized:
 
 
 def _is_open(request: web.Request, site: Site) -> bool:
-    """The page's own files are open: they hold no entry, and one of them asks for the token, once there is any."""
+    """Return whether a request needs no token."""
     if getattr(site.settings, "health_open", False) and request.path == "/metrics":
         return True
-    if site.tokens is not None and not len(site.tokens):
-        return request.path in _OPEN
-    if request.path == "/":
-        return not _upgrades(request)
-    return request.path in _OPEN or request.path.startswith("/static/")
+    resource = request.match_info.route.resource
+    access = request.app[ACCESS].get(resource, Access.TOKEN) if resource is not None else Access.TOKEN
+    if access is Access.PAGE:
+        return site.tokens is not None and len(site.tokens) > 0 and not _upgrades(request)
+    return access is Access.OPEN
 
 
 def _upgrades(request: web.Request) -> bool:
@@ -147,7 +146,7 @@ async def login(request: web.Request) -> web.Response:
         msgspec.MsgspecError,
         UnicodeDecodeError,
         RecursionError,
-    ):  # strangers come here: no fault of ours
+    ):  # bytes of an unknown client
         raise web.HTTPBadRequest(text='expected {"token": "…"}') from None
     if site.tokens is None:
         return web.json_response({"name": EVERYBODY.name, "scopes": sorted(EVERYBODY.scopes)})

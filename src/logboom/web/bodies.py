@@ -1,16 +1,10 @@
 """Request bodies: unpacked in slices, split into lines of JSON, in bounded memory whatever is sent."""
 
-import sys
-import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
+from logboom.formats.compressed import DAMAGE, Members, inflate, zstd_frame
 from logboom.framing.jsonlines import JsonLines
 from logboom.model import Batch
 from logboom.pipeline.intake import Limit
@@ -41,18 +35,15 @@ INVALID_MAX: Final = 100_000
 MAGIC_BYTES: Final = 4
 """First bytes that show how a body is packed."""
 
-_ZSTD_WINDOW_LOG_MAX: Final = 23
-"""8 MiB, as RFC 9659 demands for this encoding; it is memory that the sender makes us take."""
-
 LINE_TYPES: Final = frozenset(
     f"application/{kind}" for kind in ("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines")
 )
-"""Content types that say: one JSON object a line."""
+"""Content types of one JSON object per line."""
 
 _OTHER_TYPES: Final = frozenset(
     {"application/json", "text/plain", "text/json", "application/octet-stream"}
 ) | {
-    "application/x-www-form-urlencoded"  # what `curl --data` says by itself
+    "application/x-www-form-urlencoded"  # the default of `curl --data`
 }
 
 
@@ -63,7 +54,7 @@ class Unpacker(Protocol):
     """One content encoding."""
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """What `data` unpacks to, in slices. Raises `BodyError`."""
+        """Unpack `data` in slices. Raises `BodyError`."""
 
     def end(self) -> Iterable[bytes]:
         """Note the end of the body; returns what was still held. Raises `BodyError` when data is missing."""
@@ -81,77 +72,39 @@ class Plain:
         return ()
 
 
-class Deflate:
-    """Deflated data: any number of gzip members (RFC 1952), or of streams of another window format.
+class Packed:
+    """Compressed data.
 
     Args:
-        wbits: as for `zlib.decompressobj`: 31 for gzip, 15 for zlib (RFC 1950), -15 for raw data (RFC 1951).
+        name: name in error texts.
+        make: see `Members`.
     """
 
-    def __init__(self, wbits: int = 31) -> None:
-        self._wbits = wbits
-        self._name = "gzip" if wbits == 31 else "deflate"
-        self._begun = False
-        self._inflate: zlib._Decompress | None = None
+    def __init__(self, name: str, make: Callable[[], Any]) -> None:
+        self._name = name
+        self._members = Members(make, SLICE_BYTES)
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """See `Unpacker`. Zeros behind a member are no data: what writes whole blocks pads the last one."""
-        while data or self._inflate is not None:
-            if self._inflate is None and self._begun:
-                data = data.lstrip(b"\0")
-                if not data:
-                    return
-            self._begun = True
-            inflate = self._inflate = self._inflate or zlib.decompressobj(wbits=self._wbits)
-            try:
-                unpacked = inflate.decompress(data, SLICE_BYTES)
-            except zlib.error as error:
-                raise BodyError(400, f"the body is not {self._name}: {error}") from None
-            yield unpacked
-            if inflate.eof:
-                data, self._inflate = inflate.unused_data, None
-                continue
-            data = inflate.unconsumed_tail
-            if not data and len(unpacked) < SLICE_BYTES:
-                return
+        """See `Unpacker`."""
+        self._members.feed(data)
+        try:
+            yield from iter(self._members.take, b"")
+        except DAMAGE as error:
+            raise BodyError(400, f"the body is not valid {self._name}: {error}") from None
 
     def end(self) -> Iterable[bytes]:
         """See `Unpacker`."""
-        if self._inflate is not None:
+        if self._members.is_open:
             raise BodyError(400, f"the body ends within its {self._name} data")
         return ()
 
 
-class Zstandard:
-    """RFC 8878: any number of frames."""
-
-    def __init__(self) -> None:
-        self._frame: zstd.ZstdDecompressor | None = None
-
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        """See `Unpacker`."""
-        while data or self._frame is not None:
-            frame = self._frame = self._frame or _new_frame()
-            try:
-                unpacked = frame.decompress(data, SLICE_BYTES)
-            except zstd.ZstdError as error:
-                raise BodyError(400, f"the body is not zstd that can be unpacked: {error}") from None
-            yield unpacked
-            data = b""
-            if frame.eof:
-                data, self._frame = frame.unused_data, None
-            elif frame.needs_input:
-                return
-
-    def end(self) -> Iterable[bytes]:
-        """See `Unpacker`."""
-        if self._frame is not None:
-            raise BodyError(400, "the body ends within its zstd data")
-        return ()
+def _gzip() -> Unpacker:
+    return Packed("gzip", inflate(31))  # RFC 1952
 
 
-def _new_frame() -> zstd.ZstdDecompressor:
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG_MAX})
+def _zstd() -> Unpacker:
+    return Packed("zstd", zstd_frame)
 
 
 class Unpacking:
@@ -159,10 +112,12 @@ class Unpacking:
 
     Args:
         unpacker: of the body's encoding.
+        bytes_max: of the unpacked body; None: it may have any length.
     """
 
-    def __init__(self, unpacker: Unpacker) -> None:
+    def __init__(self, unpacker: Unpacker, bytes_max: int | None = BODY_BYTES_MAX) -> None:
         self._unpacker = unpacker
+        self._bytes_max = bytes_max
         self._packed = self._unpacked = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -170,8 +125,8 @@ class Unpacking:
         self._packed += len(data)
         for piece in self._unpacker.unpack(data):
             self._unpacked += len(piece)
-            if self._unpacked > BODY_BYTES_MAX:
-                text = f"the body has more than {BODY_BYTES_MAX} bytes: send it in pieces"
+            if self._bytes_max is not None and self._unpacked > self._bytes_max:
+                text = f"the body has more than {self._bytes_max} bytes: send it in pieces"
                 raise BodyError(413, text, Limit.BODY_BYTES)
             if self._unpacked > max(RATIO_FREE_BYTES, RATIO_MAX * self._packed):
                 text = f"the body unpacks to more than {RATIO_MAX} times its size"
@@ -183,17 +138,18 @@ class Unpacking:
         yield from self._unpacker.end()
 
 
-def unpacking_of(encoding: str, *, trusted: bool = True) -> Unpacking:
+def unpacking_of(encoding: str, *, trusted: bool = True, bytes_max: int | None = BODY_BYTES_MAX) -> Unpacking:
     """Return what unpacks a body.
 
     Args:
         encoding: the header Content-Encoding.
         trusted: False: the body's first bytes count, since many clients state a wrong encoding.
+        bytes_max: of the unpacked body; None: it may have any length.
 
     Raises:
         BodyError: an encoding that is not known.
     """
-    return Unpacking(_unpacker(encoding) if trusted else Sniffed(encoding))
+    return Unpacking(_unpacker(encoding) if trusted else Sniffed(encoding), bytes_max)
 
 
 def _unpacker(encoding: str) -> Unpacker:
@@ -201,9 +157,9 @@ def _unpacker(encoding: str) -> Unpacker:
     if word in ("", "identity"):
         return Plain()
     if word in ("gzip", "x-gzip"):
-        return Deflate()
+        return _gzip()
     if word == "zstd":
-        return Zstandard()
+        return _zstd()
     raise BodyError(415, f"Content-Encoding: found {encoding!r}, expected gzip, zstd or identity")
 
 
@@ -211,7 +167,7 @@ class Sniffed:
     """Encoding that the first bytes show.
 
     Args:
-        encoding: the header Content-Encoding; tells zlib's data from text, and names raw deflate.
+        encoding: the header Content-Encoding; distinguishes zlib's data from text, and names raw deflate.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -242,14 +198,16 @@ class Sniffed:
 
     def _found(self, head: bytes) -> Unpacker:
         if head.startswith(b"\x1f\x8b"):
-            return Deflate()
+            return _gzip()
         if head.startswith(b"\x28\xb5\x2f\xfd"):
-            return Zstandard()
+            return _zstd()
         if "deflate" not in self._encoding and "gzip" not in self._encoding:
             return Plain()  # or an encoding of the codec's own, such as snappy
         if head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0:
-            return Deflate(wbits=15)
-        return Deflate(wbits=-15) if self._encoding.strip() == "deflate" and head else Plain()
+            return Packed("deflate", inflate(15))  # RFC 1950
+        if self._encoding.strip() == "deflate" and head:
+            return Packed("deflate", inflate(-15))  # RFC 1951
+        return Plain()
 
 
 class EntryLines:
@@ -325,7 +283,7 @@ class EntryLines:
         return batch
 
     def _look(self, *, ended: bool) -> None:
-        """Tell lines from a document by the first line: an object that ends where its line does is one of many."""
+        """Distinguish lines from a document by the first line: an object that ends with its line is one of many."""
         text = (self._head if self._begun else self._head.removeprefix(_BYTE_ORDER_MARK)).lstrip(b" \t\r\n")
         if not text:
             self._begun = self._begun or bool(self._head)

@@ -19,7 +19,7 @@ EXPORTS_MAX: Final = 4
 """Exports at once; each takes the interpreter for most of the time that its client reads as fast as it can."""
 
 THREADS: Final = 2
-"""Of their own: searches and tails do not wait for exports."""
+"""Threads of exports only, so that searches and tails do not wait for exports."""
 
 PORTION_BYTES: Final = 256 << 10
 """Bytes that are written at once."""
@@ -52,7 +52,7 @@ def add_exports(application: web.Application) -> None:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """Stream what matches, oldest first. HEAD tells the range."""
+    """Stream the matching entries, oldest first. HEAD returns the range."""
     site, exports = request.app[SITE], request.app[EXPORTS]
     form = request.match_info["form"]
     query = export_query(request.query)
@@ -113,7 +113,7 @@ async def _send(request: web.Request, whole: Export, form: str, file_kind: str) 
 
 
 async def _portions(request: web.Request, pieces: Generator[Piece]) -> AsyncGenerator[bytes]:
-    """What is to be written, one portion ahead of what is being written: that is all that waits for a slow client."""
+    """Yield portions, each prepared while the one before is written: no more waits for a slow client."""
     site, threads = request.app[SITE], request.app[EXPORTS].threads
     job = threads.submit(_gather, pieces)
     try:

@@ -1,6 +1,6 @@
 """Server-side WebSocket frames, made many at a time (RFC 6455, section 5.2).
 
-They are written beside aiohttp's own frames, never inside one. They are not compressed: where
+They are written between aiohttp's own frames, never inside one. They are not compressed: where
 permessage-deflate was agreed upon, each message may still choose (RFC 7692, section 6).
 """
 

@@ -2,7 +2,7 @@
 
 There is one ring of frames for all readers, and one place in it a reader: memory is bounded by the ring,
 however many readers there are. Serving them takes a tenth of the loop's time at most: with many readers
-and many messages, each write carries more. A reader whose place was overwritten is told how many it missed.
+and many messages, each write carries more. A reader whose place was overwritten gets the number of missed messages.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ RING_BYTES_MAX: Final = 8 << 20
 """Frames kept for readers that are behind: half a second of 60,000 messages/s."""
 
 _ITEM_BYTES: Final = 200
-"""What an item of the ring takes beside its frames: it counts, or tiny messages would take many times the limit."""
+"""Bytes of an item of the ring in addition to its frames; otherwise tiny messages would take many times the limit."""
 
 UNSENT_BYTES_MAX: Final = 256 << 10
 """Bytes that a reader may leave in our socket buffer; beyond, nothing is written to it."""
@@ -30,9 +30,9 @@ WRITE_BYTES: Final = 256 << 10
 _SLICE_S: Final = 0.002
 """Work on readers in one turn of the loop."""
 _REST_FACTOR: Final = 9
-"""How many times longer than it worked the hub leaves the loop to others."""
+"""Ratio of rest to work: for this much longer, the loop belongs to others."""
 _BLOCKED_RETRY_S: Final = 0.05
-"""How often a reader that did not drain is looked at again."""
+"""Interval of examining a reader that did not drain, seconds."""
 
 # What serving costs, on a 2 GHz core over loopback. Estimated, not measured: most of it happens in the kernel, when
 # the event loop flushes, after the hub's own turn.
@@ -84,7 +84,7 @@ class Hub:
 
     def __init__(self, call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]) -> None:
         self._call_later = call_later
-        self._readers: dict[Reader, None] = {}  # ordered, so that everybody has its turn
+        self._readers: dict[Reader, None] = {}  # ordered, so that each has its turn
         self._ring: deque[_Item] = deque()
         self._ring_bytes = 0
         self._end = 0  # number of the next item
@@ -95,7 +95,7 @@ class Hub:
         self._only_retrying = False  # the timer is for readers that do not drain
         self._writes = 0
         self.dropped = 0
-        """Messages that readers were too slow for, each counted once a reader."""
+        """Messages that readers were too slow for, each counted once per reader."""
 
     def __len__(self) -> int:
         """Number of peers."""
@@ -114,11 +114,11 @@ class Hub:
             self._ring_bytes = 0
 
     def is_heard(self, sender: Reader) -> bool:
-        """Whether anybody else is there."""
+        """Return whether there are other readers."""
         return len(self._readers) > (sender in self._readers)
 
     def publish(self, sender: Reader, frames: bytes, count: int) -> None:
-        """Give `count` messages, as frames, to everybody but their sender; soon, not now."""
+        """Schedule `count` messages, as frames, for all readers except their sender."""
         self._ring.append(_Item(sender, frames, self._messages))
         self._ring_bytes += len(frames) + _ITEM_BYTES
         self._end += 1
@@ -133,7 +133,7 @@ class Hub:
             self._timer = self._call_later(0, self._serve_some)
 
     def close(self) -> None:
-        """Serve nobody any more. Idempotent."""
+        """Stop serving readers. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -147,13 +147,13 @@ class Hub:
             reader = self._round.popleft()
             if reader in self._readers:
                 cost_s += self._serve(reader)
-        # Who is behind after a round without a write does not drain. Nobody else waits for the next look at him.
+        # A reader that is behind after a round without a write does not drain. No other waits for its next turn.
         self._only_retrying = not self._round and self._writes == writes
         rest_s = _BLOCKED_RETRY_S if self._only_retrying else cost_s * _REST_FACTOR
         self._timer = self._call_later(rest_s, self._serve_some)
 
     def _start_round(self) -> bool:
-        """Everybody's turn comes again, if there is anything for anybody."""
+        """Schedule the next round, if there is anything to write."""
         if self._end == self._round_end and not any(map(self._is_behind, self._readers)):
             return False
         self._round.extend(self._readers)
@@ -195,7 +195,7 @@ class Hub:
         return frames
 
     def _drop_marker(self, reader: Reader) -> bytes:
-        """What a reader gets in the place of messages that it was too slow for."""
+        """Return the frame in place of messages that a reader was too slow for."""
         first = self._ring[0].first_message if self._ring else self._messages
         missed = first - reader.message
         self.dropped += missed

@@ -11,7 +11,7 @@ from logboom.web.frames import text_frame, text_head
 
 
 class _Message(msgspec.Struct, gc=False):
-    """What a message must have. The rest is kept as sent: nothing is lost over a sender's spelling."""
+    """Required fields of a message. The rest is stored as sent: nothing is lost over a sender's spelling."""
 
     message: str | list[str]
     level: object = None
@@ -27,11 +27,11 @@ ERRORS: Final = {
     Verdict.LIMITED: "rate limit exceeded",
     Verdict.FAILED: "storage unavailable",
 }
-"""What a sender reads when its message was not stored."""
+"""Answers to messages that were not stored, by verdict."""
 
 
 def judge(messages: list[bytes], bytes_max: int, *, wants_levels: bool = False) -> Batch:
-    """One batch of everything that has come: one verdict a message, in order.
+    """Return one batch of all messages: one verdict per message, in order.
 
     Args:
         messages: as received.
@@ -82,7 +82,7 @@ def one_line(document: bytes) -> bytes:
 
 
 def replies(receipt: Receipt, first_id: int, moment: str) -> bytes:
-    """The frames that answer a batch.
+    """Make the frames that answer a batch.
 
     Args:
         receipt: of the batch.

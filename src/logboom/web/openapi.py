@@ -1,16 +1,15 @@
 """The HTTP API as an OpenAPI document, made of the routes and their handlers' docstrings."""
 
 import inspect
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from aiohttp import web
 
 import logboom.web.query as q
-from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
-from logboom.web.access import COOKIE, PUSHED, QUERIES, TOKEN_CHARS_MAX
+from logboom.web.access import COOKIE
 from logboom.web.parameters import schema_of
+from logboom.web.route import JSON, PLAIN, Access, Route
 
 VERSION: Final = "3.1.0"
 
@@ -46,251 +45,6 @@ DESCRIPTIONS: Final = {
     "name": "What the sender calls itself, or its address.",
 }
 PATH_DESCRIPTIONS: Final = {"form": "csv or jsonl.", "name": "The file's path."}
-_JSON: Final = "application/json"
-_PLAIN: Final = "text/plain"
-_LINES: Final = "application/x-ndjson"
-
-
-class _Route(NamedTuple):
-    """What a handler's docstring does not tell."""
-
-    query: Sequence[str] = ()
-    answers: Sequence[str] = (_JSON,)
-    """Content types of the answer; none: it has no body."""
-    takes: Mapping[str, Any] = MappingProxyType({})
-    """Content types of the request's body, and the schema of each; none: there is no body."""
-    token: bool = True
-    """Whether a token is needed, where the listener asks for tokens."""
-    keys: Mapping[str, str] = MappingProxyType({})
-    """Of the JSON object that it answers: what each key holds."""
-    statuses: Mapping[str, str] = MappingProxyType({"200": "OK"})
-    """What it answers to a request that is in order; those that are no refusals have the same shape."""
-    refusals: Mapping[str, str] = MappingProxyType({})
-    """What it answers to others, besides what all do."""
-    required: Sequence[str] = ()
-    """Query parameters that can't be left out."""
-    headers: Sequence[Mapping[str, Any]] = ()
-    """Header parameters, each as the document has it."""
-
-
-_KEY_HEADER: Final = {
-    "name": KEY_HEADER,
-    "in": "header",
-    "required": False,
-    "description": "Entries that were stored under this key before, with the same content, are not stored again",
-    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[ -~]*$"},
-}
-_STORED: Final = {
-    "stored": "How many are safe on disk",
-    "duplicates": "How many were stored before under the same `Idempotency-Key`",
-    "filtered": "How many were left out for their level",
-    "refused": "How many were refused",
-    "first_sequence": "Sequence of the first one stored, or null",
-    "entries": "Index, status and reason of those that were not stored",
-    "entries_omitted": "How many more of these there are",
-}
-_HEALTH: Final = {
-    "status": "ok, warning or error",
-    "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
-    "database": "connected, total_readings, date_range: of the first database output, else of the journal",
-    "memory_readings_count": "Number of the newest readings, 1000 at most",
-    "index": "Number of complete segments, and of those that are indexed; missing when all are",
-    "warnings": "What is odd; missing when nothing is",
-    "errors": "What is broken; missing when nothing is",
-    "start_time": "When the server started",
-    "uptime_seconds": "Since then",
-    "timestamp": "Now; all times of this document are UTC without an offset",
-}
-_STATUS: Final = {
-    "version": "The server's",
-    "started_at": "When it started",
-    "uptime_s": "Since then",
-    "status": "ok, warning or error",
-    "problems": "What is wrong, as texts",
-    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
-    "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
-    "complete segments, and of those that are indexed",
-    "totals": "received, stored, refused, filtered, failed, bytes: since the start",
-    "rates": "lines_per_s, bytes_per_s",
-    "listeners": "Name, protocol, ports, state, connections and counts of each",
-    "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
-}
-_ENTRIES: Final = {
-    "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
-    "arrive first, or with `after` the first to arrive",
-    "before": "Give this as `before` for the page of older ones; null: there is none",
-    "after": "Give this as `after` for what came later",
-    "more": "Whether the search was ended before its end, by the limit or by time: there may be more matches, also "
-    "where none was found; ask again with `before` or `after`",
-    "first": "The first sequence of the time range that is searched",
-    "reached_at": "Receive time of the entry that was looked at last, or null",
-}
-_VOLUME: Final = {
-    "since": "Begin, seconds since the epoch",
-    "until": "End",
-    "bucket_s": "Length of a bucket",
-    "times": "Begin of each bucket",
-    "levels": "For each level, a count a bucket; the empty level is that of entries without one",
-    "total": "Of all buckets",
-    "complete": "False: there was no time to read everything; the newest buckets are right, and the next request goes "
-    "on from there",
-    "progress": "Share of the entries that were looked at, 0 to 1",
-}
-_SERIES: Final = {
-    "since": "Begin, seconds since the epoch",
-    "until": "End",
-    "bucket_s": "Length of a bucket",
-    "times": "Begin of each bucket",
-    "values": "For each field: mean, min, max and last a bucket, or null",
-    "boots": "Where a device's boot_seq changed: time, boot_seq",
-    "gaps": "Silence longer than three usual intervals: from, to",
-    "complete": "As of `/api/volume`",
-    "progress": "As of `/api/volume`",
-}
-_REACH: Final = {
-    "entries": "Number of matching entries that were read",
-    "complete": "False: only the newest entries were read",
-    "before": "Give this as `before` for the older ones; null: all were read",
-    "reached_at": "Receive time of the oldest entry that was looked at, or null",
-    "progress": "Share of the entries of the range that were looked at, 0 to 1",
-}
-_FACETS: Final = {
-    "facets": "field, count (entries that have it), distinct, distinct_exact (false: estimated, 4 % off), values "
-    "(value and count, the most frequent first), values_exact (false: rare values were dropped, counts may be too "
-    "low), numbers (null, or count, min, max, mean, p50, p90, p99, and exact: false where percentiles are estimates), "
-    "complete (counts all entries of the range, not only those that were read); level, source and listener first, "
-    "then the fields of the most entries",
-    "fields_left_out": "There are more fields than are counted: 100",
-    **_REACH,
-}
-_PATTERNS: Final = {
-    "messages": "template (with `<*>` for each variable part), query (finds them), count, first_seen, last_seen, "
-    "levels, sources (the five most frequent, with counts), sources_total (50 at most), sequence and example of one "
-    "entry; the most frequent first",
-    "messages_total": "Number of templates",
-    "exceptions": "fingerprint, type, template, frames (file and function without line numbers, the innermost last), "
-    "and what messages have",
-    "exceptions_total": "Number of different exceptions",
-    "dropped": "Number of entries of rare groups that were dropped, since there were too many",
-    **_REACH,
-}
-_SOURCES: Final = {
-    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
-    "those first who sent last",
-    "total": "How many there are",
-    "skipped": "Entries that came too fast to be looked at",
-}
-_ALERTS: Final = {
-    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
-    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and of "
-    "how many alerts it has still to be told something",
-}
-_DEVICES: Final = {
-    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
-    "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
-    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
-    "total": "How many there are",
-    "missing": "Missing lines of all of them",
-    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
-    "behind": "Entries that were not looked at yet",
-}
-_WELL: Final = {"200": "All is well", "503": "It is not; the answer has the same shape"}
-_BUSY: Final = {
-    "503": "Too many at once, or too much waits for slow clients; `Retry-After` says when to try again"
-}
-_UPGRADED: Final = {"101": "A WebSocket, where the request asks for one"}
-_LOGIN: Final = {
-    "type": "object",
-    "properties": {"token": {"type": "string", "maxLength": TOKEN_CHARS_MAX}},
-    "required": ["token"],
-    "additionalProperties": False,
-}
-_OBJECT: Final = {"type": "object", "description": "An entry: any JSON object"}
-_TAKEN: Final = {
-    _LINES: {"type": "string", "description": "One JSON object per line"},
-    _JSON: {"anyOf": [_OBJECT, {"type": "array", "items": _OBJECT, "minItems": 1}]},
-}
-
-_ROUTES: Final[dict[tuple[str, str], _Route]] = {
-    ("get", "/"): _Route(answers=("text/html",), token=False, statuses={"200": "The page", **_UPGRADED}),
-    ("get", "/static/{name}"): _Route(
-        answers=("*/*",), token=False, refusals={"404": "The page has no such file"}
-    ),
-    ("get", "/livez"): _Route(answers=(_PLAIN,), token=False),
-    ("get", "/readyz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
-    ("get", "/healthz"): _Route(("verbose",), (_PLAIN,), token=False, statuses=_WELL),
-    ("get", "/metrics"): _Route(answers=(_PLAIN, "application/openmetrics-text")),
-    ("get", "/api/health"): _Route(token=False, keys=_HEALTH, statuses=_WELL),
-    ("get", "/api/openapi.json"): _Route(token=False),
-    ("post", "/api/login"): _Route(
-        takes={_JSON: _LOGIN},
-        token=False,
-        keys={"name": "The token's", "scopes": "What it may do"},
-        statuses={"200": "A cookie holds it from now on"},
-        refusals={
-            "401": "A wrong token",
-            "408": "The body did not come in time",
-            "413": "Too long to be one: more than 1024 bytes",
-        },
-    ),
-    ("post", "/api/logout"): _Route(answers=(), token=False, statuses={"204": "Done"}),
-    ("get", "/api/status"): _Route(keys=_STATUS),
-    ("get", "/api/sources"): _Route(("limit",), keys=_SOURCES),
-    ("delete", "/api/sources"): _Route(
-        q.SOURCE_PARAMETERS,
-        keys={"forgotten": "1"},
-        statuses={"200": "It is forgotten"},
-        refusals={"404": "There is no such source"},
-        required=q.SOURCE_PARAMETERS,
-    ),
-    ("get", "/api/devices"): _Route(q.DEVICE_PARAMETERS, keys=_DEVICES),
-    ("get", "/api/alerts"): _Route(keys=_ALERTS),
-    ("get", "/api/entries"): _Route(
-        q.PAGE_PARAMETERS, (_JSON, _LINES, "text/csv"), keys=_ENTRIES, refusals=_BUSY
-    ),
-    ("post", "/api/entries"): _Route(
-        q.IMPORT_PARAMETERS,
-        takes=_TAKEN,
-        keys=_STORED,
-        headers=(_KEY_HEADER,),
-        statuses={
-            "200": "Everything is stored",
-            "207": "A part is",
-            "400": "Nothing is stored, or the rest of the body can't be read: `error` says why, where it is one thing",
-            "408": "The rest of the body did not come in time",
-            "413": "Too long",
-            "415": "No JSON, or an encoding that is not known",
-            "429": "Over the rate limit; `Retry-After` says when to send the rest",
-            "503": "The journal can't store, or too much waits; `Retry-After` says when to send the rest",
-        },
-    ),
-    ("get", "/api/tail"): _Route(
-        q.TAIL_PARAMETERS, ("text/event-stream",), statuses={"200": "OK", **_UPGRADED}, refusals=_BUSY
-    ),
-    ("get", "/api/volume"): _Route(("buckets", *q.SPAN_PARAMETERS), keys=_VOLUME, refusals=_BUSY),
-    ("get", "/api/fields"): _Route(
-        q.FIELDS_PARAMETERS,
-        keys={
-            "fields": "name, count, min, max, last; the most frequent first",
-            "complete": "False: only the newest entries were looked at",
-            "before": "Give this as `before` to look at older ones; null: there are none",
-            "reached_at": "Receive time of the oldest entry that was looked at, or null",
-        },
-        refusals=_BUSY,
-    ),
-    ("get", "/api/facets"): _Route(q.FACETS_PARAMETERS, keys=_FACETS, refusals=_BUSY),
-    ("get", "/api/patterns"): _Route(q.PATTERNS_PARAMETERS, keys=_PATTERNS, refusals=_BUSY),
-    ("get", "/api/series"): _Route(
-        ("field", "points", *q.SPAN_PARAMETERS), keys=_SERIES, required=("field",), refusals=_BUSY
-    ),
-    ("get", "/api/export.{form}"): _Route(
-        q.EXPORT_PARAMETERS, ("text/csv", _LINES), refusals={"404": "There is no such form", **_BUSY}
-    ),
-}
-
 _ERROR: Final = {
     "type": "object",
     "properties": {
@@ -311,32 +65,21 @@ DOCUMENT: Final = web.AppKey("openapi", dict[str, Any])
 
 
 def openapi_document(
-    application: web.Application, version: str, *, asks_for_tokens: bool | None = None
+    routes: Iterable[Route], version: str, *, asks_for_tokens: bool | None = None
 ) -> dict[str, Any]:
-    """The document of everything that an application serves.
+    """Return the document of the routes.
 
     Args:
-        application: with its routes.
-        version: Logboom's.
-        asks_for_tokens: whether it does; None: that depends on the listener.
-
-    Raises:
-        KeyError: for a route that is not described here.
+        routes: routes to describe.
+        version: version of Logboom.
+        asks_for_tokens: true or false as the listener does; None: depending on the listener.
     """
     paths: dict[str, dict[str, Any]] = {}
-    foreign = {
-        *application.get(PUSHED, ()),
-        *application.get(QUERIES, ()),
-    }  # other products' interfaces: see docs/contracts
-    for route in application.router.routes():
-        method = route.method.lower()
-        if method != "head" and route.resource is not None and route.resource not in foreign:
-            path = route.resource.canonical
-            described = _ROUTES[method, path]
-            operation = _operation(described, method, path, inspect.getdoc(route.handler) or "")
-            if described.token and asks_for_tokens is not False:
-                operation["security"] = [*_SECURITY, *([] if asks_for_tokens else [{}])]
-            paths.setdefault(path, {})[method] = operation
+    for route in routes:
+        operation = _operation(route, inspect.getdoc(route.handler) or "")
+        if route.access is Access.TOKEN and asks_for_tokens is not False:
+            operation["security"] = [*_SECURITY, *([] if asks_for_tokens else [{}])]
+        paths.setdefault(route.canonical, {})[route.method.lower()] = operation
     return {
         "openapi": VERSION,
         "info": {
@@ -351,9 +94,13 @@ def openapi_document(
     }
 
 
-def _operation(described: _Route, method: str, path: str, text: str) -> dict[str, Any]:
+def _operation(described: Route, text: str) -> dict[str, Any]:
+    path = described.canonical
     summary, _, more = text.partition("\n\n")
-    operation: dict[str, Any] = {"summary": _plain(summary), "operationId": _id_of(method, path)}
+    operation: dict[str, Any] = {
+        "summary": _plain(summary),
+        "operationId": _id_of(described.method.lower(), path),
+    }
     if more:
         operation["description"] = _plain(more)
     operation["parameters"] = [
@@ -368,9 +115,9 @@ def _operation(described: _Route, method: str, path: str, text: str) -> dict[str
     return operation
 
 
-def _responses(described: _Route, path: str) -> dict[str, Any]:
-    """What may come back, by status."""
-    refused = {"content": {_JSON: {"schema": _ERROR}} if path.startswith("/api/") else {_PLAIN: {}}}
+def _responses(described: Route, path: str) -> dict[str, Any]:
+    """Responses by status."""
+    refused = {"content": {JSON: {"schema": _ERROR}} if path.startswith("/api/") else {PLAIN: {}}}
     found = {status: {"description": text, **refused} for status, text in _all_refuse(described).items()}
     content = _content(described.answers, described.keys)
     for status, text in described.statuses.items():
@@ -399,10 +146,10 @@ def _content(kinds: Sequence[str], keys: Mapping[str, str]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     if keys:
         schema = {"type": "object", "properties": {key: {"description": text} for key, text in keys.items()}}
-    return {kind: {"schema": schema} if kind == _JSON else {} for kind in kinds}
+    return {kind: {"schema": schema} if kind == JSON else {} for kind in kinds}
 
 
-def _all_refuse(described: _Route) -> dict[str, str]:
+def _all_refuse(described: Route) -> dict[str, str]:
     """The statuses of refusals."""
     found = {
         "400": "Something asked for, or sent, is wrong; the text names it",
@@ -410,7 +157,7 @@ def _all_refuse(described: _Route) -> dict[str, str]:
         "500": "A fault of the server; its operational log holds more",
         **described.refusals,
     }
-    if described.token:
+    if described.access is Access.TOKEN:
         found["401"] = "A token is needed, where the listener asks for one"
         found["403"] = "The token has not the scope, or the request comes from a foreign page"
     return found

@@ -1,4 +1,4 @@
-"""Health, readiness, metrics, status: what the server says of itself.
+"""Health, readiness, metrics, status: documents about the server itself.
 
 Health, the probes and metrics take any parameter: what asks them adds some of its own.
 """
@@ -58,7 +58,7 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether entries can be stored now; `?verbose` lists the checks."""
+    """Readiness to store entries; `?verbose` lists the checks."""
     checks = await request.app[OPERATIONS].readiness()
     ready = all(ok for _, ok, _ in checks)
     lines = [
@@ -84,7 +84,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def sources(request: web.Request) -> web.Response:
-    """Who sends; `limit` sources, those first who did last."""
+    """Known sources, at most `limit`, most recent senders first."""
     limit = sources_query(request.query)
     return web.json_response(await request.app[OPERATIONS].sources(limit), headers=NO_STORE)
 
@@ -99,7 +99,7 @@ async def devices(request: web.Request) -> web.Response:
 
 
 async def forget_source(request: web.Request) -> web.Response:
-    """Forget a source: nobody waits for it any more, and its alerts end without a word.
+    """Forget a source: it does not count as silent any more, and its alerts end without a notification.
 
     Its entries stay. When it speaks again, it is new.
     """
@@ -110,6 +110,6 @@ async def forget_source(request: web.Request) -> web.Response:
 
 
 async def alerts(request: web.Request) -> web.Response:
-    """What fires, and what has lately."""
+    """Firing alerts, and those that fired recently."""
     check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].alerts(), headers=NO_STORE)

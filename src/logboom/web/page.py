@@ -18,7 +18,7 @@ CONTENT_TYPES: Final = {
     "svg": "image/svg+xml",
     "txt": "text/plain",
 }
-"""What is served, by the end of a file's name; the licences of `vendor/` are texts. Everything else stays unseen."""
+"""Served types of files, by suffix; the licences of `vendor/` are texts. Other files are not served."""
 
 INDEX: Final = "index.html"
 
@@ -59,7 +59,7 @@ ASSETS: Final = web.AppKey("assets", dict[str, Asset])
 
 
 class ForPrograms(NamedTuple):
-    """What `/` is to programs, where a receiver serves it."""
+    """Handler of `/` for programs, where a receiver serves it."""
 
     serve: Callable[[web.Request], Awaitable[web.Response]]
 

@@ -13,14 +13,14 @@ from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER, REQUEST_ENT
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.keylog import encoded_key
 from logboom.receivers.http_push import BodyError, HttpCodec, HttpReply, HttpRequest, HttpRoute
-from logboom.web.bodies import unpacking_of
+from logboom.web.bodies import BODY_BYTES_MAX, unpacking_of
 from logboom.web.site import HELD_BYTES_MAX, SITE, Site
 
 BODY_IDLE_S_MAX: Final = 60.0
 """A sender whose body makes no progress for this long is gone, or never meant to come."""
 
 HELD_FREE_BYTES: Final = 64 << 10
-"""What a body may always hold until the end of a line or a document comes: few lines are longer."""
+"""Bytes of an unfinished line or document that every body may hold: few lines are longer."""
 
 HELD_S_MAX: Final = 60.0
 """A body that holds more must be complete in this time: 4 MiB over a slow line. Otherwise a few slow senders would
@@ -105,6 +105,8 @@ class Pump:
             if error.limit:
                 self._site.intake.counters.limit_reached(Limit(error.limit))
             await self._inlet.settled()
+            if error.status == 503 and self._codec.refusal_pause_s and not self._site.closing:
+                await asyncio.sleep(self._codec.refusal_pause_s)
             return self._codec.refuse(error)._replace(close=True)  # the rest of the body is not read
         await self._inlet.settled()
         return self._codec.reply()
@@ -113,7 +115,9 @@ class Pump:
         """Read, unpack, judge and submit a body piece by piece. Raises `BodyError`."""
         codec, share = self._codec, _Share(self._site)
         unpacking = unpacking_of(
-            self._request.headers.get("Content-Encoding", ""), trusted=codec.trusts_encoding
+            self._request.headers.get("Content-Encoding", ""),
+            trusted=codec.trusts_encoding,
+            bytes_max=None if codec.is_endless else BODY_BYTES_MAX,
         )
         codec.begin()
         try:

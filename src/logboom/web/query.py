@@ -51,14 +51,14 @@ DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
-"""Of one answer: some 400 KB."""
+"""Most entries of one answer: about 400 KB."""
 
 BUCKETS_DEFAULT: Final = 60
 BUCKETS_MAX: Final = 2000
 """More than a screen has dots for."""
 POINTS_DEFAULT: Final = 600
 FIELDS_MAX: Final = 8
-"""Of one picture; more lines can't be told apart, and each costs time."""
+"""Most fields of one picture; more lines can't be distinguished, and each costs time."""
 FIELD_CHARS_MAX: Final = 128
 SPAN_DEFAULT_S: Final = 3600
 """A picture without a beginning shows the last hour."""
@@ -215,7 +215,7 @@ def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
     check_names(parameters, SOURCE_PARAMETERS)
     for name in SOURCE_PARAMETERS:
         if name not in parameters:
-            raise QueryError(name, "missing, expected what /api/sources tells")
+            raise QueryError(name, "missing, expected the name in /api/sources")
     return parameters["listener"], parameters["name"]
 
 

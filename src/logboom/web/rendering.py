@@ -1,4 +1,4 @@
-"""Entries that were found, as JSON, JSON lines and CSV. The entry itself stands there as it was sent."""
+"""Entries that were found, as JSON, JSON lines and CSV. The entry itself is unchanged."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,7 @@ from logboom.query.matching import Found
 
 
 class _Head(msgspec.Struct, gc=False, omit_defaults=True):
-    """What stands before the entry."""
+    """Fields before the entry."""
 
     sequence: int
     received_at: str

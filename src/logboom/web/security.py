@@ -1,4 +1,4 @@
-"""What holds for every request: no foreign page may act through a user's browser, no answer tells our insides."""
+"""Protection of every request: no foreign page acts through a user's browser, no answer contains internal errors."""
 
 import re
 from ipaddress import ip_address
@@ -32,11 +32,11 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
 
 
 def is_cross_origin(request: web.Request) -> bool:
-    """Whether a browser sends the request for a page of another site.
+    """Return whether a browser sends the request for a page of another site.
 
     Every browser's User-Agent begins with `Mozilla/`, and no page can change that of a WebSocket or of a cross-origin
-    request. Behind a proxy that rewrites Host, `Sec-Fetch-Site` still tells: no page can set it. Programs send neither,
-    though some libraries send an Origin, always the same.
+    request. Behind a proxy that rewrites Host, `Sec-Fetch-Site` is still right: no page can set it. Programs send
+    neither, though some libraries send an Origin, always the same.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site in ("same-origin", "cross-site"):
@@ -49,9 +49,9 @@ def _is_own(origin: str, request: web.Request) -> bool:
 
 
 def is_rebound(request: web.Request) -> bool:
-    """Whether a browser may take us for the server of a foreign page, whose name was made to lead here (DNS rebinding).
+    """Return whether the Host may be that of a foreign page, whose name resolves to this server (DNS rebinding).
 
-    Where no token is asked for on loopback, the name is all that tells. Names of this machine have no dot. What
+    Where no token is required on loopback, the name is the only evidence. Names of this machine have no dot. What
     comes by https has passed a proxy of ours, since no foreign one has a certificate here.
     """
     site = request.app[SITE]
@@ -63,7 +63,7 @@ def is_rebound(request: web.Request) -> bool:
 
 
 def _may_be_page(request: web.Request) -> bool:
-    """Whether a page in a browser may have sent this to the server that it came from.
+    """Return whether a page in a browser may have sent this to the server of the page.
 
     Some browsers let such a page choose the User-Agent. With what acts they send an Origin, which no page can take
     away: that server's, or `null`. With what reads they send Accept-Language, as few programs do; Node.js adds
@@ -89,7 +89,7 @@ def _is_address(name: str) -> bool:
 
 
 def _foreign(request: web.Request) -> str:
-    """Why a request may be a foreign page's; empty: it is not."""
+    """Return why a request may come from a foreign page; empty if it does not."""
     if _acts(request) and is_cross_origin(request):
         return "cross-origin requests are refused"
     if is_rebound(request):
@@ -110,7 +110,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         site.silent.pop(transport, None)
         identity = request[IDENTITY] = admit(request)
-        with site.guest(transport, identity):
+        with site.serving(transport, identity):
             await site.answers_taken(request)
             response = await handler(request)
             site.check_room(response)
@@ -129,7 +129,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's
         text = f"{request.method} {request.path}: {type(error).__name__}: {error}"
         site.report("fatal", f"{site.name}: {text}")
-        return _error(request, 500, "internal error; the server's log tells more")
+        return _error(request, 500, "internal error; see the server's log")
 
 
 def _bad_query(error: QueryError) -> web.Response:

@@ -1,4 +1,4 @@
-"""What the handlers of one `http` listener share."""
+"""State that the handlers of one `http` listener share."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -44,11 +44,11 @@ SEARCHES_MAX: Final = 64
 would wait for more than a minute, which no page and no program does."""
 
 BUSY_RETRY_S: Final = 5
-"""When a client may try again that came while too many others were at it."""
+"""Delay after which a refused client may try again, seconds."""
 
 WRONG_TOKENS_TOLD: Final = 10
 WRONG_TOKENS_WINDOW_S: Final = 60.0
-"""So many of one address a minute are worth a line: fewer are typing errors, more would be a flood of lines."""
+"""Wrong tokens of one address per window that are worth a log line: fewer are typing errors."""
 
 
 class Site:
@@ -62,7 +62,7 @@ class Site:
         turns: see `ListenerContext`.
         report: the operational log.
         unread: the answers that wait for their clients.
-        tokens: who may come in; None: everybody.
+        tokens: valid tokens; None: no token is required.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Site:
         self.tailing = ThreadPoolExecutor(TAIL_THREADS, f"{name}-tail")
         self.silent: dict[asyncio.Transport, float] = {}
         """Connections that have not sent a request's head yet, and since when; the listener closes them one day."""
-        self._guests: dict[asyncio.Transport, Identity] = {}
+        self._served: dict[asyncio.Transport, Identity] = {}
         self._generation = tokens.generation if tokens is not None else 0
         self.tails = 0
         self.held_bytes = 0
@@ -105,28 +105,28 @@ class Site:
         self._advanced = asyncio.Event()
         self._next_unstored_id = log.end + 1
         self.closers: set[Callable[[], Coroutine[None, None, None]]] = set()
-        """What ends each peer of the WebSocket, politely."""
+        """Closing handshake of each peer of the WebSocket."""
 
     def source(self, peer: str | None) -> Source:
         """The source of a new connection or request."""
         return Source(self.name, peer or "unknown")
 
     @contextmanager
-    def guest(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
-        """Somebody is being served, perhaps for days."""
+    def serving(self, transport: asyncio.Transport, identity: Identity) -> Iterator[None]:
+        """Register a long-lived connection, so that it is closed when its token is revoked."""
         if identity.key:
-            self._guests[transport] = identity
+            self._served[transport] = identity
         try:
             yield
         finally:
-            self._guests.pop(transport, None)
+            self._served.pop(transport, None)
 
-    def look_at_guests(self) -> None:
-        """Cut off those whose token was revoked; called about every second."""
+    def close_revoked(self) -> None:
+        """Close long-lived connections whose token was revoked; to be called every second."""
         if self.tokens is None or self.tokens.generation == self._generation:
             return
         self._generation = self.tokens.generation
-        for transport, identity in list(self._guests.items()):
+        for transport, identity in list(self._served.items()):
             if not self.tokens.holds(identity):
                 self.report("warning", f"{self.name}: the token {identity.name} was revoked; disconnected")
                 transport.abort()
@@ -166,7 +166,7 @@ class Site:
         return web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(BUSY_RETRY_S)})
 
     async def search(self, request: web.Request, work: Callable[[], Result]) -> Result:
-        """What `work` returns, done on a thread; not done when its client has gone meanwhile.
+        """Run `work` on a thread, and return its result; not if its client has gone meanwhile.
 
         Raises:
             web.HTTPServiceUnavailable: too many others wait already.

@@ -32,7 +32,7 @@ KEEP_ALIVE_S: Final = 15.0
 """Shorter than the idle time of any usual proxy; a reader that is gone is noticed by it, too."""
 
 PACE_S: Final = 0.03
-"""Time between two reads: what comes meanwhile is sent together. Nobody sees the difference."""
+"""Time between two reads: entries in between are sent together, without a visible delay."""
 
 REST_FACTOR: Final = 2
 """A reader that catches up rests this many times longer than its reads take: senders come first."""
@@ -41,17 +41,17 @@ MESSAGE_BYTES_MAX: Final = 4096
 """A reader has nothing to say; what it says all the same is bounded."""
 
 CLOSE_S_MAX: Final = 2.0
-"""How long a reader may take to answer a close."""
+"""Time limit for a reader to answer a close, seconds."""
 
 RECONNECT_MS: Final = 1000
-"""When an EventSource is to try again."""
+"""Delay after which an EventSource tries again, milliseconds."""
 
 
 Event = TypeVar("Event")
 
 
 class Portion(NamedTuple, Generic[Event]):
-    """What one read brought."""
+    """Result of one read."""
 
     events: list[tuple[int, Event]]
     """Sequence of each match, and what it was rendered to."""
@@ -81,7 +81,7 @@ class Follower(Generic[Event]):
         self._job: Future[Portion[Event] | None] | None = None
 
     async def portions(self) -> AsyncGenerator[Portion[Event] | None]:
-        """What comes, for ever; None when nothing has come for `KEEP_ALIVE_S`. Ends when the server stops."""
+        """Yield new entries until the server stops; None after `KEEP_ALIVE_S` without any."""
         site = self._site
         quiet_since = time.monotonic()
         while not site.closing:
@@ -168,7 +168,7 @@ async def _start(request: web.Request, wanted: Filter, after: int | None) -> int
 
 
 async def _as_events(request: web.Request, follower: Follower[bytes]) -> web.StreamResponse:
-    """Server-sent events. An event without data tells the browser its place, and nothing else."""
+    """Server-sent events. An event without data only gives the browser its position."""
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
     response.force_close()

@@ -23,7 +23,7 @@ DETAILS_MAX: Final = 1000
 """Refused entries of one request that are named one by one; the rest is a number."""
 
 STORAGE_RETRY_S: Final = 5
-"""When a client may try again after storage has refused."""
+"""Delay after which a client may try again when storage has failed, seconds."""
 
 STATUS_WORDS: Final = {
     Verdict.FILTERED: "filtered",
@@ -63,7 +63,7 @@ _LEVELLED: Final = ndjson.entry_decoder(_Levelled)
 
 
 class Account:
-    """What became of a request's entries."""
+    """Outcome of a request's entries."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(Verdict, 0)
@@ -79,7 +79,7 @@ class Account:
 
     @property
     def invalid(self) -> int:
-        """How many of them were no good by themselves."""
+        """Number of invalid entries."""
         return sum(self.counts[verdict] for verdict in INVALID)
 
     def add(self, batch: Batch, receipt: Receipt) -> None:
@@ -153,6 +153,8 @@ class EntriesCodec:
     """
 
     hold_s = 0.0
+    refusal_pause_s = 0.0
+    is_endless = False
     trusts_encoding = True
 
     def __init__(self, request: HttpRequest, settings: HttpSettings) -> None:

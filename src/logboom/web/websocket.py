@@ -29,13 +29,13 @@ UNREAD_REPLIES_BYTES_MAX: Final = 256 << 10
 """A peer that leaves more of its replies unread is not read itself."""
 
 SEND_BUFFER_BYTES: Final = 512 << 10
-"""The kernel's part of what a peer may leave unread; Linux doubles it, and would go to megabytes by itself."""
+"""Kernel's send buffer of one peer, bytes; Linux doubles it, and would grow it to megabytes by default."""
 
 PING_INTERVAL_S: Final = 30.0
 """Shorter than the idle time of any usual proxy; a peer that is gone is noticed after one and a half."""
 
 CLOSE_S_MAX: Final = 2.0
-"""How long a peer may take to answer a close."""
+"""Time limit for a peer to answer a close, seconds."""
 
 _REPLIES_RETRY_S: Final = 0.02
 
@@ -116,7 +116,7 @@ class Peer:
         self._inlet.put(batch, partial(self._answer, received))
 
     def _answer(self, received: list[bytes], receipt: Receipt) -> None:
-        """A batch is settled: reply to the peer, then tell the others."""
+        """Reply to the peer of a settled batch, then send its messages to the others."""
         site, verdicts = self._site, receipt.verdicts
         taken = verdicts.count(Verdict.ACCEPTED)
         first_id = site.message_ids(receipt.first_sequence, taken)
@@ -137,7 +137,7 @@ class Peer:
         await self._inlet.room()
         if self._received:
             self._flush()
-        while self._leaves_replies and not self._reader.transport.is_closing():  # noqa: ASYNC110 - nothing tells us
+        while self._leaves_replies and not self._reader.transport.is_closing():  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(_REPLIES_RETRY_S)
 
     async def _settle(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from logboom.journal.log import Block
-from logboom.ops.devices.boot import GAPS_MAX, Boot
+from logboom.ops.devices.boot import GAPS_MAX, DeviceBoot
 from logboom.ops.devices.device_book import DEVICES_MAX, FILE_NAME, DeviceBook
 from tests.kit.clock import Clock
 
@@ -187,7 +187,7 @@ def test_gaps_are_exactly_what_did_not_come(seed: int) -> None:
     for place in range(1, len(arrived) - 1):
         other = min(len(arrived) - 2, place + numbers.randrange(4))
         arrived[place], arrived[other] = arrived[other], arrived[place]
-    boot = Boot(1, "", "")
+    boot = DeviceBoot(1, "", "")
     for seq in arrived + numbers.sample(arrived, 30):  # the rest comes again
         boot.count(seq, "")
     missing = {seq for gap in boot.gaps for seq in range(gap.low, gap.high + 1)}

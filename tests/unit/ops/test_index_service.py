@@ -33,6 +33,13 @@ def test_it_gets_to_the_journals_end_and_then_waits(service: IndexService, tmp_p
     assert len(list((tmp_path / "journal").glob("*.words"))) == 2
 
 
+def test_a_journal_without_a_segment_is_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    service = IndexService(folder, FolderLog(folder), lambda _kind, _text: None)
+    assert service._advance() == IDLE_WAIT_S
+
+
 def test_files_are_as_private_as_segments(service: IndexService, tmp_path: Path) -> None:
     while service._advance() != IDLE_WAIT_S:
         pass

@@ -22,8 +22,7 @@ from logboom.pipeline.intake import Counters
 from logboom.servers import tls_link
 from logboom.servers.complaints import TOLD_MAX, TOLD_PERIOD_S
 from logboom.servers.tls import Tls, make_tls, read_certificates
-from logboom.servers.tls_gate import TlsGate
-from logboom.servers.tls_link import TlsLink
+from logboom.servers.tls_link import TlsGate, TlsLink
 from logboom.settings import ListenerSettings
 from tests.kit.app_kit import port_of, run_scenario, running_app
 

@@ -176,10 +176,11 @@ def test_a_bomb_is_refused_before_it_is_unpacked(pack: object, monkeypatch: pyte
     assert sum(sizes) <= max(1 << 20, 100 * len(bomb))
 
 
-def test_a_body_is_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_BYTES_MAX", 1000)
-    with pytest.raises(BodyError, match="in pieces"):
-        unpack("", [b"x" * 600, b"x" * 600])
+def test_a_body_is_bounded_in_all() -> None:
+    unpacking = unpacking_of("", bytes_max=1000)
+    assert b"".join(unpacking.feed(b"x" * 600)) == b"x" * 600
+    with pytest.raises(BodyError, match="more than 1000 bytes: send it in pieces"):
+        list(unpacking.feed(b"x" * 600))
 
 
 def test_a_zstd_window_that_takes_much_memory_is_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from logboom.ops.alerts.alert_settings import DeviceGapsRule, DeviceRestartsRule, RuleSettings
 from logboom.ops.alerts.lifecycle import Condition
-from logboom.ops.devices.device_book import DeviceBook, Trouble
+from logboom.ops.devices.device_book import DeviceBook, DeviceTrouble
 
 SINGLE_MAX: Final = 5
 """Devices with an alert each; of more at the same time, one alert names the number."""
@@ -24,7 +24,7 @@ def loop_conditions(settings: DeviceRestartsRule, devices: DeviceBook | None) ->
 
 
 def _conditions(
-    rule: str, settings: RuleSettings, found: list[Trouble], is_so: str, is_over: str
+    rule: str, settings: RuleSettings, found: list[DeviceTrouble], is_so: str, is_over: str
 ) -> Iterator[Condition]:
     times = (settings.for_s, settings.clear_s)
     if len(found) > SINGLE_MAX:

@@ -24,7 +24,7 @@ class Gap(msgspec.Struct, gc=False):
         return self.high - self.low + 1
 
 
-class Boot(msgspec.Struct, gc=False):
+class DeviceBoot(msgspec.Struct, gc=False):
     """A boot. Numbers of lines are the `seq` that the device gives them."""
 
     number: int

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from logboom.formats.buckets import microseconds
-from logboom.ops.devices.boot import Boot, Gap
+from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device_lines import Sighting
 
 BOOTS_MAX: Final = 8
@@ -59,7 +59,7 @@ class Device(msgspec.Struct, gc=False):
     lines: int = 0
     sequence: int = 0
     """Sequence of its last line in the journal."""
-    boots: list[Boot] = []
+    boots: list[DeviceBoot] = []
     """The newest ones, by `boot_seq`."""
     boots_total: int = 0
     reboots: list[Reboot] = []
@@ -78,7 +78,7 @@ class Device(msgspec.Struct, gc=False):
     """Time of the last line that gave one, less its arrival: the device's clock, and the delay."""
 
     @property
-    def boot(self) -> Boot:
+    def boot(self) -> DeviceBoot:
         """The current boot."""
         return self.boots[-1]
 
@@ -134,7 +134,7 @@ class Device(msgspec.Struct, gc=False):
         before = self.boots[-1] if self.boots else None
         if before is not None and len(self.boots) >= BOOTS_MAX and seen.boot < self.boots[0].number:
             return None
-        self.boots.append(Boot(seen.boot, seen.received_at, seen.received_at))
+        self.boots.append(DeviceBoot(seen.boot, seen.received_at, seen.received_at))
         self.boots.sort(key=lambda one: one.number)
         self.boots_total += 1
         reboot = None
@@ -148,7 +148,7 @@ class Device(msgspec.Struct, gc=False):
             self.gap_lines += self.boots.pop(0).missing
         return reboot
 
-    def _see_start(self, boot: Boot, seen: Sighting) -> None:
+    def _see_start(self, boot: DeviceBoot, seen: Sighting) -> None:
         """Learn with which number boots begin, and apply it to a boot whose first lines did not come."""
         if seen.seq is None or boot.lines > 1:
             return
@@ -166,7 +166,7 @@ class Device(msgspec.Struct, gc=False):
             self.clock_us = microseconds(seen.sent_at) - arrived_us
 
 
-def _see_clock(boot: Boot, seen: Sighting, arrived_us: int) -> None:
+def _see_clock(boot: DeviceBoot, seen: Sighting, arrived_us: int) -> None:
     """Learn when a boot started."""
     if seen.uptime_ms is None:
         return

@@ -37,7 +37,7 @@ FILE_NAME: Final = "devices.json"
 VERSION: Final = 1
 
 
-class Trouble(NamedTuple):
+class DeviceTrouble(NamedTuple):
     """Something about a device that deserves attention."""
 
     listener: str
@@ -121,7 +121,7 @@ class DeviceBook:
                 sum(one.loops for one in devices),
             )
 
-    def gaps(self, lines_min: int = 1) -> list[Trouble]:
+    def gaps(self, lines_min: int = 1) -> list[DeviceTrouble]:
         """Return the devices with lines missing for longer than the grace time, as long as it is news."""
         before, since = self._before(self._grace_s), self._before(NEWS_S)
         found = []
@@ -132,14 +132,14 @@ class DeviceBook:
                 if lines >= lines_min:
                     last = gaps[-1]
                     text = f"{lines:,} lines missing, last seq {last.gap.low} to {last.gap.high} of boot {last.boot}"
-                    found.append(Trouble(one.listener, one.name, text))
+                    found.append(DeviceTrouble(one.listener, one.name, text))
         return found
 
-    def loops(self) -> list[Trouble]:
+    def loops(self) -> list[DeviceTrouble]:
         """Return the devices that restart again and again."""
         with self._lock:
             return [
-                Trouble(
+                DeviceTrouble(
                     one.listener,
                     one.name,
                     f"restarted {one.short_boots} times in a row after a few minutes"

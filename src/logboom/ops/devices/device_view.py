@@ -6,7 +6,7 @@ import msgspec
 
 from logboom.formats.buckets import MICROSECONDS
 from logboom.formats.times import iso_from_ns
-from logboom.ops.devices.boot import Boot, Gap
+from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device import Device
 
 CLOCK_OFF_S: Final = 120.0
@@ -63,7 +63,7 @@ def _gap_described(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _boot_described(boot: Boot) -> dict[str, Any]:
+def _boot_described(boot: DeviceBoot) -> dict[str, Any]:
     start, source = boot.starts_at_us, "sender"
     if start is None:
         start, source = boot.arrived_at_us, "received"

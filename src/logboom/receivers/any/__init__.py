@@ -21,9 +21,14 @@ class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
         list[str], Meta(description="Protocols that the port takes. Empty: all that can be distinguished.")
     ] = msgspec.field(default_factory=list)
     duplicates: Duplicates = "drop"
+    plain_text: Annotated[
+        bool, Meta(description="With `tls_cert`, take connections without TLS, too: the first bytes decide.")
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.plain_text and not self.tls_cert:
+            raise ValueError("`plain_text` is for a port with TLS; without `tls_cert` there is nothing else")
         for name in self.protocols:
             if name not in DETECTED:
                 raise ValueError(f"`protocols` has {name!r}, expected one of {', '.join(DETECTED)}")

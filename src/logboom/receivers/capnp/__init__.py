@@ -23,6 +23,6 @@ RECEIVER: Final = ReceiverType(
     summary="Length-prefixed Cap'n Proto messages, never answered",
     settings=CapnpSettings,
     transports={Transport.TCP: Endpoint(9020, _make)},
-    refusal=Refusal.CLOSE,
+    refusal=Refusal.HOLD,
     extra="capnp",
 )

@@ -14,7 +14,7 @@ from logboom.receivers.gateway.protocol import no_reply
 HEARTBEAT: Final = bytes(HEADER_BYTES)
 """A frame without a payload."""
 HEARTBEAT_POLLS: Final = 10
-"""Clients that said hello get a heartbeat every 10 s; the server asks once a second what there is to send."""
+"""Clients that said hello get a heartbeat every 10 s; the server asks every second for bytes to send."""
 ENTRIES_GROWTH_MAX: Final = 4
 """Entries have twice the bytes of usual messages. Messages made to grow further count for more than they took
 on the wire, so that flow control sees the memory that they hold."""
@@ -26,11 +26,11 @@ _FOREIGN: Final = {
     b"\x16\x03\x01\x02": "TLS",
     b"\x16\x03\x01\x00": "TLS",
 }
-"""What stands at the place of a length when a client speaks something else."""
+"""Lengths that mean that a client speaks another protocol."""
 
 
 class CapnpProtocol:
-    """One Cap'n Proto connection. The first bad message is its end: there is no way to tell the client."""
+    """One Cap'n Proto connection. The first bad message is its end: the protocol has no negative answer."""
 
     __slots__ = ("_eof", "_frame_bytes_max", "_frames", "_greeted", "_polls", "fatal", "identity")
     name = "capnp"
@@ -108,7 +108,7 @@ class CapnpProtocol:
         return f"frame of {size} bytes, the limit is {self._frame_bytes_max} (frame_bytes_max){hint}"
 
     def _refuse(self, verdict: Verdict, size_bytes: int, reason: str) -> Batch:
-        """End the connection; the batch counts what was refused, `fatal` is what tells why."""
+        """End the connection; the batch counts the refused messages, `fatal` has the reason."""
         self._end(reason)
         return Batch(b"", bytes([verdict]), size_bytes=size_bytes, levels=[])
 

@@ -19,7 +19,7 @@ UNPACKED_BYTES_MAX: Final = 64 << 20
 
 
 def looks_framed(head: bytes | bytearray) -> bool | None:
-    """Whether a connection that starts with `head` speaks frames; None while too little is known.
+    """Return whether a connection that starts with `head` speaks frames; None while too little is known.
 
     No JSON text starts with a zero byte, and every frame below 16 MiB does.
     """

@@ -1,4 +1,4 @@
-"""`collector`: NDJSON with one status reply a line; plain, or in gzip frames.
+"""`collector`: NDJSON with one status reply per line; plain, or in gzip frames.
 
 Contract: docs/contracts/collector.md.
 """
@@ -48,7 +48,7 @@ def reply(receipt: Receipt) -> bytes:
 
 
 class CollectorProtocol(JointLines):
-    """One collector connection; its first bytes tell which of the two modes it speaks."""
+    """One collector connection; its first bytes determine which of the two modes it speaks."""
 
     __slots__ = ("_eof", "_frames_bytes_max", "_head", "_lines", "line_bytes_max")
     name = "collector"

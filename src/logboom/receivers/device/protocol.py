@@ -15,10 +15,10 @@ from logboom.model import Acker, Batch, Receipt, Verdict
 ACK: Final = b'{"ack":1}\n'
 
 RESEND_NS_MIN: Final = 1_500_000_000
-"""A line that comes again so much later, on its connection, was sent again: devices wait 2 s for the ack."""
+"""Time after which an equal line on the same connection was sent again, seconds: devices wait 2 s for the ack."""
 
 CROSSING_NS_MAX: Final = 1_400_000_000
-"""For so long after its ack, a line that comes again may have crossed it on the way. Shorter than the above: a line
+"""Time after its ack in which a repeated line may have crossed the ack, seconds. Shorter than the above: a line
 that was acked at once gets another ack whenever it comes."""
 
 

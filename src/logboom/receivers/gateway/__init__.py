@@ -23,5 +23,5 @@ RECEIVER: Final = ReceiverType(
     summary="Sensor readings as JSON objects, never answered",
     settings=GatewaySettings,
     transports={Transport.TCP: Endpoint(6000, _make)},
-    refusal=Refusal.ANSWER,
+    refusal=Refusal.HOLD,
 )

@@ -98,7 +98,7 @@ def _parse(
 
 
 def _has_too_many(message: bytes) -> bool:
-    """Whether a `LogBatch` has too many entries; counted before objects are made, as there may be millions."""
+    """Return whether a `LogBatch` has too many entries; counted before objects are made, as there may be millions."""
     entries, position, end = 0, 0, len(message)
     while position < end and entries <= ENTRIES_MAX:
         tag, position = _varint(message, position)

@@ -13,7 +13,6 @@ HEADER_BYTES_MAX: Final = 9 + 1 + 32 + 1 + 9 + 1
 
 _SYSLOG: Final = re.compile(rb"([0-9]{1,9}) syslog ([0-9]{1,9}) ")
 _HEADER: Final = re.compile(rb"([0-9]{1,9}) ([A-Za-z]{1,32}) ([0-9]{1,9})([ \n])")
-_SYSLOG_COMMAND: Final = b"syslog"
 
 
 class CommandFrame(NamedTuple):

@@ -78,7 +78,7 @@ def _is_utf8(data: bytes) -> bool:
 def _read_lines(text: str, messages: Sequence[bytes], stamps: Stamps) -> list[SyslogEntry]:
     """Read messages of one line each; `text` has them all."""
     shapes = (_entries_5424, _entries_3164)
-    first, second = shapes if ">1 " in text[:6] else reversed(shapes)
+    first, second = shapes if ">1 " in text[:7] else reversed(shapes)
     entries, odd = first(text, stamps)
     if not odd:
         return entries

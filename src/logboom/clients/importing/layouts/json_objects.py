@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from logboom.clients.importing.layouts.base import Converted, Layout, encoded, share
-from logboom.clients.importing.layouts.journal_fields import entry_of_fields
+from logboom.formats.journal_fields import entry_of_fields
 from logboom.formats.mapped import MappedEntry
 
 
