@@ -128,8 +128,8 @@ def test_an_entry_shows_its_fields_and_what_was_around_it(page: "Page", site: st
     page.locator(".rows").get_by_role("option").filter(has_text="pump started").wait_for()
     page.go_back()
     page.get_by_text("1 entry", exact=True).wait_for()
-    assert page.get_by_label("Level").input_value() == "ERROR"
-    assert page.get_by_label("Source").input_value() == "pump-7"
+    assert page.get_by_label("Level", exact=True).input_value() == "ERROR"
+    assert page.get_by_label("Source", exact=True).input_value() == "pump-7"
 
 
 @pytest.mark.usefixtures("charts_installed")

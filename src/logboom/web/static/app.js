@@ -117,5 +117,14 @@ themeButton.addEventListener("click", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 showTheme();
 
+/** `/` goes to the query. */
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
+  const query = root.querySelector("input[name=q]");
+  if (!query) return;
+  event.preventDefault();
+  query.focus();
+});
+
 addEventListener("hashchange", route);
 route();

@@ -1,9 +1,10 @@
 // One entry with all its fields, in the panel next to the list.
 
+import { condition, narrowed } from "/static/conditions.js";
 import { el } from "/static/dom.js";
 import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
-import { link } from "/static/route.js";
+import { here, link } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
@@ -52,7 +53,7 @@ export function openEntry(item, view) {
       ["Listener", item.listener],
     ]),
     el("h3", {}, "Fields"),
-    fieldTable(item.entry),
+    fieldTable(item.entry, view),
     el("details", {}, el("summary", {}, "JSON"), el("pre", { class: "json" }, json)),
   ];
   panel.replaceChildren(...parts.filter(Boolean));
@@ -88,15 +89,31 @@ async function copied(text) {
   }
 }
 
-function fieldTable(entry) {
+function fieldTable(entry, view) {
   const rows = [];
-  addFields(rows, entry, 0);
+  addFields(rows, entry, 0, "", view);
   const shown = rows.slice(0, FIELDS_MAX);
   if (rows.length > shown.length) shown.push(el("tr", {}, el("td", { colspan: 2 }, `… and more: see the JSON`)));
   return el("table", { class: "fields" }, el("tbody", {}, shown));
 }
 
-function addFields(rows, value, depth) {
+/** Links that keep, or leave out, the entries with the same value. */
+function valueLinks(field, value, view) {
+  const text = condition(field, value);
+  const { parameters } = here();
+  const to = (added) => {
+    const changed = new URLSearchParams(parameters);
+    changed.set("q", narrowed(parameters.get("q") ?? "", added));
+    return link(view, changed);
+  };
+  return el("span", { class: "value-links" },
+    el("a", { class: "only", href: to(text), title: text, "aria-label": `Only ${field} ${value}` }),
+    el("a", { class: "not", href: to(`-${text}`), title: `-${text}`, "aria-label": `Exclude ${field} ${value}` }));
+}
+
+const isPlain = (value) => typeof value === "boolean" || typeof value === "string" || isNumber(value);
+
+function addFields(rows, value, depth, outer, view) {
   for (const [name, inner] of Object.entries(value)) {
     if (rows.length > FIELDS_MAX) return;
     const nested = isObject(inner) && depth < DEPTH_MAX && Object.keys(inner).length > 0;
@@ -105,8 +122,8 @@ function addFields(rows, value, depth) {
     const kind = inner === null ? "null" : isNumber(inner) ? "number" : typeof inner;
     const text = nested ? "" : written(inner);
     if (text.length > SHORT_CHARACTERS_MAX || text.includes("\n")) rows.push(longRow(head, text));
-    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text)));
-    if (nested) addFields(rows, inner, depth + 1);
+    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, isPlain(inner) && text ? valueLinks(`${outer}${name}`, inner, view) : null)));
+    if (nested) addFields(rows, inner, depth + 1, `${outer}${name}.`, view);
   }
 }
 

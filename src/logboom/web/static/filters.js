@@ -6,7 +6,7 @@ import { el, freshId, setText } from "/static/dom.js";
 const TYPING_MS = 300;
 const SOURCES_MAX = 200;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
-export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["7d", "7 days"]];
+export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["3d", "3 days"], ["7d", "7 days"], ["30d", "30 days"]];
 
 /** A control with its label. `more` is placed next to the control. */
 export function labelled(text, control, kind = "", ...more) {

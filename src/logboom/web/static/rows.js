@@ -117,7 +117,7 @@ export class Rows {
   }
 
   #key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
     if (step && this.chosen !== null) this.choose(this.chosen + step);
     else if (step || (event.key === "Enter" && this.chosen === null)) this.choose(this.#firstVisible());
     else if (event.key === "Enter") this.choose(this.chosen);

@@ -5,8 +5,11 @@ import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { ExportMenu } from "/static/exports.js";
 import { FilterForm, RANGES, toIso, toLocal } from "/static/filters.js";
+import { narrowed } from "/static/conditions.js";
+import { FacetPanel } from "/static/facets.js";
 import { Finder } from "/static/finder.js";
 import { count, counted, instant, percent } from "/static/format.js";
+import { PatternList } from "/static/patterns.js";
 import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Rows } from "/static/rows.js";
@@ -18,6 +21,7 @@ const SHOWN_MAX = 20_000; // entries in the browser's memory; the download has a
 const BUCKETS = 60;
 const DEFAULT_RANGE = "1h";
 const FILTERS = ["q", "level", "source", "listener", "by"];
+const TABS = [["", "Entries"], ["patterns", "Patterns"]]; // `view` of the address
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** The filters of the address for the API; `since` stays relative. */
@@ -73,16 +77,31 @@ class SearchView {
     this.wrong = new QueryError(this.form.controls.q);
     this.nothing.hidden = true;
     this.more = el("p", { class: "more" }, this.older);
+    this.facets = new FacetPanel((text) => this.#go({ ...this.#times(), q: narrowed(this.filters.q, text) }, false));
+    this.patterns = new PatternList();
+    this.tabs = el("span", { class: "tabs", role: "group", "aria-label": "Show" }, TABS.map(([view, text]) =>
+      el("button", { type: "button", data: { view }, on: { click: () => this.#go({ ...this.#times(), view }, false) } }, text)));
+    this.listed = el("div", { class: "listed" }, this.rows.element, this.nothing, this.more);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
-      el("p", { class: "status-line" }, this.summary, this.progress, this.exports.element), this.rows.element, this.nothing, this.more);
+      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.exports.element),
+      el("div", { class: "results" }, this.facets.element, this.listed, this.patterns.element));
     this.update(parameters);
   }
 
+  /** Show the entries, or their patterns. */
+  #showTab() {
+    for (const tab of this.tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.view === this.view));
+    this.patterns.element.hidden = this.view !== "patterns";
+    this.listed.hidden = this.view === "patterns";
+  }
+
   update(parameters) {
+    this.view = parameters.get("view") === "patterns" ? "patterns" : "";
     this.filters = filtersOf(parameters);
     const values = formOf(this.filters);
     this.form.set(values);
     this.#showOwn(values.range === "own");
+    this.#showTab();
     this.#run();
   }
 
@@ -110,9 +129,15 @@ class SearchView {
     if (location.hash === before && !typing) this.#run(); // the same again, later: there may be more
   }
 
+  /** The times of the address. */
+  #times() {
+    const { since, until } = this.filters;
+    return { since: since === DEFAULT_RANGE ? "" : since, until };
+  }
+
   #go(changes, replace) {
     const chosen = Object.fromEntries(FILTERS.map((name) => [name, this.filters[name]]));
-    go("search", { ...chosen, ...changes }, { replace });
+    go("search", { ...chosen, view: this.view, ...changes }, { replace });
   }
 
   async #run() {
@@ -131,6 +156,8 @@ class SearchView {
       closeEntry();
       this.rows.chosen = null;
       this.finder = new Finder(query, () => this.#show());
+      this.facets.show(query, signal);
+      if (this.view === "patterns") this.patterns.show(query, { ...this.filters, ...this.#times() }, signal);
       await Promise.all([this.finder.more(), this.#count(signal)]);
     } catch (error) {
       if (error.name === "AbortError") return;

@@ -1,0 +1,70 @@
+// Facets: the fields of the found entries with their most frequent values; a click narrows or excludes.
+
+import { read } from "/static/api.js";
+import { condition } from "/static/conditions.js";
+import { el, setText } from "/static/dom.js";
+import { compact, counted, percent, value } from "/static/format.js";
+
+const VALUES = 6;
+const OPEN_FIELDS = 6;
+const ALL_DIFFERENT_MIN = 20; // from this many values on, a list of single ones is no help
+const WIDE = matchMedia("(min-width: 62rem)");
+
+export class FacetPanel {
+  /** @param {(condition: string) => void} choose is called with the condition that was clicked. */
+  constructor(choose) {
+    this.choose = choose;
+    this.note = el("p", { class: "soft small", role: "status" });
+    this.list = el("div");
+    this.element = el("details", { class: "facets", open: WIDE.matches, on: { toggle: () => this.#load() } },
+      el("summary", {}, "Fields"), this.note, this.list);
+  }
+
+  /** Show the facets of a query of the API. */
+  show(query, signal) {
+    this.wanted = { query, signal };
+    this.#load();
+  }
+
+  async #load() {
+    if (!this.wanted || !this.element.open) return;
+    const { query, signal } = this.wanted;
+    this.wanted = null;
+    setText(this.note, "Counting …");
+    try {
+      const found = await read("/api/facets", { ...query, limit: VALUES }, signal);
+      this.list.replaceChildren(...found.facets.map((facet, place) => this.#field(facet, place < OPEN_FIELDS)));
+      const part = found.complete ? "" : ` the newest (${percent(found.progress)} of the range)`;
+      setText(this.note, `Of${part} ${counted(found.entries, "entry", "entries")}`);
+    } catch (error) {
+      if (error.name !== "AbortError") setText(this.note, error.message);
+    }
+  }
+
+  #field(facet, open) {
+    const many = facet.distinct >= ALL_DIFFERENT_MIN && facet.values[0]?.count === 1;
+    const size = `${facet.distinct_exact ? "" : "~"}${compact(facet.distinct)}`;
+    return el("details", { class: "facet", open: open && !many },
+      el("summary", { title: `${counted(facet.count, "entry", "entries")}, ${counted(facet.distinct, "value")}` },
+        el("span", { class: "facet-name" }, facet.field), el("span", { class: "size" }, size)),
+      facet.numbers && numbers(facet.numbers),
+      many ? null : el("ul", {}, facet.values.map((one) => this.#value(facet, one))));
+  }
+
+  #value({ field, values_exact }, { value: shown, count }) {
+    const text = condition(field, shown);
+    const press = (chosen, name, label) => el("button", { type: "button", class: name, title: chosen, "aria-label": label, on: { click: () => this.choose(chosen) } });
+    const only = press(text, "facet-value", `Only ${field} ${shown}`);
+    const number = `${values_exact ? "" : "≥ "}${compact(count)}`;
+    only.append(el("span", { class: "facet-text" }, String(shown) || "(empty)"), el("span", { class: "size" }, number));
+    const not = press(`-${text}`, "quiet facet-not", `Exclude ${field} ${shown}`);
+    not.append("−");
+    return el("li", {}, only, not);
+  }
+}
+
+function numbers({ min, p50, p99, max, exact }) {
+  const about = exact ? "" : "~";
+  const pairs = [["min", value(min)], ["p50", about + value(p50)], ["p99", about + value(p99)], ["max", value(max)]];
+  return el("dl", { class: "facet-numbers" }, pairs.map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))));
+}
