@@ -19,7 +19,12 @@ def _data(post: Post) -> None:
         {"level": "info", "message": f"user {n} logged in", "source": "web", "region": "eu west", "took": n}
         for n in range(30)
     )
-    post([{"level": "error", "message": f"cart {n} failed", "exc_info": trace, "region": "us"} for n in range(3)])
+    post(
+        [
+            {"level": "error", "message": f"cart {n} failed", "exc_info": trace, "region": "us"}
+            for n in range(3)
+        ]
+    )
 
 
 def test_a_facet_narrows_and_excludes(page: "Page", site: str) -> None:
