@@ -62,7 +62,7 @@ def send_with_opentelemetry(port: int, happened: Happened) -> None:
     )
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    memory: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    memory: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call, unused-ignore]
     provider = LoggerProvider()
     provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
     logger = provider.get_logger("pumps")
