@@ -17,7 +17,14 @@ from logboom.ops.alerts.alert_settings import AlertsSettings, rule_sections
 from logboom.ops.oplog import OperationalLog
 from logboom.outputs.registry import OUTPUTS
 from logboom.receivers.registry import receiver
-from logboom.settings import HealthSettings, JournalSettings, ListenerSettings, Settings, reloadable
+from logboom.settings import (
+    ArchiveSettings,
+    HealthSettings,
+    JournalSettings,
+    ListenerSettings,
+    Settings,
+    reloadable,
+)
 from logboom.testing.ports import free_port
 from tests.kit.app_kit import run_scenario
 
@@ -44,11 +51,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
 """Where one more, or another word, would be no good value."""
 
 OUTPUT_NEEDS: dict[str, dict[str, Any]] = {
+    "jetstream": {"urls": ["nats://127.0.0.1:4222"]},
     "postgres": {"url": "postgresql://127.0.0.1/logboom"},
     "redis": {"url": "redis://127.0.0.1"},
     "sqlite": {"path": "x.db"},
 }
 OUTPUT_SPECIAL: dict[str, dict[str, Any]] = {
+    "jetstream.urls": {"urls": ["nats://127.0.0.2:4222"]},
     "redis.url": {"url": "redis://127.0.0.2"},
     "redis.token": {"url": "https://127.0.0.1", "token": "x"},
     "postgres.url": {"url": "postgresql://127.0.0.2/logboom"},
@@ -83,6 +92,7 @@ def every_field() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield name, value, {}
     sections: dict[str, type] = {
         "journal": JournalSettings,
+        "archive": ArchiveSettings,
         "health": HealthSettings,
         "alerts": AlertsSettings,
     }

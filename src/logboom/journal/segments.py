@@ -98,12 +98,12 @@ class Segment(NamedTuple):
     @property
     def form(self) -> Path:
         """Path of the form that exists: the plain one, if both do."""
-        return self.path if self.path.exists() else self.packed_path
+        return self.path if os.path.lexists(self.path) else self.packed_path
 
     @property
     def is_packed(self) -> bool:
         """True if only the packed form exists."""
-        return not self.path.exists() and self.packed_path.exists()
+        return not os.path.lexists(self.path) and self.packed_path.exists()
 
     def delete_derived(self) -> None:
         """Remove what was made of its lines, and can be made again."""

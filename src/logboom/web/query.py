@@ -229,13 +229,11 @@ def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
 def export_query(parameters: Mapping[str, str]) -> ExportQuery:
     """Read the query of `/api/export.…`; `from` and `to` are `since` and `until`. Raises `QueryError`."""
     check_names(parameters, EXPORT_PARAMETERS)
-    names = [name for name in ("fields", "columns") if name in parameters]
-    if len(names) > 1:
-        raise QueryError("columns", "the same as `fields`, expected one of them")
+    name = "fields" if "fields" in parameters else "columns"  # its former name
     try:
-        fields = fields_of(parameters.get(names[0], "") if names else "")
+        fields = fields_of(parameters.get(name, ""))
     except ValueError as error:
-        raise QueryError(names[0], str(error)) from None
+        raise QueryError(name, str(error)) from None
     compress = _chosen(parameters, "compress", COMPRESSIONS)
     wanted = filter_of(parameters)
     wanted = wanted._replace(

@@ -239,7 +239,7 @@ ENTRY_ROUTES: Final = (
         "/api/export.{form:csv|jsonl}",
         export.export,
         q.EXPORT_PARAMETERS,
-        ("text/csv", LINES),
+        ("text/csv", LINES, "application/gzip", "application/zstd"),
         refusals={"404": "There is no such form", **_BUSY},
     ),
 )

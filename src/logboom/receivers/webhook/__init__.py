@@ -42,7 +42,7 @@ def _make(settings: WebhookSettings) -> Sequence[HttpRoute]:
 
 RECEIVER: Final = ReceiverType(
     name="webhook",
-    summary="JSON, MessagePack, forms and text at paths of your choice, for agents without a protocol of their own",
+    summary="JSON, MessagePack, forms and text at paths of your choice, for agents without a protocol",
     settings=WebhookSettings,
     transports={Transport.HTTP: Endpoint(8090, _make)},
     refusal=Refusal.ANSWER,
