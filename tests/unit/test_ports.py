@@ -27,9 +27,9 @@ def test_no_port_is_given_twice_nor_by_the_system(ports: Ports) -> None:
 
 def test_another_process_gets_other_ports(ports: Ports) -> None:
     mine = {ports.reserve() for _ in range(100)}
-    program = "from logboom.testing.ports import free_port; print(*(free_port() for _ in range(1000)))"
+    program = "from logboom.testing.ports import free_port; print(*(free_port() for _ in range(900)))"
     theirs = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout.split()
-    assert len(set(theirs)) == 1000
+    assert len(set(theirs)) == 900  # some of its thousand may be in use
     assert not mine & set(map(int, theirs))
 
 
