@@ -99,7 +99,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sig
     signal.signal(number, catch)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    signal.sigtimedwait((), 0.1)
 """
 
 
@@ -125,7 +125,7 @@ signal.signal(signal.SIGINT, count)
 signal.signal(signal.SIGUSR1, tell)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    signal.sigtimedwait((), 0.1)  # not `pause`: a signal just before it would wait for the next one
 """
 
 
