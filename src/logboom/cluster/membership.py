@@ -73,10 +73,8 @@ class Cluster:
     @property
     def keeps_from(self) -> int | None:
         """The sequence from which on retention may delete nothing; None: no limit."""
-        spooled = spool_bytes(self._journal.folder, self.runner.position)
-        if self.settings.spool_full == "drop_oldest" and spooled > self._spool_bytes_max:
-            return None
-        return self.runner.position
+        drops = self.settings.spool_full == "drop_oldest"
+        return None if drops and self._spooled() > self._spool_bytes_max else self.runner.position
 
     def open_copy(self, journal: JournalSettings, positions: Callable[[], dict[str, int]]) -> None:
         """Open the copy, if this server has one.
@@ -170,6 +168,10 @@ class Cluster:
         if self._copy is not None:
             self._copy.close()
 
+    def _spooled(self) -> int:
+        """Bytes that wait for the cluster; the folder is looked at only if there are any."""
+        return spool_bytes(self._journal.folder, self.runner.position) if self.runner.lag else 0
+
     def _advanced(self, position: int) -> None:
         """Called on the forwarder's thread."""
         with suppress(RuntimeError):  # the loop is closed
@@ -183,11 +185,10 @@ class Cluster:
     async def _watch_spool(self) -> None:
         """Refuse new entries while more than `spool_bytes_max` waits for the cluster."""
         while True:
-            waiting = spool_bytes(self._journal.folder, self.runner.position)
-            is_full = self.settings.spool_full == "refuse" and waiting > self._spool_bytes_max
+            waiting = self._spooled() if self.settings.spool_full == "refuse" else 0
             self._journal.full = (
                 f"{waiting:,} bytes wait for the cluster, and cluster.spool_bytes_max is {self._spool_bytes_max:,}"
-                if is_full and self.runner.lag
+                if waiting > self._spool_bytes_max
                 else None
             )
             await asyncio.sleep(SPOOL_INTERVAL_S)

@@ -21,6 +21,16 @@ class CopyPoint(NamedTuple):
     sequence: int
     """Sequence in the copy of its first line."""
 
+    @property
+    def packed(self) -> bytes:
+        """The point as two little-endian u64."""
+        return _POINT.pack(*self)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> "CopyPoint":
+        """Return a point from its bytes. Raises `struct.error`."""
+        return cls(*_POINT.unpack(data))
+
 
 class PointFile:
     """File of points, oldest first. An incomplete one at the end is ignored.
@@ -63,10 +73,10 @@ class PointFile:
             return
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            os.write(descriptor, _POINT.pack(*point))
+            os.write(descriptor, point.packed)
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
 
     def _rewrite(self) -> None:
-        replace_file(self._path, [b"".join(_POINT.pack(*point) for point in self._points)])
+        replace_file(self._path, [b"".join(point.packed for point in self._points)])

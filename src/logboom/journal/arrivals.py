@@ -1,9 +1,10 @@
 """Receive times of the first and the last line of a segment."""
 
+from contextlib import closing
 from typing import Final
 
 from logboom.journal.index import received_at_ns
-from logboom.journal.segment_file import Opened
+from logboom.journal.segment_file import open_file
 from logboom.journal.segments import Segment
 
 HEAD_BYTES: Final = 64
@@ -16,7 +17,7 @@ _TAIL_BYTES: Final = 64 << 10
 def first_arrival_in(segment: Segment) -> int | None:
     """Return when the first line was received, nanoseconds since the epoch; None: there is none."""
     try:
-        with Opened(segment) as file:
+        with closing(open_file(segment)) as file:
             return received_at_ns(file.read_at(0, HEAD_BYTES))
     except FileNotFoundError:  # retention was faster
         return None
@@ -25,7 +26,7 @@ def first_arrival_in(segment: Segment) -> int | None:
 def last_arrival_in(segment: Segment, end: int | None) -> int | None:
     """Return when the last line was received that ends at an offset; None: at the file's end."""
     try:
-        with Opened(segment) as file:
+        with closing(open_file(segment)) as file:
             end = file.size if end is None else end
             size = _TAIL_BYTES
             while True:

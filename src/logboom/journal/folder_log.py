@@ -13,7 +13,7 @@ from logboom.journal.counts import read_head
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
-from logboom.journal.segment_file import Opened, SegmentFile, lines_size, open_file
+from logboom.journal.segment_file import SegmentFile, lines_size, open_file
 from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
 from logboom.journal.word_filters import DamagedWordsError, WordTest, open_words
@@ -330,7 +330,7 @@ def points_of(segment: Segment) -> list[IndexPoint]:
         points = read_index(segment)
         if points and points[0].sequence == segment.first:
             return points
-        with Opened(segment) as file:
+        with closing(open_file(segment)) as file:
             moment_ns = received_at_ns(file.read_at(0, HEAD_BYTES))
     except FileNotFoundError:  # deleted meanwhile
         points, moment_ns = [], None

@@ -1,8 +1,9 @@
 """Rebuilding a segment's sparse index from its lines, and checking an index against the checksums."""
 
+from contextlib import closing
 from datetime import datetime
 
-from logboom.journal.segment_file import Opened
+from logboom.journal.segment_file import open_file
 from logboom.journal.segments import INDEX_STEP_BYTES, IndexPoint, Segment, pack_point
 from logboom.journal.sums import Sum
 
@@ -16,7 +17,7 @@ def rebuild_index(segment: Segment) -> None:
     """Rebuild the index of `segment`, one point per step; reads the whole segment once, in blocks."""
     points: list[IndexPoint] = []
     sequence, offset, due = segment.first, 0, 0
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         while block := file.read_at(offset, _BLOCK_BYTES):
             position = 0
             while True:

@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ import msgspec
 
 from logboom.durable import make_folder, replace_file, sync_folder
 from logboom.formats.times import iso_from_ns
-from logboom.journal.segment_file import Opened, read_all
+from logboom.journal.segment_file import open_file, read_all
 from logboom.journal.segments import Segment
 
 MANIFEST_NAME: Final = "segments.manifest"
@@ -268,7 +269,7 @@ def hash_event(segment: Segment, event: str, *, lines_max: int, note: str) -> Se
         OSError: it can't be read.
     """
     digest, lines, size = sha256(), 0, 0
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         for data in read_all(file):
             digest.update(data)
             lines += data.count(b"\n")

@@ -7,7 +7,7 @@ that were never acknowledged, but a lost checksum and a flipped bit look the sam
 """
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from logboom.journal.index import fits_sums, rebuild_index
 from logboom.journal.line_scan import Damage, LineScan, count_newlines
 from logboom.journal.manifest import read_manifest, trim_manifest
 from logboom.journal.repair import take_out
-from logboom.journal.segment_file import Opened, SegmentFile, lines_size
+from logboom.journal.segment_file import SegmentFile, lines_size, open_file
 from logboom.journal.segments import (
     INDEX_STEP_BYTES,
     POINT_BYTES,
@@ -159,7 +159,7 @@ def _recover_segment(segment: Segment, set_aside: Path, recovered: Recovered) ->
 def _last_known(segment: Segment, points: list[IndexPoint], sums: list[Sum], size: int) -> IndexPoint:
     """The last known start of a line before which everything is synced."""
     known = [IndexPoint(one.next, one.end, 0) for one in sums] + points
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         for place in sorted(known, key=lambda point: point.offset, reverse=True):
             if 0 < place.offset <= size and _is_line_start(file, place.offset):
                 return place
@@ -186,7 +186,7 @@ def _count_from_sums(segment: Segment, sums: list[Sum], place: IndexPoint) -> in
     """The sequence at a place, counted by the lines since the end of the last checksum before it."""
     known = [(one.end, one.next) for one in sums if one.end <= place.offset]
     offset, sequence = known[-1] if known else (0, segment.first)
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         return sequence + count_newlines(file, offset, place.offset)
 
 
@@ -198,7 +198,7 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
     """
     if size > CHECKED_BYTES_MAX:
         return False
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         surplus = segment.first + count_newlines(file, 0, size) - next_sequence
     if surplus:
         recovered.notes.append(
@@ -211,7 +211,7 @@ def _counts(segment: Segment, size: int, next_sequence: int, recovered: Recovere
 def _index_counts(segment: Segment, points: list[IndexPoint]) -> bool:
     """Return whether each point is the start of the line with its sequence."""
     before = IndexPoint(segment.first, 0, 0)
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         for point in points:
             lines = count_newlines(file, before.offset, point.offset)
             if before.sequence + lines != point.sequence or not _is_line_start(file, point.offset):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from logboom.journal.log import nth_line_end
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
-from logboom.journal.segment_file import Opened, lines_size
+from logboom.journal.segment_file import lines_size, open_file
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import read_sums
 from logboom.journal.writer import Committed
@@ -125,7 +125,7 @@ class Sealer:
         """Make the line of a segment; None when it was deleted, or is large and the server stops meanwhile."""
         digest, before = sha256(), self._committed()
         offset, lines_left = 0, extent.lines
-        with suppress(FileNotFoundError), Opened(segment) as file:  # past its retention
+        with suppress(FileNotFoundError), closing(open_file(segment)) as file:  # past its retention
             while offset < extent.size:
                 started = time.thread_time()
                 data = file.read_at(offset, min(CHUNK_BYTES, extent.size - offset))

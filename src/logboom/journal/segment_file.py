@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
-from types import TracebackType
 from typing import Final, Protocol
 
 from logboom.journal.seekable import SeekableFile
@@ -68,26 +67,6 @@ def open_file(segment: Segment) -> SegmentFile:
         return PlainFile(segment)
     except FileNotFoundError:
         return SeekableFile(segment.packed_path)
-
-
-class Opened:
-    """An open segment as a context manager.
-
-    Args:
-        segment: the segment to open.
-    """
-
-    def __init__(self, segment: Segment) -> None:
-        self._segment = segment
-
-    def __enter__(self) -> SegmentFile:
-        self._file = open_file(self._segment)
-        return self._file
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
 
 
 def read_all(file: SegmentFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ from logboom.durable import FILE_MODE, sync_folder
 from logboom.errors import StorageError
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
 from logboom.journal.seekable import SeekableFile, write_frames
-from logboom.journal.segment_file import Opened, SegmentFile, lines_size, read_all
+from logboom.journal.segment_file import SegmentFile, lines_size, open_file, read_all
 from logboom.journal.segments import Segment, list_segments, read_index
 
 PART_SUFFIX: Final = ".jsonl.zst.part"
@@ -84,7 +84,7 @@ def pack(
     try:
         with part.open("wb") as file:
             os.fchmod(file.fileno(), FILE_MODE)
-            with Opened(segment) as plain:
+            with closing(open_file(segment)) as plain:
                 write_frames(file, _parts(segment, plain, sealed.bytes, rest), level)
             file.flush()
             os.fsync(file.fileno())
@@ -135,7 +135,7 @@ def unpack(segment: Segment) -> None:
     part = segment.path.with_suffix(UNPACKED_SUFFIX)
     about = segment.packed_path.stat()
     try:
-        with part.open("wb") as file, Opened(segment) as packed:
+        with part.open("wb") as file, closing(open_file(segment)) as packed:
             os.fchmod(file.fileno(), FILE_MODE)
             for data in read_all(packed):
                 file.write(data)
@@ -211,7 +211,4 @@ def _prove(path: Path, sealed: SegmentEvent, rest: Rest) -> None:
 
 def _file_hash(path: Path) -> str:
     with path.open("rb") as file:
-        digest = sha256()
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return f"SHA-256 {digest.hexdigest()}"
+        return f"SHA-256 {file_digest(file, 'sha256').hexdigest()}"

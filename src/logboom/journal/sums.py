@@ -11,14 +11,14 @@ which recovery uses.
 import os
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 import xxhash
 
 from logboom.durable import replace_file
-from logboom.journal.segment_file import Opened, read_all
+from logboom.journal.segment_file import open_file, read_all
 from logboom.journal.segments import Segment
 
 SUM_STEP_BYTES: Final = 1 << 20
@@ -100,7 +100,7 @@ def sum_of(segment: Segment, start: int, end: int, first: int, origin: Origin) -
         OSError: the file can't be read.
     """
     state, lines, offset = xxhash.xxh3_64(), 0, start
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         for data in read_all(file, start, end):
             state.update(data)
             lines += data.count(b"\n")

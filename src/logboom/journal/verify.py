@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
@@ -11,7 +12,7 @@ from typing import Final
 from logboom.journal.index import fits_sums, received_at_ns
 from logboom.journal.line_scan import Damage, LineScan, count_newlines, settle_lines
 from logboom.journal.manifest import ManifestLine, SegmentEvent, read_manifest
-from logboom.journal.segment_file import Opened, SegmentFile, read_all
+from logboom.journal.segment_file import SegmentFile, open_file, read_all
 from logboom.journal.segments import Segment, list_segments, read_index
 from logboom.journal.sums import Sum, SumCheck, read_sums
 
@@ -99,7 +100,7 @@ def _scan(
     sums = read_sums(segment)  # before the data: a server may be adding to both
     lines, check, points = LineScan(0, segment.first), SumCheck(sums), _PointCheck(segment)
     digest, left = sha256(), sealed[1].bytes if sealed else 0
-    with Opened(segment) as file:
+    with closing(open_file(segment)) as file:
         for block in read_all(file):
             progress(len(block))
             lines.feed(block)
@@ -179,7 +180,7 @@ def _number(finding: Finding, places: list[tuple[int, int]]) -> None:
         return
     damages = finding.damage
     guesses = [damage.lines for damage in damages]
-    with Opened(finding.segment) as file:
+    with closing(open_file(finding.segment)) as file:
         known = [place for place in places if _is_line_start(file, place[0], finding)]
         for (start, first), (end, following) in pairwise(known):
             within = [damage for damage in damages if start <= damage.offset and damage.end <= end]
@@ -256,7 +257,7 @@ def _compare_tail(finding: Finding, end: int | None) -> None:
     """Report lines after the sealed bytes that readers would see."""
     if finding.sealed_size is None or finding.size <= finding.sealed_size:
         return
-    with Opened(finding.segment) as file:
+    with closing(open_file(finding.segment)) as file:
         lines = count_newlines(file, 0, finding.sealed_size)
     last = finding.next_sequence if end is None else min(end, finding.next_sequence)
     more = last - finding.segment.first - lines

@@ -1,13 +1,13 @@
 """Service that indexes the journal in the background, on a thread of its own."""
 
-import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Log
 from logboom.model import Report
-from logboom.outputs.thread_service import Ended, ThreadService
+from logboom.outputs.thread_service import Worker
 from logboom.query.indexer import Indexer, IndexProgress
 
 REST_FACTOR: Final = 9
@@ -31,7 +31,7 @@ RETRY_S: Final = 60.0
 """Interval of trying again after an error of the disk: queries are slower meanwhile, and as right."""
 
 
-class IndexService(ThreadService):
+class IndexService(Worker):
     """A service that can be supervised.
 
     Args:
@@ -41,41 +41,23 @@ class IndexService(ThreadService):
     """
 
     def __init__(self, folder: Path, log: FolderLog, report: Report) -> None:
-        super().__init__("index", self._begin_thread)
+        super().__init__("index")
         self._indexer = Indexer(folder, log)
-        self._log = log
         self._report = report
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._failing = False
-        self._looked_at, self._seen = time.monotonic(), log.end
+        self._ingest = IngestRate(log)
 
     @property
     def progress(self) -> IndexProgress:
         """Number of segments that are indexed. Any thread may ask."""
         return self._indexer.progress
 
-    def close(self, deadline_s: float) -> None:
-        """End the thread, after the step that it is at; for `deadline_s` at most. Idempotent."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(deadline_s)
-            self._thread = None
-
-    def _begin_thread(self, ended: Ended) -> None:
-        self._thread = threading.Thread(target=self._run, args=(ended,), name="index", daemon=True)
-        self._thread.start()
-
     # --- the thread ---
 
-    def _run(self, ended: Ended) -> None:
-        death: Exception | None = None
-        try:
-            while not self._stopping.is_set():
-                self._stopping.wait(self._advance())
-        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it, and starts another thread
-            death = error
-        ended(death)
+    def work(self) -> None:
+        """See `Worker`."""
+        while not self._stopping.is_set():
+            self._stopping.wait(self._advance())
 
     def _advance(self) -> float:
         """Index one step; return for how long to rest, seconds."""
@@ -92,9 +74,21 @@ class IndexService(ThreadService):
         self._failing = False
         if not size:
             return IDLE_WAIT_S
-        return (time.thread_time() - started) * self._rest_factor()
+        return (time.thread_time() - started) * self._ingest.rest_factor()
 
-    def _rest_factor(self) -> int:
+
+class IngestRate:
+    """Rate of new entries between two looks, by which background work rests.
+
+    Args:
+        log: the journal that grows.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._looked_at, self._seen = time.monotonic(), log.end
+
+    def rest_factor(self) -> int:
         """Return the ratio of rest to work for the rate of entries since the last call."""
         now, end = time.monotonic(), self._log.end
         elapsed_s, entries = now - self._looked_at, end - self._seen

@@ -3,13 +3,12 @@
 When more entries arrive than a reader can take with its share of a core, it skips ahead.
 """
 
-import threading
 import time
 from abc import abstractmethod
 from typing import Final, NamedTuple
 
 from logboom.journal.log import Block, Log, LogCursor
-from logboom.outputs.thread_service import Ended, ThreadService
+from logboom.outputs.thread_service import Worker
 
 BLOCK_BYTES: Final = 32 << 10
 """Size of a block: decoding it holds the interpreter for half a millisecond."""
@@ -35,7 +34,7 @@ class Effort(NamedTuple):
     """Largest lag that is caught up with, entries; more are skipped."""
 
 
-class JournalFollower(ThreadService):
+class JournalFollower(Worker):
     """Service that reads the journal block by block on a thread.
 
     Args:
@@ -45,11 +44,9 @@ class JournalFollower(ThreadService):
     """
 
     def __init__(self, name: str, journal: Log, effort: Effort) -> None:
-        super().__init__(name, self._begin_thread)
+        super().__init__(name)
         self._journal = journal
         self._effort = effort
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._saved_at = time.monotonic()
         self._rest_factor = effort.rest_factor
 
@@ -78,24 +75,17 @@ class JournalFollower(ThreadService):
         self._stopping.set()
         with self._journal.grown:
             self._journal.grown.notify_all()
-        if self._thread is not None:
-            self._thread.join(deadline_s)
-            self._thread = None
-
-    def _begin_thread(self, ended: Ended) -> None:
-        self._thread = threading.Thread(target=self._run, args=(ended,), name=self.name, daemon=True)
-        self._thread.start()
+        super().close(deadline_s)
 
     # --- the thread ---
 
-    def _run(self, ended: Ended) -> None:
-        death: Exception | None = None
+    def work(self) -> None:
+        """See `Worker`."""
         try:
             self._follow()
-        except Exception as error:  # noqa: BLE001 - a bug: the supervisor logs it, and starts the thread again
-            death = error
+        except Exception:
             self.skip_to(self._journal.end)  # past the entry that caused it
-        ended(death)
+            raise
 
     def _follow(self) -> None:
         reader = self._reader_at_end()

@@ -2,15 +2,14 @@
 
 import os
 import threading
-import time
 from contextlib import suppress
 
 from logboom.errors import StorageError
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segment_packing import clean_up, delete_plain, pack, packable
 from logboom.model import Report
-from logboom.ops.index_service import rest_factor
-from logboom.outputs.thread_service import Ended, ThreadService
+from logboom.ops.index_service import IngestRate
+from logboom.outputs.thread_service import Worker
 from logboom.settings import ArchiveSettings
 
 LOOK_INTERVAL_S = 60.0
@@ -27,7 +26,7 @@ class _StoppedError(Exception):
     """The server is being stopped; the segment is packed after the next start."""
 
 
-class PackService(ThreadService):
+class PackService(Worker):
     """A service that can be supervised.
 
     Args:
@@ -37,42 +36,24 @@ class PackService(ThreadService):
     """
 
     def __init__(self, log: FolderLog, settings: ArchiveSettings, report: Report) -> None:
-        super().__init__("packer", self._begin_thread)
+        super().__init__("packer")
         self._log = log
         self._settings = settings
         self._report = report
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._failed: str | None = None
-        self._looked_at, self._seen = time.monotonic(), log.end
-
-    def close(self, deadline_s: float) -> None:
-        """End the thread, for `deadline_s` at most. Idempotent."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(deadline_s)
-            self._thread = None
-
-    def _begin_thread(self, ended: Ended) -> None:
-        self._thread = threading.Thread(target=self._run, args=(ended,), name="packer", daemon=True)
-        self._thread.start()
+        self._ingest = IngestRate(log)
 
     # --- the thread ---
 
-    def _run(self, ended: Ended) -> None:
-        death: Exception | None = None
+    def work(self) -> None:
+        """See `Worker`."""
         with suppress(OSError):  # not allowed: it rests all the same
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-        try:
+        with suppress(_StoppedError):
             clean_up(self._log.folder)
             while not self._stopping.is_set():
                 self._pack_all()
                 self._stopping.wait(LOOK_INTERVAL_S)
-        except _StoppedError:
-            pass
-        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it, and starts another thread
-            death = error
-        ended(death)
 
     def _pack_all(self) -> None:
         """Pack all segments that are due. A failure is logged once, and retried at the next look."""
@@ -93,8 +74,5 @@ class PackService(ThreadService):
 
     def _rest(self, worked_s: float) -> None:
         """Rest after a piece of work, longer while many entries arrive."""
-        now, end = time.monotonic(), self._log.end
-        factor = rest_factor(end - self._seen, now - self._looked_at)
-        self._looked_at, self._seen = now, end
-        if self._stopping.wait(worked_s * factor):
+        if self._stopping.wait(worked_s * self._ingest.rest_factor()):
             raise _StoppedError

@@ -1,6 +1,8 @@
 """Services that run on their own thread, and are supervised by the event loop."""
 
 import asyncio
+import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -41,6 +43,42 @@ class ThreadService:
 
     def stop(self) -> None:
         """Do nothing: a failed thread has ended, and a running one is stopped by its owner."""
+
+
+class Worker(ThreadService):
+    """Service with a thread of its own, which works until `close`.
+
+    Args:
+        name: name of the service and of its thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, self._begin_thread)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def work(self) -> None:
+        """Work on the thread until `_stopping` is set. An error ends the thread, and the supervisor starts another."""
+
+    def close(self, deadline_s: float) -> None:
+        """End the thread, for `deadline_s` at most. Idempotent."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
+            self._thread = None
+
+    def _begin_thread(self, ended: Ended) -> None:
+        self._thread = threading.Thread(target=self._run, args=(ended,), name=self.name, daemon=True)
+        self._thread.start()
+
+    def _run(self, ended: Ended) -> None:
+        death: Exception | None = None
+        try:
+            self.work()
+        except Exception as error:  # noqa: BLE001 - a defect: the supervisor logs it
+            death = error
+        ended(death)
 
 
 class OutputService(ThreadService):
