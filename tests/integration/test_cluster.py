@@ -161,6 +161,17 @@ def test_a_new_follower_begins_where_the_stream_does(
             assert messages_of(follower.copy_lines())[-1] == "while it was away"
 
 
+def test_entries_that_the_filter_excludes_are_answered_and_not_copied(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    with FrontEnd(tmp_path / "a", cluster, stream, more="filter = 'message:keep'") as server:
+        with server.connect("collector") as connection:
+            for message in (b"drop", b"keep"):  # one message of the stream each
+                assert ask(connection, message)[0]["status"] == "ok"
+        wait_until(lambda: messages_of(server.copy_lines()) == ["keep"], "the copy")
+        assert not [event for event in server.events if event["event"] == "error"]
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

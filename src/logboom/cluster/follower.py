@@ -6,19 +6,17 @@ they show where to read on. Some are also in the cluster, for a new follower, as
 """
 
 import asyncio
-import struct
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logboom.cluster.points import CopyPoint, PointFile
 from logboom.errors import OutputError
+from logboom.journal.index import received_at_ns
 from logboom.journal.journal import AckLevel, Journal
-from logboom.journal.log import moment_of
 from logboom.model import Batch, Receipt, Report, Source, Verdict
 from logboom.outputs.jetstream import COUNT
 from logboom.outputs.jetstream_connection import (
@@ -49,8 +47,6 @@ SILENCE_S: Final = 3.0
 """Time without a message after which the end of the stream is requested, and the subscription renewed if needed."""
 
 RETRY_S: Final = 0.5
-
-_POINT: Final = struct.Struct("<QQ")
 
 
 class FollowerError(Exception):
@@ -207,7 +203,7 @@ class CopyFollower:
         point = CopyPoint(stream_sequence, self._next.sequence)
         lines = message.data
         count = lines.count(b"\n")
-        if COUNT not in (message.headers or {}) or not lines.endswith(b"\n") * bool(lines):
+        if COUNT not in (message.headers or {}) or (lines and not lines.endswith(b"\n")):
             self._report(
                 "error", f"message {stream_sequence} of the stream was not written by Logboom; skipped"
             )
@@ -222,8 +218,7 @@ class CopyFollower:
         batch = Batch(b"", bytes(count), size_bytes=len(lines))
         batch.lines = lines
         batch.source = Source("", "")
-        moment = moment_of(lines)
-        batch.received_ns = _nanoseconds(moment) if moment else time.time_ns()
+        batch.received_ns = received_at_ns(lines) or time.time_ns()
         self._copy.submit(batch, AckLevel.SYNCED, self._answered)
         await self._wait_for_room(IN_FLIGHT_BYTES)
         if self._failed is not None:
@@ -249,7 +244,7 @@ class CopyFollower:
         bucket = await stream.create_key_value(
             bucket=f"{self._settings.stream}-points", history=1, replicas=1
         )
-        await bucket.put(f"{self._next.stream_sequence:020}", _POINT.pack(*self._next))
+        await bucket.put(f"{self._next.stream_sequence:020}", self._next.packed)
         names = sorted(await bucket.keys())
         for name in names[:-SHARED_POINTS]:
             await bucket.purge(name)
@@ -263,7 +258,7 @@ class CopyFollower:
             for name in sorted(await bucket.keys()):
                 if int(name) >= oldest:
                     value = (await bucket.get(name)).value or b""
-                    return CopyPoint(*_POINT.unpack(value))
+                    return CopyPoint.unpacked(value)
         raise FollowerError(
             f"the stream begins at message {oldest}, and no other follower has noted a later point yet; "
             "it does so every ten minutes"
@@ -280,8 +275,3 @@ class CopyFollower:
         if self._trouble is not None:
             self._report("info", "follower: reads the stream again")
         self._trouble = None
-
-
-def _nanoseconds(moment: str) -> int:
-    seconds = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-    return int(seconds.timestamp() * 1_000_000) * 1000
