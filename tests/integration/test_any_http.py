@@ -150,7 +150,7 @@ def test_the_beginning_of_a_request_alone_is_logged(port: Port, sent: bytes) -> 
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""
-    assert f"begins with {sent!r}, which is none of device, " in port.app.log.getvalue()
+    port.app.until(lambda: f"begins with {sent!r}, which is none of device, " in port.app.log.getvalue())
 
 
 def test_a_token_is_shown_as_on_any_http_port(tmp_path: Path) -> None:
@@ -183,7 +183,8 @@ def test_a_port_without_http_refuses_it(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", app.port("any")), timeout=30) as client:
             client.sendall(b"POST /api/entries HTTP/1.1\r\n")
             assert client.recv(4096) == b""
-        assert "begins with b'POST /api/entrie', which is none of syslog; closed" in app.log.getvalue()
+        reason = "begins with b'POST /api/entrie', which is none of syslog; closed"
+        app.until(lambda: reason in app.log.getvalue())
 
 
 def test_connections_over_http_count_with_the_others(tmp_path: Path) -> None:
