@@ -4,7 +4,7 @@
 import { poll } from "/static/api.js";
 import { el, setData, setText } from "/static/dom.js";
 import "/static/login.js";
-import { DEFAULT_VIEW, here } from "/static/route.js";
+import { DEFAULT_VIEW, here, link } from "/static/route.js";
 import * as overview from "/static/overview.js";
 import { since } from "/static/format.js";
 import { readState, staleSince } from "/static/state.js";
@@ -17,6 +17,8 @@ const VIEWS = {
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
 };
+const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
+const SHARED = ["q", "level", "source", "listener", "columns"];
 const THEMES = ["auto", "light", "dark"];
 
 const root = document.getElementById("view");
@@ -27,6 +29,7 @@ async function route() {
   const { view, parameters } = here();
   const name = Object.hasOwn(VIEWS, view) ? view : DEFAULT_VIEW;
   if (location.hash === "#view") return root.focus(); // the skip link
+  shareFilters(name, parameters);
   if (shown?.name === name && wanted === name) return shown.view.update(parameters);
   wanted = name;
   for (const link of document.querySelectorAll("nav a")) {
@@ -52,6 +55,12 @@ async function route() {
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
+}
+
+/** Let the links to Search and Live take the filters along. */
+function shareFilters(name, parameters) {
+  const shared = EXPLORER.includes(name) ? SHARED.map((one) => [one, parameters.get(one)]) : [];
+  for (const view of EXPLORER) document.querySelector(`nav a[data-view="${view}"]`).setAttribute("href", link(view, Object.fromEntries(shared)));
 }
 
 function setBusy(busy) {
