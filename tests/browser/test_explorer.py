@@ -1,5 +1,6 @@
 """Search and Live as one explorer: completion, facets, patterns, marks, columns, and rows that unfold."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -228,3 +229,63 @@ def test_a_trace_is_copied_as_it_was_sent(page: "Page", site: str) -> None:
     assert page.evaluate("navigator.clipboard.readText()").startswith(
         "Traceback (most recent call last):\n  File"
     )
+
+
+def test_an_entry_is_shown_among_those_of_its_source_or_of_all(page: "Page", site: str, post: Post) -> None:
+    post({"message": f"line {n}", "device": ("left", "right")[n % 2]} for n in range(100))
+    visit(page, f"{site}/#/search?q=line+50&source=left")
+    page.get_by_text("1 entry", exact=True).wait_for()
+    page.locator(".rows").focus()
+    page.keyboard.press("j")
+    page.locator("#entry .entry-message").get_by_text("line 50").wait_for()
+    page.keyboard.press("o")
+    shown = page.locator("main.entry .row:not([hidden])")
+    page.locator(".row.marked").get_by_text("line 50").wait_for()
+    around = page.locator("main.entry .row", has_text="line 48")
+    around.wait_for()
+    assert "right" not in " ".join(shown.all_inner_texts())
+    page.get_by_role("button", name="All sources").click()
+    page.locator("main.entry .row", has_text="line 49").wait_for()
+    top = page.locator(".row.marked").bounding_box()
+    page.get_by_role("button", name="20 more before").evaluate("button => button.click()")
+    page.get_by_role("button", name="20 more before").and_(page.locator(":enabled")).wait_for()
+    assert page.locator(".row.marked").bounding_box() == top
+    for _ in range(30):
+        page.get_by_role("listbox").press("ArrowUp")
+    page.locator("#entry .entry-message").get_by_text("line 20").wait_for()
+
+
+def test_the_link_to_an_entry_is_copied_and_leads_to_it(page: "Page", site: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit(page, f"{site}/#/search?q=cart")
+    page.locator(".row").first.click()
+    page.keyboard.press("y")
+    page.get_by_role("status").filter(has_text="Link to entry").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(rf"{site}/#/entry\?sequence=\d+", copied)
+    page.goto(copied)
+    page.locator(".row.marked").get_by_text("cart 2 failed").wait_for()
+    visit(page, f"{site}/#/entry?sequence=123456")
+    page.get_by_text("This entry is no longer kept, or was never stored.").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").get_by_text("copy the link").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog", name="Keys").wait_for(state="detached")
+
+
+def test_a_view_is_saved_with_its_query_and_columns(page: "Page", site: str) -> None:
+    visit(page, f"{site}/#/search?q=user&since=3d&columns=message,region")
+    page.get_by_text("Saved", exact=True).click()
+    page.get_by_label("Name of this view").fill("<b>users</b>")
+    page.get_by_label("Name of this view").press("Enter")
+    page.get_by_role("link", name="<b>users</b>").wait_for()
+    visit(page, f"{site}/#/live")
+    page.reload()
+    page.get_by_text("Saved", exact=True).click()
+    page.get_by_role("link", name="<b>users</b>").click()
+    page.get_by_text("30 entries", exact=True).wait_for()
+    assert page.url.endswith("#/search?q=user&since=3d&columns=message%2Cregion")
+    assert page.locator(".row[role=option]").first.locator("span.time").count() == 0
+    page.get_by_text("Saved", exact=True).click()
+    page.get_by_role("button", name="Remove <b>users</b>").click()
+    page.get_by_text("Nothing is saved yet.").wait_for()

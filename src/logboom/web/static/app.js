@@ -3,6 +3,7 @@
 
 import { poll } from "/static/api.js";
 import { el, setData, setText } from "/static/dom.js";
+import "/static/keys.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here, link } from "/static/route.js";
 import * as overview from "/static/overview.js";
@@ -14,6 +15,7 @@ const VIEWS = {
   overview: () => overview, // the first that most see; the others are fetched when they are wanted
   live: () => import("/static/live.js"),
   search: () => import("/static/search.js"),
+  entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
 };
@@ -125,15 +127,6 @@ themeButton.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 showTheme();
-
-/** `/` goes to the query. */
-addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  const query = root.querySelector("input[name=q]");
-  if (!query) return;
-  event.preventDefault();
-  query.focus();
-});
 
 addEventListener("hashchange", route);
 route();

@@ -4,6 +4,7 @@ import { el, reconcile } from "/static/dom.js";
 import { written } from "/static/exact.js";
 import { clock, moment } from "/static/format.js";
 import { keep, kept } from "/static/kept.js";
+import { menu } from "/static/menu.js";
 import { note } from "/static/route.js";
 import { senderOf, summaryOf } from "/static/sender.js";
 
@@ -59,16 +60,8 @@ export class ColumnMenu {
     this.added = el("input", { type: "text", placeholder: "field, such as user.id", "aria-label": "Add a column", spellcheck: "false" });
     this.added.addEventListener("keydown", (event) => event.key === "Enter" && this.#add(event));
     this.wrap = el("button", { type: "button", "aria-pressed": String(this.wrapped), title: "Show long lines in full", on: { click: () => this.#toggleWrap() } }, "Wrap");
-    this.menu = el("details", { class: "menu", on: { toggle: async () => this.menu.open && this.#offer(await ask()) } }, el("summary", { class: "button" }, "Columns"),
-      el("div", { class: "menu-box" }, this.list, this.added,
-        el("button", { type: "button", on: { click: () => this.#choose(USUAL) } }, "Usual columns")));
-    this.menu.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.menu.open) return;
-      event.stopPropagation();
-      this.menu.open = false;
-      this.menu.firstChild.focus();
-    });
-    this.menu.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !this.menu.contains(relatedTarget) && (this.menu.open = false));
+    this.menu = menu("Columns", async () => this.#offer(await ask()), this.list, this.added,
+      el("button", { type: "button", on: { click: () => this.#choose(USUAL) } }, "Usual columns"));
     this.element = el("span", { class: "look" }, this.menu, this.wrap);
     this.#show();
   }

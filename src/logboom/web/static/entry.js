@@ -5,7 +5,7 @@ import { copyButton } from "/static/copying.js";
 import { el } from "/static/dom.js";
 import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
-import { here, link } from "/static/route.js";
+import { here, link, permalink } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
 
 const AROUND_MS = 60_000;
@@ -16,6 +16,10 @@ const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below 
 
 const panel = document.getElementById("entry");
 let returnTo = null;
+let opened = null;
+
+/** The entry in the panel, or null. */
+export const openedEntry = () => (panel.hidden ? null : opened);
 
 /** Close the panel. */
 export function closeEntry() {
@@ -32,6 +36,7 @@ export function closeEntry() {
  */
 export function openEntry(item, view) {
   if (panel.hidden) returnTo = document.activeElement;
+  opened = item;
   const json = stringify(item.entry, 2);
   const at = Date.parse(item.time);
   const around = { since: new Date(at - AROUND_MS).toISOString(), until: new Date(at + AROUND_MS).toISOString() };
@@ -44,6 +49,8 @@ export function openEntry(item, view) {
     message === null ? null : messageBox(message),
     el("p", { class: "actions" },
       copyButton(json, "Copy JSON"),
+      copyButton(permalink(item.sequence), "Copy link"),
+      el("a", { href: link("entry", { sequence: item.sequence }) }, "Before and after"),
       el("a", { href: link("search", around) }, "Show around this time"),
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([

@@ -12,6 +12,7 @@ import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Ring } from "/static/ring.js";
 import { Rows } from "/static/rows.js";
+import { savedMenu } from "/static/saved.js";
 import { Tail } from "/static/tail.js";
 
 export const title = "Live";
@@ -51,11 +52,12 @@ class Live {
     this.none = empty("Nothing matches these filters yet.", el("p", {}, el("a", { href: "#/live" }, "Show all")));
     this.menu = new ColumnMenu(() => this.rows.look(this.menu), () => this.form.completion.fields());
     this.rows.look(this.menu);
+    this.saved = savedMenu(() => ({ columns: this.menu.text }));
     this.facets = new FacetPanel((text) => this.#go({ ...this.filters, q: narrowed(this.filters.q, text) }, false), (facets) => this.form.completion.know(facets));
     this.newest = el("button", { type: "button", class: "newest", hidden: true, on: { click: () => this.#follow() } }, "↓ Newest");
     this.scroller.append(this.rows.heads, this.rows.element, this.empty, this.none);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    const line = el("p", { class: "status-line" }, this.state, this.count, this.loss, this.menu.element);
+    const line = el("p", { class: "status-line" }, this.state, this.count, this.loss, this.saved, this.menu.element);
     root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, line,
       el("div", { class: "live-results" }, this.facets.element, el("div", { class: "list-box" }, this.scroller, this.newest)));
     this.counting = poll((signal) => this.facets.show({ ...this.filters, since: FACETS_RANGE }, signal), FACETS_MS);

@@ -40,3 +40,6 @@ export function note(name, value) {
   else parameters.delete(name);
   history.replaceState(null, "", link(view, parameters));
 }
+
+/** The address of an entry, for others. */
+export const permalink = (sequence) => `${location.origin}${location.pathname}${link("entry", { sequence })}`;

@@ -70,6 +70,7 @@ export class Rows {
     this.chosen = this.marked = null;
     this.unfolded.clear();
     this.offsets.clear();
+    this.first = this.items.first();
   }
 
   /** Update the visible rows. `at_end`: show the last ones. */
@@ -77,13 +78,14 @@ export class Rows {
     const [first, end] = [this.items.first(), this.items.end()];
     this.at_end = at_end;
     this.offsets.base = this.rowHeight;
-    // The oldest rows were removed: the visible rows stay in place.
-    if (first > this.first && !at_end) this.scroller.scrollTop -= this.offsets.top(first, this.first);
+    const moved = this.offsets.top(first, this.first);
     this.first = first;
     this.offsets.prune(first);
     for (let pass = 0; pass < PASSES; pass += 1) {
       this.element.style.height = `${this.offsets.top(end, first)}px`;
       if (at_end) this.scroller.scrollTop = this.scroller.scrollHeight;
+      // Rows before the visible ones were removed or added: the visible rows stay in place.
+      else if (moved && !pass) this.scroller.scrollTop -= moved;
       const within = this.#within();
       const top = Math.max(0, this.scroller.scrollTop - within);
       const seen = this.offsets.at(top, first, end);
@@ -136,7 +138,7 @@ export class Rows {
     const wanted = Math.max(0, to - from);
     this.#resize(wanted);
     for (let index = from; index < to; index += 1) {
-      this.#show(this.slots[index % this.slots.length], index, this.offsets.top(index, first));
+      this.#show(this.#slot(index), index, this.offsets.top(index, first));
     }
     if (wanted < this.slots.length) this.#hideOthers(from, to);
   }
@@ -145,7 +147,7 @@ export class Rows {
   #measure(from, to) {
     let changed = false;
     for (let index = from; index < to; index += 1) {
-      const row = this.slots[index % this.slots.length];
+      const row = this.#slot(index);
       const tall = this.wrapped || this.unfolded.has(index);
       if (this.offsets.set(index, tall ? Math.ceil(row.element.getBoundingClientRect().height) : this.rowHeight)) changed = true;
     }
@@ -158,6 +160,12 @@ export class Rows {
     if (!wanted && !this.slots.length) return;
     this.slots = Array.from({ length: Math.max(wanted, 1) }, () => this.#makeRow());
     this.element.replaceChildren(...this.slots.map((row) => row.element));
+  }
+
+  /** The slot of a row; indexes may be negative. */
+  #slot(index) {
+    const count = this.slots.length;
+    return this.slots[((index % count) + count) % count];
   }
 
   #makeRow() {

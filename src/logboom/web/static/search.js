@@ -14,6 +14,7 @@ import { PatternList } from "/static/patterns.js";
 import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Rows } from "/static/rows.js";
+import { savedMenu } from "/static/saved.js";
 import { VolumeChart } from "/static/volume.js";
 
 export const title = "Search";
@@ -75,6 +76,7 @@ class SearchView {
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
     this.menu = new ColumnMenu(() => this.rows.look(this.menu), () => this.form.completion.fields());
     this.rows.look(this.menu);
+    this.saved = savedMenu(() => ({ columns: this.menu.text }));
     this.parts = el("p", { hidden: true }, "A plain word finds whole words only: ", el("code", {}, "*part*"), " finds it anywhere in a text.");
     this.nothing = empty("Nothing was found in this time range.", this.parts, el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
     this.wrong = new QueryError(this.form.controls.q);
@@ -86,7 +88,7 @@ class SearchView {
       el("button", { type: "button", data: { view }, on: { click: () => this.#go({ ...this.#times(), view }, false) } }, text)));
     this.listed = el("div", { class: "listed" }, this.rows.heads, this.rows.element, this.nothing, this.more);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
-      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.menu.element, this.exports.element),
+      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element),
       el("div", { class: "results" }, this.facets.element, this.listed, this.patterns.element));
     this.update(parameters);
   }
