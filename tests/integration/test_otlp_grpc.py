@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc  # type: ignore[import-untyped]
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
 
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
@@ -54,8 +55,10 @@ def test_a_refusal_has_retry_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def request_of(*bodies: str, uid: str = "") -> bytes:
-    record_type = logs_pb2.LogRecord
-    records = [record_type(body={"string_value": body}, time_unix_nano=10**18) for body in bodies]
+    records = [
+        logs_pb2.LogRecord(body=common_pb2.AnyValue(string_value=body), time_unix_nano=10**18)
+        for body in bodies
+    ]
     if uid:
         for number, record in enumerate(records):
             record.attributes.add(key="log.record.uid").value.string_value = f"{uid}{number}"
@@ -77,7 +80,9 @@ def test_a_rate_limit_takes_or_refuses_a_message_as_a_whole(tmp_path: Path) -> N
 
 def test_refusals_for_now_have_retry_info() -> None:
     for refusal in (TOO_MANY, BEHIND, UNSTORED):
-        assert RETRY_INFO in bytes(dict(refusal.trailers)["grpc-status-details-bin"])
+        details = dict(refusal.trailers)["grpc-status-details-bin"]
+        assert isinstance(details, bytes)
+        assert RETRY_INFO in details
 
 
 def test_only_what_can_never_be_stored_is_rejected(tmp_path: Path) -> None:
