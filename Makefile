@@ -130,7 +130,7 @@ LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.
 lock: $(STAMPS)/.test  ## renew the hashed lock files (ARGS=--upgrade)
 	@$(PIP) install uv
 	@$(LOCK) --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
-	@$(LOCK) --constraints requirements/run.txt --output-file requirements/plain.txt pyproject.toml requirements/build.in
+	@$(LOCK) --constraints requirements/run.txt --extra server --output-file requirements/plain.txt pyproject.toml requirements/build.in
 	@$(LOCK) --constraints requirements/run.txt --output-file requirements/test.txt requirements/test.in
 	@$(LOCK) --constraints requirements/run.txt --constraints requirements/test.txt --output-file requirements/clients.txt requirements/clients.in
 
