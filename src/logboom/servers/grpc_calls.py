@@ -22,7 +22,7 @@ RETRY_AFTER: Final = "retry-after-s"
 """Trailer with the time until the end of a rate limit's window, seconds."""
 
 LARGE_BYTES: Final = 256 << 10
-"""Messages of this size are decoded on a thread, one at a time: a millisecond or more each."""
+"""Messages of this size are decoded on a thread, in turn: each takes a millisecond or more."""
 
 STORE_RETRY_S: Final = 0.25
 """Pause between attempts to store a message that the journal has refused."""
@@ -115,12 +115,12 @@ class Calls:
         return AwaitedInlet(self._context.intake, self._context.turns, source)
 
     async def refuse_long(self, size: int, inlet: AwaitedInlet) -> NoReturn:
-        """Count a message that is too long, as one entry. Raises `RefusedError`."""
+        """Count as one entry what is too long, and refuse it. Raises `RefusedError`."""
         trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
         await self._refuse_message(trouble, Verdict.TOO_LONG, inlet)
 
     async def _refuse_message(self, trouble: str, verdict: Verdict, inlet: AwaitedInlet) -> NoReturn:
-        """Count a message that can never be stored, as one entry. Raises `RefusedError`."""
+        """Refuse what can never be stored, and count it as one entry. Raises `RefusedError`."""
         _, refusal = await self.store(GrpcEntries(b"", [], [], trouble), inlet, verdict)
         raise RefusedError(refusal or GARBAGE)
 
