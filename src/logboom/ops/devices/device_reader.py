@@ -9,8 +9,8 @@ from logboom.journal.log import Block, Log
 from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.journal_follower import Effort, JournalFollower
 
-EFFORT: Final = Effort(rest_factor=9, flood_rest_factor=9, behind_max=1 << 62)
-"""A tenth of a core."""
+EFFORT: Final = Effort(rest_factor=9, flood_rest_factor=49, behind_max=1 << 62)
+"""A tenth of a core, and less while entries flood in: it reads them all, later."""
 
 
 class DeviceReader(JournalFollower):
