@@ -6,6 +6,7 @@ import { el, setData, setText } from "/static/dom.js";
 import "/static/keys.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here, link } from "/static/route.js";
+import "/static/panel.js";
 import * as overview from "/static/overview.js";
 import { since } from "/static/format.js";
 import { readState, staleSince } from "/static/state.js";
@@ -38,6 +39,7 @@ async function route() {
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) reveal(link);
   }
   let module;
   setBusy(true); // the previous view is still shown
@@ -58,6 +60,12 @@ async function route() {
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
+}
+
+/** Scroll the navigation as far as a link needs to be visible: on a phone it may be wider than the screen. */
+function reveal(link) {
+  const nav = link.parentElement;
+  nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
 }
 
 /** Let the links to Search and Live take the filters along. */
@@ -110,7 +118,7 @@ addEventListener("staleness", () => {
 const zoneButton = document.getElementById("zone");
 
 function showZone() {
-  setText(zoneButton, isUtc() ? "Time: UTC" : "Time: local");
+  setText(zoneButton.lastChild, isUtc() ? "UTC" : "local");
 }
 
 zoneButton.addEventListener("click", () => setUtc(!isUtc()));
@@ -126,7 +134,7 @@ const themeButton = document.getElementById("theme");
 
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? "auto";
-  setText(themeButton, `Theme: ${theme}`);
+  setText(themeButton.lastChild, theme);
   dispatchEvent(new Event("repaint"));
 }
 

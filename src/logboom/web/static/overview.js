@@ -3,8 +3,9 @@
 import { poll, read, remove, serverNow } from "/static/api.js";
 import { showAlerts, showTargets } from "/static/alerts.js";
 import { confirmButton } from "/static/confirm.js";
-import { command, curlLine, el, reconcile, setData, setText } from "/static/dom.js";
+import { el, reconcile, setData, setText } from "/static/dom.js";
 import { parse } from "/static/exact.js";
+import { FirstVisit } from "/static/first.js";
 import { ago, bytes, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
 import { link } from "/static/route.js";
 import { summaryOf } from "/static/sender.js";
@@ -128,10 +129,8 @@ class Overview {
     this.outputs = outputTable();
     this.noOutputs = el("p", { class: "soft" }, "No outputs: the journal alone keeps the entries.");
     this.sources = sourceTable((one) => this.#forget(one));
-    this.first = el("section", { class: "first", "aria-label": "The first entry" },
-      el("p", {}, "Nothing has come yet. Send the first entry:"), curlLine(),
-      el("p", {}, "or let a sensor be played:"), command("logboom simulate sensor"));
-    this.outputs.element.hidden = this.noOutputs.hidden = this.first.hidden = true;
+    this.first = new FirstVisit();
+    this.outputs.element.hidden = this.noOutputs.hidden = true;
     this.sourceCount = el("span", { class: "soft small", role: "status" });
     this.sourcePart = part("Sources", this.sources.element);
     this.sourcePart.firstChild.append(" ", this.sourceCount);
@@ -144,7 +143,7 @@ class Overview {
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
       this.banner,
-      this.first,
+      this.first.element,
       ...this.parts,
     );
     this.lists = poll((signal) => this.#sources(signal), LISTS_MS);
@@ -170,7 +169,7 @@ class Overview {
     this.#known(status);
     if (alerts) showAlerts(this.alerts, alerts);
     if (alerts) showTargets(this.targets, alerts.notify);
-    this.first.hidden = status.journal.entries > 0;
+    this.first.update(status);
     this.outputs.element.hidden = !status.outputs.length;
     this.noOutputs.hidden = Boolean(status.outputs.length);
   }
