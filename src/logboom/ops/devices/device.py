@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from logboom.formats.buckets import microseconds
+from logboom.journal.device_clock import UPTIME_MS_MAX
 from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device_lines import Sighting
 
@@ -82,6 +83,10 @@ class Device(msgspec.Struct, gc=False):
         """The current boot."""
         return self.boots[-1]
 
+    def boot_of(self, number: int) -> DeviceBoot | None:
+        """Return a boot by its `boot_seq`; None: it is not kept."""
+        return next((one for one in reversed(self.boots) if one.number == number), None)
+
     @property
     def loops(self) -> bool:
         """Return whether it is in a crash loop now."""
@@ -112,7 +117,7 @@ class Device(msgspec.Struct, gc=False):
         arrived_us = microseconds(seen.received_at)
         self._see_figures(seen, arrived_us)
         reboot = self._enter(seen)
-        boot = next((one for one in reversed(self.boots) if one.number == seen.boot), None)
+        boot = self.boot_of(seen.boot)
         if boot is None:
             return reboot
         if seen.seq is not None:
@@ -124,7 +129,12 @@ class Device(msgspec.Struct, gc=False):
             reboot.reason = seen.reason
         elif seen.reason and self.reboots and self.reboots[-1].boot == seen.boot:
             self.reboots[-1].reason = self.reboots[-1].reason or seen.reason
-        _see_clock(boot, seen, arrived_us)
+        if seen.uptime_ms is not None and seen.uptime_ms <= UPTIME_MS_MAX:
+            boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
+            sent_us = None if seen.sent_at is None else microseconds(seen.sent_at)
+            boot.clock.see(seen.uptime_ms, arrived_us, sent_us, seen.sequence)
+            if seen.seq is not None:
+                boot.clock.see_number(seen.seq, seen.uptime_ms)
         return reboot
 
     def _enter(self, seen: Sighting) -> Reboot | None:
@@ -164,16 +174,3 @@ class Device(msgspec.Struct, gc=False):
             self.heap_at_us = arrived_us
         if seen.sent_at is not None:
             self.clock_us = microseconds(seen.sent_at) - arrived_us
-
-
-def _see_clock(boot: DeviceBoot, seen: Sighting, arrived_us: int) -> None:
-    """Learn when a boot started."""
-    if seen.uptime_ms is None:
-        return
-    boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
-    uptime_us = seen.uptime_ms * 1000
-    arrived = arrived_us - uptime_us
-    boot.arrived_at_us = arrived if boot.arrived_at_us is None else min(arrived, boot.arrived_at_us)
-    if seen.sent_at is not None:
-        sent = microseconds(seen.sent_at) - uptime_us
-        boot.starts_at_us = sent if boot.starts_at_us is None else min(sent, boot.starts_at_us)
