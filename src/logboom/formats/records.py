@@ -17,7 +17,7 @@ from logboom.model import Record
 SENDER: Final = "sender"
 UPTIME: Final = "uptime"
 RECEIVED: Final = "received"
-"""Where the time of a record is from (`Record.time_from`)."""
+"""Origins of the time of a record (`Record.time_from`)."""
 
 MESSAGE_KEYS: Final = ("msg", "message")
 """Keys of the message; the first one that is not null is used."""

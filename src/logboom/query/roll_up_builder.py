@@ -77,7 +77,7 @@ class _Line(msgspec.Struct, gc=False):
     source: str
     listener: str
     time: str = ""
-    """Of an entry that gave none itself (`journal.device_clock`)."""
+    """Time of an entry that gave none itself (`journal.device_clock`); else empty."""
 
 
 _decoder: Final = msgspec.json.Decoder(_Line)

@@ -120,8 +120,8 @@ def test_a_later_line_with_a_time_dates_those_before_also_in_another_segment(tmp
     world = World(tmp_path, segment_lines=2)
     late = 7 * 10**6  # of all lines: arrivals alone would be wrong by this
     for seq in range(5):
-        time = {"ts": iso_from_ns((START + seq * 10**6) * 1000)} if seq == 4 else {}
-        world.store(START + seq * 10**6 + late, START + seq * 10**6, entry(seq * 1000, seq, **time))
+        ts = iso_from_ns((START + seq * 10**6) * 1000) if seq == 4 else None
+        world.store(START + seq * 10**6 + late, START + seq * 10**6, entry(seq * 1000, seq, ts=ts))
         world.learn()
     assert max(world.errors_s()) == 0
     assert [record.time_from for record in world.records()] == ["uptime"] * 4 + ["sender"]

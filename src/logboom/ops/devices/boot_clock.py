@@ -1,4 +1,4 @@
-"""When a boot of a device started: learned from its lines, also for those before.
+"""Start of a boot of a device: learned from its lines, also for those before.
 
 A line with a time shows the start directly: its time less its uptime. Otherwise its arrival shows it, plus a delay; of
 several lines, the one with the least delay counts. Clocks of devices drift: the start is one per part of the uptime,
@@ -65,7 +65,7 @@ class BootPart(msgspec.Struct, gc=False):
 
 
 class BootClock(msgspec.Struct, gc=False):
-    """What is known of the start of a boot."""
+    """Start of a boot, as far as it is known."""
 
     sent: list[BootPart] = []
     """By the device's own times."""
@@ -80,7 +80,7 @@ class BootClock(msgspec.Struct, gc=False):
     head: dict[int, int] = {}
     """Uptimes of the first lines, by `seq`."""
     is_written: bool | None = None
-    """Whether `arrived` was last written to the journal's files, or `sent`; None: neither."""
+    """True: `arrived` was last written to the journal's files; False: `sent`; None: neither."""
     is_reused: bool = False
     """Several boots have the same number: no start fits all of them."""
 

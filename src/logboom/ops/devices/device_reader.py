@@ -39,7 +39,7 @@ class DeviceReader(JournalFollower):
         self._report = report
         self._failing = False
         self._write_at = 0.0
-        """When the starts of boots are written next, monotonic clock."""
+        """Time of the next writing of the starts of boots, monotonic clock."""
 
     @property
     def position(self) -> int:
