@@ -7,6 +7,7 @@ import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
 import { here, link, permalink } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
+import { millisecondsOf, time } from "/static/units.js";
 
 const AROUND_MS = 60_000;
 const DEPTH_MAX = 12; // deeper values are shown as JSON
@@ -108,6 +109,12 @@ function valueLinks(item, field, value, view) {
 
 const chartOf = (item, field) => link("charts", { source: senderOf(item), listener: item.listener, since: "1h", field });
 
+/** A duration in a unit for people, after its number. */
+function hintOf(name, value) {
+  const factor = isNumber(value) ? millisecondsOf(name) : null;
+  return factor ? el("span", { class: "soft hint" }, ` ${time(Number(value) * factor)}`) : null;
+}
+
 const isPlain = (value) => typeof value === "boolean" || typeof value === "string" || isNumber(value);
 
 function addFields(rows, item, value, depth, outer, view) {
@@ -119,7 +126,7 @@ function addFields(rows, item, value, depth, outer, view) {
     const kind = inner === null ? "null" : isNumber(inner) ? "number" : typeof inner;
     const text = nested ? "" : written(inner);
     if (text.length > SHORT_CHARACTERS_MAX || text.includes("\n")) rows.push(longRow(head, text));
-    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, isPlain(inner) && text ? valueLinks(item, `${outer}${name}`, inner, view) : null)));
+    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, hintOf(name, inner), isPlain(inner) && text ? valueLinks(item, `${outer}${name}`, inner, view) : null)));
     if (nested) addFields(rows, item, inner, depth + 1, `${outer}${name}.`, view);
   }
 }
