@@ -34,7 +34,7 @@ LOGGED = [("INFO", "pump started"), ("WARNING", "valve stuck at 87 %"), ("ERROR"
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """What one run has sent, by listener: its start takes longer than all the rest."""
+    """Entries of one run, by listener: the start of Java takes longer than all the rest."""
     java = find_program("javac", "default-jdk-headless").removesuffix("c")
     if not all(jar.exists() for jar in JARS):
         give_up("there is no log4j2; Debian has it in the package liblog4j2-java")

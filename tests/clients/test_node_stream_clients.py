@@ -74,7 +74,7 @@ def test_a_client(server: tuple[AppThread, Path], client: str, listener: str) ->
     messages = [message for _, message in LOGGED]
     found.sort(key=lambda entry: messages.index(message_of(entry)))
     assert [message_of(entry) for entry in found] == messages
-    if client == "winston-log2gelf":  # it sends npm's numbers of levels, which are others than those of GELF
+    if client == "winston-log2gelf":  # it sends the numbers of npm's levels, which differ from those of GELF
         assert [entry["level"] for entry in found] == ["CRITICAL", "ALERT", "EMERGENCY"]
     elif client == "winston-logstash":  # stored as it was sent
         assert [entry["level"] for entry in found] == ["info", "warn", "error"]

@@ -1,4 +1,4 @@
-"""Parts of long lines joined: Docker cuts a container's line into pieces of 16 KiB, each a message of its own."""
+"""Parts of long lines, joined: Docker cuts the lines of a container into messages of 16 KiB."""
 
 from typing import Final
 
