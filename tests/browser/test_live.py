@@ -51,18 +51,18 @@ def test_entries_appear_and_open(page: "Page", site: str, post: Post) -> None:
 def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> None:
     visit(page, f"{site}/#/live?source=filtered")
     wait_until_live(page)
-    page.get_by_label("Level").select_option("WARNING")
+    page.get_by_label("Level", exact=True).select_option("WARNING")
     page.wait_for_function("() => location.hash.includes('level=WARNING')")
     wait_until_live(page)
     post({"message": level, "level": level, "source": "filtered"} for level in ("debug", "warning", "error"))
     wait_for_messages(page, "warning", "error")
-    page.get_by_label("Text").fill("ERR*")
+    page.get_by_label("Query").fill("ERR*")
     wait_for_messages(page, "error")
     page.go_back()
     wait_for_messages(page, "warning", "error")
     page.go_back()
     wait_for_messages(page, "debug", "warning", "error")
-    assert page.get_by_label("Level").input_value() == ""
+    assert page.get_by_label("Level", exact=True).input_value() == ""
 
 
 def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post: Post) -> None:

@@ -1,10 +1,12 @@
 // The form of a view's filters. Its names are the parameters of the API, and of the address.
 
 import { read } from "/static/api.js";
+import { Completion } from "/static/completion.js";
 import { el, freshId, setText } from "/static/dom.js";
 
 const TYPING_MS = 300;
 const SOURCES_MAX = 200;
+const UNFINISHED = /[^\s(]:=?$/;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["3d", "3 days"], ["7d", "7 days"], ["30d", "30 days"]];
 
@@ -25,7 +27,7 @@ export function setOptions(select, options, value = select.value) {
 
 /** Controls, by name. */
 const CONTROLS = {
-  q: () => labelled("Text", el("input", { name: "q", type: "search", maxlength: 2000, spellcheck: "false", placeholder: "word, part*, field:value, -not, a or b" }), "wide"),
+  q: () => labelled("Query", el("input", { name: "q", type: "text", maxlength: 2000, spellcheck: "false", placeholder: "word, part*, field:value, -not, a or b" }), "wide query"),
   level: () => labelled("Level", el("select", { name: "level" },
     el("option", { value: "" }, "any"), LEVELS.map((level) => el("option", { value: level }, level === "CRITICAL" ? level : `${level} +`)))),
   source: () => {
@@ -61,6 +63,7 @@ export class FilterForm {
     }
     this.timer = 0;
     this.burst = false;
+    if (this.controls.q) this.completion = new Completion(this.controls.q);
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send(false);
@@ -69,7 +72,9 @@ export class FilterForm {
     this.element.addEventListener("input", (event) => {
       clearTimeout(this.timer);
       if (event.target.type === "datetime-local") return; // an incomplete date: `change` follows
-      this.timer = setTimeout(() => this.#send(event.target.type === "search"), event.target.type === "search" ? TYPING_MS : 0);
+      if (event.target === this.controls.q && UNFINISHED.test(event.target.value)) return; // the value follows
+      const typing = ["search", "text"].includes(event.target.type);
+      this.timer = setTimeout(() => this.#send(typing), typing ? TYPING_MS : 0);
     });
     this.element.addEventListener("change", (event) => event.target.type === "datetime-local" && this.#send(false));
     this.#offer();

@@ -1,6 +1,7 @@
 // Search: the journal by text, level, source, listener and time; the result can be downloaded.
 
 import { read, readEntries, serverNow } from "/static/api.js";
+import { ColumnMenu } from "/static/columns.js";
 import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { ExportMenu } from "/static/exports.js";
@@ -13,6 +14,7 @@ import { PatternList } from "/static/patterns.js";
 import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Rows } from "/static/rows.js";
+import { savedMenu } from "/static/saved.js";
 import { VolumeChart } from "/static/volume.js";
 
 export const title = "Search";
@@ -72,18 +74,21 @@ class SearchView {
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
     const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
+    this.menu = new ColumnMenu(() => this.rows.look(this.menu), () => this.form.completion.fields());
+    this.rows.look(this.menu);
+    this.saved = savedMenu(() => ({ columns: this.menu.text }));
     this.parts = el("p", { hidden: true }, "A plain word finds whole words only: ", el("code", {}, "*part*"), " finds it anywhere in a text.");
     this.nothing = empty("Nothing was found in this time range.", this.parts, el("p", {}, "Choose a longer range, or send an entry:"), curlLine());
     this.wrong = new QueryError(this.form.controls.q);
     this.nothing.hidden = true;
     this.more = el("p", { class: "more" }, this.older);
-    this.facets = new FacetPanel((text) => this.#go({ ...this.#times(), q: narrowed(this.filters.q, text) }, false));
+    this.facets = new FacetPanel((text) => this.#go({ ...this.#times(), q: narrowed(this.filters.q, text) }, false), (facets) => this.form.completion.know(facets));
     this.patterns = new PatternList();
     this.tabs = el("span", { class: "tabs", role: "group", "aria-label": "Show" }, TABS.map(([view, text]) =>
       el("button", { type: "button", data: { view }, on: { click: () => this.#go({ ...this.#times(), view }, false) } }, text)));
-    this.listed = el("div", { class: "listed" }, this.rows.element, this.nothing, this.more);
+    this.listed = el("div", { class: "listed" }, this.rows.heads, this.rows.element, this.nothing, this.more);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
-      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.exports.element),
+      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element),
       el("div", { class: "results" }, this.facets.element, this.listed, this.patterns.element));
     this.update(parameters);
   }
@@ -98,6 +103,7 @@ class SearchView {
   update(parameters) {
     this.view = parameters.get("view") === "patterns" ? "patterns" : "";
     this.filters = filtersOf(parameters);
+    this.menu.set(parameters.get("columns"));
     const values = formOf(this.filters);
     this.form.set(values);
     this.#showOwn(values.range === "own");
@@ -137,7 +143,7 @@ class SearchView {
 
   #go(changes, replace) {
     const chosen = Object.fromEntries(FILTERS.map((name) => [name, this.filters[name]]));
-    go("search", { ...chosen, view: this.view, ...changes }, { replace });
+    go("search", { ...chosen, view: this.view, columns: this.menu.text, ...changes }, { replace });
   }
 
   async #run() {
@@ -154,7 +160,9 @@ class SearchView {
       this.counting = { ...query, since: drawn, until: end, buckets: BUCKETS };
       this.total = null;
       closeEntry();
-      this.rows.chosen = null;
+      this.rows.reset();
+      this.rows.mark(this.filters.q);
+      this.form.completion.set(query);
       this.finder = new Finder(query, () => this.#show());
       this.facets.show(query, signal);
       if (this.view === "patterns") this.patterns.show(query, { ...this.filters, ...this.#times() }, signal);
