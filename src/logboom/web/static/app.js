@@ -16,6 +16,7 @@ const VIEWS = {
   search: () => import("/static/search.js"),
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
+  alerts: () => import("/static/alertview.js"),
 };
 const THEMES = ["auto", "light", "dark"];
 
