@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from logboom.journal.log import Log
-from logboom.ops.alerts.rule_book import RuleExistsError
+from logboom.ops.alerts.rule_book import RuleConflictError
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
@@ -111,7 +111,7 @@ class ServerOperations:
         """Make or replace a rule with a query; return why it must not be, or nothing. See `RuleBook.put`."""
         try:
             await asyncio.to_thread(self._alerts.put_rule, name, table, is_new=is_new)
-        except RuleExistsError as error:
+        except RuleConflictError as error:
             return str(error)
         return ""
 
@@ -119,7 +119,7 @@ class ServerOperations:
         """Remove a rule; as `put_rule`."""
         try:
             await asyncio.to_thread(self._alerts.remove_rule, name)
-        except RuleExistsError as error:
+        except RuleConflictError as error:
             return str(error)
         return ""
 

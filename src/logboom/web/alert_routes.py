@@ -31,13 +31,7 @@ _TRIAL: Final = {
 }
 _NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
 _RULE: Final[dict[str, Any]] = {
-    "query": {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": QUERY_CHARS_MAX,
-        "pattern": "^[a-z]+$",
-        "description": "Any query of the query language; the pattern only makes examples",
-    },
+    "query": {"type": "string", "minLength": 1, "maxLength": QUERY_CHARS_MAX},
     "threshold": {"type": "integer", "minimum": 1, "maximum": 10**9, "default": 1},
     "window_s": {"type": "number", "minimum": 1, "maximum": 604_800, "default": 300},
     "fewer": {"type": "boolean", "default": False},
@@ -51,7 +45,6 @@ _SETTINGS: Final[dict[str, Any]] = {
     "targets": {
         "type": "array",
         "items": {"type": "string"},
-        "maxItems": 0,
         "description": "Names of configured targets, as in `notify` of `/api/alerts`; none: those of `alerts.notify`",
     },
 }
@@ -82,7 +75,7 @@ _BODY: Final = {
 _NOT_SAVED: Final = {"503": "The rule can't be saved: the disk is full, or broken"}
 _FIXED: Final = {
     "404": "There is no such rule",
-    "409": "The rule is of the configuration, and can only be changed there",
+    "409": "The rule is of the configuration, and can only be changed there; or a target is not configured",
 }
 
 ALERT_ROUTES: Final = (
@@ -102,7 +95,11 @@ ALERT_ROUTES: Final = (
         access=Access.ADMIN,
         keys={"name": "Of the rule"},
         statuses={"200": "The rule is made"},
-        refusals={"409": "There is a rule of this name, or there are 50 already", **_BODY, **_NOT_SAVED},
+        refusals={
+            "409": "There is a rule of this name, there are 50 already, or a target is not configured",
+            **_BODY,
+            **_NOT_SAVED,
+        },
     ),
     Route(
         "PUT",

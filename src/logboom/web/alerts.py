@@ -191,7 +191,7 @@ async def _rule(request: web.Request) -> dict[str, Any]:
     """Return the settings of a rule in a body, whose query can be read."""
     table = await read_json(request, dict[str, Any], BODY_BYTES_MAX, "an object with a query")
     query = table.get("query")
-    if not isinstance(query, str) or not query.strip():
+    if not isinstance(query, str) or not query:
         raise QueryError("query", "missing, expected the query of the rule")
     try:
         parse(query)

@@ -10,7 +10,7 @@ from logboom.errors import ConfigError, StorageError
 from logboom.ops.alerts.lifecycle import PAST_MAX
 from logboom.ops.alerts.muting import MUTE_S_MAX, MUTES_MAX
 from logboom.ops.alerts.notification import Message
-from logboom.ops.alerts.rule_book import MADE_MAX, RuleExistsError
+from logboom.ops.alerts.rule_book import MADE_MAX, RuleConflictError
 from tests.unit.ops.alerts_world import Server
 
 ERROR = b'{"level":"error","msg":"Pump 2 is dry","device":"greenhouse-3"}'
@@ -72,14 +72,14 @@ def test_a_rule_is_changed_and_removed_without_a_message(server: Server) -> None
 def test_rules_of_the_configuration_are_only_read(tmp_path: Path) -> None:
     server = Server(tmp_path, dry=DRY)
     for name in ("dry", "disk"):
-        with pytest.raises(RuleExistsError, match="can only be changed there"):
+        with pytest.raises(RuleConflictError, match="can only be changed there"):
             server.alerts.put_rule(name, DRY, is_new=True)
-        with pytest.raises(RuleExistsError, match="can only be changed there"):
+        with pytest.raises(RuleConflictError, match="can only be changed there"):
             server.alerts.remove_rule(name)
     with pytest.raises(KeyError, match="wet"):
         server.alerts.remove_rule("wet")
     server.alerts.put_rule("wet", DRY, is_new=True)
-    with pytest.raises(RuleExistsError, match="there is a rule wet already"):
+    with pytest.raises(RuleConflictError, match="there is a rule wet already"):
         server.alerts.put_rule("wet", DRY, is_new=True)
 
 
@@ -114,7 +114,7 @@ def test_wrong_settings_are_refused_and_change_nothing(server: Server) -> None:
 def test_the_number_of_rules_is_bounded(server: Server) -> None:
     for number in range(MADE_MAX):
         server.alerts.put_rule(f"rule-{number}", DRY, is_new=True)
-    with pytest.raises(RuleExistsError, match="which is the limit"):
+    with pytest.raises(RuleConflictError, match="which is the limit"):
         server.alerts.put_rule("one-more", DRY, is_new=True)
     server.alerts.put_rule("rule-0", {**DRY, "threshold": 2}, is_new=False)
 

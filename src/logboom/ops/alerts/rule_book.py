@@ -24,8 +24,8 @@ PAGE: Final = "page"
 """Origins of rules."""
 
 
-class RuleExistsError(ConfigError):
-    """A rule of this name exists already, and is not to be replaced."""
+class RuleConflictError(ConfigError):
+    """A rule does not fit to others, or to the configuration."""
 
 
 class _File(msgspec.Struct):
@@ -84,8 +84,8 @@ class RuleBook:
             is_new: there must be none of this name; else there must be one.
 
         Raises:
-            ConfigError: a value is not valid, or there are too many rules.
-            RuleExistsError: it exists, or is of the configuration.
+            ConfigError: a value is not valid.
+            RuleConflictError: it exists, or is of the configuration, there are too many, or there is no such target.
             KeyError: there is none to be replaced.
             StorageError: the file can't be written.
         """
@@ -94,22 +94,22 @@ class RuleBook:
         unknown = next((one for one in rule.targets if one not in self._urls()), None)
         if unknown is not None:
             known = ", ".join(self._urls()) or "none: no target is configured"
-            raise ConfigError(f"{name}.targets: found {unknown!r}, expected some of {known}")
+            raise RuleConflictError(f"{name}.targets: found {unknown!r}, expected some of {known}")
         self._save({**self._tables, name: msgspec.to_builtins(rule)})
         self._made[name] = rule
 
     def _check_free(self, name: str, *, is_new: bool) -> None:
         if name in self._configured or name in BUILT_IN:
-            raise RuleExistsError(f"the rule {name} is of the configuration, and can only be changed there")
+            raise RuleConflictError(f"the rule {name} is of the configuration, and can only be changed there")
         if is_new and name in self._tables:
-            raise RuleExistsError(f"there is a rule {name} already")
+            raise RuleConflictError(f"there is a rule {name} already")
         if is_new and len(self._tables) >= MADE_MAX:
-            raise RuleExistsError(f"there are {MADE_MAX} rules already, which is the limit")
+            raise RuleConflictError(f"there are {MADE_MAX} rules already, which is the limit")
         if not is_new and name not in self._tables:
             raise KeyError(name)
 
     def remove(self, name: str) -> None:
-        """Remove a rule that was made. Raises `KeyError`, `RuleExistsError`, `StorageError` as `put` does."""
+        """Remove a rule that was made. Raises `KeyError`, `RuleConflictError`, `StorageError` as `put` does."""
         self._check_free(name, is_new=False)
         self._save({key: table for key, table in self._tables.items() if key != name})
         self._made.pop(name, None)

@@ -238,16 +238,24 @@ class Alerts:
     # --- requests of people ---
 
     def put_rule(self, name: str, table: dict[str, Any], *, is_new: bool) -> None:
-        """Make a rule with a query, or replace one; it counts from the next evaluation on. See `RuleBook.put`."""
-        with self._lock:
-            self._rule_book.put(name, table, is_new=is_new)
-            self._fresh_rules = self._rule_book.rules()
+        """Make a rule with a query, or replace one; it counts what arrives from now on. See `RuleBook.put`."""
+        with self._checking:
+            with self._lock:
+                self._rule_book.put(name, table, is_new=is_new)
+            self._apply_rules()
 
     def remove_rule(self, name: str) -> None:
         """Remove a rule that was made; its alert ends without a notification. See `RuleBook.remove`."""
+        with self._checking:
+            with self._lock:
+                self._rule_book.remove(name)
+            self._apply_rules()
+
+    def _apply_rules(self) -> None:
         with self._lock:
-            self._rule_book.remove(name)
             self._fresh_rules = self._rule_book.rules()
+        if self._settings.enabled:
+            self._take_rules()
 
     def try_rule(
         self, log: Log, table: dict[str, Any], since: float | None, give_up: Callable[[], bool]
