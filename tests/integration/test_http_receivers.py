@@ -108,6 +108,13 @@ def test_elasticsearch_has_one_item_per_action(tmp_path: Path) -> None:
     assert (second["host"], second["level"], second["source"]) == ("pi", "warn", "b")
 
 
+@pytest.mark.parametrize("path", ["/_refresh", "/pumps-2026-12-01/_refresh"])
+def test_elasticsearch_documents_are_visible_at_once(tmp_path: Path, path: str) -> None:
+    with AppThread(tmp_path, ("elasticsearch",)) as app:
+        status, answer = answer_to(app.port("elasticsearch"), post(path, b""))
+    assert (status, json.loads(answer)["_shards"]["failed"]) == (200, 0)
+
+
 def test_what_is_no_bulk_request_is_refused_whole(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("elasticsearch",)) as app:
         port = app.port("elasticsearch")

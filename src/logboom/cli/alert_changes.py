@@ -57,7 +57,7 @@ _Targets = Annotated[
 
 @dataclass(frozen=True)
 class RuleOptions(OptionGroup):
-    """When a rule fires."""
+    """Options about when a rule fires."""
 
     threshold: _Threshold = 1
     window: _Window = "5m"

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from logboom.query.filter.parser import QUERY_CHARS_MAX
-from logboom.web import alerts
-from logboom.web.alerts import TEXT_CHARS_MAX
+from logboom.web import alert_requests as alerts
+from logboom.web.alert_requests import TEXT_CHARS_MAX
 from logboom.web.route import JSON, Access, Route
 
 _ALERT: Final = "rule, subject, severity, state, since, resolved_at, text, acknowledged_by, acknowledged_at"

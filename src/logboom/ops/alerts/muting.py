@@ -27,7 +27,7 @@ class Mute(msgspec.Struct):
 
 
 class Muting:
-    """What is muted, and of which alerts the targets were notified. Has no clock and no lock."""
+    """State of muting, and the alerts of which targets were notified. Has no clock and no lock."""
 
     def __init__(self) -> None:
         self._mutes: dict[Key, Mute] = {}
@@ -51,7 +51,7 @@ class Muting:
         return max(ends, default=None)
 
     def mutes(self) -> list[Mute]:
-        """What is muted, the next to end first."""
+        """Rules and alerts that are muted, the next to end first."""
         return sorted(self._mutes.values(), key=lambda one: one.until)
 
     def expire(self, wall: float) -> bool:
