@@ -1,7 +1,9 @@
 """Trial of a rule over the past: it fires as the live rule did, and says how far it got."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ RULE = QueryRule(query="pump", threshold=3, window_s=60)
 def tried(
     folder: Path,
     rule: QueryRule,
-    hits: list[float],
+    hits: Sequence[float],
     until: float,
     since: float = BEGIN,
     listener: str = "http",
@@ -84,7 +86,7 @@ def test_firings_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_it_fires_as_the_live_rule_does(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    rule = {
+    rule: dict[str, Any] = {
         "query": "pump",
         "threshold": chance.choice((1, 2, 3)),
         "window_s": 60.0,
