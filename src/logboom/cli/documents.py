@@ -35,7 +35,7 @@ Join = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Entries(OptionGroup):
+class EntryOptions(OptionGroup):
     """Options about the place of the entries, and about which are wanted."""
 
     data_dir: options.ReadDataDir = None

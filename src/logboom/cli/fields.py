@@ -7,7 +7,7 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connection_options import ConnectionOptions
-from logboom.cli.documents import Entries, document_of, say_reach
+from logboom.cli.documents import EntryOptions, document_of, say_reach
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer_json
 from logboom.cli.time_options import Span
@@ -28,7 +28,7 @@ _Limit = Annotated[
 def fields(
     query: options.Query = None,
     *,
-    entries: Entries,
+    entries: EntryOptions,
     span: Span,
     limit: _Limit = VALUES_DEFAULT,
     as_json: options.AsJson = False,

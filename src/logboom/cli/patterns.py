@@ -7,7 +7,7 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.connection_options import ConnectionOptions
-from logboom.cli.documents import Entries, document_of, say_reach
+from logboom.cli.documents import EntryOptions, document_of, say_reach
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json
 from logboom.cli.time_options import Span
@@ -34,7 +34,7 @@ _Limit = Annotated[
 def patterns(
     query: options.Query = None,
     *,
-    entries: Entries,
+    entries: EntryOptions,
     span: Span,
     limit: _Limit = LIMIT_DEFAULT,
     as_json: options.AsJson = False,
