@@ -219,7 +219,8 @@ class Charts {
   /** Draw; returns whether there is more to read. */
   async #draw(signal) {
     if (!this.available) return false;
-    const fields = this.chosen.fields;
+    const { chosen } = this;
+    const { fields } = chosen;
     this.nothing.hidden = fields.length > 0 || !this.whole;
     let found = [];
     if (fields.length) {
@@ -232,6 +233,7 @@ class Charts {
         return false;
       }
     }
+    if (chosen !== this.chosen) return false; // another choice was made meanwhile
     this.#arrange(fields);
     for (const [name, chart] of this.charts) {
       if (found.every((series) => series.values[name])) chart.set(found.length > 1 ? found : found[0], name);
