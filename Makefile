@@ -10,12 +10,14 @@ STAMPS := $(VENV)/lib/python$(VERSION)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 VENDOR := src/logboom/web/static/vendor
 UPLOT  := $(VENDOR)/uPlot.esm.js
+NODE_CLIENTS := tests/clients/node
+SYSLOG_NG := tests/clients/syslog-ng
 ARGS   ?=
 RUNS   ?= 20000
 # One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
-.PHONY: help run test clients coverage check format fuzz bench dist lock docs schemas clean audit
+.PHONY: help run test clients images coverage check format fuzz bench dist lock docs schemas clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -61,8 +63,24 @@ $(STAMPS)/.clients: $(STAMPS)/.test requirements/clients.txt
 	@$(PIP) install --require-hashes -r requirements/clients.txt
 	@touch $@
 
-clients: $(STAMPS)/.clients  ## run the tests with real clients: rsyslog, logger, HAProxy, nginx, libraries
+# npm writes this file when all is installed. Without it the tests with Node.js are skipped, or fail where CI=true.
+$(NODE_CLIENTS)/node_modules/.package-lock.json: $(NODE_CLIENTS)/package-lock.json
+	@if ! command -v npm >/dev/null; then \
+	  echo "clients for Node.js are not tested: there is no npm"; \
+	elif npm ci --prefix $(NODE_CLIENTS) --ignore-scripts --no-audit --no-fund --silent >/dev/null 2>&1; then \
+	  touch $@; \
+	else \
+	  echo "clients for Node.js are not tested: 'npm ci --prefix $(NODE_CLIENTS)' prints the reason"; \
+	fi
+
+$(SYSLOG_NG):
+	@tests/clients/unpack_syslog_ng $@
+
+clients: $(STAMPS)/.clients $(NODE_CLIENTS)/node_modules/.package-lock.json $(SYSLOG_NG)  ## run the tests with real clients: rsyslog, logger, HAProxy, nginx, libraries
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/clients $(ARGS)
+
+images: $(STAMPS)/.test $(UPLOT)  ## take the screenshots of the docs again
+	@DOCS_IMAGES=docs/images $(BIN)/python -m pytest tests/browser/test_images.py
 
 coverage: $(STAMPS)/.test $(UPLOT)  ## run every test, then list the lines that none reaches; fails below 90 %
 	@$(BIN)/coverage erase
@@ -115,9 +133,9 @@ LOCK = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.
 lock: $(STAMPS)/.test  ## renew the hashed lock files (ARGS=--upgrade)
 	@$(PIP) install uv
 	@$(LOCK) --all-extras --output-file requirements/run.txt pyproject.toml requirements/build.in
-	@$(LOCK) --constraints requirements/run.txt --output-file requirements/plain.txt pyproject.toml requirements/build.in
+	@$(LOCK) --constraints requirements/run.txt --extra server --output-file requirements/plain.txt pyproject.toml requirements/build.in
 	@$(LOCK) --constraints requirements/run.txt --output-file requirements/test.txt requirements/test.in
 	@$(LOCK) --constraints requirements/run.txt --constraints requirements/test.txt --output-file requirements/clients.txt requirements/clients.in
 
 clean:  ## remove what was built (never data)
-	@rm -rf .venv .venv-* $(VENDOR) web-assets/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-* $(VENDOR) web-assets/node_modules $(NODE_CLIENTS)/node_modules $(SYSLOG_NG) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

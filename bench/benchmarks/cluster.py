@@ -11,8 +11,8 @@ from bench.plan import Plan
 from bench.subjects.base import HOST, Launch, Server, Subject
 from bench.subjects.logboom import Logboom, data_directory
 from bench.trial import Trial, run_trial, trial_directory
-from logboom.cluster.demo import DemoCluster, DemoError
 from logboom.extras import is_missing
+from logboom.testing.nats_cluster import DemoCluster, DemoError
 from tests.kit.cluster_kit import make_stream
 
 NAME: Final = "cluster"

@@ -1,4 +1,4 @@
-"""Extras: packages that only an optional part needs. A plain installation has none of them."""
+"""Extras: packages that only an optional part needs. An installation without extras has what `LogboomHandler` needs."""
 
 from importlib.util import find_spec
 from typing import Final
@@ -15,6 +15,7 @@ MODULES: Final = {
     "mqtt": ("paho",),
     "otlp": ("opentelemetry.proto", "google.protobuf"),
     "regex": ("re2",),
+    "server": ("prometheus_client", "rich", "typer", "xxhash"),
     "tls": ("cryptography",),
 }
 """Modules that an extra provides. Outputs check theirs when they connect."""

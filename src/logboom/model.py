@@ -83,6 +83,7 @@ class Batch:
         "digests",
         "duplicates",
         "entries",
+        "is_whole",
         "keys",
         "levels",
         "lines",
@@ -128,6 +129,8 @@ class Batch:
         self.sources: list[Source] | None = None
         """One source per entry where they differ: lines of several peers that are stored together."""
         self.retry_after_s = 0.0
+        self.is_whole = False
+        """It is stored as a whole or refused as a whole: a rate limit takes or refuses all of it."""
         self.keys: list[bytes] | bytes | None = None
         """One key per entry (empty: none), or one for all of them, as JSON strings; None: no entry has one."""
         self.digests: list[bytes] = []

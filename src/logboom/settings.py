@@ -282,6 +282,11 @@ class TcpSettings(ListenerSettings, kw_only=True, forbid_unknown_fields=True):
         RELOADED,
     ] = 0.0
 
+    @property
+    def takes_http(self) -> bool:
+        """True if the port serves connections that speak HTTP, too."""
+        return False
+
 
 def _check_network(name: str, text: str) -> None:
     try:

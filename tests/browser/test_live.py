@@ -51,18 +51,18 @@ def test_entries_appear_and_open(page: "Page", site: str, post: Post) -> None:
 def test_filters_stand_in_the_address(page: "Page", site: str, post: Post) -> None:
     visit(page, f"{site}/#/live?source=filtered")
     wait_until_live(page)
-    page.get_by_label("Level").select_option("WARNING")
+    page.get_by_label("Level", exact=True).select_option("WARNING")
     page.wait_for_function("() => location.hash.includes('level=WARNING')")
     wait_until_live(page)
     post({"message": level, "level": level, "source": "filtered"} for level in ("debug", "warning", "error"))
     wait_for_messages(page, "warning", "error")
-    page.get_by_label("Text").fill("ERR*")
+    page.get_by_label("Query").fill("ERR*")
     wait_for_messages(page, "error")
     page.go_back()
     wait_for_messages(page, "warning", "error")
     page.go_back()
     wait_for_messages(page, "debug", "warning", "error")
-    assert page.get_by_label("Level").input_value() == ""
+    assert page.get_by_label("Level", exact=True).input_value() == ""
 
 
 def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post: Post) -> None:
@@ -70,7 +70,7 @@ def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post:
     wait_until_live(page)
     post([{"message": "first", "source": "paused"}])
     wait_for_messages(page, "first")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     post({"message": f"later {number}", "source": "paused"} for number in range(3))
     page.get_by_role("button", name="Resume (3)").wait_for()
     wait_for_messages(page, "first")
@@ -111,7 +111,7 @@ def test_a_flood_leaves_the_page_usable(page: "Page", site: str, post: Post) -> 
     sender.start()
     page.locator(".row .message").filter(has_text="flood").first.wait_for()
     before = page.evaluate("window.painted")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Resume").click()
     page.wait_for_function("before => window.painted > before + 3", arg=before)
     assert page.locator(".row").count() <= ROWS_MAX

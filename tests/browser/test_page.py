@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS = ("overview", "live", "search", "charts")
+VIEWS = ("overview", "live", "search", "charts", "devices")
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
 
@@ -100,7 +100,7 @@ def test_overview_keeps_itself_up_to_date(page: "Page", site: str, post: Post) -
 
 def test_search_finds_pages_and_opens(page: "Page", site: str) -> None:
     visit(page, f"{site}/#/search")
-    page.get_by_label("Text").fill("page entry")
+    page.get_by_label("Query").fill("page entry")
     page.get_by_text("250 entries, the newest 200 shown").wait_for()
     assert "q=page+entry" in page.url
     first = page.locator(".rows").get_by_role("option").first
@@ -240,7 +240,8 @@ def test_what_logs_say_is_text(page: "Page", site: str, post: Post) -> None:
 def test_a_phone_never_scrolls_sideways(page: "Page", site: str, view: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     visit(page, f"{site}/#/{view}")
-    page.locator({"overview": ".table-box tbody tr", "charts": ".chip"}.get(view, ".row")).first.wait_for()
+    shown = {"overview": ".table-box tbody tr", "charts": ".chip", "devices": "h2"}
+    page.locator(shown.get(view, ".row")).first.wait_for()
     widths = "[document.documentElement.scrollWidth, document.querySelector('main').scrollWidth]"
     assert page.evaluate(widths) == [360, 360]
     if view in ("live", "search"):

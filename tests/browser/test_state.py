@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS: Final = ("overview", "live", "search", "charts")
+VIEWS: Final = ("overview", "live", "search", "charts", "devices")
 
 
 def alert(number: int = 1, state: str = "firing", severity: str = "warning") -> dict[str, Any]:
@@ -283,6 +283,7 @@ def test_long_texts_are_shown_whole_with_their_line_breaks_and_can_be_folded(
     folded = rows.filter(has_text="long 30,000 characters")
     assert folded.locator("pre").is_hidden()
     folded.locator("summary").click()
+    folded.locator("pre:not(:empty)").wait_for()
     assert folded.locator("pre").inner_text() == "x" * 30_000
     assert rows.filter(has_text="2 lines").locator("pre").inner_text() == "two\nthree"
     assert "\\n" not in page.locator("#entry .fields").inner_text()

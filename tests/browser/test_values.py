@@ -120,7 +120,7 @@ def test_messages_and_sources_have_the_digits_that_were_sent(
         '{"device":1234567890123,"message":"named by a number"}',
     )
     visit(page, f"{site}/#/search?q=1234567890123456789")
-    page.locator(".row .message").get_by_text("1234567890123456789", exact=True).wait_for()
+    page.locator(".row .message").get_by_text("1234567890123456789", exact=True).first.wait_for()
     visit(page, site)
     region = page.get_by_role("region", name="Sources")
     for name, message in (

@@ -59,7 +59,7 @@ NEVER = {
 
 REASONS = re.compile(
     r"needs (systemd|Docker|root|a reverse proxy|another machine|hardware|Grafana|a compiler|grpcurl|the old server"
-    r"|devices|the demo)|runs on the device|runs until Ctrl-C|the device needs|the server has no"
+    r"|devices|the demo|Celery)|runs on the device|runs until Ctrl-C|the device needs|the server has no"
     r"|installs packages|builds a package|a sketch"
 )
 EXEMPTIONS_MAX = 40

@@ -526,7 +526,7 @@ def test_frames_that_never_end_do_not_take_all_memory(
 
 def wait_until(app: AppThread, wanted: Callable[[Any], bool]) -> None:
     """Until the site of `http` is as wanted."""
-    site = app.app.listeners["http"].service._site  # type: ignore[attr-defined]
+    site = app.app.listeners["http"].service.front._site  # type: ignore[attr-defined]
     deadline = time.monotonic() + LIMIT_S
     while not app.call(wanted, site):
         assert time.monotonic() < deadline
@@ -586,7 +586,7 @@ def test_searches_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(entries_module, "_page", noted)
     with AppThread(tmp_path, ("http",)) as app:
         port, hold = app.port("http"), threading.Event()
-        site = app.app.listeners["http"].service._site  # type: ignore[attr-defined]
+        site = app.app.listeners["http"].service.front._site  # type: ignore[attr-defined]
         busy = [site.searching.submit(hold.wait, LIMIT_S) for _ in range(site_module.SEARCH_THREADS)]
         gone = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         for one in gone:
@@ -596,7 +596,7 @@ def test_searches_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             assert status_of(get(port, path)) == 503
         for one in gone:
             one.close()
-        server = app.app.listeners["http"].service._runner.server  # type: ignore[attr-defined]
+        server = app.app.listeners["http"].service.front._runner.server  # type: ignore[attr-defined]
         wait_until(app, lambda _: all(one.transport is None for one in server.connections))
         hold.set()
         for one in busy:

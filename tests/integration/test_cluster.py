@@ -1,5 +1,6 @@
 """Answers that a majority of three real NATS servers stand for, copies of followers, and the loss of any machine."""
 
+import asyncio
 import json
 import random
 import re
@@ -10,12 +11,18 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from logboom.cluster.demo import DemoCluster
+from logboom.cluster.key_values import open_bucket
+from logboom.outputs.jetstream_connection import close, connect
 from logboom.prove.oracle import COLLECTOR, RecordingClient, judge
-from tests.kit.cluster_kit import FrontEnd, make_stream, running_cluster, wait_until
+from logboom.testing.nats_cluster import DemoCluster
+from tests.kit.cluster_kit import FrontEnd, make_stream, running_cluster, settings_of, wait_until
+
+if TYPE_CHECKING:
+    from nats.js.kv import KeyValue
 
 LINE = b'{"level":"INFO","message":"%b"}\n'
 
@@ -159,6 +166,33 @@ def test_a_new_follower_begins_where_the_stream_does(
             follower.start()
             wait_until(lambda: len(follower.copy_lines()) == 201, "the rest")
             assert messages_of(follower.copy_lines())[-1] == "while it was away"
+
+
+def test_a_bucket_gets_the_replicas_of_the_stream(cluster: DemoCluster, stream: str) -> None:
+    settings = settings_of(cluster, stream=stream)
+
+    async def stored(bucket: "KeyValue") -> bool:
+        try:
+            return bool(await bucket.put("key", b"value"))
+        except TimeoutError:
+            return False
+
+    async def replicas() -> list[int | None]:
+        client = await connect(settings)
+        try:
+            api = client.jetstream(timeout=1.0)
+            await api.create_key_value(bucket=f"{stream}-old", history=1, replicas=1)
+            found = []
+            for name in ("old", "new"):
+                bucket = await open_bucket(api, settings, name)
+                while not await stored(bucket):  # the first answer may be lost while replicas are added
+                    pass
+                found.append((await bucket.status()).stream_info.config.num_replicas)
+            return found
+        finally:
+            await close(client)
+
+    assert asyncio.run(replicas()) == [3, 3]
 
 
 def test_entries_that_the_filter_excludes_are_answered_and_not_copied(

@@ -1,5 +1,6 @@
-"""A plain installation, without any extra: it runs, and whatever needs an extra says which one."""
+"""Installations with few extras: the handler alone, or the server alone; whatever needs an extra says which one."""
 
+import json
 import os
 import platform
 import socket
@@ -19,18 +20,32 @@ SOURCES = Path(__file__).parents[2] / "src"
 PLAIN = ("device", "gateway", "collector", "http")
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what `pip install .` brings, and nothing else."""
-    folder = tmp_path_factory.mktemp("packages")
-    for name in closure([Requirement("logboom")], environment(platform.python_version())):
+def installed(folder: Path, requirement: str) -> Path:
+    """A folder with what `pip install` brings, and nothing else."""
+    for name in closure([Requirement(requirement)], environment(platform.python_version())):
         found = distribution(name)
         tops = {path.parts[0] for path in found.files or [] if ".." not in path.parts and name != "logboom"}
         for top in tops - {"__pycache__"}:
             if not (folder / top).exists():
                 (folder / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server without any other extra."""
+    folder = installed(tmp_path_factory.mktemp("packages"), "logboom[server]")
     for heavy in ("apprise", "capnp", "cryptography", "grpc", "pydantic", "redis", "uvloop"):
         assert not (folder / heavy).exists()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def handler_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What applications need that send logs with `LogboomHandler`."""
+    folder = installed(tmp_path_factory.mktemp("packages"), "logboom")
+    for unused in ("backports", "prometheus_client", "rich", "typer", "xxhash"):
+        assert not (folder / unused).exists()
     return folder
 
 
@@ -80,6 +95,46 @@ def test_the_server_runs_and_names_what_it_leaves_out(packages: Path, tmp_path: 
             assert found.returncode == 0, (words, found.stderr)
         assert "hello" in ran(packages, tmp_path, "logs").stdout
         assert server.stop() == 0
+
+
+APPLICATION = """
+import logging, sys
+import logboom
+
+logging.basicConfig(handlers=[logboom.LogboomHandler(sys.argv[1], spool_dir=sys.argv[2])])
+logging.warning("battery at %d %%", 12, extra={"device": "pump-7"})
+logging.shutdown()
+"""
+
+
+def test_an_application_sends_without_the_packages_of_the_server(
+    handler_packages: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "application.py").write_text(APPLICATION)
+    schemes = {"http": "http", "ws": "http", "tcp": "collector"}
+    with ServerProcess(tmp_path / "logboom-data", ("collector", "http")) as server:
+        for scheme, listener in schemes.items():
+            url = f"{scheme}://127.0.0.1:{server.ports[listener]}"
+            done = subprocess.run(
+                (sys.executable, "-S", "application.py", url, str(tmp_path / scheme)),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+                cwd=tmp_path,
+                env=plain_environment(handler_packages),
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+        stored = [json.loads(line)["entry"]["message"] for line in server.journal_lines()]
+    assert stored == ["battery at 12 %"] * len(schemes)
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("serve",), ("health",)])
+def test_the_commands_name_the_extra_that_has_them(
+    words: tuple[str, ...], handler_packages: Path, tmp_path: Path
+) -> None:
+    found = ran(handler_packages, tmp_path, *words)
+    assert (found.returncode, found.stderr) == (1, f"❌ the command logboom: {advice('server')}\n")
 
 
 CERTIFICATE = ("--config", "tls.toml")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from logboom.servers import http as http_module
+from logboom.servers import http_front as http_module
 from logboom.servers.complaints import TOLD_MAX
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import journal_lines

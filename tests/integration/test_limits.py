@@ -12,7 +12,7 @@ import pytest
 
 from logboom.errors import ConfigError
 from logboom.pipeline.door import Refused
-from logboom.servers import http
+from logboom.servers import http, http_front
 from tests.kit.app_kit import run_scenario
 from tests.kit.app_thread import AppThread
 
@@ -145,7 +145,7 @@ def test_over_http_as_well(tmp_path: Path) -> None:
 def test_who_never_ends_the_head_of_a_request_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "FIRST_REQUEST_S_MAX", 0.0)
+    monkeypatch.setattr(http_front, "FIRST_REQUEST_S_MAX", 0.0)
     with limited(tmp_path, "http") as app:
         with connect(app, "http") as dawdler:
             assert is_turned_away(dawdler, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
@@ -157,7 +157,7 @@ def test_who_asks_in_time_may_stay(tmp_path: Path) -> None:
         visitor.sendall(GREETING)
         assert visitor.recv(4096).startswith(b"HTTP/1.1 200")
         monitor = app.app.monitor
-        app.call(lambda: monitor.listeners["http"].service._look_after(1e12))  # type: ignore[attr-defined]
+        app.call(lambda: monitor.listeners["http"].service.front.look_after(1e12, lambda _: True))  # type: ignore[attr-defined]
         visitor.sendall(GREETING)
         assert visitor.recv(4096).startswith(b"HTTP/1.1 200")
 

@@ -130,6 +130,18 @@ def test_lines_are_selected(server: AppThread, query: str, expected: list[str] |
     assert found == expected if expected is not None else len(found) == 5
 
 
+@pytest.mark.parametrize("direction", ["backward", "forward"])
+def test_lines_are_in_the_order_of_their_nanoseconds(server: AppThread, direction: str) -> None:
+    first = START - 86_400  # where no other test looks
+    values = [(first * 10**9 + number, str(number), {}) for number in (2, 0, 1, 5000)]
+    push(server.port("loki"), {"unit": direction}, *values)
+    more = {"start": first, "end": first + 1, "direction": direction}
+    data = ask(server, "query_range", query=f'{{unit="{direction}"}}', **more)["data"]
+    [stream] = data["result"]
+    expected = ["0", "1", "2", "5000"]
+    assert [line for _, line in stream["values"]] == (expected if direction == "forward" else expected[::-1])
+
+
 def test_lines_have_their_labels_and_nanoseconds(server: AppThread) -> None:
     data = ask(server, "query_range", query='{app="pumps"} |= "started" | json', start=at(0), end=at(10))
     assert data["data"]["result"] == [

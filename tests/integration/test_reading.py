@@ -209,6 +209,9 @@ def test_a_server_answers_as_its_journal_does(server: ServerProcess) -> None:
         ("logs", "--source", "s1", "--since", "1 hour ago"),
         ("logs", "--until", "1 hour ago"),
         ("logs", "--grep", "m11", "--until", "now"),
+        ("logs", "--around", "60", "-n", "3", "--fields", "sequence,message,service"),
+        ("logs", "--around", "60", "-n", "3", "--source", "s1", "--json"),
+        ("logs", "--around", "1 hour ago", "-n", "2"),
         ("stats",),
         ("stats", "--json", "--since", "today", "--until", "today"),
         ("logs", "--stats"),
@@ -220,6 +223,46 @@ def test_a_server_answers_as_its_journal_does(server: ServerProcess) -> None:
         assert of_journal.returncode == of_server.returncode == 0, of_server.stderr
         assert of_journal.stdout == of_server.stdout, words
     assert b"m11" in of_journal.stdout
+
+
+def test_an_entry_is_shown_among_its_neighbours(server: ServerProcess) -> None:
+    moments = [{"message": f"m{second}", "time": f"2026-11-30T12:00:{second:02}Z"} for second in range(9)]
+    post(server, *moments)
+
+    def shown(*words: str) -> list[str]:
+        words = ("logs", *words, "--data-dir", str(server.data_dir), "--tz", "UTC", "--fields", "message")
+        done = call(*words, cwd=server.data_dir)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode().splitlines()
+
+    marked = ["   message", "   m3", "▶  m4", "   m5"]
+    assert shown("--around", "4", "-n", "1") == marked
+    assert shown("--around", "2026-11-30 12:00:04", "-n", "1") == marked
+    assert shown("--around", "4", "-n", "1", "--grep", "not m4") == ["message", "m3", "m5", "m6"]
+    assert shown("--around", "0", "-n", "1") == ["   message", "▶  m0", "   m1"]
+    assert shown("--around", "99", "-n", "1") == ["message", "m8"]
+    for words in (("--around", "soon"), ("--around", "4", "--since", "1h"), ("--fields", "a,,b")):
+        assert call("logs", *words, "--data-dir", str(server.data_dir), cwd=server.data_dir).returncode == 2
+
+
+def test_more_than_a_screen_goes_through_the_pager(
+    server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = tmp_path / "pages.txt"
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {pages}\n")
+    pager.chmod(0o755)
+    monkeypatch.setenv("PAGER", str(pager))
+    monkeypatch.setenv("LINES", "5")
+    monkeypatch.setattr(Stream, "is_terminal", True)
+    monkeypatch.setattr("sys.stdin", Stream(io.BytesIO()))
+    post(server, *[{"message": f"m{number}"} for number in range(9)])
+    folder = ("--data-dir", str(server.data_dir))
+    for words in (("-n", "2"), ("-n", "9", "--no-pager")):
+        assert b"m8" in call("logs", *words, *folder, cwd=tmp_path).stdout
+        assert not pages.exists()
+    assert call("logs", "-n", "9", *folder, cwd=tmp_path).stdout == b""
+    assert [word for word in pages.read_text().split() if word.startswith("m")] == [f"m{n}" for n in range(9)]
 
 
 def test_without_a_data_directory_the_server_is_asked(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_who_asks_for_much_and_takes_nothing_gets_one_answer_at_a_time(app: AppT
         assert status_of(get(app.port("http"), PAGE)) == 200  # it came behind all of those
 
         def waiting() -> int:
-            connections = app.app.listeners["http"].service._connections()  # type: ignore[attr-defined]
+            connections = app.app.listeners["http"].service.front._connections()  # type: ignore[attr-defined]
             return sum(each.transport.get_write_buffer_size() for each in connections if each.transport)
 
         assert app.call(waiting) < 2 * len(ENTRIES)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from logboom.cluster.cluster_settings import ClusterSettings
-from logboom.cluster.demo import DemoCluster, DemoError, server_path
 from logboom.cluster.stream import create_stream
 from logboom.extras import is_missing
 from logboom.journal.reader import JournalReader
+from logboom.testing.nats_cluster import DemoCluster, DemoError, server_path
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.services import give_up
 

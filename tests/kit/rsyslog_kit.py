@@ -12,6 +12,11 @@ STOP_S_MAX: Final = 20.0
 MODULES: Final = tuple(
     Path("/usr/lib", place, "rsyslog") for place in ("x86_64-linux-gnu", "aarch64-linux-gnu", "")
 )
+PACKAGES: Final = {
+    "omrelp": "rsyslog-relp",
+    "lmnsd_gtls": "rsyslog-gnutls",
+    "omelasticsearch": "rsyslog-elasticsearch",
+}
 TEMPLATE: Final = 'template="RSYSLOG_SyslogProtocol23Format"'
 
 
@@ -27,7 +32,7 @@ class Rsyslog:
 
     def __init__(self, folder: Path, action: str, module: str = "", settings: str = "") -> None:
         program = find_program("rsyslogd", "rsyslog")
-        package = {"omrelp": "rsyslog-relp", "lmnsd_gtls": "rsyslog-gnutls"}.get(module, "rsyslog")
+        package = PACKAGES.get(module, "rsyslog")
         if module and not any((place / f"{module}.so").exists() for place in MODULES):
             give_up(f"rsyslog has no {module}; Debian has it in the package {package}")
         folder.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ def test_the_lock_has_whatever_the_server_wants_on_an_interpreter(version: str) 
     assert {"aiohttp", "redis", "grpcio"} <= wanted.keys()
     assert wanted.keys() - have == {"logboom"}
     have = {name for name, one in locked("plain.txt").items() if holds(one, where)}
-    wanted = closure([Requirement("logboom")], where)
+    wanted = closure([Requirement("logboom[server]")], where)
     assert wanted.keys() - have == {"logboom"}
     assert not {"redis", "grpcio", "apprise", "pycapnp", "uvloop"} & have
 

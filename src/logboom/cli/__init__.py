@@ -17,7 +17,14 @@ def main() -> None:
 
         if (code := answer(words[1:])) is not None:
             sys.exit(code)
-    from logboom.cli.commands import run
+    try:
+        from logboom.cli.commands import run
+    except ModuleNotFoundError:
+        from logboom.extras import advice, is_missing
+
+        if not is_missing("server"):
+            raise
+        sys.exit(f"❌ the command logboom: {advice('server')}")
 
     run(words)
 

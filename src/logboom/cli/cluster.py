@@ -143,8 +143,8 @@ def demo(
     import time
 
     from logboom.cluster.cluster_settings import ClusterSettings
-    from logboom.cluster.demo import DemoCluster, write_config
     from logboom.cluster.stream import create_stream
+    from logboom.testing.nats_cluster import DemoCluster, write_config
 
     require("cluster", "logboom cluster demo")
     with DemoCluster(folder.absolute()) as cluster:

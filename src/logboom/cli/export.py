@@ -44,17 +44,7 @@ _Format = Annotated[
     typer.Option("--format", help="Rows for spreadsheets, or JSON lines."),
 ]
 _Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="QUERY", help=options.GREP)]
-_Fields = Annotated[
-    str | None,
-    typer.Option(
-        "--fields",
-        "--columns",
-        metavar="NAME,…",
-        help="Only these: sequence, received_at, time, source, sender, listener, level, message, entry, "
-        "or fields of the entries such as temp or system.heap_free.",
-        show_default="those nine; of JSON lines, the journal's own",
-    ),
-]
+_Fields = Annotated[str | None, options.fields_option("those nine; of JSON lines, the journal's own")]
 _Compress = Annotated[
     Compression | None,
     typer.Option(help="Compress the output.", show_default="by the ending of FILE: .gz or .zst"),

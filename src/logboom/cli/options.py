@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -240,3 +240,29 @@ def query_of(words: list[str] | None, grep: str | None) -> str | None:
             shown = "\n".join(f"  {line}" for line in error.pointed().split("\n"))
             raise typer.BadParameter(f"the query, {error}\n\n{shown}") from None
     return queries[0] if len(queries) == 1 else " ".join(f"({text})" for text in queries) or None
+
+
+def fields_option(default: str) -> Any:
+    """Make the option that names fields.
+
+    Args:
+        default: shown in the help.
+    """
+    return typer.Option(
+        "--fields",
+        "--columns",
+        metavar="NAME,…",
+        help="Only these: sequence, received_at, time, source, sender, listener, level, message, entry, "
+        "or fields of the entries such as temp or system.heap_free.",
+        show_default=default,
+    )
+
+
+def fields_of(text: str | None) -> tuple[str, ...]:
+    """The names of `fields_option`; wrong ones end the command."""
+    from logboom.query import exporter
+
+    try:
+        return exporter.fields_of(text or "")
+    except ValueError as error:
+        raise typer.BadParameter(f"--fields: {error}") from None

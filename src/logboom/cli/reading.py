@@ -70,7 +70,7 @@ def place_of(where: Wanted, connection: "ConnectionOptions") -> "Log | Server":
 
 
 def records_of_server(
-    server: Server, wanted: "Mapping[str, str | None]", limit: int | None = None
+    server: Server, wanted: "Mapping[str, str | None]", limit: int | None = None, start: int = 0
 ) -> "Iterator[Record]":
     """A server's entries that match, oldest first: the last `limit` of them, or all. Trouble ends the command.
 
@@ -78,6 +78,7 @@ def records_of_server(
         server: which one.
         wanted: the API's filters.
         limit: how many.
+        start: without a limit, the first sequence.
     """
     import asyncio
 
@@ -85,6 +86,7 @@ def records_of_server(
     from logboom.viewer.live_reader import LiveReader
 
     reader = LiveReader(server.api, {name: word for name, word in wanted.items() if word}, say)
+    reader.position = start - 1
     with asyncio.Runner() as runner:
         portions = reader.recent(limit)
         try:

@@ -17,6 +17,7 @@ from logboom.cli.speaking import json_line, say
 from logboom.cli.time_options import TIME_HELP, Zone, exact
 
 if TYPE_CHECKING:
+    from logboom.viewer.display import Display
     from logboom.viewer.live_reader import LiveReader
 
 RECENT_DEFAULT: Final = 10
@@ -37,6 +38,7 @@ _Since = Annotated[
     typer.Option(metavar="TIME", help=f"Begin there: {TIME_HELP}. Times are local, see --tz."),
 ]
 _Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes later.")]
+_Fields = Annotated[str | None, options.fields_option("the message")]
 _Limit = Annotated[
     int | None,
     typer.Option(
@@ -59,6 +61,7 @@ def tail(
     source: options.Source = None,
     listener: options.Listener = None,
     grep: options.Grep = None,
+    fields: _Fields = None,
     as_json: options.AsJson = False,
     since: _Since = None,
     tz: Zone = "",
@@ -79,12 +82,15 @@ def tail(
 
       logboom tail 'level:>=error or "pump 2"'
 
+      logboom tail 'temp:*' --fields temp,rh
+
       logboom tail --level error --since "2 hours ago" --no-follow --json
 
     Exit codes: 0 done, or stopped with Ctrl-C, 1 the server refuses or is no Logboom server, 2 wrong usage,
     3 could not connect (with --no-follow; else it waits).
     """
     from logboom.cli.reading import filter_from
+    from logboom.viewer.display import Display
     from logboom.viewer.live_reader import LiveReader
 
     url, query = _server_and_query(arguments or [])
@@ -102,7 +108,8 @@ def tail(
     reader = LiveReader(api_of(url, connection), wanted, say)
     if follow and sys.stderr.isatty():
         say(f"📡 {reader.url}: listening, Ctrl+C stops")
-    _tail(reader, limit, follows=follow, as_json=as_json)
+    display = Display(colours=colours_wanted(), fields=options.fields_of(fields))
+    _tail(reader, limit, follows=follow, display=None if as_json else display)
 
 
 def _server_and_query(arguments: list[str]) -> tuple[str, list[str]]:
@@ -112,26 +119,25 @@ def _server_and_query(arguments: list[str]) -> tuple[str, list[str]]:
     return options.URL_DEFAULT, arguments
 
 
-def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
+def _tail(reader: "LiveReader", limit: int | None, *, follows: bool, display: "Display | None") -> None:
     from logboom.cli.event_loop import run_until_stopped
 
     try:
         with until_nobody_reads():
-            run_until_stopped(_show(reader, limit, follows=follows, as_json=as_json))
+            run_until_stopped(_show(reader, limit, follows=follows, display=display))
     except OSError as error:
         say(f"❌ can't connect: {error}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
 
 
-async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, as_json: bool) -> None:
-    """Print what the reader brings."""
-    from logboom.viewer.display import Display, read_event
+async def _show(reader: "LiveReader", limit: int | None, *, follows: bool, display: "Display | None") -> None:
+    """Print what the reader brings; without a display, as JSON."""
+    from logboom.viewer.display import read_event
 
-    display = Display(colours=colours_wanted())
     async with aclosing(_portions(reader, limit, follows=follows)) as portions:
         async for portion in portions:
             lines = [
-                json_line(entry.decode(errors="replace")) if as_json else display.format(read_event(entry))
+                display.format(read_event(entry)) if display else json_line(entry.decode(errors="replace"))
                 for entry in portion
             ]
             sys.stdout.write("\n".join([*lines, ""]))

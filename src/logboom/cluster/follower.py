@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from logboom.cluster.key_values import open_bucket
 from logboom.cluster.points import CopyPoint, PointFile
 from logboom.errors import OutputError
 from logboom.journal.index import received_at_ns
@@ -30,6 +31,9 @@ from logboom.outputs.jetstream_connection import (
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
+
+POINTS: Final = "points"
+"""Name of the bucket with shared points."""
 
 POINT_MESSAGES: Final = 16
 """Messages between two points: about 16 MB, which are read again after a restart."""
@@ -241,9 +245,7 @@ class CopyFollower:
         if now - self._shared_at < SHARE_INTERVAL_S:
             return
         self._shared_at = now
-        bucket = await stream.create_key_value(
-            bucket=f"{self._settings.stream}-points", history=1, replicas=1
-        )
+        bucket = await open_bucket(stream, self._settings, POINTS)
         await bucket.put(f"{self._next.stream_sequence:020}", self._next.packed)
         names = sorted(await bucket.keys())
         for name in names[:-SHARED_POINTS]:
@@ -251,10 +253,10 @@ class CopyFollower:
 
     async def _shared_point(self, stream: "JetStreamContext", oldest: int) -> CopyPoint:
         """The first point in the cluster that the stream still has. Raises `FollowerError`."""
-        from nats.js.errors import BucketNotFoundError, NoKeysError  # noqa: PLC0415
+        from nats.js.errors import NoKeysError  # noqa: PLC0415
 
-        with suppress(BucketNotFoundError, NoKeysError):
-            bucket = await stream.key_value(f"{self._settings.stream}-points")
+        with suppress(NoKeysError):
+            bucket = await open_bucket(stream, self._settings, POINTS)
             for name in sorted(await bucket.keys()):
                 if int(name) >= oldest:
                     value = (await bucket.get(name)).value or b""

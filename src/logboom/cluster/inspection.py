@@ -52,6 +52,8 @@ class ClusterState(NamedTuple):
     """Settings that break the promise of `replicated`."""
     troubles: tuple[str, ...] = ()
     """Current failures: servers and replicas that are away or behind."""
+    stream_trouble: str | None = None
+    """Reason why the stream does not answer, as without a majority; also among `troubles`."""
     messages: int = 0
     bytes: int = 0
     first: int = 0
@@ -66,7 +68,8 @@ async def inspect(settings: ClusterSettings) -> ClusterState:
     try:
         info = await _stream(settings)
     except OutputError as error:
-        return ClusterState(nodes, unsafe=tuple(unsafe), troubles=(*troubles, str(error)))
+        text = str(error)
+        return ClusterState(nodes, unsafe=tuple(unsafe), troubles=(*troubles, text), stream_trouble=text)
     unsafe += unsafe_settings(info, settings)
     found = info.cluster
     replicas = tuple(

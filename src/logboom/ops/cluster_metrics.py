@@ -37,6 +37,13 @@ CLUSTER: Final = MetricGroup[Cluster](
             lambda cluster: len(cluster.state.unsafe) + len(cluster.state.troubles),
         ),
         Metric(
+            "logboom_cluster_replica_lag_operations",
+            "gauge",
+            "Operations that a replica of the stream is behind its leader, at the last check.",
+            lambda cluster: {name: lag for name, _, lag in cluster.state.replicas},
+            label="replica",
+        ),
+        Metric(
             "logboom_cluster_timeouts_total",
             "counter",
             "Batches that the cluster did not store within `cluster.timeout_s`.",

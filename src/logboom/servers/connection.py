@@ -3,16 +3,15 @@
 import asyncio
 import time
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from logboom.framing.joint import JointLines, Settlement
 from logboom.framing.tokenline import TokenLine
-from logboom.model import Acker, Receipt, Source, Verdict, WireProtocol
+from logboom.model import Acker, Receipt, Source, Verdict
 from logboom.pipeline.inlet import Inlet
-from logboom.pipeline.intake import Intake
-from logboom.pipeline.turns import Turns
+from logboom.servers.connection_owner import Owner
 from logboom.servers.connection_states import ENDED, GIVEN_UP, LOST, OPEN, REFUSED
-from logboom.servers.strangers import HEAD_BYTES_MAX, stranger
+from logboom.servers.strangers import HEAD_BYTES_MAX, begins_http, stranger
 
 BUFFERED_BYTES_MAX: Final = 512 << 10
 """Bytes of one connection that wait to be judged; the loop reads several times a turn, judging happens once."""
@@ -44,37 +43,6 @@ TOKEN_LINE_S_MAX: Final = 20.0
 """Time for the token line where a token is required: a client without one must not hold a place."""
 
 
-class LineGatherer(Protocol):
-    """See `servers.gatherer.Gatherer`."""
-
-    def take(self, connection: "Connection", size: int) -> bool: ...  # noqa: D102
-    def let_pass(self, connection: "Connection") -> None: ...  # noqa: D102
-
-
-class Owner(Protocol):
-    """The part of `servers.tcp.TcpListener` that its connections use."""
-
-    loop: asyncio.AbstractEventLoop
-    intake: Intake
-    turns: Turns
-    buffer: memoryview
-    small_buffer: memoryview
-    refuses_by_closing: bool
-
-    @property
-    def gatherer(self) -> LineGatherer: ...  # noqa: D102
-    def make_protocol(self) -> WireProtocol: ...  # noqa: D102
-    def source_of(self, peer: str) -> Source: ...  # noqa: D102
-    def opened(self, connection: "Connection") -> None: ...  # noqa: D102
-    def closed(self, connection: "Connection", error: Exception | None) -> None: ...  # noqa: D102
-    def gave_up(self, connection: "Connection", reason: str) -> None: ...  # noqa: D102
-    def heard(self, connection: "Connection") -> None: ...  # noqa: D102
-    def ended(self, connection: "Connection") -> None: ...  # noqa: D102
-    def noticed(self, connection: "Connection", notice: str) -> None: ...  # noqa: D102
-    def wrong_port(self, connection: "Connection", speaks: str) -> None: ...  # noqa: D102
-    def end_soon(self, connection: "Connection") -> None: ...  # noqa: D102
-
-
 class Connection(asyncio.BufferedProtocol):
     """Owned by its listener; answers are written in the order of the batches.
 
@@ -103,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         "warned_for",
     )
 
-    def __init__(self, listener: Owner) -> None:
+    def __init__(self, listener: Owner["Connection"]) -> None:
         self._listener = listener
         self.state = OPEN
         self._first_bytes: bytes | None = b""  # None: enough have come to know whose they are
@@ -154,8 +122,8 @@ class Connection(asyncio.BufferedProtocol):
         data = self._listener.buffer[:nbytes]
         if self._first_bytes is not None:
             self._listener.heard(self)
-        if self._first_bytes is not None and self._is_stranger(data):
-            return
+            if self._is_http(data) or self._is_stranger(data):
+                return
         self._protocol.receive_data(data)
         if self._pump_scheduled:
             if self._protocol.buffered_bytes() >= BUFFERED_BYTES_MAX:
@@ -165,11 +133,26 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._pump_measured()
 
+    def _is_http(self, data: memoryview) -> bool:
+        """Hand over a client that speaks HTTP, where this port takes it; returns True then, or while it may be one."""
+        held = self._first_bytes
+        if held is None or not self._listener.takes_http:
+            return False
+        first = held + bytes(data)
+        is_http = begins_http(first)
+        self._first_bytes = first if is_http is None else b""
+        if is_http:
+            self.inlet.leave()
+            self._listener.hand_over(self, first)
+        elif is_http is False and held:
+            self._protocol.receive_data(held)
+        return is_http is not False
+
     def _is_stranger(self, data: memoryview) -> bool:
         """Reject a client that speaks another protocol than this port; returns True then."""
         first = (self._first_bytes or b"") + bytes(data[:HEAD_BYTES_MAX])
         speaks = stranger(first)
-        self._first_bytes = first if speaks is None else None
+        self._first_bytes = first if speaks is None and not self._listener.takes_http else None
         if speaks:
             self._listener.wrong_port(self, speaks)
         return bool(speaks)
@@ -180,6 +163,8 @@ class Connection(asyncio.BufferedProtocol):
         if self.state is OPEN:
             self.state = ENDED
         self._listener.ended(self)
+        if self._first_bytes and self._listener.takes_http:
+            self._protocol.receive_data(self._first_bytes)
         self._protocol.receive_eof()
         self._pump_rest()
         return True

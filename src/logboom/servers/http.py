@@ -1,56 +1,17 @@
-"""The `http` listener: sockets, and aiohttp behind them. What it serves is in `logboom.web`.
-
-aiohttp takes a fifth of a second to import: it is loaded on a thread when the listener starts, while those
-that started before are serving already.
-"""
+"""The `http` listener: sockets, and aiohttp behind them. What it serves is in `logboom.web`."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
-from logboom.errors import ListenerError
-from logboom.model import Report
 from logboom.pipeline.door import Refused
-from logboom.pipeline.intake import Limit
-from logboom.pipeline.unread import Unread
-from logboom.receivers.base import Transport
-from logboom.receivers.http import HttpSettings, served_too
+from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
-from logboom.receivers.registry import receiver
-from logboom.servers.complaints import Complaints
+from logboom.servers.http_front import HttpFront, address_of
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
-from logboom.settings import ReceiverSettings
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from logboom.servers.http_connection import HttpConnection
-    from logboom.web.routes import HttpReceiver
-    from logboom.web.site import Site
 
 SWEEP_INTERVAL_S: Final = 1.0
-
-LINGER_S: Final = 2.0
-"""Time for which the rest of a refused body is read and discarded, so that its sender reads the answer, seconds."""
-
-KEEP_ALIVE_S: Final = 75.0
-"""Time limit between two requests of a connection; slightly more than that of proxies, seconds."""
-
-FIRST_REQUEST_S_MAX: Final = 20.0
-"""A new connection must have sent the head of a request by then: who dribbles it only wants to hold the place."""
-
-BODY_BUFFER_BYTES: Final = 512 << 10
-"""Body bytes that aiohttp holds for a handler: enough to judge thousands of lines in one call."""
-
-HALF_BODY_S_MAX: Final = 1.0
-"""Time for unfinished bodies when the server stops, seconds: most are complete within a moment.
-Of the others, the connection is closed: who gets no answer sends again."""
-
-DETAIL_CHARS_MAX: Final = 200
-"""A peer's bytes in one line of the operational log."""
 
 
 class HttpListener:
@@ -64,19 +25,13 @@ class HttpListener:
     def __init__(
         self, context: ListenerContext[HttpSettings], make: Callable[[HttpSettings], Sequence[HttpRoute]]
     ) -> None:
-        self._make = make
         self.name = context.name
         self.intake = context.intake
         self._sockets = Sockets(context)
         self.ports = self._sockets.ports
-        self._context = context
-        self._settings = context.settings
         self._report = context.report
         self._door = self._sockets.door
-        self._complaints = Complaints(context.name, context.report, "connections sent what is not HTTP")
-        self._slow = Complaints(context.name, context.report, "connections did not take their answers")
-        self._site: Site | None = None
-        self._runner: web.AppRunner | None = None
+        self.front = HttpFront(context, context.settings, make(context.settings), self._left)
 
     async def start(self) -> None:
         """Bind and accept.
@@ -85,128 +40,31 @@ class HttpListener:
             ListenerError: an address can't be bound; the text says which, why, and what to do.
             ConfigError: a certificate can't be used.
         """
-        for address in await self._sockets.open(self._limited(await self._make_runner())):
+        await self.front.prepare()
+        for address in await self._sockets.open(self._accept):
             self._report("listening", f"{self.name} listening on {address}")
 
-    async def _make_runner(self) -> "web.AppRunner":
-        """Server of connections; made once, it outlives a restart of the sockets."""
-        if self._runner is not None:
-            return self._runner
-        await asyncio.get_running_loop().run_in_executor(None, _load)
-        from aiohttp import web  # noqa: PLC0415 - see the module's text
-
-        from logboom.web.routes import make_application  # noqa: PLC0415
-        from logboom.web.site import Site  # noqa: PLC0415
-
-        context = self._context
-        self._site = Site(
-            name=self.name,
-            settings=self._settings,
-            intake=self.intake,
-            log=context.log,
-            turns=context.turns,
-            report=self._report,
-            unread=Unread(self._connections, self._cut_off, asyncio.get_running_loop().time),
-            tokens=context.tokens,
-        )
-        self._runner = web.AppRunner(
-            make_application(self._site, context.operations, [*self._receivers()]),
-            access_log=None,
-            shutdown_timeout=0,  # `drain` has waited before
-        )
-        await self._runner.setup()
-        return self._runner
-
-    def _receivers(self) -> "Iterator[HttpReceiver]":
-        """Return the listener's own receiver, and those that it serves, too, with their default settings."""
-        from logboom.web.routes import HttpReceiver  # noqa: PLC0415 - see the module's text
-
-        yield HttpReceiver(self._make(self._settings), lambda: self._settings)
-        for settings in served_too(self._settings):
-            make = receiver(settings.protocol).transports[Transport.HTTP].make
-            yield HttpReceiver(make(settings), partial(_same, settings))
-
-    def _limited(self, runner: "web.AppRunner") -> Callable[[], asyncio.Protocol]:
-        """Makes the protocol of a new connection, or one that turns it away when there are too many."""
-        from logboom.servers.http_connection import HttpConnection  # noqa: PLC0415 - see the module's text
-
-        server = runner.server
-        if server is None:
-            raise ListenerError(f"listener {self.name} was closed")
-        counters, sockets = self.intake.counters, self._sockets
-        options: dict[str, Any] = {
-            "access_log": None,
-            "auto_decompress": False,  # ours is bounded
-            "keepalive_timeout": KEEP_ALIVE_S,
-            "lingering_time": LINGER_S,
-            "logger": _logger(self.name, self._report),
-            "read_bufsize": BODY_BUFFER_BYTES,
-        }
-
-        def accept() -> asyncio.Protocol:
-            if len(server.connections) >= sockets.connections_max:
-                counters.turned_away(Refused.FULL)
-                return _TurnedAway()
-            return _AtTheDoor(
-                self._enter,
-                lambda address: HttpConnection(
-                    server, self._complain, counters, partial(self._left, address), **options
-                ),
-            )
-
-        return accept
+    def _accept(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection, or one that turns it away when there are too many."""
+        if self.front.open_count >= self._sockets.connections_max:
+            self.intake.counters.turned_away(Refused.FULL)
+            return _TurnedAway()
+        return _AtTheDoor(self._enter, self.front.adopt)
 
     def _enter(self, transport: asyncio.Transport) -> bool:
         """Return whether a new connection may stay."""
         counters = self.intake.counters
-        address = _address_of(transport)
-        refused = self._door.enter(address)
+        refused = self._door.enter(address_of(transport))
         if refused is not None:
             counters.turned_away(refused)
             return False
-        counters.accepted(counters.connections_open + 1)
-        if self._site is not None:
-            self._site.silent[transport] = asyncio.get_running_loop().time()
+        counters.accepted(self.front.open_count + 1)
         return True
 
     def _left(self, address: str) -> None:
         """A connection that was let in is gone."""
         self._door.leave(address)
-        self.intake.counters.connections_open -= 1
-
-    def _connections(self) -> "list[HttpConnection]":
-        server = self._runner.server if self._runner is not None else None
-        return _connections_of(server) if server is not None else []
-
-    def _cut_off(self, connection: "HttpConnection", why: str) -> None:
-        """End a connection that does not take its answers."""
-        self.intake.counters.limit_reached(Limit.UNREAD)
-        if connection.transport is not None:
-            self._slow.tell(f"{_address_of(connection.transport)}: {why}; disconnected")
-            connection.transport.abort()
-
-    def _complain(self, transport: asyncio.Transport, text: str) -> None:
-        """A connection is being closed for what it sent."""
-        if self._site is not None:
-            self._site.silent.pop(transport, None)
-        self._complaints.tell(f"{_address_of(transport)}: {text}")
-
-    def _look_after(self, now: float) -> None:
-        """End connections that may not be here any more, or do not send their first request."""
-        if self._runner is None or self._runner.server is None:
-            return
-        for one in self._runner.server.connections:
-            if one.transport is not None and not self._door.welcomes(_address_of(one.transport)):
-                one.transport.abort()
-        silent = self._site.silent if self._site is not None else {}
-        for transport, since in list(silent.items()):
-            if transport.is_closing():
-                del silent[transport]
-            elif now - since > FIRST_REQUEST_S_MAX:
-                self.intake.counters.slow_closed += 1
-                transport.abort()
-        self._complaints.flush_due(now)
-        self._slow.flush_due(now)
+        self.intake.counters.connections_open = self.front.open_count
 
     async def run(self) -> None:
         """Watch over the connections until the listener dies.
@@ -217,10 +75,7 @@ class HttpListener:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
-            if self._site is not None:
-                self._site.unread.sweep()
-                self._site.close_revoked()
-            self._look_after(loop.time())
+            self.front.look_after(loop.time(), self._door.welcomes)
             self._sockets.look_after(loop.time())
 
     def stop(self) -> None:
@@ -229,78 +84,34 @@ class HttpListener:
 
     async def drain(self, deadline_s: float) -> None:
         """Answer what was received, for `deadline_s` at most, then close everything. Idempotent."""
-        site, runner = self._site, self._runner
-        self._runner = None
-        if site is None or runner is None:
-            return
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + deadline_s
-        try:
-            async with asyncio.timeout_at(ends_at):
-                await site.close()
-        except TimeoutError:
-            pass
-        if runner.server is not None:
-            await _end_bodies(runner.server, ends_at)
-            runner.server.pre_shutdown()
-            await runner.server.shutdown(max(0.0, ends_at - loop.time()))
-        await runner.cleanup()
-        self._complaints.flush()
-        self._slow.flush()
-        self._site = None  # only now: bodies that waited for the journal had to hear of its commits
+        await self.front.drain(deadline_s)
 
     def configure(self, settings: HttpSettings) -> None:
         """Take over limits; lengths count for new connections."""
-        self._settings = settings
         self._sockets.configure(settings)
-        if self._site is not None:
-            self._site.settings = settings
+        self.front.configure(settings)
 
     def journal_advanced(self) -> None:
         """The journal has committed something."""
-        if self._site is not None:
-            self._site.journal_advanced()
-
-
-def _same(settings: ReceiverSettings) -> ReceiverSettings:
-    return settings
-
-
-async def _end_bodies(server: "web.Server", ends_at: float) -> None:
-    """Wait for bodies that are on their way, and close the connections of those that do not arrive.
-
-    aiohttp takes no more bytes once it shuts down, and would wait for the rest until the deadline.
-    """
-    left_s = ends_at - asyncio.get_running_loop().time()
-    ends = [end for one in _connections_of(server) if (end := one.body_end()) is not None]
-    if ends and left_s > 0:
-        await asyncio.wait(ends, timeout=min(HALF_BODY_S_MAX, left_s / 2))
-    for one in _connections_of(server):
-        one.cut_half_body()
-
-
-def _connections_of(server: "web.Server") -> "list[HttpConnection]":
-    return cast("list[HttpConnection]", server.connections)  # `HttpListener` makes no others
+        self.front.journal_advanced()
 
 
 class _AtTheDoor(asyncio.Protocol):
     """A new connection whose address is looked at before aiohttp gets it."""
 
     def __init__(
-        self, enter: Callable[[asyncio.Transport], bool], make: Callable[[str], asyncio.Protocol]
+        self, enter: Callable[[asyncio.Transport], bool], adopt: Callable[[asyncio.Transport], None]
     ) -> None:
         self._enter = enter
-        self._make = make
+        self._adopt = adopt
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand it on, or close it at once."""
         accepted = cast("asyncio.Transport", transport)
-        if not self._enter(accepted):
+        if self._enter(accepted):
+            self._adopt(accepted)
+        else:
             accepted.abort()
-            return
-        protocol = self._make(_address_of(accepted))
-        accepted.set_protocol(protocol)
-        protocol.connection_made(accepted)
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -309,46 +120,3 @@ class _TurnedAway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close it at once."""
         cast("asyncio.Transport", transport).abort()
-
-
-class _ToReport(logging.Handler):
-    """Brings what aiohttp has to say into the operational log: one line, no traceback of ours for a peer's mistake."""
-
-    def __init__(self, name: str, report: Report) -> None:
-        super().__init__(logging.WARNING)
-        self._name = name
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
-        error = record.exc_info[1] if record.exc_info else None
-        self._report("warning", f"{self._name}: {record.getMessage()}{_detail_of(error) if error else ''}")
-
-
-def _detail_of(error: BaseException) -> str:
-    """Describe an error; for an unreadable request, only its kind.
-
-    aiohttp's text quotes it, and may contain a token that a broken proxy sent.
-    """
-    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415 - see the module's text
-
-    if isinstance(error, HttpProcessingError):
-        return f": {type(error).__name__}"
-    return f": {type(error).__name__}: {' '.join(str(error).split())[:DETAIL_CHARS_MAX]}"
-
-
-def _address_of(transport: asyncio.BaseTransport) -> str:
-    address = transport.get_extra_info("peername")
-    return address[0] if address else "unknown"
-
-
-def _logger(name: str, report: Report) -> logging.Logger:
-    logger = logging.Logger(f"logboom.{name}")  # noqa: LOG001 - of no tree: it has no other handlers
-    logger.addHandler(_ToReport(name, report))
-    return logger
-
-
-def _load() -> None:
-    """Import what is slow to import."""
-    import logboom.servers.http_connection  # noqa: PLC0415
-    import logboom.web.routes  # noqa: F401, PLC0415

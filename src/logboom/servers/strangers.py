@@ -36,6 +36,13 @@ def stranger(first: bytes) -> str | None:
     return None if any(one.startswith(first) for one in (CLIENT_HELLO, _HTTP2, *_BEGINNINGS)) else ""
 
 
+def begins_http(first: bytes) -> bool | None:
+    """Return whether a connection that begins so speaks HTTP/1; None if more bytes are needed."""
+    if first.startswith(_BEGINNINGS):
+        return True
+    return None if any(one.startswith(first) for one in _BEGINNINGS) else False
+
+
 def _browser(head: bytes) -> str | None:
     request, *lines = head.split(b"\n")
     if lines and not _REQUEST.fullmatch(request):

@@ -13,10 +13,12 @@ from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import EVERYBODY
 from logboom.pipeline.unread import Unread
 from logboom.receivers.base import Refusal
+from logboom.receivers.http import HttpSettings
 from logboom.receivers.registry import receiver
 from logboom.servers.complaints import Complaints
 from logboom.servers.connection import SMALL_READ_BYTES, Connection
 from logboom.servers.gatherer import Gatherer
+from logboom.servers.http_front import HttpFront
 from logboom.servers.listener import ListenerContext
 from logboom.servers.sockets import Sockets
 from logboom.servers.tls_peer import client_name
@@ -93,11 +95,15 @@ class TcpListener:
         self.small_buffer = self.buffer[:SMALL_READ_BYTES]
         self._generation = 0
         self._door_changed = False
+        self.takes_http = context.settings.takes_http
+        self._front = HttpFront(context, self._http_settings(), (), self._left, only_writes=True)
+        """Serves the connections that speak HTTP, where the port takes them."""
 
     def configure(self, settings: TcpSettings) -> None:
         """Take over limits and idle times; lengths count for new connections."""
         self._settings = settings
         self._sockets.configure(settings)
+        self._front.configure(self._http_settings())
         self._door_changed = True
 
     def make_protocol(self) -> WireProtocol:
@@ -135,6 +141,8 @@ class TcpListener:
         """
         self.loop = self.gatherer.loop = asyncio.get_running_loop()
         self._report("start", f"Starting TCP server on port {self._settings.port} ({self.name})")
+        if self.takes_http:
+            await self._front.prepare()
         for address in await self._sockets.open(lambda: Connection(self)):
             self._report("listening", f"TCP server listening on {address} ({self.name})")
 
@@ -148,6 +156,7 @@ class TcpListener:
             await asyncio.sleep(1.0)
             for _ in self._sweep_in_slices(self.loop.time()):
                 await asyncio.sleep(0)
+            self._front.look_after(self.loop.time(), self._door.welcomes)
             self._sockets.look_after(self.loop.time())
 
     def stop(self) -> None:
@@ -164,6 +173,7 @@ class TcpListener:
             )
         for connection in list(self._connections):
             connection.transport.close()
+        await self._front.drain(max(0.0, ends_at - self.loop.time()))
         await self._until(lambda: not self._connections, ends_at)  # the last replies leave the buffers
         self._comings.flush()
 
@@ -182,9 +192,7 @@ class TcpListener:
         counters = self.intake.counters
         connections_max = self._sockets.connections_max
         refused = (
-            Refused.FULL
-            if len(self._connections) >= connections_max
-            else self._door.enter(connection.source.peer)
+            Refused.FULL if self._open_count >= connections_max else self._door.enter(connection.source.peer)
         )
         if refused is not None:
             counters.turned_away(refused)
@@ -193,7 +201,7 @@ class TcpListener:
             connection.transport.abort()
             return
         self._connections.add(connection)
-        counters.accepted(len(self._connections))
+        counters.accepted(self._open_count)
         client = client_name(connection.transport)
         self._tell_of("connected", connection, f", by its certificate {client}" if client else "")
 
@@ -215,8 +223,7 @@ class TcpListener:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
-        self._door.leave(connection.address)
-        self.intake.counters.connections_open = len(self._connections)
+        self._left(connection.address)
         self._tell_of("disconnected", connection, f": {error}" if error else "")
 
     def gave_up(self, connection: Connection, reason: str) -> None:
@@ -231,6 +238,25 @@ class TcpListener:
         """A client of another protocol: whatever it sends means nothing here."""
         self._tell("warning", connection, f"{_WRONG_PORT[speaks]}; closed")
         connection.transport.abort()
+
+    def hand_over(self, connection: Connection, data: bytes) -> None:
+        """A client that speaks HTTP: the connection keeps its place, and is served as one of the site's."""
+        self._connections.discard(connection)
+        self.ended(connection)
+        self._front.adopt(connection.transport, data)
+
+    def _left(self, address: str) -> None:
+        """A connection that was let in is gone."""
+        self._door.leave(address)
+        self.intake.counters.connections_open = self._open_count
+
+    @property
+    def _open_count(self) -> int:
+        return len(self._connections) + self._front.open_count
+
+    def _http_settings(self) -> HttpSettings:
+        """Settings of what is served over HTTP: the standard ones, at this address."""
+        return HttpSettings(protocol="http", host=self._settings.host, port=self._settings.port)
 
     def end_soon(self, connection: Connection) -> None:
         """Judge what a connection that has ended left, in its turn."""
@@ -252,7 +278,8 @@ class TcpListener:
             self.loop.call_soon(self._end_some)
 
     def journal_advanced(self) -> None:
-        """See `Listener`: connections that wait for the journal have their turns."""
+        """See `Listener`: connections that wait for the journal have their turns, but for those over HTTP."""
+        self._front.journal_advanced()
 
     # --- every second ---
 

@@ -258,8 +258,8 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
 
     def _deliver(self) -> None:
         """Hand on what has come, until there is no more, or the protocol wants a pause."""
-        buffered = isinstance(self._app, asyncio.BufferedProtocol)
         while not (self._paused or self._closed or self._ended):
+            buffered = isinstance(self._app, asyncio.BufferedProtocol)  # a protocol may hand over to another
             buffer = self._app.get_buffer(-1) if buffered else self._gate.plain
             size = self._decrypt(buffer)
             if size and buffered:

@@ -1,6 +1,7 @@
 """Entries as lines for people, with their colours. Pure. Contract: docs/contracts/websocket.md."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from logboom.formats.harmless import visible, visible_in_colour
 from logboom.formats.levels import severity
 from logboom.formats.records import lenient_entry, sender
 from logboom.model import Record
+from logboom.viewer.recent import cell_of, row_of
 
 RESET: Final = "\x1b[0m"
 GREEN: Final = "\x1b[32m"
@@ -93,24 +95,32 @@ class Display:
 
     Args:
         colours: for a terminal.
+        fields: shown as `name=value` instead of the messages, where an entry has them; see `recent.cell_of`.
     """
 
-    def __init__(self, *, colours: bool) -> None:
+    def __init__(self, *, colours: bool, fields: Sequence[str] = ()) -> None:
         self._colours = colours
+        self._fields = fields
         self.shown = 0
         """Number of entries so far."""
 
     def format(self, event: EntryEvent) -> str:
         """The entry's lines, without the last line end."""
         self.shown += 1
-        if is_message(event.entry):
+        if is_message(event.entry) and not self._fields:
             return self._message(event)
         clock = _clock_of(event.time) or _clock_of(event.received_at)
         who = f"{sender(event.entry, event.source)} ({event.listener})"
-        lines: list[str] | str = event.message.split("\n") if "\n" in event.message else event.message
+        text = self._chosen(event) if self._fields else event.message
+        lines: list[str] | str = text.split("\n") if "\n" in text else text
         return self._lines(
             clock, event.level or event.listener.upper(), who, lines, _level_colour(event.level)
         )
+
+    def _chosen(self, event: EntryEvent) -> str:
+        row = row_of(event.record())
+        cells = [(name, cell_of(row, name)) for name in self._fields]
+        return " ".join(f"{name}={cell}" for name, cell in cells if cell)
 
     def _message(self, event: EntryEvent) -> str:
         entry = event.entry

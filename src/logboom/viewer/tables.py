@@ -19,6 +19,7 @@ def write_table(
     numbers: frozenset[int] = frozenset(),
     styles: Sequence[str] = (),
     wraps: frozenset[int] | None = None,
+    pages: bool = False,
 ) -> None:
     """Write a table. Nothing of it is cut, however narrow the terminal is.
 
@@ -29,11 +30,12 @@ def write_table(
         numbers: the columns that are aligned to the right.
         styles: one per row, for terminals: `red`, `yellow`, or nothing.
         wraps: the columns that may take several lines where the terminal is narrow; None: the last one.
+        pages: on a terminal, show more than a screen with the program in `PAGER`, or `less`.
     """
     rows = [[visible(cell).replace("\t", " ") for cell in row] for row in rows]
     if stream.isatty():
         wraps = frozenset({len(headers) - 1}) if wraps is None else wraps
-        _draw(stream, headers, rows, numbers=numbers, styles=styles, wraps=wraps)
+        _draw(stream, headers, rows, numbers=numbers, styles=styles, wraps=wraps, pages=pages)
         return
     stream.writelines(f"{line}\n" for line in aligned(headers, rows, numbers))
 
@@ -60,6 +62,7 @@ def _draw(
     numbers: frozenset[int],
     styles: Sequence[str],
     wraps: frozenset[int],
+    pages: bool,
 ) -> None:
     from rich.console import Console  # noqa: PLC0415 - only terminals need it
     from rich.table import Table  # noqa: PLC0415
@@ -77,7 +80,15 @@ def _draw(
     for number, row in enumerate(rows):
         table.add_row(*map(Text, row), style=styles[number] if styles else "")
     least = sum(column.min_width or 0 for column in table.columns) + 2 * len(headers)
-    Console(file=stream, width=max(Console(file=stream).width, least)).print(table)
+    console = Console(file=stream, width=max(Console(file=stream).width, least))
+    if not pages or len(rows) < console.height:
+        console.print(table)
+        return
+    import click  # noqa: PLC0415 - see above
+
+    with console.capture() as text:
+        console.print(table)
+    click.echo_via_pager(text.get(), color=True)
 
 
 def _width_min(cells: Sequence[str], *, can_wrap: bool) -> int:

@@ -81,7 +81,7 @@ def _scopes_of(request: web.Request) -> tuple[str, ...]:
     if resource in request.app[PUSHED]:
         return ("write",) if acts else ("write", "read")
     if _upgrades(request) and request.path == "/":
-        return ("read", "write")
+        return ("write",) if request.app[SITE].only_writes else ("read", "write")
     return ("admin" if request.method == "DELETE" else "write" if acts else "read",)
 
 

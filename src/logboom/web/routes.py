@@ -251,6 +251,16 @@ ROUTES: Final = (*SERVER_ROUTES, *ENTRY_ROUTES)
 PROBES: Final = tuple(route for route in SERVER_ROUTES if route.path in ("/livez", "/readyz"))
 """Routes for orchestrators, on the port of a receiver."""
 
+WRITING_ROUTES: Final = (
+    *PROBES,
+    *(
+        route
+        for route in ENTRY_ROUTES
+        if (route.method, route.path) in {("GET", "/"), ("POST", "/api/entries")}
+    ),
+)
+"""Routes of a port that takes entries only: `/` is the WebSocket, and there is no page."""
+
 
 class HttpReceiver(NamedTuple):
     """A receiver whose routes a listener serves."""
@@ -276,6 +286,11 @@ def make_application(
     application.on_response_prepare.append(add_headers)
     application[access.PUSHED], application[access.QUERIES] = set(), set()
     application[access.ACCESS] = {}
+    if site.only_writes:
+        application[page.ASSETS] = {}
+        _add_routes(application, WRITING_ROUTES)
+        _add_receivers(application, receivers)
+        return application
     if not isinstance(site.settings, HttpSettings):
         _add_routes(application, PROBES)
         if isinstance(site.settings, LokiSettings):

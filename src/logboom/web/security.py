@@ -52,10 +52,12 @@ def is_rebound(request: web.Request) -> bool:
     """Return whether the Host may be that of a foreign page, whose name resolves to this server (DNS rebinding).
 
     Where no token is required on loopback, the name is the only evidence. Names of this machine have no dot. What
-    comes by https has passed a proxy of ours, since no foreign one has a certificate here.
+    comes by https has passed a proxy of ours, since no foreign one has a certificate here. A port that only takes
+    entries has no page of its own, also where a network reaches it.
     """
     site = request.app[SITE]
-    if site.tokens is not None or not site.settings.on_loopback or not _may_be_page(request):
+    nameless = site.settings.on_loopback or site.only_writes
+    if site.tokens is not None or not nameless or not _may_be_page(request):
         return False
     by_https = request.headers.get("Origin", "").startswith("https://") or "Sec-Fetch-Site" in request.headers
     name = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host

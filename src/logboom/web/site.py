@@ -63,6 +63,7 @@ class Site:
         report: the operational log.
         unread: the answers that wait for their clients.
         tokens: valid tokens; None: no token is required.
+        only_writes: nothing that was sent can be read.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Site:
         report: Report,
         unread: Unread[Any],
         tokens: TokenStore | None = None,
+        only_writes: bool = False,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -84,6 +86,7 @@ class Site:
         self.turns = turns
         self.report = report
         self.tokens = tokens
+        self.only_writes = only_writes
         self.failures = FixedWindowLimiter(WRONG_TOKENS_TOLD, WRONG_TOKENS_WINDOW_S)
         """Wrong tokens by address."""
         self.loop = asyncio.get_running_loop()

@@ -66,7 +66,7 @@ class Peer:
 
     async def run(self) -> None:
         """Take messages until the peer closes; what has come by then is answered."""
-        if self._identity.may("read"):
+        if self._identity.may("read") and not self._site.only_writes:
             self._site.hub.join(self._reader)
         try:
             async for message in self._stream:

@@ -50,7 +50,7 @@ class World:
     def open(self) -> None:
         settings = parse({"listeners": {"device": {"protocol": "device", "port": 0}}})
         alerts = alerts_settings(self.table)
-        monitor = Monitor(
+        self.monitor = Monitor(
             settings,
             self.journal,
             {"device": self.device},
@@ -62,7 +62,13 @@ class World:
             self.data_dir, lambda: 0, self.report, clock=lambda: self.now, wall=lambda: self.now + 1e9
         )
         self.alerts = Alerts(
-            alerts, monitor, self.book, self.data_dir, self.report, send=self.send, space=lambda _: self.space
+            alerts,
+            self.monitor,
+            self.book,
+            self.data_dir,
+            self.report,
+            send=self.send,
+            space=lambda _: self.space,
         )
 
     def send(self, _url: str, message: Message) -> str | None:

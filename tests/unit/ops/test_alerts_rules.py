@@ -1,9 +1,14 @@
 """Every rule fires on its trouble and recovers from it, by a clock that is set by hand; and what is told of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from logboom.cluster.follower import FollowerState
+from logboom.cluster.inspection import ClusterState
+from logboom.cluster.membership import Cluster
 from logboom.ops.alerts.rules import Space, disk_space, duration
 from tests.unit.ops.alerts_world import MIB, SENSOR, World
 
@@ -190,3 +195,67 @@ def test_a_real_disk_is_looked_at(tmp_path: Path) -> None:
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def cluster_of(state: ClusterState, *, failing: bool = False, lag: int = 0) -> Cluster:
+    found = SimpleNamespace(
+        state=state,
+        replication=SimpleNamespace(failing=failing),
+        settings=SimpleNamespace(timeout_s=10.0),
+        follower=SimpleNamespace(state=FollowerState(100, 100 + lag, None)),
+    )
+    return cast("Cluster", found)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        (
+            cluster_of(ClusterState(), failing=True),
+            (
+                1,
+                "❌ boom: the cluster has not stored entries within 10 s",
+                "the cluster stores entries again",
+            ),
+        ),
+        (
+            cluster_of(ClusterState(troubles=("no leader",), stream_trouble="no leader")),
+            (91, "❌ boom: the cluster does not answer: no leader", "the cluster stores entries again"),
+        ),
+        (
+            cluster_of(ClusterState(unsafe=("n1 syncs at intervals",))),
+            (
+                1,
+                "❌ boom: an answered entry may be lost: n1 syncs at intervals",
+                "the cluster has safe settings again",
+            ),
+        ),
+        (
+            cluster_of(ClusterState(troubles=("n1: no answer", "replica n1 is 5 operations behind"))),
+            (
+                91,
+                "⚠️ boom: n1: no answer, and 1 more",
+                "all servers and replicas of the cluster are in order again",
+            ),
+        ),
+        (
+            cluster_of(ClusterState(), lag=1001),
+            (
+                91,
+                "⚠️ boom: the copy is 1,001 messages behind the cluster",
+                "the copy keeps up with the cluster again",
+            ),
+        ),
+    ],
+    ids=["timeout", "no answer", "unsafe", "server", "copy"],
+)
+def test_trouble_of_the_cluster(world: World, cluster: Cluster, expected: tuple[int, str, str]) -> None:
+    seconds, text, recovered = expected
+    world.monitor.cluster = cluster
+    world.pass_time(seconds - 1)
+    assert world.titles() == []
+    world.pass_time(1)
+    assert world.titles() == [text]
+    world.monitor.cluster = cluster_of(ClusterState(), lag=1000)
+    world.pass_time(61)
+    assert world.titles()[1:] == [f"✅ boom: {recovered}"]

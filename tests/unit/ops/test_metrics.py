@@ -160,6 +160,7 @@ def test_no_label_can_hold_what_a_peer_sends() -> None:
         "severity",
         "target",
         "rule",
+        "replica",
     }
 
 

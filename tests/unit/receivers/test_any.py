@@ -79,5 +79,5 @@ def test_other_bytes_end_the_connection_with_a_list_of_what_is_understood() -> N
     assert protocol.next_batch() is None
     assert protocol.fatal == (
         r"begins with b'\xff\xfe', which is none of "
-        "device, gateway, collector, capnp, syslog, relp, gelf, forward, beats"
+        "device, gateway, collector, capnp, syslog, relp, gelf, forward, beats, http"
     )

@@ -239,3 +239,9 @@ def test_cells_are_harmless() -> None:
     stream = io.StringIO()
     write_table(stream, ("NAME",), [("a\x1b[2J\u2028\tb\nc",)])
     assert stream.getvalue() == "NAME\na\\x1b[2J\\u2028 b\\nc\n"
+
+
+def test_chosen_fields_stand_for_the_message() -> None:
+    display = Display(colours=False, fields=("temp", "system.heap", "sequence", "lux"))
+    one = event({"temp": 21.5, "system": {"heap": 7}, "type": "log", "source": "a", "message": "m"})
+    assert display.format(one).endswith(": temp=21.5 system.heap=7 sequence=1")

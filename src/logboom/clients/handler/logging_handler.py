@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from logboom.clients.delivery.courier import Courier
 from logboom.clients.delivery.spool import MEMORY_BYTES_MAX, Spool
 from logboom.clients.handler.logentry import Entries, Shape
+from logboom.clients.handler.request_ids import request_id
 from logboom.clients.wire.bearer import exposure, shown_url
 from logboom.clients.wire.dialect_registry import choose
 from logboom.clients.wire.tls_trust import Trust
@@ -151,6 +152,8 @@ class LogboomHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record to the spool. Waits for no server, and raises nothing."""
+        if current := request_id.get():
+            record.__dict__.setdefault("request_id", current)
         try:
             line = self._entries.line(record, self.formatter)
         except Exception:  # noqa: BLE001 - logging's rule: see Handler.handleError

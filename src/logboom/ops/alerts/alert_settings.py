@@ -157,6 +157,23 @@ class DeviceRestartsRule(RuleSettings, kw_only=True, forbid_unknown_fields=True)
     clear_s: ClearSeconds = 60.0
 
 
+class ClusterDownRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.cluster_down]`: no majority stores entries, or a setting of the cluster breaks its promise."""
+
+    severity: Severity = "critical"
+    clear_s: ClearSeconds = 30.0
+
+
+class ClusterDegradedRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
+    """`[alerts.rules.cluster_degraded]`: a server or a replica is away or behind, or the copy of entries is behind."""
+
+    for_s: ForSeconds = 90.0
+    clear_s: ClearSeconds = 60.0
+    lag_max: Annotated[
+        int, Meta(ge=1, description="Number of messages of the stream that the copy may be behind.")
+    ] = 1000
+
+
 class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`[alerts.rules]`: one table per rule."""
 
@@ -169,6 +186,8 @@ class RulesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     output_lagging: OutputLaggingRule = msgspec.field(default_factory=OutputLaggingRule)
     device_gaps: DeviceGapsRule = msgspec.field(default_factory=DeviceGapsRule)
     device_restarts: DeviceRestartsRule = msgspec.field(default_factory=DeviceRestartsRule)
+    cluster_down: ClusterDownRule = msgspec.field(default_factory=ClusterDownRule)
+    cluster_degraded: ClusterDegradedRule = msgspec.field(default_factory=ClusterDegradedRule)
     own: dict[str, QueryRule] = {}
     """Rules with a query, by name."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.ops.alerts.alert_settings import RuleSettings, RulesSettings
+from logboom.ops.alerts.cluster_rules import degraded_conditions, down_conditions
 from logboom.ops.alerts.device_rules import gap_conditions, loop_conditions
 from logboom.ops.alerts.lifecycle import Condition, Key
 from logboom.ops.alerts.severity import CRITICAL
@@ -81,6 +82,11 @@ class Rules:
             (settings.output_lagging, self._output_lagging),
             (settings.device_gaps, lambda: gap_conditions(settings.device_gaps, monitor.devices)),
             (settings.device_restarts, lambda: loop_conditions(settings.device_restarts, monitor.devices)),
+            (settings.cluster_down, lambda: down_conditions(settings.cluster_down, monitor.cluster)),
+            (
+                settings.cluster_degraded,
+                lambda: degraded_conditions(settings.cluster_degraded, monitor.cluster),
+            ),
         )
 
     def conditions(self) -> list[Condition]:

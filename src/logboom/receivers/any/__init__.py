@@ -13,12 +13,20 @@ from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
 from logboom.receivers.registry import receiver
 from logboom.settings import Duplicates, TcpSettings
 
+HTTP: Final = "http"
+TAKEN: Final = (*DETECTED, HTTP)
+"""Protocols that the port can take. Connections that speak HTTP are recognised by the server, not by the protocol."""
+
 
 class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
     """`[listeners.NAME]` with `protocol = "any"`."""
 
     protocols: Annotated[
-        list[str], Meta(description="Protocols that the port takes. Empty: all that can be distinguished.")
+        list[str],
+        Meta(
+            description="Protocols that the port takes; `http` stands for every protocol over HTTP and WebSocket. "
+            "Empty: all that can be distinguished."
+        ),
     ] = msgspec.field(default_factory=list)
     duplicates: Duplicates = "drop"
     plain_text: Annotated[
@@ -30,12 +38,17 @@ class AnySettings(TcpSettings, kw_only=True, forbid_unknown_fields=True):
         if self.plain_text and not self.tls_cert:
             raise ValueError("`plain_text` is for a port with TLS; without `tls_cert` there is nothing else")
         for name in self.protocols:
-            if name not in DETECTED:
-                raise ValueError(f"`protocols` has {name!r}, expected one of {', '.join(DETECTED)}")
+            if name not in TAKEN:
+                raise ValueError(f"`protocols` has {name!r}, expected one of {', '.join(TAKEN)}")
+
+    @property
+    def takes_http(self) -> bool:
+        """See `TcpSettings`."""
+        return HTTP in (self.protocols or TAKEN)
 
 
 def _make(settings: AnySettings) -> WireProtocol:
-    names = settings.protocols or DETECTED
+    names = settings.protocols or TAKEN
     return AnyProtocol(lambda name: _protocol(name) if name in names else None, ", ".join(names))
 
 

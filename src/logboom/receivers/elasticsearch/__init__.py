@@ -55,6 +55,8 @@ _ANSWERS: Final[dict[str, Any]] = {
         "number_of_nodes": 1,
     },
 }
+_REFRESHED: Final = {"_shards": {"total": 1, "successful": 1, "failed": 0}}
+"""Answer to a request to make documents visible, which they are; without it pino-elasticsearch reports a failure."""
 _EMPTY: Final = ("_nodes", "_cat")
 _ACCEPTED: Final = (
     *(
@@ -87,6 +89,8 @@ def _make(_settings: ElasticsearchSettings) -> Sequence[HttpRoute]:
     ]
     for path, document in _ANSWERS.items():
         routes += [HttpRoute(method, path, partial(_answer, document)) for method in ("GET", "HEAD")]
+    for path in ("/_refresh", "/{index}/_refresh"):
+        routes += [HttpRoute(method, path, partial(_answer, _REFRESHED)) for method in ("GET", "POST")]
     for path in known_paths(_EMPTY):
         routes.append(HttpRoute("GET", path, partial(_answer, {})))
     acknowledged = partial(_answer, {"acknowledged": True})

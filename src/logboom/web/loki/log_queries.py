@@ -11,7 +11,14 @@ from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_parser import parse_logql
 from logboom.query.logql.logql_syntax import LineSelection, LogqlError, Metric
 from logboom.query.search import Search
-from logboom.web.loki.loki_answers import CATEGORIZED, Streams, metric_data, streams_data, success
+from logboom.web.loki.loki_answers import (
+    CATEGORIZED,
+    Streams,
+    metric_data,
+    streams_data,
+    success,
+    time_ns,
+)
 from logboom.web.loki.loki_parameters import instant_of, limit_of, moments_of, reads_forward, span_of
 from logboom.web.loki.loki_reader import READER, LokiReader, deadline, parameters_of, site_of
 
@@ -73,6 +80,6 @@ def _lines(request: web.Request, tree: LineSelection, parameters: Mapping[str, s
     page = search.forward(wanted, limit) if forward else search.backward(wanted, limit)
     categorized = is_categorized(request)
     streams = Streams(compiled.parsers, categorized=categorized)
-    streams.add(sorted(page.found, key=lambda one: one.record.time, reverse=not forward))
+    streams.add(sorted(page.found, key=time_ns, reverse=not forward))
     is_complete = not page.more or len(page.found) >= limit
     return success(streams_data(streams, categorized=categorized), is_complete=is_complete)

@@ -3,20 +3,25 @@
 
 import { poll } from "/static/api.js";
 import { el, setData, setText } from "/static/dom.js";
+import "/static/keys.js";
 import "/static/login.js";
-import { DEFAULT_VIEW, here } from "/static/route.js";
+import { DEFAULT_VIEW, here, link } from "/static/route.js";
 import * as overview from "/static/overview.js";
 import { since } from "/static/format.js";
 import { readState, staleSince } from "/static/state.js";
+import { isUtc, setUtc } from "/static/zone.js";
 
 const STATUS_MS = 5000;
 const VIEWS = {
   overview: () => overview, // the first that most see; the others are fetched when they are wanted
   live: () => import("/static/live.js"),
   search: () => import("/static/search.js"),
+  entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
 };
+const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
+const SHARED = ["q", "level", "source", "listener", "columns"];
 const THEMES = ["auto", "light", "dark"];
 
 const root = document.getElementById("view");
@@ -27,6 +32,7 @@ async function route() {
   const { view, parameters } = here();
   const name = Object.hasOwn(VIEWS, view) ? view : DEFAULT_VIEW;
   if (location.hash === "#view") return root.focus(); // the skip link
+  shareFilters(name, parameters);
   if (shown?.name === name && wanted === name) return shown.view.update(parameters);
   wanted = name;
   for (const link of document.querySelectorAll("nav a")) {
@@ -48,10 +54,16 @@ async function route() {
   if (wanted !== name) return; // the user went on meanwhile
   setBusy(false);
   close();
-  root.className = `view ${name}`;
+  root.className = `view ${name}${staleSince() === null ? "" : " faded"}`;
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
+}
+
+/** Let the links to Search and Live take the filters along. */
+function shareFilters(name, parameters) {
+  const shared = EXPLORER.includes(name) ? SHARED.map((one) => [one, parameters.getAll(one)]) : [];
+  for (const view of EXPLORER) document.querySelector(`nav a[data-view="${view}"]`).setAttribute("href", link(view, Object.fromEntries(shared)));
 }
 
 function setBusy(busy) {
@@ -90,9 +102,25 @@ addEventListener("staleness", () => {
   const bar = document.getElementById("stale");
   const at = staleSince();
   bar.hidden = at === null;
+  root.classList.toggle("faded", at !== null);
   if (at !== null) showHealth("unknown", "not reachable");
   if (at !== null) setText(bar, `No answer from the server since ${since(at)}. What is shown may have changed since then.`);
 });
+
+const zoneButton = document.getElementById("zone");
+
+function showZone() {
+  setText(zoneButton, isUtc() ? "Time: UTC" : "Time: local");
+}
+
+zoneButton.addEventListener("click", () => setUtc(!isUtc()));
+addEventListener("zone", () => {
+  showZone();
+  close(); // everything that is shown has times
+  wanted = null;
+  route();
+});
+showZone();
 
 const themeButton = document.getElementById("theme");
 
@@ -116,15 +144,6 @@ themeButton.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
 showTheme();
-
-/** `/` goes to the query. */
-addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  const query = root.querySelector("input[name=q]");
-  if (!query) return;
-  event.preventDefault();
-  query.focus();
-});
 
 addEventListener("hashchange", route);
 route();

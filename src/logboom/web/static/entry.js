@@ -1,11 +1,13 @@
 // One entry with all its fields, in the panel next to the list.
 
 import { condition, narrowed } from "/static/conditions.js";
+import { copyButton } from "/static/copying.js";
 import { el } from "/static/dom.js";
 import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
-import { here, link } from "/static/route.js";
+import { here, link, permalink } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
+import { millisecondsOf, time } from "/static/units.js";
 
 const AROUND_MS = 60_000;
 const DEPTH_MAX = 12; // deeper values are shown as JSON
@@ -15,6 +17,10 @@ const FIELDS_MAX = 500; // an entry may have a megabyte of them; the JSON below 
 
 const panel = document.getElementById("entry");
 let returnTo = null;
+let opened = null;
+
+/** The entry in the panel, or null. */
+export const openedEntry = () => (panel.hidden ? null : opened);
 
 /** Close the panel. */
 export function closeEntry() {
@@ -31,6 +37,7 @@ export function closeEntry() {
  */
 export function openEntry(item, view) {
   if (panel.hidden) returnTo = document.activeElement;
+  opened = item;
   const json = stringify(item.entry, 2);
   const at = Date.parse(item.time);
   const around = { since: new Date(at - AROUND_MS).toISOString(), until: new Date(at + AROUND_MS).toISOString() };
@@ -40,9 +47,11 @@ export function openEntry(item, view) {
     el("div", { class: "entry-head" },
       el("h2", {}, el("span", { class: `level level-${levelClass(item.level)}` }, item.level || "no level"), ` Entry ${item.sequence}`),
       el("button", { type: "button", class: "quiet", "aria-label": "Close the entry", on: { click: closeEntry } }, "Close")),
-    message === null ? null : el("pre", { class: "entry-message" }, message),
+    message === null ? null : messageBox(message),
     el("p", { class: "actions" },
-      copyButton(json),
+      copyButton(json, "Copy JSON"),
+      copyButton(permalink(item.sequence), "Copy link"),
+      el("a", { href: link("entry", { sequence: item.sequence }) }, "Before and after"),
       el("a", { href: link("search", around) }, "Show around this time"),
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([
@@ -53,7 +62,7 @@ export function openEntry(item, view) {
       ["Listener", item.listener],
     ]),
     el("h3", {}, "Fields"),
-    fieldTable(item.entry, view),
+    fieldTable(item, view),
     el("details", {}, el("summary", {}, "JSON"), el("pre", { class: "json" }, json)),
   ];
   panel.replaceChildren(...parts.filter(Boolean));
@@ -65,40 +74,25 @@ function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.map(([name, text, hint]) => [el("dt", {}, name), el("dd", { title: hint }, text)]));
 }
 
-function copyButton(json) {
-  const button = el("button", { type: "button" }, "Copy JSON");
-  button.addEventListener("click", async () => {
-    button.textContent = (await copied(json)) ? "Copied" : "Can’t copy: mark the JSON below";
-  });
-  return button;
+/** The message; one of several lines, such as a traceback, can be folded and copied. */
+function messageBox(message) {
+  const body = el("pre", { class: "entry-message" }, message);
+  const lines = message.split("\n").length;
+  if (lines === 1) return body;
+  return el("div", { class: "long-message" }, copyButton(message),
+    el("details", { open: true }, el("summary", {}, `Message, ${counted(lines, "line")}`), body));
 }
 
-/** Copy a text; over plain HTTP, browsers support only the older method. */
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = el("textarea", { class: "unseen" });
-    area.value = text;
-    panel.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
-}
-
-function fieldTable(entry, view) {
+function fieldTable(item, view) {
   const rows = [];
-  addFields(rows, entry, 0, "", view);
+  addFields(rows, item, item.entry, 0, "", view);
   const shown = rows.slice(0, FIELDS_MAX);
   if (rows.length > shown.length) shown.push(el("tr", {}, el("td", { colspan: 2 }, `… and more: see the JSON`)));
   return el("table", { class: "fields" }, el("tbody", {}, shown));
 }
 
-/** Links that keep, or leave out, the entries with the same value. */
-function valueLinks(field, value, view) {
+/** Links that keep, or leave out, the entries with the same value; of a number, also the link to its chart. */
+function valueLinks(item, field, value, view) {
   const text = condition(field, value);
   const { parameters } = here();
   const to = (added) => {
@@ -108,12 +102,21 @@ function valueLinks(field, value, view) {
   };
   return el("span", { class: "value-links" },
     el("a", { class: "only", href: to(text), title: text, "aria-label": `Only ${field} ${value}` }),
-    el("a", { class: "not", href: to(`-${text}`), title: `-${text}`, "aria-label": `Exclude ${field} ${value}` }));
+    el("a", { class: "not", href: to(`-${text}`), title: `-${text}`, "aria-label": `Exclude ${field} ${value}` }),
+    isNumber(value) ? el("a", { class: "chart", href: chartOf(item, field), title: `Chart of ${field}`, "aria-label": `Chart ${field}` }) : null);
+}
+
+const chartOf = (item, field) => link("charts", { source: senderOf(item), listener: item.listener, since: "1h", field });
+
+/** A duration in a unit for people, after its number. */
+function hintOf(name, value) {
+  const factor = isNumber(value) ? millisecondsOf(name) : null;
+  return factor ? el("span", { class: "soft hint" }, ` ${time(Number(value) * factor)}`) : null;
 }
 
 const isPlain = (value) => typeof value === "boolean" || typeof value === "string" || isNumber(value);
 
-function addFields(rows, value, depth, outer, view) {
+function addFields(rows, item, value, depth, outer, view) {
   for (const [name, inner] of Object.entries(value)) {
     if (rows.length > FIELDS_MAX) return;
     const nested = isObject(inner) && depth < DEPTH_MAX && Object.keys(inner).length > 0;
@@ -122,8 +125,8 @@ function addFields(rows, value, depth, outer, view) {
     const kind = inner === null ? "null" : isNumber(inner) ? "number" : typeof inner;
     const text = nested ? "" : written(inner);
     if (text.length > SHORT_CHARACTERS_MAX || text.includes("\n")) rows.push(longRow(head, text));
-    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, isPlain(inner) && text ? valueLinks(`${outer}${name}`, inner, view) : null)));
-    if (nested) addFields(rows, inner, depth + 1, `${outer}${name}.`, view);
+    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, hintOf(name, inner), isPlain(inner) && text ? valueLinks(item, `${outer}${name}`, inner, view) : null)));
+    if (nested) addFields(rows, item, inner, depth + 1, `${outer}${name}.`, view);
   }
 }
 
@@ -138,7 +141,7 @@ function longRow(head, text) {
   const fold = el("details", { open, on: { toggle: () => fold.open && fill() } },
     el("summary", {}, head.textContent, " ", el("span", { class: "size" }, size)), body);
   head.colSpan = 2;
-  head.replaceChildren(fold);
+  head.replaceChildren(copyButton(text), fold);
   return el("tr", { class: "long" }, head);
 }
 

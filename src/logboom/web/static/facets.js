@@ -3,7 +3,8 @@
 import { read } from "/static/api.js";
 import { condition } from "/static/conditions.js";
 import { el, setText } from "/static/dom.js";
-import { compact, counted, percent, value } from "/static/format.js";
+import { compact, counted, percent, value as short } from "/static/format.js";
+import { millisecondsOf, time } from "/static/units.js";
 
 const VALUES = 6;
 const OPEN_FIELDS = 6;
@@ -11,9 +12,14 @@ const ALL_DIFFERENT_MIN = 20; // from this many values on, a list of single ones
 const WIDE = matchMedia("(min-width: 62rem)");
 
 export class FacetPanel {
-  /** @param {(condition: string) => void} choose is called with the condition that was clicked. */
-  constructor(choose) {
+  /**
+   * @param {(condition: string) => void} choose is called with the condition that was clicked.
+   * @param {(facets: Array<{field: string, count: number}>) => void} found is called with each answer.
+   */
+  constructor(choose, found = () => {}) {
     this.choose = choose;
+    this.found = found;
+    this.folded = new Map(); // field: opened or closed by the user
     this.note = el("p", { class: "soft small", role: "status" });
     this.list = el("div");
     this.element = el("details", { class: "facets", open: WIDE.matches, on: { toggle: () => this.#load() } },
@@ -23,16 +29,17 @@ export class FacetPanel {
   /** Show the facets of a query of the API. */
   show(query, signal) {
     this.wanted = { query, signal };
-    this.#load();
+    return this.#load();
   }
 
   async #load() {
     if (!this.wanted || !this.element.open) return;
     const { query, signal } = this.wanted;
     this.wanted = null;
-    setText(this.note, "Counting …");
+    if (!this.list.childElementCount) setText(this.note, "Counting …");
     try {
       const found = await read("/api/facets", { ...query, limit: VALUES }, signal);
+      this.found(found.facets);
       this.list.replaceChildren(...found.facets.map((facet, place) => this.#field(facet, place < OPEN_FIELDS)));
       const part = found.complete ? "" : ` the newest (${percent(found.progress)} of the range)`;
       setText(this.note, `Of${part} ${counted(found.entries, "entry", "entries")}`);
@@ -44,10 +51,10 @@ export class FacetPanel {
   #field(facet, open) {
     const many = facet.distinct >= ALL_DIFFERENT_MIN && facet.values[0]?.count === 1;
     const size = `${facet.distinct_exact ? "" : "~"}${compact(facet.distinct)}`;
-    return el("details", { class: "facet", open: open && !many },
-      el("summary", { title: `${counted(facet.count, "entry", "entries")}, ${counted(facet.distinct, "value")}` },
+    return el("details", { class: "facet", open: this.folded.get(facet.field) ?? (open && !many) },
+      el("summary", { on: { click: (event) => this.folded.set(facet.field, !event.currentTarget.parentElement.open) }, title: `${counted(facet.count, "entry", "entries")}, ${counted(facet.distinct, "value")}` },
         el("span", { class: "facet-name" }, facet.field), el("span", { class: "size" }, size)),
-      facet.numbers && numbers(facet.numbers),
+      facet.numbers && numbers(facet.field, facet.numbers),
       many ? null : el("ul", {}, facet.values.map((one) => this.#value(facet, one))));
   }
 
@@ -63,8 +70,10 @@ export class FacetPanel {
   }
 }
 
-function numbers({ min, p50, p99, max, exact }) {
+function numbers(field, { min, p50, p99, max, exact }) {
   const about = exact ? "" : "~";
+  const factor = millisecondsOf(field);
+  const value = (number) => (factor ? time(number * factor) : short(number));
   const pairs = [["min", value(min)], ["p50", about + value(p50)], ["p99", about + value(p99)], ["max", value(max)]];
   return el("dl", { class: "facet-numbers" }, pairs.map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))));
 }

@@ -1,15 +1,21 @@
 // Live: new entries as they arrive.
 
-import { readEntries } from "/static/api.js";
+import { poll, read, readEntries } from "/static/api.js";
+import { addressOf, askedOf, SHARED, sharedOf } from "/static/asking.js";
+import { ColumnMenu } from "/static/columns.js";
+import { narrowed } from "/static/conditions.js";
 import { curlLine, el, empty, setData, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
+import { FacetPanel } from "/static/facets.js";
 import { FilterForm } from "/static/filters.js";
 import { count, moment } from "/static/format.js";
 import { QueryError } from "/static/queryerror.js";
 import { go } from "/static/route.js";
 import { Ring } from "/static/ring.js";
 import { Rows } from "/static/rows.js";
+import { savedMenu } from "/static/saved.js";
 import { Tail } from "/static/tail.js";
+import { VolumeChart } from "/static/volume.js";
 
 export const title = "Live";
 
@@ -20,7 +26,12 @@ const NEAR_END_PX = 30;
 const RETRY_MS = 2000;
 const RATE_MS = 1000;
 const panel = document.getElementById("entry");
-const NAMES = ["level", "source", "q"];
+const FACETS_RANGE = "1h";
+const FACETS_MS = 20_000;
+const VOLUME_RANGE = "15m";
+const VOLUME_MS = 3000;
+const VOLUME_BUCKETS = 90;
+const VOLUME_PX = 90;
 
 class Live {
   constructor(root, parameters) {
@@ -31,7 +42,8 @@ class Live {
     this.total = 0;
     this.skipped = 0;
     this.top = 0;
-    this.form = new FilterForm("Filter the live entries", ["level", "source", "q"], (values, { typing }) => go("live", values, { replace: typing }));
+    this.filters = this.asked = {};
+    this.form = new FilterForm("Filter the live entries", SHARED, (values, { typing }) => this.#go(values, typing));
     this.pause = el("button", { type: "button", "aria-pressed": "false", on: { click: () => this.#toggle() } }, "Pause");
     this.state = el("span", { class: "stream", data: { state: "broken" } }, el("span", { class: "dot" }), el("span", {}, "connecting"));
     this.count = el("span", { class: "soft" });
@@ -43,28 +55,66 @@ class Live {
     this.rows = new Rows(this.scroller, "Log entries, newest last", items, (item) => this.#open(item));
     this.empty = empty("Waiting for the first entry. Send one:", curlLine());
     this.none = empty("Nothing matches these filters yet.", el("p", {}, el("a", { href: "#/live" }, "Show all")));
+    this.menu = new ColumnMenu(() => this.rows.look(this.menu), () => this.form.completion.fields());
+    this.rows.look(this.menu);
+    this.saved = savedMenu(() => ({ columns: this.menu.text }));
+    this.facets = new FacetPanel((text) => this.#go({ ...this.filters, q: narrowed(this.filters.q, text) }, false), (facets) => this.form.completion.know(facets));
+    this.volume = new VolumeChart(({ from, to }) => this.#zoom(from, to), VOLUME_PX);
     this.newest = el("button", { type: "button", class: "newest", hidden: true, on: { click: () => this.#follow() } }, "↓ Newest");
-    this.scroller.append(this.rows.element, this.empty, this.none);
+    this.scroller.append(this.rows.heads, this.rows.element, this.empty, this.none);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    const line = el("p", { class: "status-line" }, this.state, this.count, this.loss);
-    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, line,
-      el("div", { class: "list-box" }, this.scroller, this.newest));
+    const line = el("p", { class: "status-line" }, this.state, this.count, this.loss, this.saved, this.menu.element);
+    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, this.volume.element, line,
+      el("div", { class: "live-results" }, this.facets.element, el("div", { class: "list-box" }, this.scroller, this.newest)));
+    this.counting = poll((signal) => this.facets.show({ ...this.asked, since: FACETS_RANGE }, signal), FACETS_MS);
+    this.drawing = poll((signal) => this.#count(signal), VOLUME_MS);
     this.ticking = setInterval(() => this.#rate(), RATE_MS);
     this.update(parameters);
   }
 
   update(parameters) {
-    this.filters = Object.fromEntries(NAMES.map((name) => [name, parameters.get(name) ?? ""]));
+    this.filters = sharedOf(parameters);
+    this.asked = askedOf(this.filters);
     this.form.set(this.filters);
+    this.menu.set(parameters.get("columns"));
+    this.form.completion.set({ ...this.asked, since: FACETS_RANGE });
+    this.rows.mark(this.filters.q);
+    this.counting.now();
+    this.drawing.now();
     this.#restart();
+  }
+
+  #go(filters, replace) {
+    go("live", { ...addressOf(filters), columns: this.menu.text }, { replace });
   }
 
   close() {
     this.tail?.close();
     this.run = null;
     clearInterval(this.ticking);
+    this.counting.stop();
+    this.drawing.stop();
+    this.volume.close();
     clearTimeout(this.retry);
     this.rows.close();
+  }
+
+  /** Look at a part of the histogram, in Search. */
+  #zoom(from, to) {
+    const iso = (epoch_s) => new Date(epoch_s * 1000).toISOString();
+    go("search", { ...addressOf(this.filters), columns: this.menu.text, since: iso(from), until: iso(to) });
+  }
+
+  /** Count the last minutes by level; returns whether there is more to count. */
+  async #count(signal) {
+    try {
+      const volume = await read("/api/volume", { ...this.asked, since: VOLUME_RANGE, buckets: VOLUME_BUCKETS }, signal);
+      this.volume.set(volume);
+      return volume.complete === false;
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      return false; // the list and the head show that the server does not answer
+    }
   }
 
   /** Start again with the latest entries. */
@@ -74,12 +124,12 @@ class Live {
     this.tail?.close();
     this.wrong.point(null);
     try {
-      const page = await readEntries({ ...this.filters, limit: HISTORY });
+      const page = await readEntries({ ...this.asked, limit: HISTORY });
       if (mine !== this.run) return; // the filter has changed again
       this.ring.clear();
       this.pending = [];
       this.total = this.skipped = this.counted = 0;
-      this.rows.chosen = null;
+      this.rows.reset();
       closeEntry();
       if (page.more && page.entries.length < HISTORY && page.reached_at) {
         this.ring.push({ note: `Entries before ${moment(page.reached_at)} were not looked at. Search looks further back.` });
@@ -93,14 +143,14 @@ class Live {
     } catch (error) {
       if (mine !== this.run) return;
       this.#setState("broken", error.message);
-      this.wrong.point(error, this.filters.q);
+      this.wrong.point(error, this.asked.q);
       if (error.status !== 400) this.retry = setTimeout(() => this.#restart(), RETRY_MS);
     }
   }
 
   #listen() {
     this.tail?.close();
-    this.tail = new Tail(this.filters, this.last, {
+    this.tail = new Tail(this.asked, this.last, {
       add: (sequence, text) => this.#add(sequence, text),
       gap: (first, last) => this.#put({ note: `${entries(first, last)} are no longer kept.` }),
       skipped: (first, last) => {
@@ -134,8 +184,7 @@ class Live {
   }
 
   #keep(item) {
-    const dropped = this.ring.push(item);
-    if (dropped && !this.following) this.shift = (this.shift ?? 0) + dropped;
+    this.ring.push(item);
   }
 
   #schedule() {
@@ -153,13 +202,7 @@ class Live {
     this.empty.hidden = some || filtered;
     this.none.hidden = some || !filtered;
     this.rows.element.hidden = !some;
-    // The oldest rows were removed: the visible rows stay in place.
-    if (this.shift) this.scroller.scrollTop -= this.shift * this.rows.rowHeight;
-    this.shift = 0;
-    this.rows.draw();
-    if (!this.following) return;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
-    this.rows.draw();
+    this.rows.draw({ at_end: this.following });
   }
 
   #rate() {

