@@ -38,7 +38,8 @@ _STORED: Final = {
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; `time_from` is `sender`, "
+    "`uptime` (of a device that counts its boots) or `received`; the last to "
     "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",

@@ -61,7 +61,7 @@ function outputTable() {
     { head: "Type", text: (one) => one.type, narrow: true },
     {
       head: "State",
-      text: (one) => was(one, one.trouble || (one.alive ? "up" : "down")),
+      text: (one) => was(one, one.trouble || (one.standby ? "another server writes it" : one.alive ? "up" : "down")),
       state: stateOf,
     },
     { head: "Behind", text: (one) => counted(one.lag ?? 0, "entry", "entries"), number: true },
