@@ -161,6 +161,8 @@ class StorageSizes(NamedTuple):
     """Bytes of the packed files."""
     unpacked_bytes: int
     """Bytes of their lines."""
+    recent_bytes: int = 0
+    """Bytes of the lines, plain and packed, of segments that were written to lately."""
 
     @property
     def ratio(self) -> float | None:
@@ -168,18 +170,35 @@ class StorageSizes(NamedTuple):
         return self.unpacked_bytes / self.packed_bytes if self.packed_bytes else None
 
 
-def storage_of(folder: Path) -> StorageSizes:
-    """Measure a journal. Costs one `stat` per segment. Raises `OSError`."""
+def storage_of(folder: Path, since: float = 0.0) -> StorageSizes:
+    """Measure a journal. Costs one `stat` per segment.
+
+    Args:
+        folder: the journal's folder.
+        since: time from which on segments were written to lately, seconds since the epoch.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
     plain: list[int] = []
     packed: list[tuple[int, int]] = []
+    recent = 0
     for segment in list_segments(folder):
         with suppress(FileNotFoundError):
+            about = (segment.packed_path if segment.is_packed else segment.path).stat()
+            lines = lines_size(segment) if segment.is_packed else about.st_size
             if segment.is_packed:
-                packed.append((segment.packed_path.stat().st_size, lines_size(segment)))
+                packed.append((about.st_size, lines))
             else:
-                plain.append(segment.path.stat().st_size)
+                plain.append(about.st_size)
+            recent += lines if about.st_mtime >= since else 0
     return StorageSizes(
-        len(plain), sum(plain), len(packed), sum(size for size, _ in packed), sum(size for _, size in packed)
+        len(plain),
+        sum(plain),
+        len(packed),
+        sum(size for size, _ in packed),
+        sum(size for _, size in packed),
+        recent,
     )
 
 

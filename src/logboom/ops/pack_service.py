@@ -2,11 +2,20 @@
 
 import os
 import threading
+import time
 from contextlib import suppress
+from typing import Literal, NamedTuple
 
 from logboom.errors import StorageError
 from logboom.journal.folder_log import FolderLog
-from logboom.journal.segment_packing import clean_up, delete_plain, pack, packable
+from logboom.journal.segment_packing import (
+    StorageSizes,
+    clean_up,
+    delete_plain,
+    pack,
+    packable,
+    storage_of,
+)
 from logboom.model import Report
 from logboom.ops.ingest_rate import IngestRate
 from logboom.outputs.thread_service import Worker
@@ -19,7 +28,22 @@ READERS_S = 10.0
 """Time between the packed form's appearance and the deletion of the plain one, seconds: readers that listed the folder
 before have opened the plain one by then."""
 
+RECENT_S = 7 * 86_400.0
+"""Age of segments whose size shows the growth of the journal, seconds."""
+
 _LOWEST_PRIORITY = 19
+
+
+class PackProgress(NamedTuple):
+    """State of packing."""
+
+    state: Literal["off", "waiting", "packing", "failed"] = "waiting"
+    segment: str = ""
+    """The one that is being packed."""
+    packed: int = 0
+    """Segments packed since the start."""
+    trouble: str | None = None
+    """Reason for which a segment stays plain."""
 
 
 class _StoppedError(Exception):
@@ -40,8 +64,11 @@ class PackService(Worker):
         self._log = log
         self._settings = settings
         self._report = report
-        self._failed: str | None = None
         self._ingest = IngestRate(log)
+        self.progress = PackProgress()
+        """State; replaced as a whole, so that any thread may read it."""
+        self.sizes = StorageSizes(0, 0, 0, 0, 0)
+        """Last measurement of the journal; any thread may read it."""
 
     # --- the thread ---
 
@@ -52,25 +79,34 @@ class PackService(Worker):
         with suppress(_StoppedError):
             clean_up(self._log.folder)
             while not self._stopping.is_set():
+                self._measure()
                 self._pack_all()
                 self._stopping.wait(LOOK_INTERVAL_S)
+
+    def _measure(self) -> None:
+        with suppress(OSError):  # a folder that can't be read: the journal reports it
+            self.sizes = storage_of(self._log.folder, time.time() - RECENT_S)
 
     def _pack_all(self) -> None:
         """Pack all segments that are due. A failure is logged once, and retried at the next look."""
         if not self._settings.pack_after_s:
+            self.progress = PackProgress("off", packed=self.progress.packed)
             return
         try:
             for segment, sealed in packable(self._log.folder, self._settings.pack_after_s):
+                self.progress = self.progress._replace(state="packing", segment=segment.name)
                 packed = pack(segment, sealed, level=self._settings.level, rest=self._rest)
                 self._stopping.wait(READERS_S)
                 delete_plain(segment)
+                self.progress = self.progress._replace(packed=self.progress.packed + 1)
+                self._measure()
                 ratio = packed.plain_bytes / max(1, packed.packed_bytes)
                 self._report("info", f"packed {segment.name}: {ratio:.1f} times smaller")
-            self._failed = None
+            self.progress = PackProgress(packed=self.progress.packed)
         except (OSError, StorageError) as error:
-            if str(error) != self._failed:
+            if str(error) != self.progress.trouble:
                 self._report("error", f"a segment can't be packed: {error}; it stays as it is")
-            self._failed = str(error)
+            self.progress = PackProgress("failed", packed=self.progress.packed, trouble=str(error))
 
     def _rest(self, worked_s: float) -> None:
         """Rest after a piece of work, longer while many entries arrive."""
