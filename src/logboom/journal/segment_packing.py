@@ -22,6 +22,9 @@ from logboom.journal.segments import Segment, list_segments, read_index
 PART_SUFFIX: Final = ".jsonl.zst.part"
 UNPACKED_SUFFIX: Final = ".jsonl.part"
 
+_REQUEST: Final = "pack-now"
+"""Name of the empty file that requests packing."""
+
 LEVEL: Final = 9
 """Compression level: 19 saves 8 % more, and takes ten times as long."""
 
@@ -149,6 +152,21 @@ def unpack(segment: Segment) -> None:
     sync_folder(segment.path.parent)
     segment.packed_path.unlink()
     sync_folder(segment.path.parent)
+
+
+def request(folder: Path) -> None:
+    """Ask the server that writes to a journal to pack all its sealed segments. Raises `OSError`."""
+    (folder / _REQUEST).touch()
+
+
+def is_requested(folder: Path) -> bool:
+    """Return whether the packing of all sealed segments was requested."""
+    return (folder / _REQUEST).exists()
+
+
+def settle_request(folder: Path) -> None:
+    """Note that the request is done. Raises `OSError`."""
+    (folder / _REQUEST).unlink(missing_ok=True)
 
 
 class StorageSizes(NamedTuple):

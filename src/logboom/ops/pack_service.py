@@ -12,8 +12,10 @@ from logboom.journal.segment_packing import (
     StorageSizes,
     clean_up,
     delete_plain,
+    is_requested,
     pack,
     packable,
+    settle_request,
     storage_of,
 )
 from logboom.model import Report
@@ -23,6 +25,9 @@ from logboom.settings import ArchiveSettings
 
 LOOK_INTERVAL_S = 60.0
 """Interval of looking for segments that are old enough."""
+
+REQUEST_INTERVAL_S = 1.0
+"""Interval of looking for a request of `logboom pack --now`."""
 
 READERS_S = 10.0
 """Time between the packed form's appearance and the deletion of the plain one, seconds: readers that listed the folder
@@ -81,7 +86,13 @@ class PackService(Worker):
             while not self._stopping.is_set():
                 self._measure()
                 self._pack_all()
-                self._stopping.wait(LOOK_INTERVAL_S)
+                self._await_next_look()
+
+    def _await_next_look(self) -> None:
+        until = time.monotonic() + LOOK_INTERVAL_S
+        while time.monotonic() < until and not is_requested(self._log.folder):
+            if self._stopping.wait(REQUEST_INTERVAL_S):
+                return
 
     def _measure(self) -> None:
         with suppress(OSError):  # a folder that can't be read: the journal reports it
@@ -89,11 +100,14 @@ class PackService(Worker):
 
     def _pack_all(self) -> None:
         """Pack all segments that are due. A failure is logged once, and retried at the next look."""
-        if not self._settings.pack_after_s:
+        requested = is_requested(self._log.folder)
+        if not self._settings.pack_after_s and not requested:
             self.progress = PackProgress("off", packed=self.progress.packed)
             return
         try:
-            for segment, sealed in packable(self._log.folder, self._settings.pack_after_s):
+            for segment, sealed in packable(
+                self._log.folder, 0.0 if requested else self._settings.pack_after_s
+            ):
                 self.progress = self.progress._replace(state="packing", segment=segment.name)
                 packed = pack(segment, sealed, level=self._settings.level, rest=self._rest)
                 self._stopping.wait(READERS_S)
@@ -102,6 +116,8 @@ class PackService(Worker):
                 self._measure()
                 ratio = packed.plain_bytes / max(1, packed.packed_bytes)
                 self._report("info", f"packed {segment.name}: {ratio:.1f} times smaller")
+            if requested:
+                settle_request(self._log.folder)
             self.progress = PackProgress(packed=self.progress.packed)
         except (OSError, StorageError) as error:
             if str(error) != self.progress.trouble:

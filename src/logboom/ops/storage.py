@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from logboom.journal.segment_packing import StorageSizes
 from logboom.ops.monitor import Monitor
-from logboom.ops.pack_service import RECENT_S, PackService
+from logboom.ops.pack_service import RECENT_S, PackProgress
 
 DAY_S: Final = 86_400.0
 HISTORY_S_MIN: Final = 3600.0
@@ -54,9 +54,11 @@ def days_left(
     return max(0, free_bytes) / per_day
 
 
-def storage_document(monitor: Monitor, packer: PackService) -> dict[str, Any]:
+def storage_document(monitor: Monitor) -> dict[str, Any]:
     """Make the document from the last measurement."""
-    settings, sizes = monitor.settings, packer.sizes
+    settings, packer = monitor.settings, monitor.packer
+    sizes = packer.sizes if packer else StorageSizes(0, 0, 0, 0, 0)
+    progress = packer.progress if packer else PackProgress("off")
     extent, now = monitor.extent.look(), monitor.utc()
     journal_bytes = sizes.plain_bytes + sizes.packed_bytes
     try:
@@ -86,7 +88,7 @@ def storage_document(monitor: Monitor, packer: PackService) -> dict[str, Any]:
             "lines_bytes": sizes.unpacked_bytes,
             "ratio": sizes.ratio and round(sizes.ratio, 2),
         },
-        "packing": {"after_s": settings.archive.pack_after_s, **packer.progress._asdict()},
+        "packing": {"after_s": settings.archive.pack_after_s, **progress._asdict()},
         "growth": growth and {name: round(value) for name, value in growth._asdict().items()},
         "retention": {
             "age_s": settings.journal.retention_age_s,
