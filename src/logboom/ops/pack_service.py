@@ -33,6 +33,9 @@ READERS_S = 10.0
 """Time between the packed form's appearance and the deletion of the plain one, seconds: readers that listed the folder
 before have opened the plain one by then."""
 
+MEASURE_INTERVAL_S = 10.0
+"""Interval of measuring the journal while it is asked for: this takes one `stat` per segment."""
+
 RECENT_S = 7 * 86_400.0
 """Age of segments whose size shows the growth of the journal, seconds."""
 
@@ -72,8 +75,16 @@ class PackService(Worker):
         self._ingest = IngestRate(log)
         self.progress = PackProgress()
         """State; replaced as a whole, so that any thread may read it."""
-        self.sizes = StorageSizes(0, 0, 0, 0, 0)
-        """Last measurement of the journal; any thread may read it."""
+        self._measured = (float("-inf"), StorageSizes(0, 0, 0, 0, 0))
+
+    @property
+    def sizes(self) -> StorageSizes:
+        """Sizes of the journal, at most `MEASURE_INTERVAL_S` old; any thread may ask, and waits for the disk."""
+        if time.monotonic() - self._measured[0] >= MEASURE_INTERVAL_S:
+            with suppress(OSError):  # a folder that can't be read: the journal reports it
+                found = storage_of(self._log.folder, time.time() - RECENT_S)
+                self._measured = (time.monotonic(), found)
+        return self._measured[1]
 
     # --- the thread ---
 
@@ -84,7 +95,6 @@ class PackService(Worker):
         with suppress(_StoppedError):
             clean_up(self._log.folder)
             while not self._stopping.is_set():
-                self._measure()
                 self._pack_all()
                 self._await_next_look()
 
@@ -93,10 +103,6 @@ class PackService(Worker):
         while time.monotonic() < until and not is_requested(self._log.folder):
             if self._stopping.wait(REQUEST_INTERVAL_S):
                 return
-
-    def _measure(self) -> None:
-        with suppress(OSError):  # a folder that can't be read: the journal reports it
-            self.sizes = storage_of(self._log.folder, time.time() - RECENT_S)
 
     def _pack_all(self) -> None:
         """Pack all segments that are due. A failure is logged once, and retried at the next look."""
@@ -113,7 +119,6 @@ class PackService(Worker):
                 self._stopping.wait(READERS_S)
                 delete_plain(segment)
                 self.progress = self.progress._replace(packed=self.progress.packed + 1)
-                self._measure()
                 ratio = packed.plain_bytes / max(1, packed.packed_bytes)
                 self._report("info", f"packed {segment.name}: {ratio:.1f} times smaller")
             if requested:

@@ -68,9 +68,9 @@ class ServerOperations:
             lambda: status_document(self.monitor, self._alerts.firing(), self._alerts.urgent())
         )
 
-    def storage(self) -> dict[str, Any]:
+    async def storage(self) -> dict[str, Any]:
         """Return the document of `/api/storage`."""
-        return storage_document(self.monitor)
+        return await asyncio.to_thread(storage_document, self.monitor, self.monitor.extent.look())
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from logboom.journal.segment_packing import StorageSizes
+from logboom.ops.journal_extent import JournalExtent
 from logboom.ops.monitor import Monitor
 from logboom.ops.pack_service import RECENT_S, PackProgress
 
@@ -54,12 +55,12 @@ def days_left(
     return max(0, free_bytes) / per_day
 
 
-def storage_document(monitor: Monitor) -> dict[str, Any]:
-    """Make the document from the last measurement."""
+def storage_document(monitor: Monitor, extent: JournalExtent) -> dict[str, Any]:
+    """Make the document; may take one `stat` per segment."""
     settings, packer = monitor.settings, monitor.packer
     sizes = packer.sizes if packer else StorageSizes(0, 0, 0, 0, 0)
     progress = packer.progress if packer else PackProgress("off")
-    extent, now = monitor.extent.look(), monitor.utc()
+    now = monitor.utc()
     journal_bytes = sizes.plain_bytes + sizes.packed_bytes
     try:
         free = monitor.journal.free_bytes

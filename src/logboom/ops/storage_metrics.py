@@ -13,7 +13,7 @@ STORAGE: Final = MetricGroup[PackService](
         Metric(
             "logboom_storage_plain_bytes",
             "gauge",
-            "Size of the journal's plain segments, measured once per minute.",
+            "Size of the journal's plain segments, at most 10 s old.",
             lambda packer: packer.sizes.plain_bytes,
             unit="bytes",
         ),

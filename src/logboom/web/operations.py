@@ -32,7 +32,7 @@ class Operations(Protocol):
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
 
-    def storage(self) -> dict[str, Any]:
+    async def storage(self) -> dict[str, Any]:
         """The document of `/api/storage`."""
 
     async def sources(self, limit: int) -> dict[str, Any]:
@@ -124,9 +124,9 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def storage(request: web.Request) -> web.Response:
-    """Size and growth of the journal on disk, measured once per minute; state of packing."""
+    """Size and growth of the journal on disk, at most 10 s old; state of packing."""
     check_names(request.query, ())
-    return web.json_response(request.app[OPERATIONS].storage(), headers=NO_STORE)
+    return web.json_response(await request.app[OPERATIONS].storage(), headers=NO_STORE)
 
 
 async def sources(request: web.Request) -> web.Response:
