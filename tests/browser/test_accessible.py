@@ -19,6 +19,7 @@ VIEWS: Final = {
     "search": ".row:not([hidden])",
     "charts": ".chip",
     "devices": "h2",
+    "storage": ".table-box tbody tr",
 }
 """Selector of what each view has when it is complete."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS: Final = ("overview", "live", "search", "charts", "devices")
+VIEWS: Final = ("overview", "live", "search", "charts", "devices", "storage")
 
 
 def alert(number: int = 1, state: str = "firing", severity: str = "warning") -> dict[str, Any]:

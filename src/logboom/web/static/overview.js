@@ -6,6 +6,7 @@ import { confirmButton } from "/static/confirm.js";
 import { el, reconcile, setData, setText } from "/static/dom.js";
 import { parse } from "/static/exact.js";
 import { FirstVisit } from "/static/first.js";
+import { Figures } from "/static/figures.js";
 import { ago, bytes, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
 import { link } from "/static/route.js";
 import { summaryOf } from "/static/sender.js";
@@ -119,7 +120,7 @@ class Overview {
     this.problems = el("ul", { class: "problems" });
     this.banner = el("section", { class: "banner", "aria-label": "Status", data: { state: "unknown" } },
       el("p", {}, el("span", { class: "dot" }), this.headline, " ", this.about), this.problems);
-    this.figures = el("dl", { class: "figures" });
+    this.figures = new Figures();
     this.alerts = el("ul", { class: "alert-list" });
     this.targets = el("ul", { class: "targets soft small" });
     this.volume = new VolumeChart(({ from, to }) => {
@@ -138,7 +139,7 @@ class Overview {
     this.pair = el("div", { class: "pair" },
       part("Volume, last hour", this.volume.element),
       part("Alerts", this.alerts, this.targets));
-    this.parts = [this.figures, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
+    this.parts = [this.figures.element, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
       part("Outputs", this.outputs.element, this.noOutputs)];
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
@@ -214,14 +215,7 @@ class Overview {
       ["Disk free", bytes(journal.free_bytes), was({ stale }, journal.trouble ?? (journal.writable ? "writable" : "not writable"))],
       ["Last commit", milliseconds(journal.last_commit_s), "write and sync"],
     ];
-    reconcile(this.figures, figures, ([name]) => name,
-      ([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("b"), el("span"))),
-      (box, [, text, note, hint]) => {
-        const [big, small] = box.querySelectorAll("b, dd > span");
-        setText(big, text);
-        setText(small, note);
-        if (hint) big.title = hint;
-      });
+    this.figures.set(figures);
   }
 
   async #sources(signal) {
