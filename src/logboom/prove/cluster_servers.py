@@ -146,7 +146,9 @@ class ClusterServers:
             server = ClusterServer(self._folder / f"logboom-{number + 1}", self.nodes, machine)
             self.servers.append(server)
             self._stack.callback(self._end, server)
-            server.start()
+            server.launch()
+        for server in self.servers:
+            server.wait_until_ready()
 
     def _machines(self) -> list[Machine]:
         """Machines for the nodes and the front ends, in a private network where that is possible."""

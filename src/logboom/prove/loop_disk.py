@@ -1,5 +1,6 @@
 """Disk of its own in a file, which can be full, and whose power can be cut. It needs root."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -16,8 +17,9 @@ _SHUTDOWN: Final = 0x8004587D
 """EXT4_IOC_SHUTDOWN: from now on the file system writes nothing."""
 
 _WITHOUT_LOG: Final = struct.pack("I", 2)
-"""What is in memory is lost, including the file system's own log."""
+"""Loses everything in memory, including the file system's own log."""
 
+_BLOCK_BYTES: Final = 4096
 _UNMOUNT_S_MAX: Final = 10.0
 
 
@@ -37,7 +39,7 @@ class LoopDisk:
         self.folder.mkdir(parents=True)
         with self._image.open("wb") as file:
             file.truncate(DISK_BYTES)
-        _run("mkfs.ext4", "-q", str(self._image))
+        _run("mkfs.ext4", "-q", "-m", "0", str(self._image))  # no blocks are kept for root
         self._mount()
         return self
 
@@ -46,9 +48,16 @@ class LoopDisk:
 
     def fill(self) -> None:
         """Take all space."""
-        room = os.statvfs(self.folder)
+        size, step = 0, DISK_BYTES
         with (self.folder / "filling").open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, (room.f_bavail - 1) * room.f_frsize))
+            while step >= _BLOCK_BYTES:
+                try:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    step //= 2
 
     def empty(self) -> None:
         """Give the space back. Idempotent."""

@@ -58,7 +58,7 @@ class NodePorts(NamedTuple):
 
 
 class NodePlace(NamedTuple):
-    """Where one server runs."""
+    """Place of one server."""
 
     folder: Path
     """Folder of its data."""
