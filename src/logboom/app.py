@@ -230,7 +230,7 @@ class App:
         self.monitor.index_progress = lambda: self.index_service.progress
         self.monitor.refused = RefusedLines(data_dir, self.settings.refused.bytes_max, report)
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
-        self.device_reader = DeviceReader(self._readable, self.monitor.devices)
+        self.device_reader = DeviceReader(self._readable, self.monitor.devices, report)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
         self.packer = PackService(self._readable, self.settings.archive, report)
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)

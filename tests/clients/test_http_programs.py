@@ -1,14 +1,21 @@
 """rsyslog and syslog-ng over HTTP, as Debian has them."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.kit.app_kit import journal_lines
+import pytest
+
+from logboom.receivers.http_push import WholeBody
+from logboom.testing.server_kit import ServerProcess
+from tests.kit.app_kit import FailingDisk, journal_lines
 from tests.kit.app_thread import AppThread
 from tests.kit.rsyslog_kit import Rsyslog
 from tests.kit.syslog_ng_kit import SyslogNg
 
+LIMIT_S = 60.0
 TEXTS = ["pump started", "valve stuck at 87 %", 'a "quoted" \\ text', "x" * 3000]
 BULK_TEMPLATE = """
 template(name="document" type="list" option.jsonf="on") {
@@ -81,3 +88,51 @@ def test_syslog_ng_with_lines_of_json(tmp_path: Path) -> None:
     found = entries_of(tmp_path / "data")
     assert [entry["MESSAGE"] for entry in found] == TEXTS
     assert {(entry["source"], entry["level"]) for entry in found} == {("pumps", "warning")}
+
+
+def rsyslog(folder: Path, port: int) -> Rsyslog:
+    return Rsyslog(folder, bulk_action(port), "omelasticsearch", BULK_TEMPLATE)
+
+
+def syslog_ng(folder: Path, port: int) -> SyslogNg:
+    return SyslogNg(folder, http_destination(f"http://127.0.0.1:{port}/_bulk", BULK))
+
+
+@pytest.mark.parametrize("make", [rsyslog, syslog_ng])
+def test_nothing_is_lost_while_the_server_is_killed(
+    tmp_path: Path, make: Callable[[Path, int], Rsyslog | SyslogNg]
+) -> None:
+    with (
+        ServerProcess(tmp_path / "data", ("elasticsearch",), ("--with=elasticsearch",)) as server,
+        make(tmp_path / "client", server.ports["elasticsearch"]) as client,
+    ):
+        for first in (0, 500):
+            client.send(*[f"number {number}" for number in range(first, first + 400)])
+            server.kill()
+            client.send(*[f"number {number}" for number in range(first + 400, first + 500)])
+            server.start()
+        missing, ends_at = set(range(1000)), time.monotonic() + LIMIT_S
+        while missing and time.monotonic() < ends_at:
+            stored = {json.loads(line)["entry"]["message"] for line in server.journal_lines()}
+            missing = {number for number in missing if f"number {number}" not in stored}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("make", [rsyslog, syslog_ng])
+def test_nothing_is_lost_while_requests_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path, int], Rsyslog | SyslogNg]
+) -> None:
+    monkeypatch.setattr(WholeBody, "hold_s", 0.001)
+    disk = FailingDisk()
+    with (
+        AppThread(tmp_path / "data", ("elasticsearch",), disk) as server,
+        make(tmp_path / "client", server.port("elasticsearch")) as client,
+    ):
+        disk.failing = True
+        client.send(*[f"number {number}" for number in range(500)])
+        server.until(lambda: server.app.journal.failed_groups > 0)
+        disk.failing = False
+        client.send(*[f"number {number}" for number in range(500, 600)])
+        server.until(lambda: server.app.journal.committed.next_sequence >= 600)
+    found = {entry["message"] for entry in entries_of(tmp_path / "data")}
+    assert [number for number in range(600) if f"number {number}" not in found] == []

@@ -19,9 +19,6 @@ LISTENERS = {
     "splunk": {"protocol": "splunk"},
 }
 LOGGED = [("info", "pump started"), ("warn", "valve stuck at 87 %"), ("error", "calculation failed")]
-ENTRIES = [
-    {"level": level, "message": message, "id": str(number)} for number, (level, message) in enumerate(LOGGED)
-]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,9 @@ def test_a_client(server: tuple[AppThread, Path], client: str, listener: str, so
     app, folder = server
     before = len(list(journal_lines(folder)))
     with NodeClient(client, app.port(listener)) as node:
-        assert node.deliver(ENTRIES)
+        assert node.deliver(
+            [{"level": level, "message": text, "id": f"{client} {text}"} for level, text in LOGGED]
+        )
     found: list[dict[str, Any]] = [json.loads(line)["entry"] for line in list(journal_lines(folder))[before:]]
     found.sort(key=lambda entry: [message for _, message in LOGGED].index(entry["message"]))
     assert [entry["level"].upper().removesuffix("ING") for entry in found] == ["INFO", "WARN", "ERROR"]

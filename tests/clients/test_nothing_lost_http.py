@@ -1,122 +1,131 @@
-"""Clients over HTTP that send again: what they count as delivered is stored once, in kills and in storms of 503.
+"""Clients over HTTP and gRPC: what they count as delivered is stored, in kills and in storms of 503.
 
-Clients that never send again are listed in docs/how-to/receive-http.md.
+What they send again under a key is stored once. Clients that give up are listed in docs/how-to/receive-http.md.
 """
 
-import logging
-import time
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from logboom.receivers.http_push import WholeBody
 from logboom.receivers.journald.journal_upload import UploadCodec
+from logboom.receivers.loki.loki_push import PushCodec
 from logboom.testing.server_kit import ServerProcess
-from tests.clients.test_journal_upload import entries_of, make_journal, upload
-from tests.clients.test_nothing_lost import (
-    COUNT,
-    KILLS,
-    WAIT_S,
-    WINDOW,
-    Happened,
-    Send,
-    check_once,
-    on_numbers,
-)
-from tests.clients.test_python_clients import find_module
-from tests.kit.app_kit import FailingDisk
+from tests.clients.http_senders import LISTENERS, SENDERS, Sender
+from tests.clients.test_journal_upload import COUNT, entries_of, make_journal, upload
+from tests.kit.app_kit import FailingDisk, journal_lines
 from tests.kit.app_thread import AppThread
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+FAULTS = 3
+WINDOW = 10
+WINDOWS_BETWEEN = 3
+"""Windows that each client delivers before the next fault."""
+PAUSE_S = 0.01
+"""Pause after each window: fast clients leave time for slow ones."""
+WAIT_S = 100.0
 
 
-def send_with_elasticsearch(port: int, happened: Happened) -> None:
-    module = find_module("elasticsearch", "elasticsearch")
-    client = module.Elasticsearch(
-        f"http://127.0.0.1:{port}", max_retries=100_000, retry_on_timeout=True, retry_on_status=(503,)
+class Sending(threading.Thread):
+    """One client that sends until it is stopped."""
+
+    def __init__(self, name: str, sender: Sender, port: int) -> None:
+        super().__init__(name=name, daemon=True)
+        self.counted: list[str] = []
+        """Messages that the client counts as delivered."""
+        self.sent = 0
+        self.ended = threading.Event()
+        self.delivered = threading.Event()
+        self.failure: BaseException | None = None
+        self._sender = sender
+        self._port = port
+
+    def run(self) -> None:
+        try:
+            with self._sender.connect(self._port) as deliver:
+                while not self.ended.wait(PAUSE_S):
+                    numbers = range(self.sent, self.sent + WINDOW)
+                    self.sent += WINDOW
+                    messages = [f"{self.name} number {number}" for number in numbers]
+                    entries = [{"level": "info", "message": text, "id": text} for text in messages]
+                    is_delivered = deliver(entries)
+                    while self._sender.is_keyed and not is_delivered:
+                        is_delivered = deliver(entries)
+                    if is_delivered:
+                        self.counted += messages
+                        self.delivered.set()
+        except BaseException as error:  # noqa: BLE001 - raised by the test
+            self.failure = error
+            self.delivered.set()
+
+
+def send_all(ports: Callable[[str], int], disturb: Callable[[], None]) -> list[Sending]:
+    """Run all clients at once, and disturb them; each delivers before the first fault, and after each of them."""
+    running = [Sending(name, sender, ports(sender.listener)) for name, sender in SENDERS.items()]
+    for one in running:
+        one.start()
+    for number in range(FAULTS + 1):
+        for one in running:
+            for _ in range(WINDOWS_BETWEEN):
+                assert one.delivered.wait(WAIT_S), f"{one.name} delivers nothing after {number} faults"
+                one.delivered.clear()
+                assert one.failure is None, f"{one.name}: {one.failure!r}"
+        if number < FAULTS:
+            disturb()
+    for one in running:
+        one.ended.set()
+    for one in running:
+        one.join(WAIT_S)
+        assert one.failure is None, f"{one.name}: {one.failure!r}"
+    return running
+
+
+def check(data_dir: Path, sent: list[Sending]) -> None:
+    found = Counter(json.loads(line)["entry"]["message"] for line in journal_lines(data_dir))
+    for one in sent:
+        assert [message for message in one.counted if message not in found] == [], one.name
+        if SENDERS[one.name].is_keyed:
+            assert [message for message in one.counted if found[message] != 1] == [], one.name
+
+
+def test_kills(tmp_path: Path) -> None:
+    config = tmp_path / "listeners.toml"
+    config.write_text(
+        "".join(
+            f"[listeners.{name}]\n" + "".join(f'{key} = "{value}"\n' for key, value in settings.items())
+            for name, settings in LISTENERS.items()
+        )
     )
-    for first in range(0, COUNT, WINDOW):
-        happened(first)
-        operations: list[dict[str, Any]] = []
-        for number in range(first, first + WINDOW):
-            operations += [
-                {"create": {"_index": "pumps", "_id": str(number)}},
-                {"message": f"number {number}"},
-            ]
-        answer = client.bulk(operations=operations)
-        assert {item["create"]["status"] for item in answer["items"]} <= {201, 409}
-    client.close()
-
-
-def send_with_opentelemetry(port: int, happened: Happened) -> None:
-    find_module("opentelemetry.sdk", "opentelemetry-sdk")
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk._logs.export import (
-        InMemoryLogRecordExporter,
-        LogRecordExportResult,
-        SimpleLogRecordProcessor,
-    )
-
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    memory: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call, unused-ignore]
-    provider = LoggerProvider()
-    provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
-    logger = provider.get_logger("pumps")
-    exporter = OTLPLogExporter(endpoint=f"http://127.0.0.1:{port}/v1/logs")
-    for first in range(0, COUNT, WINDOW):
-        happened(first)
-        for number in range(first, first + WINDOW):
-            logger.emit(
-                timestamp=number + 10**18,
-                observed_timestamp=number + 10**18,
-                body=f"number {number}",
-                attributes={"log.record.uid": str(number)},
-            )
-        records = memory.get_finished_logs()
-        ends_at = time.monotonic() + WAIT_S
-        while exporter.export(records) is not LogRecordExportResult.SUCCESS:
-            assert time.monotonic() < ends_at
-        memory.clear()
-
-
-SENDERS = [
-    pytest.param("elasticsearch", send_with_elasticsearch, id="elasticsearch"),
-    pytest.param("otlp", send_with_opentelemetry, id="opentelemetry"),
-]
-
-
-@pytest.mark.parametrize(("protocol", "send"), SENDERS)
-def test_kills(tmp_path: Path, protocol: str, send: Send) -> None:
-    with ServerProcess(tmp_path, (protocol,), (f"--with={protocol}",)) as server:
+    with ServerProcess(tmp_path / "data", tuple(LISTENERS), (f"--config={config}",)) as server:
 
         def kill() -> None:
             server.kill()
             server.start()
 
-        with on_numbers(KILLS, kill) as happened:
-            send(server.ports[protocol], happened)
-    check_once(tmp_path)
+        sent = send_all(lambda listener: server.ports[listener], kill)
+    check(tmp_path / "data", sent)
 
 
-@pytest.mark.parametrize(("protocol", "send"), SENDERS)
-def test_a_storm_of_503(tmp_path: Path, protocol: str, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WholeBody, "hold_s", 0.001)  # each failure of the disk is an answer of 503
+def test_storms_of_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for codec in (WholeBody, PushCodec):
+        monkeypatch.setattr(codec, "hold_s", 0.001)  # each failure of the disk is an answer of 503
     disk = FailingDisk()
-    with AppThread(tmp_path, (protocol,), disk) as app:
+    with AppThread(tmp_path, tuple(LISTENERS), disk, {"listeners": LISTENERS}) as app:
 
         def fill() -> None:
             before = app.app.journal.failed_groups
             disk.failing = True
-            app.until(lambda: app.app.journal.failed_groups > before)
+            app.until(lambda: app.app.journal.failed_groups > before + 20)
             disk.failing = False
 
-        with on_numbers(KILLS, fill) as happened:
-            send(app.port(protocol), happened)
-    check_once(tmp_path)
+        sent = send_all(app.port, fill)
+    check(tmp_path, sent)
 
 
 def test_systemd_sends_again_after_a_refusal_and_a_kill(

@@ -11,7 +11,7 @@ import pytest
 from logboom.pipeline.tokens import add_token
 from tests.kit.app_kit import FailingDisk, journal_lines
 from tests.kit.app_thread import AppThread
-from tests.kit.captured import answer_to, replay
+from tests.kit.captured import answer_to, raw_answer, replay
 
 
 def entries_of(data_dir: Path) -> list[dict[str, Any]]:
@@ -236,6 +236,29 @@ def test_a_request_waits_for_the_disk_and_is_refused_whole_then(
         disk.failing = False
         assert answer_to(app.port(receiver), request_)[0] in {200, 204}
     assert len(entries_of(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("receiver", "path", "one", "join"),
+    [
+        ("elasticsearch", "/_bulk", b'{"index":{}}\n{"message":"m"}\n', b""),
+        ("splunk", "/services/collector", b'{"event":"m"}', b""),
+        ("loki", "/loki/api/v1/push", b'{"stream":{"n":"%d"},"values":[["1","m"]]}', b","),
+    ],
+)
+def test_a_rate_limit_takes_or_refuses_a_request_as_a_whole(
+    tmp_path: Path, receiver: str, path: str, one: bytes, join: bytes
+) -> None:
+    settings = {receiver: {"rate_limit_enabled": True, "rate_limit_requests_max": 5}}
+    body = join.join([one.replace(b"%d", b"%d" % number) for number in range(8)])
+    if receiver == "loki":
+        body = b'{"streams":[%b]}' % body
+    with AppThread(tmp_path, (receiver,), settings={"listeners": settings}) as app:
+        assert answer_to(app.port(receiver), post(path, body))[0] in {200, 204}
+        head = raw_answer(app.port(receiver), post(path, body.replace(b'"m"', b'"n"')))
+    assert head.startswith(b"HTTP/1.1 429 ")
+    assert 1 < int(head.partition(b"Retry-After: ")[2].partition(b"\r")[0]) <= 60
+    assert [entry["message"] for entry in entries_of(tmp_path)] == ["m"] * 8
 
 
 def test_tokens_are_taken_in_the_spelling_of_each_protocol(tmp_path: Path) -> None:

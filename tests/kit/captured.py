@@ -32,6 +32,12 @@ def replay(port: int, name: str) -> list[tuple[int, bytes]]:
 
 
 def answer_to(port: int, request: bytes) -> tuple[int, bytes]:
+    """Send a request, and read the answer to the end of the connection; returns its status and its body."""
+    status, _, rest = raw_answer(port, request).partition(b"\r\n\r\n")
+    return int(status.split(b" ")[1]), rest
+
+
+def raw_answer(port: int, request: bytes) -> bytes:
     """Send a request, and read the answer to the end of the connection."""
     head, _, body = request.partition(b"\r\n\r\n")
     lines = [
@@ -42,5 +48,4 @@ def answer_to(port: int, request: bytes) -> tuple[int, bytes]:
         received = b""
         while data := connection.recv(1 << 16):
             received += data
-    status, _, rest = received.partition(b"\r\n\r\n")
-    return int(status.split(b" ")[1]), rest
+    return received

@@ -52,10 +52,10 @@ class SyslogNg:
         command, environment = _command(folder)
         path = folder / "log.sock"
         (folder / "syslog-ng.conf").write_text(
-            "@version: 3.38\n"
+            "@version: 3.38\noptions { log-fifo-size(100000); };\n"
             f'source in {{ unix-dgram("{path}"); }};\n'
             f"destination out {{ {destination} }};\n"
-            "log { source(in); destination(out); flags(flow-control); };\n"
+            "log { source(in); destination(out); };\n"
         )
         log = folder / "syslog-ng.log"
         with log.open("wb") as output:

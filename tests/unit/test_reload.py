@@ -23,6 +23,7 @@ from logboom.settings import (
     JournalSettings,
     ListenerSettings,
     Settings,
+    SqlSettings,
     reloadable,
 )
 from logboom.testing.ports import free_port
@@ -93,6 +94,7 @@ def every_field() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     sections: dict[str, type] = {
         "journal": JournalSettings,
         "archive": ArchiveSettings,
+        "sql": SqlSettings,
         "health": HealthSettings,
         "alerts": AlertsSettings,
     }

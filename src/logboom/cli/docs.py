@@ -57,6 +57,7 @@ def settings_page() -> str:
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
     parts.append(_section("`[archive]`", settings.ArchiveSettings))
+    parts.append(_section("`[sql]`", settings.SqlSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
     parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()

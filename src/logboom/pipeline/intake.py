@@ -327,8 +327,8 @@ class Intake:
     def _limit(self, batch: Batch, limiter: FixedWindowLimiter) -> None:
         lines = [index for index, verdict in enumerate(batch.verdicts) if verdict != Verdict.DUPLICATE]
         grant = limiter.take(batch.source.address or batch.source.peer, len(lines))
-        if grant.allowed == len(lines):
-            return
+        if grant.allowed == len(lines) or (batch.is_whole and grant.allowed):
+            return  # the window's last request may exceed it: a part that is sent again would be stored twice
         batch.refuse(lines[grant.allowed :], Verdict.LIMITED)
         batch.retry_after_s = grant.retry_after_s
         batch.reasons, batch.raws = batch.reasons[: grant.allowed], batch.raws[: grant.allowed]

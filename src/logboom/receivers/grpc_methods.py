@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from logboom.model import Batch, Receipt
+
 
 class GrpcEntries(NamedTuple):
     """Entries of a run of messages, up to the first entry that cannot be taken."""
@@ -31,14 +33,29 @@ class GrpcMethod(NamedTuple):
     """Returns the response to a message, by its number of stored entries."""
     streams: bool = False
     """The client sends a stream of messages, each with its response; else one message."""
-    hold_s: float = 0.0
-    """Seconds for which a single message waits, unanswered, while storage is not available; then it is refused."""
+
+
+class GrpcMessageError(ValueError):
+    """The message cannot be read; the text is for the client."""
+
+
+class GrpcRequest(NamedTuple):
+    """One method whose message is stored as a whole or refused as a whole."""
+
+    path: str
+    """Such as `/opentelemetry.proto.collector.logs.v1.LogsService/Export`."""
+    decode: Callable[[bytes], Batch | None]
+    """Returns the entries of a message; None: it holds none. Raises `GrpcMessageError`."""
+    respond: Callable[[Receipt | None], bytes]
+    """Returns the response to a message that is stored, but for entries that never can be; None: it held none."""
+    hold_s: float
+    """Seconds for which a message waits, unanswered, while storage is not available; then it is refused."""
 
 
 class GrpcServices(NamedTuple):
     """The methods of one receiver, and their description."""
 
-    methods: Sequence[GrpcMethod]
+    methods: Sequence[GrpcMethod | GrpcRequest]
     names: Sequence[str]
     """Full names of the services, for health and reflection."""
     schemas: Sequence[bytes]

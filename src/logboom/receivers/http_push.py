@@ -46,12 +46,14 @@ class BodyError(Exception):
         status: of HTTP.
         text: the reason, for the client.
         limit: name of the limit that was reached, a value of `pipeline.intake.Limit`; empty: none.
+        retry_after_s: seconds after which the client may try again; 0: the usual time.
     """
 
-    def __init__(self, status: int, text: str, limit: str = "") -> None:
+    def __init__(self, status: int, text: str, limit: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(text)
         self.status = status
         self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class HttpCodec(Protocol):
@@ -173,6 +175,8 @@ class WholeBody(ABC):
     def take(self) -> Batch | None:
         """See `HttpCodec`."""
         batch, self._batch = self._batch, None
+        if batch is not None:
+            batch.is_whole = True
         return batch
 
     def settle(self, batch: Batch, receipt: Receipt) -> None:  # noqa: ARG002 - the contract's

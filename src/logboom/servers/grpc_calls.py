@@ -1,8 +1,9 @@
 """Calls of the log services: messages to batches, receipts to responses and status codes."""
 
 import asyncio
+import copy
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc  # type: ignore[import-untyped]
 from grpc.aio import EOF  # type: ignore[import-untyped]
@@ -11,8 +12,8 @@ from logboom.model import INVALID, Batch, Receipt, Source, Verdict
 from logboom.pipeline.inlet import AwaitedInlet
 from logboom.pipeline.intake import Limit
 from logboom.receivers.grpc import GrpcSettings
-from logboom.receivers.grpc_methods import GrpcEntries, GrpcMethod
-from logboom.servers.grpc_gate import Gate, Handle, Refusal, RefusedError, abort
+from logboom.receivers.grpc_methods import GrpcEntries, GrpcMessageError, GrpcMethod, GrpcRequest
+from logboom.servers.grpc_gate import GARBAGE, Gate, Handle, Refusal, RefusedError, abort, passing
 from logboom.servers.grpc_options import STREAM_BYTES_MAX, STREAM_MESSAGES_MAX, WAITING_BYTES_MAX
 from logboom.servers.grpc_retry import retry_details
 from logboom.servers.listener import ListenerContext
@@ -20,22 +21,18 @@ from logboom.servers.listener import ListenerContext
 RETRY_AFTER: Final = "retry-after-s"
 """Trailer with the time until the end of a rate limit's window, seconds."""
 
-RETRY_AFTER_S: Final = 1.0
-"""Seconds after which a client may try again when storage has refused."""
+LARGE_BYTES: Final = 256 << 10
+"""Messages of this size are decoded on a thread, in turn: each takes a millisecond or more."""
 
 STORE_RETRY_S: Final = 0.25
 """Pause between attempts to store a message that the journal has refused."""
 
 _FINE: Final = frozenset({Verdict.ACCEPTED, Verdict.FILTERED, Verdict.DUPLICATE})
 
-BEHIND: Final = Refusal(
+BEHIND: Final = passing(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls wait for the disk: send it again later"
 )
-UNSTORED: Final = Refusal(
-    grpc.StatusCode.UNAVAILABLE,
-    "storage unavailable",
-    (retry_details(grpc.StatusCode.UNAVAILABLE, "storage unavailable", RETRY_AFTER_S),),
-)
+UNSTORED: Final = passing(grpc.StatusCode.UNAVAILABLE, "storage unavailable")
 STOPPING: Final = Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping: connect again")
 
 
@@ -57,10 +54,15 @@ class Calls:
         self._streams: set[_Stream] = set()
         self._generation = context.tokens.generation if context.tokens is not None else 0
         self._waiting_bytes = 0
+        self._taking_apart = asyncio.Lock()
 
     def single(self, method: GrpcMethod) -> Handle:
         """Return the handler of a method that takes one message."""
         return partial(self._store_one, method)
+
+    def whole(self, method: GrpcRequest) -> Handle:
+        """Return the handler of a method whose message is stored or refused as a whole."""
+        return partial(self._store_whole, method)
 
     def stream(self, method: GrpcMethod) -> Handle:
         """Return the handler of a method that takes a stream of messages."""
@@ -112,29 +114,70 @@ class Calls:
         """The inlet of a call."""
         return AwaitedInlet(self._context.intake, self._context.turns, source)
 
-    async def refuse_long(self, size: int, inlet: AwaitedInlet) -> None:
-        """Count a message that is too long, as one entry. Raises `RefusedError`."""
+    async def refuse_long(self, size: int, inlet: AwaitedInlet) -> NoReturn:
+        """Count as one entry what is too long, and refuse it. Raises `RefusedError`."""
         trouble = f"message of {size} bytes, larger than max ({self.message_bytes_max}, frame_bytes_max)"
-        _, refusal = await self.store(GrpcEntries(b"", [], [], trouble), inlet, Verdict.TOO_LONG)
-        if refusal is not None:
-            raise RefusedError(refusal)
+        await self._refuse_message(trouble, Verdict.TOO_LONG, inlet)
+
+    async def _refuse_message(self, trouble: str, verdict: Verdict, inlet: AwaitedInlet) -> NoReturn:
+        """Refuse what can never be stored, and count it as one entry. Raises `RefusedError`."""
+        _, refusal = await self.store(GrpcEntries(b"", [], [], trouble), inlet, verdict)
+        raise RefusedError(refusal or GARBAGE)
 
     async def _store_one(self, method: GrpcMethod, context: Any, source: Source) -> bytes:
         inlet = self.inlet(source)
-        message = await self._gate.read_one(context)
+        message = await self._message(context, inlet)
+        stored, refusal = await self.store(method.decode((message,)), inlet)
+        if refusal is not None:
+            raise RefusedError(refusal)
+        return method.respond(stored)
+
+    async def _store_whole(self, method: GrpcRequest, context: Any, source: Source) -> bytes:
+        inlet = self.inlet(source)
+        message = await self._message(context, inlet)
+        try:
+            batch = await self._decoded(method, message)
+        except GrpcMessageError as error:
+            await self._refuse_message(str(error), Verdict.NOT_JSON, inlet)
+        if batch is None:
+            return method.respond(None)
+        batch.is_whole = True
+        self._counters.received(self._loop.time())
+        receipt = await self._store_patiently(batch, inlet, method.hold_s)
+        if Verdict.LIMITED in receipt.verdicts:
+            raise RefusedError(_limited(receipt))
+        return method.respond(receipt)
+
+    async def _message(self, context: Any, inlet: AwaitedInlet) -> bytes:
+        """Return the message of a call, once there is room for it. Raises `RefusedError`."""
+        message: bytes = await self._gate.read_one(context)
         if len(message) > self.message_bytes_max:
             await self.refuse_long(len(message), inlet)
         if not inlet.has_room:
             await self._wait_with(message, inlet)
-        decoded = method.decode((message,))
-        stored, refusal = await self.store(decoded, inlet)
-        ends_at = self._loop.time() + method.hold_s
-        while refusal is UNSTORED and not stored and not self.stopping and self._loop.time() < ends_at:
-            await asyncio.sleep(STORE_RETRY_S)  # many clients drop what is refused
-            stored, refusal = await self.store(decoded, inlet)
-        if refusal is not None:
-            raise RefusedError(refusal)
-        return method.respond(stored)
+        return message
+
+    async def _decoded(self, method: GrpcRequest, message: bytes) -> Batch | None:
+        """Decode a message. A large one takes up to some seconds, on a thread: others go on meanwhile."""
+        if len(message) < LARGE_BYTES:
+            return method.decode(message)
+        async with self._taking_apart:
+            return await asyncio.to_thread(method.decode, message)
+
+    async def _store_patiently(self, batch: Batch, inlet: AwaitedInlet, hold_s: float) -> Receipt:
+        """Submit a batch until it is stored, for `hold_s` at most: many clients drop what is refused.
+
+        Raises:
+            RefusedError: the journal refuses it still.
+        """
+        ends_at = self._loop.time() + hold_s
+        receipt = await inlet.store(copy.copy(batch))  # the intake changes what it gets
+        while Verdict.FAILED in receipt.verdicts:
+            if self.stopping or self._loop.time() + STORE_RETRY_S > ends_at:
+                raise RefusedError(UNSTORED)
+            await asyncio.sleep(STORE_RETRY_S)
+            receipt = await inlet.store(copy.copy(batch))
+        return receipt
 
     async def _wait_with(self, message: bytes, inlet: AwaitedInlet) -> None:
         if self._waiting_bytes + len(message) > WAITING_BYTES_MAX:
@@ -257,8 +300,10 @@ def _judge(receipt: Receipt, trouble: str) -> tuple[int, Refusal | None]:
         return count, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, trouble or "entry larger than max")
     if verdict in INVALID:
         return count, Refusal(grpc.StatusCode.INVALID_ARGUMENT, trouble)
-    if verdict == Verdict.LIMITED:
-        code, text, after_s = grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit exceeded", receipt.retry_after_s
-        trailers = ((RETRY_AFTER, f"{after_s:.3f}"), retry_details(code, text, after_s))
-        return count, Refusal(code, text, trailers)
-    return count, UNSTORED
+    return count, _limited(receipt) if verdict == Verdict.LIMITED else UNSTORED
+
+
+def _limited(receipt: Receipt) -> Refusal:
+    """Return the refusal of a rate limit, with the time until the end of its window."""
+    code, text, after_s = grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit exceeded", receipt.retry_after_s
+    return Refusal(code, text, ((RETRY_AFTER, f"{after_s:.3f}"), retry_details(code, text, after_s)))

@@ -16,8 +16,12 @@ from logboom.model import Source
 from logboom.pipeline.intake import Limit
 from logboom.servers.complaints import Complaints
 from logboom.servers.grpc_options import CALLS_PER_ADDRESS_MAX, MESSAGE_S_MAX, RPCS_MAX
+from logboom.servers.grpc_retry import retry_details
 from logboom.servers.listener import ListenerContext
 from logboom.settings import ListenerSettings
+
+RETRY_AFTER_S: Final = 1.0
+"""Seconds after which a client may try again."""
 
 Handle = Callable[[Any, Source], Awaitable[Any]]
 """Serves one call: gets gRPC's context of it, and where it comes from."""
@@ -50,12 +54,17 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
+def passing(code: grpc.StatusCode, detail: str) -> Refusal:
+    """Return a refusal after which a client may come again, with `RetryInfo`."""
+    return Refusal(code, detail, (retry_details(code, detail, RETRY_AFTER_S),))
+
+
 STRANGER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "this network may not send here")
 UNKNOWN: Final = Refusal(
     grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
 )
 NOT_A_WRITER: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "the token has no scope 'write'")
-TOO_MANY: Final = Refusal(
+TOO_MANY: Final = passing(
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     "too many calls at once: send it again later, or over fewer connections",
 )

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[i
 
 from logboom.model import Source
 from logboom.pipeline.intake import Counters, Limit
-from logboom.receivers.grpc_methods import GrpcServices
+from logboom.receivers.grpc_methods import GrpcRequest, GrpcServices
 from logboom.servers.grpc_calls import Calls
 from logboom.servers.grpc_gate import Codec, Gate, Places, Refusal, RefusedError
 from logboom.servers.grpc_options import REFLECTION_S_MAX, WATCHES_MAX, WATCHES_PER_ADDRESS_MAX
@@ -35,8 +35,11 @@ _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 def add_methods(gate: Gate, calls: Calls, services: GrpcServices) -> None:
     """Serve the methods that take entries."""
     for method in services.methods:
-        handle = calls.stream(method) if method.streams else calls.single(method)
-        gate.add(method.path, handle, single=not method.streams)
+        if isinstance(method, GrpcRequest):
+            gate.add(method.path, calls.whole(method), single=True)
+        else:
+            handle = calls.stream(method) if method.streams else calls.single(method)
+            gate.add(method.path, handle, single=not method.streams)
 
 
 class Asides:

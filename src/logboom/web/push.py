@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from functools import partial
+from math import ceil
 from typing import Any, Final
 
 from aiohttp import web
@@ -120,7 +121,10 @@ class Pump:
             await self._inlet.settled()
             if error.status == 503 and self._codec.refusal_pause_s and not self._site.closing:
                 await asyncio.sleep(self._codec.refusal_pause_s)
-            return self._codec.refuse(error)._replace(close=True)  # the rest of the body is not read
+            reply = self._codec.refuse(error)._replace(close=True)  # the rest of the body is not read
+            if not error.retry_after_s:
+                return reply
+            return reply._replace(headers={**reply.headers, "Retry-After": str(ceil(error.retry_after_s))})
         await self._inlet.settled()
         return self._codec.reply()
 
@@ -191,7 +195,7 @@ class Pump:
             await asyncio.sleep(STORE_RETRY_S)
             receipt = await self._store(batch)
         if Verdict.LIMITED in receipt.verdicts:
-            raise BodyError(429, "rate limit exceeded")
+            raise BodyError(429, "rate limit exceeded", retry_after_s=max(1.0, receipt.retry_after_s))
         self._codec.settle(batch, receipt)
 
     async def _store(self, batch: Batch) -> Receipt:

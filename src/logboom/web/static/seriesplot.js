@@ -2,26 +2,15 @@
 
 import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
-import { bytes, compact, exact, instant, value } from "/static/format.js";
+import { compact, exact, instant, value } from "/static/format.js";
 import { axes, colour, fit } from "/static/plot.js";
+import { writersOf } from "/static/units.js";
 
 const HEIGHT_PX = 150;
 const LARGE = 1e5;
-const UNITS = { temp: "°C", rh: "%", lux: "lx", irradiance: "W/m²", uptime_ms: "ms" };
-const BYTES = /^(heap|spiffs|free_psram|psram|bytes)|_bytes$/;
 const BOOT_MARK_PX = 8; // between two marks: more would be a wall, and hide the line
 const NEAR_POINTS = 8; // how far from the cursor a value is looked for: readings are rarer than points
-const DERIVED = "irradiance"; // few sensors send it: it is made of the lux
 const SYNC_KEY = "charts";
-
-/** Formatting of a field's values: `sent` for original ones, with all digits; `calculated` for means. */
-function writersOf(name) {
-  const last = name.slice(name.lastIndexOf(".") + 1);
-  if (BYTES.test(last)) return { sent: bytes, calculated: bytes };
-  const unit = UNITS[last] ? ` ${UNITS[last]}` : "";
-  const withUnit = (write) => (number) => (number === null || number === undefined ? "–" : `${write(number)}${unit}`);
-  return { sent: withUnit(last === DERIVED ? value : exact), calculated: withUnit(value) };
-}
 
 const lastOf = (numbers) => numbers.findLast((number) => number !== null) ?? null;
 const plotted = (numbers) => numbers.map((number) => (number === null ? null : Number(number)));
@@ -44,7 +33,7 @@ export class SeriesChart {
   start() {
     const line = { width: 1.6, stroke: () => this.#tint(), gaps: (plot, ...rest) => this.#gaps(plot, ...rest) };
     const edge = { ...line, width: 0, stroke: null, points: { show: false } };
-    const mark = (number) => (this.write.sent === bytes ? bytes(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
+    const mark = (number) => (this.write.mark ? this.write.mark(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
     const options = {
       width: Math.max(200, this.box.clientWidth),
       height: HEIGHT_PX,
