@@ -1,4 +1,4 @@
-"""Answers that a majority of three real NATS servers stand for, copies of followers, and outputs that one of them writes."""
+"""Answers of a majority of three real NATS servers, copies of followers, and outputs that one of them writes."""
 
 import asyncio
 import json

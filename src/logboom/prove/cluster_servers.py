@@ -106,8 +106,8 @@ class ClusterServers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stack = ExitStack()
-        self.without: dict[str, str] = {}
-        """Faults that are not possible here, with the reasons."""
+        self._no_network = missing_for_network()
+        self._no_disks = missing_for_disks(folder)
         self._network: PrivateNetwork | None = None
         self.disks: list[LoopDisk] = []
         self.servers: list[ClusterServer] = []
@@ -127,13 +127,11 @@ class ClusterServers:
     def _open(self) -> None:
         machines = self._machines()
         folders = [self._folder / name(number) for number in range(NODES)]
-        if (reason := missing_for_disks(self._folder)) is None:
+        if self._no_disks is None:
             self.disks = [
                 self._stack.enter_context(LoopDisk(self._folder / f"{folder.name}.img", folder))
                 for folder in folders
             ]
-        else:
-            self.without["power cut, full disk of a node"] = reason
         places = [
             NodePlace(folder / "data", machine.address, machine.prefix)
             for folder, machine in zip(folders, machines, strict=False)
@@ -153,11 +151,16 @@ class ClusterServers:
     def _machines(self) -> list[Machine]:
         """Machines for the nodes and the front ends, in a private network where that is possible."""
         count = NODES + FRONT_ENDS
-        if (reason := missing_for_network()) is not None:
-            self.without["cut off"] = reason
+        if self._no_network is not None:
             return [HERE] * count
         network = self._network = self._stack.enter_context(PrivateNetwork())
         return [network.machine() for _ in range(count)]
+
+    @property
+    def without(self) -> dict[str, str]:
+        """Faults that are not possible here, with the reasons."""
+        reasons = {"cut off": self._no_network, "power cut, full disk of a node": self._no_disks}
+        return {what: reason for what, reason in reasons.items() if reason is not None}
 
     @property
     def can_cut(self) -> bool:
