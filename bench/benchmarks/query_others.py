@@ -20,7 +20,7 @@ lines = "read_csv($files, columns={'line': 'VARCHAR'}, delim='\\x01', quote='', 
 levels = "read_json($files, format='newline_delimited', columns={'entry': 'STRUCT(level VARCHAR)'})"
 rows = {
     "word": f"select count(*) from {lines} where contains(line, $needle)",
-    "levels": f"select count(*) from (select upper(entry.level), count(*) from {levels} group by 1) where $needle <> ''",
+    "levels": f"select count(distinct coalesce(upper(entry.level), $needle)) from {levels}",
 }
 print(connection.execute(rows[what], {"files": files, "needle": needle}).fetchone()[0])
 """
