@@ -97,6 +97,7 @@ def _output(monitor: Monitor, name: str) -> dict[str, Any]:
         "restarts": supervised.restarts,
         "trouble": runner.failing or supervised.trouble,
         "lag": runner.lag,
+        "standby": runner.standby,
         "position": runner.position,
         "skipped": runner.output.skipped,
     }
