@@ -32,7 +32,8 @@ _LIVE: Final = """\
 ## Live on the page
 
 In the same Chromium; entries are posted at an even rate. *Longest stall* is the longest task of the page's thread, as
-the browser reports it. Memory is the script heap after garbage collection, at the begin of the measurement and at its end.
+the browser reports it. Memory is the script heap after garbage collection, at the begin of the measurement and at
+its end.
 
 """
 
