@@ -21,7 +21,7 @@ const note = el("p", { class: "toast", role: "status", hidden: true });
 document.body.append(note);
 let noted = 0;
 
-function tell(text) {
+function announce(text) {
   setText(note, text);
   note.hidden = false;
   clearTimeout(noted);
@@ -42,7 +42,7 @@ async function copyLink() {
   const item = openedEntry();
   const address = item ? permalink(item.sequence) : location.href;
   const name = item ? `Link to entry ${item.sequence}` : "Link to this view";
-  tell((await copied(address)) ? `${name} copied` : address);
+  announce((await copied(address)) ? `${name} copied` : address);
 }
 
 const ACTS = {
