@@ -17,7 +17,7 @@ RUNS   ?= 20000
 # One more than there are cores, as tests also wait; more than four gain nothing and only fill the memory with browsers and databases.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -ge 4 ] && echo 4 || echo $$((cores + 1)))
 
-.PHONY: help run test clients coverage check format fuzz bench dist lock docs schemas clean audit
+.PHONY: help run test clients images coverage check format fuzz bench dist lock docs schemas clean audit
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -78,6 +78,9 @@ $(SYSLOG_NG):
 
 clients: $(STAMPS)/.clients $(NODE_CLIENTS)/node_modules/.package-lock.json $(SYSLOG_NG)  ## run the tests with real clients: rsyslog, logger, HAProxy, nginx, libraries
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/clients $(ARGS)
+
+images: $(STAMPS)/.test $(UPLOT)  ## take the screenshots of the docs again
+	@DOCS_IMAGES=docs/images $(BIN)/python -m pytest tests/browser/test_images.py
 
 coverage: $(STAMPS)/.test $(UPLOT)  ## run every test, then list the lines that none reaches; fails below 90 %
 	@$(BIN)/coverage erase

@@ -40,12 +40,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def targets_of(page: Path) -> set[Path]:
-    """The pages of the project that a page links to; a folder's link leads to each page in it."""
-    found = set()
-    for link in links_of(page):
-        target = (page.parent / link.partition("#")[0]).resolve()
-        found |= set(target.glob("*.md")) if target.is_dir() else {target}
-    return found
+    """The files that a page links to."""
+    return {(page.parent / link.partition("#")[0]).resolve() for link in links_of(page)}
 
 
 def test_every_page_is_at_most_two_links_from_the_readme() -> None:
