@@ -21,7 +21,7 @@ from logboom.query.logql.logql_syntax import (
     Vector,
 )
 from logboom.query.logql.samples import Cells
-from logboom.query.logql.summaries import Summary, computed
+from logboom.query.logql.value_summaries import Summary, computed
 from logboom.query.matching import Filter
 from logboom.query.stream_counter import Counts, LabelGrouping, Labels
 

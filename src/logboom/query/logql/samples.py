@@ -13,7 +13,7 @@ from logboom.journal.step_times import ALWAYS
 from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_syntax import LogqlError, RangeCount
 from logboom.query.logql.pipeline import Passed, Pipeline
-from logboom.query.logql.summaries import Summary
+from logboom.query.logql.value_summaries import Summary
 from logboom.query.matching import Filter, Matcher
 from logboom.query.step_cache import StepCache
 from logboom.query.stream_counter import GROUPS_MAX, LabelGrouping, Labels
