@@ -4,19 +4,17 @@ Programs send `Authorization: Bearer <token>` (or `Splunk`, `ApiKey`), or put th
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
 """
 
-import asyncio
 import base64
 import binascii
 from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
 from logboom.web.route import Access
 from logboom.web.site import SITE, Site
+from logboom.web.small_body import read_small_body
 
 COOKIE: Final = "logboom_token"
 COOKIE_S: Final = 30 * 86400
@@ -140,8 +138,9 @@ def _count_failure(site: Site, peer: str) -> None:
 async def login(request: web.Request) -> web.Response:
     """Take a token from the page's form, and keep it in a cookie that no script can read."""
     site = request.app[SITE]
+    body = await read_small_body(request, LOGIN_BYTES_MAX, LOGIN_S_MAX, "a token")
     try:
-        text = msgspec.json.decode(await _read(request), type=_Login).token
+        text = msgspec.json.decode(body, type=_Login).token
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -159,29 +158,6 @@ async def login(request: web.Request) -> web.Response:
         COOKIE, text, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
     )
     return response
-
-
-async def _read(request: web.Request) -> bytes:
-    """The body, of a known length or in chunks. Raises what answers to one that is too long, or does not come."""
-    body = bytearray()
-    size = request.content_length or 0
-    try:
-        async with asyncio.timeout(LOGIN_S_MAX):
-            while size <= LOGIN_BYTES_MAX and (data := await request.content.readany()):
-                body += data
-                size = max(size, len(body))
-    except TimeoutError:
-        counters = request.app[SITE].intake.counters
-        counters.slow_closed += 1
-        counters.limit_reached(Limit.BODY_TIME)
-        raise web.HTTPRequestTimeout(text=f"the body did not come within {LOGIN_S_MAX:.0f} s") from None
-    except HttpProcessingError:
-        raise web.HTTPBadRequest(text="the body can't be read") from None
-    if size > LOGIN_BYTES_MAX:
-        raise web.HTTPRequestEntityTooLarge(
-            LOGIN_BYTES_MAX, size, text=f"found more than {LOGIN_BYTES_MAX} bytes, expected a token"
-        )
-    return bytes(body)
 
 
 async def logout(_request: web.Request) -> web.Response:

@@ -80,7 +80,7 @@ def openapi_document(
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, inspect.getdoc(route.handler) or "")
-        if route.access is Access.TOKEN and asks_for_tokens is not False:
+        if route.access in (Access.TOKEN, Access.READ) and asks_for_tokens is not False:
             operation["security"] = [*_SECURITY, *([] if asks_for_tokens else [{}])]
         paths.setdefault(route.canonical, {})[route.method.lower()] = operation
     return {
@@ -160,7 +160,7 @@ def _all_refuse(described: Route) -> dict[str, str]:
         "500": "A fault of the server; its operational log holds more",
         **described.refusals,
     }
-    if described.access is Access.TOKEN:
+    if described.access in (Access.TOKEN, Access.READ):
         found["401"] = "A token is needed, where the listener asks for one"
         found["403"] = "The token has not the scope, or the request comes from a foreign page"
     return found

@@ -24,6 +24,8 @@ class Access(Enum):
     """No token, as soon as any token exists: files of the page, which contain no entry."""
     TOKEN = "token"  # noqa: S105 - no secret
     """A token with the scope of the method: read, write, or admin for DELETE."""
+    READ = "read"
+    """A token with the scope `read`, though the method is POST."""
 
 
 class Route(NamedTuple):

@@ -11,7 +11,19 @@ from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
 from logboom.receivers.loki import LokiSettings
-from logboom.web import access, entries, export, openapi, operations, page, series, summaries, tail, volume
+from logboom.web import (
+    access,
+    entries,
+    export,
+    openapi,
+    operations,
+    page,
+    series,
+    sql,
+    summaries,
+    tail,
+    volume,
+)
 from logboom.web.access import TOKEN_CHARS_MAX
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
@@ -226,6 +238,16 @@ ENTRY_ROUTES: Final = (
     Route("GET", "/api/facets", summaries.facets, q.FACETS_PARAMETERS, keys=_FACETS, refusals=_BUSY),
     Route("GET", "/api/patterns", summaries.patterns, q.PATTERNS_PARAMETERS, keys=_PATTERNS, refusals=_BUSY),
     Route(
+        "POST",
+        "/api/sql",
+        sql.sql,
+        answers=(JSON, "text/csv", sql.PARQUET),
+        takes={JSON: sql.TAKEN},
+        access=Access.READ,
+        keys=sql.ANSWERED,
+        refusals=sql.REFUSALS,
+    ),
+    Route(
         "GET",
         "/api/series",
         series.series,
@@ -321,6 +343,8 @@ def _add_routes(application: web.Application, routes: Sequence[Route]) -> None:
         if route.method == "GET" and route.has_head:
             resource.add_route("HEAD", route.handler)
         application[access.ACCESS][resource] = route.access
+        if route.access is Access.READ:
+            application[access.QUERIES].add(resource)
 
 
 def _add_receivers(application: web.Application, receivers: Sequence[HttpReceiver]) -> None:
