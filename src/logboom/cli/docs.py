@@ -62,7 +62,7 @@ def settings_page() -> str:
     parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()
     parts.append(_listener_defaults())
-    for kind, (struct, _) in sorted(OUTPUTS.items()):
+    for kind, (struct, *_) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
     parts.append(_section("`[cluster]`", ClusterSettings))
     parts.append(_section("`[alerts]`", alerts.AlertsSettings))

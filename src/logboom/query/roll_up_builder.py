@@ -76,6 +76,8 @@ class _Line(msgspec.Struct, gc=False):
     entry: dict[str, Any]
     source: str
     listener: str
+    time: str = ""
+    """Time of an entry that gave none itself (`journal.device_clock`); else empty."""
 
 
 _decoder: Final = msgspec.json.Decoder(_Line)
@@ -164,10 +166,11 @@ class RollUpBuilder:
         taken, self._block_times = self._block_times, Times()
         return taken
 
-    def packed(self, first: int, end: int, size: int) -> bytes:
+    def packed(self, first: int, end: int, size: int, token: int) -> bytes:
         """Return the roll-up's file. See `counts.pack_counts`."""
         self._settle()
-        return pack_counts(first, end, size, self._times, packed_sections(Sections(*self._sections())))
+        sections = packed_sections(Sections(*self._sections()))
+        return pack_counts(first, end, size, self._times, sections, token=token)
 
     def _add_kinds(self, lines: Sequence[Any], groups: Sequence[EntryColumns]) -> bool:
         """Count lines by kind and cell. Returns False when they must be counted one by one.
@@ -319,7 +322,11 @@ def _look(
         number = examples[kind]
         entry = group.entries[number]
         known[kind] = (_place_of(entry, *peers[number]), _text(entry.get("type")), levels[number])
-    return _Looked(kinds, group.times(arrivals), arrivals)
+    times = group.times(arrivals)
+    known_times = [lines[row].time for row in group.rows]
+    if any(known_times):
+        times = [known or time for known, time in zip(known_times, times, strict=True)]
+    return _Looked(kinds, times, arrivals)
 
 
 class _Names(dict[Any, int]):

@@ -12,9 +12,9 @@ import msgspec
 from aiohttp import web
 
 from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
+from logboom.web.json_body import read_json
 from logboom.web.route import Access
 from logboom.web.site import SITE, Site
-from logboom.web.small_body import read_small_body
 
 COOKIE: Final = "logboom_token"
 COOKIE_S: Final = 30 * 86400
@@ -32,8 +32,6 @@ QUERIES: Final = web.AppKey("queries", set[web.AbstractResource | None])
 TOKEN_CHARS_MAX: Final = 128
 """No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
-LOGIN_S_MAX: Final = 10.0
-"""Time limit for the body of a login, seconds: no token is needed to begin one."""
 
 ACCESS: Final = web.AppKey("access", dict[web.AbstractResource, Access])
 """Access that each resource of the site requires; see `web.routes`."""
@@ -74,6 +72,9 @@ def admit(request: web.Request) -> Identity:
 def _scopes_of(request: web.Request) -> tuple[str, ...]:
     """Return the scopes of which a request needs one. A receiver's routes take entries, or answer clients' probes."""
     resource, acts = request.match_info.route.resource, request.method in _ACTING
+    access = request.app[ACCESS].get(resource) if resource is not None else None
+    if access in (Access.READ, Access.ADMIN):
+        return (access.value,)
     if resource in request.app[QUERIES]:
         return ("read",)
     if resource in request.app[PUSHED]:
@@ -138,15 +139,7 @@ def _count_failure(site: Site, peer: str) -> None:
 async def login(request: web.Request) -> web.Response:
     """Take a token from the page's form, and keep it in a cookie that no script can read."""
     site = request.app[SITE]
-    body = await read_small_body(request, LOGIN_BYTES_MAX, LOGIN_S_MAX, "a token")
-    try:
-        text = msgspec.json.decode(body, type=_Login).token
-    except (
-        msgspec.MsgspecError,
-        UnicodeDecodeError,
-        RecursionError,
-    ):  # bytes of an unknown client
-        raise web.HTTPBadRequest(text='expected {"token": "…"}') from None
+    text = (await read_json(request, _Login, LOGIN_BYTES_MAX, '{"token": "…"}')).token
     if site.tokens is None:
         return web.json_response({"name": EVERYBODY.name, "scopes": sorted(EVERYBODY.scopes)})
     identity = site.tokens.identify(text)

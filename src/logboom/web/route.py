@@ -25,7 +25,14 @@ class Access(Enum):
     TOKEN = "token"  # noqa: S105 - no secret
     """A token with the scope of the method: read, write, or admin for DELETE."""
     READ = "read"
-    """A token with the scope `read`, though the method is POST."""
+    """A token with the scope `read`, whatever the method is."""
+    ADMIN = "admin"
+    """A token with the scope `admin`, whatever the method is."""
+
+    @property
+    def needs_token(self) -> bool:
+        """Return whether a token is required."""
+        return self in (Access.TOKEN, Access.READ, Access.ADMIN)
 
 
 class Route(NamedTuple):

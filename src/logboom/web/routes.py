@@ -25,12 +25,13 @@ from logboom.web import (
     volume,
 )
 from logboom.web.access import TOKEN_CHARS_MAX
+from logboom.web.alert_routes import ALERT_ROUTES
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
+from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -50,7 +51,8 @@ _STORED: Final = {
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; `time_from` is `sender`, "
+    "`uptime` (of a device that counts its boots) or `received`; the last to "
     "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
@@ -182,7 +184,7 @@ ENTRY_ROUTES: Final = (
     Route("GET", "/api/devices", operations.devices, q.DEVICE_PARAMETERS, keys=DEVICES),
     Route("GET", "/api/refused", operations.refused, q.REFUSED_PARAMETERS, keys=REFUSED),
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
-    Route("GET", "/api/alerts", operations.alerts, keys=ALERTS),
+    *ALERT_ROUTES,
     Route(
         "GET",
         "/api/entries",
@@ -343,8 +345,6 @@ def _add_routes(application: web.Application, routes: Sequence[Route]) -> None:
         if route.method == "GET" and route.has_head:
             resource.add_route("HEAD", route.handler)
         application[access.ACCESS][resource] = route.access
-        if route.access is Access.READ:
-            application[access.QUERIES].add(resource)
 
 
 def _add_receivers(application: web.Application, receivers: Sequence[HttpReceiver]) -> None:

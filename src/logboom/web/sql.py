@@ -11,11 +11,11 @@ from logboom.query.sql.sql_engine import SqlAnswer, SqlFailedError, SqlRefusedEr
 from logboom.query.sql.sql_messages import QUERY_CHARS_MAX, Format
 from logboom.query.sql.sql_service import SqlBusyError
 from logboom.web.access import IDENTITY
+from logboom.web.json_body import read_json
 from logboom.web.operations import NO_STORE, OPERATIONS
 from logboom.web.query import QueryError, moment_of
 from logboom.web.route import JSON
 from logboom.web.site import SITE
-from logboom.web.small_body import read_small_body
 
 ROWS_DEFAULT: Final = 1000
 ROWS_MAX: Final = 100_000
@@ -23,7 +23,7 @@ ROWS_MAX: Final = 100_000
 
 BODY_BYTES_MAX: Final = 128 << 10
 """A query of the longest length, each character an escape."""
-BODY_S_MAX: Final = 10.0
+_EXPECTED: Final = '{"query": "select …"}, and as you like "since", "until", "limit" (1 to 100000), "format"'
 
 PARQUET: Final = "application/vnd.apache.parquet"
 _TYPES: Final = {"json": JSON, "csv": "text/csv", "parquet": PARQUET}
@@ -93,7 +93,7 @@ async def sql(request: web.Request) -> web.Response:
     `since` and `until` choose the files that are read. The header `X-Logboom-Truncated` repeats `truncated`.
     """
     site, service = request.app[SITE], request.app[OPERATIONS].sql
-    question = _question(await read_small_body(request, BODY_BYTES_MAX, BODY_S_MAX, "a query"))
+    question = await read_json(request, _Question, BODY_BYTES_MAX, _EXPECTED)
     times = {"since": question.since, "until": question.until}
     identity = request[IDENTITY]
     who = f"{site.name} {request.remote or 'unknown'}{f' {identity.name}' if identity.name else ''}"
@@ -118,14 +118,6 @@ async def sql(request: web.Request) -> web.Response:
     except SqlUnavailableError as error:
         raise web.HTTPNotImplemented(text=str(error)) from None
     return _response(answer, question.format)
-
-
-def _question(body: bytes) -> _Question:
-    """Return the question in a body. Raises `web.HTTPBadRequest`."""
-    try:
-        return msgspec.json.decode(body, type=_Question)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise web.HTTPBadRequest(text=f'expected {{"query": "select …"}}: {error}') from None
 
 
 def _response(answer: SqlAnswer, form: Format) -> web.Response:

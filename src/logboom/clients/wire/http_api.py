@@ -83,7 +83,7 @@ class HttpApi:
         silence_s_max: float | None = None,
         body: object = None,
     ) -> "AsyncIterator[ClientResponse]":
-        """A good answer; `silence_s_max` in place of the session's, where it is given. `body` is sent as JSON.
+        """A good answer; `silence_s_max` in place of the session's, where it is given; `body` is sent as JSON.
 
         Raises:
             OSError: the server is away, broken or busy; it may be well later.

@@ -32,7 +32,7 @@ export function valueAt(entry, path) {
 export function cellText(item, column) {
   if (column === "time") {
     const at = item.by_arrival ? item.received_at : item.time;
-    return `${item.dated ? moment(at) : clock(at)}${item.wrong_clock ? " ⚠" : ""}`;
+    return `${item.dated ? moment(at) : clock(at)}${item.wrong_clock ? " ⚠" : ""}${item.time_from === "uptime" && !item.by_arrival ? " ↶" : ""}`;
   }
   if (column === RECEIVED) return moment(item.received_at);
   if (column === "level") return item.level || "–";

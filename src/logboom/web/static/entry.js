@@ -56,7 +56,8 @@ export function openEntry(item, view) {
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([
       ["Received", moment(item.received_at), item.received_at],
-      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time === item.received_at ? "none" : moment(item.time), item.time],
+      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time_from === "sender" ? moment(item.time) : "none", item.time],
+      item.time_from === "uptime" && ["From its uptime", moment(item.time), item.time],
       ["Source", sender],
       ["Peer", item.source],
       ["Listener", item.listener],
@@ -71,7 +72,7 @@ export function openEntry(item, view) {
 }
 
 function facts(pairs) {
-  return el("dl", { class: "facts" }, pairs.map(([name, text, hint]) => [el("dt", {}, name), el("dd", { title: hint }, text)]));
+  return el("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, text, hint]) => [el("dt", {}, name), el("dd", { title: hint }, text)]));
 }
 
 /** The message; one of several lines, such as a traceback, can be folded and copied. */
