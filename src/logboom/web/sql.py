@@ -13,6 +13,7 @@ from logboom.query.sql.sql_service import SqlBusyError
 from logboom.web.access import IDENTITY
 from logboom.web.json_body import read_json
 from logboom.web.operations import NO_STORE, OPERATIONS
+from logboom.web.parameters import schema_of
 from logboom.web.query import QueryError, moment_of
 from logboom.web.route import JSON
 from logboom.web.site import SITE
@@ -49,16 +50,8 @@ TAKEN: Final[dict[str, Any]] = {
             "description": "One SELECT over `logs`, in DuckDB's SQL",
             "examples": ["select level, count(*) from logs group by 1"],
         },
-        "since": {
-            "type": "string",
-            "maxLength": 64,
-            "description": "As the query parameter `since` elsewhere",
-        },
-        "until": {
-            "type": "string",
-            "maxLength": 64,
-            "description": "As the query parameter `until` elsewhere",
-        },
+        "since": {**schema_of("", "since"), "description": "As the query parameter `since` elsewhere"},
+        "until": {**schema_of("", "until"), "description": "As the query parameter `until` elsewhere"},
         "limit": {
             "type": "integer",
             "minimum": 1,
