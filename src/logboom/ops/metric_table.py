@@ -19,6 +19,7 @@ from logboom.ops.metric_views import (
 )
 from logboom.ops.source_book import SourceBook
 from logboom.ops.sql_metrics import SQL
+from logboom.ops.storage_metrics import STORAGE
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 
@@ -360,6 +361,7 @@ GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
     JOURNAL,
     OUTPUTS,
     SOURCES,
+    STORAGE,
     DEVICES,
     ALERTS,
     CLUSTER,
