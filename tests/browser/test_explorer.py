@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,6 +58,33 @@ def test_patterns_lead_to_their_entries(page: "Page", site: str) -> None:
     page.get_by_role("link", name="user <*> logged in").click()
     page.get_by_text("30 entries", exact=True).wait_for()
     assert page.locator(".row").first.is_visible()
+
+
+def test_patterns_go_on_with_the_part_before(page: "Page", site: str) -> None:
+    def answer(count: int, day: int, before: int | None) -> dict[str, Any]:
+        seen = f"2026-11-{day:02d}T10:00:00.000000+00:00"
+        group = {
+            "template": "pump <*>",
+            "query": "pump",
+            "count": count,
+            "first_seen": seen,
+            "last_seen": seen,
+        }
+        group |= {"levels": {"INFO": count}, "sources": {"web": count}}
+        reach = {"complete": before is None, "before": before, "progress": 0.5 if before else 1.0}
+        none = {"exceptions": [], "exceptions_total": 0, "messages_total": 1}
+        return {"messages": [group], "entries": count, **none, **reach}
+
+    parts = {False: answer(3, 20, 10), True: answer(4, 10, None)}
+    page.route("**/api/patterns?*", lambda route: route.fulfill(json=parts["before=10" in route.request.url]))
+    visit(page, f"{site}/#/search?q=user&view=patterns")
+    page.get_by_text("the newest 50 % of the range: 3 entries").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("7 entries, 1 message pattern, 0 exceptions").wait_for()
+    assert page.get_by_role("button", name="Go on").is_hidden()
+    cells = page.get_by_role("region", name="Messages").locator("td").all_inner_texts()
+    assert cells[0] == "7"
+    assert cells[3] != cells[4]
 
 
 def test_on_a_phone_the_fields_are_in_a_drawer(page: "Page", site: str) -> None:

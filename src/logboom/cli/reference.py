@@ -164,8 +164,20 @@ def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str
         lines.append("")
     if "requestBody" in operation:
         lines.append(f"Takes {_types(operation['requestBody'])}.\n")
+        lines += _body_lines(operation["requestBody"])
     lines += _answer_lines(operation["responses"])
     return "\n".join(lines)
+
+
+def _body_lines(body: dict[str, Any]) -> list[str]:
+    """The keys of a JSON object that a request takes."""
+    schema = body["content"].get("application/json", {}).get("schema", {})
+    rows = [
+        f"| `{name}` | {_escaped(one.get('description', ''))}{_bounds(one)}"
+        f"{', required' if name in schema.get('required', ()) else ''} |"
+        for name, one in schema.get("properties", {}).items()
+    ]
+    return ["| key | |", "|---|---|", *rows, ""] if rows else []
 
 
 def _bounds(schema: dict[str, Any]) -> str:

@@ -29,19 +29,50 @@ _TRIAL: Final = {
     "A query with words needs less time, as does a later begin",
     "progress": "Share of the entries that were looked at, 0 to 1",
 }
-_NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
+_NAME: Final = {
+    "type": "string",
+    "pattern": "^[a-z][a-z0-9_-]{0,63}$",
+    "description": "Name of the rule: a-z, 0-9, _ and -",
+}
+_SECONDS: Final = {"type": "number", "minimum": 0, "maximum": 10**9, "default": 0}
 _RULE: Final[dict[str, Any]] = {
-    "query": {"type": "string", "minLength": 1, "maxLength": QUERY_CHARS_MAX},
-    "threshold": {"type": "integer", "minimum": 1, "maximum": 10**9, "default": 1},
-    "window_s": {"type": "number", "minimum": 1, "maximum": 604_800, "default": 300},
-    "fewer": {"type": "boolean", "default": False},
-    "for_s": {"type": "number", "minimum": 0, "maximum": 10**9, "default": 0},
-    "clear_s": {"type": "number", "minimum": 0, "maximum": 10**9, "default": 0},
+    "query": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": QUERY_CHARS_MAX,
+        "description": "Query that selects the entries",
+    },
+    "threshold": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10**9,
+        "default": 1,
+        "description": "Number of entries within `window_s` at which it fires",
+    },
+    "window_s": {
+        "type": "number",
+        "minimum": 1,
+        "maximum": 604_800,
+        "default": 300,
+        "description": "Length of the window, seconds",
+    },
+    "fewer": {
+        "type": "boolean",
+        "default": False,
+        "description": "True: it fires at fewer than `threshold` instead",
+    },
+    "for_s": {**_SECONDS, "description": "Time for which that must last, seconds"},
+    "clear_s": {**_SECONDS, "description": "Time for which it must be over until it is resolved, seconds"},
 }
 _SETTINGS: Final[dict[str, Any]] = {
     **_RULE,
-    "severity": {"type": "string", "enum": ["critical", "warning"], "default": "warning"},
-    "enabled": {"type": "boolean", "default": True},
+    "severity": {
+        "type": "string",
+        "enum": ["critical", "warning"],
+        "default": "warning",
+        "description": "critical or warning",
+    },
+    "enabled": {"type": "boolean", "default": True, "description": "False: it is not evaluated"},
     "targets": {
         "type": "array",
         "items": {"type": "string"},
@@ -49,11 +80,12 @@ _SETTINGS: Final[dict[str, Any]] = {
     },
 }
 _PLACE: Final[dict[str, Any]] = {
-    "rule": {"type": "string", "maxLength": TEXT_CHARS_MAX},
-    "subject": {"type": "string", "maxLength": TEXT_CHARS_MAX},
+    "rule": {"type": "string", "maxLength": TEXT_CHARS_MAX, "description": "Name of the rule"},
+    "subject": {"type": "string", "maxLength": TEXT_CHARS_MAX, "description": "Subject of the alert"},
 }
 _MOMENT: Final = {
     "type": "string",
+    "description": "A time, as in parameters",
     "format": "date-time",
     "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$",
 }

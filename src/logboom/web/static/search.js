@@ -110,8 +110,8 @@ class SearchView {
     this.form.set(values);
     this.#showTimes(values.range);
     this.#showTab();
-    this.alert.href = link("alerts", { q: asQuery(this.filters) });
-    this.alert.hidden = !asQuery(this.filters);
+    this.alert.href = link("alerts", { q: asQuery(askedOf(this.filters)) });
+    this.alert.hidden = !asQuery(askedOf(this.filters));
     this.#run();
   }
 
