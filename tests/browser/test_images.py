@@ -31,7 +31,7 @@ FAILURE = {"level": "ERROR", "message": "charge declined: card expired", "servic
 
 VIEWS = {
     "overview": ("", "Sources"),
-    "live": ("live", "pump at 1419 rpm"),
+    "live": ("live", "order 4911 paid"),
     "search": ("search?q=level%3A%3E%3Dwarning", "charge declined"),
     "charts": ("charts?source=greenhouse-3&listener=http&field=temp&field=rh", "canvas"),
     "devices": ("devices", "pump-7"),

@@ -82,6 +82,15 @@ def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path) -> None:
         assert (refused.returncode, b"another" in refused.stderr) == (1, True)
         assert server.stop() == 0
 
+    copy = tmp_path / "restored"
+    (data_dir / "journal" / "00000000000000000000.jsonl.zst.part").write_bytes(b"half")
+    restored = logboom("restore", data_dir, "--data-dir", copy)
+    assert (restored.returncode, b"all good" in restored.stdout) == (0, True)
+    assert logboom("cat", "--data-dir", copy).stdout == everything
+    again = logboom("restore", data_dir, "--data-dir", copy)
+    assert (again.returncode, b"has a journal already" in again.stderr) == (1, True)
+    assert b"there is no journal" in logboom("restore", tmp_path, "--data-dir", tmp_path / "x").stderr
+
     assert logboom("unpack", "--data-dir", data_dir).returncode == 0
     assert {name: (data_dir / "journal" / name).read_bytes() for name in plain} == plain
 
