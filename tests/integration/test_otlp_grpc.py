@@ -1,5 +1,6 @@
 """OTLP over gRPC: a refusal tells the client to send again, and comes only after a wait."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
 
 from logboom.journal.line_scan import ENTRY_BYTES_MAX
+from logboom.pipeline.tokens import add_token
 from logboom.receivers.otlp import SERVICE, export
 from logboom.servers.grpc_calls import BEHIND, UNSTORED
 from logboom.servers.grpc_gate import TOO_MANY
@@ -106,3 +108,28 @@ def test_a_record_with_an_identity_is_stored_once(tmp_path: Path) -> None:
         assert send(app.port("otlp"), request_of("one", "two", "three", uid="u")) == b""
     found = [json.loads(line)["entry"]["message"] for line in journal_lines(tmp_path)]
     assert sorted(found) == ["none", "none", "one", "three", "two"]
+
+
+def test_tokens_are_taken_in_all_spellings(tmp_path: Path) -> None:
+    token = add_token(tmp_path / "tokens.json", "collector", ("write",))
+    basic = base64.b64encode(f"any:{token}".encode()).decode()
+    spellings = [
+        f"Bearer {token}",
+        f"bearer {token}",
+        f"Splunk {token}",
+        f"ApiKey {token}",
+        f"Basic {basic}",
+        token,
+    ]
+    settings = {**SETTINGS, "auth": "token"}
+    with (
+        AppThread(tmp_path, ("otlp",), settings={"listeners": {"otlp": settings}}) as app,
+        grpc.insecure_channel(f"127.0.0.1:{app.port('otlp')}") as channel,
+    ):
+        call = channel.unary_unary(f"/{SERVICE}/Export")
+        for spelling in spellings:
+            assert call(request_of("m"), timeout=30, metadata=(("authorization", spelling),)) == b""
+        for wrong in ("Basic !", "Bearer other", f"Digest {token}"):
+            with pytest.raises(grpc.RpcError, match="a token is needed"):
+                call(request_of("m"), timeout=30, metadata=(("authorization", wrong),))
+    assert len(journal_lines(tmp_path)) == len(spellings)

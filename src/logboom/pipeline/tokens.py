@@ -4,6 +4,8 @@ A token is 256 random bits, so one round of SHA-256 is enough: slow hashes are f
 2^256 attempts are impossible.
 """
 
+import base64
+import binascii
 import fcntl
 import hashlib
 import os
@@ -129,6 +131,32 @@ class TokenStore:
             self._generation += 1
         except ConfigError as error:
             self._report("error", f"{error}; the tokens known before stay good")
+
+
+def token_of(authorization: str) -> str | None:
+    """Return the token in a header `Authorization`; None for a scheme that is not known.
+
+    Args:
+        authorization: `Bearer T`, `Splunk T`, `ApiKey T`, or `Basic` with the token as the password; `ApiKey` also
+            takes that form.
+    """
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer" | "splunk":
+            return value.strip()
+        case "basic":
+            return _password(value)
+        case "apikey":
+            return _password(value) or value.strip()
+    return None
+
+
+def _password(value: str) -> str:
+    """Return the part behind the colon of what base64 packs; empty: there is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def hash_of(text: str) -> str:

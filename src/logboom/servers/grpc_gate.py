@@ -14,6 +14,7 @@ from grpc.aio import EOF, AbortError  # type: ignore[import-untyped]
 
 from logboom.model import Source
 from logboom.pipeline.intake import Limit
+from logboom.pipeline.tokens import token_of
 from logboom.servers.complaints import Complaints
 from logboom.servers.grpc_options import CALLS_PER_ADDRESS_MAX, MESSAGE_S_MAX, RPCS_MAX
 from logboom.servers.grpc_retry import retry_details
@@ -171,7 +172,8 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
         if tokens is None:
             return None
         shown = dict(metadata or ()).get("authorization", "")
-        identity = tokens.identify(str(shown).removeprefix("Bearer ").strip()) if shown else None
+        token = token_of(str(shown))
+        identity = tokens.identify(str(shown).strip() if token is None else token) if shown else None
         if identity is None:
             self._counters.auth_failed += bool(shown)
             return UNKNOWN

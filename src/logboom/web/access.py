@@ -4,14 +4,12 @@ Programs send `Authorization: Bearer <token>` (or `Splunk`, `ApiKey`), or put th
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
 """
 
-import base64
-import binascii
 from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
 
-from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
+from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity, token_of
 from logboom.web.json_body import read_json
 from logboom.web.route import Access
 from logboom.web.site import SITE, Site
@@ -109,24 +107,9 @@ def _upgrades(request: web.Request) -> bool:
 
 
 def _shown(request: web.Request) -> str:
-    """The token that a request shows, or nothing."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    match scheme.lower():
-        case "bearer" | "splunk":
-            return value.strip()
-        case "basic":
-            return _password(value)
-        case "apikey":
-            return _password(value) or value.strip()
-    return request.cookies.get(COOKIE, "")
-
-
-def _password(value: str) -> str:
-    """Return the part behind the colon of what base64 packs; empty: there is none."""
-    try:
-        return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+    """Return the token that a request shows; empty: none."""
+    token = token_of(request.headers.get("Authorization", ""))
+    return request.cookies.get(COOKIE, "") if token is None else token
 
 
 def _count_failure(site: Site, peer: str) -> None:

@@ -240,6 +240,7 @@ def answer(log: MemoryLog, query: str) -> None:
         ("absent_over_time({}[1m])", "absent_over_time is not offered"),
         ("label_replace(rate({}[1m]), `a`, `b`, `c`, `d`)", "label_replace is not offered"),
         ("sum(rate({}[1m])) / on(host) sum(rate({}[1m]))", "on is not offered"),
+        ("topk(1e999, rate({}[1m]))", "expected a number, found 1e999"),
         ("rate({}[1m]) or 1", "or needs series on both sides"),
     ],
 )

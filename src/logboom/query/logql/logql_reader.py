@@ -1,5 +1,6 @@
 """Reading of the tokens of a LogQL query, with its limits."""
 
+import math
 from typing import Final
 
 from logboom.formats.go_strings import unquoted
@@ -96,6 +97,6 @@ class TokenReader:
 
     def _number(self) -> float:
         sign = -1 if self._takes("-") else 1
-        if self._next.kind != "number":
+        if self._next.kind != "number" or math.isinf(float(self._next.text)):
             raise self._error("expected a number")
         return sign * float(self._take().text)
