@@ -19,6 +19,7 @@ VIEWS: Final = {
     "search": ".row:not([hidden])",
     "charts": ".chip",
     "devices": "h2",
+    "why": "form",
 }
 """What stands in each view when it is complete."""
 

@@ -15,6 +15,7 @@ from logboom.query.exporter import fields_of
 from logboom.query.facet_document import VALUES_DEFAULT, VALUES_MAX
 from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import parse
+from logboom.query.line_question import LineQuestion
 from logboom.query.matching import Filter
 from logboom.query.pattern_document import PATTERNS_DEFAULT, PATTERNS_MAX
 
@@ -47,6 +48,7 @@ EXPORT_PARAMETERS: Final = (
     "compress",
 )
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
+WHY_PARAMETERS: Final = ("source", "boot", "seq", "text", "time")
 REFUSED_PARAMETERS: Final = ("limit", "source")
 DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
@@ -215,6 +217,23 @@ def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:
     """Read the query of `GET /api/refused`: the limit, and a source. Raises `QueryError`."""
     check_names(parameters, REFUSED_PARAMETERS)
     return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX), parameters.get("source", "")
+
+
+def why_query(parameters: Mapping[str, str]) -> LineQuestion:
+    """Read the query of `GET /api/why`. Raises `QueryError`."""
+    check_names(parameters, WHY_PARAMETERS)
+    asked = LineQuestion(
+        parameters.get("source", ""),
+        _integer(parameters, "boot"),
+        _integer(parameters, "seq"),
+        parameters.get("text", "").strip(),
+        moment_of(parameters, "time"),
+    )
+    if asked.seq is None and not asked.text and not asked.time:
+        raise QueryError("seq", "missing, expected seq with source and boot, or a text, or a time")
+    if asked.seq is not None and (asked.boot is None or not asked.source):
+        raise QueryError("seq", "expected a source and a boot with it")
+    return asked
 
 
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
+from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, WHY
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -172,6 +172,7 @@ ENTRY_ROUTES: Final = (
     Route("GET", "/api/refused", operations.refused, q.REFUSED_PARAMETERS, keys=REFUSED),
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
     Route("GET", "/api/alerts", operations.alerts, keys=ALERTS),
+    Route("GET", "/api/why", operations.why, q.WHY_PARAMETERS, keys=WHY),
     Route(
         "GET",
         "/api/entries",

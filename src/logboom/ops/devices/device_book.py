@@ -115,6 +115,13 @@ class DeviceBook:
                 "behind": max(0, self._log.end - self.position),
             }
 
+    def named(self, name: str) -> Device | None:
+        """Return the device of a name, or of an address, that was seen last; None: there is none."""
+        with self._lock:
+            found = [one for one in self._devices.values() if name in (one.name, one.peer)]
+            newest = max(found, key=lambda one: one.last_seen, default=None)
+            return None if newest is None else msgspec.convert(msgspec.to_builtins(newest), Device)
+
     @property
     def known(self) -> int:
         """Number of known devices."""

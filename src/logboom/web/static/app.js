@@ -19,6 +19,7 @@ const VIEWS = {
   entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
+  why: () => import("/static/why.js"), // the fate of a line, from a device's page
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
 const SHARED = ["q", "level", "source", "listener", "columns"];
