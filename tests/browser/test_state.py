@@ -101,7 +101,7 @@ def test_many_alerts_leave_room_for_the_rest(page: "Page", site: str) -> None:
     banner = page.get_by_role("region", name="Status")
     banner.get_by_text("and 6 more", exact=True).wait_for()
     assert banner.get_by_role("listitem").count() == 4
-    assert page.get_by_role("region", name="Alerts").locator(".alerts li").count() == 9
+    assert page.get_by_role("region", name="Alerts").locator(".alert-list li").count() == 9
 
 
 def test_where_alerts_go_and_what_keeps_them_from_getting_there(page: "Page", site: str) -> None:
@@ -186,7 +186,7 @@ def test_alerts_that_are_off_are_not_taken_for_quiet_ones(page: "Page", site: st
     region.get_by_text("No alerts.", exact=True).wait_for()
     enabled[0] = False
     region.get_by_text("Alerts are off.", exact=True).wait_for()
-    assert region.locator(".alerts li").count() == 1
+    assert region.locator(".alert-list li").count() == 1
 
 
 def test_before_the_first_entry_the_page_tells_how_to_send_one(page: "Page", site: str, post: Post) -> None:

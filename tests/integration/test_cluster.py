@@ -10,12 +10,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from logboom.cluster.key_values import open_bucket
+from logboom.cluster.stream import fronts
 from logboom.outputs.jetstream_connection import close, connect
 from logboom.prove.oracle import COLLECTOR, RecordingClient, judge
 from logboom.testing.nats_cluster import DemoCluster
@@ -166,6 +168,70 @@ def test_a_new_follower_begins_where_the_stream_does(
             follower.start()
             wait_until(lambda: len(follower.copy_lines()) == 201, "the rest")
             assert messages_of(follower.copy_lines())[-1] == "while it was away"
+
+
+def test_outputs_are_written_by_one_follower_and_by_the_next_when_it_is_lost(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    target = f"{stream[:28]}-out"
+    make_stream(cluster, target)
+    output = f"[outputs.far]\ntype = 'jetstream'\nurls = {cluster.urls}\nstream = '{target}'\n"
+    sent = 0
+
+    def follower(name: str) -> FrontEnd:
+        file = f"[outputs.file]\ntype = 'jsonl'\npath = '{tmp_path}/{name}.jsonl'\n"
+        return FrontEnd(
+            tmp_path / name,
+            cluster,
+            stream,
+            more="lease_s = 1\none_writer = 'all'",
+            tables=output + file,
+        )
+
+    def written() -> list[set[str]]:
+        texts = [(tmp_path / f"{name}.jsonl") for name in "ab"]
+        lines = [path.read_bytes().splitlines() if path.exists() else [] for path in texts]
+        return [{json.loads(line)["entry"]["message"] for line in part} for part in lines]
+
+    def forwarded() -> int:
+        """Position of the other output; both followers forward as the same journal."""
+        return sum(front.position for front in asyncio.run(fronts(settings_of(cluster, stream=target))))
+
+    def holder() -> int:
+        """Number of the follower that writes the file, from 0."""
+        found = [part for part in range(2) if f"{sent - 1}" in written()[part]]
+        return found[0]
+
+    with FrontEnd(tmp_path / "w", cluster, stream, follow=False) as writer, ExitStack() as stack:
+        followers = [stack.enter_context(follower(name)) for name in "ab"]
+        connection = stack.enter_context(writer.connect("collector"))
+
+        def send() -> None:
+            nonlocal sent
+            ask(connection, *[b"%d" % number for number in range(sent, sent + 50)])
+            sent += 50
+            wait_until(lambda: f"{sent - 1}" in set.union(*written()), "the file")
+            wait_until(lambda: forwarded() == sent, "the other stream")
+
+        send()
+        paused = followers[holder()]
+        paused.send_signal(signal.SIGSTOP)
+        send()
+        assert followers[holder()] is not paused
+        paused.send_signal(signal.SIGCONT)
+        send()
+        status = logboom("cluster", "status", f"--config={tmp_path}/a/logboom.toml")
+        assert re.search(r"^far +\S+ +\d+$", status.stdout, re.MULTILINE), status
+        followers[holder()].kill()
+        send()
+        assert set.union(*written()) == {f"{number}" for number in range(sent)}
+        for one in followers:
+            if one.process is not None:
+                assert one.stop() == 0
+        followers[0].start()
+        send()  # the lease was released: nothing has to end first
+        errors = [event["message"] for one in followers for event in one.events if event["event"] == "error"]
+        assert [text for text in errors if "output" in text] == []
 
 
 def test_a_bucket_gets_the_replicas_of_the_stream(cluster: DemoCluster, stream: str) -> None:

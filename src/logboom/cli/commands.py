@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "tail": CommandPlace("tail", "tail"),
     "logs": CommandPlace("logs", "logs"),
     "export": CommandPlace("export", "export"),
+    "sql": CommandPlace("sql", "sql"),
     "stats": CommandPlace("stats", "stats"),
     "fields": CommandPlace("fields", "fields"),
     "patterns": CommandPlace("patterns", "patterns"),

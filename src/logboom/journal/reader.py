@@ -1,6 +1,7 @@
 """Reading the journal by position: blocks of raw lines from any sequence on."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from logboom.journal.device_clock import Clocks
@@ -67,7 +68,8 @@ class JournalReader:
         self._end = segments[number + 1].first if number + 1 < len(segments) else None
         self.position = max(self.position, segment.first)
         if not segment.index_path.exists():
-            rebuild_index(segment)
+            with suppress(PermissionError):  # a folder that may only be read
+                rebuild_index(segment)
         self._file = open_file(segment)
         self._segment = segment
         self._skip_to(segment, self.position)

@@ -164,7 +164,7 @@ def _database(monitor: Monitor, extent: JournalExtent) -> dict[str, Any]:
     for output in monitor.outputs.values():
         runner = output.service.runner
         state = getattr(runner.output, "database_state", None)
-        if state is not None:
+        if state is not None and not runner.standby:
             found: DatabaseState = state()
             connected = found.connected and runner.failing is None and output.alive
             dates = [datetime.fromisoformat(text) for text in found.date_range or ()]

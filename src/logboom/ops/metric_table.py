@@ -306,6 +306,12 @@ OUTPUTS: Final = MetricGroup[Supervised[OutputService]](
             lambda output: output.service.runner.lag,
         ),
         Metric(
+            "logboom_output_standby",
+            "gauge",
+            "1 while another server of the cluster writes the output.",
+            lambda output: output.service.runner.standby,
+        ),
+        Metric(
             "logboom_output_next_sequence",
             "gauge",
             "Position of the output: sequence of the next entry to be written.",

@@ -8,7 +8,7 @@ from logboom.errors import StorageError
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segment_packing import clean_up, delete_plain, pack, packable
 from logboom.model import Report
-from logboom.ops.index_service import IngestRate
+from logboom.ops.ingest_rate import IngestRate
 from logboom.outputs.thread_service import Worker
 from logboom.settings import ArchiveSettings
 

@@ -20,7 +20,8 @@ STATUS: Final = {
     "uptime_s": "Since then",
     "status": "ok, warning or error",
     "problems": "What is wrong, as texts",
-    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
+    "alerts": "firing: how many alerts do; worst, of those that are neither acknowledged nor muted: warning, "
+    "critical, or null",
     "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
     "complete segments, and of those that are indexed",
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
@@ -33,13 +34,6 @@ SOURCES: Final = {
     "those first who sent last",
     "total": "How many there are",
     "skipped": "Entries that came too fast to be looked at",
-}
-ALERTS: Final = {
-    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
-    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and "
-    "the number of alerts with a change that it has not received yet",
 }
 DEVICES: Final = {
     "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "

@@ -81,7 +81,11 @@ class Server:
     @staticmethod
     def _output(lag: int, failing: str | None) -> Supervised[Any]:
         runner = SimpleNamespace(
-            lag=lag, position=40 - lag, failing=failing, output=SimpleNamespace(damaged=lag, skipped=lag + 1)
+            lag=lag,
+            position=40 - lag,
+            standby=False,
+            failing=failing,
+            output=SimpleNamespace(damaged=lag, skipped=lag + 1),
         )
         found = Supervised[Any](SimpleNamespace(runner=runner), "output")
         found.alive = True

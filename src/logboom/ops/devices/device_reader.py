@@ -19,8 +19,8 @@ WRITE_INTERVAL_S: Final = 1.0
 WRITE_REST_FACTOR: Final = 20
 """Ratio of pauses to writing."""
 
-EFFORT: Final = Effort(rest_factor=9, flood_rest_factor=9, behind_max=1 << 62)
-"""A tenth of a core."""
+EFFORT: Final = Effort(rest_factor=9, flood_rest_factor=49, behind_max=1 << 62)
+"""A tenth of a core, and less while entries flood in: it reads them all, later."""
 
 
 class DeviceReader(JournalFollower):

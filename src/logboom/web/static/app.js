@@ -20,6 +20,7 @@ const VIEWS = {
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
   why: () => import("/static/why.js"), // the fate of a line, from a device's page
+  alerts: () => import("/static/alertview.js"),
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
 const SHARED = ["q", "level", "source", "listener", "columns"];

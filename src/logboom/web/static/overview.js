@@ -61,7 +61,7 @@ function outputTable() {
     { head: "Type", text: (one) => one.type, narrow: true },
     {
       head: "State",
-      text: (one) => was(one, one.trouble || (one.alive ? "up" : "down")),
+      text: (one) => was(one, one.trouble || (one.standby ? "another server writes it" : one.alive ? "up" : "down")),
       state: stateOf,
     },
     { head: "Behind", text: (one) => counted(one.lag ?? 0, "entry", "entries"), number: true },
@@ -119,7 +119,7 @@ class Overview {
     this.banner = el("section", { class: "banner", "aria-label": "Status", data: { state: "unknown" } },
       el("p", {}, el("span", { class: "dot" }), this.headline, " ", this.about), this.problems);
     this.figures = el("dl", { class: "figures" });
-    this.alerts = el("ul", { class: "alerts" });
+    this.alerts = el("ul", { class: "alert-list" });
     this.targets = el("ul", { class: "targets soft small" });
     this.volume = new VolumeChart(({ from, to }) => {
       location.hash = link("search", { since: new Date(from * 1000).toISOString(), until: new Date(to * 1000).toISOString() });

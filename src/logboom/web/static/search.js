@@ -7,14 +7,14 @@ import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { ExportMenu } from "/static/exports.js";
 import { FilterForm } from "/static/filters.js";
-import { narrowed } from "/static/conditions.js";
+import { asQuery, narrowed } from "/static/conditions.js";
 import { FacetPanel } from "/static/facets.js";
 import { Finder } from "/static/finder.js";
 import { count, counted, instant, percent } from "/static/format.js";
 import { PatternList } from "/static/patterns.js";
 import { QueryError } from "/static/queryerror.js";
 import { ageOf, choiceOf, fixed } from "/static/ranges.js";
-import { go } from "/static/route.js";
+import { go, link } from "/static/route.js";
 import { Rows } from "/static/rows.js";
 import { savedMenu } from "/static/saved.js";
 import { VolumeChart } from "/static/volume.js";
@@ -72,6 +72,7 @@ class SearchView {
     this.stop = el("button", { type: "button", on: { click: () => this.#stop() } }, "Stop");
     this.progress = el("span", { class: "progress", hidden: true }, this.bar, this.stop);
     this.exports = new ExportMenu();
+    this.alert = el("a", { class: "button make-alert" }, "Make an alert");
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
     const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
@@ -89,7 +90,7 @@ class SearchView {
       el("button", { type: "button", data: { view }, on: { click: () => this.#go({ ...this.#times(), view }, false) } }, text)));
     this.listed = el("div", { class: "listed" }, this.rows.heads, this.rows.element, this.nothing, this.more);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
-      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element),
+      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element, this.alert),
       el("div", { class: "results" }, this.facets.element, this.listed, this.patterns.element));
     this.update(parameters);
   }
@@ -109,6 +110,8 @@ class SearchView {
     this.form.set(values);
     this.#showTimes(values.range);
     this.#showTab();
+    this.alert.href = link("alerts", { q: asQuery(this.filters) });
+    this.alert.hidden = !asQuery(this.filters);
     this.#run();
   }
 
