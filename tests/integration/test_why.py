@@ -8,8 +8,11 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from click.testing import Result
+from typer.testing import CliRunner
 
 from logboom.app import App
+from logboom.cli import app as cli
 from logboom.config import parse
 from logboom.journal.retention import Retention
 from logboom.ops.oplog import OperationalLog
@@ -62,6 +65,10 @@ async def send(port: int, *lines: bytes) -> tuple[asyncio.StreamReader, asyncio.
         writer.write(one + b"\n")
         assert await reader.readline()
     return reader, writer
+
+
+def command(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["why", *words])
 
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
@@ -128,6 +135,14 @@ def test_stored_sent_again_refused_missing_and_not_known(tmp_path: Path) -> None
             [],
             None,
         )
+        url = f"http://127.0.0.1:{app.listeners['http'].service.ports[0]}"
+        shown = await asyncio.to_thread(command, "valve open", "--url", url)
+        assert (shown.exit_code, shown.stdout.startswith("✅ stored\n  stored as entry 1 at ")) == (0, True)
+        shown = await asyncio.to_thread(
+            command, "--source", "pump-1", "--boot", "3", "--seq", "2", "--url", url
+        )
+        assert (shown.exit_code, shown.stdout.splitlines()[0]) == (1, "❌ missing")
+        assert (await asyncio.to_thread(command, "--source", "pump-1", "--url", url)).exit_code == 2
         for writer in (first, again):
             await hang_up(writer)
 
@@ -159,9 +174,12 @@ def test_a_line_that_retention_has_deleted_and_one_that_fell_between_two_connect
     run(tmp_path, steps)
 
 
-def test_questions_that_name_no_line_are_refused(tmp_path: Path) -> None:
+def test_questions_that_name_no_line_get_no_answer_and_wrong_ones_are_refused(tmp_path: Path) -> None:
     async def steps(app: App, ask: Ask, port: int) -> None:
-        for words in ({}, {"source": "a"}, {"seq": 1}, {"seq": 1, "source": "a"}, {"text": "a", "what": 1}):
-            await ask(**words, status=400)
+        for words in ({}, {"source": "a"}, {"seq": 1}, {"seq": 1, "source": "a"}):
+            found = await ask(**words)
+            assert (found["verdict"], found["text"][0][:8]) == ("not known", "ask with")
+        for wrong in ({"text": "a", "what": 1}, {"boot": -1}, {"seq": "x"}, {"time": "soon"}):
+            await ask(**wrong, status=400)
 
     run(tmp_path, steps)

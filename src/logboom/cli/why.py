@@ -47,6 +47,8 @@ def why(
     Exit codes: 0 the line is stored, 1 it is not or that is not known, or the server refuses, 2 wrong usage,
     3 could not connect.
     """
+    if not (text or at or (source and boot is not None and seq is not None)):
+        raise typer.BadParameter("name a line: --source with --boot and --seq, or a text, or --at")
     numbers = {"boot": boot, "seq": seq}
     words = {name: str(number) for name, number in numbers.items() if number is not None}
     words |= {name: word for name, word in (("source", source), ("text", text), ("time", at)) if word}

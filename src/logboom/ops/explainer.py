@@ -50,8 +50,9 @@ class Explainer:
             log: the journal.
             give_up: asked after each block that was read; True ends the search.
         """
-        page = Search(log, give_up).backward(asked.filter(), FOUND_MAX)
-        refused = list(islice(self._refused(asked), FOUND_MAX))
+        limit = FOUND_MAX if asked.names_a_line else 0
+        page = Search(log, give_up).backward(asked.filter(), limit, end=None if limit else 0)
+        refused = list(islice(self._refused(asked), limit))
         device = self._device(asked)
         missing = None if page.found else self._missing(asked, device, log)
         deleted = self._deleted(log)
@@ -180,6 +181,8 @@ class Explainer:
     def _verdict(
         self, asked: LineQuestion, document: dict[str, Any], device: Device | None, log: Log
     ) -> tuple[str, list[str]]:
+        if not asked.names_a_line:
+            return "not known", ["ask with source, boot and seq; or with a text; or with a time"]
         if document["stored"]:
             return "stored", [_stored_text(one) for one in document["stored"]]
         if document["refused"]:

@@ -21,6 +21,12 @@ class LineQuestion(NamedTuple):
     time: str = ""
     """ISO 8601 as in the journal."""
 
+    @property
+    def names_a_line(self) -> bool:
+        """Return whether it is more than a source, or a part of the numbers."""
+        has_numbers = bool(self.source) and self.boot is not None and self.seq is not None
+        return has_numbers or bool(self.text or self.time)
+
     def filter(self) -> Filter:
         """Return the filter of the entries that it may mean."""
         words = [f"boot_seq:{self.boot}"] if self.boot is not None else []

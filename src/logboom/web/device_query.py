@@ -35,15 +35,17 @@ def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:
 def why_query(parameters: Mapping[str, str]) -> LineQuestion:
     """Read the query of `GET /api/why`. Raises `QueryError`."""
     check_names(parameters, WHY_PARAMETERS)
-    asked = LineQuestion(
+    return LineQuestion(
         parameters.get("source", ""),
-        integer(parameters, "boot"),
-        integer(parameters, "seq"),
+        _number(parameters, "boot"),
+        _number(parameters, "seq"),
         parameters.get("text", "").strip(),
         moment_of(parameters, "time"),
     )
-    if asked.seq is None and not asked.text and not asked.time:
-        raise QueryError("seq", "missing, expected seq with source and boot, or a text, or a time")
-    if asked.seq is not None and (asked.boot is None or not asked.source):
-        raise QueryError("seq", "expected a source and a boot with it")
-    return asked
+
+
+def _number(parameters: Mapping[str, str], name: str) -> int | None:
+    number = integer(parameters, name)
+    if number is not None and number < 0:
+        raise QueryError(name, f"found {number}, expected 0 or more")
+    return number

@@ -22,8 +22,9 @@ from logboom.ops.devices.device_view import described, one_described
 if TYPE_CHECKING:
     from logboom.ops.devices.boot_clock import BootClock
 
-DEVICES_MAX: Final = 5000
-"""Most devices, some 40 MB with many gaps each; the one that was silent for longest is forgotten."""
+DEVICES_MAX: Final = 12_000
+"""Most devices, some 8 KB each with a few boots and gaps: 94 MB, and more than 10,000 connections.
+The one that was silent for longest is forgotten."""
 
 EVICTED_SHARE: Final = 50
 """Divisor of `DEVICES_MAX` for the devices that are forgotten at once: a scan of all per new one would cost 0.3 ms."""
