@@ -9,6 +9,7 @@ from bench.benchmarks import (
     churn,
     cluster,
     handling,
+    live_page,
     many,
     page,
     postgres,
@@ -140,8 +141,8 @@ _QUERY: Final = """\
 
 Over HTTP, from a mixed journal of devices, gateways and applications; half as many entries as a throughput trial has.
 The server first indexes it, with the rests that it takes under other load. Answers are checked. `logboom stats`
-reads the same data directory. *Cold*: the files were dropped from memory before. ripgrep (one thread) reads the
-same files; its CPU is that of the command.
+reads the same data directory. *Cold*: the files were dropped from memory before. ripgrep and DuckDB (one thread each) read the
+same files; their CPU is that of the command, with the start of Python for DuckDB.
 
 """
 
@@ -179,6 +180,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (reading.NAME, partial(_asked, _READING)),
         (query.NAME, partial(_asked, _QUERY)),
         (page.NAME, report_page.page),
+        (live_page.NAME, report_page.live_page),
         (churn.NAME, report_hardship.churn),
         (attacks.NAME, report_hardship.attacks),
         (cluster.NAME, partial(_messages, _CLUSTER)),

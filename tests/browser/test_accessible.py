@@ -20,8 +20,11 @@ VIEWS: Final = {
     "charts": ".chip",
     "devices": "h2",
     "why": "form",
+    "entry?sequence=2": ".row.marked",
+    "alerts": ".alerts-page",
+    "storage": "h2",
 }
-"""What stands in each view when it is complete."""
+"""Selector of what each view has when it is complete."""
 
 SIZES: Final = ((390, 844), (1440, 900))
 

@@ -17,9 +17,11 @@ from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.monitor import REFUSED, Monitor
+from logboom.ops.pack_service import PackService
 from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
+from logboom.query.sql.sql_service import SqlService
 
 ViewT = TypeVar("ViewT")
 
@@ -121,6 +123,12 @@ def server_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], None]]:
     yield (parts.monitor.version, platform.python_version()), None
 
 
+def sql_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SqlService]]:
+    """Yield the SQL queries."""
+    if parts.monitor.sql is not None:
+        yield (), parts.monitor.sql
+
+
 def listener_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], ListenerView]]:
     """Yield each listener, by name and protocol."""
     monitor = parts.monitor
@@ -158,6 +166,12 @@ def device_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], DeviceBook]]:
     """Yield the book of devices."""
     if parts.monitor.devices is not None:
         yield (), parts.monitor.devices
+
+
+def pack_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], PackService]]:
+    """Yield the service that packs and measures the journal."""
+    if parts.monitor.packer is not None:
+        yield (), parts.monitor.packer
 
 
 def alert_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Alerts]]:

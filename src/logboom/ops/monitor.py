@@ -20,7 +20,9 @@ from logboom.settings import Settings
 if TYPE_CHECKING:
     from logboom.cluster.membership import Cluster
     from logboom.ops.devices.device_book import DeviceBook
+    from logboom.ops.pack_service import PackService
     from logboom.pipeline.refusals import RefusedLines
+    from logboom.query.sql.sql_service import SqlService
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -111,12 +113,16 @@ class Monitor:
         self.connections_left = connections_left
         self.extent = ExtentReader(journal.log if log is None else log, clock)
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
+        self.packer: PackService | None = None
+        """Packs old segments, and measures the journal."""
         self.cluster: Cluster | None = None
         """Replication, if there is any."""
         self.devices: DeviceBook | None = None
         """Devices that count their lines; None: they are not looked at."""
         self.refused: RefusedLines | None = None
         """Refused lines; None: they are not kept."""
+        self.sql: SqlService | None = None
+        """SQL queries."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""

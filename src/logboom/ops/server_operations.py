@@ -14,7 +14,9 @@ from logboom.ops.monitor import Monitor
 from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
+from logboom.ops.storage import storage_document
 from logboom.query.line_question import LineQuestion
+from logboom.query.sql.sql_service import SqlService
 
 if TYPE_CHECKING:
     from logboom.ops.metrics import Metrics
@@ -36,6 +38,13 @@ class ServerOperations:
         self._alerts = alerts
         self._readiness = Readiness(monitor)
         self._metrics: Metrics | None = None
+
+    @property
+    def sql(self) -> SqlService:
+        """See `web.operations.Operations`."""
+        if self.monitor.sql is None:
+            raise RuntimeError("the server has no SQL service")
+        return self.monitor.sql
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and the document of `/api/health`."""
@@ -68,6 +77,10 @@ class ServerOperations:
         return await asyncio.to_thread(
             lambda: status_document(self.monitor, self._alerts.firing(), self._alerts.urgent())
         )
+
+    async def storage(self) -> dict[str, Any]:
+        """Return the document of `/api/storage`."""
+        return await asyncio.to_thread(storage_document, self.monitor, self.monitor.extent.look())
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""

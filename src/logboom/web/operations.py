@@ -12,12 +12,14 @@ from aiohttp import web
 
 from logboom.journal.log import Log
 from logboom.query.line_question import LineQuestion
+from logboom.query.sql.sql_service import SqlService
 from logboom.web.device_query import devices_query, refused_query, why_query
 from logboom.web.query import check_names, source_query, sources_query
 from logboom.web.site import SITE
 
 WHY_S_MAX: Final = 5.0
 """Longest search for a line, seconds; it then was not found."""
+
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -27,6 +29,10 @@ class Operations(Protocol):
 
     version: str
     """Logboom's."""
+
+    @property
+    def sql(self) -> SqlService:
+        """Runs SQL queries."""
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """The HTTP status and the document of `/api/health`."""
@@ -39,6 +45,9 @@ class Operations(Protocol):
 
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
+
+    async def storage(self) -> dict[str, Any]:
+        """The document of `/api/storage`."""
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
@@ -129,6 +138,12 @@ async def status(request: web.Request) -> web.Response:
     """Everything the Overview shows."""
     check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
+
+
+async def storage(request: web.Request) -> web.Response:
+    """Size and growth of the journal on disk, at most 10 s old; state of packing."""
+    check_names(request.query, ())
+    return web.json_response(await request.app[OPERATIONS].storage(), headers=NO_STORE)
 
 
 async def sources(request: web.Request) -> web.Response:

@@ -11,7 +11,19 @@ from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
 from logboom.receivers.loki import LokiSettings
-from logboom.web import access, entries, export, openapi, operations, page, series, summaries, tail, volume
+from logboom.web import (
+    access,
+    entries,
+    export,
+    openapi,
+    operations,
+    page,
+    series,
+    sql,
+    summaries,
+    tail,
+    volume,
+)
 from logboom.web.access import TOKEN_CHARS_MAX
 from logboom.web.alert_routes import ALERT_ROUTES
 from logboom.web.device_query import DEVICE_PARAMETERS, REFUSED_PARAMETERS, WHY_PARAMETERS
@@ -20,7 +32,7 @@ from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, WHY
+from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE, WHY
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -159,6 +171,7 @@ ENTRY_ROUTES: Final = (
         refusals={"404": "The page has no such file"},
     ),
     Route("GET", "/api/status", operations.status, keys=STATUS),
+    Route("GET", "/api/storage", operations.storage, keys=STORAGE),
     Route("GET", "/api/sources", operations.sources, ("limit",), keys=SOURCES),
     Route(
         "DELETE",
@@ -229,6 +242,16 @@ ENTRY_ROUTES: Final = (
     ),
     Route("GET", "/api/facets", summaries.facets, q.FACETS_PARAMETERS, keys=_FACETS, refusals=_BUSY),
     Route("GET", "/api/patterns", summaries.patterns, q.PATTERNS_PARAMETERS, keys=_PATTERNS, refusals=_BUSY),
+    Route(
+        "POST",
+        "/api/sql",
+        sql.sql,
+        answers=(JSON, "text/csv", sql.PARQUET),
+        takes={JSON: sql.TAKEN},
+        access=Access.READ,
+        keys=sql.ANSWERED,
+        refusals=sql.REFUSALS,
+    ),
     Route(
         "GET",
         "/api/series",
