@@ -19,6 +19,7 @@ VIEWS: Final = {
     "search": ".row:not([hidden])",
     "charts": ".chip",
     "devices": "h2",
+    "why": "form",
     "entry?sequence=2": ".row.marked",
     "alerts": ".alerts-page",
     "storage": "h2",

@@ -46,3 +46,9 @@ def test_a_device_its_gaps_and_what_was_refused_are_shown(page: "Page", site: st
     assert page.locator("table").first.locator("tbody tr").count() == 2
     assert page.locator("main").evaluate("main => main.scrollWidth") <= width
     assert page.title() == "Devices · Logboom"
+    page.get_by_role("link", name="3\u20135").click()
+    page.get_by_text("missing: lines with seq 3 to 5 of this boot did not come").wait_for()
+    page.get_by_label("seq", exact=True).fill("6")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_text("sent 1 time").wait_for()
+    assert page.locator("main").evaluate("main => main.scrollWidth") <= width

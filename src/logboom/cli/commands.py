@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "patterns": CommandPlace("patterns", "patterns"),
     "devices": CommandPlace("devices", "devices"),
     "refused": CommandPlace("refused", "refused"),
+    "why": CommandPlace("why", "why"),
     "simulate": CommandPlace("simulate"),
     "health": CommandPlace("health", "health"),
     "verify": CommandPlace("verify", "verify"),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from logboom.journal.log import Log
 from logboom.ops.alerts.rule_book import RuleConflictError
 from logboom.ops.alerts.service import Alerts
+from logboom.ops.explainer import Explainer
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
 from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 from logboom.ops.storage import storage_document
+from logboom.query.line_question import LineQuestion
 from logboom.query.sql.sql_service import SqlService
 
 if TYPE_CHECKING:
@@ -102,6 +104,10 @@ class ServerOperations:
             "total": len(kept),
             "omitted": kept.omitted,
         }
+
+    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> dict[str, Any]:
+        """Return the document of `/api/why`; on a thread."""
+        return Explainer(self.monitor).explain(asked, log, give_up)
 
     async def retry_refused(self) -> dict[str, int]:
         """Judge the refused lines again, and store the good ones."""

@@ -242,7 +242,12 @@ class Intake:
     @property
     def lineages(self) -> Lineages | None:
         """The lineages of connections; None where they do not matter."""
-        return None if self.limits.duplicates == "keep" or self._resends is None else self._resends.lineages
+        return None if self.resends is None else self.resends.lineages
+
+    @property
+    def resends(self) -> Resends | None:
+        """Return the memory of lines that may be sent again; None: it is not used."""
+        return None if self.limits.duplicates == "keep" else self._resends
 
     @property
     def limits_addresses(self) -> bool:

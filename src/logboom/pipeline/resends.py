@@ -38,6 +38,9 @@ RUN_BYTES_MAX: Final = 6 << 20
 TIPS_MAX: Final = 20_000
 """Connections whose last `seq` is remembered."""
 
+AGAIN_MAX: Final = 20_000
+"""Lines whose resends are counted, some 2 MB: the last ones."""
+
 LINEAGES_MAX: Final = 8
 """Lineages per line, which is the number of devices behind one address whose equal lines are distinguished."""
 
@@ -118,6 +121,8 @@ class Resends:
         self._run_bytes = 0
         self._tips: dict[int, tuple[int, int]] = {}  # boot_seq and seq of the last line of a run, by lineage
         self._copies = time.time_ns()
+        self._again: dict[int, int] = {}
+        """Lines that were sent again and dropped, by hash: how often."""
 
     def __len__(self) -> int:
         """Number of lines that are remembered one by one."""
@@ -162,6 +167,12 @@ class Resends:
             return _Claim(hashes, None, [])
         return self._claim_each(batch, lines, hashes, drop=drop)
 
+    def times_sent(self, entry: bytes) -> int | None:
+        """Return how often a stored line was sent; None: it is too long ago. Any thread may ask."""
+        one = hash(entry)
+        again = self._again.get(one)
+        return again + 1 if again is not None else 1 if one in self._lines else None
+
     def restore(self, lines: Iterable[tuple[bytes, str, str]]) -> None:
         """Remember stored lines of an earlier run: entry, listener and address of each."""
         for entry, listener, address in lines:
@@ -183,6 +194,7 @@ class Resends:
             elif drop and (numbers.is_named or _shares(known, lineage)):
                 doomed.append(place)
                 claim.duplicates.append(one)
+                self._count_again(one)
             else:
                 self._lines[one] = _joined(known, lineage)
                 copies.add(place)
@@ -192,6 +204,11 @@ class Resends:
             accepted = [index for index, verdict in enumerate(batch.verdicts) if verdict == Verdict.ACCEPTED]
             batch.refuse([accepted[place] for place in doomed], Verdict.DUPLICATE)
         return claim
+
+    def _count_again(self, one: int) -> None:
+        self._again[one] = self._again.pop(one, 0) + 1
+        if len(self._again) > AGAIN_MAX:
+            del self._again[next(iter(self._again))]
 
     def _mark(self, batch: Batch, copies: set[int], count: int) -> None:
         """Have some entries stored with the mark of a copy; those that have keys of their own keep them."""

@@ -39,6 +39,10 @@ DESCRIPTIONS: Final = {
     "fields": "Fields of each row: sequence, received_at, time, source (the address), sender (the name that `source` "
     "of a query takes), listener, level, message, entry, or any field of the entries. Without it, CSV has those nine, "
     "and JSON lines are the journal's own.",
+    "boot": "The line's `boot_seq`.",
+    "seq": "The line's `seq`; with `source` and `boot`.",
+    "text": "A text that the line has.",
+    "time": "The line's time, to the second; written as `since`.",
     "columns": "The same as `fields`, of older clients.",
     "compress": "Compression of the file; else the answer is compressed if the client accepts it (`Accept-Encoding`).",
     "buckets": "Into how many equal spans the time is divided.",

@@ -3,14 +3,23 @@
 Health, the probes and metrics take any parameter: what asks them adds some of its own.
 """
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
 from logboom.journal.log import Log
+from logboom.query.line_question import LineQuestion
 from logboom.query.sql.sql_service import SqlService
-from logboom.web.query import check_names, devices_query, refused_query, source_query, sources_query
+from logboom.web.device_query import devices_query, refused_query, why_query
+from logboom.web.query import check_names, source_query, sources_query
+from logboom.web.site import SITE
+
+WHY_S_MAX: Final = 5.0
+"""Longest search for a line, seconds; it then was not found."""
+
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -48,6 +57,9 @@ class Operations(Protocol):
 
     def refused(self, limit: int, source: str) -> dict[str, Any]:
         """The document of `/api/refused`."""
+
+    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> dict[str, Any]:
+        """The document of `/api/why`."""
 
     async def retry_refused(self) -> dict[str, int]:
         """Judge the refused lines again, and store the good ones."""
@@ -152,6 +164,18 @@ async def devices(request: web.Request) -> web.Response:
 async def refused(request: web.Request) -> web.Response:
     """Refused lines that are kept, with the reason and the bytes; the last first."""
     document = request.app[OPERATIONS].refused(*refused_query(request.query))
+    return web.json_response(document, headers=NO_STORE)
+
+
+async def why(request: web.Request) -> web.Response:
+    """Fate of a line, by `source`, `boot` and `seq`, by `text`, or by `time`.
+
+    Stored, refused, missing, deleted, or not known: as far as the server can know it.
+    """
+    site, asked = request.app[SITE], why_query(request.query)
+    ends_at = time.monotonic() + WHY_S_MAX
+    explain = partial(request.app[OPERATIONS].why, asked, site.log)
+    document = await site.search(request, lambda: explain(lambda: site.closing or time.monotonic() > ends_at))
     return web.json_response(document, headers=NO_STORE)
 
 

@@ -47,8 +47,6 @@ EXPORT_PARAMETERS: Final = (
     "compress",
 )
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
-REFUSED_PARAMETERS: Final = ("limit", "source")
-DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
 
 SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
@@ -100,9 +98,9 @@ class PageQuery(NamedTuple):
 def page_query(parameters: Mapping[str, str]) -> PageQuery:
     """Read the query of `GET /api/entries`. Raises `QueryError`."""
     check_names(parameters, PAGE_PARAMETERS)
-    limit = _within(parameters, "limit", LIMIT_DEFAULT, LIMIT_MAX)
+    limit = within(parameters, "limit", LIMIT_DEFAULT, LIMIT_MAX)
     chosen = _chosen(parameters, "format", FORMATS)
-    before, after = _integer(parameters, "before"), _integer(parameters, "after")
+    before, after = integer(parameters, "before"), integer(parameters, "after")
     return PageQuery(filter_of(parameters), before, after, limit, chosen)
 
 
@@ -150,13 +148,13 @@ class ExportQuery(NamedTuple):
 def volume_query(parameters: Mapping[str, str]) -> SpanQuery:
     """Read the query of `/api/volume`. Raises `QueryError`."""
     check_names(parameters, (*SPAN_PARAMETERS, "buckets"))
-    return _span(parameters, _within(parameters, "buckets", BUCKETS_DEFAULT, BUCKETS_MAX))
+    return _span(parameters, within(parameters, "buckets", BUCKETS_DEFAULT, BUCKETS_MAX))
 
 
 def fields_query(parameters: Mapping[str, str]) -> tuple[Filter, int | None]:
     """Read the query of `/api/fields`: the filter, and the sequence to look before. Raises `QueryError`."""
     check_names(parameters, FIELDS_PARAMETERS)
-    return _span(parameters, 1).wanted, _integer(parameters, "before")
+    return _span(parameters, 1).wanted, integer(parameters, "before")
 
 
 def facets_query(parameters: Mapping[str, str], fields: Sequence[str]) -> FacetsQuery:
@@ -172,15 +170,15 @@ def facets_query(parameters: Mapping[str, str], fields: Sequence[str]) -> Facets
         raise QueryError("field", f"found {len(names)}, expected {FIELDS_MAX} at most")
     if any(len(name) > FIELD_CHARS_MAX for name in names):
         raise QueryError("field", f"expected names of {FIELD_CHARS_MAX} characters at most")
-    limit = _within(parameters, "limit", VALUES_DEFAULT, VALUES_MAX)
-    return FacetsQuery(filter_of(parameters), _integer(parameters, "before"), limit, names)
+    limit = within(parameters, "limit", VALUES_DEFAULT, VALUES_MAX)
+    return FacetsQuery(filter_of(parameters), integer(parameters, "before"), limit, names)
 
 
 def patterns_query(parameters: Mapping[str, str]) -> PatternsQuery:
     """Read the query of `/api/patterns`. Raises `QueryError`."""
     check_names(parameters, PATTERNS_PARAMETERS)
-    limit = _within(parameters, "limit", PATTERNS_DEFAULT, PATTERNS_MAX)
-    return PatternsQuery(filter_of(parameters), _integer(parameters, "before"), limit)
+    limit = within(parameters, "limit", PATTERNS_DEFAULT, PATTERNS_MAX)
+    return PatternsQuery(filter_of(parameters), integer(parameters, "before"), limit)
 
 
 def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQuery:
@@ -198,33 +196,20 @@ def series_query(parameters: Mapping[str, str], fields: Sequence[str]) -> SpanQu
         raise QueryError("field", f"expected names of 1 to {FIELD_CHARS_MAX} characters")
     if not all(map(can_be_read, names)):
         raise QueryError("field", "a name with quotes, backslashes or control characters can't be drawn")
-    span = _span(parameters, _within(parameters, "points", POINTS_DEFAULT, BUCKETS_MAX))
+    span = _span(parameters, within(parameters, "points", POINTS_DEFAULT, BUCKETS_MAX))
     return span._replace(fields=names)
 
 
 def sources_query(parameters: Mapping[str, str]) -> int:
     """Read the query of `GET /api/sources`: how many are wanted. Raises `QueryError`."""
     check_names(parameters, ("limit",))
-    return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
+    return within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
 
 
 def history_query(parameters: Mapping[str, str]) -> int:
     """Read the query of `GET /api/alerts/history`: how many are wanted. Raises `QueryError`."""
     check_names(parameters, ("limit",))
-    return _within(parameters, "limit", HISTORY_DEFAULT, HISTORY_MAX)
-
-
-def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
-    """Read the query of `GET /api/devices`: the limit, and a name and a listener. Raises `QueryError`."""
-    check_names(parameters, DEVICE_PARAMETERS)
-    limit = _within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
-    return limit, parameters.get("name", ""), parameters.get("listener", "")
-
-
-def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:
-    """Read the query of `GET /api/refused`: the limit, and a source. Raises `QueryError`."""
-    check_names(parameters, REFUSED_PARAMETERS)
-    return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX), parameters.get("source", "")
+    return within(parameters, "limit", HISTORY_DEFAULT, HISTORY_MAX)
 
 
 def source_query(parameters: Mapping[str, str]) -> tuple[str, str]:
@@ -252,8 +237,8 @@ def export_query(parameters: Mapping[str, str]) -> ExportQuery:
     )
     return ExportQuery(
         wanted,
-        _integer(parameters, "before"),
-        _integer(parameters, "after"),
+        integer(parameters, "before"),
+        integer(parameters, "after"),
         fields,
         "" if compress == COMPRESSIONS[0] else compress,
     )
@@ -298,8 +283,8 @@ def tail_query(parameters: Mapping[str, str], last_event_id: str | None) -> tupl
     check_names(parameters, TAIL_PARAMETERS)
     wanted = filter_of(parameters)._replace(by_arrival=True)
     if last_event_id:
-        return wanted, _integer({"Last-Event-ID": last_event_id}, "Last-Event-ID")
-    after = _integer(parameters, "after")
+        return wanted, integer({"Last-Event-ID": last_event_id}, "Last-Event-ID")
+    after = integer(parameters, "after")
     if after is None and parameters.get("since"):
         after = -1
     return wanted, after
@@ -356,8 +341,9 @@ def _chosen(parameters: Mapping[str, str], name: str, words: Sequence[str]) -> s
     return chosen
 
 
-def _within(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
-    asked = _integer(parameters, name)
+def within(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a number from 1 to `most`. Raises `QueryError`."""
+    asked = integer(parameters, name)
     number = default if asked is None else asked
     if not 1 <= number <= most:
         raise QueryError(name, f"found {number}, expected 1 to {most}")
@@ -378,7 +364,8 @@ def check_names(parameters: Mapping[str, str], allowed: tuple[str, ...]) -> None
         raise QueryError(repeated, f"found {names.count(repeated)} times, expected once")
 
 
-def _integer(parameters: Mapping[str, str], name: str) -> int | None:
+def integer(parameters: Mapping[str, str], name: str) -> int | None:
+    """Return a whole number; None: there is none. Raises `QueryError`."""
     if name not in parameters:
         return None
     text = parameters[name].strip()

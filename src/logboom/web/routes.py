@@ -26,12 +26,13 @@ from logboom.web import (
 )
 from logboom.web.access import TOKEN_CHARS_MAX
 from logboom.web.alert_routes import ALERT_ROUTES
+from logboom.web.device_query import DEVICE_PARAMETERS, REFUSED_PARAMETERS, WHY_PARAMETERS
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE
+from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE, WHY
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -182,9 +183,10 @@ ENTRY_ROUTES: Final = (
         refusals={"404": "There is no such source"},
         required=q.SOURCE_PARAMETERS,
     ),
-    Route("GET", "/api/devices", operations.devices, q.DEVICE_PARAMETERS, keys=DEVICES),
-    Route("GET", "/api/refused", operations.refused, q.REFUSED_PARAMETERS, keys=REFUSED),
+    Route("GET", "/api/devices", operations.devices, DEVICE_PARAMETERS, keys=DEVICES),
+    Route("GET", "/api/refused", operations.refused, REFUSED_PARAMETERS, keys=REFUSED),
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
+    Route("GET", "/api/why", operations.why, WHY_PARAMETERS, keys=WHY),
     *ALERT_ROUTES,
     Route(
         "GET",

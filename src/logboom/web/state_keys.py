@@ -65,4 +65,15 @@ REFUSED: Final = {
     "total": "How many are kept",
     "omitted": "How many were refused and not kept, since the server's start",
 }
+WHY: Final = {
+    "verdict": "`stored`, `refused`, `missing`, `deleted` or `not known`",
+    "text": "The answer in sentences",
+    "stored": "sequence, received_at, time, time_from, listener, source, text, copy, sent (how often; null: not "
+    "known), segment, packed, outputs (`delivered`, `waiting` or `left out by its filter`), the last first",
+    "complete": "Whether all of the journal was searched",
+    "refused": "Lines as in `/api/refused`",
+    "missing": "first, last, before and after (the neighbours), connected (null: not known); or null",
+    "left_out": "listener, filtered, limited: numbers since the server's start; which lines is not known",
+    "deleted": "segment, entries, at, of segments that retention deleted",
+}
 RETRIED: Final = {"stored": "How many are stored now", "refused": "How many are still refused"}

@@ -20,6 +20,7 @@ const VIEWS = {
   entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
+  why: () => import("/static/why.js"), // the fate of a line, from a device's page
   storage: () => import("/static/storage.js"),
   alerts: () => import("/static/alertview.js"),
 };

@@ -66,7 +66,7 @@ const BOOTS = [
 
 const GAPS = [
   { head: "Boot", text: (one) => one.boot_seq, number: true },
-  { head: "Missing seq", text: (one) => (one.first === one.last ? `${one.first}` : `${one.first}–${one.last}`) },
+  { head: "Missing seq", text: (one) => (one.first === one.last ? `${one.first}` : `${one.first}–${one.last}`), href: (one) => link("why", { source: one.name, boot: one.boot_seq, seq: one.first }) },
   { head: "Lines", text: (one) => count(one.lines), number: true },
   { head: "Line before", text: (one) => at(one.before), narrow: true },
   { head: "Line after", text: (one) => at(one.noticed_at) },
@@ -125,7 +125,8 @@ function oneDevice(root, name) {
   const refused = el("section", { hidden: true }, el("h2", {}, "Refused lines"), refusedList());
   const links = el("p", {}, el("a", { href: link("devices") }, "All devices"), " · ",
     el("a", { href: link("search", { source: name }) }, "Its lines"), " · ",
-    el("a", { href: link("charts", { source: name }) }, "Its charts"));
+    el("a", { href: link("charts", { source: name }) }, "Its charts"), " · ",
+    el("a", { href: link("why", { source: name }) }, "Why is a line not here?"));
   root.append(el("h2", {}, name), links, summary, heap, el("h2", {}, "Boots"), boots.element,
     el("h2", {}, "Gaps"), noGaps, gaps.element, refused);
   return {
@@ -140,7 +141,7 @@ function oneDevice(root, name) {
       showTrend(heap, one?.heap ?? []);
       heap.toggleAttribute("hidden", !one?.heap.length);
       boots.set([...(one?.boot_list ?? [])].reverse());
-      gaps.set([...(one?.gaps ?? [])].reverse());
+      gaps.set((one?.gaps ?? []).map((gap) => ({ ...gap, name })).reverse());
       gaps.element.hidden = !one?.gaps.length;
       noGaps.hidden = !gaps.element.hidden;
       showRefused(refused, bad);
