@@ -3,6 +3,8 @@
 import asyncio
 import io
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,8 @@ def test_a_part_that_fails_to_close_keeps_no_other_part_open(
             pass
 
     run_scenario(scenario())
+
+
+def test_a_server_of_devices_alone_loads_no_http_stack() -> None:
+    code = "import sys, logboom.app, logboom.servers.tcp; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

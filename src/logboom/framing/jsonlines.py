@@ -21,14 +21,21 @@ class JsonLines:
         decoder: what an entry must have; from `ndjson.entry_decoder`.
         line_bytes_max: the longest line, in bytes.
         wants_levels: whether batches carry the levels of their entries.
+        lenient: decoder for the lines of chunks that `decoder` rejects; None: the same.
     """
 
-    __slots__ = ("_begun", "_decoder", "_framer", "_line_bytes_max", "_pieces", "_wants_levels")
+    __slots__ = ("_begun", "_decoder", "_framer", "_lenient", "_line_bytes_max", "_pieces", "_wants_levels")
 
     def __init__(
-        self, decoder: ndjson.EntryDecoder, line_bytes_max: int, *, wants_levels: bool = False
+        self,
+        decoder: ndjson.EntryDecoder,
+        line_bytes_max: int,
+        *,
+        wants_levels: bool = False,
+        lenient: ndjson.EntryDecoder | None = None,
     ) -> None:
         self._decoder = decoder
+        self._lenient = lenient or decoder
         self._framer = LineFramer(line_bytes_max)
         self._line_bytes_max = line_bytes_max
         self._pieces: deque[bytes] = deque()
@@ -79,7 +86,7 @@ class JsonLines:
         if len(pieces) > 1:  # a piece is never split again: it holds no newline after its first PIECE_BYTES
             self._pieces.extendleft(reversed(pieces))
             return None
-        return ndjson.judge_each(chunk, self._decoder, wants_levels=self._wants_levels)
+        return ndjson.judge_each(chunk, self._lenient, wants_levels=self._wants_levels)
 
     def _too_long(self, line: TooLong) -> Batch:
         reason = f"line of {line.size_bytes} bytes, the limit is {self._line_bytes_max}"

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import Final, NamedTuple
 
 from logboom.journal.log import Block, Log, LogCursor
+from logboom.ops.ingest_rate import FLOOD_REST_FACTOR, IngestRate
 from logboom.outputs.thread_service import Worker
 
 BLOCK_BYTES: Final = 32 << 10
@@ -29,7 +30,7 @@ class Effort(NamedTuple):
     rest_factor: float
     """Ratio of pauses to work."""
     flood_rest_factor: float
-    """The same after it has skipped entries, until it reaches the end."""
+    """The same while entries flood in, and after it has skipped some, until it reaches the end."""
     behind_max: int
     """Largest lag that is caught up with, entries; more are skipped."""
 
@@ -49,6 +50,7 @@ class JournalFollower(Worker):
         self._effort = effort
         self._saved_at = time.monotonic()
         self._rest_factor = effort.rest_factor
+        self._ingest = IngestRate(journal)
 
     @property
     @abstractmethod
@@ -98,7 +100,7 @@ class JournalFollower(Worker):
                     reader = self._reader_at_end()
                 if self._read(reader):
                     if not stopping:
-                        self._stopping.wait((time.thread_time() - began) * self._rest_factor)
+                        self._stopping.wait((time.thread_time() - began) * self._rest())
                     continue
                 self._rest_factor = self._effort.rest_factor
                 self._save(due=stopping)
@@ -108,6 +110,11 @@ class JournalFollower(Worker):
                 self._await_growth()
         finally:
             reader.close()
+
+    def _rest(self) -> float:
+        """Return the ratio of the next pause to the work before it."""
+        floods = self._ingest.rest_factor() == FLOOD_REST_FACTOR
+        return self._effort.flood_rest_factor if floods else self._rest_factor
 
     def _is_far(self) -> bool:
         return not 0 <= self._journal.end - self.position <= self._effort.behind_max

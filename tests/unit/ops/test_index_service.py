@@ -6,7 +6,8 @@ import pytest
 
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.log import Block
-from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService, rest_factor
+from logboom.ops.index_service import IDLE_WAIT_S, RETRY_S, IndexService
+from logboom.ops.ingest_rate import rest_factor
 from logboom.query import indexer as indexer_module
 from logboom.query.indexer import Indexer
 from logboom.query.roll_up_builder import RollUpBuilder
@@ -85,7 +86,7 @@ def test_a_disk_that_fails_is_logged_once_and_tried_again(
 
 @pytest.mark.parametrize(
     ("entries", "elapsed_s", "factor"),
-    [(0, 1.0, 1), (5, 0.1, 1), (500, 0.1, 9), (90_000, 1.0, 9), (110_000, 1.0, 49), (10, 0.0, 49)],
+    [(0, 1.0, 1), (5, 0.1, 1), (500, 0.1, 9), (19_000, 1.0, 9), (21_000, 1.0, 49), (10, 0.0, 49)],
 )
 def test_the_more_entries_come_the_longer_it_rests(entries: int, elapsed_s: float, factor: int) -> None:
     assert rest_factor(entries, elapsed_s) == factor

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.buckets import microseconds
+from logboom.journal.device_clock import UPTIME_MS_MAX
 from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device_lines import Sighting
 
@@ -82,6 +82,13 @@ class Device(msgspec.Struct, gc=False):
         """The current boot."""
         return self.boots[-1]
 
+    def boot_of(self, number: int) -> DeviceBoot | None:
+        """Return a boot by its `boot_seq`; None: it is not kept."""
+        for boot in reversed(self.boots):  # mostly the current one
+            if boot.number == number:
+                return boot
+        return None
+
     @property
     def loops(self) -> bool:
         """Return whether it is in a crash loop now."""
@@ -109,28 +116,25 @@ class Device(msgspec.Struct, gc=False):
         self.lines += 1
         self.peer, self.last_seen, self.sequence = seen.peer, seen.received_at, seen.sequence
         self.firmware = seen.firmware or self.firmware
-        arrived_us = microseconds(seen.received_at)
-        self._see_figures(seen, arrived_us)
-        reboot = self._enter(seen)
-        boot = next((one for one in reversed(self.boots) if one.number == seen.boot), None)
+        self._see_figures(seen)
+        boot, reboot = self.boot_of(seen.boot), None
         if boot is None:
-            return reboot
+            reboot = self._enter(seen)
+            boot = self.boot_of(seen.boot)
+            if boot is None:
+                return None
         if seen.seq is not None:
             boot.count(seen.seq, seen.received_at)
-        self._see_start(boot, seen)
+            if boot.lines <= 1:
+                self._see_start(boot, seen.seq, seen.received_at)
         boot.last_at = seen.received_at
-        boot.reason = boot.reason or seen.reason
-        if reboot is not None:
-            reboot.reason = seen.reason
-        elif seen.reason and self.reboots and self.reboots[-1].boot == seen.boot:
-            self.reboots[-1].reason = self.reboots[-1].reason or seen.reason
-        _see_clock(boot, seen, arrived_us)
+        if seen.reason:
+            self._see_reason(boot, seen.reason)
+        _see_clock(boot, seen)
         return reboot
 
     def _enter(self, seen: Sighting) -> Reboot | None:
-        """Add a boot that is not known; one that is newer than all others is a reboot."""
-        if any(one.number == seen.boot for one in self.boots):
-            return None
+        """Add a boot that is not known yet; one that is newer than all others is a reboot."""
         before = self.boots[-1] if self.boots else None
         if before is not None and len(self.boots) >= BOOTS_MAX and seen.boot < self.boots[0].number:
             return None
@@ -148,32 +152,36 @@ class Device(msgspec.Struct, gc=False):
             self.gap_lines += self.boots.pop(0).missing
         return reboot
 
-    def _see_start(self, boot: DeviceBoot, seen: Sighting) -> None:
+    def _see_start(self, boot: DeviceBoot, seq: int, received_at: str) -> None:
         """Learn with which number boots begin, and apply it to a boot whose first lines did not come."""
-        if seen.seq is None or boot.lines > 1:
-            return
-        if seen.seq <= 1:
-            self.starts_with = min(seen.seq, 1 if self.starts_with is None else self.starts_with)
+        if seq <= 1:
+            self.starts_with = min(seq, 1 if self.starts_with is None else self.starts_with)
         elif self.starts_with is not None and self.boots_total > 1:
-            boot.expect_from(self.starts_with, seen.received_at)
+            boot.expect_from(self.starts_with, received_at)
 
-    def _see_figures(self, seen: Sighting, arrived_us: int) -> None:
-        self.signal = self.signal if seen.signal is None else seen.signal
-        if seen.heap is not None and arrived_us - self.heap_at_us >= HEAP_INTERVAL_US:
-            self.heap = [*self.heap, seen.heap][-HEAP_MAX:]
-            self.heap_at_us = arrived_us
-        if seen.sent_at is not None:
-            self.clock_us = microseconds(seen.sent_at) - arrived_us
+    def _see_reason(self, boot: DeviceBoot, reason: str) -> None:
+        """Note the reason of a boot's start; the first one counts."""
+        boot.reason = boot.reason or reason
+        last = self.reboots[-1] if self.reboots else None
+        if last is not None and last.boot == boot.number:
+            last.reason = last.reason or reason
+
+    def _see_figures(self, seen: Sighting) -> None:
+        signal = seen.signal
+        if signal is not None:
+            self.signal = signal
+        if seen.arrived_us - self.heap_at_us >= HEAP_INTERVAL_US and (heap := seen.heap) is not None:
+            self.heap = [*self.heap, heap][-HEAP_MAX:]
+            self.heap_at_us = seen.arrived_us
+        if seen.sent_us is not None:
+            self.clock_us = seen.sent_us - seen.arrived_us
 
 
-def _see_clock(boot: DeviceBoot, seen: Sighting, arrived_us: int) -> None:
+def _see_clock(boot: DeviceBoot, seen: Sighting) -> None:
     """Learn when a boot started."""
-    if seen.uptime_ms is None:
+    if seen.uptime_ms is None or seen.uptime_ms > UPTIME_MS_MAX:
         return
     boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
-    uptime_us = seen.uptime_ms * 1000
-    arrived = arrived_us - uptime_us
-    boot.arrived_at_us = arrived if boot.arrived_at_us is None else min(arrived, boot.arrived_at_us)
-    if seen.sent_at is not None:
-        sent = microseconds(seen.sent_at) - uptime_us
-        boot.starts_at_us = sent if boot.starts_at_us is None else min(sent, boot.starts_at_us)
+    boot.clock.see(seen.uptime_ms, seen.arrived_us, seen.sent_us, seen.sequence)
+    if seen.seq is not None:
+        boot.clock.see_number(seen.seq, seen.uptime_ms)

@@ -3,7 +3,7 @@
 Contract: docs/contracts/device.md. Refused lines get no answer: the device sends them again.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -25,11 +25,19 @@ that was acked at once gets another ack whenever it comes."""
 class _Entry(msgspec.Struct, gc=False):
     """The required fields, of any type and value: a device whose line is never acknowledged sends nothing after it."""
 
+    boot_seq: Any
+    uptime_ms: Any
+
+
+class _RawEntry(msgspec.Struct, gc=False):
+    """The same, with values that Python can't have as well, such as 1e400; costs more."""
+
     boot_seq: msgspec.Raw
     uptime_ms: msgspec.Raw
 
 
 _DECODER: Final = ndjson.entry_decoder(_Entry)
+_LENIENT: Final = ndjson.entry_decoder(_RawEntry)
 
 
 def acknowledge(receipt: Receipt) -> bytes:
@@ -80,7 +88,7 @@ class DeviceProtocol(JointLines):
     replies = staticmethod(acknowledge)
 
     def __init__(self, *, line_bytes_max: int = 16384) -> None:
-        self._lines = JsonLines(_DECODER, line_bytes_max)
+        self._lines = JsonLines(_DECODER, line_bytes_max, lenient=_LENIENT)
         self.line_bytes_max = line_bytes_max
         self.last_line = (
             0  # the last line's hash: the line itself, of each device of a fleet, would take memory
