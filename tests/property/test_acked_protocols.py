@@ -6,6 +6,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -90,7 +91,7 @@ def window(events: list[bytes], *, packed: bool) -> bytes:
     return b"2W" + struct.pack(">I", len(events)) + frames
 
 
-def _plain(record: dict[str, object]) -> dict[str, str]:
+def _plain(record: dict[str, Any]) -> dict[str, str]:
     return {key: repr(value) for key, value in record.items()}
 
 
