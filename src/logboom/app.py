@@ -49,6 +49,7 @@ from logboom.pipeline.refusals import RefusedLines
 from logboom.pipeline.throttle import Throttle
 from logboom.pipeline.tokens import TokenStore
 from logboom.pipeline.turns import Turns
+from logboom.query.sql.sql_service import SqlService
 from logboom.receivers.base import Refusal
 from logboom.receivers.registry import receiver
 from logboom.servers.binding import report_unused
@@ -98,6 +99,7 @@ class App:
         """Closing of each part that was opened; run in reverse order."""
         self._ends_at = math.inf
         self.cluster: Cluster | None = None
+        self.sql_engine: Any = None  # SqlEngine that was started before the process was confined
         self.open_files = OpenFiles(lambda: [one.service.intake.counters for one in self.listeners.values()])
 
     async def start(self) -> None:
@@ -108,7 +110,8 @@ class App:
         """
         started = time.perf_counter()
         self.log.event("start", f"Logboom {logboom.__version__} starting, data in {self.settings.data_dir}")
-        self._opened.callback(self._close_log)
+        self._opened.callback(self.log.close)
+        self._opened.callback(self.log.event, "info", "stopped")
         try:
             await self._open_parts()
         except BaseException as error:
@@ -235,6 +238,8 @@ class App:
         self.packer = self.monitor.packer = PackService(self._readable, self.settings.archive, report)
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)
         self._readers = (*own, self.alerts.reader)
+        self.monitor.sql = SqlService(self._readable, self.settings.sql, report, self.sql_engine)
+        self._opened.callback(self.monitor.sql.close)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
@@ -366,10 +371,6 @@ class App:
         """Let the journal's readers see its end, for `LAST_LOOK_S` each."""
         for reader in (self.packer, self.source_reader, self.index_service, self.device_reader, self.alerts):
             await asyncio.to_thread(reader.close, LAST_LOOK_S)
-
-    def _close_log(self) -> None:
-        self.log.event("info", "stopped")
-        self.log.close()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

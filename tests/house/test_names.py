@@ -22,6 +22,7 @@ SAME_ROLE = {
     "config": "the command `logboom config`, and what it shows",
     "export": "the command and the endpoint",
     "health": "the command, and what it asks",
+    "sql": "the command and the endpoint",
     "tail": "the command and the endpoint",
     "verify": "the command, and what it runs",
 }

@@ -1,12 +1,15 @@
 """A confined server stores as ever, and can do nothing else."""
 
 import ctypes
+import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from logboom.query.sql.sql_engine import why_not
 from logboom.testing.server_kit import ServerProcess
 
 LINE = b'{"boot_seq":3,"uptime_ms":1}\n'
@@ -66,6 +69,14 @@ def test_what_a_confined_process_can_do(tmp_path: Path) -> None:
     ]
 
 
+def counted_in_sql(server: ServerProcess) -> int:
+    """Number of entries, by a query whose process comes from the server's fork server."""
+    address = f"http://127.0.0.1:{server.ports['http']}/api/sql"
+    body = json.dumps({"query": "select count(*) from logs"}).encode()
+    with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as answer:
+        return int(json.load(answer)["rows"][0][0])
+
+
 def test_a_confined_server_stores_and_starts_again(tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere" / "all.jsonl"
     arguments = ("--log-file", str(copy))
@@ -76,6 +87,7 @@ def test_a_confined_server_stores_and_starts_again(tmp_path: Path) -> None:
         with server, server.connect("device") as device:
             device.sendall(LINE)
             assert device.recv(1024) == b'{"ack":1}\n'
+            assert why_not() or counted_in_sql(server) >= 1
             server.stop()
     assert len(server.journal_lines()) == 2
     assert len(copy.read_bytes().splitlines()) == 2

@@ -1,7 +1,7 @@
 """`logboom serve`."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logboom.cli import options
 from logboom.config import load, set_path
@@ -11,6 +11,9 @@ from logboom.extras import advice, is_missing
 from logboom.receivers.base import ReceiverType, Transport
 from logboom.receivers.registry import NAMES, receiver
 from logboom.settings import ListenerSettings, Settings, Table
+
+if TYPE_CHECKING:
+    from logboom.query.sql.sql_engine import SqlEngine
 
 _GRPC: Final = "grpc"
 
@@ -179,7 +182,9 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon
+    sql_engine = None
     if settings.confine:  # before there are threads: they would keep their power
+        sql_engine = _sql_engine()
         _confine(settings)
     log = OperationalLog(name=settings.name, json_lines=settings.log_format == "json")
 
@@ -189,10 +194,22 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
         log.event("info", "confined: writes go to the data directory and the outputs' folders only")
 
     async def main() -> None:
-        await server_process.serve(app.App(settings, log), load_settings)
+        server = app.App(settings, log)
+        server.sql_engine = sql_engine
+        await server_process.serve(server, load_settings)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())
+
+
+def _sql_engine() -> "SqlEngine | None":
+    """Start the engine of SQL while this process may start programs; None: there is no SQL on this machine."""
+    from logboom.query.sql.sql_engine import SqlEngine, SqlUnavailableError
+
+    try:
+        return SqlEngine()
+    except SqlUnavailableError:
+        return None
 
 
 def _confine(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from logboom.ops.pack_service import PackService
 from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
+from logboom.query.sql.sql_service import SqlService
 
 ViewT = TypeVar("ViewT")
 
@@ -120,6 +121,12 @@ class JournalView(NamedTuple):
 def server_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], None]]:
     """Yield the server, by versions."""
     yield (parts.monitor.version, platform.python_version()), None
+
+
+def sql_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], SqlService]]:
+    """Yield the SQL queries."""
+    if parts.monitor.sql is not None:
+        yield (), parts.monitor.sql
 
 
 def listener_views(parts: Parts) -> Iterator[tuple[tuple[str, ...], ListenerView]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from logboom.ops.devices.device_book import DeviceBook
     from logboom.ops.pack_service import PackService
     from logboom.pipeline.refusals import RefusedLines
+    from logboom.query.sql.sql_service import SqlService
 
 TICK_S: Final = 1.0
 """Interval of sampling the counters for rates."""
@@ -120,6 +121,8 @@ class Monitor:
         """Devices that count their lines; None: they are not looked at."""
         self.refused: RefusedLines | None = None
         """Refused lines; None: they are not kept."""
+        self.sql: SqlService | None = None
+        """SQL queries."""
         self.started = clock()
         self.draining = False
         """True if the server is being stopped."""

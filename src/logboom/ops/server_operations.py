@@ -14,6 +14,7 @@ from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 from logboom.ops.storage import storage_document
+from logboom.query.sql.sql_service import SqlService
 
 if TYPE_CHECKING:
     from logboom.ops.metrics import Metrics
@@ -35,6 +36,13 @@ class ServerOperations:
         self._alerts = alerts
         self._readiness = Readiness(monitor)
         self._metrics: Metrics | None = None
+
+    @property
+    def sql(self) -> SqlService:
+        """See `web.operations.Operations`."""
+        if self.monitor.sql is None:
+            raise RuntimeError("the server has no SQL service")
+        return self.monitor.sql
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and the document of `/api/health`."""

@@ -91,6 +91,11 @@ class HttpConnection(RequestHandler):
         self._fresh = True
         self._broken = False  # nothing that it sends means anything any more
 
+    @property
+    def has_ended(self) -> bool:
+        """True once the client sends no more; most have gone then."""
+        return self._ended
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
         super().connection_lost(exc)

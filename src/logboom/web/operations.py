@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from logboom.journal.log import Log
+from logboom.query.sql.sql_service import SqlService
 from logboom.web.query import check_names, devices_query, refused_query, source_query, sources_query
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -19,6 +20,10 @@ class Operations(Protocol):
 
     version: str
     """Logboom's."""
+
+    @property
+    def sql(self) -> SqlService:
+        """Runs SQL queries."""
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """The HTTP status and the document of `/api/health`."""

@@ -11,7 +11,19 @@ from logboom.pipeline.deduplicator import KEY_BYTES_MAX, KEY_HEADER
 from logboom.receivers.http import HttpSettings
 from logboom.receivers.http_push import HttpRoute
 from logboom.receivers.loki import LokiSettings
-from logboom.web import access, entries, export, openapi, operations, page, series, summaries, tail, volume
+from logboom.web import (
+    access,
+    entries,
+    export,
+    openapi,
+    operations,
+    page,
+    series,
+    sql,
+    summaries,
+    tail,
+    volume,
+)
 from logboom.web.access import TOKEN_CHARS_MAX
 from logboom.web.alert_routes import ALERT_ROUTES
 from logboom.web.loki.loki_routes import add_loki
@@ -228,6 +240,16 @@ ENTRY_ROUTES: Final = (
     ),
     Route("GET", "/api/facets", summaries.facets, q.FACETS_PARAMETERS, keys=_FACETS, refusals=_BUSY),
     Route("GET", "/api/patterns", summaries.patterns, q.PATTERNS_PARAMETERS, keys=_PATTERNS, refusals=_BUSY),
+    Route(
+        "POST",
+        "/api/sql",
+        sql.sql,
+        answers=(JSON, "text/csv", sql.PARQUET),
+        takes={JSON: sql.TAKEN},
+        access=Access.READ,
+        keys=sql.ANSWERED,
+        refusals=sql.REFUSALS,
+    ),
     Route(
         "GET",
         "/api/series",

@@ -24,6 +24,10 @@ Result = TypeVar("Result")
 class Connection(Protocol):
     """The part of a request's connection that is not aiohttp's."""
 
+    @property
+    def has_ended(self) -> bool:
+        """True once the client sends no more; most have gone then."""
+
     async def answers_taken(self) -> None:
         """Wait until the client has taken most of what was answered so far. Raises `ConnectionError`."""
 
@@ -155,6 +159,16 @@ class Site:
     async def answers_taken(self, request: web.Request) -> None:
         """Wait for a client that asks for more than it takes. Raises `ConnectionError` when it is gone."""
         await cast("Connection", request.protocol).answers_taken()
+
+    def is_waiting(self, request: web.Request) -> bool:
+        """Return whether a request's client still waits for a long work, and the server is not being stopped."""
+        transport = request.transport
+        return not (
+            self.closing
+            or transport is None
+            or transport.is_closing()
+            or cast("Connection", request.protocol).has_ended
+        )
 
     def check_room(self, response: web.StreamResponse) -> None:
         """Refuse a large answer while too much waits for clients. Raises `web.HTTPServiceUnavailable`."""

@@ -31,6 +31,7 @@ from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.door import Refused
 from logboom.pipeline.intake import Intake, IntakeLimits
+from logboom.query.sql.sql_service import SqlService
 
 SETTINGS = {
     "only": ["device", "http"],
@@ -63,6 +64,7 @@ class Server:
             wall=lambda: WALL,
         )
         self.monitor.devices = DeviceBook(folder, self.journal.log, lambda *_: None)
+        self.monitor.sql = SqlService(self.journal.log, self.monitor.settings.sql, lambda *_: None)
         log = FolderLog(folder / "journal")
         self.monitor.packer = PackService(log, self.monitor.settings.archive, lambda *_: None)
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
@@ -165,6 +167,7 @@ def test_no_label_can_hold_what_a_peer_sends() -> None:
         "python",
         "reason",
         "limit",
+        "outcome",
         "severity",
         "target",
         "rule",

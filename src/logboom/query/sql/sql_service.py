@@ -1,0 +1,134 @@
+"""SQL queries of a server: one at a time per asker, few at once, each in the operational log."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from logboom.journal.folder_log import FolderLog
+from logboom.model import Report
+from logboom.query.sql.sql_engine import SqlAnswer, SqlEngine, SqlFailedError, SqlRefusedError
+from logboom.query.sql.sql_messages import Format, SqlRequest
+from logboom.settings import SqlSettings
+
+QUERIES_MAX: Final = 2
+"""Queries at once: each may use `sql.memory_bytes_max`, and two threads."""
+
+ANSWER_BYTES_MAX: Final = 16 << 20
+"""Size of an answer, which is in the server's memory until the client has it."""
+
+_SHOWN_CHARS: Final = 500
+"""Length of a query in the operational log."""
+
+
+class SqlBusyError(Exception):
+    """Other queries run. The text says whose."""
+
+
+class SqlService:
+    """Runs the queries of all listeners. Any thread may ask.
+
+    Args:
+        log: the journal.
+        settings: of `[sql]`.
+        report: the operational log.
+        engine: a running one, for a process that must not start programs; None: it is started with the first query.
+    """
+
+    def __init__(
+        self, log: FolderLog, settings: SqlSettings, report: Report, engine: SqlEngine | None = None
+    ) -> None:
+        self._log = log
+        self._settings = settings
+        self._report = report
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._askers: set[str] = set()
+        self.counts = {"done": 0, "refused": 0, "failed": 0}
+        """Queries since the start, by outcome."""
+        self.seconds = 0.0
+        """Time of all queries together."""
+
+    @contextmanager
+    def turn(self, asker: str) -> Iterator[None]:
+        """Take the turn of an asker, such as the name of a token. Raises `SqlBusyError`."""
+        with self._lock:
+            if asker in self._askers:
+                raise SqlBusyError("another query of the same token runs" if asker else "another query runs")
+            if len(self._askers) >= QUERIES_MAX:
+                raise SqlBusyError(f"{QUERIES_MAX} queries run")
+            self._askers.add(asker)
+        try:
+            yield
+        finally:
+            self._askers.discard(asker)
+
+    def run(
+        self,
+        query: str,
+        *,
+        since: str,
+        until: str,
+        limit: int,
+        form: Format,
+        asker: str,
+        is_wanted: Callable[[], bool],
+    ) -> SqlAnswer:
+        """Run a query, within `turn`; blocks until it has ended.
+
+        Args:
+            query: the text.
+            since: entries at or after this; ISO 8601, UTC. Empty: no limit.
+            until: entries before this.
+            limit: of the answer's rows.
+            form: of the answer.
+            asker: for the operational log.
+            is_wanted: asked while it runs; False ends it.
+
+        Raises:
+            SqlUnavailableError: there is no SQL on this machine.
+            SqlRefusedError: the query is wrong, or not allowed.
+            SqlFailedError: it met a limit.
+        """
+        engine = self._started()
+        request = SqlRequest(
+            query=query,
+            folder=str(self._log.folder.absolute()),
+            end=self._log.end,
+            since=since,
+            until=until,
+            format=form,
+            limit=limit,
+            time_s=self._settings.time_s_max,
+            memory_bytes=self._settings.memory_bytes_max,
+            answer_bytes=ANSWER_BYTES_MAX,
+        )
+        started, outcome, text = time.monotonic(), "done", ""
+        try:
+            return engine.run(request, is_wanted)
+        except SqlRefusedError as error:
+            outcome, text = "refused", f": {error}"
+            raise
+        except SqlFailedError as error:
+            outcome, text = "failed", f": {error}"
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self.counts[outcome] += 1
+            self.seconds += seconds
+            shown = " ".join(query.split())[:_SHOWN_CHARS]
+            self._report("info", f"SQL of {asker}, {outcome} in {seconds:.1f} s{text}: {shown}")
+
+    def _started(self) -> SqlEngine:
+        """Return the engine; it is started when there is none. Raises `SqlUnavailableError`."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = SqlEngine()
+            return self._engine
+
+    def close(self) -> None:
+        """End the engine, and the queries that run. Idempotent."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.close()
