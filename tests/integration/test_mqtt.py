@@ -13,7 +13,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from logboom.testing.ports import free_port
 from logboom.testing.server_kit import ServerProcess
-from tests.kit.app_kit import journal_lines
+from tests.kit.app_kit import FailingDisk, journal_lines
+from tests.kit.app_thread import AppThread
 from tests.kit.services import find_program
 
 pytestmark = pytest.mark.service
@@ -120,3 +121,31 @@ def test_every_message_is_stored_over_kill_9(tmp_path: Path, broker: Broker, ver
             "source": "esp-7",
             "labels": {"topic": "devices/esp-7/log"},
         }
+
+
+def test_what_was_published_is_stored_once_the_disk_has_room(tmp_path: Path, broker: Broker) -> None:
+    disk = FailingDisk()
+    listener = {"broker_port": broker.port, "topics": ["devices/+/log"]}
+    with AppThread(tmp_path / "data", ("mqtt",), disk, {"listeners": {"mqtt": listener}}) as app:
+        app.until(lambda: "connected to the broker" in app.log.getvalue())
+        broker.publish(*(("devices/esp/log", f"line {n}") for n in range(500)))
+        disk.failing = True
+        broker.publish(*(("devices/esp/log", f"line {n}") for n in range(500, 1000)))
+        app.until(lambda: app.app.journal.failed_groups > 0)
+        disk.failing = False
+        broker.publish(*(("devices/esp/log", f"line {n}") for n in range(1000, 1500)))
+        app.until(lambda: app.app.journal.committed.next_sequence >= 1500)
+    found = {json.loads(line)["entry"]["message"] for line in journal_lines(tmp_path / "data")}
+    assert found == {f"line {n}" for n in range(1500)}
+
+
+def test_mosquitto_pub(tmp_path: Path, broker: Broker) -> None:
+    program = find_program("mosquitto_pub", "mosquitto-clients")
+    listener = {"broker_port": broker.port, "topics": ["devices/+/log"]}
+    with AppThread(tmp_path / "data", ("mqtt",), settings={"listeners": {"mqtt": listener}}) as app:
+        app.until(lambda: "connected to the broker" in app.log.getvalue())
+        place = ["-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "-t", "devices/esp-7/log"]
+        subprocess.run([program, *place, "-m", '{"level":"warn","message":"valve stuck"}'], check=True)
+        app.until(lambda: app.app.journal.committed.next_sequence >= 1)
+    [entry] = [json.loads(line)["entry"] for line in journal_lines(tmp_path / "data")]
+    assert (entry["level"], entry["message"], entry["source"]) == ("WARNING", "valve stuck", "esp-7")

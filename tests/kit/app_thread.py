@@ -37,7 +37,9 @@ class AppThread:
         table: dict[str, Any] = {"data_dir": str(data_dir), "only": list(listeners), **(settings or {})}
         sections = table.setdefault("listeners", {})
         for name in listeners:
-            sections.setdefault(name, {}).update({"host": "127.0.0.1", "port": 0})
+            section = sections.setdefault(name, {})
+            if "broker_port" not in section:  # one that connects outwards has no port of its own
+                section.update({"host": "127.0.0.1", "port": 0})
         self._settings = load(environment={}, flags=table)
         self._disk = disk
         self.log = io.StringIO()
@@ -58,7 +60,8 @@ class AppThread:
             self._trouble = error
             self._started.set()
             return
-        self._ports = {name: one.service.ports[0] for name, one in self.app.listeners.items()}
+        listeners = self.app.listeners.items()
+        self._ports = {name: one.service.ports[0] for name, one in listeners if one.service.ports}
         self._started.set()
         await self.app.stopping.wait()
         await self.app.stop()

@@ -1,9 +1,12 @@
-"""RELP, Forward and Beats: any bytes and any split give the same lines and replies, in bounded memory."""
+"""RELP, Forward, Beats, GELF and the port for all: any bytes and any split give the same, in bounded memory."""
 
+import json
+import random
 import struct
 import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,15 +15,22 @@ from hypothesis import strategies as st
 
 from logboom.formats import compressed
 from logboom.model import Verdict, WireProtocol
+from logboom.receivers.any import RECEIVER as ANY
+from logboom.receivers.base import Transport
 from logboom.receivers.beats.protocol import BeatsProtocol
 from logboom.receivers.forward.protocol import ForwardProtocol
+from logboom.receivers.gelf.gelf_packets import CHUNK_MARK, GelfDatagrams
+from logboom.receivers.gelf.protocol import GelfProtocol
 from logboom.receivers.relp.protocol import RelpProtocol
 from logboom.testing.protocol_kit import cut, run_protocol
+from tests.kit.captures import streams
 
 LIMIT = 4096
 MAKERS: dict[str, Callable[[], WireProtocol]] = {
     "relp": lambda: RelpProtocol(time.time, frame_bytes_max=LIMIT),
     "forward": lambda: ForwardProtocol(message_bytes_max=LIMIT),
+    "forward-json": lambda: ForwardProtocol(message_bytes_max=LIMIT),
+    "gelf": lambda: GelfProtocol(line_bytes_max=LIMIT),
     "beats": lambda: BeatsProtocol(event_bytes_max=LIMIT, frame_bytes_max=LIMIT),
 }
 encode = msgspec.msgpack.encode
@@ -81,6 +91,10 @@ def window(events: list[bytes], *, packed: bool) -> bytes:
     return b"2W" + struct.pack(">I", len(events)) + frames
 
 
+def _plain(record: dict[str, Any]) -> dict[str, str]:
+    return {key: repr(value) for key, value in record.items()}
+
+
 STREAMS = {
     "relp": st.lists(st.binary(max_size=30).filter(bool), max_size=5).map(
         lambda texts: (
@@ -88,6 +102,16 @@ STREAMS = {
         )
     ),
     "forward": st.lists(FORWARD, max_size=3).map(b"".join),
+    "forward-json": st.lists(
+        st.tuples(st.sampled_from(["app", ']\\"[']), RECORDS.map(_plain), OPTIONS), max_size=3
+    ).map(lambda found: b" ".join([json.dumps([tag, 1, *rest]).encode() for tag, *rest in found])),
+    "gelf": st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(["short_message", "host", "level", "_x"]), st.text(max_size=5)),
+            st.sampled_from([b"\0", b"\n", b""]),
+        ).map(lambda found: json.dumps(found[0]).encode() + found[1]),
+        max_size=4,
+    ).map(b"".join),
     "beats": st.lists(st.builds(window, EVENTS, packed=st.booleans()), max_size=3).map(b"".join),
 }
 
@@ -120,6 +144,56 @@ def test_noise_ends_in_a_reason_or_waits_in_bounded_memory(name: str, noise: byt
         if protocol.fatal is not None:
             return
         assert protocol.buffered_bytes() <= LIMIT + sum(sizes) + len(noise)
+
+
+def on_any_port() -> WireProtocol:
+    settings = msgspec.convert({"protocol": "any", "port": 0}, ANY.settings)
+    protocol: WireProtocol = ANY.transports[Transport.TCP].make(settings)
+    return protocol
+
+
+@given(data=st.data(), noise=st.binary(max_size=40), sizes=SIZES)
+def test_any_split_gives_the_same_on_the_port_for_all(
+    data: st.DataObject, noise: bytes, sizes: list[int]
+) -> None:
+    stream = data.draw(st.one_of(*STREAMS.values())) + noise
+    whole = run_protocol(on_any_port, [stream])
+    assert run_protocol(on_any_port, cut(stream, sizes)) == whole
+
+
+@pytest.mark.parametrize("name", ["relp", "forward", "beats", "gelf"])
+def test_damaged_streams_of_real_clients(name: str) -> None:
+    chance = random.Random(name)
+    for data in streams(name).values():
+        for make in (MAKERS[name], on_any_port):
+            for _ in range(5):
+                damaged = bytearray(data[:LIMIT])
+                for _ in range(chance.randrange(1, 5)):
+                    damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+                whole = run_protocol(make, [bytes(damaged)])
+                assert run_protocol(make, cut(bytes(damaged), [chance.randrange(1, 60)])) == whole
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=60),
+            st.tuples(
+                st.binary(min_size=8, max_size=8), st.binary(min_size=2, max_size=2), st.binary(max_size=40)
+            ).map(lambda found: CHUNK_MARK + b"".join(found)),
+            st.binary(max_size=60).map(zlib.compress),
+        ),
+        max_size=20,
+    )
+)
+def test_any_datagrams_of_gelf(sent: list[bytes]) -> None:
+    datagrams = GelfDatagrams(LIMIT)
+    for batch in (datagrams.read(sent, "10.0.0.1", 0.0), datagrams.expire(1e9)):
+        if batch is not None:
+            entries = batch.entries.split(b"\n") if batch.entries else []
+            assert len(entries) == batch.count
+            assert all(isinstance(msgspec.json.decode(entry), dict) for entry in entries)
+    assert datagrams.expire(2e9) is None
 
 
 @pytest.mark.parametrize("name", ["forward", "beats"])
