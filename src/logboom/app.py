@@ -232,7 +232,7 @@ class App:
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
         self.device_reader = DeviceReader(self._readable, self.monitor.devices, report)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
-        self.packer = PackService(self._readable, self.settings.archive, report)
+        self.packer = self.monitor.packer = PackService(self._readable, self.settings.archive, report)
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)
         self._readers = (*own, self.alerts.reader)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)

@@ -397,3 +397,57 @@ def test_a_part_of_the_live_histogram_is_looked_at_in_search(page: "Page", site:
     page.get_by_text("3 entries", exact=True).wait_for()
     assert page.get_by_label("Query").input_value() == "cart"
     assert page.get_by_label("Range").input_value() == "own"
+
+
+def test_the_width_of_the_entry_is_dragged_and_kept(page: "Page", site: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    visit(page, f"{site}/#/search?q=user")
+    page.locator(".row").first.click()
+    grip = page.get_by_role("separator", name="Width of the entry")
+    box = grip.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, 400)
+    page.mouse.down()
+    page.mouse.move(700, 400, steps=3)
+    page.mouse.up()
+    panel = page.locator("#entry")
+    assert panel.evaluate("panel => panel.offsetWidth") == 740
+    grip.press("ArrowRight")
+    assert grip.get_attribute("aria-valuenow") == "700"
+    page.reload()
+    page.locator(".row").first.click()
+    assert panel.evaluate("panel => panel.offsetWidth") == 700
+
+
+def test_each_view_is_reached_by_the_navigation_of_a_phone(page: "Page", site: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    visit(page, site)
+    for link in page.locator("nav a").all():
+        link.click()
+        page.locator(f"main.{link.get_attribute('data-view')}").wait_for()
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert int(box["x"] + box["width"]) <= 360
+        assert box["height"] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.usefixtures("charts_installed")
+def test_charts_of_several_sources_are_made_by_clicking(page: "Page", site: str, post: Post) -> None:
+    post({"message": "x", "source": f"boiler-{n % 3}", "bar": n % 3 + 0.5} for n in range(9))
+    visit(page, f"{site}/#/charts?source=boiler-0&listener=http")
+    for name in ("boiler-1", "boiler-2"):
+        page.get_by_label("Compare with").select_option(f"http {name}")
+        page.get_by_role("button", name=f"Remove {name}").wait_for()
+    chart = page.get_by_role("figure", name="bar")
+    chart.locator("b").nth(2).get_by_text("2.5", exact=True).wait_for()
+    assert chart.locator(".compared").all_inner_texts() == ["boiler-0 0.5", "boiler-1 1.5", "boiler-2 2.5"]
+    page.reload()
+    chart.locator("b").nth(2).get_by_text("2.5", exact=True).wait_for()
+    page.get_by_role("button", name="Remove boiler-1").click()
+    page.get_by_role("button", name="Remove boiler-1").wait_for(state="detached")
+    chart.locator(".compared").nth(1).get_by_text("boiler-2 2.5").wait_for()
+    page.get_by_role("button", name="Remove boiler-0").click()
+    page.wait_for_function("() => location.hash.includes('source=boiler-2')")
+    chart.locator("figcaption > b").get_by_text("2.5", exact=True).wait_for()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS = ("overview", "live", "search", "charts", "devices")
+VIEWS = ("overview", "live", "search", "charts", "devices", "storage")
 STALE = re.compile(
     r"^No answer from the server since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$"
 )

@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "storage": CommandPlace("archive", "storage"),
     "pack": CommandPlace("archive", "pack"),
     "unpack": CommandPlace("archive", "unpack"),
+    "restore": CommandPlace("restore", "restore"),
     "cluster": CommandPlace("cluster"),
     "cert": CommandPlace("cert", "cert"),
     "completion": CommandPlace("completion", "completion"),

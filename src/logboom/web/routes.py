@@ -19,7 +19,7 @@ from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
+from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -158,6 +158,7 @@ ENTRY_ROUTES: Final = (
         refusals={"404": "The page has no such file"},
     ),
     Route("GET", "/api/status", operations.status, keys=STATUS),
+    Route("GET", "/api/storage", operations.storage, keys=STORAGE),
     Route("GET", "/api/sources", operations.sources, ("limit",), keys=SOURCES),
     Route(
         "DELETE",

@@ -29,6 +29,21 @@ STATUS: Final = {
     "listeners": "Name, protocol, ports, state, connections and counts of each",
     "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
 }
+STORAGE: Final = {
+    "entries": "Number of entries by sequences",
+    "oldest": "Receive time of the oldest entry; null: there is none",
+    "newest": "The same of the newest one",
+    "bytes": "Size of the journal's files",
+    "plain": "segments, bytes: files as they were written",
+    "packed": "segments, bytes, lines_bytes (of their lines), ratio (null: nothing is packed)",
+    "packing": "after_s, state (off, waiting, packing or failed), segment, packed (since the start), trouble",
+    "growth": "lines_bytes_per_day, and disk_bytes_per_day, which is the same after packing: of the last seven days; "
+    "null: there is less than an hour",
+    "retention": "age_s and bytes_max; 0: none",
+    "free_bytes": "Of the disk; null: it can't be read",
+    "free_bytes_min": "Of these, what entries never take",
+    "full_at": "When entries will have taken all free bytes; null: never, or not known",
+}
 SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
     "those first who sent last",

@@ -6,6 +6,7 @@ import { el, setData, setText } from "/static/dom.js";
 import "/static/keys.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here, link } from "/static/route.js";
+import "/static/panel.js";
 import * as overview from "/static/overview.js";
 import { since } from "/static/format.js";
 import { readState, staleSince } from "/static/state.js";
@@ -19,6 +20,7 @@ const VIEWS = {
   entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
+  storage: () => import("/static/storage.js"),
   alerts: () => import("/static/alertview.js"),
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
@@ -39,6 +41,7 @@ async function route() {
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) reveal(link);
   }
   let module;
   setBusy(true); // the previous view is still shown
@@ -59,6 +62,12 @@ async function route() {
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
+}
+
+/** Scroll the navigation as far as a link needs to be visible: on a phone it may be wider than the screen. */
+function reveal(link) {
+  const nav = link.parentElement;
+  nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
 }
 
 /** Let the links to Search and Live take the filters along. */
@@ -111,7 +120,7 @@ addEventListener("staleness", () => {
 const zoneButton = document.getElementById("zone");
 
 function showZone() {
-  setText(zoneButton, isUtc() ? "Time: UTC" : "Time: local");
+  setText(zoneButton.lastChild, isUtc() ? "UTC" : "local");
 }
 
 zoneButton.addEventListener("click", () => setUtc(!isUtc()));
@@ -127,7 +136,7 @@ const themeButton = document.getElementById("theme");
 
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? "auto";
-  setText(themeButton, `Theme: ${theme}`);
+  setText(themeButton.lastChild, theme);
   dispatchEvent(new Event("repaint"));
 }
 
