@@ -25,7 +25,7 @@ class Machine:
     sync_s: float = 0.001
     """Write and sync of a small message on a majority, with the network between them."""
     stream_bytes_per_s: float = 100e6
-    """What one leader can take: about twice what three of them reached on two shared cores."""
+    """Messages that one leader can take: about twice the rate that three of them reached on two shared cores."""
     jitter: float = 3.0
     """Every hundredth sync takes this multiple of ten syncs, as disks do."""
     disk_bytes_per_s: float = 1e9
