@@ -20,6 +20,7 @@ VIEWS: Final = {
     "charts": ".chip",
     "devices": "h2",
     "storage": ".table-box tbody tr",
+    "sql?query=select+level,+count(*)+as+n+from+logs+group+by+1": ".bar-row",
 }
 """Selector of what each view has when it is complete."""
 

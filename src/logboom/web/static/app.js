@@ -21,6 +21,7 @@ const VIEWS = {
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
   storage: () => import("/static/storage.js"),
+  sql: () => import("/static/sql.js"),
   alerts: () => import("/static/alertview.js"),
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
