@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.benchmarks import (
     handling,
+    live_page,
     many,
     page,
     postgres,
@@ -156,7 +157,14 @@ GOALS: Final = [
     Goal(
         query.NAME, "peak_rss_mib", "server's peak RSS while asked, MiB", 100, labels={"what": query.FIELDS}
     ),
-    Goal(page.NAME, "first_paint_s", "the page's first paint, s", 0.5, 1.0, labels={"what": page.FIRST}),
+    Goal(page.NAME, "first_paint_s", "the page's first paint, s", 0.3, 1.0, labels={"what": page.FIRST}),
+    Goal(
+        live_page.NAME,
+        "stall_ms",
+        "longest stall of Live, ms",
+        100,
+        labels={"what": f"{live_page.RATES[-1]} lines/s"},
+    ),
 ]
 
 

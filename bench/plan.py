@@ -34,6 +34,7 @@ class Plan:
     long_line_bytes: int = 1 << 30
     attack_s: float = 8.0
     soak_s: float = 180.0
+    live_s: float = 60.0
     quick: bool = field(default=False)
 
     def all_subjects(self) -> list[Subject]:
@@ -65,5 +66,6 @@ def quick(plan: Plan) -> Plan:
         long_line_bytes=64 << 20,
         attack_s=1.5,
         soak_s=15.0,
+        live_s=5.0,
         quick=True,
     )

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 NAME: Final = "page"
 FIRST: Final = "overview, nothing in the browser's cache"
 AGAIN: Final = "overview, opened again"
-SEARCH: Final = "search of the last hour, nothing in the browser's cache"
+SEARCH: Final = "search of all entries, nothing in the browser's cache"
 
 _SHOWN: Final = {
     FIRST: ("", ".figures b"),
     AGAIN: ("", ".figures b"),
-    SEARCH: ("#/search", ".row:not([hidden])"),
+    SEARCH: ("#/search?since=all", ".row:not([hidden])"),
 }
 """Address of each view, and the selector of its content once it is usable."""
 
@@ -42,9 +42,14 @@ addEventListener("DOMContentLoaded", () => {
 """
 
 
+def chromium() -> str | None:
+    """Return the path of a Chromium, or None."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:
     """All pages in each round, of a server just started; half as many entries as a throughput trial has."""
-    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    binary = chromium()
     if binary is None or not any(subject.name == "logboom" for subject in subjects):
         return []
     return [trial for number in range(plan.trials) for trial in _round(plan, binary, number)]
@@ -54,7 +59,7 @@ def _round(plan: Plan, binary: str, number: int) -> list[Trial]:
     subject = LogboomListener("http", plan.logboom)
     with trial_directory(plan.directory) as directory:
         write_journal(data_directory(directory) / "journal", plan.lines // 2)
-        with Server(subject, directory) as server, _browser(binary) as browser:
+        with Server(subject, directory) as server, open_browser(binary) as browser:
             kept = browser.new_context()
             contexts = {FIRST: kept, AGAIN: kept, SEARCH: browser.new_context()}
             return [
@@ -64,18 +69,21 @@ def _round(plan: Plan, binary: str, number: int) -> list[Trial]:
 
 
 @contextmanager
-def _browser(binary: str) -> "Iterator[Browser]":
+def open_browser(binary: str, *arguments: str) -> "Iterator[Browser]":
+    """Run a Chromium without a window, with further arguments."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the tests; nothing else here needs it
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=binary, args=["--no-sandbox", "--disable-gpu", *arguments]
+        )
         yield browser
         browser.close()
 
 
 def _open(context: "BrowserContext", port: int, what: str) -> Trial:
     """Times count from the beginning of the navigation, as the browser has them."""
-    from playwright.sync_api import Error  # noqa: PLC0415 - see `_browser`
+    from playwright.sync_api import Error  # noqa: PLC0415 - see `open_browser`
 
     address, selector = _SHOWN[what]
     page = context.new_page()

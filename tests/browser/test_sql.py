@@ -16,11 +16,16 @@ pytestmark = [pytest.mark.service, pytest.mark.skipif(bool(why_not()), reason=wh
 
 @pytest.mark.parametrize("width", [390, 1440])
 def test_a_query_is_answered_with_a_table_and_bars(page: "Page", site: str, post: Post, width: int) -> None:
-    post({"level": level, "message": "<b>m</b>", "heat": n} for n, level in enumerate(("info", "error", "info")))
+    post(
+        {"level": level, "message": "<b>m</b>", "heat": n}
+        for n, level in enumerate(("info", "error", "info"))
+    )
     page.set_viewport_size({"width": width, "height": 900})
     visit(page, f"{site}/#/sql")
     query = page.get_by_label("One SELECT over logs")
-    query.fill("select message, count(*) as n from logs where heat is not null group by 1 union all select 'x', 1")
+    query.fill(
+        "select message, count(*) as n from logs where heat is not null group by 1 union all select 'x', 1"
+    )
     query.press("Control+Enter")
     page.get_by_text("2 rows in").wait_for()
     assert page.locator("tbody td").first.inner_text() == "<b>m</b>"

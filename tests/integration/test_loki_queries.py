@@ -118,6 +118,9 @@ def test_grafana_finds_a_healthy_data_source(server: AppThread) -> None:
         ('{app="pumps"} | json | temp >= 81.5, pump_id = 2 | drop __error__', ["pump 2 hot"]),
         ('{app="pumps"} | json | (temp > 100 or level="warning") and trace_id!=""', ["valve stuck at 87 %"]),
         ('{source="north"} |= "19.5"', [NORTH]),
+        ('{app="pumps"} | logfmt | took > 1ms | line_format "{{.took}} {{.state}}"', ["15ms ok"]),
+        ('{app="pumps"} | pattern "valve <state> at <n> %" | n > 80 | line_format "{{.state}}"', ["stuck"]),
+        ('{app="pumps"} |> "valve <_> at <_> %"', ["valve stuck at 87 %"]),
         (
             '{listener="http"} | json | temp < 20',
             [NORTH],
@@ -133,15 +136,39 @@ def test_lines_are_selected(server: AppThread, query: str, expected: list[str] |
 @pytest.mark.parametrize("direction", ["backward", "forward"])
 def test_lines_are_in_the_order_of_their_nanoseconds(server: AppThread, direction: str) -> None:
     first = START - 86_400  # where no other test looks
-    values: list[tuple[int, str, dict[str, str]]] = [
-        (first * 10**9 + number, str(number), {}) for number in (2, 0, 1, 5000)
-    ]
-    push(server.port("loki"), {"unit": direction}, *values)
+    for number in (2, 0, 1, 5000):
+        push(server.port("loki"), {"unit": direction}, (first * 10**9 + number, str(number), {}))
     more = {"start": first, "end": first + 1, "direction": direction}
     data = ask(server, "query_range", query=f'{{unit="{direction}"}}', **more)["data"]
     [stream] = data["result"]
     expected = ["0", "1", "2", "5000"]
     assert [line for _, line in stream["values"]] == (expected if direction == "forward" else expected[::-1])
+
+
+@pytest.mark.parametrize("direction", ["backward", "forward"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_pages_hold_each_line_once_in_whatever_order_they_arrived(
+    server: AppThread, direction: str, limit: int
+) -> None:
+    first = START - 172_800
+    moments = [*range(0, 4000, 997), *range(5, 2000, 700), 999, 1000, 1001, 998_000, 3]  # nanoseconds
+    name = f"{direction}{limit}"
+    for moment in moments:
+        push(server.port("loki"), {"unit": name}, (first * 10**9 + moment, str(moment), {}))
+    start, end = first * 10**9, (first + 1) * 10**9
+    found: list[int] = []
+    while True:
+        more = {"start": start, "end": end, "direction": direction, "limit": limit}
+        result = ask(server, "query_range", query=f'{{unit="{name}"}}', **more)["data"]["result"]
+        page = [int(line) for stream in result for _, line in stream["values"]]
+        found += page
+        if len(page) < limit:
+            break
+        if direction == "forward":
+            start = first * 10**9 + page[-1] + 1
+        else:
+            end = first * 10**9 + page[-1]
+    assert found == sorted(moments, reverse=direction == "backward")
 
 
 def test_lines_have_their_labels_and_nanoseconds(server: AppThread) -> None:
@@ -292,8 +319,8 @@ def test_requests_of_libraries(server: AppThread, capture: str) -> None:
     [
         ('{app="x"', 'col 9: expected ","'),
         ("{app=x}", "expected a text in quotes, found x"),
-        ('{app="x"} | line_format "{{.a}}"', "offered are line filters"),
-        ('sum(quantile_over_time(0.9, {a="b"} | unwrap x [1m]))', "quantile_over_time is not offered"),
+        ('{app="x"} | unpack', "offered are line filters"),
+        ('absent_over_time({a="b"}[1m])', "absent_over_time is not offered"),
         ('{app=~"("}', "the regular expression can't be read"),
         ("(" * 40 + "1" + ")" * 40, "levels of a query at most"),
         ('{a="b"} ' + '|= "x" ' * 101, "100 matchers"),
@@ -339,6 +366,14 @@ def test_tail(server: AppThread) -> None:
     assert all(frame["streams"][0]["stream"]["app"] == "tail" for frame in frames)
 
 
+def test_values_of_lines(server: AppThread) -> None:
+    query = 'avg_over_time({app="pumps"} | logfmt | unwrap duration(took) [20m]) by (app)'
+    data = ask(server, "query", query=query, time=at(9))["data"]
+    assert data["result"] == [{"metric": {"app": "pumps"}, "value": [START + 540, "0.015"]}]
+    data = ask(server, "query_range", query=query, start=at(0), end=at(9), step="60s")["data"]
+    assert {value for _, value in data["result"][0]["values"]} == {"0.015"}
+
+
 def test_reading_needs_a_token(tmp_path: Path) -> None:
     reader = add_token(tmp_path / "tokens.json", "grafana", ("read",))
     writer = add_token(tmp_path / "tokens.json", "agent", ("write",))
@@ -358,7 +393,9 @@ def test_reading_needs_a_token(tmp_path: Path) -> None:
 def test_an_open_port_for_pushes_is_not_open_for_queries(tmp_path: Path) -> None:
     with AppThread(tmp_path, ("loki",)) as server:
         service: Any = server.app.listeners["loki"].service
-        server.call(setattr, service._settings, "host", "0.0.0.0")  # as if it were bound to every address
+        server.call(
+            setattr, service.front._settings, "host", "0.0.0.0"
+        )  # as if it were bound to every address
         push(server.port("loki"), {"app": "pumps"}, (at(1), "stored", {}))
         with pytest.raises(HTTPError, match="403"):
             ask(server, "labels")

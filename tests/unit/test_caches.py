@@ -36,6 +36,7 @@ OWN_NAMES = {
         "_values",
     },  # of one batch, whose bytes are bounded
     "query/filter/block_lines.py": {"_decoded", "_records"},  # lines of one block
+    "query/logql/pipeline.py": {"parsed"},  # labels of one line, which is gone with it
     "query/roll_up_builder.py": {"_raw"},  # `_settle` empties it at `_RAW_MAX`
     "query/facets.py": {"fields"},  # up to `FIELDS_MAX`
     "query/stream_counter.py": {

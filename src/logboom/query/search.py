@@ -48,6 +48,11 @@ class Search:
         self._log = log
         self._give_up = give_up
 
+    @property
+    def is_over(self) -> bool:
+        """True once `give_up` ends the search."""
+        return self._give_up()
+
     def place(self, wanted: Filter, start: int = 0) -> int:
         """Return the first sequence from `start` on that can match; times are looked up in the index."""
         return bounds_of(self._log, wanted, start)[0]

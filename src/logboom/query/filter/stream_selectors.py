@@ -79,7 +79,7 @@ class LabelSelector:
 
     def __init__(self, condition: Label) -> None:
         self._name = condition.name
-        self._passes = _label_check(condition.name, condition.test)
+        self._passes = label_check(condition.name, condition.test)
         self._needle = b"" if condition.name in LEVEL_NAMES else _needle(condition.test)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
@@ -130,9 +130,9 @@ class ExtractedSelector:
         test = condition.test
         if isinstance(test, Between):
             within = is_between(test)
-            self._passes: TextCheck = lambda text: within(_quantity_of(text))
+            self._passes: TextCheck = lambda text: within(quantity_of(text))
         else:
-            self._passes = _label_check(condition.name, test)
+            self._passes = label_check(condition.name, test)
         self._needle = b"" if condition.name in LEVEL_NAMES else _needle(test)
 
     def select(self, block: BlockLines, numbers: Sequence[int]) -> Sequence[int]:
@@ -171,8 +171,8 @@ STREAM_SELECTORS: Final[dict[type, Any]] = {
 }
 
 
-def _label_check(label: str, test: Exactly | Whole) -> TextCheck:
-    """The check of a label's value; of a level, each word for it counts."""
+def label_check(label: str, test: Exactly | Whole) -> TextCheck:
+    """Return the check of a label's value; of a level, each word for it counts."""
     if isinstance(test, Exactly):
         wanted = name(test.text).lower() if label in LEVEL_NAMES else test.text
         return lambda text: text == wanted
@@ -194,8 +194,8 @@ def _needle(test: Exactly | Whole | Between) -> bytes:
     return b""
 
 
-def _quantity_of(text: str) -> float | None:
-    """A number, or one with a unit: durations in seconds, sizes in bytes."""
+def quantity_of(text: str) -> float | None:
+    """Return a number, or one with a unit: durations in seconds, sizes in bytes."""
     number = number_of(text)
     if number is None and text[:1].isdigit():
         number = _with_unit(text)

@@ -11,6 +11,7 @@ from logboom.formats.stream_labels import LEVEL_NAMES
 from logboom.query.filter.conditions import EVERYTHING
 from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_syntax import (
+    RANGE_FUNCTIONS,
     Aggregation,
     Binary,
     LogqlError,
@@ -19,6 +20,8 @@ from logboom.query.logql.logql_syntax import (
     RangeCount,
     Vector,
 )
+from logboom.query.logql.samples import Cells
+from logboom.query.logql.value_summaries import Summary, computed
 from logboom.query.matching import Filter
 from logboom.query.stream_counter import Counts, LabelGrouping, Labels
 
@@ -30,6 +33,9 @@ POINTS_MAX: Final = 11_000
 
 CELLS_MAX: Final = 100_000
 """Cells of a range of time that are counted apart: one each for steps and ranges that have no common divisor."""
+
+MERGES_MAX: Final = 1_000_000
+"""Summaries and values that are put together for one series: two seconds."""
 
 _OF_STREAMS: Final = {"level", "detected_level", "listener", "source"}
 """Labels of all streams: no parser needs to look for them."""
@@ -66,6 +72,8 @@ class Asked(NamedTuple):
 
 
 Count = Callable[[Asked], Counts]
+Sample = Callable[[Asked, RangeCount], tuple[Cells, float]]
+"""Returns summaries of values by cell and labels, and the share of the entries that were looked at."""
 
 
 class Evaluation:
@@ -74,11 +82,13 @@ class Evaluation:
     Args:
         moments: which values are asked for.
         count: counts entries.
+        sample: reads the values of entries, where stages change lines and labels.
     """
 
-    def __init__(self, moments: Moments, count: Count) -> None:
+    def __init__(self, moments: Moments, count: Count, sample: Sample) -> None:
         self._moments = moments
         self._count = count
+        self._sample = sample
         self.is_complete = True
         """False: some entries were not looked at for lack of time."""
 
@@ -97,8 +107,8 @@ class Evaluation:
     def _aggregated(self, metric: Aggregation) -> Series:
         inner = metric.inner
         grouping = LabelGrouping(metric.names, metric.without)
-        if metric.operator == "sum" and isinstance(inner, RangeCount):  # counted by these labels alone
-            return self._counted(inner, grouping)
+        if metric.operator == "sum" and isinstance(inner, RangeCount) and _is_additive(inner):
+            return self._counted(inner, grouping)  # by these labels alone
         series = self.value(inner)
         if not isinstance(series, dict):
             raise LogqlError(f"{metric.operator} needs series, found a number")
@@ -111,7 +121,9 @@ class Evaluation:
         return {labels: _joined(parts, combine) for labels, parts in groups.items()}
 
     def _counted(self, metric: RangeCount, grouping: LabelGrouping) -> Series:
-        compiled = compile_selection(metric.selection)
+        compiled = compile_selection(metric.selection, metric.unwrap)
+        if not compiled.is_filter:
+            return self._sampled(metric, compiled.wanted, grouping)
         by_fields = not grouping.without and not set(grouping.names or ()) <= _OF_STREAMS
         grouping = grouping._replace(parsers=compiled.parsers if by_fields else frozenset())
         asked = _asked(metric, self._moments, compiled.wanted, grouping)
@@ -124,16 +136,63 @@ class Evaluation:
         if len(rows) > SERIES_MAX:
             raise LogqlError(f"maximum of series ({SERIES_MAX}) reached for a single query: use sum by (…)")
         factor = 10**6 / metric.range_us if metric.function in ("rate", "bytes_rate") else 1
-        windows = [
+        windows = self._windows(metric, asked)
+        return {labels: _windowed(row, windows, factor) for labels, row in rows.items()}
+
+    def _sampled(self, metric: RangeCount, wanted: Filter, grouping: LabelGrouping) -> Series:
+        """Compute a function of values."""
+        if metric.names is not None or metric.without:
+            grouping = LabelGrouping(metric.names, metric.without)
+        asked = _asked(metric, self._moments, wanted, grouping)
+        cells, progress = self._sample(asked, metric)
+        self.is_complete = self.is_complete and progress >= 1
+        rows: dict[Labels, dict[int, Summary]] = {}
+        for (cell, labels), summary in cells.items():
+            rows.setdefault(labels, {})[cell] = summary
+        if len(rows) > SERIES_MAX:
+            raise LogqlError(f"maximum of series ({SERIES_MAX}) reached for a single query: use by (…)")
+        windows = self._windows(metric, asked)
+        return {labels: _values_in(metric, row, windows) for labels, row in rows.items()}
+
+    def _windows(self, metric: RangeCount, asked: Asked) -> list[tuple[int, int]]:
+        """Return the first cell of each moment's range, and the cell after its last."""
+        if self._moments.size == 1:
+            return [(-(1 << 62), 1 << 62)]
+        return [
             (place // asked.width, -(-(place + metric.range_us) // asked.width))
             for place in (
                 self._moments.at(number) - metric.offset_us - metric.range_us
                 for number in range(self._moments.size)
             )
         ]
-        if self._moments.size == 1:
-            windows = [(-(1 << 62), 1 << 62)]
-        return {labels: _windowed(row, windows, factor) for labels, row in rows.items()}
+
+
+def _is_additive(metric: RangeCount) -> bool:
+    """Return whether the sum over series is the value of all of their entries together."""
+    return metric.function in (*RANGE_FUNCTIONS, "sum_over_time") and metric.names is None
+
+
+def _values_in(metric: RangeCount, row: dict[int, Summary], windows: Sequence[tuple[int, int]]) -> Points:
+    """Return the values of a function in windows; those without any have none. Raises `LogqlError`."""
+    cells = sorted(row)
+    points: Points = {}
+    left = MERGES_MAX
+    for number, (start, end) in enumerate(windows):
+        inside = cells[bisect_left(cells, start) : bisect_left(cells, end)]
+        if not inside:
+            continue
+        left -= sum(1 + len(row[cell].values) for cell in inside)
+        if left < 0:
+            raise LogqlError(
+                "the ranges of the moments hold too many values: use a larger step or a shorter range"
+            )
+        whole = Summary()
+        for cell in inside:
+            whole.add(row[cell])
+        points[number] = computed(
+            metric.function, whole, range_us=metric.range_us, parameter=metric.parameter
+        )
+    return points
 
 
 def _asked(metric: RangeCount, moments: Moments, wanted: Filter, grouping: LabelGrouping) -> Asked:
@@ -230,6 +289,8 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 def _combined(sign: str, left: float | Series, right: float | Series) -> float | Series:
     """Arithmetic, or a comparison: of series it keeps the values for which it is true."""
+    if sign in ("or", "and", "unless"):
+        return _together(sign, left, right)
     if isinstance(left, dict) and isinstance(right, dict):
         both = left.keys() & right.keys()
         return {labels: _applied(sign, left[labels], right[labels], left[labels]) for labels in both}
@@ -244,6 +305,24 @@ def _combined(sign: str, left: float | Series, right: float | Series) -> float |
             for labels, points in right.items()
         }
     return _ARITHMETIC[sign](left, right) if sign in _ARITHMETIC else float(_COMPARISONS[sign](left, right))
+
+
+def _together(sign: str, left: float | Series, right: float | Series) -> Series:
+    """Return the series of both sides, those of the left side that the right one has, or the others."""
+    if not (isinstance(left, dict) and isinstance(right, dict)):
+        raise LogqlError(f"{sign} needs series on both sides, found a number")
+    if sign == "or":
+        found = {labels: dict(points) for labels, points in left.items()}
+        for labels, points in right.items():
+            found[labels] = points | found.get(labels, {})
+        return found
+    wanted = sign == "and"
+    return {
+        labels: {
+            number: value for number, value in points.items() if (number in right.get(labels, {})) == wanted
+        }
+        for labels, points in left.items()
+    }
 
 
 def _applied(sign: str, left: Points, right: Any, kept: Points) -> Points:

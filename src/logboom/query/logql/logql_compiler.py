@@ -3,12 +3,12 @@
 Listener and source are those of every other filter, which roll-ups can answer; the rest becomes conditions.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import Final, NamedTuple
 
 from logboom.query.filter.conditions import (
     AnyOf,
-    Between,
     Condition,
     Exactly,
     Extracted,
@@ -21,6 +21,7 @@ from logboom.query.filter.conditions import (
     all_of,
 )
 from logboom.query.filter.filter_error import FilterError
+from logboom.query.logql.line_patterns import regex_of_pattern
 from logboom.query.logql.logql_syntax import (
     AllTests,
     AnyTest,
@@ -30,10 +31,18 @@ from logboom.query.logql.logql_syntax import (
     LineSelection,
     LogqlError,
     Parser,
+    Stage,
+    Unwrap,
 )
+from logboom.query.logql.pipeline import Pipeline, ranges_of
 from logboom.query.matching import Filter, Matcher
 
-_PLACES = ("listener", "source")
+_PLACES: Final = ("listener", "source")
+_LINE_TESTS: Final[dict[str, Callable[[str], Holds | Matches]]] = {
+    "=": Holds,
+    "~": Matches,
+    ">": lambda text: Matches(regex_of_pattern(text)),
+}
 
 
 class Compiled(NamedTuple):
@@ -42,9 +51,14 @@ class Compiled(NamedTuple):
     wanted: Filter
     """Without limits of time."""
     parsers: frozenset[str]
+    """Names of the parsers in the filter."""
+    pipeline: Pipeline | None
+    """Stages that change lines and labels; None: there are none."""
+    is_filter: bool
+    """The filter alone finds the lines: the pipeline adds only fields."""
 
 
-def compile_selection(selection: LineSelection) -> Compiled:
+def compile_selection(selection: LineSelection, unwrap: Unwrap | None = None) -> Compiled:
     """Return the filter of a selection. Raises `LogqlError` for an expression that can't be read."""
     places = {
         one.name: str(one.value)
@@ -52,16 +66,28 @@ def compile_selection(selection: LineSelection) -> Compiled:
         if one.name in _PLACES and one.operator == "=" and one.value
     }
     matchers = [one for one in selection.matchers if places.get(one.name) != one.value or one.operator != "="]
-    also = all_of(*map(_matched, matchers), *_stages(selection.stages))
+    simple = tuple(takewhile(_is_filter, selection.stages))
+    rest = selection.stages[len(simple) :]
+    parsers = [stage for stage in simple if isinstance(stage, Parser)]
+    also = all_of(*map(_matched, matchers), *_stages(simple))
     wanted = Filter(source=places.get("source", ""), listener=places.get("listener", ""), also=also)
     try:
         Matcher(wanted)
+        pipeline = Pipeline([*parsers, *rest], unwrap) if parsers or rest or unwrap else None
     except FilterError as error:
         raise LogqlError(error.text) from None
-    return Compiled(wanted, selection.parsers)
+    names = frozenset(stage.name for stage in parsers)
+    return Compiled(wanted, names, pipeline, not rest and unwrap is None)
 
 
-def _stages(stages: Sequence[LineFilter | LabelFilter | Parser]) -> list[Condition]:
+def _is_filter(stage: Stage) -> bool:
+    """Return whether a stage can be a part of the journal's filter: it changes no line and no label."""
+    if isinstance(stage, Parser):
+        return not stage.wanted
+    return isinstance(stage, LineFilter | LabelTest | AllTests | AnyTest)
+
+
+def _stages(stages: Sequence[Stage]) -> list[Condition]:
     found: list[Condition] = []
     parsers: frozenset[str] = frozenset()
     for stage in stages:
@@ -69,14 +95,14 @@ def _stages(stages: Sequence[LineFilter | LabelFilter | Parser]) -> list[Conditi
             parsers |= {stage.name}
         elif isinstance(stage, LineFilter):
             found.append(_line_filter(stage))
-        else:
+        elif isinstance(stage, LabelTest | AllTests | AnyTest):
             found.append(_tested(stage, parsers))
     return found
 
 
 def _line_filter(stage: LineFilter) -> Condition:
-    is_text = stage.operator in ("|=", "!=")
-    parts = [Line(Holds(value) if is_text else Matches(value)) for value in stage.values if value]
+    test = _LINE_TESTS[stage.operator.strip("!|")]
+    parts = [Line(test(value)) for value in stage.values if value]
     if len(parts) < len(stage.values):  # an empty text is in every line
         parts = [Line(Holds(""))]
     found: Condition = parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
@@ -99,18 +125,5 @@ def _tested(test: LabelFilter, parsers: frozenset[str]) -> Condition:
         whole = Exactly(value) if operator in ("=", "!=") else Whole(value)
         found = Extracted(test.name, whole, parsers)
         return Not(found) if operator.startswith("!") else found
-    tests = [Extracted(test.name, one, parsers) for one in _ranges(operator, value)]
+    tests = [Extracted(test.name, one, parsers) for one in ranges_of(operator, value)]
     return tests[0] if len(tests) == 1 else AnyOf(tuple(tests))
-
-
-def _ranges(operator: str, value: float) -> list[Between]:
-    """The ranges of numbers that a comparison is true for."""
-    above, below = Between(low=value, above=True), Between(high=value, below=True)
-    return {
-        "==": [Between(value, value)],
-        "!=": [above, below],
-        ">": [above],
-        ">=": [Between(low=value)],
-        "<": [below],
-        "<=": [Between(high=value)],
-    }[operator]

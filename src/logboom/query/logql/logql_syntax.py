@@ -1,4 +1,4 @@
-"""Tree of a LogQL query: immutable nodes, made by `parser`."""
+"""Tree of a LogQL query: immutable nodes, made by `logql_parser`."""
 
 from typing import Final, TypeAlias
 
@@ -46,28 +46,79 @@ class Parser(_Node, frozen=True, gc=False):
 
     name: str
     """`json` or `logfmt`."""
+    wanted: tuple[tuple[str, str], ...] = ()
+    """Labels and the places of their values, such as `("host", "request.headers.host")`; empty: all fields."""
+
+
+class Extraction(_Node, frozen=True, gc=False):
+    """Stage that makes labels of parts of the line."""
+
+    name: str
+    """`pattern` or `regexp`."""
+    text: str
+
+
+class LineFormat(_Node, frozen=True, gc=False):
+    """Stage that makes another line of each."""
+
+    template: str
+    """See `go_template`."""
+
+
+class LabelFormat(_Node, frozen=True, gc=False):
+    """Stage that renames labels, or makes others."""
+
+    changes: tuple[tuple[str, str, bool], ...]
+    """Name, and the label that is renamed, or (True) a template."""
+
+
+class LabelChoice(_Node, frozen=True, gc=False):
+    """Stage that leaves labels out: `drop`, or all but some: `keep`."""
+
+    names: tuple[str, ...]
+    keeps: bool
+
+
+class Decolorize(_Node, frozen=True, gc=False):
+    """Stage that leaves the colours of terminals out of the line."""
+
+
+Stage: TypeAlias = (
+    LineFilter | LabelFilter | Parser | Extraction | LineFormat | LabelFormat | LabelChoice | Decolorize
+)
 
 
 class LineSelection(_Node, frozen=True, gc=False):
     """Query for lines: a stream selector with the stages of its pipeline."""
 
     matchers: tuple[LabelTest, ...]
-    stages: tuple[LineFilter | LabelFilter | Parser, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
-    @property
-    def parsers(self) -> frozenset[str]:
-        """Return the names of its parsers."""
-        return frozenset(stage.name for stage in self.stages if isinstance(stage, Parser))
+
+class Unwrap(_Node, frozen=True, gc=False):
+    """Label whose number is the value of a line."""
+
+    name: str
+    conversion: str = ""
+    """Empty, `duration`, `duration_seconds` or `bytes`."""
+    tests: tuple[LabelFilter, ...] = ()
+    """Tests of labels after it."""
 
 
 class RangeCount(_Node, frozen=True, gc=False):
-    """Number of the lines, or of their bytes, in a range of time before each moment."""
+    """Count of lines or bytes, or a function of values, in a range of time before each moment."""
 
     function: str
-    """One of `RANGE_FUNCTIONS`."""
+    """One of `RANGE_FUNCTIONS`, or of `VALUE_FUNCTIONS` with `unwrap`."""
     selection: LineSelection
     range_us: int
     offset_us: int = 0
+    unwrap: Unwrap | None = None
+    parameter: float = 0.0
+    """Quantile of `quantile_over_time`."""
+    names: tuple[str, ...] | None = None
+    """Labels of the series; None: those of `Aggregation` around it, or all."""
+    without: bool = False
 
 
 class Number(_Node, frozen=True, gc=False):
@@ -106,6 +157,17 @@ class Binary(_Node, frozen=True, gc=False):
 Metric: TypeAlias = RangeCount | Number | Vector | Aggregation | Binary
 
 RANGE_FUNCTIONS: Final = ("count_over_time", "rate", "bytes_over_time", "bytes_rate")
+VALUE_FUNCTIONS: Final = (
+    "sum_over_time",
+    "avg_over_time",
+    "min_over_time",
+    "max_over_time",
+    "first_over_time",
+    "last_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "quantile_over_time",
+)
 AGGREGATIONS: Final = ("sum", "min", "max", "avg", "count")
 RANKINGS: Final = ("topk", "bottomk")
 

@@ -11,15 +11,22 @@ from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_parser import parse_logql
 from logboom.query.logql.logql_syntax import LineSelection, LogqlError, Metric
 from logboom.query.search import Search
+from logboom.web.loki.line_search import LineSearch
 from logboom.web.loki.loki_answers import (
     CATEGORIZED,
     Streams,
     metric_data,
     streams_data,
     success,
-    time_ns,
 )
-from logboom.web.loki.loki_parameters import instant_of, limit_of, moments_of, reads_forward, span_of
+from logboom.web.loki.loki_parameters import (
+    exact_span_of,
+    instant_of,
+    limit_of,
+    moments_of,
+    reads_forward,
+    span_of,
+)
 from logboom.web.loki.loki_reader import READER, LokiReader, deadline, parameters_of, site_of
 
 FLAGS_HEADER: Final = "X-Loki-Response-Encoding-Flags"
@@ -62,7 +69,11 @@ def _numbers(request: web.Request, tree: Metric, moments: Moments, *, is_instant
     """Count and render; on a thread."""
     reader: LokiReader = request.app[READER]
     give_up = deadline(site_of(request))
-    evaluation = Evaluation(moments, lambda asked: reader.count(asked, give_up))
+    evaluation = Evaluation(
+        moments,
+        lambda asked: reader.count(asked, give_up),
+        lambda asked, metric: reader.sample(asked, metric, give_up),
+    )
     value = evaluation.value(tree)
     if isinstance(value, dict):
         value = dict(sorted(value.items()))
@@ -74,12 +85,16 @@ def _lines(request: web.Request, tree: LineSelection, parameters: Mapping[str, s
     """Search and render; on a thread."""
     site = site_of(request)
     compiled = compile_selection(tree)
-    wanted = span_of(parameters).limit(compiled.wanted)
     limit, forward = limit_of(parameters), reads_forward(parameters)
-    search = Search(site.log, deadline(site))
-    page = search.forward(wanted, limit) if forward else search.backward(wanted, limit)
+    search = LineSearch(
+        Search(site.log, deadline(site)),
+        compiled,
+        span_of(parameters),
+        exact_span_of(parameters),
+        forward=forward,
+    )
+    found = search.take(limit)
     categorized = is_categorized(request)
-    streams = Streams(compiled.parsers, categorized=categorized)
-    streams.add(sorted(page.found, key=time_ns, reverse=not forward))
-    is_complete = not page.more or len(page.found) >= limit
-    return success(streams_data(streams, categorized=categorized), is_complete=is_complete)
+    streams = Streams(compiled.pipeline, categorized=categorized)
+    streams.add(found)
+    return success(streams_data(streams, categorized=categorized), is_complete=search.is_complete)

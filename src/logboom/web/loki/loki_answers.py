@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from logboom.formats.buckets import MICROSECONDS, microseconds
-from logboom.formats.stream_labels import line_of, metadata_of, parsed_of
-from logboom.query.filter.stream_selectors import stream_of_record
 from logboom.query.logql.evaluation import Moments, Series
+from logboom.query.logql.pipeline import Passed, Pipeline
 from logboom.query.matching import Found
 
 if TYPE_CHECKING:
@@ -42,36 +41,36 @@ class Streams:
     """Lines by stream.
 
     Args:
-        parsers: names of the query's parsers.
+        pipeline: the query's stages that change lines and labels; None: there are none.
         categorized: labels are returned by their origin, as Grafana wants it; else those of parsers are labels of the
             stream, and metadata is left out.
     """
 
-    def __init__(self, parsers: frozenset[str], *, categorized: bool) -> None:
-        self._parsers = parsers
+    def __init__(self, pipeline: Pipeline | None, *, categorized: bool) -> None:
+        self._pipeline = pipeline
         self._categorized = categorized
         self._streams: dict[Labels, list[list[Any]]] = {}
 
     def add(self, found: Iterable[Found]) -> None:
-        """Add entries, in the order of the answer."""
+        """Add entries that pass the pipeline, in the order of the answer."""
         for one in found:
-            entry = one.record.entry
-            line = line_of(entry, one.entry)
-            labels = stream_of_record(one.record)
-            parsed = parsed_of(line, entry, self._parsers) if self._parsers else {}
-            value: list[Any] = [str(time_ns(one)), line]
-            if self._categorized:
-                metadata = metadata_of(entry)
-                value.append(
-                    {
-                        kind: fields
-                        for kind, fields in (("structuredMetadata", metadata), ("parsed", parsed))
-                        if fields
-                    }
-                )
-            else:
-                labels = {**parsed, **labels}
-            self._streams.setdefault(tuple(sorted(labels.items())), []).append(value)
+            passed = (
+                Passed(one.record, one.entry)
+                if self._pipeline is None
+                else self._pipeline.run(one.record, one.entry)
+            )
+            if passed is not None:
+                self._add(one, passed)
+
+    def _add(self, found: Found, passed: Passed) -> None:
+        labels = passed.stream
+        value: list[Any] = [str(time_ns(found)), passed.line]
+        if self._categorized:
+            kinds = (("structuredMetadata", passed.metadata), ("parsed", passed.parsed))
+            value.append({kind: fields for kind, fields in kinds if fields})
+        else:
+            labels = {**passed.parsed, **labels}
+        self._streams.setdefault(tuple(sorted(labels.items())), []).append(value)
 
     def take(self) -> list[dict[str, Any]]:
         """Return the streams so far, and forget them."""

@@ -28,15 +28,17 @@ POINTS_DEFAULT: Final = 250
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,20}")
 _FLOAT: Final = re.compile(r"-?[0-9]{1,12}\.[0-9]{0,12}")
-_LATEST_US: Final = 7_258_118_400 * MICROSECONDS
+_FRACTION: Final = re.compile(r"(\.\d{6})(\d{1,3})\d*")
+_LATEST_NS: Final = 7_258_118_400 * 10**9
 """The year 2200: later times are no times."""
 
 
 class TimeRange(NamedTuple):
-    """A range of time, microseconds since the epoch."""
+    """A range of time; microseconds since the epoch unless stated otherwise."""
 
     since: int
     until: int
+    """Before this."""
 
     def limit(self, wanted: Filter) -> Filter:
         """Return a filter for this time."""
@@ -48,26 +50,38 @@ def _iso(moment: int) -> str:
 
 
 def moment_of(text: str, name: str, *, rounds_up: bool = False) -> int:
+    """Read a time, see `ns_of`; returns microseconds since the epoch. Raises `LogqlError`."""
+    moment = ns_of(text, name)
+    return -(-moment // 1000) if rounds_up else moment // 1000
+
+
+def ns_of(text: str, name: str) -> int:
     """Read a time: seconds of up to ten digits, nanoseconds of more, seconds with a point, or RFC 3339.
 
-    Returns microseconds since the epoch. Raises `LogqlError`.
+    Returns nanoseconds since the epoch. Raises `LogqlError`.
     """
     if _DIGITS.fullmatch(text):
         number = int(text)
-        if len(text.lstrip("-")) <= 10:
-            return number * MICROSECONDS
-        return _bounded(-(-number // 1000) if rounds_up else number // 1000)
+        return _bounded(number * 10**9 if len(text.lstrip("-")) <= 10 else number)
     if _FLOAT.fullmatch(text):
-        return _bounded(round(float(text) * MICROSECONDS))
+        return _bounded(round(float(text) * MICROSECONDS) * 1000)
+    more = _FRACTION.search(text)
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        return _bounded(microseconds(moment.isoformat()))
+        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
+        rest = int(more[2].ljust(3, "0")) if more else 0
+        return _bounded(microseconds(moment.isoformat()) * 1000 + rest)
     except (ValueError, TypeError):
         raise LogqlError(f"{name}: found {text[:40]!r}, expected nanoseconds, seconds or RFC 3339") from None
 
 
 def _bounded(moment: int) -> int:
-    return min(max(0, moment), _LATEST_US)
+    return min(max(0, moment), _LATEST_NS)
+
+
+def exact_span_of(parameters: Mapping[str, str]) -> TimeRange:
+    """Read `start` and `end` as nanoseconds; what is not given is no limit. Raises `LogqlError`."""
+    start, end = parameters.get("start"), parameters.get("end")
+    return TimeRange(ns_of(start, "start") if start else 0, ns_of(end, "end") if end else _LATEST_NS)
 
 
 def span_of(parameters: Mapping[str, str], default: int = SPAN_DEFAULT_US) -> TimeRange:

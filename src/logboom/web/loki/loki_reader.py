@@ -12,7 +12,8 @@ from logboom.formats.buckets import Buckets
 from logboom.query.logql.evaluation import Asked, is_plain
 from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_parser import parse_selection
-from logboom.query.logql.logql_syntax import LogqlError
+from logboom.query.logql.logql_syntax import LogqlError, RangeCount
+from logboom.query.logql.samples import Cells, SampleReader
 from logboom.query.matching import Filter
 from logboom.query.stream_counter import Counts, LabelGrouping, StreamCounter, TooManyGroupsError
 from logboom.query.volume_counter import VolumeCounter
@@ -42,6 +43,7 @@ class LokiReader:
 
     def __init__(self, site: Site, volume: VolumeCounter) -> None:
         self._streams = StreamCounter(site.log)
+        self._samples = SampleReader(site.log)
         self._volume = volume
 
     def count(self, asked: Asked, give_up: Callable[[], bool]) -> Counts:
@@ -53,6 +55,11 @@ class LokiReader:
             return self._streams.count(wanted, asked.width, asked.grouping, give_up)
         except TooManyGroupsError as error:
             raise LogqlError(f"{error}: use a narrower selector, or sum by (…)") from None
+
+    def sample(self, asked: Asked, metric: RangeCount, give_up: Callable[[], bool]) -> tuple[Cells, float]:
+        """Read the values of entries. Raises `LogqlError`."""
+        wanted = TimeRange(asked.since, asked.until).limit(asked.wanted)
+        return self._samples.read(metric, wanted, asked.width, asked.grouping, give_up)
 
     def _by_level(self, wanted: Filter, asked: Asked, give_up: Callable[[], bool]) -> Counts:
         """Count by level, as the page's pictures do."""

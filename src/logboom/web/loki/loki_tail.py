@@ -10,6 +10,7 @@ from logboom.pipeline.intake import Limit
 from logboom.query.logql.logql_compiler import compile_selection
 from logboom.query.logql.logql_parser import parse_selection
 from logboom.query.logql.logql_syntax import LogqlError
+from logboom.query.logql.pipeline import Pipeline
 from logboom.query.matching import Filter, Found
 from logboom.query.search import Page, Search
 from logboom.web.loki.log_queries import is_categorized
@@ -37,7 +38,7 @@ async def tail(request: web.Request) -> web.StreamResponse:
             since = span_of({"start": parameters["start"]}).limit(wanted)._replace(until="")
             page = await site.search(request, partial(_last, request, since, limit_of(parameters)))
             position, first = page.next, page.found[::-1]
-        return await _follow(request, Follower(site, wanted, position, _same), compiled.parsers, first)
+        return await _follow(request, Follower(site, wanted, position, _same), compiled.pipeline, first)
     finally:
         site.tails -= 1
 
@@ -52,15 +53,16 @@ def _same(found: Found) -> Found:
 
 
 async def _follow(
-    request: web.Request, follower: Follower[Found], parsers: frozenset[str], first: list[Found]
+    request: web.Request, follower: Follower[Found], pipeline: Pipeline | None, first: list[Found]
 ) -> web.StreamResponse:
-    streams = Streams(parsers, categorized=is_categorized(request))
+    streams = Streams(pipeline, categorized=is_categorized(request))
 
     async def send(stream: web.WebSocketResponse, portion: Portion[Found]) -> None:
         nonlocal first
         streams.add([*first, *(found for _, found in portion.events)])
         first = []
-        await stream.send_str(_frame(streams.take()))
+        if found := streams.take():
+            await stream.send_str(_frame(found))
 
     try:
         return await serve_stream(request, follower, send, has_more=bool(first))

@@ -55,7 +55,7 @@ class AlertView {
     this.noHistory = el("p", { class: "soft" }, "No alert has ended yet.");
     this.targets = el("ul", { class: "targets" });
     this.test = el("button", { type: "button", on: { click: () => this.#test() } }, "Send a test message");
-    this.tested = el("ul", { class: "targets small", role: "status" });
+    this.tested = el("ul", { class: "targets small", "aria-live": "polite" });
     root.replaceChildren(el("div", { class: "alerts-page" }, el("h2", { class: "unseen" }, "Alerts"), this.note,
       part("Firing", this.firing, this.none), part("Rules", el("p", {}, this.add), this.form.element, this.rules.element),
       (this.mutedPart = part("Muted", this.mutes)), part("History", this.history.element, this.noHistory),
