@@ -112,7 +112,7 @@ class SqlSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     time_s_max: Annotated[
         float, Meta(gt=0, le=3600, description="A query is ended after this time, seconds.")
-    ] = 30.0
+    ] = 60.0
     memory_bytes_max: Annotated[
         int, Meta(ge=64 << 20, description="Memory of a query, bytes; one that needs more is refused.")
     ] = 512 << 20

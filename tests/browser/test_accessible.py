@@ -23,6 +23,7 @@ VIEWS: Final = {
     "entry?sequence=2": ".row.marked",
     "alerts": ".alerts-page",
     "storage": "h2",
+    "sql?query=select+level,+count(*)+as+n+from+logs+group+by+1": ".bar-row",
 }
 """Selector of what each view has when it is complete."""
 

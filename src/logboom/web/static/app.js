@@ -22,6 +22,7 @@ const VIEWS = {
   devices: () => import("/static/devices.js"),
   why: () => import("/static/why.js"), // the fate of a line, from a device's page
   storage: () => import("/static/storage.js"),
+  sql: () => import("/static/sql.js"),
   alerts: () => import("/static/alertview.js"),
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
