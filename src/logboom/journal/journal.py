@@ -27,7 +27,7 @@ from logboom.journal.probe import check_free, probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
-from logboom.journal.segments import keyed_suffix, prefix, suffix, suffixes
+from logboom.journal.segments import ends_of_key, keyed_suffix, prefix, suffix, suffixes
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report, Source
 
@@ -381,7 +381,12 @@ def _render(group: list[_Submission]) -> bytes:
         keys = batch.keys
         if isinstance(keys, bytes):
             tail = keyed_suffix(tail, keys)
-        if isinstance(keys, list):
+        if isinstance(keys, list) and all(keys):
+            before, after = ends_of_key(tail)
+            entries = batch.entries.split(b"\n")
+            lines = zip(repeat(head), entries, repeat(before), keys, repeat(after), strict=False)
+            parts += chain.from_iterable(lines)
+        elif isinstance(keys, list):
             pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
             parts += [head + entry + (keyed_suffix(tail, key) if key else tail) for entry, key in pairs]
         else:
