@@ -149,8 +149,8 @@ _QUERY: Final = """\
 
 Over HTTP, from a mixed journal of devices, gateways and applications; half as many entries as a throughput trial has.
 The server first indexes it, with the rests that it takes under other load. Answers are checked. `logboom stats`
-reads the same data directory. *Cold*: the files were dropped from memory before. ripgrep (one thread) reads the
-same files; its CPU is that of the command.
+reads the same data directory. *Cold*: the files were dropped from memory before. ripgrep and DuckDB (one thread each) read the
+same files; their CPU is that of the command, with the start of Python for DuckDB.
 
 """
 

@@ -1,13 +1,33 @@
-"""Another program that answers the same question from the same files: ripgrep."""
+"""Other programs that answer the same questions from the same files: ripgrep, and DuckDB where it is installed."""
 
+import importlib.util
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from bench.trial import Trial
+
+_DUCKDB: Final = """
+import sys, duckdb
+what, needle, *files = sys.argv[1:]
+connection = duckdb.connect(config={"threads": 1})
+lines = "read_csv($files, columns={'line': 'VARCHAR'}, delim='\\x01', quote='', escape='', header=false)"
+levels = "read_json($files, format='newline_delimited', columns={'entry': 'STRUCT(level VARCHAR)'})"
+rows = {
+    "word": f"select count(*) from {lines} where contains(line, $needle)",
+    "levels": f"select count(distinct coalesce(upper(entry.level), $needle)) from {levels}",
+}
+print(connection.execute(rows[what], {"files": files, "needle": needle}).fetchone()[0])
+"""
+"""Program that counts the lines with a word, or the levels of all entries, with one thread."""
+
+LEVELS: Final = 6
+"""Levels of the mixed journal, with that of entries without one."""
 
 
 def ask_others(folder: Path, count: int, needle: str, forget: Callable[[Path], None]) -> Iterator[Trial]:
@@ -24,6 +44,17 @@ def ask_others(folder: Path, count: int, needle: str, forget: Callable[[Path], N
         command = ["rg", "--threads", "1", "--count", "--no-filename", needle, *map(str, files)]
         forget(folder)
         yield _timed("rare word, cold: ripgrep", command, count, 1)
+        forget(folder)
+        part = ["rg", "--threads", "1", "--count", "--no-filename", "--fixed-strings", needle[1:-1]]
+        yield _timed("part of a word, cold: ripgrep", [*part, *map(str, files)], count, 1)
+    if importlib.util.find_spec("duckdb"):
+        for what, name, expected in (
+            ("word", "rare word, cold: DuckDB", 1),
+            ("levels", "entries by level, cold: DuckDB", LEVELS),
+        ):
+            forget(folder)
+            command = [sys.executable, "-c", _DUCKDB, what, needle, *map(str, files)]
+            yield _timed(name, command, count, expected)
 
 
 def _timed(what: str, command: list[str], count: int, expected: int) -> Trial:

@@ -15,6 +15,7 @@ import msgspec
 import logboom
 from logboom.cluster.cluster_settings import check_acks, cluster_settings
 from logboom.cluster.membership import Cluster
+from logboom.cluster.output_runners import output_runners
 from logboom.config import default_listeners, differences, take_over
 from logboom.errors import ConfigError
 from logboom.extras import advice, is_missing, require
@@ -175,7 +176,7 @@ class App:
         if replicated is not None:
             self.cluster = Cluster(replicated, self.journal, data_dir, self.log.event)
             self._opened.push_async_callback(asyncio.to_thread, self.cluster.close)
-            self.cluster.open_copy(settings, lambda: self._positions(self._readable))
+            self.cluster.open_copy(self.settings, lambda: self._positions(self._readable))
         self._readable = self.journal.log if self.cluster is None else self.cluster.log
         self._turns = Turns(lambda: self._pending_bytes() >= PENDING_BYTES_MAX)
         self.journal.on_commit.append(self._turns.advanced)
@@ -229,9 +230,9 @@ class App:
         self.monitor.index_progress = lambda: self.index_service.progress
         self.monitor.refused = RefusedLines(data_dir, self.settings.refused.bytes_max, report)
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
-        self.device_reader = DeviceReader(self._readable, self.monitor.devices)
+        self.device_reader = DeviceReader(self._readable, self.monitor.devices, report)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
-        self.packer = PackService(self._readable, self.settings.archive, report)
+        self.packer = self.monitor.packer = PackService(self._readable, self.settings.archive, report)
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)
         self._readers = (*own, self.alerts.reader)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
@@ -239,11 +240,8 @@ class App:
         self._opened.callback(self._health_socket.close)
 
     async def _start_outputs(self) -> None:
-        outputs = make_outputs(self.settings.outputs, Path(self.settings.data_dir))
-        for name, output in outputs.items():
-            await self._start_output(OutputRunner(name, output, self._readable, self.log.event))
-        if self.cluster is not None:
-            await self._start_output(self.cluster.runner)
+        for runner in output_runners(self.settings, self.cluster, self._readable, self.log.event):
+            await self._start_output(runner)
 
     async def _start_output(self, runner: OutputRunner) -> None:
         service = OutputService(runner)

@@ -25,6 +25,7 @@ from logboom.settings import (
     ReceiverSettings,
     RefusedSettings,
     Settings,
+    SqlSettings,
     Table,
     reloadable,
 )
@@ -125,11 +126,12 @@ def parse(table: Table) -> Settings:
     outputs = _section(table, "outputs")
     journal = convert(table.get("journal", {}), JournalSettings, "journal")
     archive = convert(table.get("archive", {}), ArchiveSettings, "archive")
+    sql = convert(table.get("sql", {}), SqlSettings, "sql")
     health = convert(table.get("health", {}), HealthSettings, "health")
     refused = convert(table.get("refused", {}), RefusedSettings, "refused")
-    sections = ("listeners", "outputs", "journal", "archive", "health", "refused")
+    sections = ("listeners", "outputs", "journal", "archive", "sql", "health", "refused")
     settings = convert({key: value for key, value in table.items() if key not in sections}, Settings, "")
-    settings.journal, settings.archive = journal, archive
+    settings.journal, settings.archive, settings.sql = journal, archive, sql
     settings.health, settings.refused = health, refused
     settings.outputs = outputs
     for name, section in listeners.items():

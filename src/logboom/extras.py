@@ -7,6 +7,7 @@ from logboom.errors import ExtraMissingError
 
 MODULES: Final = {
     "alerts": ("apprise",),
+    "archive": ("duckdb",),
     "capnp": ("capnp",),
     "cluster": ("nats",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),

@@ -246,7 +246,8 @@ class Record(NamedTuple):
     received_at: str
     """ISO 8601 with microseconds and +00:00."""
     time: str
-    """The sender's own time where it gave one that can be right, else `received_at`; ISO 8601, UTC."""
+    """The sender's own time where it gave one that can be right, else the one that follows from its uptime, else
+    `received_at`; ISO 8601, UTC."""
     source: str
     listener: str
     level: str
@@ -254,6 +255,8 @@ class Record(NamedTuple):
     message: str
     entry: dict[str, object]
     wrong_clock: bool = False
-    """The sender gave a time that can't be right (`formats.entry_time`): `time` is the receive time."""
+    """The sender gave a time that can't be right (`formats.entry_time`): `time` is another one."""
     is_copy: bool = False
     """It may be a copy of another entry, which the same or another device has sent (`pipeline.resends`)."""
+    time_from: str = ""
+    """`time` is the sender's own (`sender`), follows from its uptime (`uptime`), or is `received_at` (`received`)."""

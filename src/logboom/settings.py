@@ -107,6 +107,17 @@ class ArchiveSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 9
 
 
+class SqlSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`[sql]`: limits of each SQL query."""
+
+    time_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A query is ended after this time, seconds.")
+    ] = 30.0
+    memory_bytes_max: Annotated[
+        int, Meta(ge=64 << 20, description="Memory of a query, bytes; one that needs more is refused.")
+    ] = 512 << 20
+
+
 class ReceiverSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Fields of every `[listeners.NAME]`, whatever its transport."""
 
@@ -349,6 +360,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     archive: ArchiveSettings = msgspec.field(default_factory=ArchiveSettings)
+    sql: SqlSettings = msgspec.field(default_factory=SqlSettings)
     health: HealthSettings = msgspec.field(default_factory=HealthSettings)
     refused: RefusedSettings = msgspec.field(default_factory=RefusedSettings)
     alerts: Table = {}

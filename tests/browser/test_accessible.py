@@ -19,8 +19,9 @@ VIEWS: Final = {
     "search": ".row:not([hidden])",
     "charts": ".chip",
     "devices": "h2",
+    "storage": ".table-box tbody tr",
 }
-"""What stands in each view when it is complete."""
+"""Selector of what each view has when it is complete."""
 
 SIZES: Final = ((390, 844), (1440, 900))
 

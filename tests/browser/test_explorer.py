@@ -1,6 +1,7 @@
 """Search and Live as one explorer: completion, facets, patterns, marks, columns, and rows that unfold."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -289,3 +290,164 @@ def test_a_view_is_saved_with_its_query_and_columns(page: "Page", site: str) -> 
     page.get_by_text("Saved", exact=True).click()
     page.get_by_role("button", name="Remove <b>users</b>").click()
     page.get_by_text("Nothing is saved yet.").wait_for()
+
+
+def test_several_sources_and_one_level_are_asked_for(page: "Page", site: str, post: Post) -> None:
+    names = ("north or", 'say "hi"', "south")
+    post(
+        {"message": f"{level} of {name}", "level": level, "source": name}
+        for name in names
+        for level in ("info", "error")
+    )
+    visit(page, f"{site}/#/search?source=north+or")
+    page.get_by_text("2 entries", exact=True).wait_for()
+    page.get_by_role("button", name="Add another source").click()
+    page.get_by_label("Another source", exact=True).fill('say "hi"')
+    page.get_by_text("4 entries", exact=True).wait_for()
+    page.get_by_label("Level", exact=True).select_option("= INFO")
+    page.get_by_text("2 entries", exact=True).wait_for()
+    assert page.get_by_label("Query").input_value() == ""
+    page.get_by_role("link", name="Live").click()
+    page.locator("main.live .row").nth(1).wait_for()
+    rows = page.locator("main.live .row:not([hidden]) .message").all_inner_texts()
+    assert sorted(rows) == ["info of north or", 'info of say "hi"']
+    page.reload()
+    assert page.get_by_label("Another source", exact=True).input_value() == 'say "hi"'
+
+
+def test_a_range_of_ones_own(page: "Page", site: str, post: Post) -> None:
+    ago = datetime.now(UTC) - timedelta(days=1)
+    post([{"message": "long past", "time": f"{ago:%Y-%m-%dT%H:%M:%SZ}", "source": "past"}])
+    visit(page, f"{site}/#/search?source=past")
+    page.get_by_text("0 entries", exact=True).wait_for()
+    page.get_by_label("Range").select_option("last …")
+    page.get_by_label("Last").fill("last 1 d 90 min")
+    page.get_by_text("1 entry", exact=True).wait_for()
+    page.get_by_role("button", name="Time: local").click()
+    assert page.get_by_label("Last").input_value() == "last 1 d 90 min"
+    page.locator(".row .time", has_text=f"{ago:%H:%M:%S}").wait_for()
+    page.get_by_label("Range").select_option("yesterday")
+    page.get_by_text("1 entry", exact=True).wait_for()
+    page.get_by_label("Range").select_option("from … to")
+    assert page.get_by_label("From").input_value() == f"{ago:%Y-%m-%d}T00:00"
+    page.get_by_label("From").fill(f"{ago:%Y-%m-%dT%H:%M:%S}")
+    page.wait_for_function("() => location.hash.includes('since=2')")
+    page.get_by_text("1 entry", exact=True).wait_for()
+    page.get_by_role("button", name="Time: UTC").click()
+
+
+@pytest.mark.parametrize(
+    ("range_", "since", "until"),
+    [
+        ("3d", "2026-11-28T01:30:00", ""),
+        ("last 3 d", "2026-11-28T01:30:00", ""),
+        ("1h30m", "2026-12-01T00:00:00", ""),
+        ("0.5 hours ago", "2026-12-01T01:00:00", ""),
+        ("yesterday", "2026-11-30T00:00:00", "2026-12-01T00:00:00"),
+        ("today", "2026-12-01T00:00:00", ""),
+        ("all", "", ""),
+        ("3 parsecs", "3 parsecs", ""),
+    ],
+)
+def test_ranges(page: "Page", site: str, range_: str, since: str, until: str) -> None:
+    page.goto(f"{site}/static/icon.svg")
+    found = page.evaluate(
+        """async (since) => {
+          const { setUtc } = await import("/static/zone.js");
+          const { fixed } = await import("/static/ranges.js");
+          setUtc(true);
+          const found = fixed({ since, until: "" }, Date.parse("2026-12-01T01:30:00Z"));
+          return [found.since, found.until].map((one) => one.replace(".000Z", ""));
+        }""",
+        range_,
+    )
+    assert found == [since, until]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "text"),
+    [
+        ("uptime_ms", 259_200_000, "3.0 d"),
+        ("took_ms", 35, "35 ms"),
+        ("durationMs", 2100, "2.1 s"),
+        ("wait_seconds", 5400, "90.0 min"),
+        ("lag_ns", 1500, "1.5 µs"),
+        ("heap_free", 204_800, "200 KiB"),
+        ("items", 1234, "1,234"),
+        ("terms", 7, "7"),
+    ],
+)
+def test_numbers_are_for_people(page: "Page", site: str, name: str, number: int, text: str) -> None:
+    page.goto(f"{site}/static/icon.svg")
+    script = """async ([name, number]) => (await import("/static/units.js")).writersOf(name).sent(number)"""
+    assert page.evaluate(script, [name, number]) == text
+
+
+@pytest.mark.usefixtures("charts_installed")
+def test_a_part_of_the_live_histogram_is_looked_at_in_search(page: "Page", site: str) -> None:
+    visit(page, f"{site}/#/live?q=cart")
+    page.locator(".legend").get_by_text("error 3").wait_for()
+    box = page.locator(".volume .u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20, steps=4)
+    page.mouse.up()
+    page.locator("main.search").wait_for()
+    page.get_by_text("3 entries", exact=True).wait_for()
+    assert page.get_by_label("Query").input_value() == "cart"
+    assert page.get_by_label("Range").input_value() == "own"
+
+
+def test_the_width_of_the_entry_is_dragged_and_kept(page: "Page", site: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    visit(page, f"{site}/#/search?q=user")
+    page.locator(".row").first.click()
+    grip = page.get_by_role("separator", name="Width of the entry")
+    box = grip.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, 400)
+    page.mouse.down()
+    page.mouse.move(700, 400, steps=3)
+    page.mouse.up()
+    panel = page.locator("#entry")
+    assert panel.evaluate("panel => panel.offsetWidth") == 740
+    grip.press("ArrowRight")
+    assert grip.get_attribute("aria-valuenow") == "700"
+    page.reload()
+    page.locator(".row").first.click()
+    assert panel.evaluate("panel => panel.offsetWidth") == 700
+
+
+def test_each_view_is_reached_by_the_navigation_of_a_phone(page: "Page", site: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    visit(page, site)
+    for link in page.locator("nav a").all():
+        link.click()
+        page.locator(f"main.{link.get_attribute('data-view')}").wait_for()
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert int(box["x"] + box["width"]) <= 360
+        assert box["height"] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.usefixtures("charts_installed")
+def test_charts_of_several_sources_are_made_by_clicking(page: "Page", site: str, post: Post) -> None:
+    post({"message": "x", "source": f"boiler-{n % 3}", "bar": n % 3 + 0.5} for n in range(9))
+    visit(page, f"{site}/#/charts?source=boiler-0&listener=http")
+    for name in ("boiler-1", "boiler-2"):
+        page.get_by_label("Compare with").select_option(f"http {name}")
+        page.get_by_role("button", name=f"Remove {name}").wait_for()
+    chart = page.get_by_role("figure", name="bar")
+    chart.locator("b").nth(2).get_by_text("2.5", exact=True).wait_for()
+    assert chart.locator(".compared").all_inner_texts() == ["boiler-0 0.5", "boiler-1 1.5", "boiler-2 2.5"]
+    page.reload()
+    chart.locator("b").nth(2).get_by_text("2.5", exact=True).wait_for()
+    page.get_by_role("button", name="Remove boiler-1").click()
+    page.get_by_role("button", name="Remove boiler-1").wait_for(state="detached")
+    chart.locator(".compared").nth(1).get_by_text("boiler-2 2.5").wait_for()
+    page.get_by_role("button", name="Remove boiler-0").click()
+    page.wait_for_function("() => location.hash.includes('source=boiler-2')")
+    chart.locator("figcaption > b").get_by_text("2.5", exact=True).wait_for()

@@ -70,7 +70,7 @@ def test_a_pause_holds_the_list_and_loses_nothing(page: "Page", site: str, post:
     wait_until_live(page)
     post([{"message": "first", "source": "paused"}])
     wait_for_messages(page, "first")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     post({"message": f"later {number}", "source": "paused"} for number in range(3))
     page.get_by_role("button", name="Resume (3)").wait_for()
     wait_for_messages(page, "first")
@@ -111,7 +111,7 @@ def test_a_flood_leaves_the_page_usable(page: "Page", site: str, post: Post) -> 
     sender.start()
     page.locator(".row .message").filter(has_text="flood").first.wait_for()
     before = page.evaluate("window.painted")
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Resume").click()
     page.wait_for_function("before => window.painted > before + 3", arg=before)
     assert page.locator(".row").count() <= ROWS_MAX

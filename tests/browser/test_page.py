@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS = ("overview", "live", "search", "charts", "devices")
+VIEWS = ("overview", "live", "search", "charts", "devices", "storage")
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
 
@@ -240,7 +240,12 @@ def test_what_logs_say_is_text(page: "Page", site: str, post: Post) -> None:
 def test_a_phone_never_scrolls_sideways(page: "Page", site: str, view: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     visit(page, f"{site}/#/{view}")
-    shown = {"overview": ".table-box tbody tr", "charts": ".chip", "devices": "h2"}
+    shown = {
+        "overview": ".table-box tbody tr",
+        "charts": ".chip",
+        "devices": "h2",
+        "storage": ".table-box tbody tr",
+    }
     page.locator(shown.get(view, ".row")).first.wait_for()
     widths = "[document.documentElement.scrollWidth, document.querySelector('main').scrollWidth]"
     assert page.evaluate(widths) == [360, 360]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS = ("overview", "live", "search", "charts", "devices")
+VIEWS = ("overview", "live", "search", "charts", "devices", "storage")
 STALE = re.compile(
     r"^No answer from the server since \d\d:\d\d:\d\d\. What is shown may have changed since then\.$"
 )
@@ -63,6 +63,7 @@ def test_a_server_that_hangs_is_noticed_on_each_view(page: "Page", site: str, vi
         page.clock.fast_forward(6000)
     page.clock.fast_forward(9000)
     page.get_by_role("alert").get_by_text(STALE).wait_for()
+    page.locator(f"main.{view}.faded").wait_for()
     page.locator("#health").get_by_text("not reachable").wait_for()
 
 

@@ -1,11 +1,13 @@
 """The server's state on the page: alerts, their targets, silent sources, incomplete results."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from logboom.testing.server_kit import ServerProcess
 from tests.browser.conftest import Post, visit
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.service
 
-VIEWS: Final = ("overview", "live", "search", "charts", "devices")
+VIEWS: Final = ("overview", "live", "search", "charts", "devices", "storage")
 
 
 def alert(number: int = 1, state: str = "firing", severity: str = "warning") -> dict[str, Any]:
@@ -101,7 +103,7 @@ def test_many_alerts_leave_room_for_the_rest(page: "Page", site: str) -> None:
     banner = page.get_by_role("region", name="Status")
     banner.get_by_text("and 6 more", exact=True).wait_for()
     assert banner.get_by_role("listitem").count() == 4
-    assert page.get_by_role("region", name="Alerts").locator(".alerts li").count() == 9
+    assert page.get_by_role("region", name="Alerts").locator(".alert-list li").count() == 9
 
 
 def test_where_alerts_go_and_what_keeps_them_from_getting_there(page: "Page", site: str) -> None:
@@ -186,15 +188,26 @@ def test_alerts_that_are_off_are_not_taken_for_quiet_ones(page: "Page", site: st
     region.get_by_text("No alerts.", exact=True).wait_for()
     enabled[0] = False
     region.get_by_text("Alerts are off.", exact=True).wait_for()
-    assert region.locator(".alerts li").count() == 1
+    assert region.locator(".alert-list li").count() == 1
 
 
-def test_before_the_first_entry_the_page_tells_how_to_send_one(page: "Page", site: str, post: Post) -> None:
+def test_before_the_first_entry_the_page_shows_how_to_send_one(
+    page: "Page", site: str, server: ServerProcess
+) -> None:
     visit(page, site)
     first = page.get_by_role("region", name="The first entry")
     first.get_by_text(f"{site}/api/entries").wait_for()
-    post([{"message": "hello"}])
-    first.wait_for(state="hidden")
+    host, port = site.removeprefix("http://").split(":")
+    assert f"| nc -q1 {host} {server.ports['device']}" in first.inner_text()
+    first.get_by_role("button", name="A team").click()
+    first.get_by_text(f"LogboomHandler('http://{host}:{port}')").wait_for()
+    first.get_by_text("Waiting for the first entry").wait_for()
+    first.get_by_role("button", name="A plant").click()
+    line = first.locator("code").filter(has_text="| nc").inner_text()
+    subprocess.run(["bash", "-c", line], check=True, timeout=20)
+    first.get_by_text("The first entry has arrived").wait_for()
+    first.get_by_role("link", name="Search them").click()
+    page.locator(".row", has_text="temp=71.5").wait_for()
 
 
 def test_while_a_view_is_fetched_the_one_before_is_out_of_reach(page: "Page", site: str) -> None:

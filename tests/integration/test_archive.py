@@ -72,16 +72,30 @@ def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path) -> None:
 
     with ServerProcess(data_dir, ("http",), (f"--config={config}",)) as server:
         assert {path: page(server, path) for path in asked[:3]} == before
+        until = time.monotonic() + 60
+        while not (storage := json.loads(page(server, "/api/storage")))["bytes"] and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (storage["packed"]["segments"], storage["packed"]["ratio"] > 2) == (len(packed), True)
+        assert storage["plain"]["bytes"] + storage["packed"]["lines_bytes"] == len(everything)
         assert json.loads(page(server, asked[3]))["total"] == LINES
-        refused = logboom("pack", "--now", "--data-dir", data_dir)
-        assert (refused.returncode, b"another" in refused.stderr or b"running" in refused.stderr) == (1, True)
+        refused = logboom("pack", "--data-dir", data_dir)
+        assert (refused.returncode, b"another" in refused.stderr) == (1, True)
         assert server.stop() == 0
+
+    copy = tmp_path / "restored"
+    (data_dir / "journal" / "00000000000000000000.jsonl.zst.part").write_bytes(b"half")
+    restored = logboom("restore", data_dir, "--data-dir", copy)
+    assert (restored.returncode, b"all good" in restored.stdout) == (0, True)
+    assert logboom("cat", "--data-dir", copy).stdout == everything
+    again = logboom("restore", data_dir, "--data-dir", copy)
+    assert (again.returncode, b"has a journal already" in again.stderr) == (1, True)
+    assert b"there is no journal" in logboom("restore", tmp_path, "--data-dir", tmp_path / "x").stderr
 
     assert logboom("unpack", "--data-dir", data_dir).returncode == 0
     assert {name: (data_dir / "journal" / name).read_bytes() for name in plain} == plain
 
 
-def test_the_server_packs_by_itself_and_goes_on_storing(tmp_path: Path) -> None:
+def test_a_running_server_packs_on_request_and_goes_on_storing(tmp_path: Path) -> None:
     config = tmp_path / "logboom.toml"
     config.write_text("[journal]\nsegment_bytes_max = 200000\n")
     data_dir = tmp_path / "data"
@@ -92,15 +106,18 @@ def test_the_server_packs_by_itself_and_goes_on_storing(tmp_path: Path) -> None:
             time.sleep(0.02)
         server.kill()
     everything = b"".join(path.read_bytes() for path in sorted((data_dir / "journal").glob("*.jsonl")))
-    config.write_text("[journal]\nsegment_bytes_max = 200000\n[archive]\npack_after_s = 0.001\n")
     server = ServerProcess(data_dir, ("http",), (f"--config={config}",)).start()
     journal = data_dir / "journal"
+    requested = logboom("pack", "--now", "--data-dir", data_dir)
+    assert (requested.returncode, b"the running server packs" in requested.stderr) == (0, True)
     until = time.monotonic() + 60
     while not list(journal.glob("*.jsonl.zst")) and time.monotonic() < until:
         time.sleep(0.02)
     server.kill()  # a packed file is there, and its plain form is, too
     with ServerProcess(data_dir, ("http",), (f"--config={config}",)) as server:
         assert logboom("cat", "--data-dir", data_dir).stdout.startswith(everything)
+        found = json.loads(page(server, "/api/storage"))
+        assert (found["entries"], found["packing"]["after_s"]) == (LINES, 7 * 86_400)
         filled(server)
         assert server.stop() == 0
     assert logboom("verify", "--data-dir", data_dir).returncode == 0

@@ -39,7 +39,7 @@ from logboom.servers import http_connection
 from logboom.servers import tcp as tcp_module
 from logboom.testing.server_kit import ServerProcess
 from logboom.web import access as access_module
-from logboom.web import bodies, push
+from logboom.web import bodies, json_body, push
 from logboom.web import entries as entries_module
 from logboom.web import site as site_module
 from tests.kit.app_thread import AppThread
@@ -474,7 +474,7 @@ def test_who_hangs_up_right_after_the_handshake_is_no_fault_of_ours(
 def test_no_address_takes_every_place_of_http_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access_module, "LOGIN_S_MAX", 0.0)
+    monkeypatch.setattr(json_body, "BODY_S_MAX", 0.0)
     begun = b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     with AppThread(tmp_path, ("http",)) as app, app_socket(app, "http") as silent:
         settings = app.app.settings.listeners["http"]

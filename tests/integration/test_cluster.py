@@ -1,8 +1,7 @@
-"""Answers that a majority of three real NATS servers stand for, copies of followers, and the loss of any machine."""
+"""Answers of a majority of three real NATS servers, copies of followers, and outputs that one of them writes."""
 
 import asyncio
 import json
-import random
 import re
 import signal
 import socket
@@ -10,14 +9,15 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from logboom.cluster.key_values import open_bucket
+from logboom.cluster.stream import fronts
 from logboom.outputs.jetstream_connection import close, connect
-from logboom.prove.oracle import COLLECTOR, RecordingClient, judge
 from logboom.testing.nats_cluster import DemoCluster
 from tests.kit.cluster_kit import FrontEnd, make_stream, running_cluster, settings_of, wait_until
 
@@ -51,11 +51,6 @@ def ask(connection: socket.socket, *messages: bytes) -> list[dict[str, str]]:
 
 def messages_of(lines: list[bytes]) -> list[str]:
     return [json.loads(line)["entry"]["message"] for line in lines]
-
-
-def wait_for_acks(clients: list[RecordingClient], count: int) -> None:
-    goal = sum(client.acks for client in clients) + count
-    wait_until(lambda: sum(client.acks for client in clients) >= goal, f"{count} further answers")
 
 
 def logboom(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -99,33 +94,6 @@ def test_followers_have_the_same_lines_and_serve_them(
         assert ("100" in status.stdout, "50" in status.stdout) == (True, True)
 
 
-def test_no_answered_entry_is_lost_when_servers_and_front_ends_are_killed(
-    cluster: DemoCluster, stream: str, tmp_path: Path
-) -> None:
-    chance = random.Random(7)
-    # What is refused after a time-out is stored here all the same: the clients would count a copy.
-    with FrontEnd(tmp_path / "a", cluster, stream, more="timeout_s = 120") as server:
-        clients = [RecordingClient(COLLECTOR, f"c{number}", server.connect, window=20) for number in range(3)]
-        for client in clients:
-            client.start()
-        for victim in (0, "front end", 1):
-            wait_for_acks(clients, chance.randint(50, 500))
-            if isinstance(victim, int):
-                cluster.stop(victim, kill=True)
-                cluster.start(victim)
-            else:
-                server.kill()
-                server.start()
-        wait_for_acks(clients, 100)
-        for client in clients:
-            assert client.stop(60.0)
-        stored = server.journal_lines
-        wait_until(lambda: len(server.copy_lines()) >= len(stored()), "a whole copy")
-    judgement = judge(clients, server.copy_lines())
-    assert judgement.good, judgement
-    assert server.copy_lines() == stored()
-
-
 def test_without_a_majority_entries_are_refused_and_others_go_on(
     cluster: DemoCluster, stream: str, tmp_path: Path
 ) -> None:
@@ -166,6 +134,70 @@ def test_a_new_follower_begins_where_the_stream_does(
             follower.start()
             wait_until(lambda: len(follower.copy_lines()) == 201, "the rest")
             assert messages_of(follower.copy_lines())[-1] == "while it was away"
+
+
+def test_outputs_are_written_by_one_follower_and_by_the_next_when_it_is_lost(
+    cluster: DemoCluster, stream: str, tmp_path: Path
+) -> None:
+    target = f"{stream[:28]}-out"
+    make_stream(cluster, target)
+    output = f"[outputs.far]\ntype = 'jetstream'\nurls = {cluster.urls}\nstream = '{target}'\n"
+    sent = 0
+
+    def follower(name: str) -> FrontEnd:
+        file = f"[outputs.file]\ntype = 'jsonl'\npath = '{tmp_path}/{name}.jsonl'\n"
+        return FrontEnd(
+            tmp_path / name,
+            cluster,
+            stream,
+            more="lease_s = 1\none_writer = 'all'",
+            tables=output + file,
+        )
+
+    def written() -> list[set[str]]:
+        texts = [(tmp_path / f"{name}.jsonl") for name in "ab"]
+        lines = [path.read_bytes().splitlines() if path.exists() else [] for path in texts]
+        return [{json.loads(line)["entry"]["message"] for line in part} for part in lines]
+
+    def forwarded() -> int:
+        """Position of the other output; both followers forward as the same journal."""
+        return sum(front.position for front in asyncio.run(fronts(settings_of(cluster, stream=target))))
+
+    def holder() -> int:
+        """Number of the follower that writes the file, from 0."""
+        found = [part for part in range(2) if f"{sent - 1}" in written()[part]]
+        return found[0]
+
+    with FrontEnd(tmp_path / "w", cluster, stream, follow=False) as writer, ExitStack() as stack:
+        followers = [stack.enter_context(follower(name)) for name in "ab"]
+        connection = stack.enter_context(writer.connect("collector"))
+
+        def send() -> None:
+            nonlocal sent
+            ask(connection, *[b"%d" % number for number in range(sent, sent + 50)])
+            sent += 50
+            wait_until(lambda: f"{sent - 1}" in set.union(*written()), "the file")
+            wait_until(lambda: forwarded() == sent, "the other stream")
+
+        send()
+        paused = followers[holder()]
+        paused.send_signal(signal.SIGSTOP)
+        send()
+        assert followers[holder()] is not paused
+        paused.send_signal(signal.SIGCONT)
+        send()
+        status = logboom("cluster", "status", f"--config={tmp_path}/a/logboom.toml")
+        assert re.search(r"^far +\S+ +\d+$", status.stdout, re.MULTILINE), status
+        followers[holder()].kill()
+        send()
+        assert set.union(*written()) == {f"{number}" for number in range(sent)}
+        for one in followers:
+            if one.process is not None:
+                assert one.stop() == 0
+        followers[0].start()
+        send()  # the lease was released: nothing has to end first
+        errors = [event["message"] for one in followers for event in one.events if event["event"] == "error"]
+        assert [text for text in errors if "output" in text] == []
 
 
 def test_a_bucket_gets_the_replicas_of_the_stream(cluster: DemoCluster, stream: str) -> None:

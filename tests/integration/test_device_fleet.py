@@ -1,19 +1,25 @@
-"""A simulated fleet over a bad network: every line is stored once, and every gap is found exactly."""
+"""A simulated fleet over a bad network: lines once, gaps exactly, and right times where they can be known."""
 
 import asyncio
 import json
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from logboom.app import App
+from logboom.formats.buckets import microseconds
+from logboom.query.matching import Filter
+from logboom.query.search import Search
 from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app, until
 
 DEVICES = 60
 BOOTS = 3
 LINES = 12
+BOOT_MS = 7_200_000
+"""All devices were offline for all of their boots, and send their backlog at once."""
 
 Key = tuple[str, int, int]
 """Device, boot and number of a line."""
@@ -26,6 +32,10 @@ class SimulatedDevice:
         self.name = f"d{number}"
         self.port = port
         self.numbers = random.Random(f"{seed} {number}")
+        self.began_us = time.time_ns() // 1000 - BOOTS * BOOT_MS * 1000
+        self.has_clock = number % 3 > 0
+        self.truth: dict[Key, int] = {}
+        """Time of each line whose time can be known, microseconds since the epoch."""
         self.sent: list[Key] = []
         self.lost: list[Key] = []
         self.reader: asyncio.StreamReader
@@ -42,8 +52,14 @@ class SimulatedDevice:
         await self.disconnect()
 
     async def send(self, boot: int, seq: int) -> None:
-        time = {"ts": None if seq < 3 else f"2023-11-14T22:{boot:02}:{seq:02}Z"}
-        entry = {"boot_seq": boot, "uptime_ms": seq * 1000, "seq": seq, **time, "device": self.name}
+        started_us, uptime_ms = self.began_us + (boot - 1) * BOOT_MS * 1000, seq * 60_000
+        if (boot, seq) == (BOOTS, LINES - 1):  # the backlog has been sent
+            uptime_ms = (time.time_ns() // 1000 - started_us) // 1000
+        moment = started_us + uptime_ms * 1000
+        ts = moment if self.has_clock and seq >= LINES // 2 else "1970-01-01T00:00:01Z" if seq == 1 else None
+        entry = {"boot_seq": boot, "uptime_ms": uptime_ms, "seq": seq, "ts": ts, "device": self.name}
+        if self.has_clock or boot == BOOTS:
+            self.truth[self.name, boot, seq] = moment
         line = json.dumps(entry).encode() + b"\n"
         while True:
             await self.connect()
@@ -83,6 +99,17 @@ def missing(app: App) -> list[Key]:
     return found
 
 
+def errors_s(app: App, fleet: list[SimulatedDevice]) -> list[float]:
+    """Differences of the times of entries from the truth."""
+    truth = {key: moment for device in fleet for key, moment in device.truth.items()}
+    found = [one.record for one in Search(app.journal.log).forward(Filter(), 10_000).found]
+    times = {
+        (str(one.entry["device"]), one.entry["boot_seq"], one.entry["seq"]): microseconds(one.time)
+        for one in found
+    }
+    return [abs(times[key] - moment) / 1e6 for key, moment in truth.items()]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_line_once_and_every_gap_exactly(tmp_path: Path, seed: int) -> None:
     fleet: list[SimulatedDevice] = []
@@ -96,6 +123,7 @@ def test_every_line_once_and_every_gap_exactly(tmp_path: Path, seed: int) -> Non
             await until(lambda: book.position == app.journal.log.end == sum(len(one.sent) for one in fleet))
             assert sorted(missing(app)) == sorted(key for device in fleet for key in device.lost)
             assert book.reboots == DEVICES * (BOOTS - 1)
+            await until(lambda: max(errors_s(app, fleet)) < 2)
 
     run_scenario(scenario())
     entries = [json.loads(line)["entry"] for line in journal_lines(tmp_path)]

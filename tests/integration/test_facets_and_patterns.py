@@ -113,3 +113,22 @@ def test_commands_read_journal_and_server_alike(folder: Path, url: str, command:
     assert local[0]["count"] == COUNT
     words = {"fields": b"status", "patterns": b"user <*> logged in"}
     assert words[command] in tables[0].stdout
+
+
+def test_the_command_goes_on_where_the_server_reads_a_part_at_a_time(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summaries, "PATTERNS_S_MAX", -1.0)
+    local, asked = (
+        call("patterns", "--json", *place, cwd=folder)
+        for place in (("--data-dir", str(folder)), ("--url", url))
+    )
+    assert asked.stderr == local.stderr == f"{COUNT + 1} entries read\n".encode()
+    counts = [
+        [
+            (one["template"], one["count"], one["first_seen"], one["last_seen"])
+            for one in map(json.loads, lines)
+        ]
+        for lines in (local.stdout.splitlines(), asked.stdout.splitlines())
+    ]
+    assert counts[0] == counts[1]

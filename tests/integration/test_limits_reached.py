@@ -19,7 +19,7 @@ from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import add_token
 from logboom.servers import connection as connection_module
 from logboom.servers import tcp as tcp_module
-from logboom.web import access, bodies, export, push, site, tail
+from logboom.web import bodies, export, json_body, push, site, tail
 from tests.kit.app_thread import AppThread
 
 LIMIT_S = 30.0
@@ -169,7 +169,7 @@ ATTACKS = {
     Limit.HELD_BYTES: Attack("capnp", hold_frames, ((tcp_module, "HELD_BYTES_MAX", 1000),)),
     Limit.HEAD_BYTES: Attack("http", send_a_long_head),
     Limit.BODY_TIME: Attack(
-        "http", send_no_body, ((push, "BODY_IDLE_S_MAX", 0.01), (access, "LOGIN_S_MAX", 0.01))
+        "http", send_no_body, ((push, "BODY_IDLE_S_MAX", 0.01), (json_body, "BODY_S_MAX", 0.01))
     ),
     Limit.BODY_BYTES: Attack("http", send_a_large_document, ((bodies, "DOCUMENT_BYTES_MAX", 1000),)),
     Limit.UNPACKED_RATIO: Attack(

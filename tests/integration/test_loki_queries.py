@@ -133,7 +133,9 @@ def test_lines_are_selected(server: AppThread, query: str, expected: list[str] |
 @pytest.mark.parametrize("direction", ["backward", "forward"])
 def test_lines_are_in_the_order_of_their_nanoseconds(server: AppThread, direction: str) -> None:
     first = START - 86_400  # where no other test looks
-    values = [(first * 10**9 + number, str(number), {}) for number in (2, 0, 1, 5000)]
+    values: list[tuple[int, str, dict[str, str]]] = [
+        (first * 10**9 + number, str(number), {}) for number in (2, 0, 1, 5000)
+    ]
     push(server.port("loki"), {"unit": direction}, *values)
     more = {"start": first, "end": first + 1, "direction": direction}
     data = ask(server, "query_range", query=f'{{unit="{direction}"}}', **more)["data"]

@@ -1,5 +1,6 @@
 """The page's files are served by their names, those of others under `vendor/`; and no file else."""
 
+import gzip
 from importlib import resources
 from pathlib import Path
 
@@ -7,7 +8,11 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
+from logboom.web.page import PACKED_BYTES_MIN
 from tests.kit.app_kit import port_of, run_scenario, running_app
+
+SCRIPT_BYTES_MAX = 250 << 10
+"""Largest size of all scripts of the page together, compressed."""
 
 
 @pytest.fixture
@@ -75,3 +80,33 @@ def test_no_other_path_leads_to_a_file(tmp_path: Path, package: Path, path: str)
     [(status, _, body)] = run_scenario(get(tmp_path / "data", path))
     assert status == 404
     assert "secret" not in body
+
+
+def test_the_scripts_are_served_compressed_and_small(tmp_path: Path) -> None:
+    static = Path(str(resources.files("logboom.web").joinpath("static")))
+    names = [file.relative_to(static).as_posix() for file in static.rglob("*.js")]
+
+    async def scenario() -> int:
+        size = 0
+        async with (
+            running_app(tmp_path / "data") as app,
+            ClientSession(f"http://127.0.0.1:{port_of(app)}", auto_decompress=False) as client,
+        ):
+            for name in names:
+                path = f"/static/{name}"
+                async with client.get(path, headers={"Accept-Encoding": "gzip"}) as answer:
+                    body, tag = await answer.read(), answer.headers["ETag"]
+                    assert answer.headers["Vary"] == "Accept-Encoding"
+                if (static / name).stat().st_size >= PACKED_BYTES_MIN:
+                    assert gzip.decompress(body) == (static / name).read_bytes()
+                async with client.get(
+                    path, headers={"Accept-Encoding": "gzip", "If-None-Match": tag}
+                ) as again:
+                    assert again.status == 304
+                async with client.get(path, headers={"Accept-Encoding": "identity"}) as plain:
+                    assert await plain.read() == (static / name).read_bytes()
+                size += len(body)
+        return size
+
+    assert len(names) > 30
+    assert run_scenario(scenario()) <= SCRIPT_BYTES_MAX

@@ -47,14 +47,21 @@ class FrontEnd(ServerProcess):
     """Logboom in front of a cluster, with a copy of everything."""
 
     def __init__(
-        self, folder: Path, cluster: DemoCluster, stream: str, *, follow: bool = True, more: str = ""
+        self,
+        folder: Path,
+        cluster: DemoCluster,
+        stream: str,
+        *,
+        follow: bool = True,
+        more: str = "",
+        tables: str = "",
     ) -> None:
         folder.mkdir()
         config = folder / "logboom.toml"
         config.write_text(
             f"[cluster]\nurls = {cluster.urls}\nmonitor_urls = {cluster.monitor_urls}\n"
             f"stream = '{stream}'\nfollow = {str(follow).lower()}\n{more}\n"
-            "[listeners.collector]\nack = 'replicated'\n[listeners.http]\nack = 'synced'\n"
+            f"[listeners.collector]\nack = 'replicated'\n[listeners.http]\nack = 'synced'\n{tables}"
         )
         super().__init__(folder / "data", ("collector", "http"), (f"--config={config}",))
 

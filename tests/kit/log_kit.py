@@ -144,6 +144,9 @@ class MemoryLog:
     def holds(self, step: Step) -> bool:
         return step.start >= self.first
 
+    def clock_token(self, start: int, end: int) -> int:
+        return 0
+
     def data(self, start: int, end: int) -> bytes:
         return b"".join(self.lines[max(0, start - self.first) : max(0, end - self.first)])
 

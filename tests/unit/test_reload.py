@@ -23,6 +23,7 @@ from logboom.settings import (
     JournalSettings,
     ListenerSettings,
     Settings,
+    SqlSettings,
     reloadable,
 )
 from logboom.testing.ports import free_port
@@ -93,6 +94,7 @@ def every_field() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     sections: dict[str, type] = {
         "journal": JournalSettings,
         "archive": ArchiveSettings,
+        "sql": SqlSettings,
         "health": HealthSettings,
         "alerts": AlertsSettings,
     }
@@ -111,7 +113,7 @@ def every_field() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         for name, value in changes(own, before, f"listeners.{listener}."):
             tls = {"tls_cert": "a.pem", "tls_key": "a.key"} if "tls" in name else {}
             yield name, value, tls
-    for kind, (struct, _) in OUTPUTS.items():
+    for kind, (struct, *_) in OUTPUTS.items():
         table = {"type": kind, **OUTPUT_NEEDS.get(kind, {"path": "x.log"})}
         for name, value in changes(struct, msgspec.convert(table, struct), "outputs.out."):
             special = OUTPUT_SPECIAL.get(f"{kind}.{name.rpartition('.')[2]}", value)

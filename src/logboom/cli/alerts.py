@@ -1,4 +1,4 @@
-"""`logboom alerts list` and `logboom alerts test`."""
+"""`logboom alerts`: see what fires and fired, and try where alerts go; see `alert_changes` for the rest."""
 
 import sys
 from enum import StrEnum
@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from logboom.cli import options
+from logboom.cli import alert_changes, options
 from logboom.cli.asking import ask_server
 from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json, say
+from logboom.formats.asked_times import shown_time
 
-app = typer.Typer(help="See what fires, and try where alerts go.", no_args_is_help=True)
+app = typer.Typer(help="See what fires, make and try rules, mute, acknowledge.", no_args_is_help=True)
 
 
 class AlertsFormat(StrEnum):
@@ -22,14 +23,17 @@ class AlertsFormat(StrEnum):
     JSON = "json"
 
 
-_Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
+_Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="Alerts at most.")]
 _Format = Annotated[AlertsFormat, typer.Option("--format", help="A table, or the server's own document.")]
 
 
 @app.command("list")
 @grouped
 def list_alerts(
-    *, url: _Url = options.URL_DEFAULT, form: _Format = AlertsFormat.TABLE, connection: ConnectionOptions
+    *,
+    url: options.Url = options.URL_DEFAULT,
+    form: _Format = AlertsFormat.TABLE,
+    connection: ConnectionOptions,
 ) -> None:
     """List the alerts of a running server: those that fire, then those that have ended; and your own rules.
 
@@ -54,7 +58,7 @@ def _write(document: dict[str, Any]) -> None:
 
     alerts = document["alerts"]
     names = ("state", "severity", "rule", "subject", "since", "text")
-    rows = [tuple(str(alert.get(name, "")) for name in names) for alert in alerts]
+    rows = [(_state(alert), *(str(alert.get(name, "")) for name in names[1:])) for alert in alerts]
     colours = {"critical": "red", "warning": "yellow"}
     styles = [
         colours.get(alert.get("severity"), "") if alert.get("state") == "firing" else "" for alert in alerts
@@ -71,6 +75,18 @@ def _write(document: dict[str, Any]) -> None:
             say(f"⚠️ {target['name']}: {target['trouble']}; {target['waiting']} wait")
 
 
+def _state(alert: dict[str, Any]) -> str:
+    """Return the state of an alert, and whether it is acknowledged or muted."""
+    marks = [alert["state"]]
+    if alert.get("acknowledged_at"):
+        marks.append(
+            f"acknowledged by {alert['acknowledged_by']}" if alert["acknowledged_by"] else "acknowledged"
+        )
+    if alert.get("muted_until"):
+        marks.append(f"muted until {shown_time(alert['muted_until'], None)}")
+    return ", ".join(marks)
+
+
 def _write_rules(rules: list[dict[str, Any]]) -> None:
     """Print the rules with a query, and how many entries match now."""
     from logboom.viewer.tables import write_table
@@ -78,7 +94,7 @@ def _write_rules(rules: list[dict[str, Any]]) -> None:
     rows = [
         (
             one["name"],
-            f"{one['matches']:,}",
+            "-" if one["matches"] is None else f"{one['matches']:,}",
             f"{'<' if one['fewer'] else '>='} {one['threshold']:,} in {one['window_s']:g} s",
             one["query"],
         )
@@ -86,6 +102,44 @@ def _write_rules(rules: list[dict[str, Any]]) -> None:
     ]
     if rows:
         write_table(sys.stdout, ["RULE", "MATCHES", "FIRES AT", "QUERY"], rows)
+
+
+@app.command("history")
+@grouped
+def list_ended(
+    *,
+    url: options.Url = options.URL_DEFAULT,
+    limit: _Limit = 50,
+    form: _Format = AlertsFormat.TABLE,
+    connection: ConnectionOptions,
+) -> None:
+    """List alerts of a running server that have ended, each time that they fired; the last first.
+
+    Examples:
+      logboom alerts history --limit 10
+
+    Exit codes: 0 done, 1 the server refuses or is no Logboom server, 2 wrong usage, 3 could not connect.
+    """
+    document = ask_server(url, connection, "/api/alerts/history", {"limit": str(limit)}, "alerts", "total")
+    if form is AlertsFormat.JSON:
+        answer_json(document, indent=2)
+        return
+    from logboom.viewer.tables import write_table
+
+    rows = [
+        (
+            shown_time(one["since"], None),
+            shown_time(one["resolved_at"] or "", None),
+            one["severity"],
+            one["rule"],
+            one["acknowledged_by"],
+            one["text"],
+        )
+        for one in document["alerts"]
+    ]
+    if rows:
+        write_table(sys.stdout, ["FIRED", "ENDED", "SEVERITY", "RULE", "ACKNOWLEDGED", "TEXT"], rows)
+    say(f"{len(rows)} of {document['total']:,} alerts that have ended")
 
 
 @app.command("test")
@@ -126,3 +180,6 @@ def try_targets(config: options.ConfigFile = None, profile: options.Profile = No
     if failed:
         say(f"❌ {failed} of {len(alerts.urls)} targets did not accept the test message")
         raise typer.Exit(1)
+
+
+alert_changes.add_to(app)

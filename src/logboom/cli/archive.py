@@ -9,7 +9,7 @@ import typer
 
 from logboom.cli import options
 from logboom.cli.speaking import answer, say
-from logboom.errors import StorageError
+from logboom.errors import DataDirLockedError, StorageError
 
 
 def cat(
@@ -52,7 +52,7 @@ def pack(
     data_dir: options.ReadDataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Pack the journal's old files, as a running server does. The server must be stopped.
+    """Pack the journal's old files, as a running server does. With --now, a running server is asked to do it.
 
     Each packed file is unpacked and compared with the hash in the manifest before the plain one is deleted.
 
@@ -61,18 +61,26 @@ def pack(
 
       logboom pack --now
 
-    Exit codes: 0 packed, or there was nothing to do, 1 packing failed, or the server is running.
+    Exit codes: 0 packed, or there was nothing to do, 1 packing failed, or the server is running and --now is not given.
     """
     from logboom.config import load
     from logboom.journal.lock import DataDirLock
-    from logboom.journal.segment_packing import clean_up, delete_plain, packable
+    from logboom.journal.segment_packing import clean_up, delete_plain, packable, request
     from logboom.journal.segment_packing import pack as pack_segment
 
     settings = load(file=options.settings_file(config, options.warn)).archive
     if not now and not settings.pack_after_s:
         raise StorageError("archive.pack_after_s is 0: packing is off; use --now to pack all the same")
     folder = _journal(data_dir, config)
-    with closing(DataDirLock(folder.parent)):
+    try:
+        lock = DataDirLock(folder.parent)
+    except DataDirLockedError:
+        if not now:
+            raise
+        request(folder)
+        say("💬 the running server packs all sealed files now; `logboom storage` shows how far it is")
+        return
+    with closing(lock):
         clean_up(folder)
         due = packable(folder, 0.0 if now else settings.pack_after_s)
         for segment, sealed in due:
@@ -114,12 +122,16 @@ def storage(*, data_dir: options.ReadDataDir = None, config: options.ConfigFile 
     Exit codes: 0 shown, 1 there is no journal.
     """
     import shutil
+    import time
 
+    from logboom.journal.folder_log import FolderLog
     from logboom.journal.segment_packing import storage_of
+    from logboom.ops.pack_service import RECENT_S
+    from logboom.ops.storage import growth_of
     from logboom.viewer.tables import write_table
 
-    folder = _journal(data_dir, config)
-    found = storage_of(folder)
+    folder, now = _journal(data_dir, config), time.time()
+    found = storage_of(folder, now - RECENT_S)
     rows = [
         ("plain", f"{found.plain_segments:,}", f"{found.plain_bytes:,}", f"{found.plain_bytes:,}"),
         ("packed", f"{found.packed_segments:,}", f"{found.packed_bytes:,}", f"{found.unpacked_bytes:,}"),
@@ -127,7 +139,15 @@ def storage(*, data_dir: options.ReadDataDir = None, config: options.ConfigFile 
     write_table(sys.stdout, ("FORM", "FILES", "BYTES", "BYTES OF LINES"), rows)
     if found.ratio is not None:
         answer(f"packed files are {found.ratio:.1f} times smaller than their lines")
-    answer(f"{shutil.disk_usage(folder).free:,} bytes are free on this disk")
+    free, first_ns = shutil.disk_usage(folder).free, FolderLog(folder).first_arrival()
+    answer(f"{free:,} bytes are free on this disk")
+    growth = growth_of(found, now - first_ns / 1e9, packs=True) if first_ns else None
+    if growth is not None and growth.disk_bytes_per_day:
+        days = free / growth.disk_bytes_per_day
+        answer(
+            f"{growth.lines_bytes_per_day:,.0f} bytes of lines come per day, packed "
+            f"{growth.disk_bytes_per_day:,.0f}: space for {days:,.0f} days"
+        )
 
 
 def _journal(data_dir: str | None, config: Path | None) -> Path:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from logboom.cli.connection_options import ConnectionOptions
     from logboom.clients.wire.http_api import HttpApi
 
-SILENCE_S_MAX: Final = 10.0
-"""The server has the answer in memory."""
+SILENCE_S_MAX: Final = 30.0
+"""The server has most answers in memory; a search or a test message takes it some seconds."""
 
 
 def ask_server(
@@ -25,6 +25,7 @@ def ask_server(
     words: "Mapping[str, str]",
     *keys: str,
     method: str = "GET",
+    body: object = None,
 ) -> dict[str, Any]:
     """Return the document at a path. Trouble ends the command.
 
@@ -35,19 +36,26 @@ def ask_server(
         words: of the query.
         keys: that the document has.
         method: of the request.
+        body: sent as JSON; None: nothing.
 
     Raises:
         NotReadableError: the answer is none of Logboom's, or a refusal.
     """
     try:
-        return asyncio.run(_ask(api_of(url, connection), path, words, keys, method))
+        return asyncio.run(_ask(api_of(url, connection), path, words, keys, method=method, body=body))
     except OSError as error:
         say(f"❌ can't connect: {error or 'no answer'}")
         raise typer.Exit(EXIT_NOT_CONNECTED) from None
 
 
 async def _ask(
-    api: "HttpApi", path: str, words: "Mapping[str, str]", keys: tuple[str, ...], method: str
+    api: "HttpApi",
+    path: str,
+    words: "Mapping[str, str]",
+    keys: tuple[str, ...],
+    *,
+    method: str,
+    body: object,
 ) -> dict[str, Any]:
     import msgspec
 
@@ -55,7 +63,7 @@ async def _ask(
 
     async with (
         api.session(SILENCE_S_MAX) as session,
-        api.ask(session, path, dict(words), method=method) as response,
+        api.ask(session, path, dict(words), method=method, body=body) as response,
     ):
         try:
             document: dict[str, Any] = msgspec.json.decode(await response.read(), type=dict[str, Any])

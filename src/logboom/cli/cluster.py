@@ -53,7 +53,7 @@ def init(
 
 @app.command("status")
 def status(*, config: options.ConfigFile = None, profile: options.Profile = None) -> None:
-    """Show the servers, the replicas of the stream, and how far each Logboom has forwarded.
+    """Show the servers, the replicas of the stream, how far each Logboom has forwarded, and which one writes an output.
 
     Example:
       logboom cluster status --config logboom.toml
@@ -63,6 +63,7 @@ def status(*, config: options.ConfigFile = None, profile: options.Profile = None
     import sys
 
     from logboom.cluster.inspection import inspect
+    from logboom.cluster.leases import holdings
     from logboom.cluster.stream import fronts
     from logboom.viewer.tables import write_table
 
@@ -79,6 +80,15 @@ def status(*, config: options.ConfigFile = None, profile: options.Profile = None
             ("JOURNAL", "MESSAGES", "FORWARDED UP TO"),
             [(one.journal, f"{one.messages:,}", f"{one.position:,}") for one in found],
         )
+        if leases := asyncio.run(holdings(settings)):
+            write_table(
+                sys.stdout,
+                ("OUTPUT", "WRITTEN BY", "UP TO"),
+                [
+                    (name, one.server if one.holder else "none", f"{one.position:,}")
+                    for name, one in leases.items()
+                ],
+            )
     for text in (*state.unsafe, *state.troubles):
         say(f"❌ {text}")
     raise typer.Exit(1 if state.unsafe or state.troubles else 0)

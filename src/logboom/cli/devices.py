@@ -15,7 +15,6 @@ from logboom.formats.asked_times import shown_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
 _Name = Annotated[str, typer.Argument(metavar="[NAME]", help="One device, with its boots, gaps and reboots.")]
 
 
@@ -23,7 +22,7 @@ _Name = Annotated[str, typer.Argument(metavar="[NAME]", help="One device, with i
 def devices(
     name: _Name = "",
     *,
-    url: _Url = options.URL_DEFAULT,
+    url: options.Url = options.URL_DEFAULT,
     as_json: options.AsJson = False,
     connection: ConnectionOptions,
 ) -> None:

@@ -57,11 +57,12 @@ def settings_page() -> str:
     parts = [head, _section("Top level", settings.Settings)]
     parts.append(_section("`[journal]`", settings.JournalSettings))
     parts.append(_section("`[archive]`", settings.ArchiveSettings))
+    parts.append(_section("`[sql]`", settings.SqlSettings))
     parts.append(_section("`[health]`", settings.HealthSettings))
     parts.append(_section("`[refused]`", settings.RefusedSettings))
     parts += _listener_sections()
     parts.append(_listener_defaults())
-    for kind, (struct, _) in sorted(OUTPUTS.items()):
+    for kind, (struct, *_) in sorted(OUTPUTS.items()):
         parts.append(_section(f'`[outputs.NAME]`, `type = "{kind}"`', struct))
     parts.append(_section("`[cluster]`", ClusterSettings))
     parts.append(_section("`[alerts]`", alerts.AlertsSettings))

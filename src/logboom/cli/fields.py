@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from logboom.cli import options, reading
+from logboom.cli import options
 from logboom.cli.connection_options import ConnectionOptions
-from logboom.cli.documents import document_of, say_reach
+from logboom.cli.documents import EntryOptions, document_of, say_reach
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer_json
 from logboom.cli.time_options import Span
@@ -28,13 +28,8 @@ _Limit = Annotated[
 def fields(
     query: options.Query = None,
     *,
-    data_dir: options.ReadDataDir = None,
-    config: options.ConfigFile = None,
-    url: reading.Url = None,
-    source: options.Source = None,
-    level: options.Level = None,
+    entries: EntryOptions,
     span: Span,
-    grep: options.Grep = None,
     limit: _Limit = VALUES_DEFAULT,
     as_json: options.AsJson = False,
     connection: ConnectionOptions,
@@ -61,11 +56,10 @@ def fields(
 
         return facet_document(find_facets(log, wanted, progress=progress), limit)
 
-    words = {"level": level, "source": source, "q": options.query_of(query, grep), **span.words()}
     document = document_of(
-        reading.Wanted(data_dir, config, url),
+        entries.place,
         connection,
-        {**words, "limit": str(limit)},
+        entries.words(query, span, limit),
         path="/api/facets",
         make=make,
     )

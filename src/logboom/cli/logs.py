@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 LIMIT_DEFAULT: Final = 50
 
 WRONG_CLOCK: Final = " (wrong clock)"
-"""Follows the receive time of an entry whose own time can't be right."""
+"""Follows the time of an entry whose own time can't be right."""
+
+BY_UPTIME: Final = " (by uptime)"
+"""Follows a time that the entry did not give itself."""
 
 MARK: Final = "▶"
 """Stands before the entry that `--around` names, or before the first one at or after its time."""
@@ -204,7 +207,8 @@ def _write(shown: _Shown, fields: tuple[str, ...], zone: "tzinfo | None", *, pag
 
     def cell(row: "LogRow", field: str) -> str:
         if field == "time":
-            return shown_time(row.time, zone) + (WRONG_CLOCK if row.data.get("wrong_clock") else "")
+            marks = (WRONG_CLOCK if row.data.get("wrong_clock") else "") + _from(row.data.get("time_from"))
+            return shown_time(row.time, zone) + marks
         return cell_of(row, field).replace("\n", " ⏎ ")
 
     def usual(row: "LogRow") -> tuple[str, ...]:
@@ -217,3 +221,7 @@ def _write(shown: _Shown, fields: tuple[str, ...], zone: "tzinfo | None", *, pag
         cells = [(MARK if index == shown.marked else "", *row) for index, row in enumerate(cells)]
     styles = ["red" if is_bad(row.kind) else "yellow" if is_dubious(row.kind) else "" for row in shown.rows]
     write_table(sys.stdout, headers, cells, styles=styles, pages=pages)
+
+
+def _from(time_from: object) -> str:
+    return BY_UPTIME if time_from == "uptime" else ""

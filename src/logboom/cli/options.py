@@ -126,6 +126,7 @@ Grep = Annotated[
     str | None,
     typer.Option("--grep", metavar="QUERY", help=GREP),
 ]
+Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 # How lines are sent.

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from logboom.cli import options, reading
+from logboom.cli import options
 from logboom.cli.connection_options import ConnectionOptions
-from logboom.cli.documents import document_of, say_reach
+from logboom.cli.documents import EntryOptions, document_of, say_reach
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json
 from logboom.cli.time_options import Span
@@ -34,13 +34,8 @@ _Limit = Annotated[
 def patterns(
     query: options.Query = None,
     *,
-    data_dir: options.ReadDataDir = None,
-    config: options.ConfigFile = None,
-    url: reading.Url = None,
-    source: options.Source = None,
-    level: options.Level = None,
+    entries: EntryOptions,
     span: Span,
-    grep: options.Grep = None,
     limit: _Limit = LIMIT_DEFAULT,
     as_json: options.AsJson = False,
     connection: ConnectionOptions,
@@ -49,7 +44,7 @@ def patterns(
 
     An exception is identified by its type and frames without line numbers. Each group has a query that finds its
     entries: see --json. Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080,
-    which reads for two seconds.
+    part by part.
 
     Examples:
       logboom patterns
@@ -66,25 +61,30 @@ def patterns(
         from logboom.query.pattern_document import pattern_document
         from logboom.query.pattern_groups import find_patterns
 
-        return pattern_document(find_patterns(log, wanted, progress=progress), limit)
+        return pattern_document(find_patterns(log, wanted, progress=progress), LIMIT_MAX)
 
-    words = {"level": level, "source": source, "q": options.query_of(query, grep), **span.words()}
+    def join(newer: dict[str, Any], older: dict[str, Any]) -> dict[str, Any]:
+        from logboom.query.pattern_document import joined_documents
+
+        return joined_documents(newer, older, LIMIT_MAX)
+
     document = document_of(
-        reading.Wanted(data_dir, config, url),
+        entries.place,
         connection,
-        {**words, "limit": str(limit)},
+        entries.words(query, span, LIMIT_MAX),
         path="/api/patterns",
         make=make,
+        join=join,
     )
-    groups = [*document["messages"], *document["exceptions"]]
+    messages, exceptions = document["messages"][:limit], document["exceptions"][:limit]
     if as_json:
-        for group in groups:
+        for group in (*messages, *exceptions):
             answer_json(group)
     else:
-        _write(document["messages"], "MESSAGE", span.zone)
-        if document["exceptions"]:
+        _write(messages, "MESSAGE", span.zone)
+        if exceptions:
             answer("")
-            _write(document["exceptions"], "EXCEPTION", span.zone)
+            _write(exceptions, "EXCEPTION", span.zone)
     say_reach(document, span.zone)
 
 

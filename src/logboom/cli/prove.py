@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from logboom.cli.prove_cluster import cluster_document, print_cluster, prove_cluster
 from logboom.cli.speaking import answer, say
 
 if TYPE_CHECKING:
+    from logboom.prove.cluster_chapter import ClusterProof
     from logboom.prove.plan import Progress, Proof
 
 INTERRUPTED: Final = 130
@@ -30,6 +32,12 @@ Dir = Annotated[
         "--dir", metavar="DIR", help="Where to make the throw-away data directory, such as /var/tmp."
     ),
 ]
+InCluster = Annotated[
+    bool,
+    typer.Option(
+        "--cluster", help="Prove the same of a cluster: three NATS servers, two front ends and a follower."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")]
 
 
@@ -40,6 +48,7 @@ def prove(
     keep: Keep = False,
     folder: Dir = None,
     as_json: AsJson = False,
+    cluster: InCluster = False,
 ) -> None:
     """Prove on this machine that nothing acknowledged is lost.
 
@@ -51,6 +60,10 @@ def prove(
     Then files are followed by `logboom send --follow`, while they are rotated, and both sides are killed: no line may
     be lost, and over WebSocket and HTTP none may come twice.
 
+    With --cluster, all answers are `replicated`, and the servers of a cluster are killed, paused, cut off, and lose
+    disk space and power instead; the last three need root. Every acknowledged entry has to be in every copy, once, in
+    order, and the copies have to be equal.
+
     Takes up to 0.6 GB of disk and two cores. A server that runs already, and its data, are not touched.
 
     Examples:
@@ -59,6 +72,8 @@ def prove(
       logboom prove --minutes 10 --dir /var/tmp
 
       logboom prove --minutes 0.2 --seed 7 --json
+
+      sudo logboom prove --cluster --minutes 10
 
     Exit codes: 0 every promise was kept, 1 one was broken: the data is kept, its path and the seed are printed,
     2 wrong command line, 130 ended by Ctrl-C.
@@ -84,7 +99,11 @@ def prove(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is left behind
     kept = True
     try:
-        proof = _watched(lambda watch: run(plan, place, watch), plan.seconds)
+        proof: Proof | ClusterProof
+        if cluster:
+            proof = prove_cluster(place, seed, plan.seconds)
+        else:
+            proof = _watched(lambda watch: run(plan, place, watch), plan.seconds)
         kept = keep or not proof.good
     except KeyboardInterrupt:
         kept = keep
@@ -93,12 +112,23 @@ def prove(
     finally:
         if not kept:
             shutil.rmtree(place, ignore_errors=True)
-    if as_json:
-        _print_json(proof, place if kept else None)
-    else:
-        _print_table(proof, place if kept else None)
+    _print(proof, place if kept else None, as_json=as_json)
     if not proof.good:
         raise typer.Exit(1)
+
+
+def _print(proof: "Proof | ClusterProof", kept: Path | None, *, as_json: bool) -> None:
+    import json
+
+    from logboom.prove.plan import Proof
+
+    if as_json:
+        document = _document(proof, kept) if isinstance(proof, Proof) else cluster_document(proof, kept)
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    elif isinstance(proof, Proof):
+        _print_table(proof, kept)
+    else:
+        print_cluster(proof, kept)
 
 
 def _watched(run: Any, seconds: float) -> "Proof":
@@ -180,12 +210,11 @@ def _print_table(proof: "Proof", kept: Path | None) -> None:
         answer(f"❌ a promise was broken; the seed is {proof.plan.seed}")
 
 
-def _print_json(proof: "Proof", kept: Path | None) -> None:
-    import json
+def _document(proof: "Proof", kept: Path | None) -> dict[str, object]:
     from dataclasses import asdict
 
     judgement = proof.judgement
-    document = {
+    return {
         "good": proof.good,
         "seed": proof.plan.seed,
         "seconds": round(proof.load_s, 3),
@@ -199,4 +228,3 @@ def _print_json(proof: "Proof", kept: Path | None) -> None:
         "examples": [example.decode(errors="replace") for example in judgement.examples],
         "data_dir": str(kept) if kept else None,
     }
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -11,7 +11,6 @@ from logboom.cli.groups import grouped
 from logboom.cli.speaking import answer, answer_json, say
 from logboom.formats.asked_times import shown_time
 
-_Url = Annotated[str, typer.Option(metavar="URL", help="The server: http://HOST:PORT.")]
 _Retry = Annotated[
     bool,
     typer.Option("--retry", help="Judge the lines again with the settings of now, and store the good ones."),
@@ -23,7 +22,7 @@ _Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Lines at 
 @grouped
 def refused(
     *,
-    url: _Url = options.URL_DEFAULT,
+    url: options.Url = options.URL_DEFAULT,
     source: _Source = "",
     limit: _Limit = 20,
     retry: _Retry = False,

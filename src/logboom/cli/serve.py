@@ -168,12 +168,14 @@ def run_server(load_settings: Callable[[], Settings], notes: Iterable[tuple[str,
 
     from logboom import app, server_process
     from logboom.cli.event_loop import loop_factory
+    from logboom.ops.heap import share_heap
     from logboom.ops.oplog import OperationalLog
     from logboom.pipeline.open_files import raise_limit
 
     settings = load_settings()
     raise_limit()  # the event loop opens files, too
     keep_private()
+    share_heap()
     sys.setswitchinterval(
         0.0005
     )  # the writer's thread needs the interpreter for microseconds: let it in soon

@@ -66,6 +66,20 @@ class ClusterSettings(JetstreamSettings, kw_only=True, forbid_unknown_fields=Tru
             description="With `follow`: how long forwarded segments are kept next to the copy, seconds.",
         ),
     ] = 86400.0
+    one_writer: Annotated[
+        Literal["network", "all", "none"],
+        Meta(
+            description="With `follow`, outputs that one of all followers writes at a time, by a lease: those over the "
+            "network (`postgres`, `redis`, `jetstream`), all, or none. Each follower writes the others."
+        ),
+    ] = "network"
+    lease_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            description="Duration of a lease, seconds: when its holder is lost, another follower takes over after it.",
+        ),
+    ] = 15.0
 
 
 def cluster_settings(table: Table) -> ClusterSettings | None:

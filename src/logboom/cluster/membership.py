@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import zip_longest
@@ -12,6 +13,7 @@ from logboom.cluster.cluster_settings import OUTPUT_NAME, ClusterSettings
 from logboom.cluster.copy_log import CopyLog
 from logboom.cluster.follower import CopyFollower
 from logboom.cluster.inspection import ClusterState, inspect
+from logboom.cluster.leases import Leases
 from logboom.cluster.replication import ReplicatedJournal, Replication
 from logboom.errors import ConfigError
 from logboom.extras import require
@@ -21,8 +23,9 @@ from logboom.journal.retention import Retention
 from logboom.journal.segments import list_segments
 from logboom.model import Report
 from logboom.outputs.jetstream import JetstreamOutput
+from logboom.outputs.registry import OUTPUTS, output_settings
 from logboom.outputs.runner import OutputRunner
-from logboom.settings import JournalSettings, Settings
+from logboom.settings import Settings
 
 INSPECTION_INTERVAL_S: Final = 60.0
 SPOOL_INTERVAL_S: Final = 1.0
@@ -50,6 +53,7 @@ class Cluster:
         """Result of the last inspection."""
         self.replication = Replication(settings.timeout_s, report)
         self.follower: CopyFollower | None = None
+        self.leases: Leases | None = None
         self._journal = journal
         self._copy: Journal | None = None
         self._data_dir = data_dir
@@ -76,11 +80,11 @@ class Cluster:
         drops = self.settings.spool_full == "drop_oldest"
         return None if drops and self._spooled() > self._spool_bytes_max else self.runner.position
 
-    def open_copy(self, journal: JournalSettings, positions: Callable[[], dict[str, int]]) -> None:
-        """Open the copy, if this server has one.
+    def open_copy(self, everything: Settings, positions: Callable[[], dict[str, int]]) -> None:
+        """Open the copy, if this server has one, and prepare the leases of its outputs.
 
         Args:
-            journal: sizes and retention of the copy.
+            everything: settings of the server, with sizes and retention of the copy, and with the outputs.
             positions: the next sequence that each output will read.
 
         Raises:
@@ -88,7 +92,11 @@ class Cluster:
         """
         if not self.settings.follow:
             return
-        folder = self._data_dir / COPY_FOLDER
+        folder, journal = self._data_dir / COPY_FOLDER, everything.journal
+        moves = self._leased(everything)
+        self.leases = Leases(
+            self.settings, folder, everything.name or socket.gethostname(), moves, self._report
+        )
 
         def deliver(call: Callable[..., object], *args: object) -> None:
             if self.follower is not None:
@@ -112,6 +120,17 @@ class Cluster:
             self._report("warning", f"recovery of the copy: {note}")
         self.follower = CopyFollower(self.settings, self._copy, folder, self._report)
         self.follower.start()
+
+    def _leased(self, everything: Settings) -> dict[str, bool]:
+        """Outputs that one follower at a time writes, each with true if its position moves with the lease."""
+        which = self.settings.one_writer
+        network = {
+            name: OUTPUTS[output_settings(name, table).type].network
+            for name, table in everything.outputs.items()
+        }
+        return {
+            name: not one for name, one in network.items() if which == "all" or (one and which == "network")
+        }
 
     def way_into(self, journal: Journal, *, patient: bool) -> ReplicatedJournal:
         """Return the way into the journal for a listener with `ack = "replicated"`; see `ReplicatedJournal`."""
@@ -157,12 +176,16 @@ class Cluster:
         async with asyncio.TaskGroup() as tasks:
             for work in (self.replication.watch(), self._watch_spool(), self._inspect_often()):
                 tasks.create_task(work)
+            if self.leases is not None:
+                tasks.create_task(self.leases.run())
 
     def stop(self) -> None:
         """See `Service`."""
 
     def close(self) -> None:
-        """Stop the follower and close the copy; blocks. Idempotent."""
+        """Release the leases, stop the follower and close the copy; blocks. Idempotent."""
+        if self.leases is not None:
+            asyncio.run(self.leases.release())
         if self.follower is not None:
             self.follower.stop()
         if self._copy is not None:

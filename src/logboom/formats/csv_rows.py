@@ -161,7 +161,7 @@ _name: Final = Remembered[str, str](_cell, CELLS_BYTES_MAX)
 
 
 def _time(line: Any) -> str:
-    time = time_of(line.entry, line.received_at)
+    time = line.time or time_of(line.entry, line.received_at)
     return _name[time] if time == line.received_at else time
 
 

@@ -21,10 +21,10 @@ _NAME_KEYS: Final = ("name", "level", "label")
 
 _PINO_PLACE: Final = ("pid", "hostname")
 _PINO_LINE: Final = ("msg", "time")
-_PYTHON_KEYS: Final = ("levelno", "lineno", "funcName", "logger_name", "process", "processName", "thread")
+PYTHON_KEYS: Final = ("levelno", "lineno", "funcName", "logger_name", "process", "processName", "thread")
 """Keys of a `logging.LogRecord`; an entry with one of them is not from pino."""
 
-NUMBER_FIELDS: Final = (*_PINO_PLACE, *_PINO_LINE, *_PYTHON_KEYS)
+NUMBER_FIELDS: Final = (*_PINO_PLACE, *_PINO_LINE, *PYTHON_KEYS)
 """Fields that distinguish the vocabularies of numbers."""
 
 LEVEL_FIELDS: Final = (*LEVEL_KEYS, *SEVERITY_NUMBER_KEYS, _OUTER, "type", *NUMBER_FIELDS)
@@ -114,6 +114,6 @@ def _by_number(entry: Fields, level: object, number: int) -> str:
 
 def _is_pino(entry: Fields) -> bool:
     """Return whether an entry has the fields of pino, or of bunyan, and none that only Python's logging has."""
-    if any(entry.get(key) is not None for key in _PYTHON_KEYS):
+    if any(entry.get(key) is not None for key in PYTHON_KEYS):
         return False
     return any(all(entry.get(key) is not None for key in keys) for keys in (_PINO_PLACE, _PINO_LINE))

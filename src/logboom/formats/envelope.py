@@ -26,6 +26,14 @@ class Envelope(msgspec.Struct, gc=False):
     source: str
     listener: str
     key: str = ""
+    time: str = ""
+    """Added to lines that are read, see `timed`."""
+
+
+def timed(line: bytes, time: str) -> bytes:
+    """Return a journal line with a time that the entry did not give itself; the line that is stored has none."""
+    head, listener = line.rsplit(LISTENER_AT, 1)
+    return b'%b,"time":"%b"%b%b' % (head, time.encode("ascii"), LISTENER_AT, listener)
 
 
 def entry_of(line: bytes) -> bytes:

@@ -51,6 +51,10 @@ def line_struct(entry: Any, *names: str) -> type[msgspec.Struct]:
 
     Args:
         entry: a type of `fields_struct`.
-        names: other parts of the line: `received_at`, `source`, `listener`.
+        names: other parts of the line: `received_at`, `source`, `listener`. With `received_at`, there is also `time`:
+            the time of an entry that gave none itself, where it is known (`journal.device_clock`); else empty.
     """
-    return msgspec.defstruct("Line", [("entry", entry), *((name, str) for name in names)], gc=False)
+    optional = [("time", str, "")] if "received_at" in names else []
+    return msgspec.defstruct(
+        "Line", [("entry", entry), *((name, str) for name in names), *optional], gc=False
+    )

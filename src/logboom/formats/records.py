@@ -14,6 +14,11 @@ from logboom.formats.entry_time import clock_of
 from logboom.formats.envelope import COPY, Envelope
 from logboom.model import Record
 
+SENDER: Final = "sender"
+UPTIME: Final = "uptime"
+RECEIVED: Final = "received"
+"""Origins of the time of a record (`Record.time_from`)."""
+
 MESSAGE_KEYS: Final = ("msg", "message")
 """Keys of the message; the first one that is not null is used."""
 
@@ -59,6 +64,8 @@ class _Line(msgspec.Struct, gc=False):
     source: str
     listener: str
     key: str = ""
+    time: str = ""
+    """The time that follows from the sender's uptime (`journal.device_clock`); empty where that is not known."""
 
 
 _line_decoder: Final = msgspec.json.Decoder(_Line)
@@ -101,6 +108,7 @@ def _read(raw: bytes) -> _Line | None:
         envelope.source,
         envelope.listener,
         envelope.key,
+        envelope.time,
     )
 
 
@@ -116,11 +124,16 @@ def lenient_entry(raw: bytes) -> Entry:
 def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
     time, is_wrong = clock_of(entry, received_at) if with_time else (received_at, False)
+    time_from = RECEIVED if time is received_at else SENDER
+    if with_time and line.time:
+        time, time_from = line.time, UPTIME
     message = message_of(entry)
     if message is None:
         message = _text(entry)
     place, is_copy = (line.source, line.listener), line.key.startswith(COPY)
-    return Record(sequence, received_at, time, *place, level_of(entry), message, entry, is_wrong, is_copy)
+    return Record(
+        sequence, received_at, time, *place, level_of(entry), message, entry, is_wrong, is_copy, time_from
+    )
 
 
 def message_of(entry: Fields) -> str | None:

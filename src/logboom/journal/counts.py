@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import xxhash
 
+from logboom.journal.device_clock import SegmentClock
 from logboom.journal.segments import PART_SUFFIX, Segment
 from logboom.journal.step_times import Times, drop_if_deleted, open_private
 
@@ -18,7 +19,9 @@ _CHECKSUM: Final = struct.Struct("<Q")
 SECTIONS: Final = 4
 
 
-def pack_counts(first: int, end: int, size: int, times: Times, sections: Sequence[bytes]) -> bytes:
+def pack_counts(
+    first: int, end: int, size: int, times: Times, sections: Sequence[bytes], *, token: int = 0
+) -> bytes:
     """Return the bytes of a file.
 
     Args:
@@ -27,10 +30,11 @@ def pack_counts(first: int, end: int, size: int, times: Times, sections: Sequenc
         size: of the segment, bytes.
         times: of all its entries.
         sections: `SECTIONS` of them; an empty one is left out.
+        token: identifies the starts of boots that the times follow from (`device_clock`).
     """
     head = _HEAD.pack(_MAGIC, first, end, size, *times, *map(len, sections))
     data = head + b"".join(sections)
-    return data + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(data))
+    return data + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(data, token))
 
 
 class Counted(NamedTuple):
@@ -45,15 +49,15 @@ class Counted(NamedTuple):
     times: Times
 
 
-def read_head(data: bytes) -> Counted | None:
-    """Return the lines that a file was made of; None when it is damaged."""
+def read_head(data: bytes, clock: SegmentClock | None = None) -> Counted | None:
+    """Return the lines that a file was made of; None when it is damaged, or was made with other times."""
     if len(data) < _HEAD.size + _CHECKSUM.size or data[: len(_MAGIC)] != _MAGIC:
         return None
     fields = _HEAD.unpack_from(data)
     (checksum,) = _CHECKSUM.unpack_from(data, len(data) - _CHECKSUM.size)
-    if checksum != xxhash.xxh3_64_intdigest(data[: -_CHECKSUM.size]):
-        return None
     first, end, size = fields[1:4]
+    if checksum != xxhash.xxh3_64_intdigest(data[: -_CHECKSUM.size], clock.token(end) if clock else 0):
+        return None
     return Counted(first, end, size, Times(*fields[4:8]))
 
 

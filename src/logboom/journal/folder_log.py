@@ -10,11 +10,12 @@ from typing import Final, NamedTuple
 
 from logboom.journal.arrivals import HEAD_BYTES, first_arrival_in, last_arrival_in
 from logboom.journal.counts import read_head
+from logboom.journal.device_clock import Clocks, SegmentClock
 from logboom.journal.index import rebuild_index, received_at_ns
 from logboom.journal.log import QUERY_BLOCK_BYTES, Block, Extent, Step, Usable, head
 from logboom.journal.reader import JournalReader
 from logboom.journal.segment_file import SegmentFile, lines_size, open_file
-from logboom.journal.segments import IndexPoint, Segment, list_segments, read_index
+from logboom.journal.segments import IndexPoint, Segment, clocked_segments, list_segments, read_index
 from logboom.journal.step_times import StepKey, Times, TimeSpan, read_times
 from logboom.journal.word_filters import DamagedWordsError, WordTest, open_words
 from logboom.journal.word_steps import WordSteps, find_steps, times_within
@@ -44,8 +45,11 @@ class FolderLog:
         self.folder = folder
         self._committed = committed
         self.grown = grown or threading.Condition()
-        self._segment_times: dict[int, Times] = {}
-        """Times of segments that are complete and known, by first sequence."""
+        self._segment_times: dict[int, tuple[int, Times]] = {}
+        """Times of segments that are complete and known, with the token of their starts, by first sequence."""
+        self._clocks = Clocks()
+        self._clocked: list[int] = []
+        """First sequences of the segments with starts of boots, in order."""
         self._damaged_words: set[int] = set()
 
     @property
@@ -90,7 +94,7 @@ class FolderLog:
 
     def cursor(self, position: int = 0) -> JournalReader:
         """See `log.Log`."""
-        return JournalReader(self.folder, position, self._committed)
+        return JournalReader(self.folder, position, self._committed, self._clocks)
 
     def bounds(self, since: str, until: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
         """See `log.Log`. The range begins and ends at points of the index."""
@@ -114,6 +118,7 @@ class FolderLog:
     ) -> Iterator[Step]:
         """See `log.Log`. A step lies between two points of the index."""
         newer: Segment | None = None
+        self._clocked = clocked_segments(self.folder)
         for segment in reversed(list_segments(self.folder)):
             following_segment, newer = newer, segment
             if end <= start:
@@ -125,9 +130,11 @@ class FolderLog:
                 continue
             counted = None
             if usable is not None and start <= segment.first:
-                counted = _counted(segment, following_segment, end, usable)
+                counted = _counted(segment, following_segment, end, usable, self._clocks.of(segment))
             floor = counted.end if counted else start
-            known = read_times(segment) if span is not None or words is None else {}
+            known = {}
+            if span is not None or words is None:
+                known = read_times(segment, self._clocks.of(segment))
             yield from self._steps_in(_Piece(segment, following_segment, floor, end), known, span, words)
             end = max(start, segment.first)
             if counted is not None:
@@ -179,15 +186,29 @@ class FolderLog:
         """Return whether a segment may hold entries of a span."""
         if span is None or newer is None:
             return True
-        times = self._segment_times.get(segment.first)
-        if times is None:
-            times = _times_of(segment, newer)
-            if times is None:
+        clock = self._clocks.of(segment)
+        token = clock.token(newer.first) if clock else 0
+        known, times = self._segment_times.get(segment.first, (-1, Times()))
+        if known != token:
+            found = _times_of(segment, newer, clock)
+            if found is None:
                 return True
             if len(self._segment_times) >= SEGMENTS_MAX:
                 self._segment_times.clear()
-            self._segment_times[segment.first] = times
+            self._segment_times[segment.first], times = (token, found), found
         return times.meets(span)
+
+    def clock_of(self, segment: Segment) -> SegmentClock | None:
+        """Return the starts of boots for a segment; None: there are none."""
+        return self._clocks.of(segment)
+
+    def clock_token(self, start: int, end: int) -> int:
+        """See `log.Log`. As of the last call of `steps_back`, which finds the segments."""
+        token, clocked = 0, self._clocked
+        for first in clocked[max(0, bisect_right(clocked, start) - 1) : bisect_left(clocked, end)]:
+            clock = self._clocks.of(Segment.at(self.folder, first))
+            token ^= clock.token(end) if clock else 0
+        return token
 
     def blocks_of(self, step: Step, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:
         """See `log.Log`. Whole steps are read without a look at the index."""
@@ -209,17 +230,19 @@ class FolderLog:
 
     def _read(self, step: Step, bytes_max: int) -> Iterator[Block]:
         """Yield the blocks of a whole step. Ends early when the file does, or was deleted."""
+        segment = Segment.at(self.folder, step.segment)
         try:
-            file = open_file(Segment.at(self.folder, step.segment))
+            file = open_file(segment)
         except FileNotFoundError:
             return
+        clock = self._clocks.of(segment)
         with closing(file):
             position, offset, end = step.start, step.offset, step.offset + step.size
             while offset < end:
                 data = _lines_at(file, offset, min(bytes_max, end - offset), end)
                 if not data:
                     return
-                block = Block(position, data.count(b"\n"), data)
+                block = Block(position, data.count(b"\n"), data, clock)
                 yield block
                 position, offset = block.next_sequence, offset + len(data)
 
@@ -264,9 +287,9 @@ def _steps_of(segment: Segment, newer: Segment | None, start: int, end: int) -> 
         following = point
 
 
-def _times_of(segment: Segment, newer: Segment) -> Times | None:
+def _times_of(segment: Segment, newer: Segment, clock: SegmentClock | None) -> Times | None:
     """Return the times of a whole segment; None when those of a step are missing."""
-    known, times = read_times(segment), Times()
+    known, times = read_times(segment, clock), Times()
     for step in _steps_of(segment, newer, segment.first, newer.first):
         found = known.get(StepKey(step.start, step.end, step.offset, step.size))
         if found is None:
@@ -275,13 +298,15 @@ def _times_of(segment: Segment, newer: Segment) -> Times | None:
     return times
 
 
-def _counted(segment: Segment, newer: Segment | None, end: int, usable: Usable) -> Step | None:
+def _counted(
+    segment: Segment, newer: Segment | None, end: int, usable: Usable, clock: SegmentClock | None
+) -> Step | None:
     """Return the lines of a segment that have a usable roll-up as one step; None when it has none before `end`."""
     try:
         data = segment.counts_path.read_bytes()
     except OSError:
         return None
-    found = read_head(data)
+    found = read_head(data, clock)
     if found is None or found.first != segment.first or found.end > end or not usable(data):
         return None
     if not _is_of(segment, newer, found.end, found.size):

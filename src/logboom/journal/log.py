@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from logboom.formats.entry_time import is_canonical
 from logboom.formats.envelope import RECEIVED_AT
+from logboom.journal.device_clock import SegmentClock
 from logboom.journal.step_times import Times, TimeSpan
 from logboom.journal.word_filters import WordTest
 
@@ -28,6 +29,8 @@ class Block(NamedTuple):
     count: int  # type: ignore[assignment]  # hides tuple.count, which no block needs
     data: bytes
     """The lines, each with its newline."""
+    clock: SegmentClock | None = None
+    """Times that the lines did not give themselves."""
 
     @property
     def next_sequence(self) -> int:
@@ -157,6 +160,9 @@ class Log(Protocol):
     def holds(self, step: Step) -> bool:
         """Return whether all lines of a whole step can still be read."""
 
+    def clock_token(self, start: int, end: int) -> int:
+        """Return a number that changes with those times of the entries of a range that they did not give themselves."""
+
 
 def blocks(log: Log, start: int, end: int, bytes_max: int = QUERY_BLOCK_BYTES) -> Iterator[Block]:
     """Yield the blocks of a range of sequences, oldest first. Entries that are deleted meanwhile are left out."""
@@ -183,7 +189,7 @@ def start_of_last(log: Log, size: int) -> int:
 
 def head(block: Block, count: int) -> Block:
     """Return the first lines of a block."""
-    return Block(block.first_sequence, count, block.data[: nth_line_end(block.data, count)])
+    return block._replace(count=count, data=block.data[: nth_line_end(block.data, count)])
 
 
 def moment_of(data: bytes) -> str:

@@ -1,8 +1,10 @@
 """Reading the journal by position: blocks of raw lines from any sequence on."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from logboom.journal.device_clock import Clocks
 from logboom.journal.index import rebuild_index
 from logboom.journal.log import BLOCK_BYTES, Block, nth_line_end
 from logboom.journal.segment_file import SegmentFile, open_file
@@ -18,12 +20,18 @@ class JournalReader:
         position: the first sequence to read. Deleted entries are skipped; see `first_sequence` of the block.
         committed: returns the end of the durable entries; None without a writer in this process: every whole
             line is read.
+        clocks: times that lines do not give themselves; None: blocks have none.
     """
 
     def __init__(
-        self, folder: Path, position: int = 0, committed: Callable[[], Committed] | None = None
+        self,
+        folder: Path,
+        position: int = 0,
+        committed: Callable[[], Committed] | None = None,
+        clocks: Clocks | None = None,
     ) -> None:
         self._folder = folder
+        self._clocks = clocks
         self._committed = committed
         self.position = position
         self._segment: Segment | None = None
@@ -60,7 +68,8 @@ class JournalReader:
         self._end = segments[number + 1].first if number + 1 < len(segments) else None
         self.position = max(self.position, segment.first)
         if not segment.index_path.exists():
-            rebuild_index(segment)
+            with suppress(PermissionError):  # a folder that may only be read
+                rebuild_index(segment)
         self._file = open_file(segment)
         self._segment = segment
         self._skip_to(segment, self.position)
@@ -87,7 +96,9 @@ class JournalReader:
             data = data[: nth_line_end(data, count)]
         if not count:
             return None
-        block = Block(self.position, count, data)
+        clocks, segment = self._clocks, self._segment
+        clock = clocks.of(segment) if clocks is not None and segment is not None else None
+        block = Block(self.position, count, data, clock)
         self._offset += len(data)
         self.position += count
         return block

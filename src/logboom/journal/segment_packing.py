@@ -22,6 +22,9 @@ from logboom.journal.segments import Segment, list_segments, read_index
 PART_SUFFIX: Final = ".jsonl.zst.part"
 UNPACKED_SUFFIX: Final = ".jsonl.part"
 
+_REQUEST: Final = "pack-now"
+"""Name of the empty file that requests packing."""
+
 LEVEL: Final = 9
 """Compression level: 19 saves 8 % more, and takes ten times as long."""
 
@@ -151,6 +154,21 @@ def unpack(segment: Segment) -> None:
     sync_folder(segment.path.parent)
 
 
+def request(folder: Path) -> None:
+    """Ask the server that writes to a journal to pack all its sealed segments. Raises `OSError`."""
+    (folder / _REQUEST).touch()
+
+
+def is_requested(folder: Path) -> bool:
+    """Return whether the packing of all sealed segments was requested."""
+    return (folder / _REQUEST).exists()
+
+
+def settle_request(folder: Path) -> None:
+    """Note that the request is done. Raises `OSError`."""
+    (folder / _REQUEST).unlink(missing_ok=True)
+
+
 class StorageSizes(NamedTuple):
     """Sizes of a journal on disk."""
 
@@ -161,6 +179,8 @@ class StorageSizes(NamedTuple):
     """Bytes of the packed files."""
     unpacked_bytes: int
     """Bytes of their lines."""
+    recent_bytes: int = 0
+    """Bytes of the lines, plain and packed, of segments that were written to lately."""
 
     @property
     def ratio(self) -> float | None:
@@ -168,18 +188,35 @@ class StorageSizes(NamedTuple):
         return self.unpacked_bytes / self.packed_bytes if self.packed_bytes else None
 
 
-def storage_of(folder: Path) -> StorageSizes:
-    """Measure a journal. Costs one `stat` per segment. Raises `OSError`."""
+def storage_of(folder: Path, since: float = 0.0) -> StorageSizes:
+    """Measure a journal. Costs one `stat` per segment.
+
+    Args:
+        folder: the journal's folder.
+        since: time from which on segments were written to lately, seconds since the epoch.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
     plain: list[int] = []
     packed: list[tuple[int, int]] = []
+    recent = 0
     for segment in list_segments(folder):
         with suppress(FileNotFoundError):
+            about = (segment.packed_path if segment.is_packed else segment.path).stat()
+            lines = lines_size(segment) if segment.is_packed else about.st_size
             if segment.is_packed:
-                packed.append((segment.packed_path.stat().st_size, lines_size(segment)))
+                packed.append((about.st_size, lines))
             else:
-                plain.append(segment.path.stat().st_size)
+                plain.append(about.st_size)
+            recent += lines if about.st_mtime >= since else 0
     return StorageSizes(
-        len(plain), sum(plain), len(packed), sum(size for size, _ in packed), sum(size for _, size in packed)
+        len(plain),
+        sum(plain),
+        len(packed),
+        sum(size for size, _ in packed),
+        sum(size for _, size in packed),
+        recent,
     )
 
 

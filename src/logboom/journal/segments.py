@@ -23,6 +23,7 @@ SUMS_SUFFIX: Final = ".sums"
 TIMES_SUFFIX: Final = ".times"
 COUNTS_SUFFIX: Final = ".counts"
 WORDS_SUFFIX: Final = ".words"
+CLOCK_SUFFIX: Final = ".clock"
 PART_SUFFIX: Final = ".counts.part"
 INDEX_STEP_BYTES: Final = 1 << 20
 """Distance between index points, which a seek reads at most; a 256 MiB segment has an index of 6 KiB."""
@@ -86,6 +87,11 @@ class Segment(NamedTuple):
         return self.path.with_suffix(WORDS_SUFFIX)
 
     @property
+    def clock_path(self) -> Path:
+        """The file of the starts of boots (`device_clock`)."""
+        return self.path.with_suffix(CLOCK_SUFFIX)
+
+    @property
     def name(self) -> str:
         """Its file name, used in the manifest and in reports."""
         return self.path.name
@@ -107,8 +113,9 @@ class Segment(NamedTuple):
 
     def delete_derived(self) -> None:
         """Remove what was made of its lines, and can be made again."""
-        for path in (self.times_path, self.counts_path, self.words_path, unfinished(self.words_path)):
+        for path in (self.times_path, self.counts_path, self.words_path, self.clock_path):
             path.unlink(missing_ok=True)
+            unfinished(path).unlink(missing_ok=True)
         self.counts_path.with_suffix(PART_SUFFIX).unlink(missing_ok=True)
 
     def delete(self) -> None:
@@ -133,6 +140,16 @@ def list_segments(folder: Path) -> list[Segment]:
         return []
     found = {int(match[1]) for match in map(_NAME.fullmatch, names) if match}
     return [Segment.at(folder, first) for first in sorted(found) if first < SEQUENCE_MAX]
+
+
+def clocked_segments(folder: Path) -> list[int]:
+    """Return the first sequences of the segments that have starts of boots (`device_clock`), in order."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - as often as entries are read
+    except FileNotFoundError:
+        return []
+    firsts = [name.removesuffix(CLOCK_SUFFIX) for name in names if name.endswith(CLOCK_SUFFIX)]
+    return sorted(int(first) for first in firsts if first.isdecimal())
 
 
 def find_segment(segments: list[Segment], sequence: int) -> int:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from logboom.durable import FILE_MODE
+from logboom.journal.device_clock import SegmentClock
 from logboom.journal.segments import Segment
 
 ALWAYS: Final = 1 << 62
@@ -19,6 +20,9 @@ ALWAYS: Final = 1 << 62
 _RECORD: Final = struct.Struct("<QQQQqqqq")
 _CHECKSUM: Final = struct.Struct("<Q")
 RECORD_BYTES: Final = _RECORD.size + _CHECKSUM.size
+
+FILE_BYTES_MAX: Final = 16 * 1024 * RECORD_BYTES
+"""Largest file: a step has one more record whenever its times change. A larger one begins again: its steps are read."""
 
 
 class TimeSpan(NamedTuple):
@@ -75,14 +79,25 @@ class StepKey(NamedTuple):
     """Bytes."""
 
 
-def pack_times(key: StepKey, times: Times) -> bytes:
-    """Return the bytes of one record."""
+def pack_times(key: StepKey, times: Times, token: int = 0) -> bytes:
+    """Return the bytes of one record.
+
+    Args:
+        key: the step.
+        times: its times.
+        token: identifies the starts of boots that these follow from (`device_clock`).
+    """
     data = _RECORD.pack(*key, *times)
-    return data + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(data))
+    return data + _CHECKSUM.pack(xxhash.xxh3_64_intdigest(data, token))
 
 
-def read_times(segment: Segment) -> dict[StepKey, Times]:
-    """Return the times of a segment's steps as far as they are known and undamaged. Never raises for damage."""
+def read_times(segment: Segment, clock: SegmentClock | None = None) -> dict[StepKey, Times]:
+    """Return the times of a segment's steps as far as they are known and undamaged. Never raises for damage.
+
+    Args:
+        segment: the segment.
+        clock: its starts of boots; what was made with others does not count.
+    """
     try:
         data = segment.times_path.read_bytes()
     except OSError:
@@ -91,8 +106,8 @@ def read_times(segment: Segment) -> dict[StepKey, Times]:
     for start in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
         body = data[start : start + _RECORD.size]
         (checksum,) = _CHECKSUM.unpack_from(data, start + _RECORD.size)
-        if checksum == xxhash.xxh3_64_intdigest(body):
-            fields = _RECORD.unpack(body)
+        fields = _RECORD.unpack(body)
+        if checksum == xxhash.xxh3_64_intdigest(body, clock.token(fields[1]) if clock else 0):
             found[StepKey(*fields[:4])] = Times(*fields[4:])
     return found
 
@@ -104,7 +119,8 @@ def append_times(segment: Segment, records: bytes) -> None:
         OSError: they can't be written.
     """
     with open(segment.times_path, "ab", opener=open_private) as file:
-        file.truncate(file.tell() // RECORD_BYTES * RECORD_BYTES)
+        size = file.tell() // RECORD_BYTES * RECORD_BYTES
+        file.truncate(size if size < FILE_BYTES_MAX else 0)
         file.write(records)
     drop_if_deleted(segment)
 

@@ -63,9 +63,15 @@ def trouble_of(monitor: Monitor) -> Trouble:
             warnings.append(f"output {name}: {trouble}; {runner.lag:,} entries behind")
         elif 0 < monitor.settings.health.output_lag_max < runner.lag:
             warnings.append(f"output {name}: {runner.lag:,} entries behind")
-    if monitor.cluster is not None:
-        warnings += monitor.cluster.troubles
-    return Trouble(errors, warnings)
+    return Trouble(errors, warnings + _troubles_of_services(monitor))
+
+
+def _troubles_of_services(monitor: Monitor) -> list[str]:
+    """Problems of services that are neither listeners nor outputs."""
+    troubles = [] if monitor.cluster is None else list(monitor.cluster.troubles)
+    if monitor.packer is not None and monitor.packer.progress.trouble:
+        troubles.append(f"a segment can't be packed: {monitor.packer.progress.trouble}")
+    return troubles
 
 
 def health_document(monitor: Monitor) -> tuple[int, dict[str, Any]]:
@@ -164,7 +170,7 @@ def _database(monitor: Monitor, extent: JournalExtent) -> dict[str, Any]:
     for output in monitor.outputs.values():
         runner = output.service.runner
         state = getattr(runner.output, "database_state", None)
-        if state is not None:
+        if state is not None and not runner.standby:
             found: DatabaseState = state()
             connected = found.connected and runner.failing is None and output.alive
             dates = [datetime.fromisoformat(text) for text in found.date_range or ()]

@@ -18,6 +18,7 @@ from logboom.ops.metric_views import (
     source_view,
 )
 from logboom.ops.source_book import SourceBook
+from logboom.ops.storage_metrics import STORAGE
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
 
@@ -306,6 +307,12 @@ OUTPUTS: Final = MetricGroup[Supervised[OutputService]](
             lambda output: output.service.runner.lag,
         ),
         Metric(
+            "logboom_output_standby",
+            "gauge",
+            "1 while another server of the cluster writes the output.",
+            lambda output: output.service.runner.standby,
+        ),
+        Metric(
             "logboom_output_next_sequence",
             "gauge",
             "Position of the output: sequence of the next entry to be written.",
@@ -353,6 +360,7 @@ GROUPS: Final[tuple[MetricGroup[Any], ...]] = (
     JOURNAL,
     OUTPUTS,
     SOURCES,
+    STORAGE,
     DEVICES,
     ALERTS,
     CLUSTER,

@@ -17,6 +17,7 @@ from logboom.ops.alerts.service import Alerts
 from logboom.ops.alerts.severity import CRITICAL, WARNING
 from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.monitor import REFUSED, Monitor
+from logboom.ops.pack_service import PackService
 from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.outputs.thread_service import OutputService
@@ -158,6 +159,12 @@ def device_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], DeviceBook]]:
     """Yield the book of devices."""
     if parts.monitor.devices is not None:
         yield (), parts.monitor.devices
+
+
+def pack_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], PackService]]:
+    """Yield the service that packs and measures the journal."""
+    if parts.monitor.packer is not None:
+        yield (), parts.monitor.packer
 
 
 def alert_view(parts: Parts) -> Iterator[tuple[tuple[str, ...], Alerts]]:

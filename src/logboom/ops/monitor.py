@@ -20,6 +20,7 @@ from logboom.settings import Settings
 if TYPE_CHECKING:
     from logboom.cluster.membership import Cluster
     from logboom.ops.devices.device_book import DeviceBook
+    from logboom.ops.pack_service import PackService
     from logboom.pipeline.refusals import RefusedLines
 
 TICK_S: Final = 1.0
@@ -111,6 +112,8 @@ class Monitor:
         self.connections_left = connections_left
         self.extent = ExtentReader(journal.log if log is None else log, clock)
         self.index_progress: Callable[[], IndexProgress] = lambda: IndexProgress(0, 0)
+        self.packer: PackService | None = None
+        """Packs old segments, and measures the journal."""
         self.cluster: Cluster | None = None
         """Replication, if there is any."""
         self.devices: DeviceBook | None = None

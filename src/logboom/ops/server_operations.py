@@ -1,15 +1,19 @@
 """The operations that the web handlers call: one object with one method per request."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from logboom.journal.log import Log
+from logboom.ops.alerts.rule_book import RuleConflictError
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
 from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
+from logboom.ops.storage import storage_document
 
 if TYPE_CHECKING:
     from logboom.ops.metrics import Metrics
@@ -60,7 +64,13 @@ class ServerOperations:
 
     async def status(self) -> dict[str, Any]:
         """Return the document of `/api/status`."""
-        return await asyncio.to_thread(lambda: status_document(self.monitor, self._alerts.firing()))
+        return await asyncio.to_thread(
+            lambda: status_document(self.monitor, self._alerts.firing(), self._alerts.urgent())
+        )
+
+    async def storage(self) -> dict[str, Any]:
+        """Return the document of `/api/storage`."""
+        return await asyncio.to_thread(storage_document, self.monitor, self.monitor.extent.look())
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""
@@ -97,3 +107,41 @@ class ServerOperations:
     async def alerts(self) -> dict[str, Any]:
         """Return the document of `/api/alerts`."""
         return await asyncio.to_thread(self._alerts.document)
+
+    async def alert_history(self, limit: int) -> dict[str, Any]:
+        """Return the document of `/api/alerts/history`."""
+        return await asyncio.to_thread(self._alerts.history, limit)
+
+    async def put_rule(self, name: str, table: dict[str, Any], *, is_new: bool) -> str:
+        """Make or replace a rule with a query; return why it must not be, or nothing. See `RuleBook.put`."""
+        try:
+            await asyncio.to_thread(self._alerts.put_rule, name, table, is_new=is_new)
+        except RuleConflictError as error:
+            return str(error)
+        return ""
+
+    async def remove_rule(self, name: str) -> str:
+        """Remove a rule; as `put_rule`."""
+        try:
+            await asyncio.to_thread(self._alerts.remove_rule, name)
+        except RuleConflictError as error:
+            return str(error)
+        return ""
+
+    def try_rule(
+        self, log: Log, table: dict[str, Any], since: float | None, give_up: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """Return the document of the trial of a rule; it reads the journal. Raises `ConfigError`."""
+        return self._alerts.try_rule(log, table, since, give_up)
+
+    async def test_targets(self, names: list[str], rule: str) -> dict[str, str | None] | None:
+        """Send a test message to targets, see `Alerts.test_targets`."""
+        return await asyncio.to_thread(self._alerts.test_targets, names, rule)
+
+    async def mute(self, rule: str, subject: str, until: float | None, by: str) -> bool:
+        """Mute a rule or an alert, see `Alerts.mute`."""
+        return await asyncio.to_thread(self._alerts.mute, rule, subject, until, by)
+
+    async def acknowledge(self, rule: str, subject: str, by: str, *, on: bool) -> bool:
+        """Acknowledge an alert, see `Alerts.acknowledge`."""
+        return await asyncio.to_thread(self._alerts.acknowledge, rule, subject, by, on=on)

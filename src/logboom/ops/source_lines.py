@@ -9,7 +9,8 @@ from logboom.formats.entry_level import LEVEL_KEYS, level_of
 from logboom.formats.envelope import entry_of
 from logboom.formats.levelled import LEVEL_OF_WORD, LevelledLines
 from logboom.formats.levels import severity
-from logboom.formats.records import SENDER_KEYS, records_of, sender
+from logboom.formats.records import records_of, sender
+from logboom.formats.sender_names import name_of
 from logboom.formats.sent import sent_message
 from logboom.journal.log import Block
 from logboom.model import IMPORTED, Record
@@ -25,9 +26,6 @@ ERROR_SEVERITY: Final = 17
 LEVEL_CHARS_MAX: Final = 64
 """Length to which a level is cut; no known level's name is longer."""
 
-NAMES_BYTES_MAX: Final = 8 << 20
-"""Cache of names by the fields in which entries name their sender: room for 16,000 active senders."""
-
 WORDS_BYTES_MAX: Final = 64 << 10
 """Cache of levels: few are in use, but senders may send any number of them."""
 
@@ -38,10 +36,7 @@ Key = tuple[str, str]
 """Listener and name of a source."""
 
 _lines: Final = LevelledLines(FACT_KEYS, "received_at", "source", "listener")
-_own_names: Final = attrgetter(*SENDER_KEYS)
-_number: Final = attrgetter("id")
 _level: Final = attrgetter(LEVEL_KEYS[0])
-_NAMELESS: Final = (None,) * len(SENDER_KEYS)
 
 
 class SenderGroup(NamedTuple):
@@ -103,26 +98,6 @@ def last_of(line: bytes) -> Last | None:
         message = sent_message(record, entry_of(line))
         return Last(record.level[:LEVEL_CHARS_MAX], message[:MESSAGE_CHARS_MAX])
     return None
-
-
-def name_of(entry: Any, peer: str) -> str:
-    """Fast version of `records.sender`, which for most entries does not look up each key."""
-    own = _own_names(entry)
-    if own == _NAMELESS and _number(entry) is None:
-        return peer
-    try:
-        name = _own_name[own]
-    except TypeError:  # a list or an object can't be a key of the cache
-        name = ""
-    return name or sender(entry, peer)
-
-
-def _make_name(own: tuple[Any, ...]) -> str:
-    """The name in the fields `SENDER_KEYS` of an entry; empty without one."""
-    return sender(dict(zip(SENDER_KEYS, own, strict=True)), "")
-
-
-_own_name: Final = Remembered(_make_name, NAMES_BYTES_MAX)
 
 
 def _has_error(line: Any) -> bool:

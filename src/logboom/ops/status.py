@@ -10,7 +10,7 @@ from logboom.ops.health import trouble_of
 from logboom.ops.monitor import Monitor
 
 
-def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]:
+def status_document(monitor: Monitor, firing: Sequence[Alert], urgent: Sequence[Alert]) -> dict[str, Any]:
     """Make the document with the server's state and the number of firing alerts; takes one `stat` per segment."""
     trouble = trouble_of(monitor)
     totals = monitor.totals()
@@ -20,7 +20,7 @@ def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]
         "uptime_s": round(monitor.uptime_s, 1),
         "status": trouble.status,
         "problems": [*trouble.errors, *trouble.warnings],
-        "alerts": {"firing": len(firing), "worst": _worst(firing)},
+        "alerts": {"firing": len(firing), "worst": _worst(urgent)},
         "journal": _journal(monitor),
         "totals": {**totals._asdict(), "refused": sum(totals.refused.values())},
         "rates": {
@@ -32,11 +32,11 @@ def status_document(monitor: Monitor, firing: Sequence[Alert]) -> dict[str, Any]
     }
 
 
-def _worst(firing: Sequence[Alert]) -> str | None:
-    """Highest severity of the firing alerts; None without any."""
-    if not firing:
+def _worst(alerts: Sequence[Alert]) -> str | None:
+    """Highest severity of some alerts; None without any."""
+    if not alerts:
         return None
-    return CRITICAL if any(alert.severity == CRITICAL for alert in firing) else WARNING
+    return CRITICAL if any(alert.severity == CRITICAL for alert in alerts) else WARNING
 
 
 def _journal(monitor: Monitor) -> dict[str, Any]:
@@ -97,6 +97,7 @@ def _output(monitor: Monitor, name: str) -> dict[str, Any]:
         "restarts": supervised.restarts,
         "trouble": runner.failing or supervised.trouble,
         "lag": runner.lag,
+        "standby": runner.standby,
         "position": runner.position,
         "skipped": runner.output.skipped,
     }

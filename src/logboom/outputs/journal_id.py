@@ -11,8 +11,13 @@ from typing import Final
 from logboom.durable import create_file, make_folder, sync_folder
 from logboom.errors import OutputError
 
-_CHARACTERS: Final = 32
+ID_CHARACTERS: Final = 32
 _DIGITS: Final = frozenset("0123456789abcdef")
+
+
+def id_path(data_dir: Path) -> Path:
+    """Path of the file with the identifier."""
+    return data_dir / "outputs" / "journal-id"
 
 
 def journal_id(data_dir: Path) -> str:
@@ -22,15 +27,15 @@ def journal_id(data_dir: Path) -> str:
         OutputError: the stored identifier is not valid.
         OSError: it can't be read or stored.
     """
-    path = data_dir / "outputs" / "journal-id"
+    path = id_path(data_dir)
     make_folder(path.parent)
     try:
         name = path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
-        return _keep(path, secrets.token_hex(_CHARACTERS // 2))
-    if len(name) != _CHARACTERS or not _DIGITS.issuperset(name):
+        return _keep(path, secrets.token_hex(ID_CHARACTERS // 2))
+    if len(name) != ID_CHARACTERS or not _DIGITS.issuperset(name):
         raise OutputError(
-            f"{path} holds {name[:40]!r}, expected {_CHARACTERS} hexadecimal digits; "
+            f"{path} holds {name[:40]!r}, expected {ID_CHARACTERS} hexadecimal digits; "
             "without the file, the outputs to databases start again with the oldest entry"
         )
     return name

@@ -1,7 +1,8 @@
 """Registry of the output types, and construction of outputs from the configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from logboom.config import convert
@@ -25,26 +26,31 @@ class OutputType(NamedTuple):
     settings: type[OutputSettings]
     make: Callable[[Any, str, Path], Output]
     """Constructor; its arguments are the settings, the name and the data directory."""
+    network: bool = False
+    """True if several servers may write to the same place, which keeps the position."""
 
 
 OUTPUTS: Final[dict[str, OutputType]] = {
     "columns": OutputType(ColumnsSettings, ColumnsOutput),
-    "jetstream": OutputType(JetstreamSettings, JetstreamOutput),
+    "jetstream": OutputType(JetstreamSettings, JetstreamOutput, network=True),
     "jsonl": OutputType(JsonlSettings, JsonlOutput),
-    "postgres": OutputType(PostgresSettings, PostgresOutput),
-    "redis": OutputType(RedisSettings, RedisOutput),
+    "postgres": OutputType(PostgresSettings, PostgresOutput, network=True),
+    "redis": OutputType(RedisSettings, RedisOutput, network=True),
     "sqlite": OutputType(SqliteSettings, SqliteOutput),
     "text": OutputType(TextSettings, TextOutput),
 }
 """Output types by `type` in the configuration."""
 
 
-def make_outputs(tables: dict[str, Table], data_dir: Path) -> dict[str, Output]:
+def make_outputs(
+    tables: dict[str, Table], data_dir: Path, elsewhere: Mapping[str, Path] = MappingProxyType({})
+) -> dict[str, Output]:
     """Construct the enabled outputs by name, not opened yet. All tables are validated.
 
     Args:
         tables: the tables `[outputs.NAME]`.
         data_dir: data directory, which has the positions.
+        elsewhere: other folders for the positions of some outputs, by name.
 
     Raises:
         ConfigError: a table is not valid; the text has the key, the value and what is expected.
@@ -52,7 +58,10 @@ def make_outputs(tables: dict[str, Table], data_dir: Path) -> dict[str, Output]:
     checked = {name: output_settings(name, table) for name, table in tables.items()}
     active = {name: settings for name, settings in checked.items() if settings.enabled}
     _check_paths(active)
-    return {name: OUTPUTS[settings.type].make(settings, name, data_dir) for name, settings in active.items()}
+    return {
+        name: OUTPUTS[settings.type].make(settings, name, elsewhere.get(name, data_dir))
+        for name, settings in active.items()
+    }
 
 
 def output_settings(name: str, table: Table) -> OutputSettings:

@@ -10,6 +10,7 @@ from logboom.errors import OutputError, TakenAwayError
 from logboom.journal.log import Block, Log, LogCursor
 from logboom.model import Report
 from logboom.outputs.base import Output, OutputPace
+from logboom.outputs.permit import ALWAYS, Permit
 
 RETRY_MIN_S: Final = 0.1
 """Delay of the first retry; doubled each time, up to `OutputPace.retry_s_max`."""
@@ -20,6 +21,9 @@ FAILURES_LOGGED: Final = 3
 IDLE_WAIT_S: Final = 1.0
 """Interval at which an idle thread checks the journal even without a notification."""
 
+PERMIT_WAIT_S: Final = 0.2
+"""Interval at which an output that another server writes looks for its permission."""
+
 
 class OutputRunner:
     """Reads the journal from the output's position, writes and flushes; logs an error once, and retries.
@@ -29,6 +33,7 @@ class OutputRunner:
         output: not opened yet; used only by the runner's thread from `start` on.
         journal: the journal to read.
         report: logs errors and recoveries, on the runner's thread.
+        permit: permission to write; without it, the output waits.
         flush_interval_s: interval of flushes, and so the amount of work that a crash repeats; by default the output's.
         advanced: called on the runner's thread with each new durable position.
         pause: waits a number of seconds, or until `stop`; replaced in tests.
@@ -42,6 +47,7 @@ class OutputRunner:
         journal: Log,
         report: Report,
         *,
+        permit: Permit = ALWAYS,
         flush_interval_s: float | None = None,
         advanced: Callable[[int], None] = lambda _position: None,
         pause: Callable[[float], object] | None = None,
@@ -56,6 +62,7 @@ class OutputRunner:
         self.journal = journal
         """The log that it reads."""
         self._report = report
+        self._permit = permit
         self._pace: OutputPace = getattr(output, "pace", OutputPace())
         if flush_interval_s is not None:
             self._pace = self._pace._replace(flush_interval_s=flush_interval_s)
@@ -72,9 +79,14 @@ class OutputRunner:
         self._thread: threading.Thread | None = None
 
     @property
+    def standby(self) -> bool:
+        """True while another server writes the output."""
+        return not self._permit.granted
+
+    @property
     def lag(self) -> int:
-        """Number of entries that are not durable in the output yet."""
-        return max(0, self.journal.end - self.position)
+        """Number of entries that are not durable in the output yet; 0 while another server writes it."""
+        return 0 if self.standby else max(0, self.journal.end - self.position)
 
     def start(self, ended: Callable[[Exception | None], None] = lambda _: None) -> None:
         """Start the thread, or a new one after the first has failed.
@@ -137,6 +149,16 @@ class OutputRunner:
 
     def _follow_journal(self) -> bool:
         """Open the output and write the journal to it; return True to stop, False to reopen."""
+        if not self._await_permit():
+            return True
+        self._permit.writing = True
+        try:
+            return self._write_journal()
+        finally:
+            self._permit.writing = False
+
+    def _write_journal(self) -> bool:
+        """See `_follow_journal`."""
         with closing(self.output):
             self._reopening = False
             self.output.open()
@@ -145,13 +167,29 @@ class OutputRunner:
                 while True:
                     stopping, reopening = self._stopping.is_set(), self._reopening
                     self._drain(reader)
+                    if self.standby:
+                        return False
                     if stopping or self._abandoned or reopening:
                         return not reopening
                     self._pause(self._pace.flush_interval_s)
                     self._await_growth(reader.position)
 
+    def _await_permit(self) -> bool:
+        """Wait for the permission; False: the output is to stop before."""
+        while self.standby:
+            self.failing = None
+            self.position = self._permit.position
+            if self._stopping.is_set():
+                return False
+            self._pause(PERMIT_WAIT_S)
+        return True
+
     def _take_position(self) -> None:
+        if self._permit.moves and self.output.position() < self._permit.position:
+            self.output.rewind(self._permit.position)
         position, end = self.output.position(), self.journal.end
+        if position > end and self._permit is not ALWAYS:
+            raise OutputError(f"another server has written it up to {position}, and the copy ends at {end}")
         if position > end:
             self._report(
                 "error",
@@ -160,24 +198,27 @@ class OutputRunner:
             )
             self.output.rewind(end)
         self.position = self._expected = self.output.position()
-        self._advanced(self.position)
+        self._note()
 
     def _drain(self, reader: LogCursor) -> None:
         """Write all committed entries, with flushes in between if it takes long."""
         flushed_at = self._clock()
         while not self._abandoned and (block := reader.read(self._pace.block_bytes)) is not None:
+            if self.standby:
+                return
             self._check_gap(block)
             self.output.write(block)
             self._expected = block.next_sequence
             if self._clock() - flushed_at >= self._pace.flush_interval_s:
                 self._flush()
                 flushed_at = self._clock()
-        self._flush()
+        if not self.standby:
+            self._flush()
 
     def _flush(self) -> None:
         self.output.flush()
         self.position = self.output.position()
-        self._advanced(self.position)
+        self._note()
         if self.output.damaged > self._damaged:
             lines = self.output.damaged - self._damaged
             self._damaged = self.output.damaged
@@ -186,6 +227,10 @@ class OutputRunner:
         if self.failing is not None:
             self.failing = None
             self._report("info", f"output {self.name} works again, {self.lag} entries behind")
+
+    def _note(self) -> None:
+        self._permit.note(self.position)
+        self._advanced(self.position)
 
     def _check_gap(self, block: Block) -> None:
         """Log entries that were deleted before they could be written."""

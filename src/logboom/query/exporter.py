@@ -74,10 +74,10 @@ class Export:
     def pieces(self) -> Generator[Piece]:
         """The export, block by block; on a thread. Close it when it is not read to its end."""
         for block, matcher in self._blocks():
-            found = matcher.matching(block)
+            found = matcher.matching(block, as_stored=not self._fields)
             if isinstance(found, Block):
                 sequences: Sequence[int] = range(block.first_sequence, block.next_sequence)
-                data = block.data
+                data = found.data
             else:
                 sequences = [sequence for sequence, _ in found]
                 data = b"".join([line + b"\n" for _, line in found])

@@ -173,7 +173,7 @@ def _older_places(log: Log, wanted: Filter, end: int) -> dict[str, FieldFacet] |
             continue
         for block in log.blocks_of(step, BLOCK_BYTES):
             bytes_left -= len(block.data)
-            found = matcher.matching(block)
+            found = matcher.matching(block, as_stored=True)
             if isinstance(found, Block):
                 counter.add_places(found.data, found.count)
             elif found:

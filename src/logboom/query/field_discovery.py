@@ -84,7 +84,7 @@ def _fields_of(counts: bytes) -> dict[str, Field]:
 
 def _look(block: Block, matcher: Matcher, fields: dict[str, Field]) -> int:
     """Add the fields of a block, oldest entry first; returns the bytes that were decoded."""
-    found = matcher.matching(block)
+    found = matcher.matching(block, as_stored=True)
     data = found.data if isinstance(found, Block) else b"".join([line + b"\n" for _, line in found])
     add_fields(data, found.count if isinstance(found, Block) else len(found), fields)
     return len(data)

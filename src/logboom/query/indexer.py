@@ -4,22 +4,30 @@ One step of the journal, about a megabyte, is the unit of work. The newest segme
 read it; then the others, from the newest to the oldest, so that a journal of an older version is indexed as well.
 """
 
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from logboom.durable import sync_file
 from logboom.journal.counts import write_counts
+from logboom.journal.device_clock import SegmentClock
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.log import Block, Step
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.step_times import ALWAYS, StepKey, Times, append_times, pack_times
 from logboom.journal.word_filters import DamagedWordsError, open_words, write_words
+from logboom.query.matching import retimed
 from logboom.query.roll_up_builder import RollUpBuilder
 from logboom.query.time_bounds import times_of
 from logboom.query.word_builder import WordBuilder
 
 NEWEST_STEP_BYTES: Final = 16 << 20
 """Bytes of the newest segment after which its files are written again; queries read what came since."""
+
+SETTLE_S: Final = 30.0
+"""Time after a change of starts of boots, seconds, before a complete segment is indexed again: more may follow while a
+device sends what it kept."""
 
 BLOCK_BYTES: Final = 64 << 10
 """Bytes that are counted at once: decoding them holds the interpreter for about half a millisecond."""
@@ -54,13 +62,18 @@ class _Reading:
         """Bytes that were read."""
         self.times: Times | None = None
         """Times of the last step; None: they were not counted."""
+        self.is_outdated = False
+        """Times changed after they were counted."""
+        self._tokens: list[tuple[int, int]] = []
+        """End of each step that was counted, and the token of its times (`device_clock`)."""
 
     def add(self, step: Step, blocks: list[Block]) -> bool:
         """Add the next step. Returns whether all of it was there."""
         self.times = None
+        self._tokens.append((step.end, _token_of(step, blocks)))
         for block in blocks:
             self.position = block.next_sequence
-            if self._counts is not None and not self._counts.add(block):
+            if self._counts is not None and not self._counts.add(retimed(block)):
                 self._counts = None
             if self._words is not None and not self._words.is_full:
                 self._words.add(block)
@@ -69,14 +82,29 @@ class _Reading:
         self.size = step.offset + step.size
         return self.position == step.end
 
-    def write(self, *, is_complete: bool) -> None:
-        """Write the files for what was read so far. Raises `OSError`."""
+    def write(self, clock: SegmentClock | None, *, is_complete: bool) -> None:
+        """Write the files for what was read so far. Raises `OSError`.
+
+        Args:
+            clock: the current starts of boots; if others applied to lines that were counted, there is no roll-up.
+            is_complete: no further line will follow.
+        """
         if not self.size:
             return
         if self._words is not None:
             write_words(self._segment, self._words.packed(), sync_file if is_complete else None)
+        if any((clock.token(end) if clock else 0) != token for end, token in self._tokens):
+            self._counts, self.is_outdated = None, True
         if self._counts is not None:
-            write_counts(self._segment, self._counts.packed(self._segment.first, self.position, self.size))
+            token = clock.token(self.position) if clock else 0
+            packed = self._counts.packed(self._segment.first, self.position, self.size, token)
+            write_counts(self._segment, packed)
+
+
+def _token_of(step: Step, blocks: list[Block]) -> int:
+    """Return the token of the times of a step (`device_clock`)."""
+    clock = blocks[0].clock if blocks else None
+    return clock.token(step.end) if clock is not None else 0
 
 
 class Indexer:
@@ -85,13 +113,15 @@ class Indexer:
     Args:
         folder: the journal's.
         log: the same journal, to be read.
+        settle_s: see `SETTLE_S`.
     """
 
-    def __init__(self, folder: Path, log: FolderLog) -> None:
+    def __init__(self, folder: Path, log: FolderLog, *, settle_s: float = SETTLE_S) -> None:
         self._folder = folder
         self._log = log
-        self._done: set[int] = set()
-        """First sequences of complete segments that are indexed, or can't be."""
+        self._settle_s = settle_s
+        self._done: dict[int, int] = {}
+        """First sequences of complete segments that are indexed, or can't be, with the token of their times."""
         self._readings: dict[int, _Reading] = {}
         """Readings of the newest segment, and of one other."""
         self._damaged: set[int] = set()
@@ -123,7 +153,11 @@ class Indexer:
         segments = list_segments(self._folder)
         complete = {one.first for one in segments[:-1]}
         self._damaged = (self._damaged | self._log.take_damaged_words()) & complete
-        self._done &= complete - self._damaged
+        self._done = {
+            one.first: self._done[one.first]
+            for one, newer in pairwise(segments)
+            if one.first not in self._damaged and self._done.get(one.first) == self._token(one, newer.first)
+        }
         self._unreadable &= {one.first for one in segments}
         self._readings = {
             one.first: self._readings[one.first] for one in segments if one.first in self._readings
@@ -132,13 +166,24 @@ class Indexer:
         for segment, end in reversed(
             list(zip(segments, ends, strict=False))
         ):  # without a segment, an end only
-            if segment.first in self._done:
+            if segment.first in self._done or (segment.first in complete and self._is_settling(segment)):
                 continue
             self._work = self._missing(segment, end, is_complete=segment.first in complete)
             if self._work:
                 break
-            self._finish(segment, is_complete=segment.first in complete)
+            self._finish(segment, end, is_complete=segment.first in complete)
         self.progress = IndexProgress(len(complete), len(self._done))
+
+    def _token(self, segment: Segment, end: int) -> int:
+        clock = self._log.clock_of(segment)
+        return clock.token(end) if clock is not None else 0
+
+    def _is_settling(self, segment: Segment) -> bool:
+        """Return whether the starts of boots changed a moment ago: they may change again."""
+        try:
+            return 0 <= time.time() - segment.clock_path.stat().st_mtime < self._settle_s
+        except OSError:
+            return False
 
     def _missing(self, segment: Segment, end: int, *, is_complete: bool) -> list[Step]:
         """Return the whole steps of a segment that are to be read, newest first."""
@@ -176,16 +221,17 @@ class Indexer:
         except (DamagedWordsError, OSError):
             return False
 
-    def _finish(self, segment: Segment, *, is_complete: bool) -> None:
+    def _finish(self, segment: Segment, end: int, *, is_complete: bool) -> None:
         """Write the files of a segment that was read to its end, or of the newest one as far as it was read."""
         reading = self._readings.get(segment.first)
         if reading is not None and (is_complete or reading.size - self._written_bytes >= NEWEST_STEP_BYTES):
-            reading.write(is_complete=is_complete)
+            reading.write(self._log.clock_of(segment), is_complete=is_complete)
             self._written_bytes = 0 if is_complete else reading.size
         if is_complete:
             self._readings.pop(segment.first, None)
-            self._done.add(segment.first)
             self._damaged.discard(segment.first)
+            if reading is None or not reading.is_outdated:  # else it is read again
+                self._done[segment.first] = self._token(segment, end)
 
     def _index(self, step: Step) -> None:
         segment = Segment.at(self._folder, step.segment)
@@ -197,7 +243,8 @@ class Indexer:
         if step.times is not None:
             return
         times = reading.times if reading is not None and reading.position == step.end else None
-        times = times or times_of(blocks)
+        times = times or times_of(map(retimed, blocks))
         if times is None:  # a damaged receive time: the step may hold entries of any time
             times = Times(0, ALWAYS, 0, ALWAYS)
-        append_times(segment, pack_times(StepKey(step.start, step.end, step.offset, step.size), times))
+        key = StepKey(step.start, step.end, step.offset, step.size)
+        append_times(segment, pack_times(key, times, _token_of(step, blocks)))

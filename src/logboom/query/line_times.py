@@ -15,7 +15,7 @@ _decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
 
 
 def time_of_line(line: Any) -> str:
-    """Return the time of a decoded line, which has `received_at` and the `TIME_KEYS` of its `entry`."""
+    """Return the time of a decoded line, which has `received_at`, `time` and the `TIME_KEYS` of its `entry`."""
     entry = line.entry
     if (
         entry.ts is None
@@ -23,8 +23,8 @@ def time_of_line(line: Any) -> str:
         and entry.timestamp is None
         and entry.get("@timestamp") is None
     ):
-        return str(line.received_at)
-    return time_of(entry, line.received_at)
+        return str(line.time or line.received_at)
+    return line.time or time_of(entry, line.received_at)
 
 
 def times_of_lines(data: bytes, count: int) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import msgspec
 
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.records import records_of
+from logboom.journal.device_clock import MARK
 from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.filter.compiler import CompiledFilter
@@ -90,18 +91,25 @@ class Matcher:
         """The last `limit` matches of a block, newest first."""
         return self._found(block, self.numbers(block)[::-1], limit)
 
-    def matching(self, block: Block) -> Block | list[tuple[int, bytes]]:
-        """All matches of a block: the block itself when it matches whole, else sequence and line of each.
+    def matching(self, block: Block, *, as_stored: bool = False) -> Block | list[tuple[int, bytes]]:
+        """All matches of a block: the whole block when all match, else sequence and line of each.
 
         Nothing is decoded but what the filter asks for: the way for counting, pictures and export.
+
+        Args:
+            block: the block.
+            as_stored: lines are those of the journal; else with the times that they did not give themselves.
         """
         numbers = self.numbers(block)
+        clock = None if as_stored else block.clock
         if len(numbers) == block.count:
-            return block
+            return block if clock is None else retimed(block)
         if not numbers:
             return []
         first, lines = block.first_sequence, block.data.split(b"\n")
-        return [(first + number, lines[number]) for number in numbers]
+        found = [lines[number] for number in numbers]
+        sequences = [first + number for number in numbers]
+        return list(zip(sequences, found if clock is None else clock.retimed(found), strict=True))
 
     def numbers(self, block: Block) -> Sequence[int]:
         """The numbers of the lines of a block that match, in order, from 0."""
@@ -111,19 +119,22 @@ class Matcher:
         if one is not None:
             return one.numbers(block)
         numbers = self._filter.select(block.data, block.count)
-        return self._in_time(block.data.split(b"\n"), numbers) if numbers and self._has_times else numbers
+        return self._in_time(block, numbers) if numbers and self._has_times else numbers
 
     @property
     def _has_times(self) -> bool:
         return bool(self.wanted.since or self.wanted.until)
 
-    def _in_time(self, lines: list[bytes], numbers: Sequence[int]) -> Sequence[int]:
+    def _in_time(self, block: Block, numbers: Sequence[int]) -> Sequence[int]:
         """Return the lines that are within the limits of time."""
+        lines = block.data.split(b"\n")
         since, until = self.wanted.since, self.wanted.until or _NEVER
         if self.wanted.by_arrival:
             low, high = since.encode(), until.encode()
             return [number for number in numbers if low <= lines[number][RECEIVED_AT] < high]
-        times = times_of_lines(b"".join([lines[number] + b"\n" for number in numbers]), len(numbers))
+        found = [lines[number] for number in numbers]
+        found = found if block.clock is None else block.clock.retimed(found)
+        times = times_of_lines(b"".join([line + b"\n" for line in found]), len(numbers))
         pairs = zip(numbers, times, strict=True)
         return [number for number, (time, _) in pairs if time and since <= time < until]
 
@@ -133,7 +144,7 @@ class Matcher:
         lines = block.data.split(b"\n") if numbers else []
         for start in range(0, len(numbers), _DECODED_LINES):
             piece = numbers[start : start + min(_DECODED_LINES, limit - len(found))]
-            found += _decoded(block.first_sequence, lines, piece)
+            found += _decoded(block, lines, piece)
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -163,8 +174,17 @@ class Matcher:
         return None if wanted == self.wanted else Matcher(wanted)
 
 
-def _decoded(first: int, lines: list[bytes], numbers: Sequence[int]) -> list[Found]:
+def retimed(block: Block) -> Block:
+    """Return a block whose lines have the times that they did not give themselves."""
+    if block.clock is None or MARK not in block.data:
+        return block
+    return block._replace(data=b"\n".join(block.clock.retimed(block.data.split(b"\n"))), clock=None)
+
+
+def _decoded(block: Block, lines: list[bytes], numbers: Sequence[int]) -> list[Found]:
     """Decode some lines of a block; damaged ones are left out."""
-    data = b"".join([lines[number] + b"\n" for number in numbers])
+    first, some = block.first_sequence, [lines[number] for number in numbers]
+    some = some if block.clock is None else block.clock.retimed(some)
+    data = b"".join([line + b"\n" for line in some])
     records = records_of([first + number for number in numbers], data)
     return [Found(record, entry_of(lines[record.sequence - first])) for record in records]

@@ -1,5 +1,6 @@
 """Patterns as a JSON document, for the API and the command line."""
 
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -67,4 +68,46 @@ def _row(group: EntryGroup) -> dict[str, Any]:
         "sources_total": len(group.sources),
         "sequence": group.sequence,
         "example": msgspec.Raw(example),
+    }
+
+
+def joined_documents(newer: dict[str, Any], older: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Return the document for two parts of a range. Groups that are in neither list are not counted.
+
+    Args:
+        newer: document of the newer part.
+        older: document of the entries before its `before`.
+        limit: messages, and exceptions, at most.
+    """
+    messages = _joined_rows([*newer["messages"], *older["messages"]], "template")
+    exceptions = _joined_rows([*newer["exceptions"], *older["exceptions"]], "fingerprint")
+    return {
+        **older,
+        "messages": messages[:limit],
+        "messages_total": max(newer["messages_total"], older["messages_total"], len(messages)),
+        "exceptions": exceptions[:limit],
+        "exceptions_total": max(newer["exceptions_total"], older["exceptions_total"], len(exceptions)),
+        "dropped": newer["dropped"] + older["dropped"],
+        "entries": newer["entries"] + older["entries"],
+        "progress": newer["progress"] + (1 - newer["progress"]) * older["progress"],
+    }
+
+
+def _joined_rows(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        before = found.get(row[key])
+        found[row[key]] = row if before is None else _joined_row(before, row)
+    return sorted(found.values(), key=lambda row: -row["count"])
+
+
+def _joined_row(row: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "count": row["count"] + more["count"],
+        "first_seen": min(row["first_seen"], more["first_seen"]),
+        "last_seen": max(row["last_seen"], more["last_seen"]),
+        "levels": dict((Counter(row["levels"]) + Counter(more["levels"])).most_common()),
+        "sources": dict((Counter(row["sources"]) + Counter(more["sources"])).most_common(SOURCES_SHOWN_MAX)),
+        "sources_total": max(row["sources_total"], more["sources_total"]),
     }

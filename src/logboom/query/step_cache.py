@@ -42,6 +42,10 @@ READS_MIN: Final = 4
 _ALWAYS: Final = 1 << 62
 
 
+Token = Callable[[int, int], int]
+"""See `log.Log.clock_token`."""
+
+
 class Part(Protocol):
     """An aggregate of some entries in a row."""
 
@@ -80,6 +84,8 @@ class _Run(NamedTuple, Generic[P]):
     """The sequence after the last one."""
     steps: int
     part: P
+    token: int = 0
+    """Identifies the times that its entries did not give themselves (`log.Log.clock_token`)."""
 
     @property
     def size(self) -> int:
@@ -120,13 +126,13 @@ class _Picture(Generic[P]):
         self.size -= run.size
         return run
 
-    def merge(self) -> bool:
+    def merge(self, token: Token) -> bool:
         """Merge neighbours into ever longer runs until that makes room. Returns whether it did."""
         before = self.size
         if before <= self.merged_size / ENOUGH_SHARE:
             return False
         while True:
-            self.replace(list(_merged_runs(list(self.runs.values()), self.run_steps)))
+            self.replace(list(_merged_runs(list(self.runs.values()), self.run_steps, token)))
             self.merged_size = self.size
             if self.size <= before * ENOUGH_SHARE:
                 return True
@@ -141,25 +147,27 @@ class _Picture(Generic[P]):
         self.size = sum(run.size for run in runs)
 
 
-def _merged_runs(runs: list[_Run[P]], steps_max: int) -> Iterator[_Run[P]]:
-    """Runs of at most `steps_max` steps that cover the same sequences, the newest first."""
+def _merged_runs(runs: list[_Run[P]], steps_max: int, token: Token) -> Iterator[_Run[P]]:
+    """Runs of at most `steps_max` steps that cover the same sequences, the newest first, without outdated ones."""
     group: list[_Run[P]] = []
-    for run in sorted(runs, key=lambda run: run.end, reverse=True):
+    valid = [run for run in runs if run.token == token(run.start, run.end)]
+    for run in sorted(valid, key=lambda run: run.end, reverse=True):
         steps = sum(one.steps for one in group) + run.steps
         if group and (run.end != group[-1].start or steps > steps_max):
-            yield _merged(group)
+            yield _merged(group, token)
             group = []
         group.append(run)
     if group:
-        yield _merged(group)
+        yield _merged(group, token)
 
 
-def _merged(group: list[_Run[P]]) -> _Run[P]:
+def _merged(group: list[_Run[P]], token: Token) -> _Run[P]:
     """One run of neighbours, the newest first."""
     if len(group) == 1:
         return group[0]
     part = group[0].part.with_older([run.part for run in group[1:]])
-    return _Run(group[-1].start, group[0].end, sum(run.steps for run in group), part)
+    start, end = group[-1].start, group[0].end
+    return _Run(start, end, sum(run.steps for run in group), part, token(start, end))
 
 
 class _Range(NamedTuple):
@@ -231,7 +239,10 @@ class StepCache(Generic[P]):
                 continue  # within a run that was taken
             run = self._get(key, step, asked) if step.whole else None
             if run is None and step.whole:
-                run = _Run(step.start, step.end, 1, read(step, everywhen))
+                token = self._log.clock_token(
+                    step.start, step.end
+                )  # before the reading: it may change meanwhile
+                run = _Run(step.start, step.end, 1, read(step, everywhen), token)
                 reads += 1
                 if self._log.holds(step):  # else it may hold less than the step
                     self._keep(key, run, asked, replaces=step.counts is not None)
@@ -253,7 +264,9 @@ class StepCache(Generic[P]):
         """The kept run that ends with a step; None when there is none, or when steps of it are not asked for."""
         picture = self._pictures.get(key)
         run = None if picture is None else picture.runs.get(step.end)
-        if run is None or run.start == step.start:
+        if run is None or run.token != self._log.clock_token(run.start, run.end):
+            return None
+        if run.start == step.start:
             return run
         is_longer = asked.start <= run.start < step.start and asked.has_all_of(run.part)
         return run if is_longer else None  # a shorter one ends with the segment, which is one step now
@@ -281,7 +294,7 @@ class StepCache(Generic[P]):
         """Merge what is kept; else forget a part of the picture that was asked for least recently."""
         for picture in self._pictures.values():
             before = picture.size
-            has_merged = picture.merge()
+            has_merged = picture.merge(self._log.clock_token)
             self._size += picture.size - before
             if has_merged:
                 return

@@ -133,7 +133,7 @@ class VolumeCounter:
             return self._rolled_up(resolution, step, matcher.wanted)
         parts = []
         for block in self._log.blocks_of(step):
-            found = matcher.matching(block)
+            found = matcher.matching(block, as_stored=by_arrival)
             if isinstance(found, Block):
                 data, count = found.data, found.count
             else:

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -21,11 +22,11 @@ STOP_S_MAX: Final = 5.0
 
 _CONFIG: Final = """\
 server_name: {name}
-listen: 127.0.0.1:{client}
-http: 127.0.0.1:{monitor}
+listen: {host}:{client}
+http: {host}:{monitor}
 max_payload: 2MB
 jetstream {{ store_dir: "{folder}", sync_interval: always }}
-cluster {{ name: logboom-demo, listen: 127.0.0.1:{route}, routes: [{routes}] }}
+cluster {{ name: logboom-demo, listen: {host}:{route}, routes: [{routes}] }}
 """
 
 _LOGBOOM: Final = """\
@@ -56,15 +57,27 @@ class NodePorts(NamedTuple):
     route: int
 
 
+class NodePlace(NamedTuple):
+    """Place of one server."""
+
+    folder: Path
+    """Folder of its data."""
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """Command that starts it in another network."""
+
+
 class DemoCluster:
     """Three servers with their data below a folder. Use it as a context manager.
 
     Args:
         folder: the configurations, logs and data; kept at the end.
+        places: where each server runs; by default all on this machine, below `folder`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: Sequence[NodePlace] = ()) -> None:
         self._folder = folder
+        self.places = list(places) or [NodePlace(folder / name(number)) for number in range(NODES)]
         self.ports = [NodePorts(free_port(), free_port(), free_port()) for _ in range(NODES)]
         """Ports of each server; the same after a restart."""
         self.processes: list[subprocess.Popen[bytes] | None] = [None] * NODES
@@ -72,12 +85,16 @@ class DemoCluster:
     @property
     def urls(self) -> list[str]:
         """Addresses for clients."""
-        return [f"nats://127.0.0.1:{one.client}" for one in self.ports]
+        return [
+            f"nats://{place.host}:{one.client}" for place, one in zip(self.places, self.ports, strict=True)
+        ]
 
     @property
     def monitor_urls(self) -> list[str]:
         """Addresses for monitoring."""
-        return [f"http://127.0.0.1:{one.monitor}" for one in self.ports]
+        return [
+            f"http://{place.host}:{one.monitor}" for place, one in zip(self.places, self.ports, strict=True)
+        ]
 
     def __enter__(self) -> Self:
         make_folder(self._folder)
@@ -91,14 +108,20 @@ class DemoCluster:
 
     def start(self, number: int, text: str = "") -> None:
         """Start one server, by number from 0; `text` replaces its configuration. Raises `DemoError`."""
-        name, ports = f"node-{number + 1}", self.ports[number]
-        config = self._folder / f"{name}.conf"
-        routes = ", ".join(f'"nats://127.0.0.1:{one.route}"' for one in self.ports)
-        default = _CONFIG.format(name=name, folder=self._folder / name, routes=routes, **ports._asdict())
+        place, ports = self.places[number], self.ports[number]
+        config = self._folder / f"{name(number)}.conf"
+        both = zip(self.places, self.ports, strict=True)
+        default = _CONFIG.format(
+            name=name(number),
+            host=place.host,
+            folder=place.folder,
+            routes=", ".join(f'"nats://{other.host}:{one.route}"' for other, one in both),
+            **ports._asdict(),
+        )
         config.write_text(text or default, encoding="utf-8")
-        with (self._folder / f"{name}.log").open("ab") as log:
+        with (self._folder / f"{name(number)}.log").open("ab") as log:
             self.processes[number] = subprocess.Popen(  # noqa: S603 - the server of the extra
-                [server_path(), "-c", str(config)], stdout=log, stderr=log
+                [*place.prefix, server_path(), "-c", str(config)], stdout=log, stderr=log
             )
 
     def stop(self, number: int, *, kill: bool = False) -> None:
@@ -116,20 +139,26 @@ class DemoCluster:
             process.kill()
             process.wait()
 
+    def send_signal(self, number: int, which: signal.Signals) -> None:
+        """Send a signal to one server, if it is running."""
+        process = self.processes[number]
+        if process is not None:
+            process.send_signal(which)
+
     def check(self) -> None:
         """Raise `DemoError` if a server is not running any more."""
         for number, process in enumerate(self.processes):
             if process is not None and process.poll() is not None:
-                raise DemoError(f"node-{number + 1} has ended; see {self._folder}/node-{number + 1}.log")
+                raise DemoError(f"{name(number)} has ended; see {self._folder}/{name(number)}.log")
 
     def wait_until_reachable(self) -> None:
         """Wait until each server accepts connections. Raises `DemoError`."""
         until = time.monotonic() + START_S_MAX
-        for ports in self.ports:
+        for place, ports in zip(self.places, self.ports, strict=True):
             while True:
                 self.check()
                 try:
-                    socket.create_connection(("127.0.0.1", ports.client), timeout=1.0).close()
+                    socket.create_connection((place.host, ports.client), timeout=1.0).close()
                     break
                 except OSError:
                     if time.monotonic() > until:
@@ -148,6 +177,11 @@ class DemoCluster:
                 time.sleep(0.2)
             else:
                 return
+
+
+def name(number: int) -> str:
+    """Return the name of a server, by number from 0."""
+    return f"node-{number + 1}"
 
 
 def write_config(folder: Path, settings: ClusterSettings) -> Path:

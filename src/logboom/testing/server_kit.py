@@ -103,6 +103,10 @@ class ServerProcess:
         process.kill()
         self._reap(process)
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP."""
+        self._require().send_signal(number)
+
     def stop(self) -> int:
         """Stop the server with SIGTERM; returns the exit code."""
         process = self._require()

@@ -44,6 +44,7 @@ class EntryEvent(msgspec.Struct):
     entry: Entry = {}
     wrong_clock: bool = False
     is_copy: bool = False
+    time_from: str = ""
 
     def record(self) -> Record:
         """The same as a record."""

@@ -4,17 +4,15 @@ Programs send `Authorization: Bearer <token>` (or `Splunk`, `ApiKey`), or put th
 (`ws://any:<token>@host`), which clients know that can set no header. A browser logs in once.
 """
 
-import asyncio
 import base64
 import binascii
 from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from logboom.pipeline.intake import Limit
 from logboom.pipeline.tokens import ADVICE, EVERYBODY, Identity
+from logboom.web.json_body import read_json
 from logboom.web.route import Access
 from logboom.web.site import SITE, Site
 
@@ -34,8 +32,6 @@ QUERIES: Final = web.AppKey("queries", set[web.AbstractResource | None])
 TOKEN_CHARS_MAX: Final = 128
 """No token of ours is as long."""
 LOGIN_BYTES_MAX: Final = 1024
-LOGIN_S_MAX: Final = 10.0
-"""Time limit for the body of a login, seconds: no token is needed to begin one."""
 
 ACCESS: Final = web.AppKey("access", dict[web.AbstractResource, Access])
 """Access that each resource of the site requires; see `web.routes`."""
@@ -76,6 +72,9 @@ def admit(request: web.Request) -> Identity:
 def _scopes_of(request: web.Request) -> tuple[str, ...]:
     """Return the scopes of which a request needs one. A receiver's routes take entries, or answer clients' probes."""
     resource, acts = request.match_info.route.resource, request.method in _ACTING
+    access = request.app[ACCESS].get(resource) if resource is not None else None
+    if access in (Access.READ, Access.ADMIN):
+        return (access.value,)
     if resource in request.app[QUERIES]:
         return ("read",)
     if resource in request.app[PUSHED]:
@@ -140,14 +139,7 @@ def _count_failure(site: Site, peer: str) -> None:
 async def login(request: web.Request) -> web.Response:
     """Take a token from the page's form, and keep it in a cookie that no script can read."""
     site = request.app[SITE]
-    try:
-        text = msgspec.json.decode(await _read(request), type=_Login).token
-    except (
-        msgspec.MsgspecError,
-        UnicodeDecodeError,
-        RecursionError,
-    ):  # bytes of an unknown client
-        raise web.HTTPBadRequest(text='expected {"token": "…"}') from None
+    text = (await read_json(request, _Login, LOGIN_BYTES_MAX, '{"token": "…"}')).token
     if site.tokens is None:
         return web.json_response({"name": EVERYBODY.name, "scopes": sorted(EVERYBODY.scopes)})
     identity = site.tokens.identify(text)
@@ -159,29 +151,6 @@ async def login(request: web.Request) -> web.Response:
         COOKIE, text, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
     )
     return response
-
-
-async def _read(request: web.Request) -> bytes:
-    """The body, of a known length or in chunks. Raises what answers to one that is too long, or does not come."""
-    body = bytearray()
-    size = request.content_length or 0
-    try:
-        async with asyncio.timeout(LOGIN_S_MAX):
-            while size <= LOGIN_BYTES_MAX and (data := await request.content.readany()):
-                body += data
-                size = max(size, len(body))
-    except TimeoutError:
-        counters = request.app[SITE].intake.counters
-        counters.slow_closed += 1
-        counters.limit_reached(Limit.BODY_TIME)
-        raise web.HTTPRequestTimeout(text=f"the body did not come within {LOGIN_S_MAX:.0f} s") from None
-    except HttpProcessingError:
-        raise web.HTTPBadRequest(text="the body can't be read") from None
-    if size > LOGIN_BYTES_MAX:
-        raise web.HTTPRequestEntityTooLarge(
-            LOGIN_BYTES_MAX, size, text=f"found more than {LOGIN_BYTES_MAX} bytes, expected a token"
-        )
-    return bytes(body)
 
 
 async def logout(_request: web.Request) -> web.Response:

@@ -16,8 +16,9 @@ from logboom.web.rendering import csv_of, json_lines, json_of
 from logboom.web.site import SITE, Site
 from logboom.web.uploads import EntriesCodec
 
-SEARCH_S_MAX: Final = 2.0
-"""A page that is not full by then is sent as it is, with the place where to go on."""
+SEARCH_S_MAX: Final = 0.8
+"""A page that is not full by then is sent as it is, with the place where to go on: first answers, and the progress of a
+search that reads everything, come within a second."""
 
 
 async def post(request: web.Request) -> web.Response:

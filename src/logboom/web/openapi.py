@@ -9,7 +9,7 @@ from aiohttp import web
 import logboom.web.query as q
 from logboom.web.access import COOKIE
 from logboom.web.parameters import schema_of
-from logboom.web.route import JSON, PLAIN, Access, Route
+from logboom.web.route import JSON, PLAIN, Route
 
 VERSION: Final = "3.1.0"
 
@@ -45,9 +45,15 @@ DESCRIPTIONS: Final = {
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
     "verbose": "List the checks.",
+    "rule": "Name of the rule.",
+    "subject": "The alert's; missing: all alerts of the rule.",
     "name": "What the sender calls itself, or its address.",
 }
-PATH_DESCRIPTIONS: Final = {"form": "csv or jsonl.", "name": "The file's path."}
+PATH_DESCRIPTIONS: Final = {
+    "form": "csv or jsonl.",
+    "name": "The file's path.",
+    "rule": "Name of the rule.",
+}
 _ERROR: Final = {
     "type": "object",
     "properties": {
@@ -80,7 +86,7 @@ def openapi_document(
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, inspect.getdoc(route.handler) or "")
-        if route.access is Access.TOKEN and asks_for_tokens is not False:
+        if route.access.needs_token and asks_for_tokens is not False:
             operation["security"] = [*_SECURITY, *([] if asks_for_tokens else [{}])]
         paths.setdefault(route.canonical, {})[route.method.lower()] = operation
     return {
@@ -160,7 +166,7 @@ def _all_refuse(described: Route) -> dict[str, str]:
         "500": "A fault of the server; its operational log holds more",
         **described.refusals,
     }
-    if described.access is Access.TOKEN:
+    if described.access.needs_token:
         found["401"] = "A token is needed, where the listener asks for one"
         found["403"] = "The token has not the scope, or the request comes from a foreign page"
     return found

@@ -3,10 +3,12 @@
 Health, the probes and metrics take any parameter: what asks them adds some of its own.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from logboom.journal.log import Log
 from logboom.web.query import check_names, devices_query, refused_query, source_query, sources_query
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -30,6 +32,9 @@ class Operations(Protocol):
     async def status(self) -> dict[str, Any]:
         """The document of `/api/status`."""
 
+    async def storage(self) -> dict[str, Any]:
+        """The document of `/api/storage`."""
+
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
 
@@ -47,6 +52,35 @@ class Operations(Protocol):
 
     async def alerts(self) -> dict[str, Any]:
         """The document of `/api/alerts`."""
+
+    async def alert_history(self, limit: int) -> dict[str, Any]:
+        """The document of `/api/alerts/history`."""
+
+    async def put_rule(self, name: str, table: dict[str, Any], *, is_new: bool) -> str:
+        """Make or replace a rule with a query; return why it must not be, or nothing.
+
+        Raises:
+            ConfigError: a setting is not valid.
+            KeyError: there is no rule to be replaced.
+            StorageError: it can't be saved.
+        """
+
+    async def remove_rule(self, name: str) -> str:
+        """Remove a rule; as `put_rule`."""
+
+    def try_rule(
+        self, log: Log, table: dict[str, Any], since: float | None, give_up: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The document of `/api/alerts/trial`; it reads the journal. Raises `ConfigError`."""
+
+    async def test_targets(self, names: list[str], rule: str) -> dict[str, str | None] | None:
+        """Send a test message; by target, why it failed or None. None: a test is running. Raises `KeyError`."""
+
+    async def mute(self, rule: str, subject: str, until: float | None, by: str) -> bool:
+        """Mute until a time, or no longer; False: there is none. Raises `ConfigError`."""
+
+    async def acknowledge(self, rule: str, subject: str, by: str, *, on: bool) -> bool:
+        """Acknowledge an alert, or withdraw that; False: it does not fire. Raises `ConfigError`."""
 
 
 OPERATIONS: Final = web.AppKey("operations", Operations)
@@ -89,6 +123,12 @@ async def status(request: web.Request) -> web.Response:
     return web.json_response(await request.app[OPERATIONS].status(), headers=NO_STORE)
 
 
+async def storage(request: web.Request) -> web.Response:
+    """Size and growth of the journal on disk, at most 10 s old; state of packing."""
+    check_names(request.query, ())
+    return web.json_response(await request.app[OPERATIONS].storage(), headers=NO_STORE)
+
+
 async def sources(request: web.Request) -> web.Response:
     """Known sources, at most `limit`, most recent senders first."""
     limit = sources_query(request.query)
@@ -125,9 +165,3 @@ async def forget_source(request: web.Request) -> web.Response:
     if not await request.app[OPERATIONS].forget_source(listener, name):
         raise web.HTTPNotFound(text=f"there is no source {name[:128]!r} of listener {listener[:128]!r}")
     return web.json_response({"forgotten": 1}, headers=NO_STORE)
-
-
-async def alerts(request: web.Request) -> web.Response:
-    """Firing alerts, and those that fired recently."""
-    check_names(request.query, ())
-    return web.json_response(await request.app[OPERATIONS].alerts(), headers=NO_STORE)

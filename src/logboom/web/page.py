@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from logboom.formats.compressing import accepted_kind, compressor
 from logboom.web.access import is_browser
 from logboom.web.websocket import live
 
@@ -23,12 +24,30 @@ CONTENT_TYPES: Final = {
 INDEX: Final = "index.html"
 
 
-class Asset(NamedTuple):
-    """One file of the page."""
+PACKED_BYTES_MIN: Final = 1000
+"""Smallest file that is compressed: a smaller one fits into a packet as it is."""
 
-    body: bytes
-    content_type: str
-    tag: str
+
+class Asset:
+    """One file of the page. Its compressed forms, one per kind, are made when they are first requested, and kept."""
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.content_type = content_type
+        self.tag = hashlib.sha256(body).hexdigest()[:32]
+        self._bodies = {"": body}
+
+    def body(self, kind: str) -> bytes:
+        """Return the file, compressed by `gzip` or `zstd`, or as it is."""
+        if kind not in self._bodies:
+            packer = compressor(kind)
+            self._bodies[kind] = packer.compress(self._bodies[""]) + packer.flush()
+        return self._bodies[kind]
+
+    def kind_for(self, request: web.Request) -> str:
+        """Return the compression that the client accepts; empty for none."""
+        if len(self._bodies[""]) < PACKED_BYTES_MIN:
+            return ""
+        return accepted_kind(request.headers.get("Accept-Encoding", ""))
 
 
 def load_assets() -> dict[str, Asset]:
@@ -41,8 +60,7 @@ def load_assets() -> dict[str, Asset]:
     for name, file in _files(resources.files("logboom.web").joinpath("static")):
         content_type = CONTENT_TYPES.get(name.rpartition(".")[2])
         if content_type is not None:
-            body = file.read_bytes()
-            assets[name] = Asset(body, content_type, hashlib.sha256(body).hexdigest()[:32])
+            assets[name] = Asset(file.read_bytes(), content_type)
     return assets
 
 
@@ -89,11 +107,13 @@ def _answer(request: web.Request, name: str) -> web.Response:
     asset = request.app[ASSETS].get(name)
     if asset is None:
         raise web.HTTPNotFound
-    response = web.Response(body=asset.body, content_type=asset.content_type, charset="utf-8")
-    response.etag = asset.tag
-    response.headers["Cache-Control"] = "no-cache"
-    if request.if_none_match and any(tag.value == asset.tag for tag in request.if_none_match):
-        return web.Response(
-            status=304, headers={"ETag": response.headers["ETag"], "Cache-Control": "no-cache"}
-        )
-    return response
+    kind = asset.kind_for(request)
+    tag = f"{asset.tag}-{kind}" if kind else asset.tag
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if request.if_none_match and any(one.value == tag for one in request.if_none_match):
+        return web.Response(status=304, headers=headers)
+    if kind:
+        headers["Content-Encoding"] = kind
+    return web.Response(
+        body=asset.body(kind), content_type=asset.content_type, charset="utf-8", headers=headers
+    )

@@ -80,6 +80,7 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 }
 _OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/api/sources": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
+    "/api/alerts/history": {"limit": _count(q.HISTORY_MAX, q.HISTORY_DEFAULT)},
     "/api/devices": {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)},
     "/api/refused": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
     "/api/patterns": {

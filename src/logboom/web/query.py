@@ -54,6 +54,10 @@ SOURCES_DEFAULT: Final = 200
 SOURCES_MAX: Final = 1000
 """Most entries of one answer: about 400 KB."""
 
+HISTORY_DEFAULT: Final = 50
+HISTORY_MAX: Final = 500
+"""Most ended alerts of one answer: as many as are kept."""
+
 BUCKETS_DEFAULT: Final = 60
 BUCKETS_MAX: Final = 2000
 """More than a screen has dots for."""
@@ -202,6 +206,12 @@ def sources_query(parameters: Mapping[str, str]) -> int:
     """Read the query of `GET /api/sources`: how many are wanted. Raises `QueryError`."""
     check_names(parameters, ("limit",))
     return _within(parameters, "limit", SOURCES_DEFAULT, SOURCES_MAX)
+
+
+def history_query(parameters: Mapping[str, str]) -> int:
+    """Read the query of `GET /api/alerts/history`: how many are wanted. Raises `QueryError`."""
+    check_names(parameters, ("limit",))
+    return _within(parameters, "limit", HISTORY_DEFAULT, HISTORY_MAX)
 
 
 def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:

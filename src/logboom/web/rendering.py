@@ -22,6 +22,7 @@ class _Head(msgspec.Struct, gc=False, omit_defaults=True):
     message: str
     wrong_clock: bool = False
     copy: bool = False
+    time_from: str = ""
 
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -24,6 +24,15 @@ class Access(Enum):
     """No token, as soon as any token exists: files of the page, which contain no entry."""
     TOKEN = "token"  # noqa: S105 - no secret
     """A token with the scope of the method: read, write, or admin for DELETE."""
+    READ = "read"
+    """A token with the scope `read`, whatever the method is."""
+    ADMIN = "admin"
+    """A token with the scope `admin`, whatever the method is."""
+
+    @property
+    def needs_token(self) -> bool:
+        """Return whether a token is required."""
+        return self in (Access.TOKEN, Access.READ, Access.ADMIN)
 
 
 class Route(NamedTuple):

@@ -13,12 +13,13 @@ from logboom.receivers.http_push import HttpRoute
 from logboom.receivers.loki import LokiSettings
 from logboom.web import access, entries, export, openapi, operations, page, series, summaries, tail, volume
 from logboom.web.access import TOKEN_CHARS_MAX
+from logboom.web.alert_routes import ALERT_ROUTES
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import ALERTS, DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS
+from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -38,7 +39,8 @@ _STORED: Final = {
 }
 _ENTRIES: Final = {
     "entries": "sequence, received_at, time, source, listener, level, message, entry, and `wrong_clock: true` where "
-    "the sender's time can't be right, `copy: true` where it may be a line sent again; the last to "
+    "the sender's time can't be right, `copy: true` where it may be a line sent again; `time_from` is `sender`, "
+    "`uptime` (of a device that counts its boots) or `received`; the last to "
     "arrive first, or with `after` the first to arrive",
     "before": "Give this as `before` for the page of older ones; null: there is none",
     "after": "Give this as `after` for what came later",
@@ -156,6 +158,7 @@ ENTRY_ROUTES: Final = (
         refusals={"404": "The page has no such file"},
     ),
     Route("GET", "/api/status", operations.status, keys=STATUS),
+    Route("GET", "/api/storage", operations.storage, keys=STORAGE),
     Route("GET", "/api/sources", operations.sources, ("limit",), keys=SOURCES),
     Route(
         "DELETE",
@@ -170,7 +173,7 @@ ENTRY_ROUTES: Final = (
     Route("GET", "/api/devices", operations.devices, q.DEVICE_PARAMETERS, keys=DEVICES),
     Route("GET", "/api/refused", operations.refused, q.REFUSED_PARAMETERS, keys=REFUSED),
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
-    Route("GET", "/api/alerts", operations.alerts, keys=ALERTS),
+    *ALERT_ROUTES,
     Route(
         "GET",
         "/api/entries",

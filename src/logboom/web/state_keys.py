@@ -20,7 +20,8 @@ STATUS: Final = {
     "uptime_s": "Since then",
     "status": "ok, warning or error",
     "problems": "What is wrong, as texts",
-    "alerts": "firing: how many alerts do; worst: warning, critical, or null",
+    "alerts": "firing: how many alerts do; worst, of those that are neither acknowledged nor muted: warning, "
+    "critical, or null",
     "journal": "entries, oldest_sequence, bytes, free_bytes, writable, trouble, last_commit_s, index: number of "
     "complete segments, and of those that are indexed",
     "totals": "received, stored, refused, filtered, failed, bytes: since the start",
@@ -28,18 +29,26 @@ STATUS: Final = {
     "listeners": "Name, protocol, ports, state, connections and counts of each",
     "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
 }
+STORAGE: Final = {
+    "entries": "Number of entries by sequences",
+    "oldest": "Receive time of the oldest entry; null: there is none",
+    "newest": "The same of the newest one",
+    "bytes": "Size of the journal's files",
+    "plain": "segments, bytes: files as they were written",
+    "packed": "segments, bytes, lines_bytes (of their lines), ratio (null: nothing is packed)",
+    "packing": "after_s, state (off, waiting, packing or failed), segment, packed (since the start), trouble",
+    "growth": "lines_bytes_per_day, and disk_bytes_per_day, which is the same after packing: of the last seven days; "
+    "null: there is less than an hour",
+    "retention": "age_s and bytes_max; 0: none",
+    "free_bytes": "Of the disk; null: it can't be read",
+    "free_bytes_min": "Of these, what entries never take",
+    "full_at": "When entries will have taken all free bytes; null: never, or not known",
+}
 SOURCES: Final = {
     "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
     "those first who sent last",
     "total": "How many there are",
     "skipped": "Entries that came too fast to be looked at",
-}
-ALERTS: Final = {
-    "enabled": "Whether the server looks for alerts at all: `alerts.enabled`",
-    "alerts": "rule, subject, severity, state, since, resolved_at, text; those that fire first",
-    "rules": "name, query, threshold, window_s, fewer, and matches within the window, of each rule with a query",
-    "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and "
-    "the number of alerts with a change that it has not received yet",
 }
 DEVICES: Final = {
     "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "

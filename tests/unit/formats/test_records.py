@@ -31,6 +31,7 @@ def test_a_device_entry() -> None:
         level="WARNING",
         message="hot",
         entry=entry,
+        time_from="sender",
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from logboom.config import parse
 from logboom.journal.folder_log import FolderLog
+from logboom.journal.log import Block
+from logboom.journal.segments import prefix, suffix
 from logboom.model import Verdict
 from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.notification import Message
@@ -21,6 +23,7 @@ MIB = 1 << 20
 LIMIT_S = 30.0
 SENSOR = 121
 """Entries of a source that speaks every 5 seconds, until it is one that is waited for."""
+CALM = {"inactive": {"enabled": False}}
 TARGET = "json://user:hunter2secret@127.0.0.1:9/hook"
 
 
@@ -99,3 +102,40 @@ class World:
         self.device.service.intake.counters.last_activity = self.now
         group = SenderGroup(("device", "pump\n7"), "damaged: now counts", "10.0.0.1", errors, entries)
         self.book.take(Senders([group], {}), 0)
+
+
+class Server(World):
+    """A server whose entries arrive when the test wants it."""
+
+    end = 0
+
+    def __init__(self, data_dir: Path, **rules: dict[str, Any]) -> None:
+        self.by_url: list[tuple[str, Message]] = []
+        super().__init__(data_dir, {"rules": {**CALM, **rules}})
+
+    def open(self) -> None:
+        self.journal.log = SimpleNamespace(end=self.end)
+        super().open()
+
+    def send(self, url: str, message: Message) -> str | None:
+        self.by_url.append((url, message))
+        return super().send(url, message)
+
+    def arrive(self, *entries: bytes, listener: str = "http", ago_s: float = 0) -> None:
+        head = prefix(int((self.now - ago_s + 1e9) * 1e9))
+        data = b"".join([head + entry + suffix("10.0.0.1", listener) for entry in entries])
+        block = Block(self.end, len(entries), data)
+        self.end = self.journal.log.end = block.next_sequence
+        self.alerts.reader.take(block)
+        self.alerts.reader.reached_end()
+
+    def stop(self) -> None:
+        self.alerts.reader.save()
+
+    def configure(self, **rules: dict[str, Any]) -> None:
+        self.table["rules"] = {**CALM, **rules}
+        self.alerts.configure(alerts_settings(self.table))
+        self.pass_time(1)
+
+    def matches(self) -> list[int]:
+        return [rule["matches"] for rule in self.alerts.rules]

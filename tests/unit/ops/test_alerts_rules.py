@@ -9,6 +9,8 @@ import pytest
 from logboom.cluster.follower import FollowerState
 from logboom.cluster.inspection import ClusterState
 from logboom.cluster.membership import Cluster
+from logboom.ops.alerts.alert_documents import built_in_documents
+from logboom.ops.alerts.alert_settings import alerts_settings
 from logboom.ops.alerts.rules import Space, disk_space, duration
 from tests.unit.ops.alerts_world import MIB, SENSOR, World
 
@@ -26,6 +28,8 @@ def test_all_is_well(world: World) -> None:
         "enabled": True,
         "alerts": [],
         "rules": [],
+        "built_in": built_in_documents(alerts_settings(world.table).rules),
+        "mutes": [],
         "notify": [{"name": "json://127.0.0.1:9", "trouble": None, "waiting": 0}],
     }
 

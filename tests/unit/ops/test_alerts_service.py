@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ops.alerts_world import LIMIT_S, SENSOR, TARGET, World
-
-CALM = {"inactive": {"enabled": False}}
+from tests.unit.ops.alerts_world import CALM, LIMIT_S, SENSOR, TARGET, World
 
 
 @pytest.fixture
@@ -28,6 +26,9 @@ def test_the_document_is_the_contracts(world: World) -> None:
             "since": "2001-09-09T04:33:21+00:00",
             "resolved_at": None,
             "text": "listener device is down",
+            "acknowledged_at": None,
+            "acknowledged_by": "",
+            "muted_until": None,
         }
     ]
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from logboom.config import parse
 from logboom.histogram import Histogram
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.journal import AckLevel, Journal
 from logboom.model import Batch, Source, Verdict
 from logboom.ops.alerts.alert_settings import alerts_settings
@@ -25,6 +26,7 @@ from logboom.ops.metric_table import GROUPS, PROCESS
 from logboom.ops.metric_views import Parts
 from logboom.ops.metrics import Metrics
 from logboom.ops.monitor import Monitor
+from logboom.ops.pack_service import PackService
 from logboom.ops.source_book import SourceBook
 from logboom.ops.supervisor import Supervised
 from logboom.pipeline.door import Refused
@@ -61,6 +63,8 @@ class Server:
             wall=lambda: WALL,
         )
         self.monitor.devices = DeviceBook(folder, self.journal.log, lambda *_: None)
+        log = FolderLog(folder / "journal")
+        self.monitor.packer = PackService(log, self.monitor.settings.archive, lambda *_: None)
         self.sources = SourceBook(folder, lambda: 0, lambda *_: None, clock=lambda: self.now)
         settings = alerts_settings(
             {"notify": ["json://host/hook", "slack://a/b/c"], "rules": {"dry": {"query": "pump"}}}
@@ -81,7 +85,11 @@ class Server:
     @staticmethod
     def _output(lag: int, failing: str | None) -> Supervised[Any]:
         runner = SimpleNamespace(
-            lag=lag, position=40 - lag, failing=failing, output=SimpleNamespace(damaged=lag, skipped=lag + 1)
+            lag=lag,
+            position=40 - lag,
+            standby=False,
+            failing=failing,
+            output=SimpleNamespace(damaged=lag, skipped=lag + 1),
         )
         found = Supervised[Any](SimpleNamespace(runner=runner), "output")
         found.alive = True

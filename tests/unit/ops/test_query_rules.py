@@ -1,60 +1,16 @@
 """Rules with a query: alerts about what entries say, over a clock that is set by hand."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from logboom.journal.log import Block
-from logboom.journal.segments import prefix, suffix
-from logboom.ops.alerts.alert_settings import alerts_settings
-from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.window_count import STEPS, STEPS_KEPT, WindowCount
-from tests.unit.ops.alerts_world import TARGET, World
+from tests.unit.ops.alerts_world import TARGET, Server
 
-CALM = {"inactive": {"enabled": False}}
 DRY = {"query": "pump level:error", "threshold": 3, "window_s": 60}
 BEAT = {"query": "heartbeat", "threshold": 2, "window_s": 60, "fewer": True}
 ERROR = b'{"level":"error","msg":"Pump 2 is dry","device":"greenhouse-3"}'
 OTHER = b'{"level":"info","msg":"pump 2 is on"}'
-
-
-class Server(World):
-    """A server whose entries arrive when the test wants it."""
-
-    end = 0
-
-    def __init__(self, data_dir: Path, **rules: dict[str, Any]) -> None:
-        self.by_url: list[tuple[str, Message]] = []
-        super().__init__(data_dir, {"rules": {**CALM, **rules}})
-
-    def open(self) -> None:
-        self.journal.log = SimpleNamespace(end=self.end)
-        super().open()
-
-    def send(self, url: str, message: Message) -> str | None:
-        self.by_url.append((url, message))
-        return super().send(url, message)
-
-    def arrive(self, *entries: bytes, listener: str = "http", ago_s: float = 0) -> None:
-        head = prefix(int((self.now - ago_s + 1e9) * 1e9))
-        data = b"".join([head + entry + suffix("10.0.0.1", listener) for entry in entries])
-        block = Block(self.end, len(entries), data)
-        self.end = self.journal.log.end = block.next_sequence
-        self.alerts.reader.take(block)
-        self.alerts.reader.reached_end()
-
-    def stop(self) -> None:
-        self.alerts.reader.save()
-
-    def configure(self, **rules: dict[str, Any]) -> None:
-        self.table["rules"] = {**CALM, **rules}
-        self.alerts.configure(alerts_settings(self.table))
-        self.pass_time(1)
-
-    def matches(self) -> list[int]:
-        return [rule["matches"] for rule in self.alerts.rules]
 
 
 def test_enough_entries_within_the_window_fire_and_their_absence_resolves(tmp_path: Path) -> None:
@@ -67,7 +23,7 @@ def test_enough_entries_within_the_window_fire_and_their_absence_resolves(tmp_pa
     text = "pump_dry: 3 entries within 60 s match pump level:error; the last: greenhouse-3: Pump 2 is dry"
     assert server.titles() == [f"⚠️ boom: {text}"]
     assert server.alerts.document()["alerts"][0]["rule"] == "pump_dry"
-    assert server.alerts.document()["rules"] == [
+    assert server.alerts.rules == [
         {
             "name": "pump_dry",
             "query": "pump level:error",
@@ -77,6 +33,13 @@ def test_enough_entries_within_the_window_fire_and_their_absence_resolves(tmp_pa
             "matches": 3,
         }
     ]
+    [rule] = server.alerts.document()["rules"]
+    assert (rule["origin"], rule["matches"], rule["targets"], rule["trouble"]) == (
+        "configuration",
+        3,
+        [],
+        None,
+    )
     server.pass_time(26)
     assert server.titles()[1:] == ["✅ boom: pump_dry: few entries match pump level:error"]
 

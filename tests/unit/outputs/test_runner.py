@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -348,3 +349,59 @@ def test_a_file_output_recovers_when_its_folder_is_repaired(
     runner.stop(10)
     assert out.read_bytes().count(b"\n") == 20
     assert runner.position == 20
+
+
+class HandMadePermit:
+    """A permission that the test grants."""
+
+    def __init__(self, *, position: int = 0, moves: bool = True) -> None:
+        self.position, self.moves, self.granted, self.writing = position, moves, False, False
+
+    def note(self, position: int) -> None:
+        self.position = position
+
+
+def test_an_output_waits_for_its_permission_and_stops_when_it_ends(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    permit = HandMadePermit(position=40)
+    asked: SimpleQueue[float] = SimpleQueue()
+
+    def pause(seconds: float) -> None:
+        asked.put(seconds)
+        time.sleep(0.001)
+
+    feed.append(100)
+    runner = run(memory, permit=permit, pause=pause)
+    asked.get(timeout=10)
+    asked.get(timeout=10)
+    assert (runner.standby, runner.lag, runner.position, memory.opened) == (True, 0, 40, 0)
+    permit.granted = True
+    wait_until(memory, 100)
+    assert (memory.sequences, permit.position) == (list(range(40, 100)), 100)
+    permit.granted = False
+    feed.append(10)
+    while memory.closed < 1:
+        asked.get(timeout=10)
+    permit.position = 105  # another server has written these
+    permit.granted = True
+    wait_until(memory, 110)
+    runner.stop(10)
+    assert memory.sequences[-5:] == list(range(105, 110))
+    assert events.seen == []
+
+
+def test_an_output_waits_until_the_copy_has_what_another_server_has_written(
+    run: Callable[..., OutputRunner], feed: Feed, memory: Memory, events: Events
+) -> None:
+    memory.durable = 20
+    permit = HandMadePermit(moves=False)
+    permit.granted = True
+    feed.append(10)
+    runner = run(memory, permit=permit, pause=lambda _seconds: time.sleep(0.001))
+    text = "another server has written it up to 20, and the copy ends at 10"
+    assert events.wait_for(text)[0] == "error"
+    feed.append(15)
+    wait_until(memory, 25)
+    runner.stop(10)
+    assert memory.sequences == list(range(20, 25))

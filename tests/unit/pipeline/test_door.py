@@ -49,3 +49,6 @@ def test_the_room_of_an_address_is_what_its_connections_leave() -> None:
     assert door.room_of("b") == 2
     door.enter("a")
     assert door.room_of("a") == 0
+    for room in (1, 2, 3):
+        door.leave("a")
+        assert door.room_of("a") == room

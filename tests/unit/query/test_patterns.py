@@ -9,6 +9,7 @@ import pytest
 from logboom.journal.folder_log import FolderLog
 from logboom.query.exception_prints import exception_print, trace_of
 from logboom.query.matching import Filter
+from logboom.query.pattern_document import joined_documents, pattern_document
 from logboom.query.pattern_groups import Patterns, find_patterns, query_of_exception, query_of_message
 from logboom.query.search import Search
 from logboom.query.templates import masked, merged_templates
@@ -175,6 +176,24 @@ def test_a_filter_narrows_and_a_part_is_marked(journal: Path) -> None:
     rest = patterns(journal, end=part.reach.before)
     assert rest.reach.before is None
     assert part.reach.entries + rest.reach.entries == len(ENTRIES)
+
+
+def test_the_documents_of_parts_are_joined(journal: Path) -> None:
+    newer = patterns(journal, give_up=lambda: True)
+    older = patterns(journal, end=newer.reach.before)
+    whole, joined = (
+        {**pattern_document(patterns(journal), 500)},
+        joined_documents(pattern_document(newer, 500), pattern_document(older, 500), 500),
+    )
+    assert (joined["complete"], joined["progress"], joined["entries"]) == (True, 1.0, len(ENTRIES))
+    names = ("count", "first_seen", "last_seen", "levels")
+    for kind, key in (("messages", "template"), ("exceptions", "fingerprint")):
+        one, other = (
+            {row[key]: [row[name] for name in names] for row in document[kind]}
+            for document in (whole, joined)
+        )
+        assert one == other
+        assert joined[f"{kind}_total"] == whole[f"{kind}_total"]
 
 
 def test_templates_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ FIRST = {
     b"2W\0\0\0\1": "beats",
     b"1W\0\0\0\1": "beats",
     b"\x93\xa3app\x01\x80": "forward",
+    b'["app",1,{}]': "forward",
     b"GET / HTTP/1.1\r\n": "",
     b"\x16\x03\x01": "",
     b"Nov 21 04:12:09 pi m": "",

@@ -286,7 +286,11 @@ def test_a_head_that_promises_too_much_is_kept_as_bytes() -> None:
 @pytest.mark.parametrize(
     ("data", "entries"),
     [
-        (b'["app", 1, {}]', 0),
+        (b'["app", 1, {}] {"log": "a"}', 1),
+        (b'["app", 1, {}}', 0),
+        (b'["app", 1, {}] x', 1),
+        (b'["app", 1, {"log": "' + b"x" * 4096, 0),
+        (b'["app", 1, {"x": ' + b"[" * 501 + b"]" * 501 + b"}]", 0),
         (b"GET / HTTP/1.1\r\n", 0),
         (encode(["app", 1, {"log": "a"}]) + b"\x01", 1),
         (encode(["app"]), 0),

@@ -79,9 +79,11 @@ class HttpApi:
         path: str,
         parameters: Mapping[str, str],
         method: str = "GET",
+        *,
         silence_s_max: float | None = None,
+        body: object = None,
     ) -> "AsyncIterator[ClientResponse]":
-        """A good answer; `silence_s_max` in place of the session's, where it is given.
+        """A good answer; `silence_s_max` in place of the session's, where it is given; `body` is sent as JSON.
 
         Raises:
             OSError: the server is away, broken or busy; it may be well later.
@@ -90,7 +92,7 @@ class HttpApi:
         import aiohttp  # noqa: PLC0415 - see `session`
 
         url = f"{self.url}{path}"
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {} if body is None else {"json": body}
         if silence_s_max is not None:
             options["timeout"] = aiohttp.ClientTimeout(
                 total=None, sock_connect=CONNECT_S_MAX, sock_read=silence_s_max

@@ -22,15 +22,31 @@ RULES_MAX: Final = 50
 WINDOW_S_MAX: Final = 7 * 86400.0
 """Longest window: a step of its counts is three hours then."""
 
+THRESHOLD_MAX: Final = 10**9
+"""Largest number of entries of a threshold."""
+
+LASTING_S_MAX: Final = 1e9
+"""Longest time for which a condition must hold, or not: 31 years."""
+
 Severity = Annotated[
     Literal["critical", "warning"],
     Meta(description="Severity; `critical` is for conditions in which entries are refused, or soon will be."),
 ]
 ForSeconds = Annotated[
-    float, Meta(ge=0, description="Time for which the condition must hold before the alert fires, seconds.")
+    float,
+    Meta(
+        ge=0,
+        le=LASTING_S_MAX,
+        description="Time for which the condition must hold before the alert fires, seconds.",
+    ),
 ]
 ClearSeconds = Annotated[
-    float, Meta(ge=0, description="Time for which it must not hold before the alert is resolved, seconds.")
+    float,
+    Meta(
+        ge=0,
+        le=LASTING_S_MAX,
+        description="Time for which it must not hold before the alert is resolved, seconds.",
+    ),
 ]
 
 
@@ -128,7 +144,12 @@ class QueryRule(RuleSettings, kw_only=True, forbid_unknown_fields=True):
         str, Meta(min_length=1, description="Query that selects the entries, such as `level:error pump`.")
     ]
     threshold: Annotated[
-        int, Meta(ge=1, description="Number of matching entries within `window_s` at which the alert fires.")
+        int,
+        Meta(
+            ge=1,
+            le=THRESHOLD_MAX,
+            description="Number of matching entries within `window_s` at which the alert fires.",
+        ),
     ] = 1
     window_s: Annotated[
         float, Meta(ge=1, le=WINDOW_S_MAX, description="Length of the window, seconds, up to 7 days.")
@@ -295,14 +316,35 @@ def _rules(tables: Any) -> RulesSettings:
 
 def _query_rule(name: str, table: Table) -> QueryRule:
     where = f"alerts.rules.{name}"
+    rule = query_rule(name, {key: value for key, value in table.items() if key != "targets"}, where)
+    rule.targets = _targets(table.get("targets", []), f"{where}.targets")
+    return rule
+
+
+def query_rule(name: str, table: Table, where: str, *, strict: bool = False) -> QueryRule:
+    """Validate a rule with a query; its targets are not checked.
+
+    Args:
+        name: of the rule.
+        table: of its settings.
+        where: key of the table, for error texts.
+        strict: texts are no numbers, and numbers no booleans, as in JSON.
+
+    Raises:
+        ConfigError: a value is not valid.
+    """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{where}: expected a name of up to 64 characters a-z, 0-9, _ and -")
-    rule = convert({key: value for key, value in table.items() if key != "targets"}, QueryRule, where)
+    rule = convert(table, QueryRule, where)
+    if strict:
+        try:
+            msgspec.convert(table, QueryRule)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{where}: {error}") from None
     try:
         parse(rule.query)
     except FilterError as error:
         raise ConfigError(f"{where}.query: {error.located()}") from None
-    rule.targets = _targets(table.get("targets", []), f"{where}.targets")
     return rule
 
 

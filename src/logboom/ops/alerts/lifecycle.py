@@ -1,6 +1,7 @@
 """The states of an alert: pending, firing, resolved. Each change is notified once, and flapping is suppressed."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,6 +10,9 @@ from logboom.ops.alerts.severity import CRITICAL
 
 HISTORY_MAX: Final = 100
 """Most alerts in the list, and most resolved alerts that are remembered."""
+
+PAST_MAX: Final = 500
+"""Most ended alerts in the history, the last ones: some 200 KB in the file that keeps them."""
 
 FLAPS_MAX: Final = 3
 FLAP_WINDOW_S: Final = 3600.0
@@ -52,6 +56,10 @@ class Alert(msgspec.Struct):
     recovered: str = ""
     resolved_at: float | None = None
     clear_s: float = 0.0
+    acknowledged_at: float | None = None
+    """Time of the acknowledgement, seconds since the epoch."""
+    acknowledged_by: str = ""
+    """Name of the token that it was acknowledged with."""
 
     @property
     def key(self) -> Key:
@@ -85,6 +93,7 @@ class Engine:
     def __init__(self) -> None:
         self._active: dict[Key, Alert] = {}
         self._resolved: dict[Key, Alert] = {}  # the newest last
+        self._past: deque[Alert] = deque(maxlen=PAST_MAX)  # the newest last
         self._timings: dict[Key, _Timing] = {}
 
     def evaluate(self, conditions: Iterable[Condition], now: float, wall: float) -> list[Change]:
@@ -177,10 +186,34 @@ class Engine:
     def _resolve(self, alert: Alert, wall: float) -> None:
         alert.state, alert.resolved_at = RESOLVED, wall
         self._resolved[alert.key] = alert
+        self._past.append(alert)
         while len(self._resolved) > HISTORY_MAX:
             del self._resolved[next(iter(self._resolved))]
 
+    def acknowledge(self, key: Key, by: str, wall: float | None) -> bool:
+        """Mark a firing alert as acknowledged; False: it does not fire.
+
+        Args:
+            key: of the alert.
+            by: name of the token.
+            wall: seconds since the epoch; None takes the mark away.
+        """
+        alert = self._active.get(key)
+        if alert is None or alert.state != FIRING:
+            return False
+        alert.acknowledged_at, alert.acknowledged_by = wall, by if wall is not None else ""
+        return True
+
     # --- queries ---
+
+    @property
+    def keys(self) -> Collection[Key]:
+        """Keys of all alerts that are remembered."""
+        return self._timings.keys()
+
+    def past(self) -> list[Alert]:
+        """Ended alerts, the newest first, `PAST_MAX` at most."""
+        return list(reversed(self._past))
 
     def firing(self) -> list[Alert]:
         """Firing alerts, critical ones first."""
@@ -198,8 +231,9 @@ class Engine:
         alerts = [one for one in self._active.values() if one.state == FIRING] + list(self._resolved.values())
         return [msgspec.to_builtins(alert) for alert in alerts]
 
-    def restore(self, kept: list[Any], now: float) -> None:
-        """Restore the state of `kept`. Raises `msgspec.ValidationError`."""
+    def restore(self, kept: list[Any], now: float, past: Iterable[Alert] = ()) -> None:
+        """Restore the state of `kept` and `past`. Raises `msgspec.ValidationError`."""
+        self._past.extend(reversed(list(past)))
         for alert in msgspec.convert(kept, list[Alert]):
             place = self._active if alert.state == FIRING else self._resolved
             place[alert.key] = alert

@@ -95,9 +95,9 @@ def notification_of(
     return Message(title, "\n".join([*_bounded([_line(one, wall) for one in notices]), *notes]), kind)
 
 
-def trial_message(label: str) -> Message:
-    """Make the notification of `logboom alerts test`."""
-    title = f"{ICONS['info']} {label}: test message"
+def trial_message(label: str, rule: str = "") -> Message:
+    """Make the notification that tests targets; `rule` is the name of the rule whose targets are tested."""
+    title = f"{ICONS['info']} {label}: test message" + (f" of the rule {rule}" if rule else "")
     body = "This is a test. Alerts of this Logboom server are sent to this target."
     return Message(title, body, "info")
 

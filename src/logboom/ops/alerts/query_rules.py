@@ -29,7 +29,7 @@ QUERY_CHARS_MAX: Final = 80
 LAST_CHARS_MAX: Final = 160
 """Lengths to which a query and the last entry are cut in a message."""
 
-_IMPORTED: Final = b',"listener":%b}' % msgspec.json.encode(IMPORTED)
+IMPORTED_END: Final = b',"listener":%b}' % msgspec.json.encode(IMPORTED)
 """End of the lines of imported entries: their problems are over."""
 
 
@@ -75,8 +75,8 @@ class _Watch:
         if not numbers:
             return Counter(), ""
         lines = block.data.split(b"\n")
-        if _IMPORTED in block.data:
-            numbers = [number for number in numbers if not lines[number].endswith(_IMPORTED)]
+        if IMPORTED_END in block.data:
+            numbers = [number for number in numbers if not lines[number].endswith(IMPORTED_END)]
         times = Counter([lines[number][RECEIVED_AT] for number in numbers])
         return times, _described(lines[numbers[-1]]) if numbers else ""
 

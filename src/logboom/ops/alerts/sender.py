@@ -114,11 +114,15 @@ class TargetSender:
                 return
         self._log(message, before, reason)
 
-    def _deliver(self, message: Message, now: float) -> None:
+    def send_now(self, message: Message) -> str | None:
+        """Send a message, whatever waits; return the reason of a failure, without secrets, or None."""
         try:
-            reason = self._send(self._url, message)
+            return self._send(self._url, message)
         except Exception as error:  # noqa: BLE001 - such as a failed import: retried like the rest
-            reason = type(error).__name__
+            return type(error).__name__
+
+    def _deliver(self, message: Message, now: float) -> None:
+        reason = self.send_now(message)
         with self._lock:
             before = self._settle(reason, now)
         self._log(message, before, reason)

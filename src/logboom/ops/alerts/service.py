@@ -5,19 +5,30 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from logboom.durable import replace_file
+from logboom.errors import ConfigError
+from logboom.journal.log import Log
 from logboom.model import Report
-from logboom.ops.alerts.alert_settings import AlertsSettings, QueryRule
+from logboom.ops.alerts.alert_documents import (
+    alert_document,
+    built_in_documents,
+    ended_document,
+    mute_document,
+    target_document,
+    trial_document,
+)
+from logboom.ops.alerts.alert_file import VERSION, AlertFile, AlertState
+from logboom.ops.alerts.alert_settings import BUILT_IN, AlertsSettings, QueryRule, query_rule
 from logboom.ops.alerts.lifecycle import RESOLVED, Alert, Change, Engine, Key
-from logboom.ops.alerts.outbox import Backlog, Outbox
+from logboom.ops.alerts.muting import MUTE_S_MAX, MUTES_MAX, Mute, Muting
+from logboom.ops.alerts.notification import trial_message
+from logboom.ops.alerts.outbox import Outbox
 from logboom.ops.alerts.query_rules import QueryRules
+from logboom.ops.alerts.rule_book import RuleBook
 from logboom.ops.alerts.rule_reader import RuleReader
+from logboom.ops.alerts.rule_trial import try_rule
 from logboom.ops.alerts.rules import Rules, Space, burst_key, disk_space, silence_key
 from logboom.ops.alerts.sender import Send, TargetSender, send_now
 from logboom.ops.alerts.severity import CRITICAL
@@ -28,15 +39,8 @@ from logboom.ops.source_book import SourceBook
 CHECK_INTERVAL_S: Final = 1.0
 """Interval of evaluating the rules; it costs some counters, and a comparison per source."""
 
-FILE_NAME: Final = "alerts.json"
-VERSION: Final = 1
-
-
-class _File(msgspec.Struct):
-    version: int
-    alerts: list[Any]
-    backlogs: dict[str, Backlog] | None = msgspec.field(default=None, name="untold")
-    """Outboxes by target; None in files of older versions."""
+TRIAL_S: Final = 7 * 86400.0
+"""Time over which a rule is tried where no begin is given."""
 
 
 class Alerts:
@@ -68,7 +72,7 @@ class Alerts:
         self._settings = settings
         self._monitor = monitor
         self._book = book
-        self._path = data_dir / FILE_NAME
+        self._file = AlertFile(data_dir, report)
         self._report = report
         self._rules = Rules(settings.rules, monitor, book, space)
         self._engine = Engine()
@@ -82,8 +86,12 @@ class Alerts:
             ),
         )
         log = monitor.journal.log
+        self._muting = Muting()
+        self._rule_book = RuleBook(settings, data_dir, report)
+        rules = self._rule_book.rules() if settings.enabled else {}
+        self._targets.configure(rules)
         self._query_rules = QueryRules(
-            settings.rules.own if settings.enabled else {},
+            rules,
             data_dir,
             report,
             wall=monitor.wall,
@@ -92,7 +100,8 @@ class Alerts:
         self.reader = RuleReader(log, self._query_rules)
         """The service that reads the journal for rules with a query."""
         self._fresh_rules: dict[str, QueryRule] | None = None
-        self._unsaved = self._failing = False
+        self._testing = threading.Lock()
+        self._unsaved = False
         if settings.enabled:
             self._load()
 
@@ -113,7 +122,9 @@ class Alerts:
 
     def configure(self, settings: AlertsSettings) -> None:
         """Take the rules with a query of other settings, at the next evaluation."""
-        self._fresh_rules = settings.rules.own
+        with self._lock:
+            self._rule_book.configure(settings.rules.own)
+            self._fresh_rules = self._rule_book.rules()
 
     # --- a service, see `ops.supervisor` ---
 
@@ -134,7 +145,9 @@ class Alerts:
         """Try to deliver waiting changes for at most `deadline_s`; the rest is stored. Idempotent."""
         deadline = time.monotonic() + deadline_s
         self.reader.close(deadline_s)
-        self._targets.notify([], self.firing(), self._monitor.clock(), self._monitor.wall(), at_once=True)
+        with self._lock:
+            firing = self._muting.notified(self._engine.firing())
+        self._targets.notify([], firing, self._monitor.clock(), self._monitor.wall(), at_once=True)
         for target in self.targets:
             target.wait(max(0.0, deadline - time.monotonic()))
         if self._checking.acquire(
@@ -157,10 +170,13 @@ class Alerts:
             with self._lock:
                 changes = self._engine.evaluate(conditions, now, wall)
                 firing = self._engine.firing()
+                over = self._muting.expire(wall)
+                notified = self._muting.let_through(changes, firing, self._engine.keys)
+                firing = self._muting.notified(firing)
             for change in changes:
                 self._report(_kind(change), f"alert: {change.text}")
-            self._targets.notify(changes, firing, now, wall)
-            self._unsaved = self._unsaved or bool(changes)
+            self._targets.notify(notified, firing, now, wall)
+            self._unsaved = self._unsaved or over or bool(changes or notified)
             self._save()
 
     def _take_rules(self) -> None:
@@ -185,6 +201,7 @@ class Alerts:
         for key in keys:
             with self._lock:
                 self._engine.dismiss(key, self._monitor.wall())
+                self._muting.drop(key)
             self._targets.drop(key)
         self._unsaved = True
 
@@ -193,54 +210,167 @@ class Alerts:
         with self._lock:
             return self._engine.firing()
 
+    def urgent(self) -> list[Alert]:
+        """Firing alerts that are neither acknowledged nor muted."""
+        with self._lock:
+            firing = [one for one in self._engine.firing() if one.acknowledged_at is None]
+            return [one for one in firing if self._muting.until(one.key) is None]
+
     def document(self) -> dict[str, Any]:
         """Return the document of `/api/alerts`."""
+        counts = {row["name"]: row["matches"] for row in self._query_rules.document()}
         with self._lock:
-            alerts = [_described(alert) for alert in self._engine.shown()]
-        notify = [{"name": one.name, "trouble": one.trouble, "waiting": one.waiting} for one in self.targets]
-        return {
-            "enabled": self._settings.enabled,
-            "alerts": alerts,
-            "rules": self._query_rules.document(),
-            "notify": notify,
-        }
+            return {
+                "enabled": self._settings.enabled,
+                "alerts": [alert_document(alert, self._muting) for alert in self._engine.shown()],
+                "rules": [{**row, "matches": counts.get(row["name"])} for row in self._rule_book.document()],
+                "built_in": built_in_documents(self._settings.rules),
+                "mutes": [mute_document(one) for one in self._muting.mutes()],
+                "notify": [target_document(one) for one in self.targets],
+            }
+
+    def history(self, limit: int) -> dict[str, Any]:
+        """Return the document of the alerts that have ended, the newest first, `limit` at most."""
+        with self._lock:
+            past = self._engine.past()
+        return {"alerts": [ended_document(alert) for alert in past[:limit]], "total": len(past)}
+
+    # --- requests of people ---
+
+    def put_rule(self, name: str, table: dict[str, Any], *, is_new: bool) -> None:
+        """Make a rule with a query, or replace one; it counts what arrives from now on. See `RuleBook.put`."""
+        with self._checking:
+            with self._lock:
+                self._rule_book.put(name, table, is_new=is_new)
+            self._apply_rules()
+
+    def remove_rule(self, name: str) -> None:
+        """Remove a rule that was made; its alert ends without a notification. See `RuleBook.remove`."""
+        with self._checking:
+            with self._lock:
+                self._rule_book.remove(name)
+            self._apply_rules()
+
+    def _apply_rules(self) -> None:
+        with self._lock:
+            self._fresh_rules = self._rule_book.rules()
+        if self._settings.enabled:
+            self._take_rules()
+
+    def try_rule(
+        self, log: Log, table: dict[str, Any], since: float | None, give_up: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """Try a rule over the entries of the past. Raises `ConfigError`.
+
+        Args:
+            log: the journal.
+            table: settings of the rule.
+            since: begin, seconds since the epoch; None: `TRIAL_S` ago.
+            give_up: see `rule_trial.try_rule`.
+        """
+        rule = query_rule("rule", {**table, "targets": []}, "rule", strict=True)
+        now = self._monitor.wall()
+        return trial_document(try_rule(log, rule, now - TRIAL_S if since is None else since, now, give_up))
+
+    def test_targets(self, names: list[str], rule: str) -> dict[str, str | None] | None:
+        """Send a test message to targets, and wait for the answers.
+
+        Args:
+            names: of the targets; empty: all.
+            rule: name of the rule whose targets they are, or empty.
+
+        Returns:
+            By name, the reason of a failure or None; instead of it None while another test is running.
+
+        Raises:
+            KeyError: there is no such target.
+        """
+        known = [target.name for target in self.targets]
+        for name in names:
+            if name not in known:
+                raise KeyError(name)
+        if not self._testing.acquire(blocking=False):
+            return None
+        try:
+            message = trial_message(label_of(self._settings, self._monitor.settings.name), rule)
+            return self._targets.send_now(names or known, message)
+        finally:
+            self._testing.release()
+
+    def mute(self, rule: str, subject: str, until: float | None, by: str) -> bool:
+        """Mute a rule, or one of its alerts; False: there is no such rule, or nothing to be unmuted.
+
+        Args:
+            rule: name of the rule.
+            subject: of the alert; empty: all alerts of the rule.
+            until: end, seconds since the epoch; None: mute it no longer.
+            by: name of the token.
+
+        Raises:
+            ConfigError: too much is muted already, or the time is too far ahead, or over.
+        """
+        self._check_enabled()
+        with self._checking, self._lock:
+            if until is None:
+                found = self._muting.unmute(rule, subject)
+            elif found := rule in BUILT_IN or rule in self._rule_book.rules():
+                if not 0 < until - self._monitor.wall() <= MUTE_S_MAX:
+                    raise ConfigError("until: expected a time within the next 366 days")
+                if not self._muting.mute(Mute(rule, subject, until, by)):
+                    raise ConfigError(f"{MUTES_MAX} rules and alerts are muted already, which is the limit")
+            self._unsaved = self._unsaved or found
+        self._save_now()
+        return found
+
+    def acknowledge(self, rule: str, subject: str, by: str, *, on: bool) -> bool:
+        """Acknowledge a firing alert, or withdraw that; False: it does not fire. Raises `ConfigError`."""
+        self._check_enabled()
+        with self._checking, self._lock:
+            found = self._engine.acknowledge((rule, subject), by, self._monitor.wall() if on else None)
+            self._unsaved = self._unsaved or found
+        self._save_now()
+        return found
+
+    def _check_enabled(self) -> None:
+        if not self._settings.enabled:
+            raise ConfigError("alerts are off: alerts.enabled is false")
+
+    def _save_now(self) -> None:
+        with self._checking:
+            self._save()
 
     # --- the file ---
 
     def _load(self) -> None:
         try:
-            file = msgspec.json.decode(self._path.read_bytes(), type=_File)
-            if file.version == VERSION:
+            file = self._file.read()
+            if file is not None:
                 self._restore(file)
-        except FileNotFoundError:
-            pass
         except (OSError, ValueError) as error:
             self._report(
                 "warning", f"alerts: the saved state can't be read, and alerts are sent again: {error}"
             )
 
-    def _restore(self, file: _File) -> None:
+    def _restore(self, file: AlertState) -> None:
         now, wall = self._monitor.clock(), self._monitor.wall()
-        self._engine.restore(file.alerts, now)
+        self._engine.restore(file.alerts, now, file.past)
+        firing = self._engine.firing()
+        self._muting.restore(
+            file.mutes, [one.key for one in firing] if file.notified is None else file.notified
+        )
         if file.backlogs is not None:
-            self._targets.restore(file.backlogs, self._engine.firing(), wall)
+            self._targets.restore(file.backlogs, self._muting.notified(firing), wall)
         for silence in self._rules.ignored():  # it fired before it was configured to be ignored
             self._dismiss([silence_key(silence.listener, silence.name)])
 
     def _save(self) -> None:
-        """Save changes. An error is logged once, and retried at each evaluation."""
+        """Save changes. An error is retried at each evaluation."""
         if not (self._targets.has_changed() or self._unsaved):
             return
         with self._lock:
-            kept = self._engine.kept()
-        file = _File(VERSION, kept, self._targets.backlogs())
-        try:
-            replace_file(self._path, [msgspec.json.encode(file), b"\n"])
-            self._unsaved = self._failing = False
-        except OSError as error:
-            if not self._failing:
-                self._report("warning", f"alerts can't be saved: {error.strerror or error}")
-            self._unsaved = self._failing = True
+            kept, past, (mutes, notified) = self._engine.kept(), self._engine.past(), self._muting.kept()
+        state = AlertState(VERSION, kept, self._targets.backlogs(), past, mutes, notified)
+        self._unsaved = not self._file.write(state)
 
 
 def label_of(settings: AlertsSettings, server_name: str) -> str:
@@ -253,19 +383,3 @@ def _kind(change: Change) -> str:
     if change.kind == RESOLVED:
         return "info"
     return "error" if change.alert.severity == CRITICAL else "warning"
-
-
-def _described(alert: Alert) -> dict[str, Any]:
-    return {
-        "rule": alert.rule,
-        "subject": alert.subject,
-        "severity": alert.severity,
-        "state": alert.state,
-        "since": _iso(alert.since),
-        "resolved_at": None if alert.resolved_at is None else _iso(alert.resolved_at),
-        "text": alert.text,
-    }
-
-
-def _iso(epoch_s: float) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")

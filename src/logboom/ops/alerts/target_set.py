@@ -1,10 +1,12 @@
 """The notification targets, and the choice of the changes that each gets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from logboom.ops.alerts.alert_settings import AlertsSettings, QueryRule
 from logboom.ops.alerts.lifecycle import FIRING, Alert, Change, Key
 from logboom.ops.alerts.names import target_names
+from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.outbox import Backlog
 from logboom.ops.alerts.sender import TargetSender
 
@@ -60,6 +62,23 @@ class TargetSet:
                 wall,
                 at_once=at_once,
             )
+
+    def send_now(self, names: Collection[str], message: Message) -> dict[str, str | None]:
+        """Send a message to some targets at the same time, and wait for the answers.
+
+        Args:
+            names: of the targets.
+            message: to be sent.
+
+        Returns:
+            By name, the reason of a failure, or None.
+        """
+        senders = [one for one in self.senders if one.name in names]
+        if not senders:
+            return {}
+        with ThreadPoolExecutor(len(senders), "alerts-test") as pool:
+            reasons = pool.map(lambda sender: sender.send_now(message), senders)
+            return {sender.name: reason for sender, reason in zip(senders, reasons, strict=True)}
 
     def drop(self, key: Key) -> None:
         """Drop the changes of an alert."""

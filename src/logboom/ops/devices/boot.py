@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from logboom.ops.devices.boot_clock import BootClock
+
 GAPS_MAX: Final = 64
 """Gaps of a boot that are kept apart; of more, the oldest are kept as numbers only."""
 
@@ -44,10 +46,7 @@ class DeviceBoot(msgspec.Struct, gc=False):
     uptime_ms: int | None = None
     """The greatest so far."""
     reason: str = ""
-    starts_at_us: int | None = None
-    """Start by the device's own clock, microseconds since the epoch: the least that a line shows."""
-    arrived_at_us: int | None = None
-    """Start by arrival: the least arrival less uptime, which is that of the line with the least delay."""
+    clock: BootClock = msgspec.field(default_factory=BootClock)
 
     @property
     def missing(self) -> int:

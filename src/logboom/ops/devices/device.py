@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.journal.device_clock import UPTIME_MS_MAX
 from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device_lines import Sighting
 
@@ -81,6 +82,13 @@ class Device(msgspec.Struct, gc=False):
         """The current boot."""
         return self.boots[-1]
 
+    def boot_of(self, number: int) -> DeviceBoot | None:
+        """Return a boot by its `boot_seq`; None: it is not kept."""
+        for boot in reversed(self.boots):  # mostly the current one
+            if boot.number == number:
+                return boot
+        return None
+
     @property
     def loops(self) -> bool:
         """Return whether it is in a crash loop now."""
@@ -109,10 +117,10 @@ class Device(msgspec.Struct, gc=False):
         self.peer, self.last_seen, self.sequence = seen.peer, seen.received_at, seen.sequence
         self.firmware = seen.firmware or self.firmware
         self._see_figures(seen)
-        boot, reboot = self._boot_of(seen), None
+        boot, reboot = self.boot_of(seen.boot), None
         if boot is None:
             reboot = self._enter(seen)
-            boot = self._boot_of(seen)
+            boot = self.boot_of(seen.boot)
             if boot is None:
                 return None
         if seen.seq is not None:
@@ -124,13 +132,6 @@ class Device(msgspec.Struct, gc=False):
             self._see_reason(boot, seen.reason)
         _see_clock(boot, seen)
         return reboot
-
-    def _boot_of(self, seen: Sighting) -> DeviceBoot | None:
-        """Return the boot of a line, which mostly is the current one."""
-        for boot in reversed(self.boots):
-            if boot.number == seen.boot:
-                return boot
-        return None
 
     def _enter(self, seen: Sighting) -> Reboot | None:
         """Add a boot that is not known yet; one that is newer than all others is a reboot."""
@@ -178,12 +179,9 @@ class Device(msgspec.Struct, gc=False):
 
 def _see_clock(boot: DeviceBoot, seen: Sighting) -> None:
     """Learn when a boot started."""
-    if seen.uptime_ms is None:
+    if seen.uptime_ms is None or seen.uptime_ms > UPTIME_MS_MAX:
         return
     boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
-    uptime_us = seen.uptime_ms * 1000
-    arrived = seen.arrived_us - uptime_us
-    boot.arrived_at_us = arrived if boot.arrived_at_us is None else min(arrived, boot.arrived_at_us)
-    if seen.sent_us is not None:
-        sent = seen.sent_us - uptime_us
-        boot.starts_at_us = sent if boot.starts_at_us is None else min(sent, boot.starts_at_us)
+    boot.clock.see(seen.uptime_ms, seen.arrived_us, seen.sent_us, seen.sequence)
+    if seen.seq is not None:
+        boot.clock.see_number(seen.seq, seen.uptime_ms)

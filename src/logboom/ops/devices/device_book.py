@@ -7,16 +7,20 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from logboom.durable import replace_file
 from logboom.journal.log import Block, Log, start_of_last
 from logboom.model import Report
+from logboom.ops.devices.clock_writer import BootKey, ClockWriter
 from logboom.ops.devices.device import Device, Reboot
 from logboom.ops.devices.device_lines import Sighting, sightings_of
 from logboom.ops.devices.device_view import described, one_described
+
+if TYPE_CHECKING:
+    from logboom.ops.devices.boot_clock import BootClock
 
 DEVICES_MAX: Final = 5000
 """Most devices, some 40 MB with many gaps each; the one that was silent for longest is forgotten."""
@@ -37,7 +41,7 @@ LOOK_BACK_BYTES_MAX: Final = 64 << 20
 """Bytes of the journal's end that are read where there is no saved book."""
 
 FILE_NAME: Final = "devices.json"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class DeviceTrouble(NamedTuple):
@@ -82,6 +86,8 @@ class DeviceBook:
         self._wall = wall
         self._lock = threading.Lock()
         self._devices: dict[tuple[str, str], Device] = {}
+        self._seen: dict[BootKey, BootClock] | None = None
+        """Boots with lines since their starts were last written; None: all of them may be missing."""
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS_MAX)
         self.reboots = 0
         """Reboots since the server's start."""
@@ -180,9 +186,26 @@ class DeviceBook:
             device = Device(seen.listener, seen.name, seen.peer, seen.received_at, seen.received_at)
             self._devices[key] = device
         reboot = device.see(seen)
+        boot = device.boot_of(seen.boot)
+        if boot is not None and self._seen is not None:
+            self._seen[BootKey(*key, seen.boot)] = boot.clock
         if reboot is not None:
             self.reboots += 1
             self._events.append(_reboot_event(device, reboot))
+
+    def write_clocks(self, writer: ClockWriter) -> None:
+        """Write what was learned of the starts of boots. Called on the thread that calls `take`. Raises `OSError`."""
+        seen, self._seen = self._seen, None
+        again = seen is None
+        if seen is None:
+            devices = self._devices.values()
+            seen = {
+                BootKey(one.listener, one.name, boot.number): boot.clock
+                for one in devices
+                for boot in one.boots
+            }
+        writer.write(seen.items(), again=again)
+        self._seen = {}
 
     def _evict(self) -> None:
         """Forget the devices that were seen longest ago, several at once, since finding them takes a scan."""

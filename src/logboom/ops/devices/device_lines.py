@@ -11,9 +11,9 @@ from logboom.formats.entry_time import TIME_KEYS, sent_time
 from logboom.formats.levelled import DAMAGE
 from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import READING_KEYS, SENDER_KEYS
+from logboom.formats.sender_names import name_of
 from logboom.journal.log import Block
 from logboom.model import IMPORTED
-from logboom.ops.source_lines import name_of
 
 REASON_KEYS: Final = ("reset_reason", "resetReason", "reset_cause", "reset")
 FIRMWARE_KEYS: Final = ("firmware", "fw", "fw_version", "firmware_version", "version")

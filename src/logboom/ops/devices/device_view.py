@@ -64,9 +64,9 @@ def _gap_described(gap: Gap) -> dict[str, Any]:
 
 
 def _boot_described(boot: DeviceBoot) -> dict[str, Any]:
-    start, source = boot.starts_at_us, "sender"
-    if start is None:
-        start, source = boot.arrived_at_us, "received"
+    parts = boot.clock.parts
+    start = parts[0].start_us if parts else None
+    source = "received" if boot.clock.is_by_arrival else "sender"
     return {
         "boot_seq": boot.number,
         "started_at": None if start is None else iso_from_ns(start * 1000),

@@ -171,11 +171,6 @@ STREAM_SELECTORS: Final[dict[type, Any]] = {
 }
 
 
-def label_passes(name_: str, test: Exactly | Whole, value: str) -> bool:
-    """Return whether a label's value passes a test."""
-    return _label_check(name_, test)(value)
-
-
 def _label_check(label: str, test: Exactly | Whole) -> TextCheck:
     """The check of a label's value; of a level, each word for it counts."""
     if isinstance(test, Exactly):

@@ -23,7 +23,7 @@ _RELP: Final = re.compile(rb"[0-9]{1,9} [A-Za-z]{1,32} ")
 _RELP_START: Final = re.compile(rb"[0-9]{1,9}(?: [A-Za-z]{0,32})?")
 _BEATS: Final = re.compile(rb"[12][WJDC]")
 _BEATS_START: Final = re.compile(rb"[12]")
-_FORWARD: Final = re.compile(rb"[\x92-\x96\xc0\xdc\xdd]")
+_FORWARD: Final = re.compile(rb"[\x92-\x96\xc0\xdc\xdd\[]")
 _TEXTS: Final = (
     ("beats", _BEATS, _BEATS_START),
     ("relp", _RELP, _RELP_START),

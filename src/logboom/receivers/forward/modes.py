@@ -8,7 +8,6 @@ import msgspec
 from logboom.formats.messagepack import MalformedError, array_head, is_payload, payload, walk
 from logboom.receivers.forward.payload import DAMAGE
 
-_JSON: Final = b"{["
 FIELDS_MAX: Final = 6
 """Elements of the longest message, PING."""
 
@@ -130,8 +129,6 @@ class ForwardMessages:
 
 def _shape(buffer: bytearray) -> _Shape | None:
     """Return the shape of the message at the start of `buffer`; None when more bytes are needed."""
-    if buffer[:1] and buffer[0] in _JSON:
-        raise MalformedError("a message in JSON; the client must send MessagePack")
     head = array_head(buffer, 0, len(buffer))
     if head is None:
         return None

@@ -3,7 +3,7 @@
 Contract: docs/contracts/forward.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,7 +14,9 @@ from logboom.formats.mapped import batch_of
 from logboom.formats.messagepack import MalformedError
 from logboom.model import REASONS_MAX, Acker, Batch, Receipt, Verdict
 from logboom.receivers.forward.handshake import Handshake
+from logboom.receivers.forward.json_form import JSON_STARTS, WHITE_SPACE, JsonMessages
 from logboom.receivers.forward.modes import ForwardMessage, ForwardMessages, Mode
+from logboom.receivers.forward.partial_lines import MARK, PartialLines
 from logboom.receivers.forward.payload import SLICE_BYTES, PayloadEntries, Slice, any_value, kept_raw
 
 CHUNK_CHARS_MAX: Final = 128
@@ -25,7 +27,9 @@ RUN_MESSAGES_MAX: Final = 1000
 
 _SIGNALS: Final = {1: "metrics", 2: "traces"}
 _NOT_STORED: Final = frozenset({Verdict.FAILED, Verdict.LIMITED})
+_MARK: Final = MARK.encode()
 _encode: Final = msgspec.msgpack.Encoder().encode
+_encode_json: Final = msgspec.json.Encoder().encode
 
 
 class ChunkAnswer:
@@ -67,25 +71,46 @@ class ForwardProtocol:
         handshake: of a listener with a shared key.
     """
 
-    __slots__ = ("_broken", "_current", "_handshake", "_messages", "_next", "_replies", "fatal")
+    __slots__ = (
+        "_begun",
+        "_broken",
+        "_current",
+        "_eof",
+        "_handshake",
+        "_message_bytes_max",
+        "_messages",
+        "_next",
+        "_parts",
+        "_replies",
+        "fatal",
+    )
     name = "forward"
     identity: str | None = None
 
     def __init__(self, *, message_bytes_max: int = 16 << 20, handshake: Handshake | None = None) -> None:
-        self._messages = ForwardMessages(message_bytes_max)
+        self._messages: ForwardMessages | JsonMessages = ForwardMessages(message_bytes_max)
+        self._message_bytes_max = message_bytes_max
         self._handshake = handshake
         self._replies = [handshake.hello()] if handshake else []  # not of entries
         self._current: _Chunk | None = None
+        self._parts = PartialLines()
+        self._begun = self._eof = False
         self._next: ForwardMessage | None = None
         self._broken = ""  # why nothing behind what was read can be read
         self.fatal: str | None = None
 
     def receive_data(self, data: bytes | memoryview) -> None:
         """See `model.WireProtocol`."""
+        if not self._begun:
+            data = bytes(data).lstrip(WHITE_SPACE)
+            self._begun = bool(data)
+            if data and data[0] in JSON_STARTS:
+                self._messages = JsonMessages(self._message_bytes_max)
         self._messages.feed(data)
 
     def receive_eof(self) -> None:
         """A message that is not complete has no acknowledgement: its sender sends it again."""
+        self._eof = True
 
     def next_batch(self) -> tuple[Batch, Acker] | None:
         """See `model.WireProtocol`."""
@@ -101,14 +126,25 @@ class ForwardProtocol:
                 return self._reply()
             message = self._take()
             if message is None:
-                self.fatal = self._broken or None
-                return None
+                return self._give_out_parts()
             if message.mode is Mode.MESSAGE:
-                self._current = _Chunk(self._run(message))
+                self._current = self._chunk_of(self._run(message))
             elif message.mode is Mode.PING:
                 self._shake(message)
             else:
-                self._current = _Chunk([message])
+                self._current = self._chunk_of([message])
+
+    def _chunk_of(self, messages: list[ForwardMessage]) -> "_Chunk":
+        is_json = isinstance(self._messages, JsonMessages)
+        return _Chunk(messages, _encode_json if is_json else _encode, self._parts)
+
+    def _give_out_parts(self) -> tuple[Batch, Acker] | None:
+        """Return the parts of lines whose ends do not come; None if there are none."""
+        size, parts = len(self._parts), self._parts.overdue(eof=self._eof or bool(self._broken))
+        if not parts:
+            self.fatal = self._broken or None
+            return None
+        return batch_of(parts, size + 1, levels=[part.level for part in parts]), lambda _: b""
 
     def _reply(self) -> tuple[Batch, Acker]:
         """Return what stands between the answers to entries, as the answer to a batch without any."""
@@ -117,13 +153,15 @@ class ForwardProtocol:
         return Batch(b"", b"", size_bytes=0), lambda _: replies
 
     def data_to_send(self) -> bytes:
-        """Nothing but answers."""
+        """Nothing but answers; the calls, one per second, are the clock of parts that wait."""
+        self._parts.tick()
         return b""
 
     def buffered_bytes(self) -> int:
         """See `model.WireProtocol`."""
         held = len(self._current) if self._current else 0
-        return held + len(self._messages) + (self._next.size_bytes if self._next else 0)
+        held += len(self._messages) + (self._next.size_bytes if self._next else 0)
+        return held + len(self._parts)
 
     def _take(self) -> ForwardMessage | None:
         """Return the next message."""
@@ -182,16 +220,22 @@ class _Chunk:
 
     Args:
         messages: one; or several of one entry each, with the same tag.
+        encode: encodes an acknowledgement.
+        parts: joins lines that were sent in parts, where no part waits for an acknowledgement.
     """
 
-    __slots__ = ("_ahead", "_answer", "_entries", "_keys", "_number", "_single", "acks")
+    __slots__ = ("_ahead", "_answer", "_entries", "_keys", "_number", "_parts", "_single", "acks")
 
-    def __init__(self, messages: list[ForwardMessage]) -> None:
+    def __init__(
+        self, messages: list[ForwardMessage], encode: Callable[[Any], bytes], parts: PartialLines
+    ) -> None:
         self._single = messages[0].mode is Mode.MESSAGE
         chunks = [message.options.get("chunk") for message in messages]
         self._keys = [key for key in map(_key_of, chunks) if key]
-        self.acks = [_encode({"ack": chunk}) for chunk in chunks if isinstance(chunk, str | bytes)]
+        self.acks = [encode({"ack": chunk}) for chunk in chunks if isinstance(chunk, str | bytes)]
         """Acknowledgements; none if the client asks for none."""
+        has_parts = self._single and any(_MARK in message.data for message in messages)
+        self._parts = parts if has_parts and not self.acks else None
         self._entries = _entries_of(messages)
         self._ahead = self._entries.take()
         self._number = 0
@@ -208,10 +252,17 @@ class _Chunk:
 
     def next(self) -> tuple[Batch, ChunkAnswer] | None:
         """Return the next batch and its answer; None after the last one."""
-        found = self._ahead
-        if found is None:
-            return None
-        self._ahead = self._entries.take()
+        while (found := self._ahead) is not None:
+            self._ahead = self._entries.take()
+            if self._parts is not None:
+                entries = self._parts.join(found.entries)
+                verdicts = bytes(len(entries)) + found.verdicts.replace(b"\0", b"")
+                found = found._replace(entries=entries, verdicts=verdicts)
+            if found.verdicts:
+                return self._batch_of(found)
+        return None
+
+    def _batch_of(self, found: Slice) -> tuple[Batch, ChunkAnswer]:
         entries, verdicts, size_bytes, reasons = found
         levels: list[object] = [entry.level for entry in entries]
         batch = batch_of(entries, size_bytes, verdicts=verdicts, levels=levels, reasons=reasons[:REASONS_MAX])

@@ -23,6 +23,7 @@ SOURCE_KEYS: Final = (
     "_logger_name",
     "_program",
     "_service",
+    "_facility",  # of syslog-ng this is no name of a program, but it sends `_program` as well
 )
 
 SECONDS_MAX: Final = 10**11

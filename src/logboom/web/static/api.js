@@ -42,10 +42,13 @@ export const readEntries = (parameters, signal) => read("/api/entries", paramete
 /** Delete what the parameters name. Throws as `read` does. */
 export const remove = (path, parameters) => ask("DELETE", path, parameters);
 
-async function ask(method, path, parameters, signal, { parse = JSON.parse, patience_ms = 0 } = {}) {
+/** Send JSON, and return the answer. Throws as `read` does. */
+export const send = (method, path, body) => ask(method, path, {}, undefined, { body });
+
+async function ask(method, path, parameters, signal, { parse = JSON.parse, patience_ms = 0, body } = {}) {
   const patience = patience_ms ? limited(signal, patience_ms) : { signal };
   try {
-    return await answered(method, path, parameters, patience.signal, parse);
+    return await answered(method, path, parameters, patience.signal, parse, body);
   } catch (error) {
     if (error.name === "AbortError" && patience.passed?.()) throw new ApiError("the server does not answer", 0);
     throw error;
@@ -72,10 +75,11 @@ function limited(signal, time_ms) {
   return { signal: own.signal, passed: () => passed, end };
 }
 
-async function answered(method, path, parameters, signal, parse) {
+async function answered(method, path, parameters, signal, parse, content) {
   let answer;
   try {
-    answer = await fetch(address(path, parameters), { method, signal, cache: "no-store" });
+    const sent = content === undefined ? {} : { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
+    answer = await fetch(address(path, parameters), { method, signal, cache: "no-store", ...sent });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("the server can't be reached", 0);

@@ -6,9 +6,11 @@ import { el, setData, setText } from "/static/dom.js";
 import "/static/keys.js";
 import "/static/login.js";
 import { DEFAULT_VIEW, here, link } from "/static/route.js";
+import "/static/panel.js";
 import * as overview from "/static/overview.js";
 import { since } from "/static/format.js";
 import { readState, staleSince } from "/static/state.js";
+import { isUtc, setUtc } from "/static/zone.js";
 
 const STATUS_MS = 5000;
 const VIEWS = {
@@ -18,6 +20,8 @@ const VIEWS = {
   entry: () => import("/static/context.js"), // an entry's permalink
   charts: () => import("/static/charts.js"),
   devices: () => import("/static/devices.js"),
+  storage: () => import("/static/storage.js"),
+  alerts: () => import("/static/alertview.js"),
 };
 const EXPLORER = ["search", "live"]; // two ways to look at the same entries: the filters of one are those of the other
 const SHARED = ["q", "level", "source", "listener", "columns"];
@@ -37,6 +41,7 @@ async function route() {
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) reveal(link);
   }
   let module;
   setBusy(true); // the previous view is still shown
@@ -53,15 +58,21 @@ async function route() {
   if (wanted !== name) return; // the user went on meanwhile
   setBusy(false);
   close();
-  root.className = `view ${name}`;
+  root.className = `view ${name}${staleSince() === null ? "" : " faded"}`;
   root.scrollTop = 0;
   document.title = `${module.title} · Logboom`;
   shown = { name, view: module.show(root, here().parameters) };
 }
 
+/** Scroll the navigation as far as a link needs to be visible: on a phone it may be wider than the screen. */
+function reveal(link) {
+  const nav = link.parentElement;
+  nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+}
+
 /** Let the links to Search and Live take the filters along. */
 function shareFilters(name, parameters) {
-  const shared = EXPLORER.includes(name) ? SHARED.map((one) => [one, parameters.get(one)]) : [];
+  const shared = EXPLORER.includes(name) ? SHARED.map((one) => [one, parameters.getAll(one)]) : [];
   for (const view of EXPLORER) document.querySelector(`nav a[data-view="${view}"]`).setAttribute("href", link(view, Object.fromEntries(shared)));
 }
 
@@ -101,15 +112,31 @@ addEventListener("staleness", () => {
   const bar = document.getElementById("stale");
   const at = staleSince();
   bar.hidden = at === null;
+  root.classList.toggle("faded", at !== null);
   if (at !== null) showHealth("unknown", "not reachable");
   if (at !== null) setText(bar, `No answer from the server since ${since(at)}. What is shown may have changed since then.`);
 });
+
+const zoneButton = document.getElementById("zone");
+
+function showZone() {
+  setText(zoneButton.lastChild, isUtc() ? "UTC" : "local");
+}
+
+zoneButton.addEventListener("click", () => setUtc(!isUtc()));
+addEventListener("zone", () => {
+  showZone();
+  close(); // everything that is shown has times
+  wanted = null;
+  route();
+});
+showZone();
 
 const themeButton = document.getElementById("theme");
 
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? "auto";
-  setText(themeButton, `Theme: ${theme}`);
+  setText(themeButton.lastChild, theme);
   dispatchEvent(new Event("repaint"));
 }
 

@@ -1,12 +1,15 @@
 // Charts: numbers of entries over time, one chart per field, with a common cursor.
 
-import { poll, read } from "/static/api.js";
+import { poll, read, serverNow } from "/static/api.js";
+import { CompareChart } from "/static/compareplot.js";
 import { parse } from "/static/exact.js";
 import { command, el, empty, reconcile, setText } from "/static/dom.js";
-import { labelled, RANGES, setOptions } from "/static/filters.js";
+import { labelled, setOptions } from "/static/filters.js";
 import { ago, counted, exact, instant, percent } from "/static/format.js";
 import { loadPlot, missingNote } from "/static/plot.js";
+import { AGES, fixed } from "/static/ranges.js";
 import { go } from "/static/route.js";
+import { savedMenu } from "/static/saved.js";
 import { SeriesChart } from "/static/seriesplot.js";
 
 export const title = "Charts";
@@ -16,6 +19,7 @@ const LISTS_MS = 15_000;
 const SOURCES_MAX = 200;
 const POINTS = 400;
 const FIELDS_MAX = 8; // charts at once
+const COMPARED_MAX = 6; // sources at once, as there are colours
 const DEFAULT_RANGE = "15m"; // what is drawn live moves visibly
 /** Fields of sensors and devices that are shown first, by the last part of their name. */
 const PREFERRED = ["temp", "rh", "lux", "irradiance", "heap_free"];
@@ -29,6 +33,8 @@ function parted(key) {
   const space = key.indexOf(" ");
   return { listener: key.slice(0, Math.max(0, space)), source: key.slice(space + 1) };
 }
+
+const withOf = (more) => more.map((one) => keyOf(one.source, one.listener));
 
 function defaultFields(fields) {
   const names = fields.map((field) => field.name);
@@ -50,7 +56,9 @@ class Charts {
     this.charts = new Map();
     this.source = el("select", { name: "source", on: { change: () => this.#choose({ ...parted(this.source.value), fields: [] }) } });
     this.range = el("select", { name: "range", on: { change: () => this.#choose({ since: this.range.value }) } },
-      RANGES.map(([name, text]) => el("option", { value: name }, text)));
+      AGES.map(([name, text]) => el("option", { value: name }, text)));
+    this.add = el("select", { name: "with", on: { change: () => this.#choose({ more: [...this.chosen.more, parted(this.add.value)] }) } });
+    this.compared = el("div", { class: "chip-row compared-row" });
     this.live = el("span", { class: "soft small", role: "status" });
     this.fields = el("fieldset", { class: "chips" }, el("legend", { class: "unseen" }, "Fields"));
     this.chips = el("div", { class: "chip-row" });
@@ -61,7 +69,8 @@ class Charts {
     this.nothing.hidden = true;
     root.replaceChildren(el("h2", { class: "unseen" }, "Charts"),
       el("form", { class: "filters", "aria-label": "What to draw", on: { submit: (event) => event.preventDefault() } },
-        labelled("Source", this.source, "wide"), labelled("Range", this.range), this.live),
+        labelled("Source", this.source, "wide"), labelled("Compare with", this.add), labelled("Range", this.range), savedMenu(() => ({})), this.live),
+      this.compared,
       this.fields, this.box, this.nothing);
     this.update(parameters);
     loadPlot().then((uPlot) => this.#start(uPlot), () => this.box.replaceChildren(missingNote()));
@@ -74,8 +83,10 @@ class Charts {
       since: parameters.get("since") || DEFAULT_RANGE,
       until: parameters.get("until") ?? "",
       fields: parameters.getAll("field").slice(0, FIELDS_MAX),
+      more: parameters.getAll("with").slice(0, COMPARED_MAX - 1).map(parted),
     };
-    setOptions(this.range, RANGES, this.chosen.until ? "" : this.chosen.since);
+    this.#showCompared();
+    setOptions(this.range, AGES, this.chosen.until ? "" : this.chosen.since);
     if (this.chosen.until) this.range.selectedOptions[0].textContent = "fixed";
     this.available = null;
     this.nothing.hidden = true;
@@ -97,8 +108,27 @@ class Charts {
   }
 
   #choose(changes) {
-    const { source, listener, since, until, fields } = { ...this.chosen, ...(changes.since ? { until: "" } : {}), ...changes };
-    go("charts", { source, listener, since: since === DEFAULT_RANGE && !until ? "" : since, until, field: fields });
+    const { source, listener, since, until, fields, more } = { ...this.chosen, ...(changes.since ? { until: "" } : {}), ...changes };
+    go("charts", { source, listener, since: since === DEFAULT_RANGE && !until ? "" : since, until, field: fields, with: withOf(more) });
+  }
+
+  /** All sources that are drawn; the first is the one that was chosen first. */
+  get #sources() {
+    return [{ source: this.chosen.source, listener: this.chosen.listener }, ...this.chosen.more];
+  }
+
+  /** Show the sources that are compared, each with the button that removes it. */
+  #showCompared() {
+    const sources = this.chosen.more.length ? this.#sources : [];
+    this.compared.hidden = !sources.length;
+    this.compared.replaceChildren(...sources.map((one, place) => el("span", { class: "chip compared", data: { tint: String(place + 1) } },
+      el("i", { class: "swatch" }), one.source,
+      el("button", { type: "button", class: "quiet", "aria-label": `Remove ${one.source}`, on: { click: () => this.#remove(place) } }, "✕"))));
+  }
+
+  #remove(place) {
+    const [first, ...more] = this.#sources.toSpliced(place, 1);
+    this.#choose({ ...first, more });
   }
 
   get #range() {
@@ -122,6 +152,10 @@ class Charts {
       const chosen = this.chosen.listener ? null : known.find(([key]) => parted(key).source === this.chosen.source)?.[0];
       const options = known.length || this.chosen.source ? known : [["", "none yet"]];
       setOptions(this.source, options, chosen ?? keyOf(this.chosen.source, this.chosen.listener));
+      const drawn = new Set(this.#sources.map((one) => keyOf(one.source, one.listener)));
+      this.add.disabled = drawn.size >= COMPARED_MAX;
+      setOptions(this.add, [["", "add a source"], ...known.filter(([key]) => !drawn.has(key))], "");
+      this.#showCompared();
       this.available = await this.#fields(signal);
     } catch (error) {
       if (error.name === "AbortError") throw error;
@@ -133,11 +167,24 @@ class Charts {
     this.drawing?.now();
   }
 
-  /** Load the fields of the newest entries that have any, in several requests: each is limited to some seconds. */
+  /** Load the fields of all sources. */
   async #fields(signal) {
+    const found = [];
+    let whole = true;
+    for (const one of this.#sources) {
+      const fields = await this.#fieldsOf({ ...this.#range, ...one }, signal);
+      found.push(...fields.filter((field) => !found.some((other) => other.name === field.name)));
+      whole &&= this.whole;
+    }
+    this.whole = whole;
+    return found;
+  }
+
+  /** Load the fields of the newest entries that have any, in several requests: each is limited to some seconds. */
+  async #fieldsOf(asked, signal) {
     let answer = { fields: [], before: "" };
     do {
-      answer = await read("/api/fields", { ...this.#range, before: answer.before }, signal, { parse });
+      answer = await read("/api/fields", { ...asked, before: answer.before }, signal, { parse });
       this.looked = answer.complete || answer.fields.length > 0;
       if (!this.looked && answer.reached_at) setText(this.live, `looking for numbers, back to ${instant(Date.parse(answer.reached_at) / 1000, false)} …`);
     } while (!this.looked);
@@ -172,38 +219,54 @@ class Charts {
   /** Draw; returns whether there is more to read. */
   async #draw(signal) {
     if (!this.available) return false;
-    const fields = this.chosen.fields;
+    const { chosen } = this;
+    const { fields } = chosen;
     this.nothing.hidden = fields.length > 0 || !this.whole;
-    let series = { values: {} };
+    let found = [];
     if (fields.length) {
       try {
-        const asked = { ...this.#range, field: fields, points: POINTS };
-        series = plain(await read("/api/series", asked, signal, { parse }));
+        const asked = { ...this.#commonRange(), field: fields, points: POINTS };
+        found = await Promise.all(this.#sources.map(async (one) => plain(await read("/api/series", { ...asked, ...one }, signal, { parse }))));
       } catch (error) {
         if (error.name === "AbortError") throw error;
         setText(this.live, error.message);
         return false;
       }
     }
+    if (chosen !== this.chosen) return false; // another choice was made meanwhile
     this.#arrange(fields);
-    for (const [name, chart] of this.charts) if (series.values[name]) chart.set(series, name);
-    const partly = series.complete === false;
-    const part = partly ? `, not all read yet: ${percent(series.progress)}` : "";
+    for (const [name, chart] of this.charts) {
+      if (found.every((series) => series.values[name])) chart.set(found.length > 1 ? found : found[0], name);
+    }
+    const [series] = found;
+    const partly = found.some((one) => !one.complete);
+    const part = partly ? `, not all read yet: ${percent(Math.min(...found.map((one) => one.progress)))}` : "";
     if (fields.length) setText(this.live, this.chosen.until ? `until ${instant(series.until)}${part}` : `live${part}`);
     return partly;
   }
 
+  /** The range; of several sources, with the same begin and end for all. */
+  #commonRange() {
+    const { since, until } = this.chosen;
+    if (!this.chosen.more.length) return { since, until };
+    const now_ms = serverNow();
+    return { since: fixed({ since, until }, now_ms).since, until: until || new Date(now_ms).toISOString() };
+  }
+
   /** One chart for each field, in this order. */
   #arrange(fields) {
+    const labels = this.#sources.map((one) => one.source);
+    if (labels.join("\n") !== this.labels) {
+      for (const [name, chart] of this.charts) this.#drop(name, chart);
+      this.labels = labels.join("\n");
+    }
     for (const [name, chart] of this.charts) {
-      if (fields.includes(name)) continue;
-      chart.close();
-      chart.element.remove();
-      this.charts.delete(name);
+      if (!fields.includes(name)) this.#drop(name, chart);
     }
     fields.forEach((name, place) => {
       if (!this.charts.has(name)) {
-        const chart = new SeriesChart(this.uPlot, name, ({ from, to }) => this.#zoom(from, to));
+        const zoom = ({ from, to }) => this.#zoom(from, to);
+        const chart = labels.length > 1 ? new CompareChart(this.uPlot, name, zoom, labels) : new SeriesChart(this.uPlot, name, zoom);
         this.box.append(chart.element);
         chart.start();
         this.charts.set(name, chart);
@@ -214,9 +277,15 @@ class Charts {
     });
   }
 
+  #drop(name, chart) {
+    chart.close();
+    chart.element.remove();
+    this.charts.delete(name);
+  }
+
   #zoom(from, to) {
     const iso = (epoch_s) => new Date(epoch_s * 1000).toISOString();
-    go("charts", { ...this.#range, since: iso(from), until: iso(to), field: this.chosen.fields });
+    go("charts", { ...this.#range, since: iso(from), until: iso(to), field: this.chosen.fields, with: withOf(this.chosen.more) });
   }
 }
 

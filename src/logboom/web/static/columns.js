@@ -9,9 +9,10 @@ import { note } from "/static/route.js";
 import { senderOf, summaryOf } from "/static/sender.js";
 
 export const USUAL = ["time", "level", "source", "message"];
+const RECEIVED = "received_at"; // of the entry's envelope, not one of its fields
 const COLUMNS_MAX = 12;
 const NAME_MAX = 128;
-const WIDTHS = { time: "var(--time)", level: "9ch", source: "minmax(10ch, 22ch)", message: "minmax(16ch, 1fr)" };
+const WIDTHS = { time: "var(--time)", received_at: "21ch", level: "9ch", source: "minmax(10ch, 22ch)", message: "minmax(16ch, 1fr)" };
 const FIELD_WIDTH = "minmax(8ch, 20ch)";
 
 /** The value at a path such as `user.id`: a key with this name, or one inside another. */
@@ -31,8 +32,9 @@ export function valueAt(entry, path) {
 export function cellText(item, column) {
   if (column === "time") {
     const at = item.by_arrival ? item.received_at : item.time;
-    return `${item.dated ? moment(at) : clock(at)}${item.wrong_clock ? " ⚠" : ""}`;
+    return `${item.dated ? moment(at) : clock(at)}${item.wrong_clock ? " ⚠" : ""}${item.time_from === "uptime" && !item.by_arrival ? " ↶" : ""}`;
   }
+  if (column === RECEIVED) return moment(item.received_at);
   if (column === "level") return item.level || "–";
   if (column === "source") return senderOf(item);
   if (column === "message") return summaryOf(item);
@@ -119,7 +121,7 @@ export class ColumnMenu {
   }
 
   #show() {
-    const names = [...new Set([...USUAL, ...this.columns, ...this.fields])];
+    const names = [...new Set([...USUAL, RECEIVED, ...this.columns, ...this.fields])];
     reconcile(this.list, names, (name) => name, (name) => {
       const box = el("input", { type: "checkbox", on: { change: () => this.toggle(name) } });
       return el("li", {}, el("label", {}, box, ` ${name}`));

@@ -23,3 +23,10 @@ export function narrowed(query, added) {
   const outer = rest.replace(/"(?:[^"\\]|\\.)*"/g, "x").replace(/\([^()]*\)/g, " ");
   return /(^|\s)or(\s|$)/i.test(outer) ? `(${rest}) ${added}` : `${rest} ${added}`;
 }
+
+/** The query that finds what the filters of a view find, whatever their time is. */
+export function asQuery({ q = "", level = "", source = "", listener = "" }) {
+  const named = [["source", source], ["listener", listener]].filter(([, value]) => value);
+  const parts = [...(level ? [`level:>=${level.toLowerCase()}`] : []), ...named.map(([name, value]) => condition(name, value))];
+  return parts.reduce(narrowed, q);
+}

@@ -161,7 +161,7 @@ function describe(one) {
 const askBoth = (devices, refused, signal) =>
   Promise.all([read("/api/devices", devices, signal), read("/api/refused", { ...refused, limit: REFUSED_MAX }, signal)]);
 
-const refusedList = () => el("ul", { class: "alerts refused" });
+const refusedList = () => el("ul", { class: "alert-list refused" });
 
 function showRefused(section, { refused, total }) {
   section.hidden = !refused.length;

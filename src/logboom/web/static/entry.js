@@ -7,6 +7,7 @@ import { isNumber, isObject, stringify, written } from "/static/exact.js";
 import { counted, levelClass, moment } from "/static/format.js";
 import { here, link, permalink } from "/static/route.js";
 import { messageOf, senderOf } from "/static/sender.js";
+import { millisecondsOf, time } from "/static/units.js";
 
 const AROUND_MS = 60_000;
 const DEPTH_MAX = 12; // deeper values are shown as JSON
@@ -55,7 +56,8 @@ export function openEntry(item, view) {
       el("a", { href: view === "live" ? link("live", { source: sender }) : link("search", { source: sender, since: "24h" }) }, "Only this source")),
     facts([
       ["Received", moment(item.received_at), item.received_at],
-      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time === item.received_at ? "none" : moment(item.time), item.time],
+      ["Sender’s time", item.wrong_clock ? "wrong clock: not used" : item.time_from === "sender" ? moment(item.time) : "none", item.time],
+      item.time_from === "uptime" && ["From its uptime", moment(item.time), item.time],
       ["Source", sender],
       ["Peer", item.source],
       ["Listener", item.listener],
@@ -70,7 +72,7 @@ export function openEntry(item, view) {
 }
 
 function facts(pairs) {
-  return el("dl", { class: "facts" }, pairs.map(([name, text, hint]) => [el("dt", {}, name), el("dd", { title: hint }, text)]));
+  return el("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, text, hint]) => [el("dt", {}, name), el("dd", { title: hint }, text)]));
 }
 
 /** The message; one of several lines, such as a traceback, can be folded and copied. */
@@ -107,6 +109,12 @@ function valueLinks(item, field, value, view) {
 
 const chartOf = (item, field) => link("charts", { source: senderOf(item), listener: item.listener, since: "1h", field });
 
+/** A duration in a unit for people, after its number. */
+function hintOf(name, value) {
+  const factor = isNumber(value) ? millisecondsOf(name) : null;
+  return factor ? el("span", { class: "soft hint" }, ` ${time(Number(value) * factor)}`) : null;
+}
+
 const isPlain = (value) => typeof value === "boolean" || typeof value === "string" || isNumber(value);
 
 function addFields(rows, item, value, depth, outer, view) {
@@ -118,7 +126,7 @@ function addFields(rows, item, value, depth, outer, view) {
     const kind = inner === null ? "null" : isNumber(inner) ? "number" : typeof inner;
     const text = nested ? "" : written(inner);
     if (text.length > SHORT_CHARACTERS_MAX || text.includes("\n")) rows.push(longRow(head, text));
-    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, isPlain(inner) && text ? valueLinks(item, `${outer}${name}`, inner, view) : null)));
+    else rows.push(el("tr", {}, head, el("td", { class: `kind-${kind}` }, text, hintOf(name, inner), isPlain(inner) && text ? valueLinks(item, `${outer}${name}`, inner, view) : null)));
     if (nested) addFields(rows, item, inner, depth + 1, `${outer}${name}.`, view);
   }
 }

@@ -3,7 +3,8 @@
 import { read } from "/static/api.js";
 import { condition } from "/static/conditions.js";
 import { el, setText } from "/static/dom.js";
-import { compact, counted, percent, value } from "/static/format.js";
+import { compact, counted, percent, value as short } from "/static/format.js";
+import { millisecondsOf, time } from "/static/units.js";
 
 const VALUES = 6;
 const OPEN_FIELDS = 6;
@@ -53,7 +54,7 @@ export class FacetPanel {
     return el("details", { class: "facet", open: this.folded.get(facet.field) ?? (open && !many) },
       el("summary", { on: { click: (event) => this.folded.set(facet.field, !event.currentTarget.parentElement.open) }, title: `${counted(facet.count, "entry", "entries")}, ${counted(facet.distinct, "value")}` },
         el("span", { class: "facet-name" }, facet.field), el("span", { class: "size" }, size)),
-      facet.numbers && numbers(facet.numbers),
+      facet.numbers && numbers(facet.field, facet.numbers),
       many ? null : el("ul", {}, facet.values.map((one) => this.#value(facet, one))));
   }
 
@@ -69,8 +70,10 @@ export class FacetPanel {
   }
 }
 
-function numbers({ min, p50, p99, max, exact }) {
+function numbers(field, { min, p50, p99, max, exact }) {
   const about = exact ? "" : "~";
+  const factor = millisecondsOf(field);
+  const value = (number) => (factor ? time(number * factor) : short(number));
   const pairs = [["min", value(min)], ["p50", about + value(p50)], ["p99", about + value(p99)], ["max", value(max)]];
   return el("dl", { class: "facet-numbers" }, pairs.map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))));
 }

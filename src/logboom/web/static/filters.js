@@ -3,12 +3,13 @@
 import { read } from "/static/api.js";
 import { Completion } from "/static/completion.js";
 import { el, freshId, setText } from "/static/dom.js";
+import { CHOICES } from "/static/ranges.js";
+import { SourceField } from "/static/sources.js";
 
 const TYPING_MS = 300;
-const SOURCES_MAX = 200;
 const UNFINISHED = /[^\s(]:=?$/;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
-export const RANGES = [["15m", "15 min"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["3d", "3 days"], ["7d", "7 days"], ["30d", "30 days"]];
+const EXACT = ["TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"];
 
 /** A control with its label. `more` is placed next to the control. */
 export function labelled(text, control, kind = "", ...more) {
@@ -29,15 +30,11 @@ export function setOptions(select, options, value = select.value) {
 const CONTROLS = {
   q: () => labelled("Query", el("input", { name: "q", type: "text", maxlength: 2000, spellcheck: "false", placeholder: "word, part*, field:value, -not, a or b" }), "wide query"),
   level: () => labelled("Level", el("select", { name: "level" },
-    el("option", { value: "" }, "any"), LEVELS.map((level) => el("option", { value: level }, level === "CRITICAL" ? level : `${level} +`)))),
-  source: () => {
-    const id = freshId("sources");
-    return labelled("Source", el("input", { name: "source", type: "search", placeholder: "any", list: id }), "", el("datalist", { id }));
-  },
+    el("option", { value: "" }, "any"), LEVELS.map((level) => el("option", { value: level }, level === "CRITICAL" ? level : `${level} +`)),
+    el("optgroup", { label: "exactly" }, EXACT.map((level) => el("option", { value: `=${level}` }, `= ${level}`))))),
   listener: () => labelled("Listener", el("select", { name: "listener" }, el("option", { value: "" }, "any"))),
-  range: () => labelled("Range", el("select", { name: "range" },
-    RANGES.map(([name, text]) => el("option", { value: name }, text)),
-    el("option", { value: "all" }, "everything"), el("option", { value: "own" }, "from … to"))),
+  range: () => labelled("Range", el("select", { name: "range" }, CHOICES.map(([name, text]) => el("option", { value: name }, text)))),
+  last: () => labelled("Last", el("input", { name: "last", type: "text", placeholder: "3 d, 90 min", title: "Such as 3 d, 90 min, 1h30m" }), "last"),
   by: () => labelled("Time of", el("select", { name: "by" },
     el("option", { value: "" }, "the entry"), el("option", { value: "received" }, "its arrival"))),
   from: () => labelled("From", el("input", { name: "from", type: "datetime-local", step: 1 }), "moment"),
@@ -57,9 +54,9 @@ export class FilterForm {
     this.controls = {};
     this.element = el("form", { class: "filters", role: "search", "aria-label": label, autocomplete: "off" });
     for (const name of names) {
-      const field = CONTROLS[name]();
-      this.controls[name] = field.querySelector(`[name="${name}"]`);
-      this.element.append(field);
+      const field = name === "source" ? new SourceField() : CONTROLS[name]();
+      this.controls[name] = field.element ? field : field.querySelector(`[name="${name}"]`);
+      this.element.append(field.element ?? field);
     }
     this.timer = 0;
     this.burst = false;
@@ -94,7 +91,8 @@ export class FilterForm {
   set(values) {
     for (const [name, control] of Object.entries(this.controls)) {
       const value = values[name] ?? "";
-      if (control.value.trim() === value || (control === document.activeElement && this.burst)) continue;
+      const typed = (control.element ?? control).contains(document.activeElement) && this.burst;
+      if (control.value.trim() === value || typed) continue;
       if (control.tagName === "SELECT" && ![...control.options].some((option) => option.value === value)) {
         control.append(el("option", { value }, value));
       }
@@ -104,31 +102,13 @@ export class FilterForm {
 
   /** Load the options; the form works without them. */
   async #offer() {
-    const { listener, source } = this.controls;
+    const { listener } = this.controls;
+    if (!listener) return;
     try {
-      if (listener) {
-        const { listeners } = await read("/api/status");
-        setOptions(listener, [["", "any"], ...listeners.map((one) => [one.name, one.name])]);
-      }
-      if (source) {
-        const { sources } = await read("/api/sources", { limit: SOURCES_MAX });
-        source.list?.replaceChildren(...sources.map((one) => el("option", { value: one.name })));
-      }
+      const { listeners } = await read("/api/status");
+      setOptions(listener, [["", "any"], ...listeners.map((one) => [one.name, one.name])]);
     } catch {
       // the status in the head shows that the server does not answer
     }
   }
-}
-
-/** Convert a local date and time of a form to ISO 8601 in UTC; empty for empty. */
-export function toIso(local) {
-  const at = new Date(local);
-  return local && !Number.isNaN(at.getTime()) ? at.toISOString() : "";
-}
-
-/** Convert ISO 8601 to a local date and time of a form. */
-export function toLocal(iso) {
-  const at = new Date(iso);
-  if (!iso || Number.isNaN(at.getTime())) return "";
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

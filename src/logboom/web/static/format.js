@@ -1,9 +1,10 @@
 // Formatting of numbers, times and levels.
 
+import { dayStart, dayText, minutes, seconds } from "/static/zone.js";
+
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const significant = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const LARGE = 1e6;
 
 /** A count, in full. */
@@ -67,40 +68,34 @@ export function ago(seconds) {
   return s < 86_400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86_400)} d ago`;
 }
 
-const two = (number) => String(number).padStart(2, "0");
-
-/** The time of day with ms, local. */
+/** The time of day with ms. */
 export function clock(iso) {
-  const moment = new Date(iso);
-  if (Number.isNaN(moment.getTime())) return String(iso);
-  const time = `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`;
-  return `${time}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? String(iso) : `${seconds(at)}.${String(at.getUTCMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Day and time of day, local. */
+/** Day and time of day. */
 export function moment(iso) {
   const at = new Date(iso);
-  return Number.isNaN(at.getTime()) ? String(iso) : `${day.format(at)}, ${clock(iso)}`;
+  return Number.isNaN(at.getTime()) ? String(iso) : `${dayText(at)}, ${clock(iso)}`;
 }
 
-/** A start time, local: the time of day, with the day if it is not today. */
+/** A start time: the time of day, with the day if it is not today. */
 export function since(epoch_ms) {
   const at = new Date(epoch_ms);
-  const time = clock(at).slice(0, 8);
-  return at.toDateString() === new Date().toDateString() ? time : `${day.format(at)}, ${time}`;
+  return dayStart(epoch_ms) === dayStart(Date.now()) ? seconds(at) : `${dayText(at)}, ${seconds(at)}`;
 }
 
 /** Seconds since the epoch as day and time, for the head of a chart. */
 export function instant(epoch_s, with_seconds = true) {
   const at = new Date(epoch_s * 1000);
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  return `${day.format(at)}, ${time}${with_seconds ? `:${two(at.getSeconds())}` : ""}`;
+  return `${dayText(at)}, ${with_seconds ? seconds(at) : minutes(at)}`;
 }
 
 /** A time range, with the day once. */
 export function period(from_s, to_s) {
   const [from, to] = [instant(from_s), instant(to_s)];
-  const shared = day.format(new Date(to_s * 1000)).length + ", ".length;
+  const shared = dayText(new Date(to_s * 1000)).length + ", ".length;
   return `${from} – ${from.slice(0, shared) === to.slice(0, shared) ? to.slice(shared) : to}`;
 }
 

@@ -1,6 +1,7 @@
 // Live: new entries as they arrive.
 
-import { poll, readEntries } from "/static/api.js";
+import { poll, read, readEntries } from "/static/api.js";
+import { addressOf, askedOf, SHARED, sharedOf } from "/static/asking.js";
 import { ColumnMenu } from "/static/columns.js";
 import { narrowed } from "/static/conditions.js";
 import { curlLine, el, empty, setData, setText } from "/static/dom.js";
@@ -14,6 +15,7 @@ import { Ring } from "/static/ring.js";
 import { Rows } from "/static/rows.js";
 import { savedMenu } from "/static/saved.js";
 import { Tail } from "/static/tail.js";
+import { VolumeChart } from "/static/volume.js";
 
 export const title = "Live";
 
@@ -24,9 +26,12 @@ const NEAR_END_PX = 30;
 const RETRY_MS = 2000;
 const RATE_MS = 1000;
 const panel = document.getElementById("entry");
-const NAMES = ["q", "level", "source", "listener"];
 const FACETS_RANGE = "1h";
 const FACETS_MS = 20_000;
+const VOLUME_RANGE = "15m";
+const VOLUME_MS = 3000;
+const VOLUME_BUCKETS = 90;
+const VOLUME_PX = 90;
 
 class Live {
   constructor(root, parameters) {
@@ -37,8 +42,8 @@ class Live {
     this.total = 0;
     this.skipped = 0;
     this.top = 0;
-    this.filters = {};
-    this.form = new FilterForm("Filter the live entries", NAMES, (values, { typing }) => this.#go(values, typing));
+    this.filters = this.asked = {};
+    this.form = new FilterForm("Filter the live entries", SHARED, (values, { typing }) => this.#go(values, typing));
     this.pause = el("button", { type: "button", "aria-pressed": "false", on: { click: () => this.#toggle() } }, "Pause");
     this.state = el("span", { class: "stream", data: { state: "broken" } }, el("span", { class: "dot" }), el("span", {}, "connecting"));
     this.count = el("span", { class: "soft" });
@@ -54,29 +59,33 @@ class Live {
     this.rows.look(this.menu);
     this.saved = savedMenu(() => ({ columns: this.menu.text }));
     this.facets = new FacetPanel((text) => this.#go({ ...this.filters, q: narrowed(this.filters.q, text) }, false), (facets) => this.form.completion.know(facets));
+    this.volume = new VolumeChart(({ from, to }) => this.#zoom(from, to), VOLUME_PX);
     this.newest = el("button", { type: "button", class: "newest", hidden: true, on: { click: () => this.#follow() } }, "↓ Newest");
     this.scroller.append(this.rows.heads, this.rows.element, this.empty, this.none);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const line = el("p", { class: "status-line" }, this.state, this.count, this.loss, this.saved, this.menu.element);
-    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, line,
+    root.replaceChildren(el("h2", { class: "unseen" }, "Live"), this.form.element, this.wrong.element, this.volume.element, line,
       el("div", { class: "live-results" }, this.facets.element, el("div", { class: "list-box" }, this.scroller, this.newest)));
-    this.counting = poll((signal) => this.facets.show({ ...this.filters, since: FACETS_RANGE }, signal), FACETS_MS);
+    this.counting = poll((signal) => this.facets.show({ ...this.asked, since: FACETS_RANGE }, signal), FACETS_MS);
+    this.drawing = poll((signal) => this.#count(signal), VOLUME_MS);
     this.ticking = setInterval(() => this.#rate(), RATE_MS);
     this.update(parameters);
   }
 
   update(parameters) {
-    this.filters = Object.fromEntries(NAMES.map((name) => [name, parameters.get(name) ?? ""]));
+    this.filters = sharedOf(parameters);
+    this.asked = askedOf(this.filters);
     this.form.set(this.filters);
     this.menu.set(parameters.get("columns"));
-    this.form.completion.set({ ...this.filters, since: FACETS_RANGE });
+    this.form.completion.set({ ...this.asked, since: FACETS_RANGE });
     this.rows.mark(this.filters.q);
     this.counting.now();
+    this.drawing.now();
     this.#restart();
   }
 
   #go(filters, replace) {
-    go("live", { ...filters, columns: this.menu.text }, { replace });
+    go("live", { ...addressOf(filters), columns: this.menu.text }, { replace });
   }
 
   close() {
@@ -84,8 +93,28 @@ class Live {
     this.run = null;
     clearInterval(this.ticking);
     this.counting.stop();
+    this.drawing.stop();
+    this.volume.close();
     clearTimeout(this.retry);
     this.rows.close();
+  }
+
+  /** Look at a part of the histogram, in Search. */
+  #zoom(from, to) {
+    const iso = (epoch_s) => new Date(epoch_s * 1000).toISOString();
+    go("search", { ...addressOf(this.filters), columns: this.menu.text, since: iso(from), until: iso(to) });
+  }
+
+  /** Count the last minutes by level; returns whether there is more to count. */
+  async #count(signal) {
+    try {
+      const volume = await read("/api/volume", { ...this.asked, since: VOLUME_RANGE, buckets: VOLUME_BUCKETS }, signal);
+      this.volume.set(volume);
+      return volume.complete === false;
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      return false; // the list and the head show that the server does not answer
+    }
   }
 
   /** Start again with the latest entries. */
@@ -95,7 +124,7 @@ class Live {
     this.tail?.close();
     this.wrong.point(null);
     try {
-      const page = await readEntries({ ...this.filters, limit: HISTORY });
+      const page = await readEntries({ ...this.asked, limit: HISTORY });
       if (mine !== this.run) return; // the filter has changed again
       this.ring.clear();
       this.pending = [];
@@ -114,14 +143,14 @@ class Live {
     } catch (error) {
       if (mine !== this.run) return;
       this.#setState("broken", error.message);
-      this.wrong.point(error, this.filters.q);
+      this.wrong.point(error, this.asked.q);
       if (error.status !== 400) this.retry = setTimeout(() => this.#restart(), RETRY_MS);
     }
   }
 
   #listen() {
     this.tail?.close();
-    this.tail = new Tail(this.filters, this.last, {
+    this.tail = new Tail(this.asked, this.last, {
       add: (sequence, text) => this.#add(sequence, text),
       gap: (first, last) => this.#put({ note: `${entries(first, last)} are no longer kept.` }),
       skipped: (first, last) => {

@@ -3,8 +3,10 @@
 import { poll, read, remove, serverNow } from "/static/api.js";
 import { showAlerts, showTargets } from "/static/alerts.js";
 import { confirmButton } from "/static/confirm.js";
-import { command, curlLine, el, reconcile, setData, setText } from "/static/dom.js";
+import { el, reconcile, setData, setText } from "/static/dom.js";
 import { parse } from "/static/exact.js";
+import { FirstVisit } from "/static/first.js";
+import { Figures } from "/static/figures.js";
 import { ago, bytes, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
 import { link } from "/static/route.js";
 import { summaryOf } from "/static/sender.js";
@@ -61,7 +63,7 @@ function outputTable() {
     { head: "Type", text: (one) => one.type, narrow: true },
     {
       head: "State",
-      text: (one) => was(one, one.trouble || (one.alive ? "up" : "down")),
+      text: (one) => was(one, one.trouble || (one.standby ? "another server writes it" : one.alive ? "up" : "down")),
       state: stateOf,
     },
     { head: "Behind", text: (one) => counted(one.lag ?? 0, "entry", "entries"), number: true },
@@ -118,8 +120,8 @@ class Overview {
     this.problems = el("ul", { class: "problems" });
     this.banner = el("section", { class: "banner", "aria-label": "Status", data: { state: "unknown" } },
       el("p", {}, el("span", { class: "dot" }), this.headline, " ", this.about), this.problems);
-    this.figures = el("dl", { class: "figures" });
-    this.alerts = el("ul", { class: "alerts" });
+    this.figures = new Figures();
+    this.alerts = el("ul", { class: "alert-list" });
     this.targets = el("ul", { class: "targets soft small" });
     this.volume = new VolumeChart(({ from, to }) => {
       location.hash = link("search", { since: new Date(from * 1000).toISOString(), until: new Date(to * 1000).toISOString() });
@@ -128,10 +130,8 @@ class Overview {
     this.outputs = outputTable();
     this.noOutputs = el("p", { class: "soft" }, "No outputs: the journal alone keeps the entries.");
     this.sources = sourceTable((one) => this.#forget(one));
-    this.first = el("section", { class: "first", "aria-label": "The first entry" },
-      el("p", {}, "Nothing has come yet. Send the first entry:"), curlLine(),
-      el("p", {}, "or let a sensor be played:"), command("logboom simulate sensor"));
-    this.outputs.element.hidden = this.noOutputs.hidden = this.first.hidden = true;
+    this.first = new FirstVisit();
+    this.outputs.element.hidden = this.noOutputs.hidden = true;
     this.sourceCount = el("span", { class: "soft small", role: "status" });
     this.sourcePart = part("Sources", this.sources.element);
     this.sourcePart.firstChild.append(" ", this.sourceCount);
@@ -139,12 +139,12 @@ class Overview {
     this.pair = el("div", { class: "pair" },
       part("Volume, last hour", this.volume.element),
       part("Alerts", this.alerts, this.targets));
-    this.parts = [this.figures, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
+    this.parts = [this.figures.element, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
       part("Outputs", this.outputs.element, this.noOutputs)];
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
       this.banner,
-      this.first,
+      this.first.element,
       ...this.parts,
     );
     this.lists = poll((signal) => this.#sources(signal), LISTS_MS);
@@ -170,7 +170,7 @@ class Overview {
     this.#known(status);
     if (alerts) showAlerts(this.alerts, alerts);
     if (alerts) showTargets(this.targets, alerts.notify);
-    this.first.hidden = status.journal.entries > 0;
+    this.first.update(status);
     this.outputs.element.hidden = !status.outputs.length;
     this.noOutputs.hidden = Boolean(status.outputs.length);
   }
@@ -215,14 +215,7 @@ class Overview {
       ["Disk free", bytes(journal.free_bytes), was({ stale }, journal.trouble ?? (journal.writable ? "writable" : "not writable"))],
       ["Last commit", milliseconds(journal.last_commit_s), "write and sync"],
     ];
-    reconcile(this.figures, figures, ([name]) => name,
-      ([name]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("b"), el("span"))),
-      (box, [, text, note, hint]) => {
-        const [big, small] = box.querySelectorAll("b, dd > span");
-        setText(big, text);
-        setText(small, note);
-        if (hint) big.title = hint;
-      });
+    this.figures.set(figures);
   }
 
   async #sources(signal) {

@@ -1,6 +1,7 @@
 // uPlot, loaded for the first chart, and the colours of the theme for canvases.
 
 import { command, el } from "/static/dom.js";
+import { dayStart, dayText, minutes, seconds } from "/static/zone.js";
 
 let loading = null;
 
@@ -42,17 +43,12 @@ export function colour(name) {
   return getComputedStyle(probe).color;
 }
 
-const two = (number) => String(number).padStart(2, "0");
-
 /** Labels of a time axis: the time of day, with the date at the start of a day. */
 function timeMarks(_plot, splits, _axis, _space, step_s) {
   return splits.map((split) => {
     const at = new Date(split * 1000);
-    if (step_s >= 86_400 || (at.getHours() === 0 && at.getMinutes() === 0 && step_s >= 3600)) {
-      return at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
-    }
-    const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
-    return step_s < 60 ? `${time}:${two(at.getSeconds())}` : time;
+    if (step_s >= 86_400 || (dayStart(at.getTime()) === at.getTime() && step_s >= 3600)) return dayText(at);
+    return step_s < 60 ? seconds(at) : minutes(at);
   });
 }
 

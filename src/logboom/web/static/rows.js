@@ -216,7 +216,7 @@ export class Rows {
       const pattern = ["time", "level", "source"].includes(name) ? null : this.marks.of(name);
       if (pattern) row.cells[place].replaceChildren(...pieces(text, pattern));
       else setText(row.cells[place], text);
-      if (name === "time") row.cells[place].title = `${item.time}${item.wrong_clock ? " (the sender’s clock is wrong)" : ""}, received ${item.received_at}`;
+      if (name === "time") row.cells[place].title = `${item.time}${item.wrong_clock ? " (the sender’s clock is wrong)" : ""}${item.time_from === "uptime" ? " (from the device’s uptime)" : ""}, received ${item.received_at}`;
       if (name === "source") row.cells[place].title = `${item.listener} ${item.source}`;
       if (row.cells[place].classList.contains("field-cell")) row.cells[place].title = `${name}: ${text}`;
     });

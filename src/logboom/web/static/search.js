@@ -1,42 +1,46 @@
 // Search: the journal by text, level, source, listener and time; the result can be downloaded.
 
 import { read, readEntries, serverNow } from "/static/api.js";
+import { addressOf, askedOf, SHARED, sharedOf } from "/static/asking.js";
 import { ColumnMenu } from "/static/columns.js";
 import { curlLine, el, empty, setText } from "/static/dom.js";
 import { closeEntry, openEntry } from "/static/entry.js";
 import { ExportMenu } from "/static/exports.js";
-import { FilterForm, RANGES, toIso, toLocal } from "/static/filters.js";
-import { narrowed } from "/static/conditions.js";
+import { FilterForm } from "/static/filters.js";
+import { asQuery, narrowed } from "/static/conditions.js";
 import { FacetPanel } from "/static/facets.js";
 import { Finder } from "/static/finder.js";
 import { count, counted, instant, percent } from "/static/format.js";
 import { PatternList } from "/static/patterns.js";
 import { QueryError } from "/static/queryerror.js";
-import { go } from "/static/route.js";
+import { ageOf, choiceOf, fixed } from "/static/ranges.js";
+import { go, link } from "/static/route.js";
 import { Rows } from "/static/rows.js";
 import { savedMenu } from "/static/saved.js";
 import { VolumeChart } from "/static/volume.js";
+import { toIso, toLocal } from "/static/zone.js";
 
 export const title = "Search";
 
 const SHOWN_MAX = 20_000; // entries in the browser's memory; the download has all
 const BUCKETS = 60;
 const DEFAULT_RANGE = "1h";
-const FILTERS = ["q", "level", "source", "listener", "by"];
+const FILTERS = [...SHARED, "by"];
+const HOUR_MS = 3_600_000;
 const TABS = [["", "Entries"], ["patterns", "Patterns"]]; // `view` of the address
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** The filters of the address for the API; `since` stays relative. */
 function filtersOf(parameters) {
-  const chosen = Object.fromEntries(FILTERS.map((name) => [name, parameters.get(name) ?? ""]));
+  const chosen = { ...sharedOf(parameters), by: parameters.get("by") ?? "" };
   const [since, until] = [parameters.get("since") ?? "", parameters.get("until") ?? ""];
   return { ...chosen, since: since || until ? since : DEFAULT_RANGE, until };
 }
 
 /** The form's values for these filters. */
 function formOf({ since, until, ...chosen }) {
-  const preset = !until && (since === "all" || RANGES.some(([name]) => name === since));
-  return { ...chosen, range: preset ? since : "own", from: preset ? "" : toLocal(since), to: preset ? "" : toLocal(until) };
+  const { range, last } = choiceOf({ since, until });
+  const own = range === "own";
+  return { ...chosen, range, last, from: own ? toLocal(since) : "", to: own ? toLocal(until) : "" };
 }
 
 /**
@@ -44,23 +48,20 @@ function formOf({ since, until, ...chosen }) {
  * no begin, that of the journal's first entry. A range up to now has no end of its own: entries of a clock that is a
  * little fast are in the list.
  */
-async function fixedRange({ since, until }, signal) {
-  const ago = /^(\d+)([smhdw])$/.exec(since);
+async function fixedRange(range, signal) {
+  const { since, until } = fixed(range, serverNow());
   const end = until || new Date(serverNow()).toISOString();
-  if (ago) return withDrawn(new Date(Date.parse(end) - Number(ago[1]) * UNIT_MS[ago[2]]).toISOString(), until, end);
-  if (since && since !== "all") return withDrawn(since, until, end);
+  if (since) return { since, until, drawn: since, end };
   const { entries } = await readEntries({ limit: 1, after: -1 }, signal);
-  const hourBefore = new Date(Date.parse(end) - UNIT_MS.h).toISOString();
+  const hourBefore = new Date(Date.parse(end) - HOUR_MS).toISOString();
   const first = [entries[0]?.received_at ?? hourBefore, entries[0]?.time ?? hourBefore].sort()[0];
   return { since: "", until, drawn: first, end };
 }
 
-const withDrawn = (since, until, end) => ({ since, until, drawn: since, end });
-
 class SearchView {
   constructor(root, parameters) {
     this.finder = new Finder({}, () => {});
-    this.form = new FilterForm("Search", ["q", "level", "source", "listener", "range", "by", "from", "to"],
+    this.form = new FilterForm("Search", ["q", "level", "source", "listener", "range", "last", "by", "from", "to"],
       (values, { typing }) => this.#asked(values, typing));
     this.form.element.append(el("button", { type: "submit", class: "primary" }, "Search"));
     this.volume = new VolumeChart(({ from, to }) => {
@@ -71,6 +72,7 @@ class SearchView {
     this.stop = el("button", { type: "button", on: { click: () => this.#stop() } }, "Stop");
     this.progress = el("span", { class: "progress", hidden: true }, this.bar, this.stop);
     this.exports = new ExportMenu();
+    this.alert = el("a", { class: "button make-alert" }, "Make an alert");
     this.older = el("button", { type: "button", hidden: true, on: { click: () => this.#older() } }, "Older");
     const items = { first: () => 0, end: () => this.finder.found.length, at: (index) => this.finder.found[index] };
     this.rows = new Rows(root, "Found entries, newest first", items, (item) => openEntry(item, "search"));
@@ -88,7 +90,7 @@ class SearchView {
       el("button", { type: "button", data: { view }, on: { click: () => this.#go({ ...this.#times(), view }, false) } }, text)));
     this.listed = el("div", { class: "listed" }, this.rows.heads, this.rows.element, this.nothing, this.more);
     root.replaceChildren(el("h2", { class: "unseen" }, "Search"), this.form.element, this.wrong.element, this.volume.element,
-      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element),
+      el("p", { class: "status-line" }, this.tabs, this.summary, this.progress, this.saved, this.menu.element, this.exports.element, this.alert),
       el("div", { class: "results" }, this.facets.element, this.listed, this.patterns.element));
     this.update(parameters);
   }
@@ -106,8 +108,10 @@ class SearchView {
     this.menu.set(parameters.get("columns"));
     const values = formOf(this.filters);
     this.form.set(values);
-    this.#showOwn(values.range === "own");
+    this.#showTimes(values.range);
     this.#showTab();
+    this.alert.href = link("alerts", { q: asQuery(this.filters) });
+    this.alert.hidden = !asQuery(this.filters);
     this.#run();
   }
 
@@ -118,21 +122,30 @@ class SearchView {
     this.volume.close();
   }
 
-  #showOwn(shown) {
-    for (const name of ["from", "to"]) this.form.controls[name].closest(".field").hidden = !shown;
+  /** Show the fields that a choice of the range needs. */
+  #showTimes(range) {
+    for (const [name, choice] of [["from", "own"], ["to", "own"], ["last", "last"]]) {
+      this.form.controls[name].closest(".field").hidden = range !== choice;
+    }
   }
 
-  #asked({ range, from, to, ...chosen }, typing) {
-    if (range === "own" && !from && !to) { // chosen just now: start from what is shown
-      this.#showOwn(true);
-      this.form.set({ ...chosen, range, from: toLocal(this.range?.drawn), to: toLocal(this.range?.end) });
-      this.form.controls.from.focus();
+  #asked({ range, last, from, to, ...chosen }, typing) {
+    if ((range === "own" && !from && !to) || (range === "last" && ageOf(last) === null)) {
+      this.#begin({ ...chosen, range, last });
       return;
     }
-    const times = range === "own" ? { since: toIso(from), until: toIso(to) } : { since: range === DEFAULT_RANGE ? "" : range };
+    const times = { own: { since: toIso(from), until: toIso(to) }, last: { since: last, until: "" } };
     const before = location.hash;
-    this.#go({ ...chosen, ...times }, typing);
+    this.#go({ ...chosen, ...(times[range] ?? { since: range === DEFAULT_RANGE ? "" : range, until: "" }) }, typing);
     if (location.hash === before && !typing) this.#run(); // the same again, later: there may be more
+  }
+
+  /** A range that was chosen just now, and is not complete: start from what is shown. */
+  #begin(values) {
+    this.#showTimes(values.range);
+    if (values.range === "last") return this.form.controls.last.focus();
+    this.form.set({ ...values, from: toLocal(this.range?.drawn), to: toLocal(this.range?.end) });
+    return this.form.controls.from.focus();
   }
 
   /** The times of the address. */
@@ -143,7 +156,7 @@ class SearchView {
 
   #go(changes, replace) {
     const chosen = Object.fromEntries(FILTERS.map((name) => [name, this.filters[name]]));
-    go("search", { ...chosen, view: this.view, columns: this.menu.text, ...changes }, { replace });
+    go("search", { ...addressOf({ ...chosen, ...changes }), view: changes.view ?? this.view, columns: this.menu.text }, { replace });
   }
 
   async #run() {
@@ -155,7 +168,8 @@ class SearchView {
     this.parts.hidden = !this.filters.q || this.filters.q.includes("*");
     try {
       const { drawn, end, ...range } = (this.range = await fixedRange(this.filters, signal));
-      const query = { ...this.filters, ...range };
+      const query = { ...askedOf(this.filters), ...range };
+      this.asked = query.q;
       this.exports.set(query);
       this.counting = { ...query, since: drawn, until: end, buckets: BUCKETS };
       this.total = null;
@@ -165,14 +179,14 @@ class SearchView {
       this.form.completion.set(query);
       this.finder = new Finder(query, () => this.#show());
       this.facets.show(query, signal);
-      if (this.view === "patterns") this.patterns.show(query, { ...this.filters, ...this.#times() }, signal);
+      if (this.view === "patterns") this.patterns.show(query, { ...addressOf(this.filters), ...this.#times() }, signal);
       await Promise.all([this.finder.more(), this.#count(signal)]);
     } catch (error) {
       if (error.name === "AbortError") return;
       this.finder = new Finder({}, () => {});
       this.#show();
       this.older.hidden = true;
-      this.wrong.point(error, this.filters.q);
+      this.wrong.point(error, this.asked);
       setText(this.summary, error.message);
     }
   }

@@ -2,28 +2,18 @@
 
 import { serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
-import { bytes, compact, exact, instant, value } from "/static/format.js";
+import { compact, exact, instant, value } from "/static/format.js";
 import { axes, colour, fit } from "/static/plot.js";
+import { writersOf } from "/static/units.js";
 
-const HEIGHT_PX = 150;
+export const HEIGHT_PX = 150;
 const LARGE = 1e5;
-const UNITS = { temp: "°C", rh: "%", lux: "lx", irradiance: "W/m²", uptime_ms: "ms" };
-const BYTES = /^(heap|spiffs|free_psram|psram|bytes)|_bytes$/;
 const BOOT_MARK_PX = 8; // between two marks: more would be a wall, and hide the line
 const NEAR_POINTS = 8; // how far from the cursor a value is looked for: readings are rarer than points
-const DERIVED = "irradiance"; // few sensors send it: it is made of the lux
-const SYNC_KEY = "charts";
+export const SYNC_KEY = "charts";
 
-/** Formatting of a field's values: `sent` for original ones, with all digits; `calculated` for means. */
-function writersOf(name) {
-  const last = name.slice(name.lastIndexOf(".") + 1);
-  if (BYTES.test(last)) return { sent: bytes, calculated: bytes };
-  const unit = UNITS[last] ? ` ${UNITS[last]}` : "";
-  const withUnit = (write) => (number) => (number === null || number === undefined ? "–" : `${write(number)}${unit}`);
-  return { sent: withUnit(last === DERIVED ? value : exact), calculated: withUnit(value) };
-}
-
-const lastOf = (numbers) => numbers.findLast((number) => number !== null) ?? null;
+/** The last of some numbers that is not null, or null. */
+export const lastOf = (numbers) => numbers.findLast((number) => number !== null) ?? null;
 const plotted = (numbers) => numbers.map((number) => (number === null ? null : Number(number)));
 
 /** A chart of one field. `choose` is called with the range that the user selects, epoch s. */
@@ -44,14 +34,13 @@ export class SeriesChart {
   start() {
     const line = { width: 1.6, stroke: () => this.#tint(), gaps: (plot, ...rest) => this.#gaps(plot, ...rest) };
     const edge = { ...line, width: 0, stroke: null, points: { show: false } };
-    const mark = (number) => (this.write.sent === bytes ? bytes(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
     const options = {
       width: Math.max(200, this.box.clientWidth),
       height: HEIGHT_PX,
       padding: [8, 14, 0, 0],
       legend: { show: false },
       scales: { x: { range: () => [this.series?.since ?? serverNow() / 1000 - 900, this.series?.until ?? serverNow() / 1000] } },
-      axes: axes(mark, { width: 62 }),
+      axes: axes(markOf(this.write), { width: 62 }),
       cursor: {
         sync: { key: SYNC_KEY, setSeries: false },
         drag: { x: true, y: false, setScale: false },
@@ -63,7 +52,7 @@ export class SeriesChart {
         drawClear: [(plot) => this.#shade(plot)],
         draw: [(plot) => this.#boots(plot)],
         setCursor: [(plot) => this.#legend(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
-        setSelect: [(plot) => this.#select(plot)],
+        setSelect: [(plot) => selected(plot, this.choose)],
       },
       series: [{}, { ...line, points: { size: 4, fill: () => this.#tint() } }, edge, edge],
     };
@@ -132,14 +121,6 @@ export class SeriesChart {
     ctx.restore();
   }
 
-  #select(plot) {
-    const { left, width } = plot.select;
-    if (width < 4) return;
-    const range = { from: plot.posToVal(left, "x"), to: plot.posToVal(left + width, "x") };
-    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.choose(range);
-  }
-
   /** Update the head: the last value, or the one at the cursor. */
   #legend(index) {
     if (!this.series) return;
@@ -162,8 +143,20 @@ export class SeriesChart {
   }
 }
 
+/** Formatting of an axis. */
+export const markOf = (write) => (number) => (write.mark ? write.mark(number) : Math.abs(number) >= LARGE ? compact(number) : value(number));
+
+/** Call `choose` with the range that was selected in a plot, epoch s. */
+export function selected(plot, choose) {
+  const { left, width } = plot.select;
+  if (width < 4) return;
+  const range = { from: plot.posToVal(left, "x"), to: plot.posToVal(left + width, "x") };
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  choose(range);
+}
+
 /** The index of the value that is nearest to a position, or null without one nearby. */
-function nearest(values, index) {
+export function nearest(values, index) {
   for (let distance = 0; distance <= NEAR_POINTS; distance += 1) {
     for (const place of [index - distance, index + distance]) if (values[place] !== null && Number.isFinite(Number(values[place]))) return place;
   }

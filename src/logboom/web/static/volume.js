@@ -25,9 +25,11 @@ const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 /**
  * A chart of volume.
  * @param {(range: {from: number, to: number}) => void} [choose] is called with the selected range, epoch s.
+ * @param {number} [height] px.
  */
 export class VolumeChart {
-  constructor(choose = null) {
+  constructor(choose = null, height = HEIGHT_PX) {
+    this.height = height;
     this.box = el("div", { class: "plot-box" });
     this.legend = el("p", { class: "legend" });
     this.element = el("figure", { class: "volume" }, this.box, this.legend);
@@ -59,7 +61,7 @@ export class VolumeChart {
     const sums = { paths: () => null, points: { show: false } };
     const options = {
       width: Math.max(200, this.box.clientWidth),
-      height: HEIGHT_PX,
+      height: this.height,
       padding: [8, 14, 0, 0],
       legend: { show: false },
       scales: {
@@ -80,7 +82,7 @@ export class VolumeChart {
       series: [{}, sums],
     };
     this.plot = new uPlot(options, [[0], [0]], this.box);
-    this.end = fit(this.plot, this.box, HEIGHT_PX);
+    this.end = fit(this.plot, this.box, this.height);
     if (this.choose) {
       this.box.classList.add("selectable");
       this.plot.over.addEventListener("click", (event) => this.#click(event));

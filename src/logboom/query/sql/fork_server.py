@@ -1,0 +1,153 @@
+"""Fork server of SQL queries: a small process that is started before the server confines itself.
+
+It gets a request and two descriptors, forks a process that runs the query (`query_process`), and ends that process
+at its time limit or when the other end of the report's socket is closed. It runs as
+`python -m logboom.query.sql.fork_server DESCRIPTOR`, and ends when the server does.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, SqlReport, SqlRequest
+
+DESCRIPTORS: Final = 2
+"""Descriptors of a request: the report's socket, and the file of the answer."""
+
+_MODULES: Final = ("logboom.query.sql.query_process", "duckdb", "decimal", "heapq", "uuid")
+"""Modules that the process of a query uses, also those that libraries load late."""
+
+
+class _Running(NamedTuple):
+    """A query that runs."""
+
+    pid: int
+    process: int
+    """Descriptor of the process, readable when it has ended."""
+    report: socket.socket
+    request: SqlRequest
+    ends_at: float
+
+
+class ForkServer:
+    """The loop of the fork server.
+
+    Args:
+        control: packets with requests; its end is the end of the fork server.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._running: list[_Running] = []
+
+    def serve(self) -> None:
+        """Run until the control socket is closed."""
+        while True:
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            for one in self._running:
+                poll.register(one.process, select.POLLIN)
+                poll.register(one.report, select.POLLRDHUP)
+            ready = {descriptor for descriptor, _ in poll.poll(self._timeout_ms())}
+            for one in list(self._running):
+                self._look_at(one, ready)
+            if self._control.fileno() in ready and not self._take():
+                return
+
+    def _timeout_ms(self) -> float | None:
+        if not self._running:
+            return None
+        ends_at = min(one.ends_at for one in self._running)
+        return max(0.0, ends_at - time.monotonic()) * 1000 + 1
+
+    def _look_at(self, one: _Running, ready: set[int]) -> None:
+        """End a query whose time is up, or whose answer is not wanted; report one that has ended."""
+        is_late = time.monotonic() >= one.ends_at
+        if is_late or one.report.fileno() in ready:
+            signal.pidfd_send_signal(one.process, signal.SIGKILL)
+        elif one.process not in ready:
+            return
+        _, status = os.waitpid(one.pid, 0)
+        os.close(one.process)
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            _send(one.report, SqlReport(error=_reason(one.request, code, is_late=is_late)))
+        one.report.close()
+        self._running.remove(one)
+
+    def _take(self) -> bool:
+        """Start a query. Return False at the end of the requests."""
+        data, descriptors, _, _ = socket.recv_fds(self._control, PACKET_BYTES_MAX, DESCRIPTORS)
+        if not data:
+            return False
+        report, answer = socket.socket(fileno=descriptors[0]), descriptors[1]
+        request = msgspec.json.decode(data, type=SqlRequest)
+        _preload()
+        pid = os.fork()
+        if pid == 0:
+            self._become_query(request, report, answer)
+        os.close(answer)
+        ends_at = time.monotonic() + request.time_s
+        self._running.append(_Running(pid, os.pidfd_open(pid), report, request, ends_at))
+        return True
+
+    def _become_query(self, request: SqlRequest, report: socket.socket, answer: int) -> None:
+        """Run a query in the forked process, which ends here."""
+        code = 1
+        try:
+            self._control.close()
+            for one in self._running:
+                os.close(one.process)
+                one.report.close()
+            from logboom.query.sql.query_process import run  # noqa: PLC0415 - loaded already
+
+            _send(report, run(request, answer))
+            code = 0
+        except BaseException:  # noqa: BLE001 - the process ends here
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+
+def _preload() -> None:
+    """Load what a query needs, before it loses the right to read files; with the first query, for all of them."""
+    for name in _MODULES:
+        import_module(name)
+    ZoneInfo("UTC")
+
+
+def _send(report: socket.socket, content: SqlReport) -> None:
+    """Send a report, unless its reader is gone. Uses `write`: the sandbox has no calls for sockets."""
+    with suppress(OSError):
+        os.write(report.fileno(), msgspec.json.encode(content))
+
+
+def _reason(request: SqlRequest, code: int, *, is_late: bool) -> str:
+    """Return why a process ended without a report."""
+    if is_late or code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"the query was ended after {request.time_s:g} s, the limit `sql.time_s_max`: a shorter time span helps"
+    if code in (-signal.SIGABRT, -signal.SIGSEGV):
+        return "the query's process has crashed, usually for want of memory: `sql.memory_bytes_max`"
+    return f"the query's process ended with code {code}"
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the argument."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server ends it, after what is in flight
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The way to SQL queries: starts the fork server, and sends it one query after the other."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logboom.errors import LogboomError
+from logboom.extras import advice, is_missing
+from logboom.query.sql import sandbox
+from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, SqlReport, SqlRequest
+
+EXTRA: Final = "archive"
+
+LOOK_S: Final = 0.25
+"""Interval of asking whether an answer is still wanted."""
+
+CLOSE_S_MAX: Final = 2.0
+
+_KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+"""Environment of the fork server: nothing that could be a secret."""
+
+
+class SqlUnavailableError(LogboomError):
+    """There is no SQL on this machine. The text is the reason, and what to do."""
+
+
+class SqlRefusedError(LogboomError):
+    """The query is wrong, or not allowed."""
+
+
+class SqlFailedError(LogboomError):
+    """The query met a limit, or the machine failed."""
+
+
+class SqlAnswer(NamedTuple):
+    """Answer of a query."""
+
+    data: bytes
+    """In the format that was asked for."""
+    rows: int
+    is_cut: bool
+    """There may be more rows: the limit was reached."""
+
+
+def why_not() -> str:
+    """Return why there is no SQL on this machine, and what to do; empty: there is."""
+    if is_missing(EXTRA):
+        return advice(EXTRA)
+    return sandbox.missing()
+
+
+class SqlEngine:
+    """A fork server, and the queries that it runs. Any number of threads may ask.
+
+    Construct it before the process is confined: the fork server has to start programs and threads.
+
+    Raises:
+        SqlUnavailableError: see `why_not`.
+    """
+
+    def __init__(self) -> None:
+        reason = why_not()
+        if reason:
+            raise SqlUnavailableError(f"SQL is not available: {reason}")
+        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            command = [sys.executable, "-m", "logboom.query.sql.fork_server", str(other.fileno())]
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[other.fileno()],
+                env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            )
+
+    def run(self, request: SqlRequest, is_wanted: Callable[[], bool] = lambda: True) -> SqlAnswer:
+        """Run a query, and wait for its answer.
+
+        Args:
+            request: the query.
+            is_wanted: asked while it runs; False ends it.
+
+        Raises:
+            SqlRefusedError: the query is wrong, or not allowed.
+            SqlFailedError: it met a limit, or it is not wanted any more.
+            SqlUnavailableError: the fork server has ended.
+        """
+        report, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with report, open(os.memfd_create("answer"), "rb") as answer:  # noqa: PTH123 - a descriptor
+            try:
+                data = msgspec.json.encode(request)
+                socket.send_fds(self._control, [data], [other.fileno(), answer.fileno()])
+            except OSError as error:
+                raise SqlUnavailableError(f"SQL is not available: its process has ended ({error})") from None
+            finally:
+                other.close()
+            result = _wait(report, is_wanted)
+            if result.error:
+                raise (SqlRefusedError if result.is_refused else SqlFailedError)(result.error)
+            answer.seek(0)
+            return SqlAnswer(answer.read(), result.rows, result.is_cut)
+
+    def close(self) -> None:
+        """End the fork server, and the queries that run. Idempotent."""
+        self._control.close()
+        try:
+            self._process.wait(CLOSE_S_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _wait(report: socket.socket, is_wanted: Callable[[], bool]) -> SqlReport:
+    """Wait for a report. Raises `SqlFailedError`."""
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    while not poll.poll(LOOK_S * 1000):
+        if not is_wanted():
+            raise SqlFailedError("the answer is not wanted any more")
+    data = report.recv(PACKET_BYTES_MAX)
+    if not data:
+        raise SqlFailedError("the query's process has ended without an answer")
+    return msgspec.json.decode(data, type=SqlReport)
