@@ -1,4 +1,4 @@
-"""What agents and libraries send to the doors: the same web server's lines in the form of each protocol."""
+"""Bodies for the doors: lines of one web server in the form of each protocol, as agents and libraries send them."""
 
 import json
 import struct
@@ -80,7 +80,7 @@ def _otlp(first: int, count: int) -> ExportLogsServiceRequest:
 
 
 def _otlp_protobuf(first: int, count: int) -> bytes:
-    return _otlp(first, count).SerializeToString()
+    return bytes(_otlp(first, count).SerializeToString())
 
 
 def _otlp_json(first: int, count: int) -> bytes:
@@ -173,7 +173,7 @@ class Door(NamedTuple):
     body: Callable[[int, int], bytes]
     """Body with `count` records from number `first` on."""
     path: str = ""
-    """Of the request; empty: bytes of a TCP connection."""
+    """Path of the request; empty: the bytes go over a TCP connection."""
     headers: tuple[str, ...] = ()
 
 

@@ -23,8 +23,8 @@ class LogboomDoor(LogboomListener):
 
     def launch(self, directory: Path, port: int) -> Launch:
         """See `Subject`."""
-        command, environment = super().launch(directory, port).command, {}
-        return Launch([*command, "--with", self.listener], environment)
+        command = super().launch(directory, port).command
+        return Launch([*command, "--with", self.listener])
 
 
 def run(plan: Plan, subjects: list[Subject]) -> list[Trial]:

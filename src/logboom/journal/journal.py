@@ -369,8 +369,7 @@ def _render(group: list[_Submission]) -> bytes:
     """Make the group's journal lines: each entry in its envelope, one `replace` per batch."""
     parts: list[bytes] = []
     for batch, _, _ in group:
-        if batch.lines:
-            parts.append(batch.lines)
+        parts.append(batch.lines)
         if not batch.entries:
             continue
         if batch.sources is not None:
@@ -382,10 +381,8 @@ def _render(group: list[_Submission]) -> bytes:
         if isinstance(keys, bytes):
             tail = keyed_suffix(tail, keys)
         if isinstance(keys, list) and all(keys):
-            before, after = ends_of_key(tail)
-            entries = batch.entries.split(b"\n")
-            lines = zip(repeat(head), entries, repeat(before), keys, repeat(after), strict=False)
-            parts += chain.from_iterable(lines)
+            before, after, entries = *map(repeat, ends_of_key(tail)), batch.entries.split(b"\n")
+            parts += chain.from_iterable(zip(repeat(head), entries, before, keys, after))
         elif isinstance(keys, list):
             pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
             parts += [head + entry + (keyed_suffix(tail, key) if key else tail) for entry, key in pairs]
