@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.benchmarks import (
+    doors,
     handling,
     live_page,
     many,
@@ -19,6 +20,7 @@ from bench.benchmarks import (
     throughput,
     web,
 )
+from bench.door_bodies import DOORS
 from bench.results import Run
 from bench.spread import spread
 from bench.table import table
@@ -115,6 +117,17 @@ GOALS: Final = [
             (web.NDJSON, "HTTP NDJSON entries/s, stored, one core", 500_000),
             (web.REDIS, "Redis output, entries/s", 20_000),
         )
+    ),
+    *(
+        Goal(
+            doors.NAME,
+            "per_cpu_s",
+            f"{door.what}: records per CPU s",
+            door.goal_per_s,
+            more_is_better=True,
+            labels={"what": door.what},
+        )
+        for door in DOORS
     ),
     Goal(handling.NAME, "p50_us", "Python handler: p50 of a record, µs", 15, labels={"what": handling.THERE}),
     Goal(

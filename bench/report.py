@@ -8,6 +8,7 @@ from bench.benchmarks import (
     attacks,
     churn,
     cluster,
+    doors,
     handling,
     live_page,
     many,
@@ -102,6 +103,14 @@ memory are the output's.
 
 """
 
+_DOORS: Final = """\
+## Doors of other protocols
+
+The same lines of a web server in the form of each protocol, from one connection; HTTP bodies one after the other.
+Every record is stored and synced before it is answered.
+
+"""
+
 _HANDLER: Final = """\
 ## Python's `logging` through `LogboomHandler`
 
@@ -173,6 +182,7 @@ def render(runs: dict[str, Run], plan: Plan) -> str:
         (startup.STARTUP, _startup),
         (startup.RECOVERY, _recovery),
         (protocols.NAME, partial(_messages, _PROTOCOLS)),
+        (doors.NAME, partial(_messages, _DOORS)),
         (web.NAME, partial(_messages, _WEB)),
         (postgres.NAME, partial(_messages, _POSTGRES)),
         (handling.NAME, _handler),

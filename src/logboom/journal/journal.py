@@ -27,7 +27,7 @@ from logboom.journal.probe import check_free, probe
 from logboom.journal.recovery import recover
 from logboom.journal.retention import Retention
 from logboom.journal.sealer import Sealer
-from logboom.journal.segments import keyed_suffix, prefix, suffix, suffixes
+from logboom.journal.segments import ends_of_key, keyed_suffix, prefix, suffix, suffixes
 from logboom.journal.writer import Committed, SegmentWriter
 from logboom.model import Batch, Receipt, Report, Source
 
@@ -369,8 +369,7 @@ def _render(group: list[_Submission]) -> bytes:
     """Make the group's journal lines: each entry in its envelope, one `replace` per batch."""
     parts: list[bytes] = []
     for batch, _, _ in group:
-        if batch.lines:
-            parts.append(batch.lines)
+        parts.append(batch.lines)
         if not batch.entries:
             continue
         if batch.sources is not None:
@@ -381,7 +380,10 @@ def _render(group: list[_Submission]) -> bytes:
         keys = batch.keys
         if isinstance(keys, bytes):
             tail = keyed_suffix(tail, keys)
-        if isinstance(keys, list):
+        if isinstance(keys, list) and all(keys):
+            before, after, entries = *map(repeat, ends_of_key(tail)), batch.entries.split(b"\n")
+            parts += chain.from_iterable(zip(repeat(head), entries, before, keys, after))
+        elif isinstance(keys, list):
             pairs = zip(batch.entries.split(b"\n"), keys, strict=True)
             parts += [head + entry + (keyed_suffix(tail, key) if key else tail) for entry, key in pairs]
         else:

@@ -217,5 +217,11 @@ _suffixes: Final = Remembered[Source, bytes](
 
 def keyed_suffix(suffix: bytes, key: bytes) -> bytes:
     """Insert a key, which is a JSON string, into the suffix of an entry; the end of the line stays the same."""
+    before, after = ends_of_key(suffix)
+    return before + key + after
+
+
+def ends_of_key(suffix: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before and after the key in the suffix of an entry with a key."""
     source, listener = suffix.rsplit(LISTENER_AT, 1)
-    return source + KEY_AT + key + LISTENER_AT + listener
+    return source + KEY_AT, LISTENER_AT + listener

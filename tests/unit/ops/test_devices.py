@@ -9,7 +9,7 @@ import pytest
 
 from logboom.journal.log import Block
 from logboom.ops.devices.boot import GAPS_MAX, DeviceBoot
-from logboom.ops.devices.device_book import DEVICES_MAX, FILE_NAME, DeviceBook
+from logboom.ops.devices.device_book import DETAILS_KEPT, DEVICES_MAX, FILE_NAME, DeviceBook
 from tests.kit.clock import Clock
 
 START = 1_700_000_000.0
@@ -176,6 +176,11 @@ def test_the_book_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     bench.send(*(line(seq, boot=boot) for boot in range(1, 40) for seq in range(0, 400, 2)))
     assert len(bench.device()["gaps"]) == 8 * GAPS_MAX
     assert bench.device()["missing"] + bench.device()["waiting"] == 39 * 199
+    monkeypatch.setattr("logboom.ops.devices.device_book.DETAILS_MAX", 100)
+    monkeypatch.setattr("logboom.ops.devices.device_book.DETAILS_LINES", 1)
+    bench.send(line(400, boot=39))
+    assert len(bench.device()["gaps"]) == 8 * DETAILS_KEPT
+    assert bench.device()["missing"] + bench.device()["waiting"] == 39 * 199 + 1
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -76,10 +76,14 @@ class DeviceBoot(msgspec.Struct, gc=False):
             self._miss(Gap(first, self.low - 1, received_at, ""))
             self.low = first
 
+    def keep_gaps(self, count: int) -> None:
+        """Keep the newest gaps; the lines of older ones stay missing as a number only."""
+        while len(self.gaps) > count:
+            self.untracked += self.gaps.pop(0).lines
+
     def _miss(self, gap: Gap) -> None:
         self.gaps.append(gap)
-        if len(self.gaps) > GAPS_MAX:
-            self.untracked += self.gaps.pop(0).lines
+        self.keep_gaps(GAPS_MAX)
 
     def _close(self, seq: int) -> None:
         """A line came late, or again."""

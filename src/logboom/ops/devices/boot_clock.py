@@ -125,6 +125,15 @@ class BootClock(msgspec.Struct, gc=False):
             return []
         return self.arrived if self.is_by_arrival else self.sent
 
+    @property
+    def details(self) -> int:
+        """Number of parts."""
+        return len(self.sent) + len(self.arrived)
+
+    def keep_parts(self, count: int) -> None:
+        """Keep the newest parts; older ones stay as they were written."""
+        self.sent, self.arrived = self.sent[-count:], self.arrived[-count:]
+
     # --- by arrivals
 
     def _see_arrival(self, uptime_ms: int, start_us: int, sequence: int) -> None:

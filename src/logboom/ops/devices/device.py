@@ -111,6 +111,17 @@ class Device(msgspec.Struct, gc=False):
                 if not before or gap.since < before:
                     yield DeviceGap(boot.number, gap)
 
+    @property
+    def details(self) -> int:
+        """Number of gaps and of parts of clocks, which take the most memory."""
+        return sum(len(boot.gaps) + boot.clock.details for boot in self.boots)
+
+    def keep_details(self, count: int) -> None:
+        """Keep the newest gaps and parts of each boot only."""
+        for boot in self.boots:
+            boot.keep_gaps(count)
+            boot.clock.keep_parts(count)
+
     def see(self, seen: Sighting) -> Reboot | None:
         """Note a line; returns the reboot that it shows, if any."""
         self.lines += 1

@@ -26,6 +26,15 @@ DEVICES_MAX: Final = 12_000
 """Most devices, some 8 KB each with a few boots and gaps: 94 MB, and more than 10,000 connections.
 The one that was silent for longest is forgotten."""
 
+DETAILS_MAX: Final = 200_000
+"""Gaps and parts of clocks of all devices, some 300 bytes each: 60 MB. Of more, only the newest ones are kept."""
+
+DETAILS_KEPT: Final = 2
+"""Gaps per boot, and parts per clock, that are kept then."""
+
+DETAILS_LINES: Final = 50_000
+"""Lines between two counts of the details: each line adds three at most."""
+
 EVICTED_SHARE: Final = 50
 """Divisor of `DEVICES_MAX` for the devices that are forgotten at once: a scan of all per new one would cost 0.3 ms."""
 
@@ -95,6 +104,8 @@ class DeviceBook:
         self.evicted = 0
         """Devices that were forgotten because there were too many, since the server's start."""
         self._failing = False
+        self._uncounted = 0
+        """Lines since the details were counted."""
         self.position = self._load()
         """The next sequence to read."""
 
@@ -179,6 +190,9 @@ class DeviceBook:
             for one in seen:
                 self._see(one)
             self.position = block.next_sequence
+            self._uncounted += len(seen)
+            if self._uncounted >= DETAILS_LINES:
+                self._bound_details()
 
     def skip_to(self, position: int) -> None:
         """Go on from a later place; lines before it are taken as they come."""
@@ -214,6 +228,12 @@ class DeviceBook:
             }
         writer.write(seen.items(), again=again)
         self._seen = {}
+
+    def _bound_details(self) -> None:
+        self._uncounted = 0
+        if sum(one.details for one in self._devices.values()) > DETAILS_MAX:
+            for device in self._devices.values():
+                device.keep_details(DETAILS_KEPT)
 
     def _evict(self) -> None:
         """Forget the devices that were seen longest ago, several at once, since finding them takes a scan."""

@@ -26,6 +26,7 @@ KEY_CHARS_MAX: Final = 200
 """Longest key that stands in the journal as it is; of a longer one, its hash."""
 
 _QUOTE: Final = b'"'
+_NO_TEXT: Final = b'""'
 _any: Final = msgspec.json.Decoder()
 
 
@@ -41,7 +42,28 @@ class _Log(msgspec.Struct, gc=False):
     file: _File | None = None
 
 
+class _Agent(msgspec.Struct, gc=False):
+    id: Any = None
+
+
+class _Host(msgspec.Struct, gc=False):
+    name: Any = None
+    hostname: Any = None
+
+
+class _Common(msgspec.Struct, gc=False):
+    """The fields of nearly all events, in their usual form."""
+
+    time: Any = msgspec.field(name="@timestamp", default=None)
+    message: Any = None
+    log: _Log | None = None
+    agent: _Agent | None = None
+    host: _Host | None = None
+
+
 _log: Final = msgspec.json.Decoder(_Log)
+_common: Final = msgspec.json.Decoder(_Common)
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class _Plan(NamedTuple):
@@ -61,6 +83,43 @@ class EventMapping:
         self._values: dict[bytes, Any] = {}
         self._levels: dict[bytes, str] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def entries(self, lines: bytes, found: list[Fields]) -> list[tuple[MappedEntry, bytes]]:
+        """Return entry and key, as `entry` does, of all events of a batch.
+
+        Args:
+            lines: one event per line.
+            found: their fields, which are used up.
+        """
+        try:
+            common = _common.decode_lines(lines)
+        except DAMAGE:  # a field in another form
+            return [self.entry(fields) for fields in found]
+        entries = [self._usual(fields, one) for fields, one in zip(found, common, strict=True)]
+        keys = _encode_lines([_key_text(one) for one in common])[:-1].split(b"\n")
+        return [(entry, b"" if key == _NO_TEXT else key) for entry, key in zip(entries, keys, strict=True)]
+
+    def _usual(self, fields: Fields, common: _Common) -> MappedEntry:
+        """Return the entry of an event whose common fields are decoded."""
+        names = tuple(fields)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plans[names] = _plan(names)
+        log, host = common.log, common.host
+        if type(common.message) is str:
+            message: Any = fields.pop("message")
+        else:
+            message = _message(fields)
+        return MappedEntry(
+            time=fields.pop("@timestamp") if type(common.time) is str else None,  # type: ignore[arg-type]
+            level=self._level(fields, log)
+            if plan.level or (log is not None and log.level is not None)
+            else "",
+            message=message,
+            source=self._source(fields) if plan.source else "",
+            host=(_host_name(host) if host is not None else "") or (self._host(fields) if plan.host else ""),
+            attributes=fields,
+        )
 
     def entry(self, fields: Fields) -> tuple[MappedEntry, bytes]:
         """Return the entry of an event, and its key, which is empty for an event without one. `fields` are used up."""
@@ -123,11 +182,27 @@ class EventMapping:
         agent = _text(self._value(fields.get("agent")), "id")
         if not agent or log is None or log.file is None or type(log.offset) is not int:
             return b""
-        file = log.file
-        text = f"{agent}|{file.device_id}|{file.inode}|{file.path}|{log.offset}"
-        if len(text) > KEY_CHARS_MAX or not text.isascii():
-            text = sha256(text.encode(errors="replace")).hexdigest()
-        return msgspec.json.encode("beats:" + text)
+        return msgspec.json.encode(_place(agent, log.file, log.offset))
+
+
+def _key_text(common: _Common) -> str:
+    """Return the key of a line of a file as text; empty for an event of another kind."""
+    log, agent = common.log, common.agent
+    if log is None or agent is None or log.file is None or type(log.offset) is not int:
+        return ""
+    return _place(agent.id, log.file, log.offset) if agent.id and type(agent.id) is str else ""
+
+
+def _place(agent: str, file: _File, offset: int) -> str:
+    """Return the key of a line: agent, file and place there."""
+    text = f"{agent}|{file.device_id}|{file.inode}|{file.path}|{offset}"
+    if len(text) > KEY_CHARS_MAX or not text.isascii():
+        text = sha256(text.encode(errors="replace")).hexdigest()
+    return "beats:" + text
+
+
+def _host_name(host: _Host) -> str:
+    return _string(host.name) or _string(host.hostname)
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:

@@ -4,7 +4,7 @@ Contract: docs/contracts/beats.md.
 """
 
 from base64 import b64encode
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from logboom.formats import ndjson
 from logboom.formats.mapped import MappedEntry, batch_of
@@ -165,9 +165,10 @@ class BeatsProtocol:
         if found is None or len(max(chunk.split(b"\n"), key=len, default=b"")) > self._event_bytes_max:
             return [self._judge(event, mapping) for event in events]
         accepted = Verdict.ACCEPTED
+        pairs = mapping.entries(chunk, cast("list[Fields]", found))
         return [
-            _Judged(*mapping.entry(fields), accepted, event.size_bytes, event.acknowledgement)  # type: ignore[arg-type]
-            for event, fields in zip(events, found, strict=True)
+            _Judged(entry, key, accepted, event.size_bytes, event.acknowledgement)
+            for event, (entry, key) in zip(events, pairs, strict=True)
         ]
 
     def _judge(self, event: Event, mapping: EventMapping) -> _Judged:

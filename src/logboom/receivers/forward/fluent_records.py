@@ -1,6 +1,7 @@
 """Records of Fluent Forward under the common names (`formats.mapped`)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,7 +29,9 @@ class _Plan(NamedTuple):
     level: str
     """Key whose value is the level if that is a word."""
     host: str
-    container: bool
+    container: tuple[str, ...]
+    """Keys of the fields of Docker's logging driver; empty: there are none."""
+    container_of: Callable[[Record], tuple[Any, ...]]
     has_level: bool
 
 
@@ -36,14 +39,14 @@ def entries_of(tag: str, records: Iterable[Timed]) -> list[MappedEntry]:
     """Return one entry per record. The records are used up."""
     plans: dict[tuple[str, ...], _Plan] = {}
     own = {"tag": tag}
-    labels: dict[object, dict[str, Any]] = {}
+    labels: dict[tuple[Any, ...], dict[str, Any]] = {}
     entries = []
     for time, record in records:
         keys = tuple(record)
         plan = plans.get(keys)
         if plan is None:
             plan = plans[keys] = _plan(record)
-        message, level, host, container, has_level = plan
+        message, level, host, container, container_of, has_level = plan
         entries.append(
             MappedEntry(
                 time=time,
@@ -51,7 +54,9 @@ def entries_of(tag: str, records: Iterable[Timed]) -> list[MappedEntry]:
                 message=_take_message(record, message) if message else msgspec.UNSET,
                 source=tag,
                 host=_take_text(record, host) if host else "",
-                labels=_take_container(record, own, labels) if container else own,
+                labels=_take_container(record, container, container_of(record), own, labels)
+                if container
+                else own,
                 attributes=record,
             )
         )
@@ -59,11 +64,15 @@ def entries_of(tag: str, records: Iterable[Timed]) -> list[MappedEntry]:
 
 
 def _plan(record: Record) -> _Plan:
+    container = tuple([key for key in (CONTAINER_NAME, *_CONTAINER) if key in record])
+    if container[:2] != (CONTAINER_NAME, _CONTAINER[0]):
+        container = ()
     return _Plan(
         next((key for key in MESSAGE_KEYS if record.get(key) is not None), ""),
         next((key for key in (*LEVEL_KEYS, "type") if key in record), ""),
         next((key for key in HOST_KEYS if isinstance(record.get(key), str)), ""),
-        CONTAINER_NAME in record and _CONTAINER[0] in record,
+        container,
+        itemgetter(*container or ("",)),
         not _LEVELS.isdisjoint(record) or isinstance(record.get("log"), dict),
     )
 
@@ -92,21 +101,30 @@ def _take_text(record: Record, key: str) -> str:
 
 
 def _take_container(
-    record: Record, own: dict[str, Any], known: dict[object, dict[str, Any]]
+    record: Record,
+    keys: tuple[str, ...],
+    values: tuple[Any, ...],
+    own: dict[str, Any],
+    known: dict[tuple[Any, ...], dict[str, Any]],
 ) -> dict[str, Any]:
     """Remove the fields of Docker's logging driver from a record, and return them as labels."""
-    texts = tuple([record.get(key, "") for key in (CONTAINER_NAME, *_CONTAINER)])
-    if not all(map(_is_text, texts)):
+    try:
+        found = known.get(values)
+    except TypeError:  # a list or an object
         return own
-    for key in (CONTAINER_NAME, *_CONTAINER):
-        record.pop(key, None)
-    found = known.get(texts)
     if found is None:
-        name, identifier, stream = texts
-        found = {**own, CONTAINER_NAME: name.removeprefix("/"), "container_id": identifier}
-        if stream:
-            found["stream"] = stream
-        known[texts] = found
+        if not all(map(_is_text, values)):
+            return own
+        found = known[values] = _container_labels(own, *values)
+    for key in keys:
+        del record[key]
+    return found
+
+
+def _container_labels(own: dict[str, Any], name: str, identifier: str, stream: str = "") -> dict[str, Any]:
+    found = {**own, CONTAINER_NAME: name.removeprefix("/"), "container_id": identifier}
+    if stream:
+        found["stream"] = stream
     return found
 
 

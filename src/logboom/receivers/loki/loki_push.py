@@ -1,6 +1,6 @@
 """Codec of Loki's push API: streams of lines, as JSON or as protobuf."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -98,22 +98,23 @@ def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[Stream
 
 
 def _value(value: list[msgspec.Raw]) -> StreamLine:
-    if bytes(value[1])[:1] != b'"':
+    moment, line = value[:2]
+    if bytes(line)[:1] != b'"':
         raise ValueError(value)
-    moment = int(bytes(value[0]).strip(b'"'))
-    return StreamLine(moment, value[1], _metadata(value[2]) if len(value) > 2 else {})
+    return StreamLine(int(bytes(moment).strip(b'"')), line, _metadata(value[2]) if len(value) > 2 else {})
 
 
 def _entries(labels: dict[str, str], lines: Iterable[StreamLine]) -> Iterator[MappedEntry]:
     source = next((labels[name] for name in SOURCE_LABELS if labels.get(name)), "")
     host = next((labels[name] for name in HOST_LABELS if labels.get(name)), "")
     stream_level = next((labels[name] for name in LEVEL_LABELS if labels.get(name)), "")
+    is_known = severity(stream_level) is not None
     for line in lines:
         message: Any = line.line
         level: str = stream_level
-        attributes: Fields | dict[str, Any] = dict(line.metadata)
-        if severity(level) is None:  # some senders do not fill in their template: "$level"
-            level = next((_text(attributes[name]) for name in LEVEL_LABELS if name in attributes), "")
+        attributes: Fields | dict[str, Any] = dict(line.metadata) if line.metadata else {}
+        if not is_known:  # some senders do not fill in their template: "$level"
+            level = _level_of(attributes) if attributes else ""
         inner = _object_of(message)
         if inner:
             found = take(inner, MESSAGE_KEYS)
@@ -132,6 +133,10 @@ def _entries(labels: dict[str, str], lines: Iterable[StreamLine]) -> Iterator[Ma
             labels=labels,
             attributes=attributes,
         )
+
+
+def _level_of(attributes: Mapping[str, Any]) -> str:
+    return next((_text(attributes[name]) for name in LEVEL_LABELS if name in attributes), "")
 
 
 def _text(value: Any) -> str:

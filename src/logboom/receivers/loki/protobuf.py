@@ -13,6 +13,15 @@ _VARINT: Final = 0
 _LENGTH: Final = 2
 _FIXED: Final = {1: 8, 5: 4}
 _SHIFT_MAX: Final = 63
+_TIME, _TEXT = 0x0A, 0x12
+"""Keys of an entry's time and line: their numbers, with a length."""
+_SECONDS, _NANOS = 0x08, 0x10
+"""Keys in a time."""
+_LONG: Final = 0x80
+"""First number that takes more than a byte."""
+_SHORTEST: Final = 8
+"""Bytes of the shortest entry that is read the fast way: enough to look at its keys."""
+_NO_METADATA: Final[dict[str, str]] = {}
 
 Field = tuple[int, int, bytes]
 
@@ -50,6 +59,27 @@ def _unpacked(body: bytes, bytes_max: int) -> bytes:
 
 
 def _line(data: bytes) -> StreamLine:
+    """Read one entry."""
+    return _usual_line(data) or _any_line(data)
+
+
+def _usual_line(data: bytes) -> StreamLine | None:
+    """Read an entry of a time and a line, in this order and without metadata; None for any other one."""
+    end = len(data)
+    if end < _SHORTEST or data[0] != _TIME or data[2] != _SECONDS or data[1] >= _LONG:
+        return None
+    stop = 2 + data[1]
+    seconds, at = _varint(data, 3)
+    nanos, at = _varint(data, at + 1) if at < stop and data[at] == _NANOS else (0, at)
+    if at != stop or stop >= end or data[stop] != _TEXT:
+        return None
+    size, at = _varint(data, stop + 1)
+    if at + size != end:
+        return None
+    return StreamLine(seconds * 10**9 + nanos, data[at:].decode(errors="replace"), _NO_METADATA)
+
+
+def _any_line(data: bytes) -> StreamLine:
     moment, line, metadata = 0, "", {}
     for number, _, piece in _fields(data):
         if number == 1:

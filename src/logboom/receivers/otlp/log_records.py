@@ -102,6 +102,7 @@ def from_json(body: bytes) -> list[MappedEntry]:
 
 def _json_entries(logs: _ResourceLogs) -> Iterator[MappedEntry]:
     labels = _plain_pairs(logs.resource.attributes) if logs.resource else {}
+    source, host = _text(labels.get("service.name")), _text(labels.get("host.name"))
     for scope_logs in logs.scope_logs:
         scope = scope_logs.scope.name if scope_logs.scope else ""
         for record in scope_logs.log_records:
@@ -109,8 +110,15 @@ def _json_entries(logs: _ResourceLogs) -> Iterator[MappedEntry]:
             _add(attributes, scope, record.trace_id, record.span_id, record.event_name)
             moment = int(record.time_unix_nano) or int(record.observed_time_unix_nano)
             body = record.body.plain() if record.body else ""
-            level = _level(record.severity_number, record.severity_text)
-            yield _entry(moment, level, body, labels, attributes)
+            yield MappedEntry(
+                time=moment or None,
+                level=_level(record.severity_number, record.severity_text),
+                message=body if type(body) is str else _message(body),
+                source=source,
+                host=host,
+                labels=labels,
+                attributes=attributes,
+            )
 
 
 def _plain_pairs(pairs: Iterable[_Pair]) -> dict[str, Any]:
@@ -131,18 +139,29 @@ def from_protobuf(body: bytes) -> list[MappedEntry]:
 
 def _proto_entries(logs: Any) -> Iterator[MappedEntry]:
     labels = _proto_pairs(logs.resource.attributes, 0)
+    source, host = _text(labels.get("service.name")), _text(labels.get("host.name"))
     for scope_logs in logs.scope_logs:
         scope = scope_logs.scope.name
         for record in scope_logs.log_records:
             attributes = _proto_pairs(record.attributes, 0)
             _add(attributes, scope, record.trace_id.hex(), record.span_id.hex(), record.event_name)
-            moment = record.time_unix_nano or record.observed_time_unix_nano
-            level = _level(record.severity_number, record.severity_text)
-            yield _entry(moment, level, _proto_value(record.body, 0), labels, attributes)
+            body = record.body
+            yield MappedEntry(
+                time=record.time_unix_nano or record.observed_time_unix_nano or None,
+                level=_level(record.severity_number, record.severity_text),
+                message=body.string_value or _message(_proto_value(body, 0)),
+                source=source,
+                host=host,
+                labels=labels,
+                attributes=attributes,
+            )
 
 
 def _proto_pairs(pairs: Any, depth: int) -> dict[str, Any]:
-    return {pair.key: _proto_value(pair.value, depth) for pair in pairs}
+    return {
+        pair.key: (value := pair.value).string_value or _proto_value(value, depth)  # most are texts
+        for pair in pairs
+    }
 
 
 def _proto_value(value: Any, depth: int) -> Any:
@@ -174,25 +193,16 @@ def _add(attributes: dict[str, Any], scope: str, trace_id: str, span_id: str, ev
 
 def _level(number: int, text: str) -> str:
     """Return the level's name by its number, which is the same for all languages; else its text."""
-    return (from_severity(number) if 0 < number <= 24 else "") or text
+    return (_NAMES[number] if 0 < number <= 24 else "") or text
 
 
-def _entry(
-    moment: int, level: str, body: Any, labels: dict[str, Any], attributes: dict[str, Any]
-) -> MappedEntry:
-    return MappedEntry(
-        time=moment or None,
-        level=level,
-        message=body
-        if isinstance(body, str)
-        else msgspec.json.encode(body).decode()
-        if body is not None
-        else "",
-        source=_text(labels.get("service.name")),
-        host=_text(labels.get("host.name")),
-        labels=labels,
-        attributes=attributes,
-    )
+_NAMES: Final = ["", *(from_severity(number) for number in range(1, 25))]
+
+
+def _message(body: Any) -> str:
+    if body is None:
+        return ""
+    return body if isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
 def _text(value: object) -> str:
