@@ -8,8 +8,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from logboom.app import App
 from logboom.cli import app as cli
