@@ -26,10 +26,13 @@ REFER: Final = 1 << 13
 TRUNCATE: Final = 1 << 14
 TCP: Final = 1 << 0 | 1 << 1
 """Rights of the network: bind and connect."""
+SCOPES: Final = 1 << 0 | 1 << 1
+"""Abstract Unix sockets, and signals, of processes that do not have this restriction."""
 
 REFER_SINCE: Final = 2
 TRUNCATE_SINCE: Final = 3
 TCP_SINCE: Final = 4
+SCOPES_SINCE: Final = 6
 """Versions of the kernel's interface."""
 
 
@@ -38,19 +41,24 @@ def version() -> int:
     return int(_libc().syscall(_CREATE_RULESET, None, 0, _QUERY_VERSION))
 
 
-def restrict(handled: int, allowed: Iterable[tuple[Path, int]], handled_net: int = 0) -> None:
+def restrict(
+    handled: int, allowed: Iterable[tuple[Path, int]], handled_net: int = 0, scoped: int = 0
+) -> None:
     """Take rights from this thread, and from the threads and processes that it starts later.
 
     Args:
         handled: rights to files that are taken.
         allowed: folders and files below which some of them stay.
         handled_net: rights to the network that are taken; 0 before `TCP_SINCE`.
+        scoped: which of `SCOPES` are out of reach; 0 before `SCOPES_SINCE`.
 
     Raises:
         OSError: the kernel does not support it, or a path is missing.
     """
     libc = _libc()
-    rights = (handled, handled_net) if handled_net else (handled,)
+    rights = [handled, handled_net, scoped]
+    while not rights[-1]:  # an older kernel's structure is shorter
+        rights.pop()
     attribute = (ctypes.c_uint64 * len(rights))(*rights)
     ruleset = _checked(libc.syscall(_CREATE_RULESET, ctypes.byref(attribute), ctypes.sizeof(attribute), 0))
     try:

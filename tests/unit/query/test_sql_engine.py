@@ -1,11 +1,15 @@
 """SQL queries in their sandbox: answers, limits, and a table of attacks, each of which is refused."""
 
+import ctypes
+import errno
+import faulthandler
 import os
 import platform
+import signal
 import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +200,24 @@ def test_queries_run_beside_each_other(sql: Asking) -> None:
     assert found == [[[30]]] * 3
 
 
-def _in_sandbox(folder: Path, act: Any) -> int:
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int) -> None:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+
+
+def _in_sandbox(folder: Path, act: Callable[[], object]) -> int:
     """Return the error number of what a process in the sandbox attempts; 0: it succeeded."""
+
+    def enter() -> None:
+        sandbox.enter(folder, sandbox.SandboxLimits(4 << 30, 10, 1 << 20))
+
+    return _in_child(enter, act)
+
+
+def _in_child(enter: Callable[[], object], act: Callable[[], object]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning
@@ -207,32 +227,86 @@ def _in_sandbox(folder: Path, act: Any) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     code = 255
     try:
-        sandbox.enter(folder, sandbox.SandboxLimits(4 << 30, 10, 1 << 20))
-        code = 0
+        enter()
         act()
+        code = 0
     except OSError as error:
         code = error.errno or 254
     finally:
         os._exit(code)
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda folder: Path("/etc/passwd").read_bytes(),
-        lambda folder: (folder.parent / "tokens.json").read_bytes(),
-        lambda folder: (folder / "x").write_bytes(b""),
-        lambda folder: next(folder.iterdir()).unlink(),
-        lambda folder: socket.socket(),
-        lambda folder: socket.socket(socket.AF_UNIX),
-        lambda folder: os.kill(os.getppid(), 0),
-        lambda folder: os.execv("/bin/true", ["true"]),
-    ],
-    ids=["file", "secret", "write", "delete", "network", "unix socket", "kill", "program"],
-)
-def test_the_kernel_refuses_what_the_engine_would_not(folder: Path, act: Any) -> None:
+BEYOND_THE_ENGINE: dict[str, Callable[[Path], object]] = {
+    "file": lambda folder: Path("/etc/passwd").read_bytes(),
+    "secret": lambda folder: (folder.parent / "tokens.json").read_bytes(),
+    "write": lambda folder: (folder / "x").write_bytes(b""),
+    "delete": lambda folder: next(folder.iterdir()).unlink(),
+    "network": lambda folder: socket.socket(),
+    "unix socket": lambda folder: socket.socket(socket.AF_UNIX),
+    "kill": lambda folder: os.kill(os.getppid(), 0),
+    "program": lambda folder: os.execv("/bin/true", ["true"]),
+    "tgkill": lambda folder: _checked(LIBC.tgkill(os.getppid(), os.getppid(), 0)),
+    "pidfd": lambda folder: signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0),
+    "fork": lambda folder: os.fork(),
+    "spawn": lambda folder: os.posix_spawn("/bin/true", ["true"], {}),
+    "chmod": lambda folder: (folder.parent / "tokens.json").chmod(0o666),
+    "chown": lambda folder: os.chown(folder.parent / "tokens.json", -1, -1),
+    "truncate": lambda folder: os.truncate(folder.parent / "tokens.json", 0),
+    "utime": lambda folder: os.utime(folder.parent / "tokens.json", (0, 0)),
+    "xattr": lambda folder: os.setxattr(folder.parent / "tokens.json", "user.x", b"x"),
+}
+
+
+@pytest.mark.parametrize("act", BEYOND_THE_ENGINE.values(), ids=BEYOND_THE_ENGINE)
+def test_the_kernel_refuses_what_the_engine_would_not(folder: Path, act: Callable[[Path], object]) -> None:
     assert _in_sandbox(folder, lambda: act(folder)) in (1, 13)  # EPERM, EACCES
     assert _in_sandbox(folder, lambda: next(folder.iterdir()).read_bytes()) == 0
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
+def test_every_denied_call_fails_and_clone3_is_unknown(folder: Path) -> None:
+    def attempt() -> None:
+        for name, call in sandbox.DENIED.items():
+            assert LIBC.syscall(call.x86, 0, 0, 0, 0) == -1, name
+            assert ctypes.get_errno() == errno.EPERM, name
+        _checked(LIBC.syscall(435, 0, 0))
+
+    assert _in_sandbox(folder, attempt) == errno.ENOSYS
+
+
+def test_a_thread_starts_in_the_sandbox(folder: Path) -> None:
+    def start() -> None:
+        found: list[int] = []
+        thread = threading.Thread(target=found.append, args=(1,))
+        thread.start()
+        thread.join()
+        assert found == [1]
+
+    assert _in_sandbox(folder, start) == 0
+
+
+def test_abort_ends_a_process_in_the_sandbox(folder: Path) -> None:
+    def abort() -> None:
+        faulthandler.disable()  # the test runner's
+        os.abort()
+
+    assert _in_sandbox(folder, abort) in (-signal.SIGABRT, -signal.SIGSEGV)
+
+
+@pytest.mark.skipif(landlock.version() < landlock.SCOPES_SINCE, reason="Linux 6.12 or later")
+@pytest.mark.parametrize("scoped", [0, landlock.SCOPES])
+def test_landlock_alone_keeps_signals_and_abstract_sockets_away(scoped: int) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("")  # the kernel chooses an abstract name
+        server.listen()
+
+        def connect() -> None:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(server.getsockname())
+
+        for act in (lambda: os.kill(os.getppid(), 0), connect):
+            code = _in_child(lambda: landlock.restrict(landlock.EXECUTE, [], scoped=scoped), act)
+            assert code == (errno.EPERM if scoped else 0)
 
 
 def test_without_landlock_there_is_no_sql(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ kernel does not.
 """
 
 import ctypes
+import errno
 import os
 import platform
 import resource
 import signal
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,29 +23,88 @@ _SET_DEATH_SIGNAL: Final = 1
 _SET_SECCOMP: Final = 22
 _FILTER_MODE: Final = 2
 
-_DENIED_X86: Final = (41, 42, 49, 59, 62, 101, 310, 311, 322, 425)
-_DENIED_GENERIC: Final = (198, 203, 200, 221, 129, 117, 270, 271, 281, 425)
-"""Numbers of socket, connect, bind, execve, kill, ptrace, process_vm_readv, process_vm_writev, execveat and
-io_uring_setup."""
 
-_ARCHITECTURES: Final[Mapping[str, tuple[int, Sequence[int]]]] = {
-    "x86_64": (0xC000003E, _DENIED_X86),
-    "aarch64": (0xC00000B7, _DENIED_GENERIC),
-    "riscv64": (0xC00000F3, _DENIED_GENERIC),
+class _Call(NamedTuple):
+    """Numbers of a system call; a negative one: the architecture does not have it."""
+
+    x86: int
+    generic: int
+
+
+DENIED: Final[Mapping[str, _Call]] = {
+    "socket": _Call(41, 198),
+    "connect": _Call(42, 203),
+    "bind": _Call(49, 200),
+    "execve": _Call(59, 221),
+    "execveat": _Call(322, 281),
+    "fork": _Call(57, -1),
+    "vfork": _Call(58, -1),
+    "kill": _Call(62, 129),
+    "tkill": _Call(200, 130),
+    "tgkill": _Call(234, 131),
+    "rt_sigqueueinfo": _Call(129, 138),
+    "rt_tgsigqueueinfo": _Call(297, 240),
+    "pidfd_send_signal": _Call(424, 424),
+    "pidfd_getfd": _Call(438, 438),
+    "ptrace": _Call(101, 117),
+    "process_vm_readv": _Call(310, 270),
+    "process_vm_writev": _Call(311, 271),
+    "io_uring_setup": _Call(425, 425),
+    "truncate": _Call(76, 45),
+    "chmod": _Call(90, -1),
+    "fchmod": _Call(91, 52),
+    "fchmodat": _Call(268, 53),
+    "fchmodat2": _Call(452, 452),
+    "chown": _Call(92, -1),
+    "lchown": _Call(94, -1),
+    "fchown": _Call(93, 55),
+    "fchownat": _Call(260, 54),
+    "utime": _Call(132, -1),
+    "utimes": _Call(235, -1),
+    "futimesat": _Call(261, -1),
+    "utimensat": _Call(280, 88),
+    "setxattr": _Call(188, 5),
+    "lsetxattr": _Call(189, 6),
+    "fsetxattr": _Call(190, 7),
+    "setxattrat": _Call(463, 463),
+    "removexattr": _Call(197, 14),
+    "lremovexattr": _Call(198, 15),
+    "fremovexattr": _Call(199, 16),
+    "removexattrat": _Call(466, 466),
+    "file_setattr": _Call(469, 469),
 }
-"""The kernel's number of each architecture, and its denied system calls."""
+"""System calls that fail with EPERM: sockets, programs and processes, signals, and properties of files, which
+Landlock does not cover. `abort` of the C library still ends the process: it has an invalid instruction as well."""
+
+_CLONE: Final = _Call(56, 220)
+"""Allowed for threads only."""
+_CLONE3: Final = _Call(435, 435)
+"""Its flags are in memory, where a filter can't read; after ENOSYS the C library uses `clone`."""
+
+_ARCHITECTURES: Final[Mapping[str, tuple[int, int]]] = {
+    "x86_64": (0xC000003E, 0),
+    "aarch64": (0xC00000B7, 1),
+    "riscv64": (0xC00000F3, 1),
+}
+"""The kernel's number of each architecture, and the column of `_Call` with its system calls. All are little-endian."""
 
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 _LOAD: Final = 0x20
 _JUMP_IF_EQUAL: Final = 0x15
 _JUMP_IF_AT_LEAST: Final = 0x35
+_JUMP_IF_SET: Final = 0x45
 _RETURN: Final = 0x06
 _ALLOW: Final = 0x7FFF0000
-_REFUSE: Final = 0x00050000 | 1
-"""Return EPERM."""
+_REFUSE: Final = 0x00050000 | errno.EPERM
+_UNKNOWN: Final = 0x00050000 | errno.ENOSYS
 _KILL: Final = 0x80000000
 _OTHER_ABI: Final = 0x40000000
 """System calls of x32 have this bit, and other numbers."""
+_NUMBER_AT: Final = 0
+_ARCHITECTURE_AT: Final = 4
+_FLAGS_AT: Final = 16
+"""Offsets in the kernel's `seccomp_data`; the flags are the lower half of the first argument of `clone`."""
+_CLONE_THREAD: Final = 0x00010000
 
 _NICE: Final = 10
 _OOM_SCORE: Final = 500
@@ -96,7 +156,8 @@ def enter(folder: Path, limits: SandboxLimits) -> None:
     rights |= landlock.REFER if version >= landlock.REFER_SINCE else 0
     rights |= landlock.TRUNCATE if version >= landlock.TRUNCATE_SINCE else 0
     network = landlock.TCP if version >= landlock.TCP_SINCE else 0
-    landlock.restrict(rights, [(folder, landlock.READ)], network)
+    scoped = landlock.SCOPES if version >= landlock.SCOPES_SINCE else 0
+    landlock.restrict(rights, [(folder, landlock.READ)], network, scoped)
     _deny_calls()
 
 
@@ -124,14 +185,20 @@ def _deny_calls() -> None:
     _prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.create_string_buffer(head, len(head)))
 
 
-def _program(architecture: int, denied: Sequence[int]) -> bytes:
+def _program(architecture: int, column: int) -> bytes:
     """Return the filter: another architecture's calls end the process, some calls fail, all others are allowed."""
+    denied = [call[column] for call in DENIED.values() if call[column] >= 0]
     count = len(denied)
     code = [
-        (_LOAD, 0, 0, 4),
+        (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_JUMP_IF_EQUAL, 1, 0, architecture),
         (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, 0),
+        (_LOAD, 0, 0, _NUMBER_AT),
+        (_JUMP_IF_EQUAL, 0, 1, _CLONE3[column]),
+        (_RETURN, 0, 0, _UNKNOWN),
+        (_JUMP_IF_EQUAL, 0, 2, _CLONE[column]),
+        (_LOAD, 0, 0, _FLAGS_AT),
+        (_JUMP_IF_SET, count + 1, count + 2, _CLONE_THREAD),
         (_JUMP_IF_AT_LEAST, count + 1, 0, _OTHER_ABI),
     ]
     code += [(_JUMP_IF_EQUAL, count - place, 0, number) for place, number in enumerate(denied)]
