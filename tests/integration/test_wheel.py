@@ -64,7 +64,9 @@ def test_the_wheel_holds_the_public_kits_and_no_helper_of_our_own_tests(wheel: P
     with zipfile.ZipFile(wheel) as archive:
         names = [Path(name) for name in archive.namelist()]
     kits = {path.stem for path in names if path.parent == Path("logboom/testing")}
-    assert kits == {"__init__", "crash_kit", "output_kit", "ports", "protocol_kit", "server_kit"}
+    assert kits == {
+        *("__init__", "crash_kit", "nats_cluster", "output_kit", "ports", "protocol_kit", "server_kit"),
+    }
     for kit in kits - {"__init__"}:
         ran("-c", f"import logboom.testing.{kit}", folder=installed)
     ran("-c", "import logboom.prove.engine", folder=installed)

@@ -154,9 +154,8 @@ def test_libraries_run_without_their_symbols(tmp_path: Path) -> None:
     subprocess.run((strip, "--strip-unneeded", *libraries), check=True)
     code = "import ctypes, sys; [ctypes.PyDLL(path) for path in sys.argv[1:]]"
     subprocess.run((sys.executable, "-c", code, *libraries), check=True)
-    assert (
-        sum(Path(path).stat().st_size for path in libraries) < sum(path.stat().st_size for path in paths) / 2
-    )
+    saved = sum(path.stat().st_size for path in paths) - sum(Path(path).stat().st_size for path in libraries)
+    assert saved > 50 << 20
 
 
 def test_no_file_names_a_registry(compose: dict[str, Any]) -> None:

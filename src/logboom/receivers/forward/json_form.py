@@ -75,8 +75,9 @@ class JsonMessages:
                 self._depth += 1 if token in b"[{" else -1
                 if not self._depth:
                     return True
-        # The backslash at the end of what has come needs the byte behind it.
-        self._at = len(buffer) - (self._in_string and buffer.endswith(b"\\"))
+        # A backslash at the end of what has come needs the byte behind it, unless it is itself behind one.
+        is_open = self._in_string and self._at < len(buffer) and buffer.endswith(b"\\")
+        self._at = len(buffer) - is_open
         return False
 
     def _message(self, text: bytes) -> ForwardMessage | None:
