@@ -204,7 +204,10 @@ def storage_of(folder: Path, since: float = 0.0) -> StorageSizes:
     for segment in list_segments(folder):
         with suppress(FileNotFoundError):
             about = (segment.packed_path if segment.is_packed else segment.path).stat()
-            lines = lines_size(segment) if segment.is_packed else about.st_size
+            lines = about.st_size
+            if segment.is_packed:
+                with suppress(OSError):  # a damaged file: its own size counts
+                    lines = lines_size(segment)
             if segment.is_packed:
                 packed.append((about.st_size, lines))
             else:

@@ -81,9 +81,10 @@ class PackService(Worker):
     def sizes(self) -> StorageSizes:
         """Sizes of the journal, at most `MEASURE_INTERVAL_S` old; any thread may ask, and waits for the disk."""
         if time.monotonic() - self._measured[0] >= MEASURE_INTERVAL_S:
+            found = self._measured[1]
             with suppress(OSError):  # a folder that can't be read: the journal reports it
                 found = storage_of(self._log.folder, time.time() - RECENT_S)
-                self._measured = (time.monotonic(), found)
+            self._measured = (time.monotonic(), found)
         return self._measured[1]
 
     # --- the thread ---
@@ -100,8 +101,8 @@ class PackService(Worker):
 
     def _await_next_look(self) -> None:
         until = time.monotonic() + LOOK_INTERVAL_S
-        while time.monotonic() < until and not is_requested(self._log.folder):
-            if self._stopping.wait(REQUEST_INTERVAL_S):
+        while time.monotonic() < until and not self._stopping.wait(REQUEST_INTERVAL_S):
+            if is_requested(self._log.folder):
                 return
 
     def _pack_all(self) -> None:
@@ -125,6 +126,8 @@ class PackService(Worker):
                 settle_request(self._log.folder)
             self.progress = PackProgress(packed=self.progress.packed)
         except (OSError, StorageError) as error:
+            with suppress(OSError):  # a request is not repeated by itself: the next look is
+                settle_request(self._log.folder)
             if str(error) != self.progress.trouble:
                 self._report("error", f"a segment can't be packed: {error}; it stays as it is")
             self.progress = PackProgress("failed", packed=self.progress.packed, trouble=str(error))

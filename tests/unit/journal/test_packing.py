@@ -259,3 +259,13 @@ def test_retention_goes_by_the_size_and_the_age_of_packed_files(folder: Path) ->
     old = Retention(age_max_s=3600.0, bytes_max=None).apply(folder, LINES)
     assert [segment.first for segment in old] == [SEGMENT_LINES]
     assert audit(folder).good
+
+
+def test_a_damaged_packed_file_is_measured_by_its_own_size(folder: Path) -> None:
+    (first, sealed), *_ = packable(folder, 0.0)
+    pack(first, sealed)
+    delete_plain(first)
+    os.truncate(first.packed_path, 100)
+    found = storage_of(folder)
+    assert (found.packed_segments, found.packed_bytes, found.unpacked_bytes) == (1, 100, 100)
+    assert found.plain_segments == 3

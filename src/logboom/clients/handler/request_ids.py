@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, Final
 
 HEADER: Final = "X-Request-ID"
@@ -14,6 +14,9 @@ request_id: Final[ContextVar[str]] = ContextVar("logboom_request_id", default=""
 
 _ACCEPTABLE: Final = re.compile(r"[!-~]{1,128}")
 """An id that a client or proxy may choose: visible ASCII characters."""
+
+_HEADS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+"""Messages of ASGI with the headers of a response."""
 
 _Message = MutableMapping[str, Any]
 _Send = Callable[[_Message], Awaitable[None]]
@@ -44,11 +47,11 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send)
             return
         name = HEADER.lower().encode()
-        chosen = _chosen(dict(scope["headers"]).get(name, b"").decode("latin-1"))
+        chosen = _chosen(dict(scope.get("headers") or ()).get(name, b"").decode("latin-1"))
 
         async def send_with_id(message: _Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
-                headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != name]
+            if message["type"] in _HEADS:
+                headers = [pair for pair in message.get("headers") or () if pair[0].lower() != name]
                 message = {**message, "headers": [*headers, (name, chosen.encode())]}
             await send(message)
 
@@ -77,26 +80,31 @@ class RequestIdWsgiMiddleware:
             others = [pair for pair in headers if pair[0].lower() != HEADER.lower()]
             return start_response(status, [*others, (HEADER, chosen)], *rest)
 
-        token = request_id.set(chosen)
+        request_id.set(chosen)
         try:
-            return _Body(self._app(environ, start_with_id), token)
+            return _Body(self._app(environ, start_with_id), chosen)
         except BaseException:
-            request_id.reset(token)
+            request_id.set("")
             raise
 
 
 class _Body:
     """Body of a WSGI response, which an application may make piece by piece while it is sent."""
 
-    def __init__(self, body: Iterable[bytes], token: Token[str]) -> None:
-        self._body, self._token = body, token
+    def __init__(self, body: Iterable[bytes], chosen: str) -> None:
+        self._body, self._chosen = body, chosen
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
+
+    def __len__(self) -> int:
+        """Return the number of parts, from which servers derive Content-Length. Raises `TypeError` as the body does."""
+        return len(self._body)  # type: ignore[arg-type]
 
     def close(self) -> None:
         try:
             if close := getattr(self._body, "close", None):
                 close()
         finally:
-            request_id.reset(self._token)
+            if request_id.get() == self._chosen:  # servers may close twice, or elsewhere
+                request_id.set("")

@@ -105,8 +105,38 @@ def test_a_wsgi_application_logs_the_id_until_its_body_is_sent(ids: Ids) -> None
     body: Any = logboom.RequestIdWsgiMiddleware(app)(environ, lambda *words: started.append(words))
     assert b"".join(body) == b"ok"
     body.close()
+    body.close()  # as some servers do
+    with pytest.raises(TypeError, match="no len"):
+        len(body)
     assert started == [("200 OK", [("Content-Type", "text/plain"), ("X-Request-ID", "r-18")])]
-    assert (ids.logged(), closed, logboom.request_id.get()) == (["own", "r-18"], ["r-18"], "")
+    assert (ids.logged(), closed, logboom.request_id.get()) == (["own", "r-18"], ["r-18", ""], "")
+
+
+def test_bodies_that_are_closed_in_any_order_leave_no_id() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        return [b"ok"]
+
+    def begun(name: str) -> Any:
+        return logboom.RequestIdWsgiMiddleware(app)({"HTTP_X_REQUEST_ID": name}, lambda *_: None)
+
+    first, second = begun("one"), begun("two")
+    assert len(first) == 1
+    first.close()
+    second.close()
+    assert logboom.request_id.get() == ""
+
+
+def test_a_websocket_that_is_denied_has_the_id_in_its_answer() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": None})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(logboom.RequestIdMiddleware(app)({"type": "websocket"}, None, send))  # type: ignore[arg-type]
+    assert [name for name, _ in sent[0]["headers"]] == [b"x-request-id"]
 
 
 def test_an_error_of_a_wsgi_application_ends_the_id() -> None:
