@@ -322,7 +322,7 @@ class SourceBook:
         """Load the saved book, and return its position. Server downtime does not count as silence of a source."""
         try:
             book = load_book(self._data_dir)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._report("warning", f"the saved list of sources can't be read, and is built again: {error}")
             return self._end()
         if book is None:

@@ -47,6 +47,7 @@ class AlertFile:
         Raises:
             OSError: it can't be read.
             ValueError: it is damaged.
+            RecursionError: it is nested too deeply.
         """
         try:
             file = msgspec.json.decode(self._path.read_bytes(), type=AlertState)

@@ -45,6 +45,13 @@ class Muting:
         """End a muting; False: there is none."""
         return self._mutes.pop((rule, subject), None) is not None
 
+    def unmute_rule(self, rule: str) -> bool:
+        """End each muting of a rule and of its alerts; False: there is none."""
+        keys = [key for key in self._mutes if key[0] == rule]
+        for key in keys:
+            del self._mutes[key]
+        return bool(keys)
+
     def until(self, key: Key) -> float | None:
         """Return the end of the muting of an alert, seconds since the epoch; None: it is not muted."""
         ends = [one.until for place in ((key[0], ""), key) if (one := self._mutes.get(place)) is not None]

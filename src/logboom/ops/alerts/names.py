@@ -1,5 +1,6 @@
 """Names of notification targets in logs and documents, without secrets."""
 
+import hashlib
 import re
 from typing import Final
 from urllib.parse import unquote
@@ -16,6 +17,9 @@ SECRET_CHARS_MIN: Final = 4
 
 HIDDEN: Final = "…"
 
+ID_CHARS: Final = 16
+"""Length of the id of a target: 64 bits, which no two of some dozen targets share by chance."""
+
 
 def target_names(urls: list[str]) -> list[str]:
     """Make one name per URL: `json://localhost:9`, `slack://…`; equal names are numbered."""
@@ -24,6 +28,11 @@ def target_names(urls: list[str]) -> list[str]:
         f"{name} #{names[: number + 1].count(name)}" if names.count(name) > 1 else name
         for number, name in enumerate(names)
     ]
+
+
+def target_id(url: str) -> str:
+    """Return the id of a target, which depends on its URL only: the begin of its SHA-256, hexadecimal."""
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:ID_CHARS]
 
 
 def _name(url: str) -> str:

@@ -235,7 +235,7 @@ class QueryRules:
             file = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._report("warning", f"alerts: the saved counts can't be read, and start at 0: {error}")
             return None
         return file if file.version == VERSION and file.position <= self._end() else None

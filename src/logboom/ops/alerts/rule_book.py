@@ -11,7 +11,7 @@ from logboom.durable import replace_file
 from logboom.errors import ConfigError, StorageError
 from logboom.model import Report
 from logboom.ops.alerts.alert_settings import BUILT_IN, AlertsSettings, QueryRule, query_rule
-from logboom.ops.alerts.names import target_names
+from logboom.ops.alerts.names import target_id, target_names
 
 FILE_NAME: Final = "alert-rules-made.json"
 VERSION: Final = 1
@@ -19,18 +19,29 @@ VERSION: Final = 1
 MADE_MAX: Final = 50
 """Most rules that people make, besides those of the configuration: each is evaluated for every entry."""
 
+ASIDE_MAX: Final = 100
+"""Most damaged files that are set aside: more of them are no accident, and fill the disk."""
+
 CONFIGURATION: Final = "configuration"
 PAGE: Final = "page"
 """Origins of rules."""
+
+LOST: Final = "(no longer configured)"
+"""Mark of a target that is gone: another one may have its name now."""
 
 
 class RuleConflictError(ConfigError):
     """A rule does not fit to others, or to the configuration."""
 
 
-class _File(msgspec.Struct):
+class _Head(msgspec.Struct):
     version: int
+
+
+class _File(_Head):
     rules: dict[str, dict[str, Any]]
+    target_ids: dict[str, dict[str, str]] = {}
+    """By rule, the id of each target by the name that it had when the rule was saved."""
 
 
 class RuleBook:
@@ -47,13 +58,30 @@ class RuleBook:
         self._configured: Mapping[str, QueryRule] = settings.rules.own
         self._path = data_dir / FILE_NAME
         self._report = report
-        self._tables = self._load()
+        self._refusal = ""
+        """Reason for which no rule can be changed: the file has rules that could not be loaded."""
+        file = self._load()
+        self._tables, self._ids = file.rules, file.target_ids
         self._made: dict[str, QueryRule] = {}
         for name, table in self._tables.items():
             try:
                 self._made[name] = _made(name, table)
             except ConfigError as error:  # the table stays in the file
                 report("warning", f"alerts: {FILE_NAME}: {error}")
+        self._add_ids()
+
+    def _add_ids(self) -> None:
+        """Add the ids of targets that an older version saved by name only."""
+        urls = self._urls()
+        ids = {
+            name: {one: target_id(urls[one]) for one in rule.targets if one in urls} | self._ids.get(name, {})
+            for name, rule in self._made.items()
+        }
+        ids = {**self._ids, **{name: found for name, found in ids.items() if found}}
+        if ids != self._ids:
+            self._ids = ids
+            with suppress(StorageError):  # they are saved with the next change
+                self._save(self._tables, ids)
 
     def configure(self, rules: Mapping[str, QueryRule]) -> None:
         """Take other rules of the configuration."""
@@ -61,13 +89,28 @@ class RuleBook:
 
     def rules(self) -> dict[str, QueryRule]:
         """Return all rules by name; one of the configuration goes before one that was made, of the same name."""
-        urls = self._urls()
+        urls = {target_id(url): url for url in self._urls().values()}
         made = {
-            name: msgspec.structs.replace(rule, targets=[urls[one] for one in rule.targets if one in urls])
+            name: msgspec.structs.replace(
+                rule, targets=[urls[one] for one in self._target_ids(name) if one in urls]
+            )
             for name, rule in self._made.items()
             if name not in self._configured
         }
         return {**self._configured, **made}
+
+    def lost(self) -> set[str]:
+        """Names of the rules that have targets of their own, of which none is configured any longer."""
+        return {
+            name
+            for name, rule in self.rules().items()
+            if name not in self._configured and self._made[name].targets and not rule.targets
+        }
+
+    def _target_ids(self, name: str) -> list[str]:
+        """Return the ids of the targets of a rule that was made; empty for one that has never been found."""
+        ids = self._ids.get(name, {})
+        return [ids.get(one, "") for one in self._made[name].targets]
 
     def _urls(self) -> dict[str, str]:
         """URLs of the configured targets by name."""
@@ -87,20 +130,24 @@ class RuleBook:
             ConfigError: a value is not valid.
             RuleConflictError: it exists, or is of the configuration, there are too many, or there is no such target.
             KeyError: there is none to be replaced.
-            StorageError: the file can't be written.
+            StorageError: the file can't be written, or could not be read at the start.
         """
         self._check_free(name, is_new=is_new)
         rule = _made(name, table)
-        unknown = next((one for one in rule.targets if one not in self._urls()), None)
+        urls = self._urls()
+        unknown = next((one for one in rule.targets if one not in urls), None)
         if unknown is not None:
-            known = ", ".join(self._urls()) or "none: no target is configured"
+            known = ", ".join(urls) or "none: no target is configured"
             raise RuleConflictError(f"{name}.targets: found {unknown!r}, expected some of {known}")
-        self._save({**self._tables, name: msgspec.to_builtins(rule)})
+        ids = {one: target_id(urls[one]) for one in rule.targets}
+        self._save({**self._tables, name: msgspec.to_builtins(rule)}, {**self._ids, name: ids})
         self._made[name] = rule
 
     def _check_free(self, name: str, *, is_new: bool) -> None:
         if name in self._configured or name in BUILT_IN:
             raise RuleConflictError(f"the rule {name} is of the configuration, and can only be changed there")
+        if self._refusal:
+            raise StorageError(self._refusal)
         if is_new and name in self._tables:
             raise RuleConflictError(f"there is a rule {name} already")
         if is_new and len(self._tables) >= MADE_MAX:
@@ -110,50 +157,85 @@ class RuleBook:
 
     def remove(self, name: str) -> None:
         """Remove a rule that was made. Raises `KeyError`, `RuleConflictError`, `StorageError` as `put` does."""
-        self._check_free(name, is_new=False)
-        self._save({key: table for key, table in self._tables.items() if key != name})
+        if name not in self._made:  # one that was made can be hidden by one of the configuration
+            self._check_free(name, is_new=False)
+        self._save(
+            {key: table for key, table in self._tables.items() if key != name},
+            {key: ids for key, ids in self._ids.items() if key != name},
+        )
         self._made.pop(name, None)
 
     def document(self) -> list[dict[str, Any]]:
         """Return the settings of each rule, with its origin, and names of targets."""
         names = {url: name for name, url in self._urls().items()}
-        known = set(names.values())
+        by_id = {target_id(url): name for url, name in names.items()}
         found = []
         for name, rule in self._configured.items():
             row = msgspec.to_builtins(rule)
             row["targets"] = [names[url] for url in rule.targets]
             found.append({"name": name, "origin": CONFIGURATION, "trouble": None, **row})
         for name, rule in self._made.items():
+            pairs = list(zip(self._target_ids(name), rule.targets, strict=True))
+            lost = [one for key, one in pairs if key not in by_id]
             trouble = None
             if name in self._configured:
                 trouble = "not evaluated: a rule of the configuration has this name"
-            elif lost := [one for one in rule.targets if one not in known]:
+            elif lost:
                 trouble = f"no longer configured: {', '.join(lost)}"
-            found.append({"name": name, "origin": PAGE, "trouble": trouble, **msgspec.to_builtins(rule)})
+                if len(lost) == len(pairs):
+                    trouble = f"notifies no target: {trouble}"
+            row = msgspec.to_builtins(rule)
+            row["targets"] = [by_id.get(key, f"{one} {LOST}") for key, one in pairs]
+            found.append({"name": name, "origin": PAGE, "trouble": trouble, **row})
         return found
 
     # --- the file ---
 
-    def _load(self) -> dict[str, dict[str, Any]]:
+    def _load(self) -> _File:
         try:
-            file = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            data = self._path.read_bytes()
+            version = msgspec.json.decode(data, type=_Head).version
+            if version == VERSION:
+                return msgspec.json.decode(data, type=_File)
+            self._refuse(f"expected version {VERSION}, found {version}")
         except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            aside = self._path.with_suffix(".damaged")
-            self._report("warning", f"alerts: {FILE_NAME} can't be read, and is set aside: {error}")
-            with suppress(OSError):  # it stays, and is replaced when a rule is made
-                self._path.rename(aside)
-            return {}
-        return file.rules
+            pass
+        except OSError as error:
+            self._refuse(error.strerror or str(error))
+        except (ValueError, RecursionError) as error:
+            self._set_aside(str(error))
+        return _File(VERSION, {})
 
-    def _save(self, tables: dict[str, dict[str, Any]]) -> None:
+    def _refuse(self, reason: str) -> None:
+        """Refuse changes, which would replace the rules of the file."""
+        self._refusal = f"rules can't be changed until {FILE_NAME} can be read at a start: {reason}"
+        self._report(
+            "warning", f"alerts: no rule of {FILE_NAME} is loaded, and none can be changed: {reason}"
+        )
+
+    def _set_aside(self, reason: str) -> None:
+        """Rename a damaged file to a name that is free; changes are refused if that fails."""
+        suffixes = [".damaged", *(f".damaged-{number}" for number in range(2, ASIDE_MAX + 1))]
+        free = [path for one in suffixes if not (path := self._path.with_suffix(one)).exists()]
+        if not free:
+            self._refuse(f"{reason}; {ASIDE_MAX} damaged files are there already")
+            return
         try:
-            replace_file(self._path, [msgspec.json.encode(_File(VERSION, tables)), b"\n"])
+            self._path.rename(free[0])
+        except OSError as error:
+            self._refuse(f"{reason}; it can't be set aside: {error.strerror or error}")
+            return
+        self._report("warning", f"alerts: {FILE_NAME} can't be read, and is set aside: {reason}")
+
+    def _save(self, tables: dict[str, dict[str, Any]], ids: dict[str, dict[str, str]]) -> None:
+        try:
+            replace_file(self._path, [msgspec.json.encode(_File(VERSION, tables, ids)), b"\n"])
         except OSError as error:
             raise StorageError(f"the rule can't be saved: {error.strerror or error}") from None
-        self._tables = tables
+        self._tables, self._ids = tables, ids
 
 
 def _made(name: str, table: dict[str, Any]) -> QueryRule:
+    if name in BUILT_IN:
+        raise RuleConflictError(f"{name} is left out: a built-in rule has this name")
     return query_rule(name, table, name, strict=True)

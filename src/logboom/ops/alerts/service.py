@@ -89,7 +89,7 @@ class Alerts:
         self._muting = Muting()
         self._rule_book = RuleBook(settings, data_dir, report)
         rules = self._rule_book.rules() if settings.enabled else {}
-        self._targets.configure(rules)
+        self._targets.configure(rules, self._rule_book.lost())
         self._query_rules = QueryRules(
             rules,
             data_dir,
@@ -186,7 +186,9 @@ class Alerts:
         fresh, self._fresh_rules = self._fresh_rules, None
         if fresh is not None:
             self._dismiss(self._query_rules.configure(fresh))
-            self._targets.configure(fresh)
+            with self._lock:
+                lost = self._rule_book.lost()
+            self._targets.configure(fresh, lost)
 
     def forget_source(self, listener: str, name: str) -> bool:
         """Forget a source, and end its alerts without a notification. False if it is unknown."""
@@ -223,7 +225,9 @@ class Alerts:
             return {
                 "enabled": self._settings.enabled,
                 "alerts": [alert_document(alert, self._muting) for alert in self._engine.shown()],
-                "rules": [{**row, "matches": counts.get(row["name"])} for row in self._rule_book.document()],
+                "rules": [
+                    {**row, "matches": counts.pop(row["name"], None)} for row in self._rule_book.document()
+                ],
                 "built_in": built_in_documents(self._settings.rules),
                 "mutes": [mute_document(one) for one in self._muting.mutes()],
                 "notify": [target_document(one) for one in self.targets],
@@ -245,11 +249,15 @@ class Alerts:
             self._apply_rules()
 
     def remove_rule(self, name: str) -> None:
-        """Remove a rule that was made; its alert ends without a notification. See `RuleBook.remove`."""
+        """Remove a rule that was made, and what mutes it; its alert ends without a notification. See `RuleBook`."""
         with self._checking:
             with self._lock:
                 self._rule_book.remove(name)
+                if name not in self._rule_book.rules():
+                    self._unsaved = self._muting.unmute_rule(name) or self._unsaved
             self._apply_rules()
+            if self._settings.enabled:
+                self._save()
 
     def _apply_rules(self) -> None:
         with self._lock:
@@ -346,7 +354,7 @@ class Alerts:
             file = self._file.read()
             if file is not None:
                 self._restore(file)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._report(
                 "warning", f"alerts: the saved state can't be read, and alerts are sent again: {error}"
             )

@@ -26,9 +26,14 @@ class TargetSet:
         self._by_url: dict[str, TargetSender] = {}
         self.configure(settings.rules.own)
 
-    def configure(self, rules: Mapping[str, QueryRule]) -> None:
-        """Take the targets of other rules; senders that stay keep what they have to send."""
-        self._routes = {name: rule.targets for name, rule in rules.items() if rule.targets}
+    def configure(self, rules: Mapping[str, QueryRule], lost: Collection[str] = ()) -> None:
+        """Take the targets of other rules; senders that stay keep what they have to send.
+
+        Args:
+            rules: by name.
+            lost: names of rules that notify no target, because none of theirs is configured any longer.
+        """
+        self._routes = {name: rule.targets for name, rule in rules.items() if rule.targets or name in lost}
         urls = list(dict.fromkeys([*self._notify, *(url for own in self._routes.values() for url in own)]))
         by_url = {}
         for name, url in zip(target_names(urls), urls, strict=True):
