@@ -21,6 +21,7 @@ from logboom.testing.nats_cluster import DemoError, server_path
 from tests.kit.services import give_up
 
 
+@pytest.mark.timeout(400)  # on a busy machine
 def test_nothing_is_lost_when_the_leader_a_front_end_and_the_follower_are_killed(tmp_path: Path) -> None:
     try:
         server_path()

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -218,7 +219,8 @@ def _in_sandbox(folder: Path, act: Callable[[], object]) -> int:
 
 
 def _in_child(enter: Callable[[], object], act: Callable[[], object]) -> int:
-    with warnings.catch_warnings():
+    # Couriers that other tests have left would begin anew in the child, with threads.
+    with patch("logboom.clients.delivery.courier._couriers", set()), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning
         )  # a runner's other threads are not in the forked process
