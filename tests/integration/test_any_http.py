@@ -54,7 +54,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Port]:
     write_pair(files_of(folder, "server"), make_server(authority, [], 30))
     cert, key = files_of(folder, "server")
     listener = {"protocol": "any", "tls_cert": str(cert), "tls_key": str(key), "plain_text": True}
-    with AppThread(folder / "data", ("any",), settings={"listeners": {"any": listener}}) as app:
+    listeners = {"any": listener, "bare": {"protocol": "any"}}
+    with AppThread(folder / "data", ("any", "bare"), settings={"listeners": listeners}) as app:
         yield Port(app, folder)
 
 
@@ -117,6 +118,49 @@ def test_foreign_pages_are_refused(port: Port, headers: dict[str, str], reason: 
 
     port.run(scenario, "http")
     assert "evil" not in port.messages()
+
+
+@pytest.mark.parametrize(
+    ("listener", "secure"),
+    [
+        pytest.param("any", False, id="plain-text-on-a-tls-port"),
+        pytest.param("any", True, id="tls"),
+        pytest.param("bare", False, id="plain"),
+    ],
+)
+@pytest.mark.parametrize("origin", [b"", b"Origin: http://evil.example\r\n"])
+def test_a_body_that_comes_while_the_journal_is_behind_is_never_read_as_lines(
+    port: Port, listener: str, origin: bytes, *, secure: bool
+) -> None:
+    app, at_once = port.app.app, listener == "any" and not secure
+    turns, counters = app._turns, app.monitor.counters(listener)  # noqa: SLF001 - no other way to be behind
+    behind = turns.behind
+    text = f"{listener} {secure} {len(origin)}"
+    head = (
+        b"POST /api/entries HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0\r\nConnection: close\r\n"
+    )
+    head += origin + b"Content-Type: application/x-ndjson\r\nContent-Length: 8192\r\n\r\n"
+    line = b'{"level":"info","message":"%b"}\n' % text.encode()
+    body = (b" " * (4095 - len(head)) + b"\n" + line).ljust(8191) + b"\n"  # a small read ends before the line
+    with socket.create_connection(("127.0.0.1", port.app.port(listener)), timeout=10) as client:
+        if secure:
+            context = ssl.create_default_context(cafile=files_of(port.folder, "ca")[0])
+            client = context.wrap_socket(client, server_hostname="localhost")  # noqa: PLW2901
+        if not at_once:  # else there is no protocol before the first bytes
+            port.app.until(lambda: counters.connections_open == 1)
+        port.app.call(setattr, turns, "behind", lambda: True)
+        try:
+            client.sendall(head + body)
+            front = app.listeners[listener].service._front  # type: ignore[attr-defined] # noqa: SLF001
+            port.app.until(lambda: front.open_count == 1)
+        finally:
+            port.app.call(setattr, turns, "behind", behind)
+            port.app.call(turns.advanced)
+        answer = client.recv(65536)
+        client.close()
+    assert answer.startswith(b"HTTP/1.1 403 " if origin else b"HTTP/1.1 200 ")
+    port.app.until(lambda: counters.connections_open == 0)
+    assert port.messages().count(text) == (0 if origin else 1)
 
 
 def test_foreign_pages_are_refused_on_a_port_of_a_network(tmp_path: Path) -> None:

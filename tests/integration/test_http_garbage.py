@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from logboom.servers import http_front as http_module
-from logboom.servers.complaints import TOLD_MAX
+from logboom.servers.complaints import TOLD_MAX, Complaints
 from logboom.testing.server_kit import ServerProcess
 from tests.kit.app_kit import journal_lines
 from tests.kit.app_thread import AppThread
@@ -170,6 +170,29 @@ def test_the_operational_log_is_not_flooded(tmp_path: Path) -> None:
     assert len(told) == TOLD_MAX + 1
     assert told[-1] == f"http: {TOLD_MAX * 5 + 1} more connections sent what is not HTTP"
     assert "secret" not in "".join(told).lower()
+
+
+def test_bodies_that_do_not_come_whole_are_not_logged(tmp_path: Path) -> None:
+    refused = HEAD + b"Origin: http://evil.example\r\nUser-Agent: Mozilla/5.0\r\n"
+    with AppThread(tmp_path, ("http",)) as app:
+        for _ in range(3):
+            with connect(app) as client:
+                client.sendall(refused + b"Content-Length: 1000\r\n\r\n")
+                assert client.recv(65536).startswith(b"HTTP/1.1 403 ")
+                client.shutdown(socket.SHUT_WR)
+                assert read_all(client) == b""
+    assert "RequestPayloadError" not in app.log.getvalue()
+
+
+def test_faults_in_requests_do_not_flood_the_operational_log() -> None:
+    logged: list[str] = []
+    faults = Complaints("http", lambda _, text: logged.append(text), "requests met a fault")
+    logger = http_module._logger("http", faults)  # noqa: SLF001 - such a fault is a mistake of ours
+    for _ in range(TOLD_MAX + 5):
+        logger.error("Unhandled exception", exc_info=ValueError("odd"))
+    faults.flush()
+    assert logged[0] == "http: Unhandled exception: ValueError: odd"
+    assert logged[TOLD_MAX:] == ["http: 5 more requests met a fault"]
 
 
 # --- SIGTERM in the midst of a body

@@ -10,7 +10,7 @@ from logboom.framing.tokenline import TokenLine
 from logboom.model import Acker, Receipt, Source, Verdict
 from logboom.pipeline.inlet import Inlet
 from logboom.servers.connection_owner import Owner
-from logboom.servers.connection_states import ENDED, GIVEN_UP, LOST, OPEN, REFUSED
+from logboom.servers.connection_states import ENDED, GIVEN_UP, HANDED_OVER, LOST, OPEN, REFUSED
 from logboom.servers.strangers import HEAD_BYTES_MAX, begins_http, stranger
 
 BUFFERED_BYTES_MAX: Final = 512 << 10
@@ -113,6 +113,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
+        if self.state is HANDED_OVER:
+            return  # they are not lines
         if self.resting:
             if self.gathered < GATHERED_MAX and self._listener.gatherer.take(self, nbytes):
                 return
@@ -142,7 +144,9 @@ class Connection(asyncio.BufferedProtocol):
         is_http = begins_http(first)
         self._first_bytes = first if is_http is None else b""
         if is_http:
+            self.state = HANDED_OVER
             self.inlet.leave()
+            self.inlet.close()
             self._listener.hand_over(self, first)
         elif is_http is False and held:
             self._protocol.receive_data(held)
@@ -246,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         One a turn: a connection with much to judge does not keep the others waiting.
         """
         self._pump_scheduled = False
-        if self.state is REFUSED:
+        if self.state in (REFUSED, HANDED_OVER):
             return
         if self._writing_paused or not self.inlet.has_room:
             self._stop_reading()

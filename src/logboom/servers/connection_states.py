@@ -20,5 +20,7 @@ ENDED: Final = State("ended by the peer", reads=False, replies=True, closes=True
 GIVEN_UP: Final = State("given up by the protocol", reads=False, replies=True, closes=True)
 REFUSED: Final = State("refused", reads=False, replies=True, closes=False)
 """Something could not be stored, and the peer shall send it again over another connection."""
+HANDED_OVER: Final = State("handed over", reads=False, replies=False, closes=False)
+"""The bytes belong to another protocol from here on."""
 LOST: Final = State("lost", reads=False, replies=False, closes=False)
 """States in the order in which a connection may go through them; each but the first and the last may be left out."""

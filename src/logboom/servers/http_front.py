@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from logboom.model import Report
 from logboom.pipeline.intake import Limit
 from logboom.pipeline.unread import Unread
 from logboom.receivers.base import Transport
@@ -76,6 +75,7 @@ class HttpFront:
         self._intake = context.intake
         self._complaints = Complaints(context.name, context.report, "connections sent what is not HTTP")
         self._slow = Complaints(context.name, context.report, "connections did not take their answers")
+        self._faults = Complaints(context.name, context.report, "requests met a fault")
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
         self.open_count = 0
@@ -114,7 +114,7 @@ class HttpFront:
             "auto_decompress": False,  # ours is bounded
             "keepalive_timeout": KEEP_ALIVE_S,
             "lingering_time": LINGER_S,
-            "logger": _logger(context.name, context.report),
+            "logger": _logger(context.name, self._faults),
             "read_bufsize": BODY_BUFFER_BYTES,
         }
 
@@ -193,6 +193,7 @@ class HttpFront:
                 transport.abort()
         self._complaints.flush_due(now)
         self._slow.flush_due(now)
+        self._faults.flush_due(now)
 
     async def drain(self, deadline_s: float) -> None:
         """Answer what was received, for `deadline_s` at most, then close everything. Idempotent."""
@@ -214,6 +215,7 @@ class HttpFront:
         await runner.cleanup()
         self._complaints.flush()
         self._slow.flush()
+        self._faults.flush()
         self._site = None  # only now: bodies that waited for the journal had to hear of its commits
 
     def configure(self, settings: Any) -> None:
@@ -250,17 +252,24 @@ def _connections_of(server: "web.Server") -> "list[HttpConnection]":
 
 
 class _ToReport(logging.Handler):
-    """Brings what aiohttp has to say into the operational log: one line, no traceback of ours for a peer's mistake."""
+    """Handler that brings aiohttp's messages into the operational log: one line each, and a bounded number.
 
-    def __init__(self, name: str, report: Report) -> None:
+    A body that does not come whole is its peer's matter: it is not logged.
+    """
+
+    def __init__(self, name: str, faults: Complaints) -> None:
         super().__init__(logging.WARNING)
         self._name = name
-        self._report = report
+        self._faults = faults
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
+        from aiohttp.web import RequestPayloadError  # noqa: PLC0415 - see the module's text
+
         error = record.exc_info[1] if record.exc_info else None
-        self._report("warning", f"{self._name}: {record.getMessage()}{_detail_of(error) if error else ''}")
+        if not isinstance(error, RequestPayloadError):
+            detail = _detail_of(error) if error else ""
+            self._faults.tell(f"{self._name}: {record.getMessage()}{detail}", named=False)
 
 
 def _detail_of(error: BaseException) -> str:
@@ -281,9 +290,9 @@ def address_of(transport: asyncio.BaseTransport) -> str:
     return address[0] if address else "unknown"
 
 
-def _logger(name: str, report: Report) -> logging.Logger:
+def _logger(name: str, faults: Complaints) -> logging.Logger:
     logger = logging.Logger(f"logboom.{name}")  # noqa: LOG001 - of no tree: it has no other handlers
-    logger.addHandler(_ToReport(name, report))
+    logger.addHandler(_ToReport(name, faults))
     return logger
 
 

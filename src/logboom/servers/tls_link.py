@@ -96,10 +96,8 @@ class TlsGate:
             return
         self._shaking.discard(link)
         self.counters.shaking -= 1
-        left = self._shaking_from[link.peer] - 1
-        if left:
-            self._shaking_from[link.peer] = left
-        else:
+        self._shaking_from[link.peer] -= 1
+        if not self._shaking_from[link.peer]:
             del self._shaking_from[link.peer]
 
     def failed(self, peer: str, reason: str) -> None:
@@ -160,9 +158,8 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
                 self._fail_handshake("it sends plain text, and this port speaks TLS only")
                 return
         self._incoming.write(data)
-        if self._app is None and not self._shake_hands():
-            return
-        self._deliver()
+        if self._app is not None or self._shake_hands():
+            self._deliver()
 
     def eof_received(self) -> bool:
         """Handle the socket's end, announced in TLS or, as often with devices, not; answers can still be written."""
@@ -234,17 +231,20 @@ class TlsLink(asyncio.BufferedProtocol, asyncio.Transport):
         """Give the connection to its protocol as it is, with what was received; reading is restarted for that."""
         self._timer.cancel()
         self._gate.leave(self)
-        protocol = cast("asyncio.BufferedProtocol", self._gate.make_protocol())
+        protocol = self._gate.make_protocol()
         self._socket.pause_reading()
         self._socket.set_protocol(protocol)
         self._socket.resume_reading()
         protocol.connection_made(self._socket)
         while data and not self._socket.is_closing():
+            protocol = self._socket.get_protocol()  # a protocol may hand over to another
+            if not isinstance(protocol, asyncio.BufferedProtocol):
+                cast("asyncio.Protocol", protocol).data_received(data)
+                break
             buffer = memoryview(protocol.get_buffer(-1))
             size = min(len(data), len(buffer))
-            buffer[:size] = data[:size]
+            buffer[:size], data = data[:size], data[size:]
             protocol.buffer_updated(size)
-            data = data[size:]
 
     def _time_out(self) -> None:
         self._gate.counters.slow_closed += 1
