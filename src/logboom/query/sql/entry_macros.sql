@@ -39,7 +39,7 @@ CREATE MACRO numbered_level(n) AS
     ELSE 'CRITICAL' END;
 
 CREATE MACRO name_in(v) AS
-  CASE WHEN v[1] = '{'
+  CASE WHEN v[1] = '{' AND json_valid(v)
     THEN coalesce(json_extract_string(v, '/name'), json_extract_string(v, '/level'), json_extract_string(v, '/label'), v)
     ELSE v END;
 

@@ -77,7 +77,9 @@ class ForkServer:
             signal.pidfd_send_signal(one.process, signal.SIGKILL)
         elif one.process not in ready:
             return
-        _, status = os.waitpid(one.pid, 0)
+        pid, status = os.waitpid(one.pid, os.WNOHANG)
+        if not pid:  # it has not ended yet: its descriptor becomes ready
+            return
         os.close(one.process)
         code = os.waitstatus_to_exitcode(status)
         if code:
@@ -90,16 +92,33 @@ class ForkServer:
         data, descriptors, _, _ = socket.recv_fds(self._control, PACKET_BYTES_MAX, DESCRIPTORS)
         if not data:
             return False
+        if len(descriptors) != DESCRIPTORS:  # there was no room for them
+            for one in descriptors:
+                os.close(one)
+            return True
         report, answer = socket.socket(fileno=descriptors[0]), descriptors[1]
-        request = msgspec.json.decode(data, type=SqlRequest)
+        try:
+            self._start(msgspec.json.decode(data, type=SqlRequest), report, answer)
+        except Exception as error:  # noqa: BLE001 - the next query may be well
+            _send(report, SqlReport(error=f"the query can't be started: {error}"))
+            report.close()
+        finally:
+            os.close(answer)
+        return True
+
+    def _start(self, request: SqlRequest, report: socket.socket, answer: int) -> None:
         _preload()
         pid = os.fork()
         if pid == 0:
             self._become_query(request, report, answer)
-        os.close(answer)
         ends_at = time.monotonic() + request.time_s
-        self._running.append(_Running(pid, os.pidfd_open(pid), report, request, ends_at))
-        return True
+        try:
+            process = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self._running.append(_Running(pid, process, report, request, ends_at))
 
     def _become_query(self, request: SqlRequest, report: socket.socket, answer: int) -> None:
         """Run a query in the forked process, which ends here."""
@@ -134,7 +153,9 @@ def _send(report: socket.socket, content: SqlReport) -> None:
 
 def _reason(request: SqlRequest, code: int, *, is_late: bool) -> str:
     """Return why a process ended without a report."""
-    if is_late or code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code == -signal.SIGKILL and not is_late:
+        return "the query's process was killed, usually for want of memory"
+    if is_late or code == -signal.SIGXCPU:
         return f"the query was ended after {request.time_s:g} s, the limit `sql.time_s_max`: a shorter time span helps"
     if code in (-signal.SIGABRT, -signal.SIGSEGV):
         return "the query's process has crashed, usually for want of memory: `sql.memory_bytes_max`"

@@ -107,9 +107,8 @@ def _within(
 
 def _open(segments: Sequence[Segment], end: int | None) -> Iterator[SegmentSource]:
     """Open segments; those past their retention are left out."""
+    segments = [segment for segment in segments if end is None or segment.first < end]
     for segment in segments:
-        if end is not None and segment.first >= end:
-            return
         lines = end - segment.first if end is not None and segment is segments[-1] else None
         for path, is_packed in ((segment.path, False), (segment.packed_path, True)):
             with suppress(FileNotFoundError):

@@ -44,7 +44,7 @@ def sample_fields(segments: Sequence[Segment]) -> list[SampledField]:
     types: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for entry in _samples(segments):
         for keys, value in _values(entry):
-            if len(keys[-1]) <= NAME_CHARS_MAX and (kind := _type_of(value)):
+            if 0 < len(keys[-1]) <= NAME_CHARS_MAX and keys[0] and (kind := _type_of(value)):
                 counts[keys] += 1
                 types[keys].add(kind)
     return [SampledField(keys, _joined(types[keys])) for keys, _ in counts.most_common(COLUMNS_MAX)]

@@ -5,6 +5,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -21,6 +22,9 @@ LOOK_S: Final = 0.25
 """Interval of asking whether an answer is still wanted."""
 
 CLOSE_S_MAX: Final = 2.0
+
+OVERTIME_S: Final = 5.0
+"""Time after the limit of a query in which the fork server has to report its end, seconds."""
 
 _KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 """Environment of the fork server: nothing that could be a secret."""
@@ -70,7 +74,8 @@ class SqlEngine:
             raise SqlUnavailableError(f"SQL is not available: {reason}")
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
-            command = [sys.executable, "-m", "logboom.query.sql.fork_server", str(other.fileno())]
+            # -P: modules that lie in the working directory, which may be the data directory, are not ours.
+            command = [sys.executable, "-P", "-m", "logboom.query.sql.fork_server", str(other.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command,
                 stdin=subprocess.DEVNULL,
@@ -100,11 +105,16 @@ class SqlEngine:
                 raise SqlUnavailableError(f"SQL is not available: its process has ended ({error})") from None
             finally:
                 other.close()
-            result = _wait(report, is_wanted)
+            result = _wait(report, is_wanted, request.time_s + OVERTIME_S)
             if result.error:
                 raise (SqlRefusedError if result.is_refused else SqlFailedError)(result.error)
             answer.seek(0)
             return SqlAnswer(answer.read(), result.rows, result.is_cut)
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether the fork server has ended, by a fault of its own or a signal."""
+        return self._process.poll() is not None
 
     def close(self) -> None:
         """End the fork server, and the queries that run. Idempotent."""
@@ -116,13 +126,16 @@ class SqlEngine:
             self._process.wait()
 
 
-def _wait(report: socket.socket, is_wanted: Callable[[], bool]) -> SqlReport:
+def _wait(report: socket.socket, is_wanted: Callable[[], bool], time_s: float) -> SqlReport:
     """Wait for a report. Raises `SqlFailedError`."""
     poll = select.poll()
     poll.register(report, select.POLLIN)
+    ends_at = time.monotonic() + time_s
     while not poll.poll(LOOK_S * 1000):
         if not is_wanted():
             raise SqlFailedError("the answer is not wanted any more")
+        if time.monotonic() > ends_at:
+            raise SqlFailedError(f"the query's process has not ended within {time_s:g} s")
     data = report.recv(PACKET_BYTES_MAX)
     if not data:
         raise SqlFailedError("the query's process has ended without an answer")

@@ -44,6 +44,8 @@ class SqlService:
         self._settings = settings
         self._report = report
         self._engine = engine
+        self._is_confined = engine is not None
+        """Another engine can't be started: the process may not start programs any more."""
         self._lock = threading.Lock()
         self._askers: set[str] = set()
         self.counts = {"done": 0, "refused": 0, "failed": 0}
@@ -127,6 +129,9 @@ class SqlService:
     def _started(self) -> SqlEngine:
         """Return the engine; it is started when there is none. Raises `SqlUnavailableError`."""
         with self._lock:
+            if self._engine is not None and self._engine.has_ended and not self._is_confined:
+                self._engine.close()
+                self._engine = None
             if self._engine is None:
                 self._engine = SqlEngine()
             return self._engine
