@@ -187,7 +187,7 @@ def test_bodies_that_do_not_come_whole_are_not_logged(tmp_path: Path) -> None:
 def test_faults_in_requests_do_not_flood_the_operational_log() -> None:
     logged: list[str] = []
     faults = Complaints("http", lambda _, text: logged.append(text), "requests met a fault")
-    logger = http_module._logger("http", faults)  # noqa: SLF001 - such a fault is a mistake of ours
+    logger = http_module._logger("http", faults)
     for _ in range(TOLD_MAX + 5):
         logger.error("Unhandled exception", exc_info=ValueError("odd"))
     faults.flush()

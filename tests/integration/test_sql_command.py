@@ -9,6 +9,7 @@ import pytest
 
 from logboom.journal.segments import Segment
 from logboom.query.sql.sql_engine import why_not
+from logboom.query.sql.sql_messages import QUERY_CHARS_MAX
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -35,6 +36,9 @@ def test_tables_files_and_refusals(tmp_path: Path) -> None:
     wrong = sql("copy logs to 'x'", "--data-dir", tmp_path)
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "only SELECT is allowed, found COPY" in wrong.stderr
+    long = sql(f"select {'1' * QUERY_CHARS_MAX}", "--data-dir", tmp_path)
+    assert (long.returncode, long.stdout) == (2, "")
+    assert "16,391 characters" in long.stderr
     path = tmp_path / "n.parquet"
     assert sql(query, "--data-dir", tmp_path, "--format", "parquet", "--output", path).returncode == 0
     assert path.read_bytes()[:4] == b"PAR1"

@@ -14,6 +14,7 @@ from logboom.cli.connection_options import ConnectionOptions
 from logboom.cli.groups import grouped
 from logboom.cli.speaking import TerminalBytes, say
 from logboom.cli.time_options import Since, Until, Zone, exact
+from logboom.query.sql.sql_messages import QUERY_CHARS_MAX
 
 LIMIT_MAX: Final = 1_000_000
 ANSWER_BYTES_MAX: Final = 1 << 30
@@ -75,6 +76,8 @@ def sql(
     Exit codes: 0 done, 1 the query is wrong or met a limit, or SQL is not available, 2 wrong usage,
     3 the server of --url can't be reached.
     """
+    if len(query) > QUERY_CHARS_MAX:
+        raise typer.BadParameter(f"the query has {len(query):,} characters; the limit is {QUERY_CHARS_MAX:,}")
     if form is AnswerFormat.PARQUET and output is None and sys.stdout.isatty():
         raise typer.BadParameter("a Parquet file is not for a terminal: name a file with --output")
     if form is AnswerFormat.TABLE and output is not None:

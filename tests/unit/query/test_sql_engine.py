@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from logboom import landlock
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment
 from logboom.query.sql import sandbox, sql_engine
 from logboom.query.sql.sql_engine import (
@@ -29,6 +30,8 @@ from logboom.query.sql.sql_engine import (
     why_not,
 )
 from logboom.query.sql.sql_messages import SqlRequest
+from logboom.query.sql.sql_service import SqlService
+from logboom.settings import SqlSettings
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -79,6 +82,45 @@ class Asking:
 def test_an_aggregate_with_nested_fields(sql: Asking) -> None:
     query = 'select level, count(*), avg(temp), max("at.x") from logs group by 1 order by 1'
     assert sql.rows(query) == [["ERROR", 10, 16, 29], ["INFO", 10, 14, 27], ["WARNING", 10, 15, 28]]
+
+
+def test_a_query_without_an_answer_counts_as_failed(
+    sql: Asking, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[str] = []
+    service = SqlService(
+        FolderLog(folder), SqlSettings(), lambda _level, text: reports.append(text), sql.engine
+    )
+
+    def ask() -> None:
+        service.run(
+            "select 1", since="", until="", limit=1, form="json", asker="anna", is_wanted=lambda: True
+        )
+
+    def no_pair(*_kinds: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", no_pair)
+        with pytest.raises(OSError, match="too many open files"):
+            ask()
+    ended = socket.socket()
+    ended.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(sql.engine, "_control", ended)
+        with pytest.raises(SqlUnavailableError, match="its process has ended"):
+            ask()
+    assert service.counts == {"done": 1, "refused": 0, "failed": 2}
+    assert [text.split()[3] for text in reports] == ["done", "failed", "failed"]
+    assert "too many open files" in reports[1]
+    assert "its process has ended" in reports[2]
+
+
+def test_a_json_value_that_clients_cannot_read_becomes_a_text(sql: Asking) -> None:
+    texts = ['{"a":NaN}', '{"a":[-Infinity]}', '{"a":1,}', "1e400", '"NaN"', '{"inf":1}']
+    query = "select to_json('nan'::double), " + ", ".join(f"'{text}'::json" for text in texts)
+    assert sql.rows(query) == [["NaN", *texts[:4], "NaN", {"inf": 1}]]
 
 
 def test_values_of_all_types_become_json_and_csv(sql: Asking) -> None:

@@ -46,7 +46,7 @@ class JsonRows:
             row = list(row)
             for place in self._json_places:
                 if row[place] is not None:
-                    row[place] = msgspec.Raw(row[place].encode())
+                    row[place] = _document(row[place])
         try:
             return _encoder.encode(row)
         except TypeError:
@@ -80,6 +80,16 @@ def _cell(value: object) -> object:
         case list() | dict() | tuple():
             return _encoder.encode(_plain(value)).decode()
     return value
+
+
+def _document(text: str) -> msgspec.Raw | str:
+    """Return a JSON value of DuckDB as it is, or as a text where a client can't read it: `NaN`, `[1,]`, `1e400`."""
+    data = text.encode()
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return msgspec.Raw(data)
 
 
 def _plain(value: object) -> object:

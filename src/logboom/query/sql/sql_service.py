@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from logboom.errors import LogboomError
 from logboom.journal.folder_log import FolderLog
 from logboom.model import Report
-from logboom.query.sql.sql_engine import SqlAnswer, SqlEngine, SqlFailedError, SqlRefusedError
+from logboom.query.sql.sql_engine import SqlAnswer, SqlEngine, SqlRefusedError
 from logboom.query.sql.sql_messages import Format, SqlRequest
 from logboom.settings import SqlSettings
 
@@ -106,15 +107,18 @@ class SqlService:
             memory_bytes=self._settings.memory_bytes_max,
             answer_bytes=ANSWER_BYTES_MAX,
         )
-        started, outcome, text = time.monotonic(), "done", ""
+        started, outcome, text = time.monotonic(), "failed", ""
         try:
-            return engine.run(request, is_wanted)
+            answer = engine.run(request, is_wanted)
+            outcome = "done"
         except SqlRefusedError as error:
             outcome, text = "refused", f": {error}"
             raise
-        except SqlFailedError as error:
-            outcome, text = "failed", f": {error}"
+        except (LogboomError, OSError) as error:
+            text = f": {error}"
             raise
+        else:
+            return answer
         finally:
             seconds = time.monotonic() - started
             self.counts[outcome] += 1

@@ -43,7 +43,7 @@ export const readEntries = (parameters, signal) => read("/api/entries", paramete
 export const remove = (path, parameters) => ask("DELETE", path, parameters);
 
 /** Send JSON, and return the answer. Throws as `read` does. */
-export const send = (method, path, body) => ask(method, path, {}, undefined, { body });
+export const send = (method, path, body, signal) => ask(method, path, {}, signal, { body });
 
 async function ask(method, path, parameters, signal, { parse = JSON.parse, patience_ms = 0, body } = {}) {
   const patience = patience_ms ? limited(signal, patience_ms) : { signal };

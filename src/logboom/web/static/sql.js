@@ -1,6 +1,6 @@
 // SQL: one query, its answer as a table and as bars, and the answer as a file.
 
-import { read, send, serverNow } from "/static/api.js";
+import { ApiError, read, send, serverNow } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
 import { labelled, setOptions } from "/static/filters.js";
 import { counted } from "/static/format.js";
@@ -13,7 +13,9 @@ const FIRST = "select level, count(*) as entries\nfrom logs\ngroup by level\nord
 const DEFAULT_RANGE = "24h";
 const RANGES = [...AGES, ["all", "everything"]];
 const OWN = ["sequence", "time", "received_at", "source", "sender", "listener", "level", "severity", "message", "entry"];
-const ROWS = 1000;
+const HINT = "Ctrl+Enter runs the query.";
+const ROWS = 1000; // of the table
+const FILE_ROWS = 100_000; // of a file: as many as the server gives
 const BARS_MAX = 40;
 const NUMBER = /INT|DOUBLE|FLOAT|DECIMAL/;
 const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
@@ -35,18 +37,27 @@ class SqlView {
       el("details", { class: "sql-columns", on: { toggle: ({ target }) => target.open && this.#columns() } }, el("summary", {}, "Columns"), this.names),
       this.note, this.chart, this.answer);
     this.stopping = new AbortController();
+    this.asking = new AbortController();
     this.update(parameters);
   }
 
+  /** Fill in the query of the address. It does not run by itself: a link may come from anywhere. */
   update(parameters) {
-    this.query.value = parameters.get("query") || FIRST;
-    setOptions(this.range, RANGES, parameters.get("since") || DEFAULT_RANGE);
-    if (parameters.get("query")) this.#ask();
-    else setText(this.note, "Ctrl+Enter runs the query.");
+    const query = parameters.get("query") || FIRST;
+    const since = parameters.get("since") || DEFAULT_RANGE;
+    if (this.asked?.query === query && this.asked.since === since) return;
+    this.asking.abort();
+    this.asked = null;
+    this.query.value = query;
+    setOptions(this.range, RANGES, since);
+    this.#clear();
+    this.#rest();
+    setText(this.note, HINT);
   }
 
   close() {
     this.stopping.abort();
+    this.asking.abort();
   }
 
   #key(event) {
@@ -55,37 +66,63 @@ class SqlView {
 
   #submit(event) {
     event.preventDefault();
-    const before = location.hash;
-    go("sql", { query: this.query.value, since: this.range.value });
-    if (location.hash === before) this.#ask();
+    if (this.run.disabled) return; // a query runs
+    this.asked = { query: this.query.value, since: this.range.value };
+    this.#ask();
+    go("sql", this.asked);
   }
 
   /** The body of a request; the range ends now. */
-  #body(format) {
+  #body(format, limit) {
     const { since, until } = fixed({ since: this.range.value, until: "" }, serverNow());
-    return { query: this.query.value, since, until, limit: ROWS, format };
+    return { query: this.query.value, since, until, limit, format };
   }
 
-  async #ask() {
-    this.run.disabled = true;
+  #clear() {
+    this.found = false;
+    this.chart.hidden = this.answer.hidden = true;
+  }
+
+  /** Offer what can be done while no query runs. */
+  #rest() {
+    this.run.disabled = false;
+    this.csv.disabled = this.json.disabled = !this.found;
+  }
+
+  /** Call `act(signal)`, which returns a note, in place of the query that runs. */
+  async #during(act) {
+    this.asking.abort();
+    const { signal } = (this.asking = new AbortController());
+    this.run.disabled = this.csv.disabled = this.json.disabled = true;
     setText(this.note, "Asking …");
-    const began = performance.now();
+    let note;
     try {
-      this.found = await send("POST", "/api/sql", this.#body("json"));
-      this.#show(this.found, performance.now() - began);
+      note = await act(signal);
     } catch (error) {
-      this.found = null;
-      this.chart.hidden = this.answer.hidden = true;
-      setText(this.note, error.message);
-    } finally {
-      this.run.disabled = false;
-      this.csv.disabled = this.json.disabled = !this.found;
+      note = error.message;
     }
+    if (signal.aborted) return;
+    setText(this.note, note);
+    this.#rest();
   }
 
+  #ask() {
+    const began = performance.now();
+    return this.#during(async (signal) => {
+      let found;
+      try {
+        found = await send("POST", "/api/sql", this.#body("json", ROWS), signal);
+      } catch (error) {
+        if (!signal.aborted) this.#clear();
+        throw error;
+      }
+      return signal.aborted ? "" : this.#show(found, performance.now() - began);
+    });
+  }
+
+  /** Show an answer; returns the note about it. */
   #show({ columns, rows, truncated }, took_ms) {
     const more = truncated ? ", the first of more" : "";
-    setText(this.note, `${counted(rows.length, "row")}${more} in ${(took_ms / 1000).toFixed(1)} s`);
     const classes = columns.map(({ type }) => (NUMBER.test(type) ? "number" : null));
     this.answer.replaceChildren(el("table", {}, el("caption", { class: "unseen" }, "Answer"),
       el("thead", {}, el("tr", {}, columns.map(({ name }, place) => el("th", { scope: "col", class: classes[place] }, name)))),
@@ -93,12 +130,14 @@ class SqlView {
     this.answer.hidden = false;
     this.chart.replaceChildren(...bars(columns, rows));
     this.chart.hidden = !this.chart.firstChild;
+    this.found = true;
+    return `${counted(rows.length, "row")}${more} in ${(took_ms / 1000).toFixed(1)} s`;
   }
 
   /** Offer the columns; a click writes the name at the cursor. */
   async #columns() {
     if (this.names.firstChild) return;
-    const { since } = this.#body("json");
+    const { since } = fixed({ since: this.range.value, until: "" }, serverNow());
     try {
       const { facets } = await read("/api/facets", { since, limit: 1 }, this.stopping.signal);
       const names = [...new Set([...OWN, ...facets.map(({ field }) => field)])];
@@ -113,13 +152,30 @@ class SqlView {
     this.query.focus();
   }
 
-  async #download(format) {
-    const answer = await fetch("/api/sql", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(this.#body(format)) });
-    if (!answer.ok) return setText(this.note, `the server answered ${answer.status}`);
-    const url = URL.createObjectURL(await answer.blob());
-    el("a", { href: url, download: `logboom.${format}` }).click();
-    URL.revokeObjectURL(url);
+  #download(format) {
+    return this.#during(async (signal) => {
+      const { blob, isCut } = await file(this.#body(format, FILE_ROWS), signal);
+      if (signal.aborted) return "";
+      const url = URL.createObjectURL(blob);
+      el("a", { href: url, download: `logboom.${format}` }).click();
+      URL.revokeObjectURL(url);
+      return isCut ? `The file has the first ${counted(FILE_ROWS, "row")}; there are more.` : "The file has all rows.";
+    });
   }
+}
+
+/** Read an answer as a file. Throws `ApiError`, and what fetch throws where it is aborted. */
+async function file(body, signal) {
+  let answer;
+  try {
+    answer = await fetch("/api/sql", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
+    if (answer.ok) return { blob: await answer.blob(), isCut: answer.headers.get("X-Logboom-Truncated") === "true" };
+  } catch (error) {
+    throw signal.aborted ? error : new ApiError("the server can't be reached", 0);
+  }
+  if (answer.status === 401) dispatchEvent(new Event("login-needed"));
+  const refused = await answer.json().catch(() => null);
+  throw new ApiError(refused?.error ?? `the server answered ${answer.status}`, answer.status);
 }
 
 /** A value of an answer as text. */
