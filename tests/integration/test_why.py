@@ -15,6 +15,7 @@ from logboom.cli import app as cli
 from logboom.config import parse
 from logboom.journal.retention import Retention
 from logboom.ops.oplog import OperationalLog
+from logboom.query.line_question import LineQuestion
 from logboom.testing.output_kit import write_journal
 from tests.kit.app_kit import run_scenario, until
 
@@ -49,7 +50,7 @@ def run(data_dir: Path, steps: Callable[[App, Ask, int], Awaitable[None]]) -> No
                 async def ask(status: int = 200, **words: Any) -> dict[str, Any]:
                     async with session.get("/api/why", params=words) as answer:
                         assert answer.status == status, await answer.text()
-                        return dict(await answer.json()) if answer.status == 200 else {}
+                        return dict(await answer.json())
 
                 await steps(app, ask, ports["device"])
         finally:
@@ -64,6 +65,11 @@ async def send(port: int, *lines: bytes) -> tuple[asyncio.StreamReader, asyncio.
         writer.write(one + b"\n")
         assert await reader.readline()
     return reader, writer
+
+
+async def refuse(app: App, writer: asyncio.StreamWriter, bad: bytes, number: int) -> None:
+    writer.write(bad + b"\n")
+    await until(lambda: app.monitor.refused is not None and len(app.monitor.refused) == number)
 
 
 def command(*words: str) -> Result:
@@ -180,5 +186,33 @@ def test_questions_that_name_no_line_get_no_answer_and_wrong_ones_are_refused(tm
             assert (found["verdict"], found["text"][0][:8]) == ("not known", "ask with")
         for wrong in ({"text": "a", "what": 1}, {"boot": -1}, {"seq": "x"}, {"time": "soon"}):
             await ask(**wrong, status=400)
+        for name, word in (("text", "a\0b"), ("text", "x" * 3000), ("time", "9999-12-31T23:59:59-14:00")):
+            assert name in (await ask(**{name: word}, status=400))["error"]
+
+    run(tmp_path, steps)
+
+
+def test_a_long_text_several_lines_and_the_last_time_are_looked_for(tmp_path: Path) -> None:
+    async def steps(app: App, ask: Ask, port: int) -> None:
+        long = " ".join(f"word{number}" for number in range(400))
+        _, writer = await send(port, line(0, msg=long))
+        await refuse(app, writer, b"{" + long.encode(), 1)
+        found = await ask(text=long)
+        assert (found["verdict"], len(found["refused"])) == ("stored", 1)
+        for words in ({"text": "one\ntwo"}, {"text": '"' * 1500}, {"time": "9999-12-31T23:59:59Z"}):
+            assert (await ask(**words))["verdict"] == "not known"
+        await hang_up(writer)
+
+    run(tmp_path, steps)
+
+
+def test_lines_that_are_refused_while_it_looks_do_not_disturb(tmp_path: Path) -> None:
+    async def steps(app: App, ask: Ask, port: int) -> None:
+        _, writer = await send(port, line(0))
+        await refuse(app, writer, b"{bad 1", 1)
+        explain = app._operations.why(LineQuestion(text="bad"), app.journal.log, lambda: False)
+        await refuse(app, writer, b"{bad 2", 2)
+        assert len((await asyncio.to_thread(explain))["refused"]) == 1
+        await hang_up(writer)
 
     run(tmp_path, steps)

@@ -70,11 +70,12 @@ def asked_time(text: str, now: datetime, zone: tzinfo | None, *, is_end: bool = 
     try:
         found = _age(words, now) or _named(words, now, zone, is_end=is_end)
         found = found or _exact(text.strip(), zone, is_end=is_end)
-    except OverflowError:
+        found = found and found.astimezone(UTC)
+    except OverflowError:  # a year that is not 1 to 9999, perhaps only in UTC
         found = None
     if found is None:
         raise ValueError(f"found {text[:TEXT_CHARS_MAX]!r}, expected a time such as {EXAMPLES}")
-    return max(found.astimezone(UTC), _EPOCH)
+    return max(found, _EPOCH)
 
 
 def shown_time(moment: str, zone: tzinfo | None) -> str:

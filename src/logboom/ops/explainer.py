@@ -35,10 +35,12 @@ class Explainer:
 
     Args:
         monitor: state of the server.
+        refused: copy of the refused lines that are kept, newest first.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, refused: Sequence[RefusedLine]) -> None:
         self._monitor = monitor
+        self._refused_lines = refused
 
     def explain(
         self, asked: LineQuestion, log: Log, give_up: Callable[[], bool] = lambda: False
@@ -111,14 +113,14 @@ class Explainer:
             for key, number in numbers
             if number is not None
         ]
-        for one in self._monitor.refused or ():
+        for one in self._refused_lines:
             raw = one.raw or b""
             is_source = asked.source in ("", one.source, one.address) or asked.source.encode() in raw
             is_near = not asked.time or abs(microseconds(one.at) - microseconds(asked.time)) <= AROUND_US
             if (
                 is_source
                 and is_near
-                and asked.text.encode() in raw
+                and asked.begin.encode() in raw
                 and all(one.search(raw) for one in needles)
             ):
                 yield one

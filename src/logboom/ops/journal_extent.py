@@ -1,5 +1,6 @@
 """Extent of the journal for health: number of entries, and times of the first and the last one."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -31,13 +32,18 @@ class ExtentReader:
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self._log = log
         self._clock = clock
+        self._lock = threading.Lock()
         self._looked_at = float("-inf")
         self._oldest = 0
         self._first: datetime | None = None
         self._last: tuple[int, datetime | None] = (-1, None)
 
     def look(self) -> JournalExtent:
-        """Return the current extent. Called on one thread."""
+        """Return the current extent. Any thread may ask."""
+        with self._lock:
+            return self._look()
+
+    def _look(self) -> JournalExtent:
         end = self._log.end
         is_old = self._clock() - self._looked_at >= LOOK_INTERVAL_S
         if is_old or self._last[1] is None:

@@ -80,7 +80,7 @@ class ServerOperations:
 
     async def storage(self) -> dict[str, Any]:
         """Return the document of `/api/storage`."""
-        return await asyncio.to_thread(storage_document, self.monitor, self.monitor.extent.look())
+        return await asyncio.to_thread(lambda: storage_document(self.monitor, self.monitor.extent.look()))
 
     async def sources(self, limit: int) -> dict[str, Any]:
         """Return the document of `/api/sources`."""
@@ -105,9 +105,10 @@ class ServerOperations:
             "omitted": kept.omitted,
         }
 
-    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> dict[str, Any]:
-        """Return the document of `/api/why`; on a thread."""
-        return Explainer(self.monitor).explain(asked, log, give_up)
+    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> Callable[[], dict[str, Any]]:
+        """See `web.operations.Operations`: the refused lines belong to the event loop, so they are copied here."""
+        explainer = Explainer(self.monitor, tuple(self.monitor.refused or ()))
+        return lambda: explainer.explain(asked, log, give_up)
 
     async def retry_refused(self) -> dict[str, int]:
         """Judge the refused lines again, and store the good ones."""

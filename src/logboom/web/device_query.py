@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from logboom.query.line_question import LineQuestion
+from logboom.query.line_question import TEXT_CHARS_MAX, LineQuestion
 from logboom.web.query import (
     SOURCES_DEFAULT,
     SOURCES_MAX,
@@ -39,9 +39,20 @@ def why_query(parameters: Mapping[str, str]) -> LineQuestion:
         parameters.get("source", ""),
         _number(parameters, "boot"),
         _number(parameters, "seq"),
-        parameters.get("text", "").strip(),
+        _text(parameters),
         moment_of(parameters, "time"),
     )
+
+
+def _text(parameters: Mapping[str, str]) -> str:
+    text = parameters.get("text", "").strip()
+    if "\0" in text:
+        raise QueryError("text", "found a NUL character, which no text can have")
+    if text and not LineQuestion(text=text).begin:
+        raise QueryError(
+            "text", f"found a word of more than {TEXT_CHARS_MAX} characters, expected a shorter one"
+        )
+    return text
 
 
 def _number(parameters: Mapping[str, str], name: str) -> int | None:

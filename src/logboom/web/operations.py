@@ -5,7 +5,6 @@ Health, the probes and metrics take any parameter: what asks them adds some of i
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -58,8 +57,8 @@ class Operations(Protocol):
     def refused(self, limit: int, source: str) -> dict[str, Any]:
         """The document of `/api/refused`."""
 
-    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> dict[str, Any]:
-        """The document of `/api/why`."""
+    def why(self, asked: LineQuestion, log: Log, give_up: Callable[[], bool]) -> Callable[[], dict[str, Any]]:
+        """A function that returns the document of `/api/why`, for a thread; called on the event loop."""
 
     async def retry_refused(self) -> dict[str, int]:
         """Judge the refused lines again, and store the good ones."""
@@ -174,8 +173,8 @@ async def why(request: web.Request) -> web.Response:
     """
     site, asked = request.app[SITE], why_query(request.query)
     ends_at = time.monotonic() + WHY_S_MAX
-    explain = partial(request.app[OPERATIONS].why, asked, site.log)
-    document = await site.search(request, lambda: explain(lambda: site.closing or time.monotonic() > ends_at))
+    explain = request.app[OPERATIONS].why(asked, site.log, lambda: site.closing or time.monotonic() > ends_at)
+    document = await site.search(request, explain)
     return web.json_response(document, headers=NO_STORE)
 
 

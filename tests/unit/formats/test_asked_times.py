@@ -151,3 +151,9 @@ def test_times_are_shown_in_a_zone_and_damage_as_it_is() -> None:
     assert shown_time("2026-11-30T14:00:00.123456+00:00", BERLIN) == "2026-11-30 15:00:00"
     assert shown_time("2026-11-30T14:00:00", BERLIN) == "2026-11-30 15:00:00"
     assert shown_time("2026-11-3xT14:00:00.123456+00:00", BERLIN) == "2026-11-3x 14:00:00"
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_whose_year_in_utc_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time such as 15m"):
+        asked_time(text, NOW, UTC)

@@ -1,5 +1,6 @@
 """Number and times of the entries that health reports."""
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,26 @@ def line(day: int, size: int = 10) -> bytes:
 
 def on(day: int) -> datetime:
     return datetime(2025, 1, day, tzinfo=UTC)
+
+
+def test_health_waits_while_another_thread_reads(journal: Folder) -> None:
+    journal.segment(0, line(1))
+    asked: list[threading.Thread] = []
+    found: list[JournalExtent] = []
+
+    class Slow(FolderLog):
+        def first_arrival(self) -> int | None:
+            if not asked:
+                asked.append(threading.Thread(target=lambda: found.append(extent.look())))
+                asked[0].start()
+                asked[0].join(0.05)  # without a lock it ends here
+            assert not found
+            return super().first_arrival()
+
+    extent = ExtentReader(Slow(journal.folder, lambda: journal.committed), lambda: 0.0)
+    assert extent.look() == JournalExtent(1, on(1), on(1))
+    asked[0].join()
+    assert found == [JournalExtent(1, on(1), on(1))]
 
 
 def test_nothing_is_kept_of_an_empty_journal(journal: Folder) -> None:

@@ -81,6 +81,8 @@ def test_firings_are_bounded(tmp_path: Path) -> None:
     rule = QueryRule(query="pump", window_s=1)
     trial = tried(tmp_path, rule, [float(at) for at in range(0, 3 * FIRINGS_MAX, 2)], 3 * FIRINGS_MAX)
     assert len(trial.firings) == FIRINGS_MAX
+    assert trial.firings[-1].matches == 1
+    assert trial.firings[-1].since == BEGIN + 3 * FIRINGS_MAX - 2
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,6 +1,6 @@
 """Trial of a rule over the entries of the past: how often it would have fired, and when."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -74,7 +74,7 @@ def try_rule(
     if reach.before is not None:
         since = max(since, (epoch_s(reach.reached_at) or since) + rule.window_s)
     since = min(since, until)
-    return Trial(_firings(rule, counts, since, until)[-FIRINGS_MAX:], since, until, reach)
+    return Trial(_firings(rule, counts, since, until), since, until, reach)
 
 
 def _iso(seconds: float) -> str:
@@ -82,8 +82,11 @@ def _iso(seconds: float) -> str:
 
 
 def _firings(rule: QueryRule, counts: Counter[int], since: float, until: float) -> list[Firing]:
-    """Return the times in which the alert fires: its condition holds for `for_s`, and ends `clear_s` after it."""
-    found: list[Firing] = []
+    """Return the times in which the alert fires, the last `FIRINGS_MAX`.
+
+    Its condition holds for `for_s`, and ends `clear_s` after it.
+    """
+    found: deque[Firing] = deque(maxlen=FIRINGS_MAX)
     held: tuple[float, float, int] | None = None
     for begin, end, number in _numbers(rule, counts, since, until):
         holds = number < rule.threshold if rule.fewer else number >= rule.threshold
@@ -95,10 +98,10 @@ def _firings(rule: QueryRule, counts: Counter[int], since: float, until: float) 
             held = (begin, end, number) if held is None else (held[0], end, worst(held[2], number))
     if held is not None:
         _fire(found, rule, held, until)
-    return found
+    return list(found)
 
 
-def _fire(found: list[Firing], rule: QueryRule, held: tuple[float, float, int], until: float) -> None:
+def _fire(found: deque[Firing], rule: QueryRule, held: tuple[float, float, int], until: float) -> None:
     """Add what a condition that held from a time to another fires; an alert that has not ended yet goes on."""
     begin, end, number = held
     ends_at = min(end + rule.clear_s, until)
