@@ -84,7 +84,7 @@ images: $(STAMPS)/.test $(UPLOT)  ## take the screenshots of the docs again
 
 coverage: $(STAMPS)/.test $(UPLOT)  ## run every test, then list the lines that none reaches; fails below 90 %
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS); tests=$$?; \
+	@$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/clients $(ARGS); tests=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$tests
 
 check: $(STAMPS)/.test  ## lint, types, layers, generated docs, vulnerabilities
