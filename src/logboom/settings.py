@@ -103,9 +103,8 @@ class ArchiveSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[
         Literal["parquet", "zstd"],
         Meta(
-            description="Form of packed segments. `parquet`: columns, which SQL reads fast, and from which each line "
-            "is rebuilt byte for byte; needs the extra `archive`, otherwise it is `zstd`. `zstd`: the lines, which "
-            "`zstdgrep` reads."
+            description="Form of packed segments: `parquet`, columns that give back each line byte for byte, with the "
+            "extra `archive`, otherwise `zstd`, lines that `zstdgrep` reads."
         ),
     ] = "parquet"
     level: Annotated[

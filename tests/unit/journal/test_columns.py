@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logboom.errors import StorageError
+from logboom.journal.columns import column_file
+from logboom.journal.columns.column_engine import connect
 from logboom.journal.columns.column_file import ColumnFile
-from logboom.journal.columns.engine import connect
 from logboom.journal.columns.layout import ROWS
 from logboom.journal.columns.shapes import VALUES_MAX
 from logboom.journal.manifest import SegmentEvent
@@ -164,8 +165,9 @@ def test_without_the_engine_the_reader_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed(tmp_path, [line_of("{}")]).close()
-    monkeypatch.setattr("logboom.journal.columns.engine.is_missing", lambda _: True)
-    monkeypatch.setattr("logboom.journal.columns.engine._reader", lambda: connect(64))
+    column_file._layout.cache_clear()
+    monkeypatch.setattr("logboom.journal.columns.column_engine.is_missing", lambda _: True)
+    monkeypatch.setattr("logboom.journal.columns.column_engine._reader", lambda: connect(64))
     with pytest.raises(OSError, match=r"parquet: reading and writing column files: .*'logboom\[archive\]'"):
         ColumnFile(Segment.at(tmp_path, 0).columns_path)
 

@@ -3,6 +3,8 @@
 import os
 from bisect import bisect_right
 from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,11 +13,16 @@ import msgspec
 import xxhash
 
 from logboom.errors import ExtraMissingError
-from logboom.journal.columns.engine import cursor, engine_errors, text_literal
-from logboom.journal.columns.layout import METADATA_KEY, VERSION, ColumnsLayout, RowGroup
+from logboom.journal.columns.column_engine import cursor, engine_errors, text_literal
+from logboom.journal.columns.layout import METADATA_KEY, VERSION, ColumnsLayout
 
 if TYPE_CHECKING:
     import duckdb
+
+GROUPS_KEPT: Final = 4
+"""Row groups that are kept in memory, some megabytes each: neighbouring parts of a search are in the same one."""
+
+LAYOUTS_KEPT: Final = 64
 
 _LAYOUT_OF: Final = "SELECT value FROM parquet_kv_metadata({}) WHERE decode(key) = {}"
 
@@ -34,6 +41,46 @@ def read_layout(engine: "duckdb.DuckDBPyConnection", path: str) -> ColumnsLayout
     return layout
 
 
+@dataclass(frozen=True)
+class _State:
+    """A file as it was when it was opened, which is equal to the same file when it is opened again."""
+
+    identity: tuple[int, int, int, int]
+    path: str = field(compare=False)
+
+    @classmethod
+    def of(cls, descriptor: int) -> "_State":
+        about = os.fstat(descriptor)
+        identity = about.st_dev, about.st_ino, about.st_size, about.st_ctime_ns
+        return cls(identity, f"/proc/self/fd/{descriptor}")
+
+
+@lru_cache(maxsize=LAYOUTS_KEPT)
+def _layout(state: _State) -> ColumnsLayout:
+    """Return the layout of a file. Raises `OSError`, `ExtraMissingError`."""
+    with closing(cursor()) as engine:
+        return read_layout(engine, state.path)
+
+
+@lru_cache(maxsize=GROUPS_KEPT)
+def _group(state: _State, number: int) -> bytes | None:
+    """Return the lines of a row group; None: they are not those that were packed."""
+    layout = _layout(state)
+    group = layout.groups[number]
+    first = layout.first + sum(one.lines for one in layout.groups[:number])
+    query = (
+        f"SELECT string_agg({layout.line()}, chr(10)) FROM read_parquet({text_literal(state.path)}) "  # noqa: S608
+        f"WHERE sequence >= {first} AND sequence < {first + group.lines}"
+    )
+    with closing(cursor()) as engine:
+        try:
+            row = engine.execute(query).fetchone()
+        except engine_errors():
+            return None
+    data = f"{row[0]}\n".encode() if row and row[0] is not None else b""
+    return data if len(data) == group.size and xxhash.xxh3_64_intdigest(data) == group.checksum else None
+
+
 class ColumnFile:
     """The lines of a column file, see `SegmentFile`.
 
@@ -47,24 +94,16 @@ class ColumnFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._path = f"/proc/self/fd/{self._descriptor}"
+        self._state = _State.of(self._descriptor)
         try:
-            with closing(cursor()) as engine:
-                self.layout = read_layout(engine, self._path)
+            self._groups = _layout(self._state).groups
         except (OSError, ExtraMissingError) as error:
             self.close()
             raise OSError(f"{path.name}: {error}") from error
         except BaseException:
             self.close()
             raise
-        groups = self.layout.groups
-        self._starts = list(accumulate((group.size for group in groups), initial=0))
-        self._firsts = list(accumulate((group.lines for group in groups), initial=self.layout.first))
-        self._query = (
-            f"SELECT string_agg({self.layout.line()}, chr(10)) "  # noqa: S608
-            f"FROM read_parquet({text_literal(self._path)}) WHERE sequence >= ? AND sequence < ?"
-        )
-        self._cached: tuple[int, bytes] = (-1, b"")
+        self._starts = list(accumulate((group.size for group in self._groups), initial=0))
         self.size = self._starts[-1]
         """Bytes of all lines."""
         self.damaged: set[int] = set()
@@ -93,24 +132,9 @@ class ColumnFile:
 
     def _lines(self, number: int) -> bytes:
         """Return the lines of a row group; a damaged one has as many lines, each without a meaning."""
-        if self._cached[0] == number:
-            return self._cached[1]
-        group = self.layout.groups[number]
-        data = self._rebuilt(number)
-        if len(data) != group.size or xxhash.xxh3_64_intdigest(data) != group.checksum:
+        data = _group(self._state, number)
+        if data is None:
             self.damaged.add(number)
-            data = _placeholder(group)
-        self._cached = number, data
+            group = self._groups[number]
+            return b"?" * (group.size - group.lines) + b"\n" * group.lines
         return data
-
-    def _rebuilt(self, number: int) -> bytes:
-        with closing(cursor()) as engine:
-            try:
-                row = engine.execute(self._query, self._firsts[number : number + 2]).fetchone()
-            except engine_errors():
-                return b""
-        return f"{row[0]}\n".encode() if row and row[0] is not None else b""
-
-
-def _placeholder(group: RowGroup) -> bytes:
-    return b"?" * (group.size - group.lines) + b"\n" * group.lines

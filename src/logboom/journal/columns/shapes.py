@@ -40,7 +40,7 @@ class LineShape(msgspec.Struct, array_like=True):
     """A shape."""
 
     literals: list[str]
-    """What stands before each value, and after the last one."""
+    """Text before each value, and after the last one."""
     values: list[ShapeValue]
 
     def pattern(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from logboom.journal.columns.engine import identifier, joined, text_literal
+from logboom.journal.columns.column_engine import identifier, joined, text_literal
 from logboom.journal.columns.layout import Column, ColumnsLayout
 from logboom.query.sql.entry_macros import pointer
 from logboom.query.sql.sampled_fields import SampledField

@@ -16,7 +16,7 @@ import xxhash
 
 from logboom.durable import FILE_MODE
 from logboom.errors import StorageError
-from logboom.journal.columns.engine import connect, engine_errors, identifier, joined, text_literal
+from logboom.journal.columns.column_engine import connect, engine_errors, identifier, joined, text_literal
 from logboom.journal.columns.layout import (
     CANDIDATES,
     METADATA_KEY,
@@ -129,7 +129,7 @@ _SAMPLE: Final = (
 
 
 class _Plan(NamedTuple):
-    """How the lines of a kind become columns."""
+    """Way from the lines of a kind to columns."""
 
     kind: int
     shape: LineShape
@@ -138,7 +138,7 @@ class _Plan(NamedTuple):
 
 
 class _Sampled(NamedTuple):
-    """What a sample has shown. Columns have numbers for names here, which no name of a field meets."""
+    """Result of sampling. Columns have numbers for names here, which no name of a field meets."""
 
     columns: list[Column]
     plans: list[_Plan]

@@ -12,7 +12,7 @@ from logboom.formats.entry_level import LEVEL_KEYS, PYTHON_KEYS, SEVERITY_NUMBER
 from logboom.formats.entry_time import AHEAD_US_MAX, EARLIEST_TIME, TIME_KEYS
 from logboom.formats.levels import CANONICAL, PINO_NAMES, SEVERITY, SYSLOG_NAMES
 from logboom.formats.records import SENDER_CHARS_MAX, SENDER_KEYS, TEXT_KEYS
-from logboom.journal.columns.engine import text_literal
+from logboom.journal.columns.column_engine import text_literal
 
 
 def pointer(*keys: str) -> str:

@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from logboom.journal.columns.column_engine import text_literal
 from logboom.journal.columns.column_file import read_layout
-from logboom.journal.columns.engine import text_literal
 from logboom.journal.columns.layout import ColumnsLayout
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment, list_segments
