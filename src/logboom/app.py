@@ -235,11 +235,13 @@ class App:
         self.monitor.devices = DeviceBook(data_dir, self._readable, report)
         self.device_reader = DeviceReader(self._readable, self.monitor.devices, report)
         self.alerts = Alerts(settings, self.monitor, self.sources, data_dir, report)
-        self.packer = self.monitor.packer = PackService(self._readable, self.settings.archive, report)
+        sql = self.monitor.sql = SqlService(self._readable, self.settings.sql, report, self.sql_engine)
+        self._opened.callback(sql.close)
+        self.packer = self.monitor.packer = PackService(
+            self._readable, self.settings.archive, report, sql.pack_columns
+        )
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)
         self._readers = (*own, self.alerts.reader)
-        self.monitor.sql = SqlService(self._readable, self.settings.sql, report, self.sql_engine)
-        self._opened.callback(self.monitor.sql.close)
         self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)

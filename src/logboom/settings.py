@@ -97,10 +97,16 @@ class ArchiveSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     pack_after_s: Annotated[
         Seconds,
         Meta(
-            description="Sealed segments older than this are packed with zstd, seconds; `logboom cat` and `zstdgrep` "
-            "read them. 0: never."
+            description="Sealed segments older than this are packed, seconds; `logboom cat` reads them. 0: never."
         ),
     ] = 7 * 86400.0
+    format: Annotated[
+        Literal["parquet", "zstd"],
+        Meta(
+            description="Form of packed segments: `parquet`, columns that give back each line byte for byte, with the "
+            "extra `archive`, otherwise `zstd`, lines that `zstdgrep` reads."
+        ),
+    ] = "parquet"
     level: Annotated[
         int,
         Meta(ge=1, le=19, description="Compression level of zstd: higher ones are smaller and take longer."),

@@ -7,6 +7,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from logboom.testing.server_kit import ServerProcess
 
 LINES = 6000
@@ -38,9 +40,12 @@ def sealed(data_dir: Path, count: int) -> bool:
     return manifest.exists() and manifest.read_bytes().count(b'"event":"sealed"') >= count
 
 
-def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "suffix"), [("zstd", ".jsonl.zst"), ("parquet", ".parquet")])
+def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path, form: str, suffix: str) -> None:
     config = tmp_path / "logboom.toml"
-    config.write_text("[journal]\nsegment_bytes_max = 200000\n[archive]\npack_after_s = 0.001\n")
+    config.write_text(
+        f'[journal]\nsegment_bytes_max = 200000\n[archive]\npack_after_s = 0.001\nformat = "{form}"\n'
+    )
     asked = (
         "/api/entries?q=message:%22line%2077%22&limit=5",
         "/api/entries?after=10&limit=50",
@@ -60,9 +65,9 @@ def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path) -> None:
 
     found = logboom("pack", "--now", "--config", config, "--data-dir", data_dir)
     assert found.returncode == 0, found.stderr
-    packed = sorted((data_dir / "journal").glob("*.jsonl.zst"))
+    packed = sorted((data_dir / "journal").glob(f"*{suffix}"))
     assert len(packed) >= 2
-    assert found.stdout.count(b".jsonl.zst") == len(packed)
+    assert found.stdout.count(suffix.encode()) == len(packed)
     assert logboom("cat", "--data-dir", data_dir).stdout == everything
     part = logboom("cat", "n:4321", "--data-dir", data_dir).stdout
     assert json.loads(part)["entry"]["n"] == 4321
@@ -83,7 +88,7 @@ def test_a_packed_journal_answers_as_the_plain_one(tmp_path: Path) -> None:
         assert server.stop() == 0
 
     copy = tmp_path / "restored"
-    (data_dir / "journal" / "00000000000000000000.jsonl.zst.part").write_bytes(b"half")
+    (data_dir / "journal" / f"00000000000000000000{suffix}.part").write_bytes(b"half")
     restored = logboom("restore", data_dir, "--data-dir", copy)
     assert (restored.returncode, b"all good" in restored.stdout) == (0, True)
     assert logboom("cat", "--data-dir", copy).stdout == everything
@@ -111,7 +116,7 @@ def test_a_running_server_packs_on_request_and_goes_on_storing(tmp_path: Path) -
     requested = logboom("pack", "--now", "--data-dir", data_dir)
     assert (requested.returncode, b"the running server packs" in requested.stderr) == (0, True)
     until = time.monotonic() + 60
-    while not list(journal.glob("*.jsonl.zst")) and time.monotonic() < until:
+    while not list(journal.glob("*.parquet")) and time.monotonic() < until:
         time.sleep(0.02)
     server.kill()  # a packed file is there, and its plain form is, too
     with ServerProcess(data_dir, ("http",), (f"--config={config}",)) as server:

@@ -15,6 +15,8 @@ ROOT = Path(logboom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 OWN_KEYS = {
+    "journal/columns/column_file.py": {"_group", "_layout"},  # files of the data directory
+    "journal/columns/column_engine.py": {"_reader"},
     "journal/segment_file.py": {"_unpacked_size"},  # files of the data directory
     "receivers/grpc/entry.py": {"request_decoder"},  # the two layouts
     "formats/proto_schema.py": {"load_schema"},  # the files of the package
@@ -28,6 +30,7 @@ OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
+    "journal/columns/column_file.py": {"damaged"},  # numbers of row groups
     "journal/seekable.py": {"damaged"},  # numbers of frames
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "receivers/beats/beats_events.py": {

@@ -64,13 +64,16 @@ def pack(
     Exit codes: 0 packed, or there was nothing to do, 1 packing failed, or the server is running and --now is not given.
     """
     from logboom.config import load
+    from logboom.extras import is_missing
     from logboom.journal.lock import DataDirLock
     from logboom.journal.segment_packing import clean_up, delete_plain, packable, request
     from logboom.journal.segment_packing import pack as pack_segment
+    from logboom.query.sql.column_writer import pack_columns
 
     settings = load(file=options.settings_file(config, options.warn)).archive
     if not now and not settings.pack_after_s:
         raise StorageError("archive.pack_after_s is 0: packing is off; use --now to pack all the same")
+    columns = pack_columns if settings.format == "parquet" and not is_missing("archive") else None
     folder = _journal(data_dir, config)
     try:
         lock = DataDirLock(folder.parent)
@@ -84,9 +87,11 @@ def pack(
         clean_up(folder)
         due = packable(folder, 0.0 if now else settings.pack_after_s)
         for segment, sealed in due:
-            done = pack_segment(segment, sealed, level=settings.level)
+            done = pack_segment(segment, sealed, level=settings.level, columns=columns)
             delete_plain(segment)
             answer(f"{segment.packed_path.name}  {done.plain_bytes:,} bytes, now {done.packed_bytes:,}")
+            if done.not_columns:
+                say(f"💬 as zstd frames, since {done.not_columns}")
         if not due:
             say("💬 no sealed file is old enough" if not now else "💬 no file is sealed and plain")
 

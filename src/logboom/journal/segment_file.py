@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
+from pathlib import Path
 from typing import Final, Protocol
 
+from logboom.journal.columns.column_file import ColumnFile
 from logboom.journal.seekable import SeekableFile
-from logboom.journal.segments import Segment
+from logboom.journal.segments import COLUMNS_SUFFIX, Segment
 
 READ_BYTES: Final = 1 << 20
 """Bytes of a read of `read_all`; the size of a packed frame."""
@@ -66,7 +68,12 @@ def open_file(segment: Segment) -> SegmentFile:
     try:
         return PlainFile(segment)
     except FileNotFoundError:
-        return SeekableFile(segment.packed_path)
+        return open_packed(segment.packed_path)
+
+
+def open_packed(path: Path) -> SeekableFile | ColumnFile:
+    """Open a packed file, complete or still without its final name. Raises `OSError`."""
+    return ColumnFile(path) if COLUMNS_SUFFIX in path.suffixes else SeekableFile(path)
 
 
 def read_all(file: SegmentFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -91,5 +98,5 @@ def lines_size(segment: Segment) -> int:
 @lru_cache(maxsize=1024)
 def _unpacked_size(segment: Segment) -> int:
     """Size of a packed segment's lines; such a file never changes."""
-    with closing(SeekableFile(segment.packed_path)) as file:
+    with closing(open_packed(segment.packed_path)) as file:
         return file.size

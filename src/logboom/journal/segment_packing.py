@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 from logboom.durable import FILE_MODE, sync_folder
 from logboom.errors import StorageError
 from logboom.journal.manifest import SegmentEvent, append_events, read_manifest
-from logboom.journal.seekable import SeekableFile, write_frames
-from logboom.journal.segment_file import SegmentFile, lines_size, open_file, read_all
-from logboom.journal.segments import Segment, list_segments, read_index
+from logboom.journal.seekable import write_frames
+from logboom.journal.segment_file import SegmentFile, lines_size, open_file, open_packed, read_all
+from logboom.journal.segments import COLUMNS_SUFFIX, FRAMES_SUFFIX, Segment, list_segments, read_index
 
-PART_SUFFIX: Final = ".jsonl.zst.part"
+_PART: Final = ".part"
 UNPACKED_SUFFIX: Final = ".jsonl.part"
 
 _REQUEST: Final = "pack-now"
@@ -32,12 +32,19 @@ Rest = Callable[[float], None]
 """Called after each piece of work with its duration, seconds; may wait, or raise to stop."""
 
 
+ColumnPacker = Callable[[Segment, SegmentEvent, Path, int], None]
+"""Writes a segment as columns, syncs and proves it (`prove`). Gets the segment, the line of its hash, the file to write
+and zstd's level. Raises `StorageError` if it can't be packed so, and `OSError`."""
+
+
 class PackedSegment(NamedTuple):
     """Result of packing a segment."""
 
     segment: Segment
     plain_bytes: int
     packed_bytes: int
+    not_columns: str = ""
+    """Reason for which it was packed as frames, although as columns was wanted."""
 
 
 def packable(
@@ -66,9 +73,14 @@ def packable(
 
 
 def pack(
-    segment: Segment, sealed: SegmentEvent, *, level: int = LEVEL, rest: Rest = lambda _seconds: None
+    segment: Segment,
+    sealed: SegmentEvent,
+    *,
+    level: int = LEVEL,
+    rest: Rest = lambda _seconds: None,
+    columns: ColumnPacker | None = None,
 ) -> PackedSegment:
-    """Write the packed form, prove that it has the same bytes, and record it in the manifest.
+    """Write a packed form, prove that it has the same bytes, and record it in the manifest.
 
     The plain form stays until `delete_plain`: readers that have listed the folder may still look for it.
 
@@ -77,33 +89,55 @@ def pack(
         sealed: the line of its hash in the manifest.
         level: zstd's compression level.
         rest: see `Rest`.
+        columns: packs as columns; what it can't pack, and all if it is None, becomes zstd frames.
 
     Raises:
         StorageError: the segment does not have its hash any more, or the packed form has other bytes.
         OSError: the disk is full, or broken.
     """
+    reason = ""
+    if columns is not None:
+        try:
+            return _pack_into(
+                segment, segment.columns_path, lambda part: columns(segment, sealed, part, level)
+            )
+        except StorageError as error:
+            reason = str(error)
+    packed = _pack_into(
+        segment, segment.frames_path, lambda part: _write_frames(segment, sealed, part, level, rest)
+    )
+    return packed._replace(not_columns=reason)
+
+
+def _pack_into(segment: Segment, path: Path, write: Callable[[Path], None]) -> PackedSegment:
+    """Write a packed form under another name, record it, and give it its name. Raises as `pack` does."""
     about = segment.path.stat()
-    part = segment.path.with_suffix(PART_SUFFIX)
+    part = path.with_name(path.name + _PART)
     try:
-        with part.open("wb") as file:
-            os.fchmod(file.fileno(), FILE_MODE)
-            with closing(open_file(segment)) as plain:
-                write_frames(file, _parts(segment, plain, sealed.bytes, rest), level)
-            file.flush()
-            os.fsync(file.fileno())
+        write(part)
         os.utime(part, ns=(about.st_atime_ns, about.st_mtime_ns))  # retention goes by it
-        _prove(part, sealed, rest)
-        size, name = part.stat().st_size, segment.packed_path.name
+        size = part.stat().st_size
         append_events(
             segment.path.parent,
-            [SegmentEvent("packed", segment.name, note=f"{name}, {size} bytes, {_file_hash(part)}")],
+            [SegmentEvent("packed", segment.name, note=f"{path.name}, {size} bytes, {_file_hash(part)}")],
         )
-        part.replace(segment.packed_path)
+        part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     sync_folder(segment.path.parent)
     return PackedSegment(segment, about.st_size, size)
+
+
+def _write_frames(segment: Segment, sealed: SegmentEvent, part: Path, level: int, rest: Rest) -> None:
+    """Write a segment as zstd frames, sync and prove it. Raises as `pack` does."""
+    with part.open("wb") as file:
+        os.fchmod(file.fileno(), FILE_MODE)
+        with closing(open_file(segment)) as plain:
+            write_frames(file, _parts(segment, plain, sealed.bytes, rest), level)
+        file.flush()
+        os.fsync(file.fileno())
+    prove(part, sealed, rest)
 
 
 def delete_plain(segment: Segment) -> None:
@@ -119,9 +153,16 @@ def clean_up(folder: Path) -> None:
     Raises:
         OSError: the folder can't be changed.
     """
-    leftovers = [*folder.glob(f"*{PART_SUFFIX}"), *folder.glob(f"*{UNPACKED_SUFFIX}")]
+    leftovers = [
+        *(path for suffix in (FRAMES_SUFFIX, COLUMNS_SUFFIX) for path in folder.glob(f"*{suffix}{_PART}")),
+        *folder.glob(f"*{UNPACKED_SUFFIX}"),
+    ]
     leftovers += [
-        one.packed_path for one in list_segments(folder) if one.path.exists() and one.packed_path.exists()
+        path
+        for one in list_segments(folder)
+        if one.path.exists()
+        for path in (one.frames_path, one.columns_path)
+        if path.exists()
     ]
     for path in leftovers:
         path.unlink(missing_ok=True)
@@ -236,10 +277,10 @@ def _parts(segment: Segment, plain: SegmentFile, size: int, rest: Rest) -> Itera
         rest(time.thread_time() - started)
 
 
-def _prove(path: Path, sealed: SegmentEvent, rest: Rest) -> None:
-    """Unpack a file, and compare its bytes with the hash of the segment. Raises `StorageError`."""
+def prove(path: Path, sealed: SegmentEvent, rest: Rest = lambda _seconds: None) -> None:
+    """Unpack a file, and compare its bytes with the hash of the segment. Raises `StorageError`, `OSError`."""
     digest = sha256()
-    with closing(SeekableFile(path)) as file:
+    with closing(open_packed(path)) as file:
         started = time.thread_time()
         for data in read_all(file):
             digest.update(data)

@@ -17,7 +17,8 @@ from logboom.model import Source
 from logboom.remembered import Remembered
 
 SUFFIX: Final = ".jsonl"
-PACKED_SUFFIX: Final = ".jsonl.zst"
+FRAMES_SUFFIX: Final = ".jsonl.zst"
+COLUMNS_SUFFIX: Final = ".parquet"
 INDEX_SUFFIX: Final = ".index"
 SUMS_SUFFIX: Final = ".sums"
 TIMES_SUFFIX: Final = ".times"
@@ -32,7 +33,7 @@ INDEX_STEP_BYTES: Final = 1 << 20
 SEQUENCE_MAX: Final = 1 << 62
 """Upper limit for a segment's first sequence. A file name with a larger number is not a segment."""
 
-_NAME: Final = re.compile(r"([0-9]{20})\.jsonl(?:\.zst)?")
+_NAME: Final = re.compile(r"([0-9]{20})\.(?:jsonl(?:\.zst)?|parquet)")
 
 SUFFIXES_BYTES_MAX: Final = 8 << 20
 """Cache of line ends, one per active source: room for 15,000. More sources cost 1 µs per line or batch."""
@@ -97,9 +98,19 @@ class Segment(NamedTuple):
         return self.path.name
 
     @property
+    def frames_path(self) -> Path:
+        """Path of its packed form as zstd frames (`seekable`)."""
+        return self.path.with_suffix(FRAMES_SUFFIX)
+
+    @property
+    def columns_path(self) -> Path:
+        """Path of its packed form as columns (`columns`)."""
+        return self.path.with_suffix(COLUMNS_SUFFIX)
+
+    @property
     def packed_path(self) -> Path:
-        """Path of its packed form, which replaces the plain one."""
-        return self.path.with_suffix(PACKED_SUFFIX)
+        """Path of the packed form that exists, which has replaced the plain one; of the frames, if none does."""
+        return self.columns_path if os.path.lexists(self.columns_path) else self.frames_path
 
     @property
     def form(self) -> Path:
@@ -124,7 +135,8 @@ class Segment(NamedTuple):
         self.index_path.unlink(missing_ok=True)
         self.sums_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
-        self.packed_path.unlink(missing_ok=True)
+        self.frames_path.unlink(missing_ok=True)
+        self.columns_path.unlink(missing_ok=True)
 
     @classmethod
     def at(cls, folder: Path, first: int) -> "Segment":

@@ -119,7 +119,7 @@ def _scan(
     _compare_end(finding, end, sums, sealed)
     _compare_sums(finding, check.changed)
     if not unpacked:
-        finding.problems.append(f"{segment.packed_path.name}: some of its frames can't be unpacked")
+        finding.problems.append(f"{segment.packed_path.name}: parts of it can't be unpacked")
     if sealed:
         _compare_hash(finding, sealed, None if left else digest.hexdigest())
         _compare_tail(finding, end)

@@ -3,12 +3,17 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from logboom.errors import StorageError
+from logboom.extras import is_missing
 from logboom.journal.folder_log import FolderLog
+from logboom.journal.manifest import SegmentEvent
 from logboom.journal.segment_packing import (
+    ColumnPacker,
     StorageSizes,
     clean_up,
     delete_plain,
@@ -18,6 +23,7 @@ from logboom.journal.segment_packing import (
     settle_request,
     storage_of,
 )
+from logboom.journal.segments import Segment
 from logboom.model import Report
 from logboom.ops.ingest_rate import IngestRate
 from logboom.outputs.thread_service import Worker
@@ -65,13 +71,21 @@ class PackService(Worker):
         log: the journal.
         settings: of `[archive]`.
         report: logs each packed segment, and a disk that fails.
+        columns: packs as columns in another process, as long as the last argument returns true; None: not here.
     """
 
-    def __init__(self, log: FolderLog, settings: ArchiveSettings, report: Report) -> None:
+    def __init__(
+        self,
+        log: FolderLog,
+        settings: ArchiveSettings,
+        report: Report,
+        columns: Callable[[Segment, SegmentEvent, Path, int, Callable[[], bool]], None] | None = None,
+    ) -> None:
         super().__init__("packer")
         self._log = log
         self._settings = settings
         self._report = report
+        self._columns = columns
         self._ingest = IngestRate(log)
         self.progress = PackProgress()
         """State; replaced as a whole, so that any thread may read it."""
@@ -116,12 +130,19 @@ class PackService(Worker):
                 self._log.folder, 0.0 if requested else self._settings.pack_after_s
             ):
                 self.progress = self.progress._replace(state="packing", segment=segment.name)
-                packed = pack(segment, sealed, level=self._settings.level, rest=self._rest)
+                packed = pack(
+                    segment,
+                    sealed,
+                    level=self._settings.level,
+                    rest=self._rest,
+                    columns=self._column_packer(),
+                )
                 self._stopping.wait(READERS_S)
                 delete_plain(segment)
                 self.progress = self.progress._replace(packed=self.progress.packed + 1)
                 ratio = packed.plain_bytes / max(1, packed.packed_bytes)
-                self._report("info", f"packed {segment.name}: {ratio:.1f} times smaller")
+                form = f", as zstd frames, since {packed.not_columns}" if packed.not_columns else ""
+                self._report("info", f"packed {segment.name}: {ratio:.1f} times smaller{form}")
             if requested:
                 settle_request(self._log.folder)
             self.progress = PackProgress(packed=self.progress.packed)
@@ -131,6 +152,15 @@ class PackService(Worker):
             if str(error) != self.progress.trouble:
                 self._report("error", f"a segment can't be packed: {error}; it stays as it is")
             self.progress = PackProgress("failed", packed=self.progress.packed, trouble=str(error))
+
+    def _column_packer(self) -> ColumnPacker | None:
+        """Return what packs as columns; None: segments are packed as frames."""
+        columns = self._columns
+        if columns is None or self._settings.format != "parquet" or is_missing("archive"):
+            return None
+        return lambda segment, sealed, part, level: columns(
+            segment, sealed, part, level, lambda: not self._stopping.is_set()
+        )
 
     def _rest(self, worked_s: float) -> None:
         """Rest after a piece of work, longer while many entries arrive."""

@@ -22,13 +22,23 @@ from logboom.journal.reader import JournalReader
 from logboom.journal.repair import repair
 from logboom.journal.retention import Retention
 from logboom.journal.seekable import SeekableFile, write_frames
-from logboom.journal.segment_packing import clean_up, delete_plain, pack, packable, storage_of, unpack
+from logboom.journal.segment_packing import (
+    ColumnPacker,
+    clean_up,
+    delete_plain,
+    pack,
+    packable,
+    storage_of,
+    unpack,
+)
 from logboom.journal.segments import Segment, list_segments
 from logboom.journal.sums import Origin, cover, write_sums
 from logboom.journal.verify import verify
+from logboom.query.sql.column_writer import pack_columns
 from logboom.testing.output_kit import sample_entries, write_journal
 
 SEGMENT_LINES = 4000
+FORMS = pytest.mark.parametrize("columns", [None, pack_columns], ids=["frames", "columns"])
 LINES = 3 * SEGMENT_LINES + 10
 
 
@@ -50,10 +60,10 @@ def folder(sealed_journal: Path, tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def pack_all(folder: Path) -> list[Segment]:
+def pack_all(folder: Path, columns: ColumnPacker | None = None) -> list[Segment]:
     done = []
     for segment, sealed in packable(folder, 0.0):
-        pack(segment, sealed)
+        pack(segment, sealed, columns=columns)
         delete_plain(segment)
         done.append(segment)
     return done
@@ -71,9 +81,10 @@ def plain_bytes(folder: Path) -> bytes:
 # --- exactness ---
 
 
-def test_readers_get_the_same_bytes_from_packed_segments(folder: Path) -> None:
+@FORMS
+def test_readers_get_the_same_bytes_from_packed_segments(folder: Path, columns: ColumnPacker | None) -> None:
     before, size = plain_bytes(folder), storage_of(folder).plain_bytes
-    assert len(pack_all(folder)) == 3
+    assert len(pack_all(folder, columns)) == 3
     assert [segment.is_packed for segment in list_segments(folder)] == [True, True, True, False]
     assert everything(folder) == before
     for position in (1, SEGMENT_LINES - 1, SEGMENT_LINES, SEGMENT_LINES + 1234, LINES - 1):
@@ -104,13 +115,14 @@ def test_common_tools_read_a_packed_segment(folder: Path) -> None:
     assert found.stdout == before
 
 
-def test_unpacking_gives_the_same_files(folder: Path) -> None:
+@FORMS
+def test_unpacking_gives_the_same_files(folder: Path, columns: ColumnPacker | None) -> None:
     before = {path.name: (path.read_bytes(), path.stat().st_mtime) for path in folder.glob("*.jsonl")}
-    for segment in pack_all(folder):
+    for segment in pack_all(folder, columns):
         unpack(segment)
     after = {path.name: (path.read_bytes(), path.stat().st_mtime) for path in folder.glob("*.jsonl")}
     assert after == before
-    assert not list(folder.glob("*.zst*"))
+    assert not [*folder.glob("*.zst*"), *folder.glob("*.parquet*")]
 
 
 @given(parts=st.lists(st.binary(max_size=300).map(lambda data: data + b"\n"), max_size=8), data=st.data())
@@ -163,10 +175,11 @@ class PulledPlugError(Exception):
 STEPS = ("fsync", "replace", "unlink", "fchmod", "utime")
 
 
+@FORMS
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("name", STEPS)
 def test_a_crash_at_any_step_loses_and_doubles_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, columns: ColumnPacker | None
 ) -> None:
     """The process ends before the n-th call of a kind, and nothing is cleaned up."""
     before = plain_bytes(folder)
@@ -179,12 +192,12 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(
 
     with monkeypatch.context() as patch, suppress(PulledPlugError):
         patch.setattr(os, name, pulled)
-        pack_all(folder)
+        pack_all(folder, columns)
     assert everything(folder) == before
     clean_up(folder)
     assert everything(folder) == before
     assert not list(folder.glob("*.part"))
-    pack_all(folder)
+    pack_all(folder, columns)
     assert everything(folder) == before
     assert audit(folder).good
     assert all(finding.good for finding in verify(folder))
@@ -202,8 +215,9 @@ def test_with_both_forms_the_plain_one_counts_and_is_packed_again(folder: Path) 
 # --- checks and damage ---
 
 
-def test_verify_and_audit_find_packed_segments_in_order(folder: Path) -> None:
-    pack_all(folder)
+@FORMS
+def test_verify_and_audit_find_packed_segments_in_order(folder: Path, columns: ColumnPacker | None) -> None:
+    pack_all(folder, columns)
     findings = list(verify(folder))
     assert [(finding.good, finding.lines) for finding in findings] == [(True, SEGMENT_LINES)] * 3 + [
         (True, 10)

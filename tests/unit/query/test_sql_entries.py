@@ -10,6 +10,7 @@ import pytest
 from logboom.formats.records import records_of, sender
 from logboom.journal.seekable import write_frames
 from logboom.journal.segments import Segment
+from logboom.query.sql.column_writer import write_columns
 from logboom.query.sql.log_view import open_view
 
 RECEIVED = "2025-11-12T19:08:58.838190+00:00"
@@ -67,9 +68,9 @@ ENTRIES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A journal of a packed and a plain segment, with damaged lines."""
+@pytest.fixture(scope="module", params=["lines", "columns"])
+def journal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of packed and plain segments, with damaged lines."""
     folder = tmp_path_factory.mktemp("journal")
     lines = [
         f'{{"received_at":"{RECEIVED}","entry":{json.dumps(entry)},"source":"10.0.0.1","listener":"device"}}\n'.encode()
@@ -79,14 +80,22 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Segment.at(folder, 0).packed_path.open("wb") as file:
         write_frames(file, [b"".join(lines[:20]), b"".join(lines[20:60])], 3)
     Segment.at(folder, 60).path.write_bytes(b"".join(lines[60:100]))
+    write_columns(Segment.at(folder, 60).path, 60, Segment.at(folder, 60).columns_path, 3)
+    if request.param == "columns":
+        Segment.at(folder, 60).path.unlink()
+        plain = Segment.at(folder, 0)
+        plain.path.write_bytes(b"".join(lines[:60]))
+        write_columns(plain.path, 0, plain.columns_path, 3)
+        plain.path.unlink()
+        plain.frames_path.unlink()
     Segment.at(folder, 100).path.write_bytes(b"".join(lines[100:]) + b'{"received_at":"2025-11')
     return folder
 
 
 def rows_of(folder: Path, query: str, **limits: str) -> list[tuple[Any, ...]]:
-    view = open_view(folder, len(ENTRIES), limits.get("since", ""), limits.get("until", ""))
     with duckdb.connect(":memory:") as engine:
         engine.execute("SET TimeZone = 'UTC'")
+        view = open_view(folder, len(ENTRIES), limits.get("since", ""), limits.get("until", ""), engine)
         for statement in view.statements():
             engine.execute(statement)
         return engine.execute(query).fetchall()

@@ -12,11 +12,7 @@ from logboom.formats.entry_level import LEVEL_KEYS, PYTHON_KEYS, SEVERITY_NUMBER
 from logboom.formats.entry_time import AHEAD_US_MAX, EARLIEST_TIME, TIME_KEYS
 from logboom.formats.levels import CANONICAL, PINO_NAMES, SEVERITY, SYSLOG_NAMES
 from logboom.formats.records import SENDER_CHARS_MAX, SENDER_KEYS, TEXT_KEYS
-
-
-def text_literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+from logboom.journal.columns.column_engine import text_literal
 
 
 def pointer(*keys: str) -> str:

@@ -85,6 +85,9 @@ CREATE MACRO entry_level(e, word, f, n) AS
     WHEN n IS NOT NULL THEN level_by_number(e, n)
     ELSE nullif(coalesce(known_level(f), severity_level(e), upper(trim(f))), '') END;
 
+-- The text of a JSON string, of which t is the inside.
+CREATE MACRO json_inside(t) AS CASE WHEN contains(t, '\') THEN json_extract_string('"' || t || '"', '$') ELSE t END;
+
 -- Times: formats/times.py, formats/entry_time.py
 
 CREATE MACRO epoch_us(n) AS

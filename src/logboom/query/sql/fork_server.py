@@ -1,4 +1,4 @@
-"""Fork server of SQL queries: a small process that is started before the server confines itself.
+"""Fork server of SQL queries and of packing: a small process that is started before the server confines itself.
 
 It gets a request and two descriptors, forks a process that runs the query (`query_process`), and ends that process
 at its time limit or when the other end of the report's socket is closed. It runs as
@@ -14,17 +14,30 @@ import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, SqlReport, SqlRequest
+from logboom.errors import LogboomError
+from logboom.journal.segments import Segment
+from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, PackRequest, SqlReport, SqlRequest
 
 DESCRIPTORS: Final = 2
 """Descriptors of a request: the report's socket, and the file of the answer."""
 
-_MODULES: Final = ("logboom.query.sql.query_process", "duckdb", "decimal", "heapq", "uuid")
+PACKING_NICE: Final = 19
+"""Priority of packing, the lowest."""
+
+_MODULES: Final = (
+    "logboom.query.sql.query_process",
+    "logboom.query.sql.column_writer",
+    "duckdb",
+    "decimal",
+    "heapq",
+    "uuid",
+)
 """Modules that the process of a query uses, also those that libraries load late."""
 
 
@@ -35,7 +48,7 @@ class _Running(NamedTuple):
     process: int
     """Descriptor of the process, readable when it has ended."""
     report: socket.socket
-    request: SqlRequest
+    request: SqlRequest | PackRequest
     ends_at: float
 
 
@@ -98,7 +111,7 @@ class ForkServer:
             return True
         report, answer = socket.socket(fileno=descriptors[0]), descriptors[1]
         try:
-            self._start(msgspec.json.decode(data, type=SqlRequest), report, answer)
+            self._start(msgspec.json.decode(data, type=SqlRequest | PackRequest), report, answer)
         except Exception as error:  # noqa: BLE001 - the next query may be well
             _send(report, SqlReport(error=f"the query can't be started: {error}"))
             report.close()
@@ -106,11 +119,11 @@ class ForkServer:
             os.close(answer)
         return True
 
-    def _start(self, request: SqlRequest, report: socket.socket, answer: int) -> None:
+    def _start(self, request: SqlRequest | PackRequest, report: socket.socket, answer: int) -> None:
         _preload()
         pid = os.fork()
         if pid == 0:
-            self._become_query(request, report, answer)
+            self._become_process(request, report, answer)
         ends_at = time.monotonic() + request.time_s
         try:
             process = os.pidfd_open(pid)
@@ -120,22 +133,35 @@ class ForkServer:
             raise
         self._running.append(_Running(pid, process, report, request, ends_at))
 
-    def _become_query(self, request: SqlRequest, report: socket.socket, answer: int) -> None:
-        """Run a query in the forked process, which ends here."""
+    def _become_process(self, request: SqlRequest | PackRequest, report: socket.socket, answer: int) -> None:
+        """Run a query, or pack a segment, in the forked process, which ends here."""
         code = 1
         try:
             self._control.close()
             for one in self._running:
                 os.close(one.process)
                 one.report.close()
-            from logboom.query.sql.query_process import run  # noqa: PLC0415 - loaded already
-
-            _send(report, run(request, answer))
+            _send(report, _result(request, answer))
             code = 0
         except BaseException:  # noqa: BLE001 - the process ends here
             traceback.print_exc()
         finally:
             os._exit(code)
+
+
+def _result(request: SqlRequest | PackRequest, answer: int) -> SqlReport:
+    """Do what was asked for, in the forked process."""
+    from logboom.query.sql import column_writer, query_process  # noqa: PLC0415 - loaded already
+
+    if isinstance(request, SqlRequest):
+        return query_process.run(request, answer)
+    os.nice(PACKING_NICE)
+    segment = Segment(request.first, Path(request.segment))
+    try:
+        column_writer.pack_columns(segment, request.sealed, Path(request.part), request.level)
+    except (LogboomError, OSError) as error:
+        return SqlReport(error=str(error))
+    return SqlReport()
 
 
 def _preload() -> None:
@@ -151,10 +177,12 @@ def _send(report: socket.socket, content: SqlReport) -> None:
         os.write(report.fileno(), msgspec.json.encode(content))
 
 
-def _reason(request: SqlRequest, code: int, *, is_late: bool) -> str:
+def _reason(request: SqlRequest | PackRequest, code: int, *, is_late: bool) -> str:
     """Return why a process ended without a report."""
     if code == -signal.SIGKILL and not is_late:
         return "the query's process was killed, usually for want of memory"
+    if isinstance(request, PackRequest):
+        return "its process was ended" if is_late else f"its process ended with code {code}"
     if is_late or code == -signal.SIGXCPU:
         return f"the query was ended after {request.time_s:g} s, the limit `sql.time_s_max`: a shorter time span helps"
     if code in (-signal.SIGABRT, -signal.SIGSEGV):

@@ -5,14 +5,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from logboom.journal.columns.column_engine import text_literal
+from logboom.journal.columns.column_file import read_layout
+from logboom.journal.columns.layout import ColumnsLayout
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment, list_segments
 from logboom.query.matching import Filter
 from logboom.query.spans import bounds_of, span_of
-from logboom.query.sql.entry_macros import SETUP, pointer, text_literal
+from logboom.query.sql.column_rows import column_rows
+from logboom.query.sql.entry_macros import SETUP, pointer
 from logboom.query.sql.sampled_fields import SampledField, sample_fields
+
+if TYPE_CHECKING:
+    import duckdb
 
 LINE_BYTES_MAX: Final = 16 << 20
 """Longest line that is read; each thread has a buffer of twice this size."""
@@ -33,6 +40,13 @@ class SegmentSource(NamedTuple):
     is_packed: bool
     lines: int | None
     """Number of its lines that are read; None: all."""
+    layout: ColumnsLayout | None = None
+    """Its layout, if it has columns."""
+
+    @property
+    def end(self) -> int | None:
+        """No sequence from this one on is read; None: all are."""
+        return None if self.lines is None else self.first + self.lines
 
     @property
     def path(self) -> str:
@@ -55,24 +69,43 @@ class LogView(NamedTuple):
 
     def statements(self) -> list[str]:
         """SQL statements that define it."""
-        return [SETUP, _LEVELLED % self._lines(), f"CREATE VIEW logs AS {self._rows()}"]
+        return [
+            SETUP,
+            f"CREATE VIEW levelled AS {LEVELLED % self._lines()}",
+            f"CREATE VIEW logs AS {self._rows()}",
+        ]
 
     def _lines(self) -> str:
-        branches = [_branch(list(run)) for _, run in groupby(_numbered(self.sources), key=lambda one: one[0])]
+        plain = [source for source in self.sources if source.layout is None]
+        branches = [_branch(list(run)) for _, run in groupby(_numbered(plain), key=lambda one: one[0])]
         return " UNION ALL ".join(branches) or _EMPTY
 
     def _rows(self) -> str:
-        columns = ", ".join((*_COLUMNS, *map(_column, _distinct(self.fields))))
-        rows = f"SELECT {columns} FROM levelled WHERE entry IS NOT NULL AND arrived IS NOT NULL"  # noqa: S608
+        fields = list(_distinct(self.fields))
+        columns = ", ".join((*_COLUMNS, *map(_column, fields)))
+        alike: dict[object, list[SegmentSource]] = {}
+        for source in self.sources:
+            if source.layout is not None:
+                alike.setdefault((source.layout.same_columns, source.lines), []).append(source)
+        rows = [
+            column_rows([one.path for one in group], group[0].layout, fields, group[0].end)
+            for group in alike.values()
+            if group[0].layout is not None
+        ]
+        if not rows or any(source.layout is None for source in self.sources):
+            rows.append(f"SELECT {columns} FROM levelled WHERE entry IS NOT NULL AND arrived IS NOT NULL")  # noqa: S608
         limits = [
-            f"entry_time(entry, arrived) {sign} TIMESTAMPTZ {text_literal(moment)}"
+            f"time {sign} TIMESTAMPTZ {text_literal(moment)}"
             for sign, moment in ((">=", self.since), ("<", self.until))
             if moment
         ]
-        return " AND ".join((rows, *limits))
+        limited = f" WHERE {' AND '.join(limits)}" if limits else ""
+        return f"FROM ({' UNION ALL '.join(rows)}){limited}"
 
 
-def open_view(folder: Path, end: int | None, since: str, until: str) -> LogView:
+def open_view(
+    folder: Path, end: int | None, since: str, until: str, engine: "duckdb.DuckDBPyConnection"
+) -> LogView:
     """Return the view of a journal's entries of a span of time; opens their segments.
 
     Args:
@@ -80,6 +113,7 @@ def open_view(folder: Path, end: int | None, since: str, until: str) -> LogView:
         end: no sequence from this one on; None: all whole lines.
         since: at or after this; ISO 8601, UTC. Empty: no limit.
         until: before this.
+        engine: reads the layouts of column files.
 
     Raises:
         OSError: a segment can't be read.
@@ -87,10 +121,11 @@ def open_view(folder: Path, end: int | None, since: str, until: str) -> LogView:
     segments = list_segments(folder)
     if since or until:
         segments = _within(folder, segments, end, since, until)
-    sources = list(_open(segments, end))
+    sources = list(_open(segments, end, engine))
     opened = {source.first for source in sources}
     chosen = [segment for segment in segments if segment.first in opened]
-    return LogView(sources, sample_fields(chosen), since, until)
+    layouts = {source.first: source.layout for source in sources if source.layout is not None}
+    return LogView(sources, sample_fields(chosen, layouts), since, until)
 
 
 def _within(
@@ -105,14 +140,19 @@ def _within(
     return [segment for segment in segments if segment.first in found]
 
 
-def _open(segments: Sequence[Segment], end: int | None) -> Iterator[SegmentSource]:
+def _open(
+    segments: Sequence[Segment], end: int | None, engine: "duckdb.DuckDBPyConnection"
+) -> Iterator[SegmentSource]:
     """Open segments; those past their retention are left out."""
     segments = [segment for segment in segments if end is None or segment.first < end]
     for segment in segments:
         lines = end - segment.first if end is not None and segment is segments[-1] else None
         for path, is_packed in ((segment.path, False), (segment.packed_path, True)):
             with suppress(FileNotFoundError):
-                yield SegmentSource(segment.first, os.open(path, os.O_RDONLY), is_packed, lines)
+                source = SegmentSource(segment.first, os.open(path, os.O_RDONLY), is_packed, lines)
+                if path == segment.columns_path:
+                    source = source._replace(layout=read_layout(engine, source.path))
+                yield source
                 break
 
 
@@ -152,11 +192,12 @@ _EMPTY: Final = (
     "WHERE false"
 )
 
-_LEVELLED: Final = (
-    "CREATE VIEW levelled AS SELECT *, entry_level(entry, word, first, level_number(first)) AS level FROM "
+LEVELLED: Final = (
+    "SELECT *, entry_level(entry, word, first, level_number(first)) AS level FROM "
     "(SELECT *, CASE WHEN word IS NULL THEN first_level(entry) END AS first FROM "
     "(SELECT *, word_level(json_extract_string(entry, '/level')) AS word FROM (%s)))"
 )
+"""Query that adds the column `level` to entries."""
 
 _COLUMNS: Final = (
     "sequence",

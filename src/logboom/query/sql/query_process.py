@@ -42,7 +42,7 @@ def run(request: SqlRequest, answer: int) -> SqlReport:
         with _connect(request) as engine:
             _enter(request)
             _check(engine, request.query)
-            view = open_view(Path(request.folder), request.end, request.since, request.until)
+            view = open_view(Path(request.folder), request.end, request.since, request.until, engine)
             _lock(engine, [*view.paths, _path_of(answer)])
             for statement in view.statements():
                 engine.execute(statement)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom.journal.columns.layout import Column, ColumnsLayout
 from logboom.journal.segment_file import SegmentFile, open_file
 from logboom.journal.segments import Segment
 
@@ -20,7 +21,7 @@ SAMPLES: Final = 32
 SAMPLE_BYTES: Final = 64 << 10
 """Size of a sample; all of them are decoded in 20 ms."""
 
-_EXACT_MAX: Final = 1 << 53
+EXACT_MAX: Final = 1 << 53
 """Larger whole numbers lose digits as DOUBLE."""
 
 
@@ -38,16 +39,52 @@ class SampledField(NamedTuple):
         return ".".join(self.keys)
 
 
-def sample_fields(segments: Sequence[Segment]) -> list[SampledField]:
-    """Return the fields of a sample of segments' entries, the most frequent first. Damaged lines are left out."""
+def sample_fields(segments: Sequence[Segment], layouts: Mapping[int, ColumnsLayout]) -> list[SampledField]:
+    """Return the fields of a sample of segments' entries, the most frequent first. Damaged lines are left out.
+
+    Args:
+        segments: the segments.
+        layouts: of those with columns, by their first sequence: these have a sample of their own.
+    """
     counts: Counter[tuple[str, ...]] = Counter()
     types: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for entry in _samples(segments):
+    for layout in layouts.values():
+        for field, count in _of_columns(layout):
+            if field.keys[0] and 0 < len(field.keys[-1]) <= NAME_CHARS_MAX:
+                counts[field.keys] += count
+                types[field.keys].add(field.type)
+    for entry in _samples([segment for segment in segments if segment.first not in layouts]):
         for keys, value in _values(entry):
             if 0 < len(keys[-1]) <= NAME_CHARS_MAX and keys[0] and (kind := _type_of(value)):
                 counts[keys] += 1
                 types[keys].add(kind)
     return [SampledField(keys, _joined(types[keys])) for keys, _ in counts.most_common(COLUMNS_MAX)]
+
+
+def _of_columns(layout: ColumnsLayout) -> Iterator[tuple[SampledField, int]]:
+    """Yield the fields of a column file with the number of their values in its sample, and objects that hold others."""
+    objects: set[str] = set()
+    for column in layout.columns:
+        if column.keys[0] != "entry" or len(column.keys) < 2:
+            continue
+        keys = column.keys[1:]
+        if len(keys) > 1 and keys[0] not in objects:
+            objects.add(keys[0])
+            yield SampledField(keys[:1], "JSON"), column.count
+        if len(keys) <= 2:
+            yield SampledField(keys, _column_type(column)), column.count
+
+
+def _column_type(column: Column) -> str:
+    """Return the type of the values of a column."""
+    match column.kind:
+        case "number":
+            return "VARCHAR" if column.is_wide else "DOUBLE"
+        case "boolean":
+            return "BOOLEAN"
+        case "json":
+            return "JSON"
+    return "VARCHAR"
 
 
 def _samples(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
@@ -85,7 +122,7 @@ def _type_of(value: object) -> str:
         case bool():
             return "BOOLEAN"
         case int():
-            return "DOUBLE" if abs(value) <= _EXACT_MAX else "VARCHAR"
+            return "DOUBLE" if abs(value) <= EXACT_MAX else "VARCHAR"
         case float():
             return "DOUBLE"
         case dict() | list():

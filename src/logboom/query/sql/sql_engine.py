@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from logboom.errors import LogboomError
 from logboom.extras import advice, is_missing
 from logboom.query.sql import sandbox
-from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, SqlReport, SqlRequest
+from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, PackRequest, SqlReport, SqlRequest
 
 EXTRA: Final = "archive"
 
@@ -96,20 +97,43 @@ class SqlEngine:
             SqlFailedError: it met a limit, or it is not wanted any more.
             SqlUnavailableError: the fork server has ended.
         """
-        report, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with report, open(os.memfd_create("answer"), "rb") as answer:  # noqa: PTH123 - a descriptor
-            try:
-                data = msgspec.json.encode(request)
-                socket.send_fds(self._control, [data], [other.fileno(), answer.fileno()])
-            except OSError as error:
-                raise SqlUnavailableError(f"SQL is not available: its process has ended ({error})") from None
-            finally:
-                other.close()
-            result = _wait(report, is_wanted, request.time_s + OVERTIME_S)
-            if result.error:
-                raise (SqlRefusedError if result.is_refused else SqlFailedError)(result.error)
+        with open(os.memfd_create("answer"), "rb") as answer:  # noqa: PTH123 - a descriptor
+            result = self._ask(request, answer.fileno(), is_wanted)
             answer.seek(0)
             return SqlAnswer(answer.read(), result.rows, result.is_cut)
+
+    def pack(self, request: PackRequest, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Pack a segment as columns, and wait for the end.
+
+        Args:
+            request: the segment.
+            is_wanted: asked meanwhile; False ends it.
+
+        Raises:
+            SqlFailedError: it can't be packed so, or it is not wanted any more.
+            SqlUnavailableError: the fork server has ended.
+        """
+        with Path(os.devnull).open("rb") as answer:
+            self._ask(request, answer.fileno(), is_wanted)
+
+    def _ask(
+        self, request: SqlRequest | PackRequest, answer: int, is_wanted: Callable[[], bool]
+    ) -> SqlReport:
+        """Have a process do something. Raises as `run` does."""
+        report, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with report:
+            with other:
+                try:
+                    data = msgspec.json.encode(request)
+                    socket.send_fds(self._control, [data], [other.fileno(), answer])
+                except OSError as error:
+                    raise SqlUnavailableError(
+                        f"SQL is not available: its process has ended ({error})"
+                    ) from None
+            result = _wait(report, is_wanted, request.time_s + OVERTIME_S)
+        if result.error:
+            raise (SqlRefusedError if result.is_refused else SqlFailedError)(result.error)
+        return result
 
     @property
     def has_ended(self) -> bool:

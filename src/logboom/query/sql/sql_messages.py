@@ -1,8 +1,10 @@
-"""Messages between a server, its fork server and the process of one SQL query."""
+"""Messages between a server, its fork server and the process of one SQL query, or of one segment to pack."""
 
 from typing import Final, Literal
 
 import msgspec
+
+from logboom.journal.manifest import SegmentEvent
 
 Format = Literal["json", "csv", "parquet"]
 
@@ -13,7 +15,7 @@ PACKET_BYTES_MAX: Final = 128 << 10
 """Longest request, with folder and times; the kernel's default is a little more."""
 
 
-class SqlRequest(msgspec.Struct, kw_only=True):
+class SqlRequest(msgspec.Struct, kw_only=True, tag="query"):
     """A query with all that the process needs to run it."""
 
     query: str
@@ -32,6 +34,20 @@ class SqlRequest(msgspec.Struct, kw_only=True):
     memory_bytes: int
     """Memory of the engine."""
     answer_bytes: int
+
+
+class PackRequest(msgspec.Struct, kw_only=True, tag="pack"):
+    """A segment that becomes columns (`column_writer`)."""
+
+    segment: str
+    """Path of the plain segment."""
+    first: int
+    sealed: SegmentEvent
+    """The line of its hash."""
+    part: str
+    """Path of the file to write."""
+    level: int
+    time_s: float
 
 
 class SqlReport(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -4,13 +4,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from logboom.errors import LogboomError
+from logboom.errors import LogboomError, StorageError
 from logboom.journal.folder_log import FolderLog
+from logboom.journal.manifest import SegmentEvent
+from logboom.journal.segments import Segment
 from logboom.model import Report
-from logboom.query.sql.sql_engine import SqlAnswer, SqlEngine, SqlRefusedError
-from logboom.query.sql.sql_messages import Format, SqlRequest
+from logboom.query.sql.sql_engine import (
+    SqlAnswer,
+    SqlEngine,
+    SqlFailedError,
+    SqlRefusedError,
+    SqlUnavailableError,
+)
+from logboom.query.sql.sql_messages import Format, PackRequest, SqlRequest
 from logboom.settings import SqlSettings
 
 QUERIES_MAX: Final = 2
@@ -18,6 +27,9 @@ QUERIES_MAX: Final = 2
 
 ANSWER_BYTES_MAX: Final = 16 << 20
 """Size of an answer, which is in the server's memory until the client has it."""
+
+PACKING_S_MAX: Final = 3600.0
+"""Longest time of packing a segment; a core of its own needs some 20 s for 256 MiB."""
 
 _SHOWN_CHARS: Final = 500
 """Length of a query in the operational log."""
@@ -125,6 +137,23 @@ class SqlService:
             self.seconds += seconds
             shown = " ".join(query.split())[:_SHOWN_CHARS]
             self._report("info", f"SQL of {asker}, {outcome} in {seconds:.1f} s{text}: {shown}")
+
+    def pack_columns(
+        self, segment: Segment, sealed: SegmentEvent, part: Path, level: int, is_wanted: Callable[[], bool]
+    ) -> None:
+        """Pack a segment in a process of its own, see `ColumnPacker`. Raises `StorageError`: it can't be packed so."""
+        request = PackRequest(
+            segment=str(segment.path.absolute()),
+            first=segment.first,
+            sealed=sealed,
+            part=str(part.absolute()),
+            level=level,
+            time_s=PACKING_S_MAX,
+        )
+        try:
+            self._started().pack(request, is_wanted)
+        except (SqlFailedError, SqlUnavailableError, OSError) as error:
+            raise StorageError(str(error)) from error
 
     def _started(self) -> SqlEngine:
         """Return the engine; it is started when there is none. Raises `SqlUnavailableError`."""

@@ -1,0 +1,1 @@
+"""Segments as columns: a Parquet file from which each line is rebuilt byte for byte."""
