@@ -136,11 +136,12 @@ class Rhythm(msgspec.Struct):
         return max([0.0, *self.longest_s, *exceptions[-2:-1]])
 
     def late_after_s(self) -> float:
-        """Length of a pause from which on the source is late, seconds; `NEVER` if unknown."""
+        """Length of a pause from which on the source is late, seconds; `NEVER` if unknown, as after a short burst."""
         typical = self.typical_s
         if typical is None:
             return NEVER
-        return max(LATE_S_MIN, STEADY_FACTOR * typical, *self.recent_s)
+        after = max(LATE_S_MIN, STEADY_FACTOR * typical, *self.recent_s)
+        return after if self._awake_s >= after else NEVER
 
     def silent_after_s(self, factor: float, silent_s_min: float) -> float:
         """Length of a pause from which on the source is silent, seconds; `NEVER` with too few observations.

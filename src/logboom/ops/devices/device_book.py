@@ -158,8 +158,9 @@ class DeviceBook:
                 gaps = [gap for gap in one.gaps(before) if gap.gap.since >= since]
                 lines = sum(gap.gap.lines for gap in gaps)
                 if lines >= lines_min:
-                    last = gaps[-1]
-                    text = f"{lines:,} lines missing, last seq {last.gap.low} to {last.gap.high} of boot {last.boot}"
+                    low, high, boot = gaps[-1].gap.low, gaps[-1].gap.high, gaps[-1].boot
+                    span = f"{low} to {high}" if low < high else f"{low}"
+                    text = f"{lines:,} {'line' if lines == 1 else 'lines'} missing, last seq {span} of boot {boot}"
                     found.append(DeviceTrouble(one.listener, one.name, text))
         return found
 

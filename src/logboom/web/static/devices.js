@@ -2,7 +2,7 @@
 
 import { poll, read } from "/static/api.js";
 import { el, empty, reconcile, setText } from "/static/dom.js";
-import { ago, count, counted, duration, exact, instant } from "/static/format.js";
+import { ago, bytes, count, counted, duration, instant } from "/static/format.js";
 import { link } from "/static/route.js";
 import { Table } from "/static/tables.js";
 
@@ -37,7 +37,7 @@ function showTrend(svg, values) {
   const y = (one) => 18 - (16 * (one - low)) / (high - low || 1);
   const points = values.map((one, place) => `${x(place).toFixed(1)},${y(one).toFixed(1)}`).join(" ");
   if (svg.firstChild.getAttribute("points") !== points) svg.firstChild.setAttribute("points", points);
-  const label = values.length ? `Heap ${exact(values.at(-1))}, between ${exact(low)} and ${exact(high)}` : "No heap";
+  const label = values.length ? `Heap ${bytes(values.at(-1))}, between ${bytes(low)} and ${bytes(high)}` : "No heap";
   if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
 }
 
@@ -48,7 +48,7 @@ const COLUMNS = [
   { head: "Boots", text: (one) => count(one.boots), number: true, narrow: true, hint: (one) => one.reset_reason },
   { head: "Uptime", text: uptime, number: true, narrow: true },
   { head: "Firmware", text: (one) => one.firmware, narrow: true },
-  { head: "Heap", text: (one) => (one.heap.length ? exact(one.heap.at(-1)) : "–"), number: true, narrow: true },
+  { head: "Heap", text: (one) => (one.heap.length ? bytes(one.heap.at(-1)) : "–"), number: true, narrow: true },
   { head: "Missing", text: (one) => count(one.missing), number: true },
   { head: "Late", text: (one) => count(one.late), number: true, narrow: true },
   { head: "Clock", text: clockOf, number: true, narrow: true },
@@ -139,7 +139,7 @@ function oneDevice(root, name) {
       const one = found.devices[0];
       setText(summary, one ? describe(one) : "There is no such device.");
       showTrend(heap, one?.heap ?? []);
-      heap.toggleAttribute("hidden", !one?.heap.length);
+      heap.toggleAttribute("hidden", (one?.heap.length ?? 0) < 2);
       boots.set([...(one?.boot_list ?? [])].reverse());
       gaps.set((one?.gaps ?? []).map((gap) => ({ ...gap, name })).reverse());
       gaps.element.hidden = !one?.gaps.length;

@@ -66,7 +66,7 @@ export function axes(show, { width = 56 } = {}) {
       grid: { stroke: () => colour("grid"), width: 1 },
       size: width,
       gap: 6,
-      space: 32,
+      space: (_plot, _axis, _min, _max, size) => Math.max(18, Math.min(32, size / 4)), // short charts have some marks, too
       values: (_plot, splits) => splits.map(show),
     },
   ];

@@ -18,6 +18,7 @@ const ROWS = 1000; // of the table
 const FILE_ROWS = 100_000; // of a file: as many as the server gives
 const BARS_MAX = 40;
 const NUMBER = /INT|DOUBLE|FLOAT|DECIMAL/;
+const LONG_NUMBER = /^-?\d+\.\d{5,}$/;
 const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
 
 class SqlView {
@@ -126,7 +127,7 @@ class SqlView {
     const classes = columns.map(({ type }) => (NUMBER.test(type) ? "number" : null));
     this.answer.replaceChildren(el("table", {}, el("caption", { class: "unseen" }, "Answer"),
       el("thead", {}, el("tr", {}, columns.map(({ name }, place) => el("th", { scope: "col", class: classes[place] }, name)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((value, place) => el("td", { class: classes[place], title: shown(value) }, shown(value))))))));
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((value, place) => el("td", { class: classes[place], title: shown(value) }, classes[place] ? brief(value) : shown(value))))))));
     this.answer.hidden = false;
     this.chart.replaceChildren(...bars(columns, rows));
     this.chart.hidden = !this.chart.firstChild;
@@ -178,10 +179,18 @@ async function file(body, signal) {
   throw new ApiError(refused?.error ?? `the server answered ${answer.status}`, answer.status);
 }
 
-/** A value of an answer as text. */
+/** A value of an answer as text, with all its digits. */
 function shown(value) {
-  if (value === null) return "";
+  if (value === null) return "–";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A value in few characters: a computed number has more digits than it means. */
+function brief(value) {
+  const text = shown(value);
+  if (!LONG_NUMBER.test(text)) return text;
+  const number = Number(text);
+  return String(Math.abs(number) < 1 ? Number(number.toPrecision(4)) : Number(number.toFixed(4)));
 }
 
 /** Bars of the first number of each row, with the first other value as label; none where there is no such pair. */
@@ -195,7 +204,7 @@ function bars(columns, rows) {
   return [el("figcaption", { class: "soft small" }, `${columns[number].name} by ${columns[label].name}`), ...drawn.map((row) => {
     const bar = el("span", { class: "bar" });
     bar.style.width = `${Math.max(0, (100 * (row[number] ?? 0)) / most)}%`;
-    return el("div", { class: "bar-row" }, el("span", { class: "bar-label", title: shown(row[label]) }, shown(row[label]) || "–"), el("span", { class: "bar-box" }, bar), el("span", { class: "number" }, shown(row[number])));
+    return el("div", { class: "bar-row" }, el("span", { class: "bar-label", title: shown(row[label]) }, shown(row[label]) || "–"), el("span", { class: "bar-box" }, bar), el("span", { class: "number", title: shown(row[number]) }, brief(row[number])));
   })];
 }
 

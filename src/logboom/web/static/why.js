@@ -2,6 +2,7 @@
 
 import { read } from "/static/api.js";
 import { el, setText } from "/static/dom.js";
+import { labelled } from "/static/filters.js";
 import { counted, instant } from "/static/format.js";
 import { go, link } from "/static/route.js";
 
@@ -19,8 +20,8 @@ const STATES = { stored: "ok", refused: "error", missing: "error", deleted: "war
 const at = (iso) => instant(Date.parse(iso) / 1000);
 
 export function show(root, parameters) {
-  const inputs = FIELDS.map(([name, label, mode]) => [name, el("input", { name, "aria-label": label, placeholder: label, inputmode: mode, autocomplete: "off" })]);
-  const form = el("form", { class: "filters", on: { submit: ask } }, inputs.map(([, input]) => input), el("button", { type: "submit" }, "Explain"));
+  const inputs = FIELDS.map(([name, label, mode]) => [name, el("input", { name, inputmode: mode, autocomplete: "off" }), label]);
+  const form = el("form", { class: "filters", on: { submit: ask } }, inputs.map(([, input, label]) => labelled(label, input)), el("button", { type: "submit" }, "Explain"));
   const answer = el("div", { class: "why-answer", role: "status" });
   root.append(el("h2", {}, "Why is a line (not) here?"), el("p", { class: "soft" }, "By source, boot_seq and seq; by a text; or by a time."), form, answer);
   let stopping = new AbortController();
@@ -49,10 +50,18 @@ export function show(root, parameters) {
   return { update, close: () => stopping.abort() };
 }
 
+/** A text with times of day for people, and links to the entries that it names. */
+function readable(text) {
+  return text.split(/(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|\bentry \d+\b)/).map((part) => {
+    if (/^\d{4}-/.test(part)) return at(part);
+    return part.startsWith("entry ") ? el("a", { href: link("entry", { sequence: part.slice("entry ".length) }) }, part) : part;
+  });
+}
+
 function shownOf(found) {
   return [
     el("p", {}, el("span", { class: "state", data: { state: STATES[found.verdict] ?? "warning" } }, found.verdict)),
-    el("ul", {}, found.text.map((text) => el("li", {}, text))),
+    el("ul", {}, found.text.map((text) => el("li", {}, readable(text)))),
     ...found.stored.map(storedOf),
     ...found.refused.map((one) => el("p", {}, `${at(one.at)} · ${one.listener} · ${one.source}: ${one.reason} `, el("code", {}, one.text ?? "(its bytes are not kept)"))),
   ];
