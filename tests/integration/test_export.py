@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from aiohttp import ClientError, ClientSession
 
@@ -320,6 +321,22 @@ def test_the_command_reads_a_data_directory(data_dir: Path) -> None:
     assert rows
     assert {row["level"] for row in rows} == {"ERROR"}
     assert not rows_of(export("--to", "2025-11-11", *by, cwd=data_dir.parent).stdout)
+
+
+@pytest.mark.parametrize("fields", [None, "time,temp,no.such"])
+def test_the_command_writes_parquet(data_dir: Path, tmp_path: Path, fields: str | None) -> None:
+    file = tmp_path / "readings.parquet"
+    chosen = [] if fields is None else ["--fields", fields]
+    words = ("--format", "parquet", "-o", str(file), *chosen, "--data-dir", str(data_dir))
+    done = export("temp:*", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = duckdb.sql(f"SELECT count(*), count(temp), typeof(any_value(temp)) FROM '{file}'").fetchall()
+    expected = sum(b'"temp"' in line for line in journal_lines(data_dir))
+    assert rows == [(expected, expected, "DOUBLE")]
+    names = duckdb.sql(f"FROM '{file}'").columns
+    assert names == (fields.split(",") if fields else names)
+    assert {"time", "temp"} <= set(names)
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".export")] == []
 
 
 def test_the_command_reads_a_server_window_by_window(data_dir: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`logboom export`: a part of the journal as CSV or JSON lines."""
+"""`logboom export`: a part of the journal as CSV, JSON lines or Parquet."""
 
 import sys
 import time
@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from logboom import extras
 from logboom.cli import options, reading
 from logboom.cli.connecting import EXIT_FAILED, EXIT_NOT_CONNECTED, until_nobody_reads
 from logboom.cli.connection_options import ConnectionOptions
@@ -29,6 +30,7 @@ class ExportFormat(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class Compression(StrEnum):
@@ -41,10 +43,14 @@ class Compression(StrEnum):
 
 _Format = Annotated[
     ExportFormat,
-    typer.Option("--format", help="Rows for spreadsheets, or JSON lines."),
+    typer.Option(
+        "--format", help="Rows for spreadsheets, JSON lines, or columns for DuckDB, Polars and pandas."
+    ),
 ]
 _Text = Annotated[str | None, typer.Option("-q", "--grep", metavar="QUERY", help=options.GREP)]
-_Fields = Annotated[str | None, options.fields_option("those nine; of JSON lines, the journal's own")]
+_Fields = Annotated[
+    str | None, options.fields_option("those nine; of JSON lines, the journal's own; of Parquet, all")
+]
 _Compress = Annotated[
     Compression | None,
     typer.Option(help="Compress the output.", show_default="by the ending of FILE: .gz or .zst"),
@@ -78,7 +84,7 @@ def export(
     config: options.ConfigFile = None,
     connection: ConnectionOptions,
 ) -> None:
-    """Write entries as CSV or JSON lines, oldest first: all of them, or those of a time, a level, a sender.
+    """Write entries as CSV, JSON lines or Parquet, oldest first: all of them, or those of a time, a level, a sender.
 
     Reads the data directory of --data-dir, --config or LOGBOOM_DATA_DIR, where the server need not run, and may; where
     none is named and there is no ./logboom-data, asks the server at http://127.0.0.1:8080. Standard output gets the
@@ -90,6 +96,8 @@ def export(
       logboom export --format jsonl --level error --from 7d > errors.jsonl
 
       logboom export 'source:greenhouse* temp:>30' --fields time,source,temp --output hot.csv.gz
+
+      logboom export level:error --from 30d --format parquet --output errors.parquet
 
       logboom export --source greenhouse-3 --fields received_at,temp,rh,lux --url http://192.168.1.10:8080
 
@@ -105,11 +113,15 @@ def export(
         "q": options.query_of(asked, text),
         "by": None if by is TimeOf.TIME else by.value,
     }
-    words["fields"] = fields
+    is_parquet = form is ExportFormat.PARQUET
+    words["fields"] = None if is_parquet else fields
     parameters = {name: word for name, word in words.items() if word}
     query = _query(parameters)
     place = reading.place_of(reading.Wanted(data_dir, config, url), connection)
-    run = _reading(place, query, form, parameters)
+    if is_parquet:
+        run = _as_parquet(_reading(place, query, ExportFormat.JSONL, parameters), fields, output)
+    else:
+        run = _reading(place, query, form, parameters)
     started = time.monotonic()
     kind = _compression(output, compress)
     done = _guarded(lambda: _write(output, kind, run))
@@ -160,6 +172,20 @@ def _reading(
     return lambda file, progress: asyncio.run(
         export_file.export_server(api, form, exact, file, progress=progress)
     )
+
+
+def _as_parquet(
+    run: "Callable[[IO[bytes], Progress], Exported]", fields: str | None, output: Path | None
+) -> "Callable[[IO[bytes], Progress], Exported]":
+    """Return the function that writes what another one writes as the journal's lines as a Parquet file."""
+    import tempfile
+
+    from logboom.viewer.parquet_file import write_parquet
+
+    extras.require("archive", "--format parquet")
+    names = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
+    folder = Path(tempfile.gettempdir()) if output is None else output.absolute().parent
+    return lambda file, progress: write_parquet(file, names, folder, lambda lines: run(lines, progress))
 
 
 def _guarded(work: "Callable[[], Exported]") -> "Exported":
