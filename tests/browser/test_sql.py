@@ -7,6 +7,7 @@ import pytest
 
 from logboom.query.sql.sql_engine import why_not
 from tests.browser.conftest import Post, visit
+from tests.kit.cluster_kit import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -79,6 +80,8 @@ def test_one_query_at_a_time_which_ends_when_it_is_left(page: "Page", site: str)
         page.go_back()  # to the view without the query
     assert failed.value.url.endswith("/api/sql")
     page.get_by_text("Ctrl+Enter runs the query.").wait_for()
+    free = {"query": "select 1"}  # until the first query has ended, others are refused
+    wait_until(lambda: page.request.post(f"{site}/api/sql", data=free).ok, "the first query ends")
     query.fill(SLOW)
     with page.expect_request("**/api/sql"):
         page.get_by_role("button", name="Run").click()
