@@ -139,7 +139,8 @@ def _inherited() -> tuple[object, ...]:
     """Properties that a process has from its parent and that a test may have changed."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     umask = next(line for line in status.splitlines() if line.startswith("Umask:"))
-    return umask, *(resource.getrlimit(kind) for kind in _LIMITS)
+    network = Path("/proc/thread-self/ns/net").readlink()
+    return umask, network, *(resource.getrlimit(kind) for kind in _LIMITS)
 
 
 def _set_subreaper(*, on: bool) -> None:
