@@ -17,7 +17,7 @@ export class Table {
     this.body = el("tbody");
     const heads = columns.map((column) => column.head ? el("th", { scope: "col", class: classOf(column) }, column.head) : el("td", { class: classOf(column) }));
     this.table = el("table", {}, el("caption", { class: "unseen" }, title), el("thead", {}, el("tr", {}, heads)), this.body);
-    this.element = el("div", { class: "table-box" }, this.table);
+    this.element = el("div", { class: "table-box", tabindex: 0, role: "group", "aria-label": title }, this.table);
   }
 
   /** Show these items. */
