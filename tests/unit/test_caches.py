@@ -30,8 +30,7 @@ OWN_NAMES = {
     "app.py": {"listeners", "outputs"},  # the configuration's
     "viewer/source_counts.py": {"sources"},  # up to `SOURCES_MAX`; the others are one
     "clients/simulate/simulated_device.py": {"_said"},  # the simulator's own phases
-    "journal/columns/column_file.py": {"damaged"},  # numbers of row groups
-    "journal/seekable.py": {"damaged"},  # numbers of frames
+    "journal/packed_file.py": {"damaged"},  # numbers of parts
     "journal/sealer.py": {"_reported"},  # numbers of damaged segments: files of the data directory
     "receivers/beats/beats_events.py": {
         "_levels",

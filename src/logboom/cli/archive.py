@@ -64,16 +64,16 @@ def pack(
     Exit codes: 0 packed, or there was nothing to do, 1 packing failed, or the server is running and --now is not given.
     """
     from logboom.config import load
-    from logboom.extras import is_missing
     from logboom.journal.lock import DataDirLock
     from logboom.journal.segment_packing import clean_up, delete_plain, packable, request
     from logboom.journal.segment_packing import pack as pack_segment
+    from logboom.ops.pack_service import packs_columns
     from logboom.query.sql.column_writer import pack_columns
 
     settings = load(file=options.settings_file(config, options.warn)).archive
     if not now and not settings.pack_after_s:
         raise StorageError("archive.pack_after_s is 0: packing is off; use --now to pack all the same")
-    columns = pack_columns if settings.format == "parquet" and not is_missing("archive") else None
+    columns = pack_columns if packs_columns(settings) else None
     folder = _journal(data_dir, config)
     try:
         lock = DataDirLock(folder.parent)

@@ -183,7 +183,7 @@ def _as_parquet(
     from logboom.viewer.parquet_file import write_parquet
 
     extras.require("archive", "--format parquet")
-    names = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
+    names = options.fields_of(fields)
     folder = Path(tempfile.gettempdir()) if output is None else output.absolute().parent
     return lambda file, progress: write_parquet(file, names, folder, lambda lines: run(lines, progress))
 

@@ -8,11 +8,12 @@ number of lines per frame: a damaged frame is read as that many damaged lines, s
 import os
 import struct
 import sys
-from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
+
+from logboom.journal.packed_file import PackedFile, PackedPart
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -73,69 +74,22 @@ def write_frames(file: BinaryIO, parts: Iterable[bytes], level: int) -> None:
     file.write(_SKIPPABLE.pack(_TABLE_MAGIC, len(table)) + table)
 
 
-class SeekableFile:
-    """Reader of such a file.
+class SeekableFile(PackedFile):
+    """Reader of such a file. Raises as `PackedFile` does."""
 
-    Args:
-        path: path of the file.
+    frames: list[PackedFrame]
 
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it can't be read, or its table is damaged.
-    """
+    def _read_parts(self, path: Path) -> list[PackedPart]:
+        self.frames = _read_table(self._descriptor, path)
+        return [PackedPart(frame.unpacked, frame.lines) for frame in self.frames]
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self.frames = _read_table(self._descriptor, path)
-        except BaseException:
-            self.close()
-            raise
-        self._starts = [frame.start for frame in self.frames]
-        self._cached: tuple[int, bytes] = (-1, b"")
-        last = self.frames[-1] if self.frames else PackedFrame(0, 0, 0, 0, 0)
-        self.size = last.start + last.unpacked
-        """Bytes after unpacking."""
-        self.damaged: set[int] = set()
-        """Numbers of the frames that could not be unpacked."""
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return the unpacked bytes of a range, fewer at the end. Raises `OSError`."""
-        end = min(offset + size, self.size)
-        if offset >= end:
-            return b""
-        number = bisect_right(self._starts, offset) - 1
-        parts = []
-        while offset < end:
-            frame, data = self.frames[number], self._unpacked(number)
-            part = data[offset - frame.start : end - frame.start]
-            parts.append(part)
-            offset, number = offset + len(part), number + 1
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def forget(self, _offset: int, _size: int) -> None:
-        """See `SegmentFile`."""
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
-
-    def _unpacked(self, number: int) -> bytes:
-        if self._cached[0] == number:
-            return self._cached[1]
+    def _unpack(self, number: int) -> bytes | None:
         frame = self.frames[number]
         packed = os.pread(self._descriptor, frame.size, frame.offset)
         try:
-            data = zstd.decompress(packed)
+            return zstd.decompress(packed)
         except zstd.ZstdError:
-            data = b""
-        if len(data) != frame.unpacked:
-            self.damaged.add(number)
-            data = b"?" * (frame.unpacked - frame.lines) + b"\n" * frame.lines
-        self._cached = number, data
-        return data
+            return None
 
 
 def _read_table(descriptor: int, path: Path) -> list[PackedFrame]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from logboom.journal.columns.column_file import ColumnFile
+from logboom.journal.packed_file import PackedFile
 from logboom.journal.seekable import SeekableFile
 from logboom.journal.segments import COLUMNS_SUFFIX, Segment
 
@@ -71,7 +72,7 @@ def open_file(segment: Segment) -> SegmentFile:
         return open_packed(segment.packed_path)
 
 
-def open_packed(path: Path) -> SeekableFile | ColumnFile:
+def open_packed(path: Path) -> PackedFile:
     """Open a packed file, complete or still without its final name. Raises `OSError`."""
     return ColumnFile(path) if COLUMNS_SUFFIX in path.suffixes else SeekableFile(path)
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from logboom.errors import StorageError
 from logboom.extras import is_missing
+from logboom.journal.columns.column_engine import EXTRA
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.manifest import SegmentEvent
 from logboom.journal.segment_packing import (
@@ -46,6 +47,11 @@ RECENT_S = 7 * 86_400.0
 """Age of segments whose size shows the growth of the journal, seconds."""
 
 _LOWEST_PRIORITY = 19
+
+
+def packs_columns(settings: ArchiveSettings) -> bool:
+    """Return whether segments become columns: they are wanted, and their extra is there."""
+    return settings.format == "parquet" and not is_missing(EXTRA)
 
 
 class PackProgress(NamedTuple):
@@ -156,7 +162,7 @@ class PackService(Worker):
     def _column_packer(self) -> ColumnPacker | None:
         """Return what packs as columns; None: segments are packed as frames."""
         columns = self._columns
-        if columns is None or self._settings.format != "parquet" or is_missing("archive"):
+        if columns is None or not packs_columns(self._settings):
             return None
         return lambda segment, sealed, part, level: columns(
             segment, sealed, part, level, lambda: not self._stopping.is_set()

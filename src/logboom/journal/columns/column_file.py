@@ -1,11 +1,9 @@
 """Reader of a column file: the bytes of the lines from which it was made."""
 
 import os
-from bisect import bisect_right
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +13,7 @@ import xxhash
 from logboom.errors import ExtraMissingError
 from logboom.journal.columns.column_engine import cursor, engine_errors, text_literal
 from logboom.journal.columns.layout import METADATA_KEY, VERSION, ColumnsLayout
+from logboom.journal.packed_file import PackedFile, PackedPart
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,60 +80,18 @@ def _group(state: _State, number: int) -> bytes | None:
     return data if len(data) == group.size and xxhash.xxh3_64_intdigest(data) == group.checksum else None
 
 
-class ColumnFile:
-    """The lines of a column file, see `SegmentFile`.
+class ColumnFile(PackedFile):
+    """The lines of a column file. Raises as `PackedFile` does, also where the extra `archive` is missing."""
 
-    Args:
-        path: path of the file.
+    _state: _State
 
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it is damaged, or of another version, or the extra `archive` is missing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def _read_parts(self, path: Path) -> list[PackedPart]:
         self._state = _State.of(self._descriptor)
         try:
-            self._groups = _layout(self._state).groups
+            groups = _layout(self._state).groups
         except (OSError, ExtraMissingError) as error:
-            self.close()
             raise OSError(f"{path.name}: {error}") from error
-        except BaseException:
-            self.close()
-            raise
-        self._starts = list(accumulate((group.size for group in self._groups), initial=0))
-        self.size = self._starts[-1]
-        """Bytes of all lines."""
-        self.damaged: set[int] = set()
-        """Numbers of the row groups that could not be read."""
+        return [PackedPart(group.size, group.lines) for group in groups]
 
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return a range of bytes, fewer at the end. Raises `OSError`."""
-        end = min(offset + size, self.size)
-        parts = []
-        while offset < end:
-            number = bisect_right(self._starts, offset) - 1
-            start = self._starts[number]
-            part = self._lines(number)[offset - start : end - start]
-            parts.append(part)
-            offset += len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def forget(self, _offset: int, _size: int) -> None:
-        """See `SegmentFile`."""
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
-
-    def _lines(self, number: int) -> bytes:
-        """Return the lines of a row group; a damaged one has as many lines, each without a meaning."""
-        data = _group(self._state, number)
-        if data is None:
-            self.damaged.add(number)
-            group = self._groups[number]
-            return b"?" * (group.size - group.lines) + b"\n" * group.lines
-        return data
+    def _unpack(self, number: int) -> bytes | None:
+        return _group(self._state, number)

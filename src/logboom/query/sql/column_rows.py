@@ -1,6 +1,6 @@
 """Rows of the view `logs` from a column file: its columns, and for lines that were kept whole, their JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from logboom.journal.columns.column_engine import identifier, joined, text_literal
 from logboom.journal.columns.layout import Column, ColumnsLayout
@@ -52,8 +52,7 @@ def _text(column: Column) -> str:
 
 def _envelope(layout: ColumnsLayout, key: str) -> str:
     """Return the SQL of a text of the line's own object."""
-    kept = f"CASE WHEN shape IS NULL THEN json_extract_string(line, {pointer(key)}) END"
-    return _first([*map(_text, _of(layout, key)), kept])
+    return _first([*map(_text, _of(layout, key)), _kept(key)])
 
 
 def _arrival(layout: ColumnsLayout) -> str:
@@ -63,10 +62,7 @@ def _arrival(layout: ColumnsLayout) -> str:
         else f"try_cast({column.text} AS TIMESTAMPTZ)"
         for column in _of(layout, "received_at")
     ]
-    kept = (
-        "CASE WHEN shape IS NULL THEN try_cast(json_extract_string(line, '/received_at') AS TIMESTAMPTZ) END"
-    )
-    return _first([*stored, kept])
+    return _first([*stored, f"try_cast({_kept('received_at')} AS TIMESTAMPTZ)"])
 
 
 def _message(layout: ColumnsLayout) -> str:
@@ -88,24 +84,21 @@ def _message(layout: ColumnsLayout) -> str:
 
 def _value(layout: ColumnsLayout, field: SampledField) -> str:
     """Return the SQL of a field."""
-    found = _of(layout, _ENTRY, *field.keys)
-    path = pointer(*field.keys)
+    keys, pointed = (_ENTRY, *field.keys), pointer(*field.keys)
     if field.type == "JSON":  # also objects, whose values are columns
-        return f"json_extract(entry_json, {path})"
-    kept = f"CASE WHEN shape IS NULL THEN json_extract_string(line, {pointer(_ENTRY, *field.keys)}) END"
-    if field.type == "VARCHAR":
-        if any(
-            column.keys[: len(field.keys) + 1] == (_ENTRY, *field.keys) for column in _inner(layout, field)
-        ):
-            return f"json_extract_string(entry_json, {path})"
-        return _first([*map(_text, found), kept])
-    casts = [f"try_cast({column.sql} AS {field.type})" for column in found]
-    return _first([*casts, f"try_cast({kept} AS {field.type})"])
+        return f"json_extract(entry_json, {pointed})"
+    found, kept = _of(layout, *keys), _kept(*keys)
+    if field.type != "VARCHAR":
+        casts = [f"try_cast({column.sql} AS {field.type})" for column in found]
+        return _first([*casts, f"try_cast({kept} AS {field.type})"])
+    if any(len(one.keys) > len(keys) and one.keys[: len(keys)] == keys for one in layout.columns):
+        return f"json_extract_string(entry_json, {pointed})"  # in some entries it is an object
+    return _first([*map(_text, found), kept])
 
 
-def _inner(layout: ColumnsLayout, field: SampledField) -> Iterator[Column]:
-    """Yield the columns of values within a field that is an object in some entries."""
-    return (column for column in layout.columns if len(column.keys) > len(field.keys) + 1)
+def _kept(*keys: str) -> str:
+    """Return the SQL of a value of a line that was kept whole, as text."""
+    return f"CASE WHEN shape IS NULL THEN json_extract_string(line, {pointer(*keys)}) END"
 
 
 def _first(values: list[str]) -> str:

@@ -177,8 +177,7 @@ def _columns(engine: "duckdb.DuckDBPyConnection", plans: Sequence[_Plan]) -> Ite
     values = {value.column: value for plan in plans for value in plan.shape.values}
     if not values:
         return
-    engine.execute(f"CREATE TEMP VIEW texts AS SELECT {_texts(plans)} FROM ({_matched('sample', plans)})")  # noqa: S608
-    engine.execute("CREATE TEMP TABLE sampled AS FROM texts")
+    engine.execute(f"CREATE TABLE sampled AS SELECT {_texts(plans)} FROM ({_matched('sample', plans)})")  # noqa: S608
     for name, value in values.items():
         sql = identifier(name)
         fits = [

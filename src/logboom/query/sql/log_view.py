@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from logboom.journal.columns.column_engine import text_literal
+from logboom.journal.columns.column_engine import identifier, text_literal
 from logboom.journal.columns.column_file import read_layout
 from logboom.journal.columns.layout import ColumnsLayout
 from logboom.journal.folder_log import FolderLog
@@ -223,7 +223,7 @@ def _distinct(fields: Iterable[SampledField]) -> Iterator[SampledField]:
 
 
 def _column(field: SampledField) -> str:
-    name = '"' + field.name.replace('"', '""') + '"'
+    name = identifier(field.name)
     if field.type == "JSON":
         return f"json_extract(entry, {pointer(*field.keys)}) AS {name}"
     text = f"json_extract_string(entry, {pointer(*field.keys)})"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from logboom.journal.columns.column_engine import connect
 from logboom.query.sql import sandbox
 from logboom.query.sql.answer_rows import CsvRows, JsonRows
 from logboom.query.sql.log_view import open_view
@@ -36,10 +37,11 @@ def run(request: SqlRequest, answer: int) -> SqlReport:
         request: the query.
         answer: descriptor of the file of the answer.
     """
-    import duckdb  # noqa: PLC0415 - the server's process never imports it
+    import duckdb  # noqa: PLC0415 - only the process of a query needs it
 
     try:
-        with _connect(request) as engine:
+        # The engine reads files of the system when it starts, and must not have a thread yet.
+        with connect(request.memory_bytes >> 20) as engine:
             _enter(request)
             _check(engine, request.query)
             view = open_view(Path(request.folder), request.end, request.since, request.until, engine)
@@ -87,28 +89,10 @@ def _enter(request: SqlRequest) -> None:
     sandbox.enter(Path(request.folder), limits)
 
 
-def _connect(request: SqlRequest) -> "duckdb.DuckDBPyConnection":
-    """Return an engine without a thread of its own; it reads files of the system when it starts."""
-    import duckdb  # noqa: PLC0415
-
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 1,
-            "async_threads": 0,
-            "memory_limit": f"{request.memory_bytes >> 20}MiB",
-            "autoload_known_extensions": "false",
-            "autoinstall_known_extensions": "false",
-        },
-    )
-
-
 def _lock(engine: "duckdb.DuckDBPyConnection", paths: Sequence[str]) -> None:
     """Let the engine open some files only, and keep its settings."""
     for setting in (
         f"threads = {THREADS}",
-        "TimeZone = 'UTC'",
-        "temp_directory = ''",
         "python_enable_replacements = false",
         f"allowed_paths = {list(paths)}",
         "enable_external_access = false",

@@ -14,10 +14,9 @@ import msgspec
 
 from logboom.errors import LogboomError
 from logboom.extras import advice, is_missing
+from logboom.journal.columns.column_engine import EXTRA
 from logboom.query.sql import sandbox
 from logboom.query.sql.sql_messages import PACKET_BYTES_MAX, PackRequest, SqlReport, SqlRequest
-
-EXTRA: Final = "archive"
 
 LOOK_S: Final = 0.25
 """Interval of asking whether an answer is still wanted."""
