@@ -6,7 +6,7 @@ from typing import Final
 
 from logboom.journal.folder_log import FolderLog
 from logboom.model import Report
-from logboom.ops.ingest_rate import IngestRate
+from logboom.ops.ingest_rate import IDLE_REST_FACTOR, IngestRate
 from logboom.outputs.thread_service import Worker
 from logboom.query.indexer import Indexer, IndexProgress
 
@@ -28,10 +28,13 @@ class IndexService(Worker):
 
     def __init__(self, folder: Path, log: FolderLog, report: Report) -> None:
         super().__init__("index")
-        self._indexer = Indexer(folder, log)
+        self._indexer = Indexer(folder, log, between=self._rest)
         self._report = report
         self._failing = False
         self._ingest = IngestRate(log)
+        self._rest_factor = IDLE_REST_FACTOR
+        self._began = 0.0
+        """The thread's processor time at the end of the last rest, seconds."""
 
     @property
     def progress(self) -> IndexProgress:
@@ -47,7 +50,7 @@ class IndexService(Worker):
 
     def _advance(self) -> float:
         """Index one step; return for how long to rest, seconds."""
-        started = time.thread_time()
+        self._began = time.thread_time()
         try:
             size = self._indexer.advance()
         except OSError as error:
@@ -60,4 +63,13 @@ class IndexService(Worker):
         self._failing = False
         if not size:
             return IDLE_WAIT_S
-        return (time.thread_time() - started) * self._ingest.rest_factor()
+        self._rest_factor = self._ingest.rest_factor()
+        return self._worked_s() * self._rest_factor
+
+    def _worked_s(self) -> float:
+        return time.thread_time() - self._began
+
+    def _rest(self) -> None:
+        """Rest after a block: the event loop would wait for the interpreter all through a step."""
+        self._stopping.wait(self._worked_s() * self._rest_factor)
+        self._began = time.thread_time()

@@ -5,6 +5,7 @@ read it; then the others, from the newest to the oldest, so that a journal of an
 """
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -67,8 +68,8 @@ class _Reading:
         self._tokens: list[tuple[int, int]] = []
         """End of each step that was counted, and the token of its times (`device_clock`)."""
 
-    def add(self, step: Step, blocks: list[Block]) -> bool:
-        """Add the next step. Returns whether all of it was there."""
+    def add(self, step: Step, blocks: list[Block], between: Callable[[], None]) -> bool:
+        """Add the next step, with a call of `between` after each block. Returns whether all of it was there."""
         self.times = None
         self._tokens.append((step.end, _token_of(step, blocks)))
         for block in blocks:
@@ -77,6 +78,7 @@ class _Reading:
                 self._counts = None
             if self._words is not None and not self._words.is_full:
                 self._words.add(block)
+            between()
         if self._counts is not None:
             self.times = self._counts.take_times()
         self.size = step.offset + step.size
@@ -114,12 +116,21 @@ class Indexer:
         folder: the journal's.
         log: the same journal, to be read.
         settle_s: see `SETTLE_S`.
+        between: called after each block of a step: a step as a whole would hold the interpreter for too long.
     """
 
-    def __init__(self, folder: Path, log: FolderLog, *, settle_s: float = SETTLE_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: FolderLog,
+        *,
+        settle_s: float = SETTLE_S,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         self._folder = folder
         self._log = log
         self._settle_s = settle_s
+        self._between = between
         self._done: dict[int, int] = {}
         """First sequences of complete segments that are indexed, or can't be, with the token of their times."""
         self._readings: dict[int, _Reading] = {}
@@ -237,7 +248,11 @@ class Indexer:
         segment = Segment.at(self._folder, step.segment)
         blocks = list(self._log.blocks_of(step, BLOCK_BYTES))
         reading = self._readings.get(step.segment)
-        if reading is not None and reading.position == step.start and not reading.add(step, blocks):
+        if (
+            reading is not None
+            and reading.position == step.start
+            and not reading.add(step, blocks, self._between)
+        ):
             del self._readings[step.segment]
             self._unreadable.add(step.segment)
         if step.times is not None:

@@ -115,3 +115,12 @@ def test_files_that_could_not_be_written_are_written_later_without_reading_again
     assert len(list((tmp_path / "journal").glob("*.words"))) == 2
     assert min(read, default=100) < 100, "the other segment was read"
     assert not [sequence for sequence in read if 100 <= sequence < 200], "this one was not read again"
+
+
+def test_a_step_is_indexed_in_parts_with_rests_between_them(tmp_path: Path) -> None:
+    write_journal(tmp_path, sample_entries(20_000), segment_lines=20_000)
+    folder, parts = tmp_path / "journal", list[int]()
+    indexer = Indexer(folder, FolderLog(folder), between=lambda: parts.append(1))
+    step_bytes = indexer.advance()
+    assert step_bytes > 512 << 10
+    assert len(parts) >= step_bytes // (64 << 10)
