@@ -11,6 +11,7 @@ import pytest
 
 from logboom.app import App
 from logboom.formats.buckets import microseconds
+from logboom.query.device_question import DeviceQuestion
 from logboom.query.matching import Filter
 from logboom.query.search import Search
 from tests.kit.app_kit import journal_lines, port_of, run_scenario, running_app, until
@@ -91,7 +92,7 @@ def missing(app: App) -> list[Key]:
     assert book is not None
     found = []
     for number in range(DEVICES):
-        for device in book.document(1, f"d{number}")["devices"]:
+        for device in book.document(DeviceQuestion(1, f"d{number}"))["devices"]:
             for gap in device["gaps"]:
                 found += [
                     (device["name"], gap["boot_seq"], seq) for seq in range(gap["first"], gap["last"] + 1)

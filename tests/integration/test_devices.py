@@ -86,6 +86,65 @@ def test_a_crash_loop_is_an_alert(server: ServerProcess) -> None:
     assert [(one["rule"], one["state"]) for one in alerts] == [("device_restarts", "firing")]
 
 
+def put_name(server: ServerProcess, body: object) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.ports['http']}/api/devices/name",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+        method="PUT",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_a_name_that_people_gave_stays_and_stands_for_the_device(server: ServerProcess) -> None:
+    send(server, entry(1, device="10-aa"))
+    document(server, "10-aa", 1)
+    given = {"listener": "device", "name": "10-aa", "given_name": " Pump in the cellar "}
+    assert put_name(server, given) == (200, {"given_name": "Pump in the cellar"})
+    server.kill()
+    server.start()
+    assert document(server, "Pump%20in%20the%20cellar", 1)["name"] == "10-aa"
+    found = json.loads(get(server, "/api/devices?find=CELLAR&state=ok&order=name&limit=5"))
+    assert [(one["name"], one["given_name"]) for one in found["devices"]] == [("10-aa", "Pump in the cellar")]
+    why = json.loads(get(server, "/api/why?source=Pump%20in%20the%20cellar&boot=1&seq=1"))
+    assert why["verdict"] == "stored"
+    url = f"http://127.0.0.1:{server.ports['http']}"
+    command = [sys.executable, "-m", "logboom", "devices", "--url", url]
+    shown = subprocess.run([*command, "--find", "cellar"], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"^Pump in the cellar \(10-aa\) +ok ", shown, re.MULTILINE), shown
+    done = subprocess.run(
+        [*command, "Pump in the cellar", "--set-name", ""], check=True, capture_output=True, text=True
+    )
+    assert "10-aa has only its own name now" in done.stderr
+    assert document(server, "10-aa", 1)["given_name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "text"),
+    [
+        ({"name": "unknown"}, 404, "there is no device 'unknown' of listener 'device'"),
+        ({"given_name": "x" * 65}, 400, "found 65 characters, expected 64 at most"),
+        ({"given_name": "a\u001b[2Jb"}, 400, "without control characters"),
+        ({"given_name": 5}, 400, "expected"),
+        ({"more": ""}, 400, "expected"),
+        ({"given_name": "x" * 5000}, 413, "more than 4096 bytes"),
+    ],
+)
+def test_a_name_that_can_not_be_given_is_refused(
+    server: ServerProcess, changes: dict[str, Any], status: int, text: str
+) -> None:
+    found, answer = put_name(server, {"listener": "device", "name": "pump", "given_name": "x", **changes})
+    assert (found, text in answer["error"]) == (status, True), answer
+
+
 def test_wrong_parameters_are_named(server: ServerProcess) -> None:
     with pytest.raises(urllib.error.HTTPError, match="400"):
         get(server, "/api/devices?sort=name")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        get(server, "/api/devices?order=size")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        get(server, "/api/devices?offset=-1")

@@ -1,6 +1,7 @@
 """`logboom devices`: the devices of a running server."""
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,13 +16,50 @@ from logboom.formats.asked_times import shown_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_Name = Annotated[str, typer.Argument(metavar="[NAME]", help="One device, with its boots, gaps and reboots.")]
+
+class DeviceState(StrEnum):
+    """State of a device."""
+
+    OK = "ok"
+    GAPS = "gaps"
+    CRASH_LOOP = "crash_loop"
+
+
+_Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAME]",
+        help="One device, by its own name or the given one, with its boots, gaps and reboots.",
+    ),
+]
+_Find = Annotated[
+    str, typer.Option(metavar="TEXT", help="Only devices with this in a name, address, listener or firmware.")
+]
+_State = Annotated[DeviceState | None, typer.Option(help="Only devices in this state.", show_default="all")]
+_Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Devices at most, those seen last.")]
+_Given = Annotated[
+    str | None,
+    typer.Option(
+        "--set-name",
+        metavar="TEXT",
+        help="Give the device this name, shown beside its own; an empty one takes it away.",
+        show_default=False,
+    ),
+]
+_Listener = Annotated[
+    str, typer.Option(metavar="LISTENER", help="Only devices of this listener, where two have one name.")
+]
 
 
 @grouped
 def devices(
     name: _Name = "",
     *,
+    find: _Find = "",
+    state: _State = None,
+    listener: _Listener = "",
+    limit: _Limit = 1000,
+    set_name: _Given = None,
     url: options.Url = options.URL_DEFAULT,
     as_json: options.AsJson = False,
     connection: ConnectionOptions,
@@ -29,39 +67,70 @@ def devices(
     """Show the devices that count their boots and lines: missing lines, reboots, uptime, clock.
 
     MISSING is the number of lines that did not come within a minute after a later one; LATE is the number of those
-    that came after all.
+    that came after all. A name that is set with --set-name is kept in the server's data directory; where tokens are
+    required, that takes the scope `admin`.
 
     Examples:
       logboom devices
 
+      logboom devices --state gaps --find greenhouse
+
       logboom devices pump-1 --url http://192.168.1.10:8080
+
+      logboom devices 192.168.1.17 --set-name 'Pump in the cellar'
 
     Exit codes: 0 done, 1 the server refuses, is no Logboom server, or has no such device, 2 wrong usage,
     3 could not connect.
     """
-    document = ask_server(url, connection, "/api/devices", {"name": name} if name else {}, "devices")
+    if set_name is not None and not name:
+        raise typer.BadParameter("--set-name needs the NAME of a device, as `logboom devices` shows it")
+    words = {"name": name, "listener": listener, "find": find, "state": "" if state is None else state.value}
+    words = {key: word for key, word in words.items() if word} | {"limit": str(limit)}
+    document = ask_server(url, connection, "/api/devices", words, "devices", "total")
+    found = document["devices"]
+    if set_name is not None and found:
+        _set_name(found, set_name, url, connection)
+        return
     if as_json:
         answer_json(document, indent=2)
         return
-    found = document["devices"]
     if not found:
-        say(
-            f"❌ there is no device {name}"
-            if name
-            else "💬 no device has sent anything that counts its boots"
-        )
+        say(_none(name, is_chosen=bool(listener or find or state)))
         raise typer.Exit(1 if name else 0)
     _write_devices(found)
     if name:
         for device in found:
             _write_one(device)
+    elif document["total"] > len(found):
+        say(f"💬 {len(found):,} of {document['total']:,} devices, those seen last: see --find and --state")
+
+
+def _none(name: str, *, is_chosen: bool) -> str:
+    if name:
+        return f"❌ there is no device {name}"
+    return (
+        "💬 no device is like that" if is_chosen else "💬 no device has sent anything that counts its boots"
+    )
+
+
+def _set_name(found: list[dict[str, Any]], given: str, url: str, connection: ConnectionOptions) -> None:
+    """Give the device that was found a name. Several of them end the command."""
+    if len(found) > 1:
+        places = ", ".join(f"{one['name']} of listener {one['listener']}" for one in found[:5])
+        say(f"❌ {len(found)} devices have this name: {places}; choose with its own name and --listener")
+        raise typer.Exit(1)
+    [one] = found
+    body = {"listener": one["listener"], "name": one["name"], "given_name": given}
+    done = ask_server(url, connection, "/api/devices/name", {}, "given_name", method="PUT", body=body)
+    is_named = f"is now named {done['given_name']}" if done["given_name"] else "has only its own name now"
+    say(f"✅ {one['name']} {is_named}")
 
 
 def _write_devices(found: list[dict[str, Any]]) -> None:
     rows = [
         (
-            one["name"],
-            "crash loop" if one["crash_loop"] else "gaps" if one["missing"] else "ok",
+            f"{one['given_name']} ({one['name']})" if one["given_name"] else one["name"],
+            one["state"].replace("_", " "),
             shown_time(one["last_seen"], None),
             f"{one['boots']:,}",
             _duration(one["uptime_ms"]),

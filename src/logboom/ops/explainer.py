@@ -52,10 +52,15 @@ class Explainer:
             log: the journal.
             give_up: asked after each block that was read; True ends the search.
         """
+        device = self._device(asked)
+        if device is not None and asked.source not in (
+            device.name,
+            device.peer,
+        ):  # the name that it was given
+            asked = asked._replace(source=device.name)
         limit = FOUND_MAX if asked.names_a_line else 0
         page = Search(log, give_up).backward(asked.filter(), limit, end=None if limit else 0)
         refused = list(islice(self._refused(asked), limit))
-        device = self._device(asked)
         missing = None if page.found else self._missing(asked, device, log)
         deleted = self._deleted(log)
         document: dict[str, Any] = {

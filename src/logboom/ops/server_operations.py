@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from logboom.journal.log import Log
 from logboom.ops.alerts.rule_book import RuleConflictError
 from logboom.ops.alerts.service import Alerts
+from logboom.ops.devices.device_book import DeviceBook
 from logboom.ops.explainer import Explainer
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
@@ -15,6 +16,7 @@ from logboom.ops.retries import retry_refused
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 from logboom.ops.storage import storage_document
+from logboom.query.device_question import DeviceQuestion
 from logboom.query.line_question import LineQuestion
 from logboom.query.sql.sql_service import SqlService
 
@@ -86,12 +88,19 @@ class ServerOperations:
         """Return the document of `/api/sources`."""
         return await asyncio.to_thread(self._sources.document, limit)
 
-    async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
+    async def devices(self, asked: DeviceQuestion) -> dict[str, Any]:
         """Return the document of `/api/devices`."""
-        book = self.monitor.devices
-        if book is None:
-            return {"devices": [], "total": 0, "missing": 0, "events": [], "behind": 0}
-        return await asyncio.to_thread(book.document, limit, name, listener)
+        return await asyncio.to_thread(self._devices.document, asked)
+
+    async def name_device(self, listener: str, name: str, given: str) -> bool:
+        """Give a device a name, see `DeviceBook.give_name`."""
+        return await asyncio.to_thread(self._devices.give_name, listener, name, given)
+
+    @property
+    def _devices(self) -> DeviceBook:
+        if self.monitor.devices is None:
+            raise RuntimeError("the server has no list of devices")
+        return self.monitor.devices
 
     def refused(self, limit: int, source: str) -> dict[str, Any]:
         """Return the document of `/api/refused`."""

@@ -1,8 +1,12 @@
 """Queries of URLs for devices, refused lines, and the fate of a line."""
 
-from collections.abc import Mapping
-from typing import Final
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
 
+import msgspec
+
+from logboom.query.device_question import ORDERS, STATES, DeviceQuestion
 from logboom.query.line_question import TEXT_CHARS_MAX, LineQuestion
 from logboom.web.query import (
     SOURCES_DEFAULT,
@@ -16,14 +20,61 @@ from logboom.web.query import (
 
 WHY_PARAMETERS: Final = ("source", "boot", "seq", "text", "time")
 REFUSED_PARAMETERS: Final = ("limit", "source")
-DEVICE_PARAMETERS: Final = ("limit", "name", "listener")
+DEVICE_PARAMETERS: Final = ("limit", "name", "listener", "find", "state", "order", "offset")
+
+GIVEN_CHARS_MAX: Final = 64
+"""Longest name that is given to a device, characters: it stands in one column of a table."""
+
+NAME_BODY_BYTES_MAX: Final = 4096
+"""Longest body of `PUT /api/devices/name`: three texts."""
+
+GIVEN_PATTERN: Final = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"
+"""Characters of it: none that ends a line or controls a terminal."""
+
+T = TypeVar("T", bound=str)
 
 
-def devices_query(parameters: Mapping[str, str]) -> tuple[int, str, str]:
-    """Read the query of `GET /api/devices`: the limit, and a name and a listener. Raises `QueryError`."""
+def devices_query(parameters: Mapping[str, str]) -> DeviceQuestion:
+    """Read the query of `GET /api/devices`. Raises `QueryError`."""
     check_names(parameters, DEVICE_PARAMETERS)
-    limit = within(parameters, "limit", SOURCES_MAX, SOURCES_MAX)
-    return limit, parameters.get("name", ""), parameters.get("listener", "")
+    return DeviceQuestion(
+        within(parameters, "limit", SOURCES_MAX, SOURCES_MAX),
+        parameters.get("name", ""),
+        parameters.get("listener", ""),
+        parameters.get("find", ""),
+        _one_of(parameters, "state", ("", *STATES)),
+        _one_of(parameters, "order", ORDERS),
+        _number(parameters, "offset") or 0,
+    )
+
+
+def _one_of(parameters: Mapping[str, str], name: str, known: Sequence[T]) -> T:
+    """Return one of some words, the first of which is the default."""
+    text = parameters.get(name, known[0])
+    for word in known:
+        if text == word:
+            return word
+    raise QueryError(name, f"found {text[:40]!r}, expected one of {', '.join(filter(None, known))}")
+
+
+class NamedDevice(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `PUT /api/devices/name`."""
+
+    listener: str
+    name: str
+    given_name: str
+
+
+def given_name(text: str) -> str:
+    """Return a name for a device, without blanks around it. Raises `QueryError`."""
+    name = text.strip()
+    if len(name) > GIVEN_CHARS_MAX:
+        raise QueryError(
+            "given_name", f"found {len(name)} characters, expected {GIVEN_CHARS_MAX} at most: shorten it"
+        )
+    if not re.fullmatch(GIVEN_PATTERN, name):
+        raise QueryError("given_name", f"found {name!r}, expected text without control characters")
+    return name
 
 
 def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:

@@ -51,7 +51,12 @@ DESCRIPTIONS: Final = {
     "verbose": "List the checks.",
     "rule": "Name of the rule.",
     "subject": "The alert's; missing: all alerts of the rule.",
-    "name": "What the sender calls itself, or its address.",
+    "name": "What the sender calls itself, or its address; of a device also the name that it was given.",
+    "find": "Part of the name, the given name, the address, the listener or the firmware, in any case.",
+    "state": "`ok`, `gaps` (lines are missing) or `crash_loop`. Empty: all.",
+    "order": "`seen`: those seen last first; `name`: by the given name, else its own; `missing`: those with the most "
+    "missing lines first.",
+    "offset": "Number of devices, in that order, to leave out before the first one.",
 }
 PATH_DESCRIPTIONS: Final = {
     "form": "csv or jsonl.",

@@ -9,10 +9,20 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from logboom.errors import StorageError
 from logboom.journal.log import Log
+from logboom.query.device_question import DeviceQuestion
 from logboom.query.line_question import LineQuestion
 from logboom.query.sql.sql_service import SqlService
-from logboom.web.device_query import devices_query, refused_query, why_query
+from logboom.web.device_query import (
+    NAME_BODY_BYTES_MAX,
+    NamedDevice,
+    devices_query,
+    given_name,
+    refused_query,
+    why_query,
+)
+from logboom.web.json_body import read_json
 from logboom.web.query import check_names, source_query, sources_query
 from logboom.web.site import SITE
 
@@ -51,8 +61,11 @@ class Operations(Protocol):
     async def sources(self, limit: int) -> dict[str, Any]:
         """The document of `/api/sources`."""
 
-    async def devices(self, limit: int, name: str, listener: str) -> dict[str, Any]:
+    async def devices(self, asked: DeviceQuestion) -> dict[str, Any]:
         """The document of `/api/devices`."""
+
+    async def name_device(self, listener: str, name: str, given: str) -> bool:
+        """Give a device a name, or none if it is empty; False: there is no such device. Raises `StorageError`."""
 
     def refused(self, limit: int, source: str) -> dict[str, Any]:
         """The document of `/api/refused`."""
@@ -154,10 +167,31 @@ async def sources(request: web.Request) -> web.Response:
 async def devices(request: web.Request) -> web.Response:
     """Devices that count their boots and lines; with `name`, also their boots, gaps and reboots.
 
-    Those that were seen last come first.
+    `find` selects by a part of a name, address, listener or firmware. Those that were seen last come first, unless
+    `order` is `name` or `missing`; `offset` and `limit` give one page of them.
     """
-    document = await request.app[OPERATIONS].devices(*devices_query(request.query))
+    document = await request.app[OPERATIONS].devices(devices_query(request.query))
     return web.json_response(document, headers=NO_STORE)
+
+
+async def name_device(request: web.Request) -> web.Response:
+    """Give a device a name that people know, which is shown beside its own; an empty one takes it away.
+
+    What is stored does not change, and searches for a source go by the device's own name.
+    """
+    check_names(request.query, ())
+    wanted = await read_json(
+        request, NamedDevice, NAME_BODY_BYTES_MAX, '{"listener": text, "name": text, "given_name": text}'
+    )
+    given = given_name(wanted.given_name)
+    try:
+        found = await request.app[OPERATIONS].name_device(wanted.listener, wanted.name, given)
+    except StorageError as error:
+        raise web.HTTPServiceUnavailable(text=str(error)) from None
+    if not found:
+        place = f"{wanted.name[:128]!r} of listener {wanted.listener[:128]!r}"
+        raise web.HTTPNotFound(text=f"there is no device {place}")
+    return web.json_response({"given_name": given}, headers=NO_STORE)
 
 
 async def refused(request: web.Request) -> web.Response:

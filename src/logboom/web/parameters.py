@@ -6,6 +6,7 @@ import logboom.web.query as q
 from logboom.formats.csv_rows import COLUMNS_MAX
 from logboom.formats.levels import SEVERITY
 from logboom.query import facet_document, pattern_document
+from logboom.query.device_question import ORDERS, STATES
 from logboom.query.filter.parser import QUERY_CHARS_MAX
 
 SEQUENCE_MAX: Final = 10**18 - 1
@@ -81,7 +82,12 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 _OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "/api/sources": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
     "/api/alerts/history": {"limit": _count(q.HISTORY_MAX, q.HISTORY_DEFAULT)},
-    "/api/devices": {"limit": _count(q.SOURCES_MAX, q.SOURCES_MAX)},
+    "/api/devices": {
+        "limit": _count(q.SOURCES_MAX, q.SOURCES_MAX),
+        "state": {"type": "string", "enum": ["", *STATES]},
+        "order": {"type": "string", "enum": [*ORDERS], "default": ORDERS[0]},
+        "offset": {"type": "integer", "minimum": 0, "maximum": SEQUENCE_MAX, "default": 0},
+    },
     "/api/why": {name: {"type": "integer", "minimum": 0} for name in ("boot", "seq")},
     "/api/refused": {"limit": _count(q.SOURCES_MAX, q.SOURCES_DEFAULT)},
     "/api/patterns": {

@@ -26,13 +26,18 @@ from logboom.web import (
 )
 from logboom.web.access import TOKEN_CHARS_MAX
 from logboom.web.alert_routes import ALERT_ROUTES
-from logboom.web.device_query import DEVICE_PARAMETERS, REFUSED_PARAMETERS, WHY_PARAMETERS
+from logboom.web.device_query import (
+    DEVICE_PARAMETERS,
+    NAME_BODY_BYTES_MAX,
+    REFUSED_PARAMETERS,
+    WHY_PARAMETERS,
+)
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
-from logboom.web.state_keys import DEVICES, HEALTH, REFUSED, RETRIED, SOURCES, STATUS, STORAGE, WHY
+from logboom.web.state_keys import DEVICES, HEALTH, NAMED, REFUSED, RETRIED, SOURCES, STATUS, STORAGE, WHY
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -184,6 +189,21 @@ ENTRY_ROUTES: Final = (
         required=q.SOURCE_PARAMETERS,
     ),
     Route("GET", "/api/devices", operations.devices, DEVICE_PARAMETERS, keys=DEVICES),
+    Route(
+        "PUT",
+        "/api/devices/name",
+        operations.name_device,
+        takes={JSON: NAMED},
+        access=Access.ADMIN,
+        keys={"given_name": "The name that it has now"},
+        statuses={"200": "It has the name"},
+        refusals={
+            "404": "There is no such device",
+            "408": "The body did not come in time",
+            "413": f"The body is too long: more than {NAME_BODY_BYTES_MAX} bytes",
+            "503": "The name can't be saved: the disk is full, or broken",
+        },
+    ),
     Route("GET", "/api/refused", operations.refused, REFUSED_PARAMETERS, keys=REFUSED),
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
     Route("GET", "/api/why", operations.why, WHY_PARAMETERS, keys=WHY),

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from logboom.web.device_query import GIVEN_CHARS_MAX, GIVEN_PATTERN
+
 HEALTH: Final = {
     "status": "ok, warning or error",
     "tcp_server": "started, thread_alive, last_activity, seconds_since_activity and more",
@@ -51,13 +53,30 @@ SOURCES: Final = {
     "skipped": "Entries that came too fast to be looked at",
 }
 DEVICES: Final = {
-    "devices": "name, listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
+    "devices": "name, given_name (by people; empty: none), state (`ok`, `gaps`, `crash_loop`), "
+    "listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
     "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
     "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
-    "total": "How many there are",
-    "missing": "Missing lines of all of them",
+    "total": "How many match",
+    "missing": "Missing lines of all that match",
+    "states": "Number of devices by state, of all that match but for `state`",
     "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
     "behind": "Entries that were not looked at yet",
+}
+NAMED: Final = {
+    "type": "object",
+    "properties": {
+        "listener": {"type": "string", "description": "Listener of the device"},
+        "name": {"type": "string", "description": "Name that the device calls itself, or its address"},
+        "given_name": {
+            "type": "string",
+            "maxLength": GIVEN_CHARS_MAX,
+            "pattern": f"^{GIVEN_PATTERN}$",
+            "description": "Name that people know; empty: none",
+        },
+    },
+    "required": ["listener", "name", "given_name"],
+    "additionalProperties": False,
 }
 REFUSED: Final = {
     "refused": "id, at, listener, source, reason, text, raw_base64 (the bytes; null where none are kept), whole; the "

@@ -10,6 +10,7 @@ import pytest
 from logboom.journal.log import Block
 from logboom.ops.devices.boot import GAPS_MAX, DeviceBoot
 from logboom.ops.devices.device_book import DETAILS_KEPT, DEVICES_MAX, FILE_NAME, DeviceBook
+from logboom.query.device_question import DeviceQuestion
 from tests.kit.clock import Clock
 
 START = 1_700_000_000.0
@@ -57,7 +58,7 @@ class Bench:
         self.log.end += len(lines)
 
     def device(self, name: str = "d") -> dict[str, Any]:
-        [found] = self.book.document(10, name)["devices"]
+        [found] = self.book.document(DeviceQuestion(10, name))["devices"]
         return dict(found)
 
     def gaps(self) -> list[tuple[int, int, int]]:
@@ -116,7 +117,7 @@ def test_a_reboot_has_the_last_uptime_before_and_its_reason(bench: Bench) -> Non
         90_000,
         "brownout",
     )
-    [event] = bench.book.document(5)["events"]
+    [event] = bench.book.document(DeviceQuestion(5))["events"]
     assert (event["kind"], event["name"], event["boot"]) == ("reboot", "d", 2)
     assert bench.device()["boots"] == 2
 

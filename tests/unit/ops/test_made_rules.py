@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from logboom.errors import StorageError
-from logboom.ops.alerts.rule_book import ASIDE_MAX, RuleConflictError
+from logboom.ops.alerts.rule_book import RuleConflictError
+from logboom.ops.kept_file import ASIDE_MAX
 from tests.unit.ops.alerts_world import Server
 
 ERROR = b'{"level":"error","msg":"Pump 2 is dry","device":"greenhouse-3"}'

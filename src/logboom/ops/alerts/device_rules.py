@@ -28,14 +28,15 @@ def _conditions(
 ) -> Iterator[Condition]:
     times = (settings.for_s, settings.clear_s)
     if len(found) > SINGLE_MAX:
-        text = f"each of {len(found)} devices {is_so}, such as {found[0].name}: {found[0].text}"
+        text = f"each of {len(found)} devices {is_so}, such as {_plain(found[0].shown)}: {found[0].text}"
         recovered = f"each of the devices {is_over}"
         yield Condition(rule, "several devices", settings.severity, text, recovered, *times)
         return
     for one in found:
         subject = f"{_plain(one.name)} ({one.listener})"
-        text = f"{_plain(one.name)}: {one.text}"
-        yield Condition(rule, subject, settings.severity, text, f"{_plain(one.name)} {is_over}", *times)
+        shown = _plain(one.shown)
+        text = f"{shown}: {one.text}"
+        yield Condition(rule, subject, settings.severity, text, f"{shown} {is_over}", *times)
 
 
 def _plain(name: str) -> str:

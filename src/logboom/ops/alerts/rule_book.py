@@ -7,20 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.durable import replace_file
 from logboom.errors import ConfigError, StorageError
 from logboom.model import Report
 from logboom.ops.alerts.alert_settings import BUILT_IN, AlertsSettings, QueryRule, query_rule
 from logboom.ops.alerts.names import target_id, target_names
+from logboom.ops.kept_file import FileWords, KeptFile
 
 FILE_NAME: Final = "alert-rules-made.json"
 VERSION: Final = 1
 
 MADE_MAX: Final = 50
 """Most rules that people make, besides those of the configuration: each is evaluated for every entry."""
-
-ASIDE_MAX: Final = 100
-"""Most damaged files that are set aside: more of them are no accident, and fill the disk."""
 
 CONFIGURATION: Final = "configuration"
 PAGE: Final = "page"
@@ -34,11 +31,8 @@ class RuleConflictError(ConfigError):
     """A rule does not fit to others, or to the configuration."""
 
 
-class _Head(msgspec.Struct):
+class _File(msgspec.Struct):
     version: int
-
-
-class _File(_Head):
     rules: dict[str, dict[str, Any]]
     target_ids: dict[str, dict[str, str]] = {}
     """By rule, the id of each target by the name that it had when the rule was saved."""
@@ -56,11 +50,8 @@ class RuleBook:
     def __init__(self, settings: AlertsSettings, data_dir: Path, report: Report) -> None:
         self._notify = list(settings.notify)
         self._configured: Mapping[str, QueryRule] = settings.rules.own
-        self._path = data_dir / FILE_NAME
-        self._report = report
-        self._refusal = ""
-        """Reason for which no rule can be changed: the file has rules that could not be loaded."""
-        file = self._load()
+        self._file = KeptFile(data_dir / FILE_NAME, _File, VERSION, FileWords("alerts", "rule"), report)
+        file = self._file.load() or _File(VERSION, {})
         self._tables, self._ids = file.rules, file.target_ids
         self._made: dict[str, QueryRule] = {}
         for name, table in self._tables.items():
@@ -146,8 +137,7 @@ class RuleBook:
     def _check_free(self, name: str, *, is_new: bool) -> None:
         if name in self._configured or name in BUILT_IN:
             raise RuleConflictError(f"the rule {name} is of the configuration, and can only be changed there")
-        if self._refusal:
-            raise StorageError(self._refusal)
+        self._file.check()
         if is_new and name in self._tables:
             raise RuleConflictError(f"there is a rule {name} already")
         if is_new and len(self._tables) >= MADE_MAX:
@@ -191,47 +181,8 @@ class RuleBook:
 
     # --- the file ---
 
-    def _load(self) -> _File:
-        try:
-            data = self._path.read_bytes()
-            version = msgspec.json.decode(data, type=_Head).version
-            if version == VERSION:
-                return msgspec.json.decode(data, type=_File)
-            self._refuse(f"expected version {VERSION}, found {version}")
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            self._refuse(error.strerror or str(error))
-        except (ValueError, RecursionError) as error:
-            self._set_aside(str(error))
-        return _File(VERSION, {})
-
-    def _refuse(self, reason: str) -> None:
-        """Refuse changes, which would replace the rules of the file."""
-        self._refusal = f"rules can't be changed until {FILE_NAME} can be read at a start: {reason}"
-        self._report(
-            "warning", f"alerts: no rule of {FILE_NAME} is loaded, and none can be changed: {reason}"
-        )
-
-    def _set_aside(self, reason: str) -> None:
-        """Rename a damaged file to a name that is free; changes are refused if that fails."""
-        suffixes = [".damaged", *(f".damaged-{number}" for number in range(2, ASIDE_MAX + 1))]
-        free = [path for one in suffixes if not (path := self._path.with_suffix(one)).exists()]
-        if not free:
-            self._refuse(f"{reason}; {ASIDE_MAX} damaged files are there already")
-            return
-        try:
-            self._path.rename(free[0])
-        except OSError as error:
-            self._refuse(f"{reason}; it can't be set aside: {error.strerror or error}")
-            return
-        self._report("warning", f"alerts: {FILE_NAME} can't be read, and is set aside: {reason}")
-
     def _save(self, tables: dict[str, dict[str, Any]], ids: dict[str, dict[str, str]]) -> None:
-        try:
-            replace_file(self._path, [msgspec.json.encode(_File(VERSION, tables, ids)), b"\n"])
-        except OSError as error:
-            raise StorageError(f"the rule can't be saved: {error.strerror or error}") from None
+        self._file.save(_File(VERSION, tables, ids))
         self._tables, self._ids = tables, ids
 
 

@@ -99,6 +99,12 @@ class Device(msgspec.Struct, gc=False):
         """Number of lines that are missing."""
         return self.gap_lines + sum(boot.missing for boot in self.boots)
 
+    def missing_before(self, moment: str) -> int:
+        """Return the number of lines that are missing, without gaps that were noticed from a receive time on."""
+        return self.missing - sum(
+            gap.lines for boot in self.boots for gap in boot.gaps if gap.since >= moment
+        )
+
     @property
     def closed(self) -> int:
         """Number of lines that came late."""

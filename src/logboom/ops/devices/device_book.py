@@ -17,7 +17,10 @@ from logboom.model import Report
 from logboom.ops.devices.clock_writer import BootKey, ClockWriter
 from logboom.ops.devices.device import Device, Reboot
 from logboom.ops.devices.device_lines import Sighting, sightings_of
+from logboom.ops.devices.device_list import list_devices
+from logboom.ops.devices.device_names import DeviceNames
 from logboom.ops.devices.device_view import described, one_described
+from logboom.query.device_question import DeviceQuestion
 
 if TYPE_CHECKING:
     from logboom.ops.devices.boot_clock import BootClock
@@ -59,6 +62,8 @@ class DeviceTrouble(NamedTuple):
 
     listener: str
     name: str
+    shown: str
+    """The name that it was given, with its own; else its own."""
     text: str
 
 
@@ -95,6 +100,8 @@ class DeviceBook:
         self._grace_s = grace_s
         self._wall = wall
         self._lock = threading.Lock()
+        self.names = DeviceNames(data_dir, report)
+        """Names that people gave."""
         self._devices: dict[tuple[str, str], Device] = {}
         self._seen: dict[BootKey, BootClock] | None = None
         """Boots with lines since their starts were last written; None: all of them may be missing."""
@@ -111,28 +118,44 @@ class DeviceBook:
 
     # --- queries ---
 
-    def document(self, limit: int, name: str = "", listener: str = "") -> dict[str, Any]:
-        """Return the document of `/api/devices`: all, those first that were seen last; or those of one name."""
+    def document(self, asked: DeviceQuestion) -> dict[str, Any]:
+        """Return the document of `/api/devices`; where a name is asked for, with details."""
         before = self._before(self._grace_s)
         with self._lock:
-            found = [one for one in self._devices.values() if not name or one.name == name]
-            found = [one for one in found if not listener or one.listener == listener]
-            newest = heapq.nlargest(limit, found, key=lambda one: one.last_seen)
-            describe = one_described if name else described
+            found = list_devices(self._devices.values(), self.names.of, asked, before)
+            names = {one.device.name for one in found.rows}
+            events = [one for one in reversed(self._events) if not asked.name or one["name"] in names]
             return {
-                "devices": [describe(one, before) for one in newest],
-                "total": len(found),
-                "missing": sum(described(one, before)["missing"] for one in found),
-                "events": [one for one in reversed(self._events) if not name or one["name"] == name][:limit],
+                "devices": [
+                    one_described(one, before) if asked.name else described(one) for one in found.rows
+                ],
+                "total": found.total,
+                "missing": found.missing,
+                "states": found.states,
+                "events": events[: asked.limit],
                 "behind": max(0, self._log.end - self.position),
             }
 
     def named(self, name: str) -> Device | None:
-        """Return the device of a name, or of an address, that was seen last; None: there is none."""
+        """Return the device of a name, own or given, or of an address, that was seen last; None: there is none."""
         with self._lock:
-            found = [one for one in self._devices.values() if name in (one.name, one.peer)]
+            found = [
+                one
+                for one in self._devices.values()
+                if name in (one.name, one.peer, self.names.of((one.listener, one.name)))
+            ]
             newest = max(found, key=lambda one: one.last_seen, default=None)
             return None if newest is None else msgspec.convert(msgspec.to_builtins(newest), Device)
+
+    def give_name(self, listener: str, name: str, given: str) -> bool:
+        """Give a device a name, or none if it is empty; False: there is no such device. Raises `StorageError`."""
+        key = (listener, name)
+        with self._lock:
+            known = set(self._devices)
+        if key not in known and not (self.names.of(key) and not given):
+            return False
+        self.names.give(key, given, known)
+        return True
 
     @property
     def known(self) -> int:
@@ -161,22 +184,26 @@ class DeviceBook:
                     low, high, boot = gaps[-1].gap.low, gaps[-1].gap.high, gaps[-1].boot
                     span = f"{low} to {high}" if low < high else f"{low}"
                     text = f"{lines:,} {'line' if lines == 1 else 'lines'} missing, last seq {span} of boot {boot}"
-                    found.append(DeviceTrouble(one.listener, one.name, text))
+                    found.append(self._trouble(one, text))
         return found
 
     def loops(self) -> list[DeviceTrouble]:
         """Return the devices that restart again and again."""
         with self._lock:
             return [
-                DeviceTrouble(
-                    one.listener,
-                    one.name,
+                self._trouble(
+                    one,
                     f"restarted {one.short_boots} times in a row after a few minutes"
                     + (f", reason: {one.boot.reason}" if one.boot.reason else ""),
                 )
                 for one in self._devices.values()
                 if one.loops
             ]
+
+    def _trouble(self, device: Device, text: str) -> DeviceTrouble:
+        given = self.names.of((device.listener, device.name))
+        shown = f"{given} ({device.name})" if given else device.name
+        return DeviceTrouble(device.listener, device.name, shown, text)
 
     def _before(self, seconds: float) -> str:
         moment = datetime.fromtimestamp(self._wall() - seconds, UTC)

@@ -7,18 +7,19 @@ import msgspec
 from logboom.formats.buckets import MICROSECONDS
 from logboom.formats.times import iso_from_ns
 from logboom.ops.devices.boot import DeviceBoot, Gap
-from logboom.ops.devices.device import Device
+from logboom.ops.devices.device_list import ListedDevice
 
 CLOCK_OFF_S: Final = 120.0
 """A clock that is ahead by more than this is shown as off; being behind may be delay."""
 
 
-def described(device: Device, before: str) -> dict[str, Any]:
-    """Return a device's row; `before`: gaps that were noticed later may still close."""
-    boot = device.boot
-    waiting = sum(one.gap.lines for one in device.gaps() if one.gap.since >= before)
+def described(one: ListedDevice) -> dict[str, Any]:
+    """Return a device's row."""
+    device, boot = one.device, one.device.boot
     return {
         "name": device.name,
+        "given_name": one.given,
+        "state": one.state,
         "listener": device.listener,
         "peer": device.peer,
         "first_seen": device.first_seen,
@@ -33,17 +34,18 @@ def described(device: Device, before: str) -> dict[str, Any]:
         "firmware": device.firmware,
         "signal": device.signal,
         "heap": device.heap,
-        "missing": device.missing - waiting,
-        "waiting": waiting,
+        "missing": one.missing,
+        "waiting": device.missing - one.missing,
         "late": device.closed,
         "clock_s": None if device.clock_us is None else round(device.clock_us / MICROSECONDS, 3),
     }
 
 
-def one_described(device: Device, before: str) -> dict[str, Any]:
-    """Return a device's row with its boots, gaps and reboots."""
+def one_described(listed: ListedDevice, before: str) -> dict[str, Any]:
+    """Return a device's row with its boots, gaps and reboots; gaps noticed at `before` or later may still close."""
+    device = listed.device
     return {
-        **described(device, before),
+        **described(listed),
         "gaps": [
             {"boot_seq": one.boot, **_gap_described(one.gap), "waiting": one.gap.since >= before}
             for one in device.gaps()

@@ -36,9 +36,12 @@ function parted(key) {
 
 const withOf = (more) => more.map((one) => keyOf(one.source, one.listener));
 
-function defaultFields(fields) {
+/** Charts of any sources, with their own view. */
+const OWN = { view: "charts", key: "source", preferred: PREFERRED, since: DEFAULT_RANGE };
+
+function defaultFields(fields, wanted_first) {
   const names = fields.map((field) => field.name);
-  const preferred = PREFERRED.flatMap((wanted) => names.filter((name) => lastPart(name) === wanted));
+  const preferred = wanted_first.flatMap((wanted) => names.filter((name) => lastPart(name) === wanted));
   if (preferred.length) return preferred.slice(0, 4);
   return names.filter((name) => !UNIMPORTANT.includes(lastPart(name))).slice(0, 3);
 }
@@ -51,8 +54,13 @@ function plain(series) {
   return { ...series, since, until, progress, times: series.times.map(Number), boots, gaps };
 }
 
-class Charts {
-  constructor(root, parameters) {
+/**
+ * Charts within an element. `place`: `view` and `key` are the view of the address and its parameter for the source;
+ * `preferred` has the fields that are drawn first, `since` the range.
+ */
+export class Charts {
+  constructor(root, parameters, place = OWN) {
+    this.place = place;
     this.charts = new Map();
     this.source = el("select", { name: "source", on: { change: () => this.#choose({ ...parted(this.source.value), fields: [] }) } });
     this.range = el("select", { name: "range", on: { change: () => this.#choose({ since: this.range.value }) } },
@@ -64,23 +72,29 @@ class Charts {
     this.chips = el("div", { class: "chip-row" });
     this.fields.append(this.chips);
     this.box = el("div", { class: "charts-box" });
-    this.nothing = empty("No numbers have come in this time range.", el("p", {}, "Choose another source or a longer range, or try it with a simulated sensor:"),
-      command("logboom simulate sensor --count 0 --rate 1"));
+    const advice = [el("p", {}, "Choose another source or a longer range, or try it with a simulated sensor:"), command("logboom simulate sensor --count 0 --rate 1")];
+    this.nothing = empty("No numbers have come in this time range.", ...(this.#isOwn ? advice : []));
     this.nothing.hidden = true;
-    root.replaceChildren(el("h2", { class: "unseen" }, "Charts"),
-      el("form", { class: "filters", "aria-label": "What to draw", on: { submit: (event) => event.preventDefault() } },
-        labelled("Source", this.source, "wide"), labelled("Compare with", this.add), labelled("Range", this.range), savedMenu(() => ({})), this.live),
+    const choices = this.#isOwn
+      ? [labelled("Source", this.source, "wide"), labelled("Compare with", this.add), labelled("Range", this.range), savedMenu(() => ({}))]
+      : [labelled("Range", this.range)];
+    root.replaceChildren(...(this.#isOwn ? [el("h2", { class: "unseen" }, "Charts")] : []),
+      el("form", { class: "filters", "aria-label": "What to draw", on: { submit: (event) => event.preventDefault() } }, choices, this.live),
       this.compared,
       this.fields, this.box, this.nothing);
     this.update(parameters);
     loadPlot().then((uPlot) => this.#start(uPlot), () => this.box.replaceChildren(missingNote()));
   }
 
+  get #isOwn() {
+    return this.place === OWN;
+  }
+
   update(parameters) {
     this.chosen = {
-      source: parameters.get("source") ?? "",
+      source: parameters.get(this.place.key) ?? "",
       listener: parameters.get("listener") ?? "",
-      since: parameters.get("since") || DEFAULT_RANGE,
+      since: parameters.get("since") || this.place.since,
       until: parameters.get("until") ?? "",
       fields: parameters.getAll("field").slice(0, FIELDS_MAX),
       more: parameters.getAll("with").slice(0, COMPARED_MAX - 1).map(parted),
@@ -109,7 +123,11 @@ class Charts {
 
   #choose(changes) {
     const { source, listener, since, until, fields, more } = { ...this.chosen, ...(changes.since ? { until: "" } : {}), ...changes };
-    go("charts", { source, listener, since: since === DEFAULT_RANGE && !until ? "" : since, until, field: fields, with: withOf(more) });
+    this.#go({ source, listener, since: since === this.place.since && !until ? "" : since, until, field: fields, with: withOf(more) });
+  }
+
+  #go({ source, ...choices }) {
+    go(this.place.view, { [this.place.key]: source, ...choices });
   }
 
   /** All sources that are drawn; the first is the one that was chosen first. */
@@ -138,33 +156,37 @@ class Charts {
   /** Load the names of sources and fields. */
   async #lists(signal) {
     try {
-      const { sources } = await read("/api/sources", { limit: SOURCES_MAX }, signal).catch((error) => {
-        if (error.name === "AbortError" || error.status === 0) throw error;
-        return { sources: [] }; // the source of the address can be drawn without the list
-      });
-      if (!this.chosen.source && sources.length) {
-        const best = /gateway|sensor/;
-        const first = sources.find((one) => best.test(one.listener)) ?? sources.find((one) => /device/.test(one.listener)) ?? sources[0];
-        Object.assign(this.chosen, { source: first.name, listener: first.listener });
-      }
-      sources.sort((one, other) => one.name.localeCompare(other.name) || one.listener.localeCompare(other.listener));
-      const known = sources.map((one) => [keyOf(one.name, one.listener), `${one.name} (${one.listener}, ${ago(one.silent_s)})`]);
-      const chosen = this.chosen.listener ? null : known.find(([key]) => parted(key).source === this.chosen.source)?.[0];
-      const options = known.length || this.chosen.source ? known : [["", "none yet"]];
-      setOptions(this.source, options, chosen ?? keyOf(this.chosen.source, this.chosen.listener));
-      const drawn = new Set(this.#sources.map((one) => keyOf(one.source, one.listener)));
-      this.add.disabled = drawn.size >= COMPARED_MAX;
-      setOptions(this.add, [["", "add a source"], ...known.filter(([key]) => !drawn.has(key))], "");
-      this.#showCompared();
+      if (this.#isOwn) await this.#listSources(signal);
       this.available = await this.#fields(signal);
     } catch (error) {
       if (error.name === "AbortError") throw error;
       setText(this.live, error.message);
       return;
     }
-    if (!this.chosen.fields.length) this.chosen.fields = defaultFields(this.available);
+    if (!this.chosen.fields.length) this.chosen.fields = defaultFields(this.available, this.place.preferred);
     this.#showChips();
     this.drawing?.now();
+  }
+
+  async #listSources(signal) {
+    const { sources } = await read("/api/sources", { limit: SOURCES_MAX }, signal).catch((error) => {
+      if (error.name === "AbortError" || error.status === 0) throw error;
+      return { sources: [] }; // the source of the address can be drawn without the list
+    });
+    if (!this.chosen.source && sources.length) {
+      const best = /gateway|sensor/;
+      const first = sources.find((one) => best.test(one.listener)) ?? sources.find((one) => /device/.test(one.listener)) ?? sources[0];
+      Object.assign(this.chosen, { source: first.name, listener: first.listener });
+    }
+    sources.sort((one, other) => one.name.localeCompare(other.name) || one.listener.localeCompare(other.listener));
+    const known = sources.map((one) => [keyOf(one.name, one.listener), `${one.name} (${one.listener}, ${ago(one.silent_s)})`]);
+    const chosen = this.chosen.listener ? null : known.find(([key]) => parted(key).source === this.chosen.source)?.[0];
+    const options = known.length || this.chosen.source ? known : [["", "none yet"]];
+    setOptions(this.source, options, chosen ?? keyOf(this.chosen.source, this.chosen.listener));
+    const drawn = new Set(this.#sources.map((one) => keyOf(one.source, one.listener)));
+    this.add.disabled = drawn.size >= COMPARED_MAX;
+    setOptions(this.add, [["", "add a source"], ...known.filter(([key]) => !drawn.has(key))], "");
+    this.#showCompared();
   }
 
   /** Load the fields of all sources. */
@@ -285,7 +307,7 @@ class Charts {
 
   #zoom(from, to) {
     const iso = (epoch_s) => new Date(epoch_s * 1000).toISOString();
-    go("charts", { ...this.#range, since: iso(from), until: iso(to), field: this.chosen.fields, with: withOf(this.chosen.more) });
+    this.#go({ ...this.#range, since: iso(from), until: iso(to), field: this.chosen.fields, with: withOf(this.chosen.more) });
   }
 }
 

@@ -1,176 +1,153 @@
-// Devices: a row per device; one device's own page with its boots, gaps, lines and refused lines.
+// Devices: a row per device, in pages, with filters; or one device (device.js).
 
 import { poll, read } from "/static/api.js";
-import { el, empty, reconcile, setText } from "/static/dom.js";
-import { ago, bytes, count, counted, duration, instant } from "/static/format.js";
-import { link } from "/static/route.js";
+import { OneDevice } from "/static/device.js";
+import { INTERVAL_MS, REFUSED_MAX, at, clockOf, refusedSection, showRefused, showTrend, since, stateOf, trend, uptime, wordOf } from "/static/devicefacts.js";
+import { el, empty, setText } from "/static/dom.js";
+import { labelled, setOptions } from "/static/filters.js";
+import { bytes, count, counted } from "/static/format.js";
+import { go, link } from "/static/route.js";
 import { Table } from "/static/tables.js";
 
 export const title = "Devices";
 
-const INTERVAL_MS = 3000;
-const LIMIT = 1000;
-const REFUSED_MAX = 20;
-const SVG = "http://www.w3.org/2000/svg";
-
-const since = (iso) => ago((Date.now() - Date.parse(iso)) / 1000);
-const at = (iso) => (iso ? instant(Date.parse(iso) / 1000) : "–");
-const uptime = (one) => duration(one.uptime_ms === null ? null : one.uptime_ms / 1000);
-const stateOf = (one) => (one.crash_loop ? "error" : one.missing ? "warning" : "ok");
-const wordOf = (one) => (one.crash_loop ? "crash loop" : one.missing ? "gaps" : "ok");
-const clockOf = (one) => (one.clock_s === null ? "–" : `${one.clock_s > 0 ? "+" : "−"}${duration(Math.abs(one.clock_s))}`);
-
-/** A line of a value over time, without axes. */
-function trend() {
-  const line = document.createElementNS(SVG, "polyline");
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 96 20");
-  svg.setAttribute("class", "trend");
-  svg.setAttribute("role", "img");
-  svg.append(line);
-  return svg;
-}
-
-function showTrend(svg, values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const x = (place) => (96 * place) / Math.max(1, values.length - 1);
-  const y = (one) => 18 - (16 * (one - low)) / (high - low || 1);
-  const points = values.map((one, place) => `${x(place).toFixed(1)},${y(one).toFixed(1)}`).join(" ");
-  if (svg.firstChild.getAttribute("points") !== points) svg.firstChild.setAttribute("points", points);
-  const label = values.length ? `Heap ${bytes(values.at(-1))}, between ${bytes(low)} and ${bytes(high)}` : "No heap";
-  if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
-}
+const PAGE_ROWS = 100; // a table of more is slow to update, and nobody reads it
+const TYPING_MS = 300;
+const STATES = ["gaps", "crash_loop", "ok"];
+const ORDERS = [["", "by name"], ["seen", "seen last"], ["missing", "most missing"]];
 
 const COLUMNS = [
-  { head: "Device", text: (one) => one.name, href: (one) => link("devices", { name: one.name }), hint: (one) => `${one.listener}, ${one.peer}` },
-  { head: "State", text: wordOf, state: stateOf },
+  { head: "Device", text: (one) => one.given_name || one.name, href: (one) => link("devices", { name: one.name, listener: one.listener }), hint: (one) => `${one.name}, ${one.listener}, ${one.peer}` },
+  { head: "State", text: (one) => wordOf(one.state), state: stateOf },
   { head: "Last seen", text: (one) => since(one.last_seen), hint: (one) => at(one.last_seen) },
   { head: "Boots", text: (one) => count(one.boots), number: true, narrow: true, hint: (one) => one.reset_reason },
   { head: "Uptime", text: uptime, number: true, narrow: true },
   { head: "Firmware", text: (one) => one.firmware, narrow: true },
   { head: "Heap", text: (one) => (one.heap.length ? bytes(one.heap.at(-1)) : "–"), number: true, narrow: true },
+  { head: "Trend", draw: trend, show: (svg, one) => showTrend(svg, one.heap), narrow: true },
   { head: "Missing", text: (one) => count(one.missing), number: true },
   { head: "Late", text: (one) => count(one.late), number: true, narrow: true },
   { head: "Clock", text: clockOf, number: true, narrow: true },
   { head: "Signal", text: (one) => (one.signal === null ? "–" : `${one.signal} dBm`), number: true, narrow: true },
 ];
 
-const BOOTS = [
-  { head: "Boot", text: (one) => one.boot_seq, number: true },
-  { head: "Started", text: (one) => at(one.started_at), hint: (one) => `from ${one.started_from || "nothing"}` },
-  { head: "Uptime", text: uptime, number: true },
-  { head: "Reset", text: (one) => one.reset_reason, narrow: true },
-  { head: "Lines", text: (one) => count(one.lines), number: true, narrow: true },
-  { head: "Missing", text: (one) => count(one.missing), number: true },
-];
-
-const GAPS = [
-  { head: "Boot", text: (one) => one.boot_seq, number: true },
-  { head: "Missing seq", text: (one) => (one.first === one.last ? `${one.first}` : `${one.first}–${one.last}`), href: (one) => link("why", { source: one.name, boot: one.boot_seq, seq: one.first }) },
-  { head: "Lines", text: (one) => count(one.lines), number: true },
-  { head: "Line before", text: (one) => at(one.before), narrow: true },
-  { head: "Line after", text: (one) => at(one.noticed_at) },
-  { head: "", text: (one) => (one.waiting ? "may still come" : ""), narrow: true },
-];
-
-/** Show all devices, or one: `name`. */
+/** Show all devices, or one: `name`, and `listener` where two have devices of that name. */
 export function show(root, parameters) {
-  let [name, polling] = [null, null];
+  let view = null;
   function update(wanted) {
-    if ((wanted.get("name") ?? "") === name) return;
-    name = wanted.get("name") ?? "";
-    polling?.stop();
+    const name = wanted.get("name") ?? "";
+    if (view?.isOf(name, wanted.get("listener") ?? "")) {
+      view.update(wanted);
+      return;
+    }
+    view?.close();
     root.replaceChildren();
-    const view = name ? oneDevice(root, name) : allDevices(root);
-    polling = poll(async (signal) => {
-      try {
-        view.show(await view.ask(signal));
-      } catch (error) {
-        if (error.name === "AbortError") throw error;
-        view.failed(error);
-      }
-    }, INTERVAL_MS);
+    view = name ? new OneDevice(root, wanted) : new AllDevices(root, wanted);
   }
   update(parameters);
-  return { update, close: () => polling.stop() };
+  return { update, close: () => view.close() };
 }
 
-function allDevices(root) {
-  const summary = el("p", { class: "soft" }, "loading");
-  const table = new Table("Devices", COLUMNS, (one) => `${one.listener} ${one.name}`);
-  const refused = el("section", { hidden: true }, el("h2", {}, "Refused lines"), refusedList());
-  const none = empty("No device has sent anything that counts its boots: lines with boot_seq, uptime_ms and seq.");
-  none.hidden = true;
-  root.append(el("h2", {}, "Devices"), summary, none, table.element, refused);
-  return {
-    ask: (signal) => askBoth({ limit: LIMIT }, {}, signal),
-    show([found, bad]) {
-      const shown = [...found.devices].sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
-      table.set(shown);
-      table.element.hidden = !shown.length;
-      none.hidden = shown.length > 0;
-      setText(summary, `${counted(found.total, "device")}, ${counted(found.missing, "line")} missing`);
-      showRefused(refused, bad);
-    },
-    failed: (error) => setText(summary, error.message),
-  };
-}
+class AllDevices {
+  constructor(root, parameters) {
+    this.summary = el("p", { class: "soft", role: "status" }, "loading");
+    this.find = el("input", { name: "find", type: "search", maxlength: 200, autocomplete: "off", placeholder: "name, address, firmware", on: { input: () => this.#type() } });
+    this.state = el("select", { name: "state", on: { change: () => this.#choose() } });
+    this.order = el("select", { name: "order", on: { change: () => this.#choose() } }, ORDERS.map(([name, text]) => el("option", { value: name }, text)));
+    this.table = new Table("Devices", COLUMNS, (one) => `${one.listener} ${one.name}`);
+    this.before = el("a", {}, "Previous");
+    this.after = el("a", {}, "Next");
+    this.place = el("span", { class: "soft" });
+    this.pages = el("nav", { class: "pages", "aria-label": "Pages" }, this.before, this.place, this.after);
+    this.none = empty("No device has sent anything that counts its boots: lines with boot_seq, uptime_ms and seq.");
+    this.refused = refusedSection();
+    this.form = el("form", { class: "filters", role: "search", "aria-label": "Devices", on: { submit: (event) => this.#submit(event) } },
+      labelled("Find", this.find, "wide"), labelled("State", this.state), labelled("Order", this.order));
+    root.append(el("h2", {}, "Devices"), this.form, this.summary, this.none, this.table.element, this.pages, this.refused);
+    for (const element of [this.none, this.table.element, this.pages]) element.hidden = true;
+    this.#take(parameters);
+    this.polling = poll((signal) => this.#ask(signal), INTERVAL_MS);
+  }
 
-function oneDevice(root, name) {
-  const summary = el("p", { class: "soft" }, "loading");
-  const heap = trend();
-  const boots = new Table("Boots", BOOTS, (one) => String(one.boot_seq));
-  const gaps = new Table("Gaps", GAPS, (one) => `${one.boot_seq} ${one.first} ${one.last}`);
-  const noGaps = el("p", { class: "soft" }, "No line is missing.");
-  const refused = el("section", { hidden: true }, el("h2", {}, "Refused lines"), refusedList());
-  const links = el("p", {}, el("a", { href: link("devices") }, "All devices"), " · ",
-    el("a", { href: link("search", { source: name }) }, "Its lines"), " · ",
-    el("a", { href: link("charts", { source: name }) }, "Its charts"), " · ",
-    el("a", { href: link("why", { source: name }) }, "Why is a line not here?"));
-  root.append(el("h2", {}, name), links, summary, heap, el("h2", {}, "Boots"), boots.element,
-    el("h2", {}, "Gaps"), noGaps, gaps.element, refused);
-  return {
-    async ask(signal) {
-      const found = await read("/api/devices", { name }, signal);
-      const source = found.devices[0]?.peer ?? name;
-      return [found, await read("/api/refused", { source, limit: REFUSED_MAX }, signal)];
-    },
-    show([found, bad]) {
-      const one = found.devices[0];
-      setText(summary, one ? describe(one) : "There is no such device.");
-      showTrend(heap, one?.heap ?? []);
-      heap.toggleAttribute("hidden", (one?.heap.length ?? 0) < 2);
-      boots.set([...(one?.boot_list ?? [])].reverse());
-      gaps.set((one?.gaps ?? []).map((gap) => ({ ...gap, name })).reverse());
-      gaps.element.hidden = !one?.gaps.length;
-      noGaps.hidden = !gaps.element.hidden;
-      showRefused(refused, bad);
-    },
-    failed: (error) => setText(summary, error.message),
-  };
-}
+  isOf(name) {
+    return !name;
+  }
 
-function describe(one) {
-  const parts = [wordOf(one), `last seen ${since(one.last_seen)}`, `boot ${one.boot_seq}`, `up ${uptime(one)}`];
-  if (one.reset_reason) parts.push(`reset: ${one.reset_reason}`);
-  if (one.firmware) parts.push(`firmware ${one.firmware}`);
-  if (one.clock_s !== null) parts.push(`clock ${clockOf(one)}`);
-  parts.push(`${counted(one.missing, "line")} missing`, `${count(one.late)} late`);
-  return parts.join(" · ");
-}
+  update(parameters) {
+    this.#take(parameters);
+    this.polling.now();
+  }
 
-const askBoth = (devices, refused, signal) =>
-  Promise.all([read("/api/devices", devices, signal), read("/api/refused", { ...refused, limit: REFUSED_MAX }, signal)]);
+  close() {
+    clearTimeout(this.typing);
+    this.polling.stop();
+  }
 
-const refusedList = () => el("ul", { class: "alert-list refused" });
+  #take(parameters) {
+    this.chosen = { find: parameters.get("find") ?? "", state: parameters.get("state") ?? "", order: parameters.get("order") ?? "" };
+    this.page = Math.max(1, Math.floor(Number(parameters.get("page"))) || 1);
+    if (document.activeElement !== this.find) this.find.value = this.chosen.find;
+    this.#showStates(null);
+    this.order.value = this.chosen.order;
+  }
 
-function showRefused(section, { refused, total }) {
-  section.hidden = !refused.length;
-  setText(section.firstElementChild, `Refused lines (${count(total)})`);
-  reconcile(section.lastElementChild, refused, (one) => String(one.id), makeRefused, () => {});
-}
+  #showStates(states) {
+    const text = (state) => (states === null ? wordOf(state) : `${wordOf(state)} (${count(states[state])})`);
+    setOptions(this.state, [["", "any"], ...STATES.map((state) => [state, text(state)])], this.chosen.state);
+  }
 
-function makeRefused(one) {
-  const head = `${at(one.at)} · ${one.listener} · ${one.source}: ${one.reason}`;
-  return el("li", {}, el("span", { class: "what" }, head), el("code", {}, one.text ?? "(its bytes are not kept)"));
+  #type() {
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.#choose(true), TYPING_MS);
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    clearTimeout(this.typing);
+    this.#choose();
+  }
+
+  #choose(replace = false) {
+    go("devices", { find: this.find.value.trim(), state: this.state.value, order: this.order.value }, { replace });
+  }
+
+  async #ask(signal) {
+    const { chosen, page } = this;
+    const asked = { ...chosen, order: chosen.order || "name", limit: PAGE_ROWS, offset: (page - 1) * PAGE_ROWS };
+    try {
+      const [found, bad] = await Promise.all([read("/api/devices", asked, signal), read("/api/refused", { limit: REFUSED_MAX }, signal)]);
+      if (chosen === this.chosen && page === this.page) this.#show(found, bad);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      setText(this.summary, error.message);
+    }
+  }
+
+  #show(found, bad) {
+    const { devices, total, missing, states } = found;
+    const pages = Math.max(1, Math.ceil(total / PAGE_ROWS));
+    if (this.page > pages) {
+      go("devices", { ...this.chosen, page: pages }, { replace: true });
+      return;
+    }
+    const isAny = total > 0 || Object.values(this.chosen).some((text) => text);
+    this.none.hidden = isAny;
+    this.form.hidden = !isAny;
+    this.table.set(devices);
+    this.table.element.hidden = !total;
+    this.#showStates(states);
+    setText(this.summary, `${counted(total, "device")}, ${counted(missing, "line")} missing`);
+    this.pages.hidden = pages < 2;
+    const first = (this.page - 1) * PAGE_ROWS;
+    setText(this.place, `${count(first + 1)} to ${count(first + devices.length)} of ${count(total)}`);
+    this.#showLink(this.before, this.page - 1, this.page > 1);
+    this.#showLink(this.after, this.page + 1, this.page < pages);
+    showRefused(this.refused, bad);
+  }
+
+  #showLink(element, page, is_there) {
+    if (is_there) element.setAttribute("href", link("devices", { ...this.chosen, page: page > 1 ? page : "" }));
+    else element.removeAttribute("href");
+    element.toggleAttribute("aria-disabled", !is_there);
+  }
 }

@@ -7,7 +7,8 @@ import { el, reconcile, setData, setText } from "/static/dom.js";
  * @param {string} title its caption, for screen readers.
  * @param {Array<{head: string, text: (item) => string|number, number?: boolean, href?: (item) => string,
  *   state?: (item) => string, hint?: (item) => string, narrow?: boolean, make?: (item) => Element,
- *   hidden?: (item) => boolean}>} columns `narrow`: hidden on a phone; `make`: a row's element instead of a text.
+ *   draw?: () => Element, show?: (element, item) => void, hidden?: (item) => boolean}>} columns `narrow`: hidden on a
+ *   phone; `make`: a row's element instead of a text; `draw`: one that `show` brings up to date.
  * @param {(item) => string} keyOf
  */
 export class Table {
@@ -27,7 +28,7 @@ export class Table {
 
   #make(item) {
     return el("tr", {}, this.columns.map((column) => {
-      const inner = column.make ? column.make(item) : column.href ? el("a", {}) : column.state ? el("span", { class: "state" }) : null;
+      const inner = column.make ? column.make(item) : column.draw ? column.draw() : column.href ? el("a", {}) : column.state ? el("span", { class: "state" }) : null;
       return el("td", { class: classOf(column) }, inner);
     }));
   }
@@ -38,6 +39,10 @@ export class Table {
       const inner = cell.firstElementChild ?? cell;
       if (column.hidden) inner.hidden = column.hidden(item);
       if (column.make) return;
+      if (column.draw) {
+        column.show(inner, item);
+        return;
+      }
       setText(inner, column.text(item));
       if (column.href && inner.getAttribute("href") !== column.href(item)) inner.setAttribute("href", column.href(item));
       if (column.state) setData(inner, "state", column.state(item));
