@@ -42,7 +42,7 @@ _Given = Annotated[
     typer.Option(
         "--set-name",
         metavar="TEXT",
-        help="Give the device this name, shown beside its own; an empty one removes it.",
+        help="Give the device this name, shown next to its own; an empty one removes it.",
         show_default=False,
     ),
 ]

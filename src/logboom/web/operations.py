@@ -175,7 +175,7 @@ async def devices(request: web.Request) -> web.Response:
 
 
 async def name_device(request: web.Request) -> web.Response:
-    """Give a device a name that people know, which is shown beside its own; an empty one removes it.
+    """Give a device a name that people know, which is shown next to its own; an empty one removes it.
 
     What is stored does not change, and searches for a source go by the device's own name.
     """
