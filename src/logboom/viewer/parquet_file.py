@@ -38,7 +38,7 @@ def write_parquet(
         lines, target = Segment.at(Path(place), 0), Path(place) / "export.parquet"
         with lines.path.open("wb") as plain:
             done = export(plain)
-        for statement in open_view(Path(place), None, "", "", engine).statements():
+        for statement in open_view(Path(place), None, "", "").statements():
             engine.execute(statement)
         known = {str(name).lower() for (name, *_) in engine.execute("DESCRIBE logs").fetchall()}
         columns = joined(_column(name, known) for name in fields) or "* EXCLUDE (sequence)"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -165,11 +167,14 @@ def test_without_the_engine_the_reader_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed(tmp_path, [line_of("{}")]).close()
-    column_file._layout.cache_clear()
+    column_file._group.cache_clear()
     monkeypatch.setattr("logboom.journal.columns.column_engine.is_missing", lambda _: True)
     monkeypatch.setattr("logboom.journal.columns.column_engine._reader", lambda: connect(64))
-    with pytest.raises(OSError, match=r"parquet: reading and writing column files: .*'logboom\[archive\]'"):
-        ColumnFile(Segment.at(tmp_path, 0).columns_path)
+    with (
+        closing(ColumnFile(Segment.at(tmp_path, 0).columns_path)) as file,
+        pytest.raises(OSError, match=r"parquet: reading and writing column files: .*'logboom\[archive\]'"),
+    ):
+        file.read_at(0, 1)
 
 
 def test_what_can_not_become_columns_becomes_frames(tmp_path: Path) -> None:
@@ -182,3 +187,23 @@ def test_what_can_not_become_columns_becomes_frames(tmp_path: Path) -> None:
     changed = SegmentEvent("sealed", segment.name, hash="0" * 64, bytes=len(data))
     with pytest.raises(StorageError, match="its bytes do not have the hash in the manifest"):
         pack(segment, changed, columns=pack_columns)
+
+
+def test_the_size_of_the_lines_needs_no_engine(tmp_path: Path) -> None:
+    lines = [line_of(f'{{"n": {number}}}') for number in range(100)]
+    packed(tmp_path, lines).close()
+    program = (
+        "import sys; from pathlib import Path; from logboom.journal.segment_file import lines_size; "
+        "from logboom.journal.segments import Segment; "
+        f"print(lines_size(Segment.at(Path({str(tmp_path)!r}), 0)), 'duckdb' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(sum(map(len, lines))), "False"]
+
+
+@pytest.mark.parametrize("end", [b"PAR1", b"\xff\xff\xff\xffPAR1", b"\x10\0\0\0PAR1", b"PAR1" * 4])
+def test_a_footer_that_is_none_is_reported(tmp_path: Path, end: bytes) -> None:
+    segment = Segment.at(tmp_path, 0)
+    segment.columns_path.write_bytes(b"\x18\x07logboom\x18" + b"\xff" * 100 + end)
+    with pytest.raises(OSError, match="the column file can't be read"):
+        ColumnFile(segment.columns_path)

@@ -95,7 +95,7 @@ def journal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def rows_of(folder: Path, query: str, **limits: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(":memory:") as engine:
         engine.execute("SET TimeZone = 'UTC'")
-        view = open_view(folder, len(ENTRIES), limits.get("since", ""), limits.get("until", ""), engine)
+        view = open_view(folder, len(ENTRIES), limits.get("since", ""), limits.get("until", ""))
         for statement in view.statements():
             engine.execute(statement)
         return engine.execute(query).fetchall()

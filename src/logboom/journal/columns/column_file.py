@@ -5,39 +5,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import msgspec
 import xxhash
 
 from logboom.errors import ExtraMissingError
-from logboom.journal.columns.column_engine import cursor, engine_errors, text_literal
-from logboom.journal.columns.layout import METADATA_KEY, VERSION, ColumnsLayout
+from logboom.journal.columns.column_engine import cursor, engine_errors
+from logboom.journal.columns.footer import read_layout
+from logboom.journal.columns.layout import ColumnsLayout
 from logboom.journal.packed_file import PackedFile, PackedPart
-
-if TYPE_CHECKING:
-    import duckdb
 
 GROUPS_KEPT: Final = 4
 """Row groups that are kept in memory, some megabytes each: neighbouring parts of a search are in the same one."""
 
 LAYOUTS_KEPT: Final = 64
-
-_LAYOUT_OF: Final = "SELECT value FROM parquet_kv_metadata({}) WHERE decode(key) = {}"
-
-
-def read_layout(engine: "duckdb.DuckDBPyConnection", path: str) -> ColumnsLayout:
-    """Return the layout of a column file. Raises `OSError`: it is damaged, or of another version."""
-    damaged = OSError("the column file can't be read: it is damaged, or was written by another version")
-    unreadable: tuple[type[Exception], ...] = (*engine_errors(), msgspec.DecodeError)
-    try:
-        row = engine.execute(_LAYOUT_OF.format(text_literal(path), text_literal(METADATA_KEY))).fetchone()
-        layout = msgspec.json.decode(row[0], type=ColumnsLayout) if row else None
-    except unreadable as error:
-        raise damaged from error
-    if layout is None or layout.version != VERSION:
-        raise damaged
-    return layout
 
 
 @dataclass(frozen=True)
@@ -45,20 +26,19 @@ class _State:
     """A file as it was when it was opened, which is equal to the same file when it is opened again."""
 
     identity: tuple[int, int, int, int]
-    path: str = field(compare=False)
+    descriptor: int = field(compare=False)
 
     @classmethod
     def of(cls, descriptor: int) -> "_State":
         about = os.fstat(descriptor)
         identity = about.st_dev, about.st_ino, about.st_size, about.st_ctime_ns
-        return cls(identity, f"/proc/self/fd/{descriptor}")
+        return cls(identity, descriptor)
 
 
 @lru_cache(maxsize=LAYOUTS_KEPT)
 def _layout(state: _State) -> ColumnsLayout:
-    """Return the layout of a file. Raises `OSError`, `ExtraMissingError`."""
-    with closing(cursor()) as engine:
-        return read_layout(engine, state.path)
+    """Return the layout of a file. Raises `OSError`."""
+    return read_layout(state.descriptor)
 
 
 @lru_cache(maxsize=GROUPS_KEPT)
@@ -68,7 +48,7 @@ def _group(state: _State, number: int) -> bytes | None:
     group = layout.groups[number]
     first = layout.first + sum(one.lines for one in layout.groups[:number])
     query = (
-        f"SELECT string_agg({layout.line()}, chr(10)) FROM read_parquet({text_literal(state.path)}) "  # noqa: S608
+        f"SELECT string_agg({layout.line()}, chr(10)) FROM read_parquet('/proc/self/fd/{state.descriptor}') "  # noqa: S608
         f"WHERE sequence >= {first} AND sequence < {first + group.lines}"
     )
     with closing(cursor()) as engine:
@@ -81,17 +61,22 @@ def _group(state: _State, number: int) -> bytes | None:
 
 
 class ColumnFile(PackedFile):
-    """The lines of a column file. Raises as `PackedFile` does, also where the extra `archive` is missing."""
+    """The lines of a column file. Reading them also raises `OSError` where the extra `archive` is missing."""
 
     _state: _State
+    _name: str
 
     def _read_parts(self, path: Path) -> list[PackedPart]:
         self._state = _State.of(self._descriptor)
         try:
             groups = _layout(self._state).groups
-        except (OSError, ExtraMissingError) as error:
+        except OSError as error:
             raise OSError(f"{path.name}: {error}") from error
+        self._name = path.name
         return [PackedPart(group.size, group.lines) for group in groups]
 
     def _unpack(self, number: int) -> bytes | None:
-        return _group(self._state, number)
+        try:
+            return _group(self._state, number)
+        except ExtraMissingError as error:
+            raise OSError(f"{self._name}: {error}") from error

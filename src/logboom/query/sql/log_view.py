@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from logboom.journal.columns.column_engine import identifier, text_literal
-from logboom.journal.columns.column_file import read_layout
+from logboom.journal.columns.footer import read_layout
 from logboom.journal.columns.layout import ColumnsLayout
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment, list_segments
@@ -17,9 +17,6 @@ from logboom.query.spans import bounds_of, span_of
 from logboom.query.sql.column_rows import column_rows
 from logboom.query.sql.entry_macros import SETUP, pointer
 from logboom.query.sql.sampled_fields import SampledField, sample_fields
-
-if TYPE_CHECKING:
-    import duckdb
 
 LINE_BYTES_MAX: Final = 16 << 20
 """Longest line that is read; each thread has a buffer of twice this size."""
@@ -103,9 +100,7 @@ class LogView(NamedTuple):
         return f"FROM ({' UNION ALL '.join(rows)}){limited}"
 
 
-def open_view(
-    folder: Path, end: int | None, since: str, until: str, engine: "duckdb.DuckDBPyConnection"
-) -> LogView:
+def open_view(folder: Path, end: int | None, since: str, until: str) -> LogView:
     """Return the view of a journal's entries of a span of time; opens their segments.
 
     Args:
@@ -113,7 +108,6 @@ def open_view(
         end: no sequence from this one on; None: all whole lines.
         since: at or after this; ISO 8601, UTC. Empty: no limit.
         until: before this.
-        engine: reads the layouts of column files.
 
     Raises:
         OSError: a segment can't be read.
@@ -121,7 +115,7 @@ def open_view(
     segments = list_segments(folder)
     if since or until:
         segments = _within(folder, segments, end, since, until)
-    sources = list(_open(segments, end, engine))
+    sources = list(_open(segments, end))
     opened = {source.first for source in sources}
     chosen = [segment for segment in segments if segment.first in opened]
     layouts = {source.first: source.layout for source in sources if source.layout is not None}
@@ -140,9 +134,7 @@ def _within(
     return [segment for segment in segments if segment.first in found]
 
 
-def _open(
-    segments: Sequence[Segment], end: int | None, engine: "duckdb.DuckDBPyConnection"
-) -> Iterator[SegmentSource]:
+def _open(segments: Sequence[Segment], end: int | None) -> Iterator[SegmentSource]:
     """Open segments; those past their retention are left out."""
     segments = [segment for segment in segments if end is None or segment.first < end]
     for segment in segments:
@@ -151,7 +143,7 @@ def _open(
             with suppress(FileNotFoundError):
                 source = SegmentSource(segment.first, os.open(path, os.O_RDONLY), is_packed, lines)
                 if path == segment.columns_path:
-                    source = source._replace(layout=read_layout(engine, source.path))
+                    source = source._replace(layout=read_layout(source.descriptor))
                 yield source
                 break
 

@@ -44,7 +44,7 @@ def run(request: SqlRequest, answer: int) -> SqlReport:
         with connect(request.memory_bytes >> 20) as engine:
             _enter(request)
             _check(engine, request.query)
-            view = open_view(Path(request.folder), request.end, request.since, request.until, engine)
+            view = open_view(Path(request.folder), request.end, request.since, request.until)
             _lock(engine, [*view.paths, _path_of(answer)])
             for statement in view.statements():
                 engine.execute(statement)
