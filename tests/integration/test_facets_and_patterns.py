@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -77,7 +77,7 @@ def test_an_answer_that_ends_early_can_be_continued(
     url: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/api/{name}"
-    monkeypatch.setattr(summaries, f"{name.upper()}_S_MAX", -1.0)
+    monkeypatch.setattr(summaries, "_deadline", lambda _site, _seconds: lambda: True)
     entries = 0
     before: dict[str, Any] = {}
     while True:
@@ -88,6 +88,23 @@ def test_an_answer_that_ends_early_can_be_continued(
         assert 0 < document["progress"] < 1
         before = {"before": document["before"]}
     assert entries == COUNT
+
+
+def test_facets_are_counted_for_as_long_as_was_asked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = list[float]()
+
+    def deadline(_site: object, seconds: float) -> Callable[[], bool]:
+        times.append(seconds)
+        return lambda: seconds < 2
+
+    monkeypatch.setattr(summaries, "_deadline", deadline)
+    assert not get(url, "/api/facets")["complete"]
+    assert get(url, "/api/facets", seconds=2)["complete"]
+    assert times == [1, 2]
+    for wrong in ("0", "31", "x"):
+        with pytest.raises(urllib.error.HTTPError, match="400") as error:
+            get(url, "/api/facets", seconds=wrong)
+        error.value.close()
 
 
 @pytest.mark.parametrize("path", ["/api/facets", "/api/patterns"])

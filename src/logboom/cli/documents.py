@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SILENCE_S_MAX: Final = 90.0
 """The server answers after some seconds; other searches may be before this one."""
 
+NO_FILTERS: Final = ("limit", "seconds")
+"""Parameters of the API that say nothing about which entries are wanted."""
+
 SHARES: Final = 1000
 """Steps of the progress of a server."""
 
@@ -75,7 +78,7 @@ def document_of(
         make: makes it of a journal.
         join: joins the parts that a server reads at a time; None: its first part is the answer.
     """
-    wanted = reading.filter_from(**{name: word for name, word in words.items() if name != "limit"})
+    wanted = reading.filter_from(**{name: word for name, word in words.items() if name not in NO_FILTERS})
     place = reading.place_of(where, connection)
     if not isinstance(place, reading.Server):
         with entries_progress() as progress:

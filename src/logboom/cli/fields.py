@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 VALUES_DEFAULT: Final = 5
 VALUES_MAX: Final = 100
+SECONDS: Final = 30
+"""Time for which a server counts at most."""
 
 _Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, max=VALUES_MAX, metavar="VALUES", help="Values of each field.")
@@ -36,8 +38,8 @@ def fields(
 ) -> None:
     """Show the fields of entries: how many entries have each, its most frequent values, and its range of numbers.
 
-    Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080, which reads for a second.
-    DISTINCT is the number of different values, ~ marks an estimate. Messages and times are not listed.
+    Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080, which reads for 30
+    seconds at most. DISTINCT is the number of different values, ~ marks an estimate. Messages and times are not listed.
 
     Examples:
       logboom fields
@@ -59,7 +61,7 @@ def fields(
     document = document_of(
         entries.place,
         connection,
-        entries.words(query, span, limit),
+        {**entries.words(query, span, limit), "seconds": str(SECONDS)},
         path="/api/facets",
         make=make,
     )

@@ -17,9 +17,8 @@ DESCRIPTIONS: Final = {
     "level": "The lowest level: DEBUG, INFO, WARNING, ERROR, CRITICAL and their synonyms.",
     "source": "What the sender calls itself, or its address.",
     "listener": "The name of the listener that entries came by.",
-    "q": "Part of the entry's JSON, in any case: as it is written there, or as what an escape stands for. A text of "
-    "nothing but name=value words also finds the entries that have these fields: temp=19.75, detail.bar=3.5, "
-    'msg="pump 2".',
+    "q": 'A query: words, "phrases", *parts*, field:value, field:>number, ~"regular expressions", joined by AND, OR, '
+    "NOT and brackets. docs/how-to/query-language.md has all forms.",
     "since": "Entries at or after: ISO 8601, seconds since the epoch, 15m, 2 hours ago, yesterday, 2026-11-30 or "
     "2026-11-30 14:00. Times without a zone are UTC.",
     "until": "Entries before; as `since`.",
@@ -48,6 +47,7 @@ DESCRIPTIONS: Final = {
     "buckets": "Into how many equal spans the time is divided.",
     "points": "Into how many equal spans the time is divided.",
     "field": "A numeric field; may be given several times.",
+    "seconds": "Time for counting, seconds; then the answer has the newest entries only, and `complete` is false.",
     "verbose": "List the checks.",
     "rule": "Name of the rule.",
     "subject": "The alert's; missing: all alerts of the rule.",

@@ -102,6 +102,7 @@ _OF_PATHS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "maxItems": q.FIELDS_MAX,
             "items": {**_TEXT, "maxLength": q.FIELD_CHARS_MAX},
         },
+        "seconds": _count(q.FACETS_S_MAX, 1),
     },
 }
 """Schemas of the paths whose parameters have other bounds."""

@@ -31,7 +31,9 @@ PAGE_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by", "before", 
 TAIL_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "after")
 SPAN_PARAMETERS: Final = (*FILTER_PARAMETERS, "since", "until", "by")
 FIELDS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before")
-FACETS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit", "field")
+FACETS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit", "field", "seconds")
+FACETS_S_MAX: Final = 30
+"""Longest time for counting facets, seconds: some ten million entries. It takes the place of one search."""
 PATTERNS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit")
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
@@ -122,6 +124,8 @@ class FacetsQuery(NamedTuple):
     """Values of each field at most."""
     fields: tuple[str, ...]
     """Only these; all for none."""
+    seconds: int
+    """Time for counting."""
 
 
 class PatternsQuery(NamedTuple):
@@ -171,7 +175,8 @@ def facets_query(parameters: Mapping[str, str], fields: Sequence[str]) -> Facets
     if any(len(name) > FIELD_CHARS_MAX for name in names):
         raise QueryError("field", f"expected names of {FIELD_CHARS_MAX} characters at most")
     limit = within(parameters, "limit", VALUES_DEFAULT, VALUES_MAX)
-    return FacetsQuery(filter_of(parameters), integer(parameters, "before"), limit, names)
+    seconds = within(parameters, "seconds", 1, FACETS_S_MAX)
+    return FacetsQuery(filter_of(parameters), integer(parameters, "before"), limit, names, seconds)
 
 
 def patterns_query(parameters: Mapping[str, str]) -> PatternsQuery:

@@ -15,11 +15,8 @@ from logboom.query.pattern_groups import find_patterns
 from logboom.web.query import FacetsQuery, PatternsQuery, facets_query, patterns_query
 from logboom.web.site import SITE, Site
 
-FACETS_S_MAX: Final = 1.0
-"""Time limit of counting; the answer then has the newest entries, and is marked as a part."""
-
 PATTERNS_S_MAX: Final = 2.0
-"""Time limit of grouping; as above."""
+"""Time limit of grouping; the answer then has the newest entries, and is marked as a part."""
 
 
 async def facets(request: web.Request) -> web.Response:
@@ -40,7 +37,7 @@ async def _answer(request: web.Request, make: Callable[[], dict[str, Any]]) -> w
 
 
 def _facets(site: Site, query: FacetsQuery) -> dict[str, Any]:
-    found = find_facets(site.log, query.wanted, _deadline(site, FACETS_S_MAX), end=query.before)
+    found = find_facets(site.log, query.wanted, _deadline(site, query.seconds), end=query.before)
     return facet_document(found, query.limit, query.fields)
 
 

@@ -7,6 +7,7 @@ import { compact, counted, percent, value as short } from "/static/format.js";
 import { millisecondsOf, time } from "/static/units.js";
 
 const VALUES = 6;
+const MORE_SECONDS = 15; // of counting, where the usual second was not enough
 const OPEN_FIELDS = 6;
 const ALL_DIFFERENT_MIN = 20; // from this many values on, a list of single ones is no help
 const WIDE = matchMedia("(min-width: 62rem)");
@@ -36,16 +37,22 @@ export class FacetPanel {
     if (!this.wanted || !this.element.open) return;
     const { query, signal } = this.wanted;
     this.wanted = null;
-    if (!this.list.childElementCount) setText(this.note, "Counting …");
+    if (!this.list.childElementCount || query.seconds) setText(this.note, "Counting …");
     try {
       const found = await read("/api/facets", { ...query, limit: VALUES }, signal);
       this.found(found.facets);
       this.list.replaceChildren(...found.facets.map((facet, place) => this.#field(facet, place < OPEN_FIELDS)));
       const part = found.complete ? "" : ` the newest (${percent(found.progress)} of the range)`;
       setText(this.note, `Of${part} ${counted(found.entries, "entry", "entries")}`);
+      if (!found.complete && !query.seconds) this.note.append(" ", this.#more(query, signal));
     } catch (error) {
       if (error.name !== "AbortError") setText(this.note, error.message);
     }
+  }
+
+  #more(query, signal) {
+    const title = `Count for up to ${MORE_SECONDS} seconds`;
+    return el("button", { type: "button", class: "quiet", title, on: { click: () => this.show({ ...query, seconds: MORE_SECONDS }, signal) } }, "Count more");
   }
 
   #field(facet, open) {
