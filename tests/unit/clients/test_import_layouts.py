@@ -137,6 +137,31 @@ def test_docker_puts_split_messages_together() -> None:
     assert (second["message"], second["labels"]) == ("first half, second half", {"stream": "stderr"})
 
 
+def _parts_of(message: str, size: int, stream: str = "stdout") -> bytes:
+    parts = [message[start : start + size] for start in range(0, len(message), size)]
+    lines = [{"log": part, "stream": stream, "time": "2026-11-30T04:12:10Z"} for part in parts]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def test_docker_parts_stay_in_one_window() -> None:
+    whole, begun = _parts_of("one\n", 9) + _parts_of("two parts\n", 5), _parts_of("begun, not ended", 5)
+    assert LAYOUTS["docker"]().cut(whole + begun) == len(whole)
+    assert LAYOUTS["docker"]().cut(begun) == len(begun)
+    interleaved = _parts_of("out", 9) + _parts_of("error\n", 9, "stderr") + _parts_of("put\n", 9)
+    assert LAYOUTS["docker"]().cut(interleaved + begun + b'{"log":') == len(interleaved)
+
+
+def test_docker_messages_go_on_after_an_interrupted_run_and_end_with_the_file() -> None:
+    layout, lines = LAYOUTS["docker"](), _parts_of("first second third\n", 6).splitlines(keepends=True)
+    layout.skip(b"".join(lines[:2]))
+    [entry] = [json.loads(line) for line in layout.convert(b"".join(lines[2:])).entries.splitlines()]
+    assert entry["message"] == "first second third"
+    assert layout.end() == (b"", 0, 0)
+    assert layout.convert(_parts_of("no end of line", 6)).total == 0
+    assert json.loads(layout.end().entries)["message"] == "no end of line"
+    assert layout.end().total == 0
+
+
 def test_the_journal_as_json_and_as_export() -> None:
     first, second = entries_of(LAYOUTS["journal-json"](), JOURNAL_JSON.encode())
     assert first == {

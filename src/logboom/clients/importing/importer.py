@@ -249,11 +249,15 @@ def _converted(file: LogFile, layout: Layout, start: int, offset: int) -> Iterat
         offset: entries before it are left out: they are stored.
     """
     for window in file.windows(layout, start):
-        fresh = window.data[max(0, offset - window.offset) :]
+        known = max(0, offset - window.offset)
+        fresh = window.data[known:]
         if not window.is_record:
             yield window, Converted(b"", 0, unreadable=1)
         elif fresh:
-            yield window, layout.convert(fresh)
+            layout.skip(window.data[:known])
+            found = layout.convert(fresh)
+            last = layout.end() if window.is_last else Converted(b"", 0)
+            yield window, Converted(found.entries + last.entries, found.total + last.total, found.unreadable)
 
 
 def _account_of(text: bytes) -> _Account | None:

@@ -59,6 +59,13 @@ class Layout(ABC):
         """Return the length of the whole records at the start of data; 0 when not even one is whole."""
         return data.rfind(b"\n") + 1
 
+    def skip(self, data: bytes) -> None:  # noqa: B027 - most records stand alone
+        """Take note of records that an earlier run has imported: the next ones may continue them."""
+
+    def end(self) -> Converted:
+        """Turn what is left at the end of the file into entries."""
+        return Converted(b"", 0)
+
     def resume(self, first_line: bytes) -> None:  # noqa: B027 - most layouts need nothing
         """Prepare for records from the middle of a file that begins with this line."""
 

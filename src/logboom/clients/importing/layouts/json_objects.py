@@ -48,7 +48,7 @@ class DockerJson(Layout):
 
     def __init__(self, zone: tzinfo | None = UTC) -> None:
         super().__init__(zone)
-        self._begun: dict[str, str] = {}  # the beginning of a message that Docker has split, by stream
+        self._begun: dict[str, _Docker] = {}  # the beginning of a message that Docker has split, by stream
 
     @classmethod
     def fits(cls, sample: Sequence[bytes]) -> float:
@@ -57,19 +57,41 @@ class DockerJson(Layout):
 
     def convert(self, data: bytes) -> Converted:
         """See `base.Layout`. A message longer than 16 KiB is put together again."""
-        entries, unreadable = [], 0
-        for line in data.splitlines():
+        lines = [line for line in data.splitlines() if line.strip()]
+        found = [one for line in lines if (one := _read(_docker, line)) is not None]
+        entries = [entry for one in found if (entry := self._add(one, self._begun)) is not None]
+        return encoded(entries, len(lines) - len(found))
+
+    def cut(self, data: bytes) -> int:
+        """See `base.Layout`. The parts of a message stay in one window, unless it has no end for a whole window."""
+        begun, whole, place = dict(self._begun), 0, 0
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            place += len(line)
             found = _read(_docker, line)
-            if found is None:
-                unreadable += bool(line.strip())
-                continue
-            text = self._begun.pop(found.stream, "") + found.log
-            if not text.endswith("\n") and len(text) < MESSAGE_CHARS_MAX:
-                self._begun[found.stream] = text
-                continue
-            labels = {"stream": found.stream, **found.attrs}
-            entries.append(MappedEntry(message=text.rstrip("\r\n"), time=found.time, labels=labels))
-        return encoded(entries, unreadable)
+            if found is not None:
+                self._add(found, begun)
+            whole = whole if begun else place
+        return whole or place
+
+    def skip(self, data: bytes) -> None:
+        """See `base.Layout`."""
+        self.convert(data)
+
+    def end(self) -> Converted:
+        """See `base.Layout`. Messages whose end the container did not write, or not yet."""
+        left, self._begun = self._begun.values(), {}
+        return encoded(list(map(_entry_of, left)))
+
+    @staticmethod
+    def _add(line: _Docker, begun: dict[str, _Docker]) -> MappedEntry | None:
+        """Return the entry that a line completes; None: it is the beginning of one, and becomes part of `begun`."""
+        before = begun.pop(line.stream, None)
+        if before is not None:
+            line = msgspec.structs.replace(line, log=before.log + line.log)
+        if not line.log.endswith("\n") and len(line.log) < MESSAGE_CHARS_MAX:
+            begun[line.stream] = line
+            return None
+        return _entry_of(line)
 
 
 MESSAGE_CHARS_MAX: Final = 256 << 10
@@ -93,6 +115,11 @@ class JournalJson(Layout):
         lines = [line for line in data.splitlines() if line.strip()]
         found = [fields for line in lines if (fields := _read(_fields, line)) is not None]
         return encoded([entry_of_fields(fields) for fields in found], len(lines) - len(found))
+
+
+def _entry_of(line: _Docker) -> MappedEntry:
+    labels = {"stream": line.stream, **line.attrs}
+    return MappedEntry(message=line.log.rstrip("\r\n"), time=line.time, labels=labels)
 
 
 def _is_object(line: bytes) -> bool:
