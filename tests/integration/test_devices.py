@@ -8,10 +8,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from logboom.query.sql.sql_engine import why_not
 from logboom.testing.server_kit import ServerProcess
 
 WAIT_S = 30.0
@@ -148,3 +151,43 @@ def test_wrong_parameters_are_named(server: ServerProcess) -> None:
         get(server, "/api/devices?order=size")
     with pytest.raises(urllib.error.HTTPError, match="400"):
         get(server, "/api/devices?offset=-1")
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_sql_and_parquet_have_the_times_of_a_search(server: ServerProcess, tmp_path: Path) -> None:
+    """The device is connected for a moment, and then sends what it kept for an hour."""
+    send(server, {**entry(1, device="offline"), "uptime_ms": 7_200_000, "ts": None})
+    send(
+        server,
+        *({**entry(seq, device="offline"), "uptime_ms": 60_000 * seq, "ts": None} for seq in range(2, 9)),
+    )
+    document(server, "offline", 8)
+    until, rows = time.monotonic() + WAIT_S, list[dict[str, Any]]()
+    while sum(row["time_from"] == "uptime" for row in rows) < 8 and time.monotonic() < until:
+        time.sleep(0.05)
+        rows = json.loads(get(server, "/api/entries?source=offline"))["entries"]
+    expected = sorted((row["sequence"], row["time"]) for row in rows)
+    moment = "strftime(time, '%Y-%m-%dT%H:%M:%S.%f+00:00')"
+    url = f"http://127.0.0.1:{server.ports['http']}"
+    command = [sys.executable, "-m", "logboom"]
+    query = f"select sequence, {moment} as time from logs where sender = 'offline' order by 1"
+    words = [*command, "sql", query, "--format", "json", "--url", url]
+    shown = subprocess.run(words, check=True, capture_output=True, text=True, timeout=WAIT_S).stdout
+    assert [tuple(json.loads(row).values()) for row in shown.splitlines()] == expected
+    file = tmp_path / "offline.parquet"
+    words = [
+        *command,
+        "export",
+        "source:offline",
+        "--format",
+        "parquet",
+        "--output",
+        str(file),
+        "--url",
+        url,
+    ]
+    subprocess.run(words, check=True, capture_output=True, timeout=WAIT_S)
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        times = engine.execute(f"SELECT {moment} FROM '{file}' ORDER BY seq").fetchall()
+    assert [time for (time,) in times] == [time for _, time in expected]

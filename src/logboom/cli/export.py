@@ -113,8 +113,10 @@ def export(
         "q": options.query_of(asked, text),
         "by": None if by is TimeOf.TIME else by.value,
     }
+    from logboom.viewer.parquet_file import LINE_FIELDS
+
     is_parquet = form is ExportFormat.PARQUET
-    words["fields"] = None if is_parquet else fields
+    words["fields"] = LINE_FIELDS if is_parquet else fields
     parameters = {name: word for name, word in words.items() if word}
     query = _query(parameters)
     place = reading.place_of(reading.Wanted(data_dir, config, url), connection)

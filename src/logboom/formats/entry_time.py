@@ -51,9 +51,14 @@ def sent_time(entry: Fields, received_at: str) -> str | None:
             if moment is None:
                 continue
             time = moment.isoformat(timespec="microseconds")
-        if time >= EARLIEST_TIME and (time <= received_at or not _is_far_ahead(time, received_at)):
+        if can_be_right(time, received_at):
             return time
     return None
+
+
+def can_be_right(time: str, received_at: str) -> bool:
+    """Return whether a time, ISO 8601 in UTC, is neither before 2000 nor more than a day ahead of its arrival."""
+    return time >= EARLIEST_TIME and (time <= received_at or not _is_far_ahead(time, received_at))
 
 
 def is_canonical(text: str) -> bool:

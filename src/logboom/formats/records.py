@@ -79,7 +79,7 @@ def records_of(sequences: Sequence[int], data: bytes, *, with_times: bool = True
     Args:
         sequences: the sequence of each line; `range(first, first + count)` for a whole block.
         data: the lines, each with its newline.
-        with_times: parse the senders' times; if false, `time` is `received_at`, at half the cost.
+        with_times: parse the senders' times; if false, `time` is that by uptime, else `received_at`, at half the cost.
     """
     try:
         lines = _line_decoder.decode_lines(data)
@@ -125,7 +125,7 @@ def _record(sequence: int, line: _Line, with_time: bool) -> Record:
     entry, received_at = line.entry, line.received_at
     time, is_wrong = clock_of(entry, received_at) if with_time else (received_at, False)
     time_from = RECEIVED if time is received_at else SENDER
-    if with_time and line.time:
+    if line.time:
         time, time_from = line.time, UPTIME
     message = message_of(entry)
     if message is None:

@@ -121,6 +121,10 @@ class SegmentClock:
         """Return lines of the segment, without newlines, with the times that they did not give themselves."""
         return [self._retimed(line) if MARK in line else line for line in lines]
 
+    def retimed_data(self, data: bytes) -> bytes:
+        """Return lines with their newlines as `retimed` does."""
+        return b"\n".join(self.retimed(data.split(b"\n"))) if MARK in data else data
+
     def _retimed(self, line: bytes) -> bytes:
         try:
             decoded = _lines.decode(line)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom.formats.entry_time import TIME_KEYS
+from logboom.formats.entry_time import TIME_KEYS, can_be_right
 from logboom.formats.levels import SEVERITY
 from logboom.formats.records import reading_of, records_of
 from logboom.formats.times import parse_time
@@ -74,7 +74,7 @@ def rows_of(journal: int, lines: Lines) -> list[CopyRow]:
         journal: number of the journal in the database.
         lines: lines of the journal.
     """
-    records = records_of(lines.sequences, lines.data, with_times=False)
+    records = records_of(lines.sequences, lines.timed, with_times=False)
     escaped = lines.data.decode(errors="replace").replace("\\", r"\\")
     if "\r" in escaped or DELIMITER in escaped:  # blanks between tokens may be anything
         escaped = escaped.replace("\r", r"\r").replace(DELIMITER, r"\x1f")
@@ -87,7 +87,7 @@ def rows_of(journal: int, lines: Lines) -> list[CopyRow]:
 
 def safe_rows_of(journal: int, lines: Lines) -> list[CopyRow]:
     """Make the rows of `lines` with values that `jsonb` rejects replaced, and the original text in `entry_text`."""
-    records = records_of(lines.sequences, lines.data, with_times=False)
+    records = records_of(lines.sequences, lines.timed, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     rows: list[CopyRow] = []
     for record, line in zip(records, texts, strict=False):
@@ -99,16 +99,16 @@ def safe_rows_of(journal: int, lines: Lines) -> list[CopyRow]:
 
 def last_resort(journal: int, lines: Lines, sequence: int) -> CopyRow:
     """Make the row of one entry with its JSON in `entry_text` only, which PostgreSQL can't reject."""
-    records = records_of(lines.sequences, lines.data, with_times=False)
+    records = records_of(lines.sequences, lines.timed, with_times=False)
     texts = line_texts(lines.data.decode(errors="replace"), lines, records)
     record, line = next(pair for pair in zip(records, texts, strict=False) if pair[0].sequence == sequence)
     return _row(journal, record, "{}", _escaped(sent_text(record, line)))
 
 
 def _row(journal: int, record: Record, entry: str, entry_text: str) -> CopyRow:
-    sequence, received_at, _, source, listener, level, message, fields = record[:8]
+    sequence, received_at, by_uptime, source, listener, level, message, fields = record[:8]
     received = _received[received_at]
-    time = _time(fields) or received
+    time = _time(fields, received_at) or _received[by_uptime]
     if not message.isprintable() or "\\" in message:  # perhaps a control character
         message = _escaped(message)
     text = (
@@ -129,8 +129,8 @@ def readings_of(journal: int, candidates: Iterable[ReadingCandidate]) -> list[st
     ]
 
 
-def _time(fields: dict[str, Any]) -> str | None:
-    """The sender's time; None without a valid one."""
+def _time(fields: dict[str, Any], received_at: str) -> str | None:
+    """The sender's time; None without one that can be right."""
     for key in TIME_KEYS:
         value = fields.get(key)
         if value is None:
@@ -139,7 +139,7 @@ def _time(fields: dict[str, Any]) -> str | None:
             moment = _iso(value)
         else:
             moment = _time_text[value] if len(value) <= TIME_CHARS_MAX else None
-        if moment is not None:
+        if moment is not None and can_be_right(moment, received_at):
             return moment
     return None
 

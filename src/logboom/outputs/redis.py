@@ -135,7 +135,7 @@ class RedisOutput:
     def write(self, block: Block) -> None:
         """See `Output.write`: each transaction is stored at once, as durably as Redis does. Raises `OutputError`."""
         lines = self._selection.of(block, self._next)
-        records = records_of(lines.sequences, lines.data) if lines.data else []
+        records = records_of(lines.sequences, lines.timed) if lines.data else []
         if records:
             self._store(records, block.next_sequence)
         self.damaged += len(lines.sequences) - len(records)

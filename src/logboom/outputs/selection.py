@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from logboom.journal.device_clock import SegmentClock
 from logboom.journal.log import Block, nth_line_end
 from logboom.query.filter.compiler import CompiledFilter
 from logboom.query.filter.parser import parse
@@ -17,6 +18,13 @@ class Lines(NamedTuple):
     sequences: Sequence[int]
     data: bytes
     """The lines, each with its newline."""
+    clock: SegmentClock | None = None
+    """Times that the lines did not give themselves."""
+
+    @property
+    def timed(self) -> bytes:
+        """The lines with these times, as far as they are known now. An entry's own text is that of `data`."""
+        return self.data if self.clock is None else self.clock.retimed_data(self.data)
 
 
 class Selection:
@@ -46,8 +54,8 @@ class Selection:
         data = block.data[nth_line_end(block.data, done) :] if done else block.data
         sequences = range(block.first_sequence + done, block.next_sequence)
         if self._takes_everything or not sequences:
-            return Lines(sequences, data)
-        lines = self._matching(self._of_listeners(Lines(sequences, data)))
+            return Lines(sequences, data, block.clock)
+        lines = self._matching(self._of_listeners(Lines(sequences, data, block.clock)))
         self._count(sequences, lines.sequences)
         return lines
 
@@ -76,4 +84,5 @@ def _picked(lines: Lines, numbers: Sequence[int]) -> Lines:
     return Lines(
         [lines.sequences[number] for number in numbers],
         b"".join([split[number] + b"\n" for number in numbers]),
+        lines.clock,
     )

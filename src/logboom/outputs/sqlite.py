@@ -139,7 +139,7 @@ class SqliteOutput:
         """See `Output.write`. Raises `OutputError`, `OSError`."""
         lines = self._selection.of(block, self._next)
         if lines.data:
-            records = records_of(lines.sequences, lines.data)
+            records = records_of(lines.sequences, lines.timed)
             with self._trouble():
                 cursor = self._begin().executemany(_INSERT, _rows_of(lines, records))
             self._rows += cursor.rowcount

@@ -7,7 +7,6 @@ import msgspec
 
 from logboom.formats.envelope import RECEIVED_AT, SOURCE_AT, entry_of
 from logboom.formats.records import records_of
-from logboom.journal.device_clock import MARK
 from logboom.journal.log import Block
 from logboom.model import Record
 from logboom.query.filter.compiler import CompiledFilter
@@ -176,9 +175,11 @@ class Matcher:
 
 def retimed(block: Block) -> Block:
     """Return a block whose lines have the times that they did not give themselves."""
-    if block.clock is None or MARK not in block.data:
-        return block
-    return block._replace(data=b"\n".join(block.clock.retimed(block.data.split(b"\n"))), clock=None)
+    return (
+        block
+        if block.clock is None
+        else block._replace(data=block.clock.retimed_data(block.data), clock=None)
+    )
 
 
 def _decoded(block: Block, lines: list[bytes], numbers: Sequence[int]) -> list[Found]:

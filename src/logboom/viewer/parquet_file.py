@@ -15,6 +15,9 @@ from logboom.viewer.export_file import Exported
 
 MEMORY_MIB: Final = 512
 
+LINE_FIELDS: Final = "received_at,time,source,listener,entry"
+"""Fields of lines from which the table is made: those of the journal, and the time by uptime where it applies."""
+
 
 def write_parquet(
     file: IO[bytes], fields: tuple[str, ...], folder: Path, export: Callable[[IO[bytes]], Exported]
@@ -25,7 +28,7 @@ def write_parquet(
         file: the file to write.
         fields: its columns; empty: all but the sequence.
         folder: where the lines are kept meanwhile, as many bytes as the entries have.
-        export: writes the entries as the journal's own lines.
+        export: writes the entries as JSON lines with `LINE_FIELDS`.
 
     Returns:
         rows, and the bytes of the file.
@@ -38,8 +41,7 @@ def write_parquet(
         lines, target = Segment.at(Path(place), 0), Path(place) / "export.parquet"
         with lines.path.open("wb") as plain:
             done = export(plain)
-        for statement in open_view(Path(place), None, "", "").statements():
-            engine.execute(statement)
+        open_view(Path(place), None, "", "").create(engine)
         known = {str(name).lower() for (name, *_) in engine.execute("DESCRIBE logs").fetchall()}
         columns = joined(_column(name, known) for name in fields) or "* EXCLUDE (sequence)"
         engine.execute(

@@ -96,8 +96,7 @@ def rows_of(folder: Path, query: str, **limits: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(":memory:") as engine:
         engine.execute("SET TimeZone = 'UTC'")
         view = open_view(folder, len(ENTRIES), limits.get("since", ""), limits.get("until", ""))
-        for statement in view.statements():
-            engine.execute(statement)
+        view.create(engine)
         return engine.execute(query).fetchall()
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from logboom.formats.entry_time import TIME_KEYS
 from logboom.journal.columns.column_engine import identifier, joined, text_literal
 from logboom.journal.columns.layout import Column, ColumnsLayout
+from logboom.query.sql.device_times import joined_with_starts
 from logboom.query.sql.entry_macros import pointer
 from logboom.query.sql.sampled_fields import SampledField
 
@@ -11,7 +13,12 @@ _ENTRY = "entry"
 
 
 def column_rows(
-    paths: Iterable[str], layout: ColumnsLayout, fields: Iterable[SampledField], end: int | None
+    paths: Iterable[str],
+    layout: ColumnsLayout,
+    fields: Iterable[SampledField],
+    end: int | None,
+    *,
+    has_starts: bool = False,
 ) -> str:
     """Return the query of the rows of files with the same columns, with the columns of the view.
 
@@ -20,11 +27,15 @@ def column_rows(
         layout: of one of them.
         fields: the fields that are columns of the view.
         end: no sequence from this one on; None: all.
+        has_starts: starts of boots apply to some lines; see `device_times`.
     """
     source, listener = (_envelope(layout, key) for key in ("source", "listener"))
+    file, starts, place, boot = (
+        identifier(_free_name(one, layout)) for one in ("file", "starts", "place", "boot")
+    )
     columns = [
         "sequence",
-        "time",
+        f"{_time(layout, starts) if has_starts else 'time'} AS time",
         f"{_arrival(layout)} AS received_at",
         f"{source} AS source",
         "sender",
@@ -37,8 +48,51 @@ def column_rows(
     ]
     limit = "" if end is None else f" AND sequence < {end}"
     files = joined(map(text_literal, paths))
-    rows = f"SELECT *, json_extract({layout.line()}, '/entry') AS entry_json FROM read_parquet([{files}])"  # noqa: S608
+    named = f", filename = {file}" if has_starts else ""
+    rows = (
+        f"SELECT *, json_extract({layout.line()}, '/entry') AS entry_json FROM read_parquet([{files}]{named})"  # noqa: S608
+    )
+    if has_starts:
+        rows = joined_with_starts(
+            f"SELECT *, {listener} AS {place}, {_number(layout, 'boot_seq')} AS {boot} FROM ({rows})",  # noqa: S608
+            file=f"r.{file}",
+            listener=f"r.{place}",
+            sender="r.sender",
+            boot=f"r.{boot}",
+            starts=starts,
+        )
     return f"SELECT {joined(columns)} FROM ({rows}) WHERE time IS NOT NULL{limit}"  # noqa: S608
+
+
+def _free_name(name: str, layout: ColumnsLayout) -> str:
+    """Return a name for a column that no column of the file has."""
+    used = {one.name.lower() for one in layout.columns}
+    while name in used:
+        name += "_"
+    return name
+
+
+def _time(layout: ColumnsLayout, starts: str) -> str:
+    """Return the SQL of the time; that of the file is the sender's, or that of arrival."""
+    arrival = _arrival(layout)
+    sent = joined(_value(layout, SampledField((key,), "VARCHAR")) for key in TIME_KEYS)
+    return (
+        f"CASE WHEN {starts} IS NULL OR time <> {arrival} THEN time "
+        f"WHEN coalesce({sent}) IS NOT NULL AND sent_time(entry_json, {arrival}) IS NOT NULL THEN time "
+        f"ELSE coalesce(uptime_time({starts}, {_number(layout, 'uptime_ms')}, {arrival}), time) END"
+    )
+
+
+def _number(layout: ColumnsLayout, key: str) -> str:
+    """Return the SQL of a field that is a whole number; NULL for other values."""
+    found = [
+        column.sql
+        if column.type.name == "integer"
+        else f"CASE WHEN regexp_full_match({column.text}, '-?[0-9]{{1,18}}') THEN try_cast({column.text} AS BIGINT) END"
+        for column in _of(layout, _ENTRY, key)
+        if column.kind == "number"
+    ]
+    return _first([*found, f"CASE WHEN shape IS NULL THEN whole_number(line, {pointer(_ENTRY, key)}) END"])
 
 
 def _of(layout: ColumnsLayout, *keys: str) -> list[Column]:

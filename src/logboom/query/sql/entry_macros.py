@@ -13,6 +13,7 @@ from logboom.formats.entry_time import AHEAD_US_MAX, EARLIEST_TIME, TIME_KEYS
 from logboom.formats.levels import CANONICAL, PINO_NAMES, SEVERITY, SYSLOG_NAMES
 from logboom.formats.records import SENDER_CHARS_MAX, SENDER_KEYS, TEXT_KEYS
 from logboom.journal.columns.column_engine import text_literal
+from logboom.journal.device_clock import UPTIME_MS_MAX, WRAP_US
 
 
 def pointer(*keys: str) -> str:
@@ -42,6 +43,9 @@ _VALUES: Final = {
     "time_keys": _pointers(TIME_KEYS),
     "earliest_time": EARLIEST_TIME,
     "ahead_s": str(AHEAD_US_MAX // 1_000_000),
+    "ahead_us": str(AHEAD_US_MAX),
+    "wrap_us": str(WRAP_US),
+    "uptime_ms_max": str(UPTIME_MS_MAX),
     "texts_at": ", ".join(f"text_at(e, {pointer(key)})" for key in TEXT_KEYS),
     "sender_keys": _pointers(SENDER_KEYS),
     "sender_chars_max": str(SENDER_CHARS_MAX),

@@ -114,11 +114,31 @@ CREATE MACRO written_time(v) AS
         cast(round_even(x / epoch_scale(x) * 1e6, 0) AS BIGINT))[1])
   END;
 
-CREATE MACRO entry_time(e, arrived) AS
-  coalesce(
-    list_filter(list_transform(json_extract_string(e, [${time_keys}]), lambda v: written_time(v)),
-      lambda t: t >= TIMESTAMPTZ '${earliest_time}-01-01 00:00:00+00' AND t <= arrived + INTERVAL ${ahead_s} SECONDS)[1],
-    arrived);
+CREATE MACRO sent_time(e, arrived) AS
+  list_filter(list_transform(json_extract_string(e, [${time_keys}]), lambda v: written_time(v)),
+    lambda t: t >= TIMESTAMPTZ '${earliest_time}-01-01 00:00:00+00' AND t <= arrived + INTERVAL ${ahead_s} SECONDS)[1];
+
+CREATE MACRO entry_time(e, arrived) AS coalesce(sent_time(e, arrived), arrived);
+
+-- Times by uptime: journal/device_clock.py; `starts` as in device_times.py.
+
+CREATE MACRO whole_number(j, key) AS
+  CASE WHEN json_type(j, key) IN ('UBIGINT', 'BIGINT') THEN try_cast(json_extract_string(j, key) AS BIGINT) END;
+
+CREATE MACRO start_at(starts, uptime) AS
+  CASE WHEN len(starts) = 1 THEN starts[1] ELSE list_filter(starts, lambda s: s.from_ms <= uptime)[-1] END;
+
+CREATE MACRO lateness(late, by_arrival) AS
+  greatest(CASE WHEN late >= ${wrap_us} THEN late % ${wrap_us} ELSE late END,
+    CASE WHEN by_arrival THEN 0 ELSE -${ahead_us} END);
+
+CREATE MACRO start_time(s, uptime, arrived) AS
+  arrived - to_microseconds(lateness(epoch_ns(arrived) // 1000 - s.start_us - uptime * 1000, s.by_arrival));
+
+CREATE MACRO uptime_time(starts, uptime, arrived) AS
+  CASE WHEN starts IS NOT NULL AND uptime BETWEEN 0 AND ${uptime_ms_max} THEN
+    list_filter([start_time(start_at(starts, uptime), uptime, arrived)],
+      lambda t: t >= TIMESTAMPTZ '${earliest_time}-01-01 00:00:00+00')[1] END;
 
 -- Messages and senders: formats/records.py
 

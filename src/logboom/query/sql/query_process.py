@@ -46,8 +46,7 @@ def run(request: SqlRequest, answer: int) -> SqlReport:
             _check(engine, request.query)
             view = open_view(Path(request.folder), request.end, request.since, request.until)
             _lock(engine, [*view.paths, _path_of(answer)])
-            for statement in view.statements():
-                engine.execute(statement)
+            view.create(engine)
             return _answer(engine, request, answer)
     except RefusedQueryError as error:
         return SqlReport(error=str(error), is_refused=True)
