@@ -199,6 +199,7 @@ def test_columns_are_picked_and_kept(page: "Page", site: str) -> None:
             "message",
         ]
         row = page.locator(".row[role=option]").filter(has_text="user 29 ").first
+        row.wait_for()
         assert row.locator(".field-cell").all_inner_texts() == ["eu west", "29"]
 
 

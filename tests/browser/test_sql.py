@@ -47,6 +47,28 @@ def test_a_query_is_answered_with_a_table_and_bars(page: "Page", site: str, post
     page.get_by_text("only SELECT is allowed, found COPY").wait_for()
 
 
+def test_words_are_completed_while_typing(page: "Page", site: str, post: Post) -> None:
+    post([{"message": "m", "pump pressure": 3, "rpm": 1}])
+    visit(page, f"{site}/#/sql")
+    query = page.get_by_label("One SELECT over logs")
+    options = page.locator(".completion li")
+    query.fill("")
+    query.press_sequentially("select pres")
+    options.filter(has_text="pump pressure").wait_for()
+    query.press("ArrowDown")
+    query.press("Enter")
+    assert query.input_value() == 'select "pump pressure"'
+    query.press_sequentially(" fro")
+    options.filter(has_text="from").click()
+    assert query.input_value() == 'select "pump pressure" from'
+    query.press_sequentially(" logs where rpm = 'lev")
+    query.press_sequentially("' or lev")
+    options.filter(has_text="level").wait_for()
+    query.press("Escape")
+    assert options.count() == 0
+    assert query.input_value().endswith("or lev")
+
+
 def test_a_link_fills_in_a_query_and_a_file_that_is_cut_has_a_note(page: "Page", site: str) -> None:
     asked: list[str] = []
     page.on(

@@ -6,20 +6,19 @@ import { labelled, setOptions } from "/static/filters.js";
 import { counted } from "/static/format.js";
 import { AGES, fixed } from "/static/ranges.js";
 import { go } from "/static/route.js";
+import { SqlWords, quoted } from "/static/sqlwords.js";
 
 export const title = "SQL";
 
 const FIRST = "select level, count(*) as entries\nfrom logs\ngroup by level\norder by entries desc";
 const DEFAULT_RANGE = "24h";
 const RANGES = [...AGES, ["all", "everything"]];
-const OWN = ["sequence", "time", "received_at", "source", "sender", "listener", "level", "severity", "message", "entry"];
 const HINT = "Ctrl+Enter runs the query.";
 const ROWS = 1000; // of the table
 const FILE_ROWS = 100_000; // of a file: as many as the server gives
 const BARS_MAX = 40;
 const NUMBER = /INT|DOUBLE|FLOAT|DECIMAL/;
 const LONG_NUMBER = /^-?\d+\.\d{5,}$/;
-const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
 
 class SqlView {
   constructor(root, parameters) {
@@ -37,6 +36,7 @@ class SqlView {
         labelled("One SELECT over logs", this.query, "wide sql-query"), labelled("Range", this.range), this.run, el("span", { class: "exports" }, "Download ", this.csv, this.json)),
       el("details", { class: "sql-columns", on: { toggle: ({ target }) => target.open && this.#columns() } }, el("summary", {}, "Columns"), this.names),
       this.note, this.chart, this.answer);
+    this.words = new SqlWords(this.query, () => this.#names());
     this.stopping = new AbortController();
     this.asking = new AbortController();
     this.update(parameters);
@@ -138,18 +138,24 @@ class SqlView {
   /** Offer the columns; a click writes the name at the cursor. */
   async #columns() {
     if (this.names.firstChild) return;
+    const names = await this.words.columns();
+    this.names.replaceChildren(...names.map((name) => el("button", { type: "button", class: "quiet", on: { click: () => this.#write(name) } }, name)));
+  }
+
+  /** The names of the fields of the chosen range. */
+  async #names() {
     const { since } = fixed({ since: this.range.value, until: "" }, serverNow());
     try {
       const { facets } = await read("/api/facets", { since, limit: 1 }, this.stopping.signal);
-      const names = [...new Set([...OWN, ...facets.map(({ field }) => field)])];
-      this.names.replaceChildren(...names.map((name) => el("button", { type: "button", class: "quiet", on: { click: () => this.#write(name) } }, name)));
+      return facets.map(({ field }) => field);
     } catch (error) {
       if (error.name !== "AbortError") setText(this.note, error.message);
+      return [];
     }
   }
 
   #write(name) {
-    this.query.setRangeText(PLAIN_NAME.test(name) ? name : `"${name.replaceAll('"', '""')}"`, this.query.selectionStart, this.query.selectionEnd, "end");
+    this.query.setRangeText(quoted(name), this.query.selectionStart, this.query.selectionEnd, "end");
     this.query.focus();
   }
 
