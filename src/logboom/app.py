@@ -242,7 +242,7 @@ class App:
         )
         own = (self.source_reader, self.index_service, self.device_reader, self.packer)
         self._readers = (*own, self.alerts.reader)
-        self._operations = ServerOperations(self.monitor, self.sources, self.alerts)
+        self._operations = ServerOperations(self.monitor, self.sources, self.alerts, data_dir, report)
         self._health_socket = HealthSocket(data_dir, lambda: self._operations.health()[1], report)
         self._opened.callback(self._health_socket.close)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.conftest import Post, visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.service
 
@@ -300,6 +300,31 @@ def test_the_link_to_an_entry_is_copied_and_leads_to_it(page: "Page", site: str)
     page.get_by_role("dialog", name="Keys").get_by_text("copy the link").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog", name="Keys").wait_for(state="detached")
+
+
+def test_a_view_is_saved_for_all_users_or_for_this_browser(
+    page: "Page", browser: "Browser", site: str
+) -> None:
+    visit(page, f"{site}/#/search?q=user&since=3d")
+    page.get_by_text("Saved", exact=True).click()
+    page.get_by_label("Save it for").select_option("this browser")
+    page.get_by_label("Name of this view").fill("mine")
+    page.get_by_label("Name of this view").press("Enter")
+    page.get_by_role("link", name="mine").wait_for()
+    other = browser.new_page()
+    other.goto(f"{site}/#/live")
+    other.get_by_text("Saved", exact=True).click()
+    other.get_by_text("Nothing is saved yet.").wait_for()
+    page.get_by_role("button", name="Save mine for all users").click()
+    page.get_by_role("button", name="Save mine for all users").wait_for(state="detached")
+    other.reload()
+    other.get_by_text("Saved", exact=True).click()
+    other.get_by_role("link", name="mine").click()
+    other.get_by_text("30 entries", exact=True).wait_for()
+    other.get_by_text("Saved", exact=True).click()
+    other.get_by_role("button", name="Remove mine").click()
+    other.get_by_text("Nothing is saved yet.").wait_for()
+    other.close()
 
 
 def test_a_view_is_saved_with_its_query_and_columns(page: "Page", site: str) -> None:

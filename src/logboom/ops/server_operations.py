@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logboom.journal.log import Log
+from logboom.model import Report
 from logboom.ops.alerts.rule_book import RuleConflictError
 from logboom.ops.alerts.service import Alerts
 from logboom.ops.devices.device_book import DeviceBook
@@ -13,6 +15,7 @@ from logboom.ops.explainer import Explainer
 from logboom.ops.health import Readiness, health_document
 from logboom.ops.monitor import Monitor
 from logboom.ops.retries import retry_refused
+from logboom.ops.saved_views import SavedViews
 from logboom.ops.source_book import SourceBook
 from logboom.ops.status import status_document
 from logboom.ops.storage import storage_document
@@ -31,11 +34,16 @@ class ServerOperations:
         monitor: state of the server.
         sources: known sources.
         alerts: alerts of the server.
+        data_dir: folder of the file with the saved views.
+        report: logs what can't be read.
     """
 
-    def __init__(self, monitor: Monitor, sources: SourceBook, alerts: Alerts) -> None:
+    def __init__(
+        self, monitor: Monitor, sources: SourceBook, alerts: Alerts, data_dir: Path, report: Report
+    ) -> None:
         self.monitor = monitor
         self.version = monitor.version
+        self.views = SavedViews(data_dir, report)
         self._sources = sources
         self._alerts = alerts
         self._readiness = Readiness(monitor)

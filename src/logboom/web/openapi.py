@@ -51,6 +51,7 @@ DESCRIPTIONS: Final = {
     "verbose": "List the checks.",
     "rule": "Name of the rule.",
     "subject": "The alert's; missing: all alerts of the rule.",
+    "view": "Name of the view.",
     "name": "What the sender calls itself, or its address; of a device also the name that it was given.",
     "find": "Part of the name, the given name, the address, the listener or the firmware, in any case.",
     "state": "`ok`, `gaps` (lines are missing) or `crash_loop`. Empty: all.",

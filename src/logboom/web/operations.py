@@ -33,11 +33,28 @@ WHY_S_MAX: Final = 5.0
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
+class Views(Protocol):
+    """Views of the page that are saved for all users. Its methods may block."""
+
+    def document(self) -> dict[str, Any]:
+        """The document of `/api/views`."""
+
+    def save(self, name: str, address: str) -> None:
+        """Save a view, or replace the one of that name. Raises `StorageError`."""
+
+    def remove(self, name: str) -> bool:
+        """Remove a view; False: there is none of that name. Raises `StorageError`."""
+
+
 class Operations(Protocol):
     """Answers the questions of this module; `logboom.ops.server_operations` does."""
 
     version: str
     """Logboom's."""
+
+    @property
+    def views(self) -> Views:
+        """Views of the page that are saved for all users."""
 
     @property
     def sql(self) -> SqlService:

@@ -38,6 +38,7 @@ from logboom.web.route import JSON, LINES, PLAIN, Access, Route
 from logboom.web.security import add_headers, guard
 from logboom.web.site import SITE, Site
 from logboom.web.state_keys import DEVICES, HEALTH, NAMED, REFUSED, RETRIED, SOURCES, STATUS, STORAGE, WHY
+from logboom.web.view_requests import VIEW_ROUTES
 
 _KEY_HEADER: Final = {
     "name": KEY_HEADER,
@@ -208,6 +209,7 @@ ENTRY_ROUTES: Final = (
     Route("POST", "/api/refused", operations.retry_refused, keys=RETRIED),
     Route("GET", "/api/why", operations.why, WHY_PARAMETERS, keys=WHY),
     *ALERT_ROUTES,
+    *VIEW_ROUTES,
     Route(
         "GET",
         "/api/entries",
