@@ -13,8 +13,9 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import xor
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +30,7 @@ from logboom.formats.partial import fields_struct, line_struct
 from logboom.formats.records import READING_KEYS, SENDER_KEYS
 from logboom.formats.sender_names import name_of
 from logboom.formats.times import iso_from_ns
-from logboom.journal.segments import Segment
+from logboom.journal.segments import Segment, list_segments
 from logboom.model import IMPORTED
 from logboom.remembered import Remembered
 
@@ -76,7 +77,8 @@ class BootStart(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class _Body(msgspec.Struct, array_like=True):
-    covered: bool
+    reserved: bool
+    """False; files that earlier versions wrote have it."""
     rows: list[BootStart]
 
 
@@ -99,12 +101,10 @@ class SegmentClock:
     Args:
         first: first sequence of the segment.
         rows: the starts.
-        covered: all lines of the segment were looked at.
     """
 
-    def __init__(self, first: int, rows: Iterable[BootStart], *, covered: bool = False) -> None:
+    def __init__(self, first: int, rows: Iterable[BootStart]) -> None:
         self.rows = sorted(rows, key=lambda row: row.low)[-ROWS_MAX:]
-        self.covered = covered
         self._lows = [row.low for row in self.rows]
         sums = [_sum_of(first, row) for row in self.rows]
         self._tokens = list(accumulate(sums, xor, initial=0))
@@ -166,7 +166,22 @@ def read_clock(segment: Segment) -> SegmentClock | None:
         decoded = _decoder.decode(body)
     except (OSError, msgspec.DecodeError):
         return None
-    return SegmentClock(segment.first, decoded.rows, covered=decoded.covered)
+    return SegmentClock(segment.first, decoded.rows)
+
+
+def lost_clocks(folder: Path, firsts: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the ranges of sequences of segments whose files are missing or damaged.
+
+    Args:
+        folder: the journal's.
+        firsts: first sequences of the segments that had a file.
+    """
+    segments, had = list_segments(folder), set(firsts)
+    return [
+        (segment.first, newer.first)
+        for segment, newer in pairwise(segments)
+        if segment.first in had and read_clock(segment) is None
+    ]
 
 
 _writing: Final = threading.Lock()
@@ -176,13 +191,12 @@ Change = Callable[[dict[tuple[str, str, int, int], BootStart]], object]
 """Changes the starts of a segment in place."""
 
 
-def change_clock(segment: Segment, change: Change, *, covered: bool = False) -> None:
+def change_clock(segment: Segment, change: Change) -> None:
     """Change the file of a segment, whole or not at all; not synced.
 
     Args:
         segment: the segment.
         change: called with its starts.
-        covered: all lines of the segment were looked at.
 
     Raises:
         OSError: it can't be written.
@@ -192,11 +206,10 @@ def change_clock(segment: Segment, change: Change, *, covered: bool = False) -> 
         rows = {row.key: row for row in before.rows} if before is not None else {}
         kept = dict(rows)
         change(rows)
-        covered = covered or (before is not None and before.covered)
-        if before is not None and rows == kept and covered == before.covered:
+        if before is not None and rows == kept:
             return
         newest = sorted(rows.values(), key=lambda row: row.low)[-ROWS_MAX:]
-        body = msgspec.msgpack.encode(_Body(covered, newest))
+        body = msgspec.msgpack.encode(_Body(reserved=False, rows=newest))
         head = _MAGIC + xxhash.xxh3_64_digest(body, segment.first)
         replace_file(segment.clock_path, [head, body], sync=None)
         if not segment.form.exists():  # retention deleted it meanwhile

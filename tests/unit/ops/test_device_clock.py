@@ -14,8 +14,11 @@ from logboom.journal.index import rebuild_index
 from logboom.journal.log import blocks
 from logboom.journal.segments import Segment, list_segments, prefix, suffix
 from logboom.model import Record
+from logboom.ops.devices import clock_filler, device_book
 from logboom.ops.devices.boot_clock import PARTS_MAX, BootClock, part_of
+from logboom.ops.devices.clock_filler import ClockFiller
 from logboom.ops.devices.clock_writer import ClockWriter
+from logboom.ops.devices.device import BOOTS_MAX
 from logboom.ops.devices.device_book import FILE_NAME, DeviceBook
 from logboom.query.exporter import Export
 from logboom.query.indexer import Indexer
@@ -239,6 +242,115 @@ def test_what_was_made_with_other_times_does_not_count(tmp_path: Path) -> None:
     assert next(iter(counter.count(Filter(), buckets).levels.values())) == [1] * 6 + [0]
     assert world.index().progress == (1, 1)
     assert next(iter(VolumeCounter(world.log).count(Filter(), buckets).levels.values())) == [1] * 6 + [0]
+
+
+# --- boots that the book has forgotten
+
+
+def boots_of_a_device(world: World, count: int, lines: int = 4) -> None:
+    """A device that restarts again and again while it is offline, and then sends everything, once it is back."""
+    arrived = START + count * HOUR
+    for boot in range(count):
+        for seq in range(lines):
+            truth = START + boot * HOUR + (seq + 1) * 10**7
+            ts = iso_from_ns(truth * 1000) if seq == lines - 1 else None
+            world.store(arrived, truth, entry((seq + 1) * 10_000, seq, boot, ts=ts))
+            arrived += 10**5
+
+
+def fill(world: World) -> None:
+    world.book.find_lost()
+    filler = ClockFiller(world.log, world.book, ClockWriter(world.folder))
+    while filler.step():
+        pass
+    filler.close()
+
+
+def test_times_of_forgotten_boots_stay(tmp_path: Path) -> None:
+    world = World(tmp_path, segment_lines=10)
+    boots_of_a_device(world, 2 * BOOTS_MAX)
+    world.learn()
+    assert max(world.errors_s()) == 0
+
+
+@pytest.mark.parametrize("harm", ["lost", "damaged"])
+def test_lost_files_are_made_again_also_for_forgotten_boots(tmp_path: Path, harm: str) -> None:
+    world = World(tmp_path, segment_lines=10)
+    boots_of_a_device(world, 2 * BOOTS_MAX)
+    world.learn()
+    world.book.save()
+    for path in world.folder.glob("*.clock"):
+        if harm == "lost":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1])
+    world.book = world.open()
+    world.learn()
+    assert max(world.errors_s()) > 1000
+    fill(world)
+    assert max(world.errors_s()) == 0
+    assert world.book.unlooked is None
+
+
+def test_lines_from_before_the_book_get_times_also_over_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_book, "LOOK_BACK_BYTES_MAX", 1)
+    monkeypatch.setattr(clock_filler, "BLOCK_BYTES", 500)
+    world = World(tmp_path, segment_lines=7)
+    boots_of_a_device(world, 2 * BOOTS_MAX)
+    world.index()
+    world.book = world.open()
+    world.learn()
+    assert sum(error > 1 for error in world.errors_s()) > 30
+    before = world.book.unlooked
+    filler = ClockFiller(world.log, world.book, ClockWriter(world.folder))
+    for _ in range(5):
+        assert filler.step()
+    filler.write()
+    world.book.save()
+    filler.close()
+    world.book = world.open()
+    assert world.book.unlooked == before
+    world.learn()
+    fill(world)
+    assert max(world.errors_s()) == 0
+    world.book.save()
+    assert world.open().unlooked is None
+
+
+def test_a_book_of_an_earlier_version_reads_what_was_before_it(world: World) -> None:
+    backlog(world)
+    world.learn()
+    world.book.save()
+    file = world.folder.parent / FILE_NAME
+    saved = json.loads(file.read_bytes())
+    del saved["unlooked"], saved["clocked"]
+    file.write_text(json.dumps(saved))
+    world.book = world.open()
+    assert world.book.unlooked == (0, 6)
+
+
+def test_what_can_not_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_book, "LOOK_BACK_BYTES_MAX", 1)
+    world = World(tmp_path, segment_lines=10)
+    boots_of_a_device(world, 2 * BOOTS_MAX)
+    first, second, *_ = list_segments(world.folder)
+    first.path.rename(first.packed_path)  # no packed file
+    world.book = world.open()
+    world.learn()
+    fill(world)
+    assert (world.book.unlooked, second.clock_path.exists()) == (None, True)
+
+
+def test_a_late_line_of_a_forgotten_boot_has_its_time(tmp_path: Path) -> None:
+    world = World(tmp_path, segment_lines=10)
+    boots_of_a_device(world, 2 * BOOTS_MAX)
+    world.learn()
+    for seq in (1, 7):
+        world.store(START + 90 * HOUR + seq, START + 10**7 * (seq + 1), entry((seq + 1) * 10_000, seq, 0))
+        world.learn()
+        assert max(world.errors_s()) == 0
 
 
 # --- the start of a boot

@@ -1,17 +1,22 @@
 """Writes the starts of boots that were learned into the files of the journal's segments (`journal.device_clock`)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from logboom.journal.device_clock import BootStart, change_clock
+import msgspec
+
+from logboom.journal.device_clock import BootStart, change_clock, read_clock
 from logboom.journal.segments import Segment, find_segment, list_segments
 from logboom.ops.devices.boot_clock import BootClock, BootPart
 
 MOVED_US: Final = 250_000
 """Change of a start, microseconds, from which on it is written again: what was made of the lines is made again then."""
+
+COPY_SEGMENTS_MAX: Final = 64
+"""Segments that are looked through for the start of a boot, the newest: each takes a millisecond."""
 
 Rows = dict[tuple[str, str, int, int], BootStart]
 
@@ -57,6 +62,39 @@ class ClockWriter:
                 for _, clock in some:
                     clock.is_written = None
                 raise
+
+    def copy(self, lines: Mapping[BootKey, int]) -> None:
+        """Copy the starts of boots that are not learned from any more to the segments of lines that came late.
+
+        Args:
+            lines: by boot, the sequence of the first of these lines.
+
+        Raises:
+            OSError: a file can't be written.
+        """
+        segments = list_segments(self._folder)
+        wanted = defaultdict[int, dict[BootKey, int]](dict)
+        for key, sequence in lines.items() if segments else ():
+            wanted[find_segment(segments, sequence)][key] = sequence
+        for number, some in wanted.items():
+            found = self._found(segments[max(0, number - COPY_SEGMENTS_MAX) : number + 1], some)
+            if found:
+                change_clock(segments[number], lambda rows, found=found: rows.update(found))  # type: ignore[misc]
+
+    def _found(self, segments: Sequence[Segment], wanted: Mapping[BootKey, int]) -> Rows:
+        """Return the newest starts of boots, as they apply to the last of some segments; none where it has them."""
+        found, left = Rows(), set(wanted)
+        for segment in reversed(segments):
+            clock = read_clock(segment) if left else None
+            of_boot = defaultdict[BootKey, list[BootStart]](list)
+            for row in clock.rows if clock is not None else ():
+                of_boot[BootKey(row.listener, row.name, row.boot)].append(row)
+            for key in left & of_boot.keys():
+                left.discard(key)
+                if segment is not segments[-1]:
+                    fresh = [msgspec.structs.replace(row, low=wanted[key]) for row in of_boot[key]]
+                    found.update({row.key: row for row in fresh})
+        return found
 
 
 def _segments_of(segments: list[Segment], clock: BootClock, *, again: bool) -> set[int]:

@@ -7,6 +7,7 @@ import msgspec
 
 from logboom.journal.device_clock import UPTIME_MS_MAX
 from logboom.ops.devices.boot import DeviceBoot, Gap
+from logboom.ops.devices.boot_clock import BootClock
 from logboom.ops.devices.device_lines import Sighting
 
 BOOTS_MAX: Final = 8
@@ -147,7 +148,8 @@ class Device(msgspec.Struct, gc=False):
         boot.last_at = seen.received_at
         if seen.reason:
             self._see_reason(boot, seen.reason)
-        _see_clock(boot, seen)
+        if learn(boot.clock, seen):
+            boot.uptime_ms = max(seen.uptime_ms or 0, boot.uptime_ms or 0)
         return reboot
 
     def _enter(self, seen: Sighting) -> Reboot | None:
@@ -194,11 +196,11 @@ class Device(msgspec.Struct, gc=False):
             self.clock_us = seen.sent_us - seen.arrived_us
 
 
-def _see_clock(boot: DeviceBoot, seen: Sighting) -> None:
-    """Learn when a boot started."""
+def learn(clock: BootClock, seen: Sighting) -> bool:
+    """Learn the start of a boot from a line; False: the line has no uptime that can be right."""
     if seen.uptime_ms is None or seen.uptime_ms > UPTIME_MS_MAX:
-        return
-    boot.uptime_ms = max(seen.uptime_ms, boot.uptime_ms or 0)
-    boot.clock.see(seen.uptime_ms, seen.arrived_us, seen.sent_us, seen.sequence)
+        return False
+    clock.see(seen.uptime_ms, seen.arrived_us, seen.sent_us, seen.sequence)
     if seen.seq is not None:
-        boot.clock.see_number(seen.seq, seen.uptime_ms)
+        clock.see_number(seen.seq, seen.uptime_ms)
+    return True

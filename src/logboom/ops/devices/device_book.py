@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from logboom.durable import replace_file
+from logboom.journal.device_clock import lost_clocks
+from logboom.journal.folder_log import FolderLog
 from logboom.journal.log import Block, Log, start_of_last
+from logboom.journal.segments import clocked_segments
 from logboom.model import Report
 from logboom.ops.devices.clock_writer import BootKey, ClockWriter
 from logboom.ops.devices.device import Device, Reboot
@@ -53,6 +56,13 @@ NEWS_S: Final = 3600.0
 LOOK_BACK_BYTES_MAX: Final = 64 << 20
 """Bytes of the journal's end that are read where there is no saved book."""
 
+PORTION_LINES: Final = 1_000_000
+"""Lines that are read again if the server ends meanwhile: what was learned from them is in memory until then."""
+
+STRAYS_MAX: Final = 1000
+"""Boots that are not kept any more whose lines get their time from older segments, per second: of more, the lines have
+their receive time."""
+
 FILE_NAME: Final = "devices.json"
 VERSION: Final = 2
 
@@ -72,6 +82,10 @@ class _File(msgspec.Struct):
     position: int
     devices: list[Device]
     events: list[dict[str, Any]]
+    unlooked: list[tuple[int, int]] | None = None
+    """None: an earlier version did not note it."""
+    clocked: list[int] = []
+    """First sequences of the segments that had starts of boots."""
 
 
 class DeviceBook:
@@ -103,14 +117,24 @@ class DeviceBook:
         self.names = DeviceNames(data_dir, report)
         """Names that people gave."""
         self._devices: dict[tuple[str, str], Device] = {}
-        self._seen: dict[BootKey, BootClock] | None = None
-        """Boots with lines since their starts were last written; None: all of them may be missing."""
+        self._seen: dict[BootKey, BootClock] = {}
+        """Boots with lines since their starts were last written, also such as are not kept any more."""
+        self._were_written = False
+        """Starts were written since the server's start; before, those of all boots may be missing."""
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS_MAX)
         self.reboots = 0
         """Reboots since the server's start."""
         self.evicted = 0
         """Devices that were forgotten because there were too many, since the server's start."""
         self._failing = False
+        self._strays: dict[BootKey, int] = {}
+        """Boots that are not kept any more, of which lines came since starts were last written."""
+        self._unlooked: list[tuple[int, int]] = []
+        """Ranges of sequences whose lines were not looked at."""
+        self._clocked: list[int] = []
+        """First sequences of the segments that had starts of boots when the book was saved."""
+        self._portion: int | None = None
+        """Begin of the portion of the oldest range that is being read."""
         self._uncounted = 0
         """Lines since the details were counted."""
         self.position = self._load()
@@ -223,9 +247,44 @@ class DeviceBook:
                 self._bound_details()
 
     def skip_to(self, position: int) -> None:
-        """Go on from a later place; lines before it are taken as they come."""
+        """Go on from a later place; what lies between was not looked at."""
         with self._lock:
+            if position > self.position:
+                self._unlooked.append((self.position, position))
             self.position = position
+
+    def find_lost(self) -> None:
+        """Look for files of starts that are missing or damaged: their segments count as not looked at."""
+        clocked, self._clocked = self._clocked, []
+        if clocked and isinstance(self._log, FolderLog):
+            found = lost_clocks(self._log.folder, clocked)
+            with self._lock:
+                self._unlooked += found
+
+    @property
+    def unlooked(self) -> tuple[int, int] | None:
+        """Oldest range of sequences whose lines were not looked at; None: there is none."""
+        with self._lock:
+            return min(self._unlooked, default=None)
+
+    def looked_to(self, end: int) -> None:
+        """Note that starts of boots were learned from the lines of the oldest such range up to a sequence."""
+        with self._lock:
+            low, high = min(self._unlooked)
+            self._unlooked.remove((low, high))
+            if self._portion is None or end - self._portion >= PORTION_LINES:
+                self._portion = low if end - low < PORTION_LINES else end
+            if end < high:
+                self._unlooked.append((end, high))
+            else:
+                self._portion = None
+
+    def learns(self, key: BootKey, sequence: int) -> bool:
+        """Return whether the book itself has learned the start of a boot, from a line at or before a sequence."""
+        with self._lock:
+            device = self._devices.get((key.listener, key.name))
+            boot = None if device is None else device.boot_of(key.boot)
+            return boot is not None and 0 <= boot.clock.low <= sequence
 
     def _see(self, seen: Sighting) -> None:
         key = (seen.listener, seen.name)
@@ -237,7 +296,10 @@ class DeviceBook:
             self._devices[key] = device
         reboot = device.see(seen)
         boot = device.boot_of(seen.boot)
-        if boot is not None and self._seen is not None:
+        if boot is None:
+            if len(self._strays) < STRAYS_MAX:
+                self._strays.setdefault(BootKey(*key, seen.boot), seen.sequence)
+        else:
             self._seen[BootKey(*key, seen.boot)] = boot.clock
         if reboot is not None:
             self.reboots += 1
@@ -245,17 +307,19 @@ class DeviceBook:
 
     def write_clocks(self, writer: ClockWriter) -> None:
         """Write what was learned of the starts of boots. Called on the thread that calls `take`. Raises `OSError`."""
-        seen, self._seen = self._seen, None
-        again = seen is None
-        if seen is None:
-            devices = self._devices.values()
-            seen = {
+        seen, again = self._seen, not self._were_written
+        self._were_written = False
+        if again:
+            seen |= {
                 BootKey(one.listener, one.name, boot.number): boot.clock
-                for one in devices
+                for one in self._devices.values()
                 for boot in one.boots
             }
         writer.write(seen.items(), again=again)
-        self._seen = {}
+        self._seen, self._were_written = {}, True
+        strays, self._strays = self._strays, {}
+        if strays:
+            writer.copy(strays)
 
     def _bound_details(self) -> None:
         self._uncounted = 0
@@ -279,20 +343,33 @@ class DeviceBook:
             if file.version != VERSION:
                 raise ValueError(f"the file has version {file.version}, expected {VERSION}")  # noqa: TRY301
         except FileNotFoundError:
-            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+            return self._begin()
         except (OSError, ValueError, msgspec.DecodeError) as error:
             self._report("warning", f"the saved list of devices can't be read, and is built again: {error}")
-            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+            return self._begin()
         if file.position > self._log.end:
-            return start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+            return self._begin()
         self._devices = {(one.listener, one.name): one for one in file.devices if one.boots}
         self._events.extend(file.events)
+        self._unlooked = [(0, file.position)] if file.unlooked is None else file.unlooked
+        self._clocked = file.clocked
         return file.position
+
+    def _begin(self) -> int:
+        """Return where a new book begins: near the journal's end, so that it is soon of use."""
+        position = start_of_last(self._log, LOOK_BACK_BYTES_MAX)
+        self._unlooked = [(0, position)] if position else []
+        return position
 
     def save(self) -> None:
         """Save the book. An error is logged once."""
         with self._lock:
-            file = _File(VERSION, self.position, list(self._devices.values()), list(self._events))
+            clocked = clocked_segments(self._log.folder) if isinstance(self._log, FolderLog) else []
+            devices, events = list(self._devices.values()), list(self._events)
+            unlooked = sorted(self._unlooked)
+            if unlooked and self._portion is not None:
+                unlooked[0] = (self._portion, unlooked[0][1])
+            file = _File(VERSION, self.position, devices, events, unlooked, clocked)
             data = msgspec.json.encode(file)
         try:
             replace_file(self._path, [data, b"\n"])
