@@ -259,7 +259,6 @@ def boots_of_a_device(world: World, count: int, lines: int = 4) -> None:
 
 
 def fill(world: World) -> None:
-    world.book.find_lost()
     filler = ClockFiller(world.log, world.book, ClockWriter(world.folder))
     while filler.step():
         pass
@@ -285,6 +284,7 @@ def test_lost_files_are_made_again_also_for_forgotten_boots(tmp_path: Path, harm
         else:
             path.write_bytes(path.read_bytes()[:-1])
     world.book = world.open()
+    world.book.find_lost()
     world.learn()
     assert max(world.errors_s()) > 1000
     fill(world)
