@@ -14,8 +14,8 @@ from logboom.model import Batch, Verdict
 _encoder: Final = msgspec.json.Encoder()
 
 
-class MappedEntry(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
-    """Entry with the common names. Empty fields are omitted from its JSON."""
+class MappedEntry(msgspec.Struct, omit_defaults=True, gc=False):
+    """Entry with the common names. Empty fields are omitted from its JSON. Positional, so that `map` makes many."""
 
     time: str | int | None = None
     """The sender's time: RFC 3339 as text, or nanoseconds since the epoch; None when the sender gave none."""

@@ -1,6 +1,7 @@
 """Codec of Loki's push API: streams of lines, as JSON or as protobuf."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import msgspec
@@ -20,11 +21,22 @@ from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
 from logboom.receivers.http_push import BodyError, HttpReply, WholeBody
 from logboom.receivers.loki.labels import parse_labels
-from logboom.receivers.loki.stream_line import StreamLine
+from logboom.receivers.loki.stream_lines import StreamLines
 
 SOURCE_LABELS: Final = ("service_name", "job", "app", "container_name")
 LEVEL_LABELS: Final = ("level", "severity", "detected_level")
 HOST_LABELS: Final = ("host", "hostname")
+
+
+class _UsualStream(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A stream in the form of today, without metadata."""
+
+    stream: dict[str, str]
+    values: list[tuple[str, str]]
+
+
+class _UsualPush(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    streams: list[_UsualStream]
 
 
 class _Stream(msgspec.Struct, gc=False):
@@ -43,6 +55,7 @@ class _Push(msgspec.Struct, gc=False):
     streams: list[_Stream] = []
 
 
+_usual_push: Final = msgspec.json.Decoder(_UsualPush).decode
 _push: Final = msgspec.json.Decoder(_Push).decode
 _metadata: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -55,12 +68,12 @@ class PushCodec(WholeBody):
     def decode(self, body: bytes) -> Batch | None:
         """See `WholeBody`. Raises `BodyError`."""
         if "json" in self.request.content_type:
-            streams = _json_streams(utf8(body))
+            streams: Iterable[tuple[dict[str, str], StreamLines]] = json_streams(utf8(body))
         else:
             from logboom.receivers.loki.protobuf import proto_streams  # noqa: PLC0415 - of an extra
 
             streams = proto_streams(body, self._body_bytes_max)
-        entries = [entry for labels, lines in streams for entry in _entries(labels, lines)]
+        entries = [entry for labels, lines in streams for entry in entries_of(labels, lines)]
         if not entries:
             return None
         batch = batch_of(entries, len(body), levels=[entry.level for entry in entries])
@@ -78,8 +91,22 @@ class PushCodec(WholeBody):
         return HttpReply(error.status, f"{error}\n".encode(), "text/plain")
 
 
-def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[StreamLine]]]:
+def json_streams(body: bytes) -> list[tuple[dict[str, str], StreamLines]]:
     """Read a push as JSON, in its form of today and in the earlier one. Raises `BodyError`."""
+    if b"\\u" not in body and b"\\/" not in body:  # so that texts are encoded again as they were sent
+        try:
+            return [_usual_lines(one) for one in _usual_push(body).streams]
+        except (ValueError, *DAMAGE):
+            pass
+    return list(_any_streams(body))
+
+
+def _usual_lines(stream: _UsualStream) -> tuple[dict[str, str], StreamLines]:
+    times, texts = zip(*stream.values, strict=True) if stream.values else ((), ())
+    return stream.stream, StreamLines(list(map(int, times)), list(texts), {})
+
+
+def _any_streams(body: bytes) -> Iterator[tuple[dict[str, str], StreamLines]]:
     try:
         found = _push(body)
     except DAMAGE as error:
@@ -88,51 +115,57 @@ def _json_streams(body: bytes) -> Iterator[tuple[dict[str, str], Iterable[Stream
         labels = stream.stream if stream.stream is not None else parse_labels(stream.labels or "{}")
         if labels is None:
             raise BodyError(400, f"the labels cannot be read: {str(stream.labels)[:100]}")
+        lines = StreamLines([], [], {})
         try:
-            yield (
-                labels,
-                [*map(_value, stream.values), *(StreamLine(one.ts, one.line, {}) for one in stream.entries)],
-            )
+            for value in stream.values:
+                _add_value(value, lines)
         except (ValueError, IndexError, *DAMAGE):
             raise BodyError(400, "a value is no list of a time in nanoseconds and a line") from None
+        lines.times.extend(one.ts for one in stream.entries)
+        lines.texts.extend(one.line for one in stream.entries)
+        yield labels, lines
 
 
-def _value(value: list[msgspec.Raw]) -> StreamLine:
+def _add_value(value: list[msgspec.Raw], lines: StreamLines) -> None:
     moment, line = value[:2]
     if bytes(line)[:1] != b'"':
         raise ValueError(value)
-    return StreamLine(int(bytes(moment).strip(b'"')), line, _metadata(value[2]) if len(value) > 2 else {})
+    if len(value) > 2:
+        lines.metadata[len(lines.times)] = _metadata(value[2])
+    lines.times.append(int(bytes(moment).strip(b'"')))
+    lines.texts.append(line)
 
 
-def _entries(labels: dict[str, str], lines: Iterable[StreamLine]) -> Iterator[MappedEntry]:
+def entries_of(labels: dict[str, str], lines: StreamLines) -> Sequence[MappedEntry]:
+    """Return the entry of each line of a stream."""
     source = next((labels[name] for name in SOURCE_LABELS if labels.get(name)), "")
     host = next((labels[name] for name in HOST_LABELS if labels.get(name)), "")
-    stream_level = next((labels[name] for name in LEVEL_LABELS if labels.get(name)), "")
-    is_known = severity(stream_level) is not None
-    for line in lines:
-        message: Any = line.line
-        level: str = stream_level
-        attributes: Fields | dict[str, Any] = dict(line.metadata) if line.metadata else {}
-        if not is_known:  # some senders do not fill in their template: "$level"
-            level = _level_of(attributes) if attributes else ""
-        inner = _object_of(message)
-        if inner:
-            found = take(inner, MESSAGE_KEYS)
-            if found is not None:
-                message = found
-                inner_level = text_of(take(inner, LEVEL_KEYS))
-                if severity(level) is None:
-                    level = inner_level or level
-                attributes = {**inner, **attributes}
-        yield MappedEntry(
-            time=line.time,
-            level=level,
-            message=message,
-            source=source,
-            host=host,
-            labels=labels,
-            attributes=attributes,
-        )
+    level = next((labels[name] for name in LEVEL_LABELS if labels.get(name)), "")
+    if severity(level) is None:  # some senders do not fill in their template: "$level"
+        level = ""
+    same = repeat(source), repeat(host), repeat(labels)
+    entries = list(map(MappedEntry, lines.times, repeat(level), lines.texts, *same))
+    for index, text in enumerate(lines.texts):
+        if type(text) is not str or text[:1] == "{" or index in lines.metadata:
+            _add_fields(entries[index], lines.metadata.get(index, {}))
+    return entries
+
+
+def _add_fields(entry: MappedEntry, metadata: Mapping[str, Any]) -> None:
+    """Complete an entry with the metadata of its line, and with the fields of a line that is a JSON object."""
+    attributes: Fields | dict[str, Any] = dict(metadata)
+    if attributes and not entry.level:
+        entry.level = _level_of(attributes)
+    inner = _object_of(entry.message)
+    if inner:
+        found = take(inner, MESSAGE_KEYS)
+        if found is not None:
+            entry.message = found
+            inner_level = text_of(take(inner, LEVEL_KEYS))
+            if severity(entry.level) is None:
+                entry.level = inner_level or entry.level
+            attributes = {**inner, **attributes}
+    entry.attributes = attributes
 
 
 def _level_of(attributes: Mapping[str, Any]) -> str:
