@@ -5,16 +5,16 @@ Values stay as they were sent: numbers keep all of their digits, and what has no
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Container, Iterable, Sequence
+from itertools import repeat
+from typing import Any, Final, cast
 
 import msgspec
 
 from logboom.formats import ndjson
 from logboom.formats.entry_level import NUMBER_FIELDS, level_of
+from logboom.formats.json_columns import Fields, shapes_of, take_columns
 from logboom.formats.mapped import MappedEntry
-
-Fields = dict[str, msgspec.Raw]
 
 TIME_KEYS: Final = ("@timestamp", "time", "timestamp", "ts", "date", "timereported")
 LEVEL_KEYS: Final = ("level", "severity", "log.level", "levelname", "loglevel", "PRIORITY", "priority")
@@ -36,9 +36,15 @@ _NESTED: Final = {
     "log": ("level", "level"),
 }
 _OUTER: Final = _NESTED.keys()
-_EMPTY: Final = msgspec.Raw(b'""')
 _QUOTE: Final = ord('"')
 _OBJECT: Final = ord("{")
+
+_DEFAULTS: Final = (None, "", "", "", "")
+"""Values of time, level, message, source and host in entries without them."""
+_NO_LABELS: Final[dict[str, Any]] = {}
+
+_LEVEL_DIGITS_MAX: Final = 9
+"""Digits of a number that may be a level; Python refuses to read thousands of them."""
 
 _NOTHING: Final = frozenset({b"null", b'""'})
 """Values that stand for a field that is not there."""
@@ -97,7 +103,7 @@ def entry_of(fields: Fields) -> MappedEntry:
     entry = MappedEntry(message="", attributes=fields)
     level = take(fields, LEVEL_KEYS)
     if level is not None:
-        entry.level = _level_of(text_of(level), fields)
+        entry.level = _level_of(text_of(level), fields.keys())
     for slot, names in _SLOTS:
         found = names & fields.keys()
         if found:
@@ -119,59 +125,55 @@ def entries_of(documents: Sequence[bytes]) -> list[MappedEntry | None]:
         decoded = []
     if len(decoded) != len(documents):  # a document may hold more than one value
         decoded = list(map(fields_of, documents))
-    plans: dict[tuple[str, ...], _Plan | None] = {}
-    words: dict[bytes, str] = {}
-    found: list[MappedEntry | None] = []
-    for document, fields in zip(documents, decoded, strict=True):
-        entry = None
-        if fields is not None:
-            keys = tuple(fields)
-            plan = plans[keys] if keys in plans else plans.setdefault(keys, _plan_of(keys))
-            entry = (plan and _by_plan(fields, plan, words)) or entry_of(_decode(document))
-        found.append(entry)
+    if None in decoded:
+        whole = [place for place, fields in enumerate(decoded) if fields is not None]
+        found: list[MappedEntry | None] = [None] * len(documents)
+        for place, entry in zip(whole, entries_of([documents[place] for place in whole]), strict=True):
+            found[place] = entry
+        return found
+    objects = cast("Sequence[Fields]", decoded)
+    shapes = shapes_of(objects)
+    if len(shapes) == 1:
+        return list(_by_plan(documents, objects, *shapes))
+    found = [None] * len(documents)
+    for keys, places in shapes.items():
+        own = [documents[place] for place in places], [objects[place] for place in places]
+        for place, entry in zip(places, _by_plan(*own, keys), strict=True):
+            found[place] = entry
     return found
 
 
-_Plan = tuple[str, str, str, str, str]
-"""The keys of time, level, message, source and host; empty where there is none."""
-
-
-def _plan_of(keys: tuple[str, ...]) -> _Plan | None:
-    """Choose the keys; None: the values decide."""
+def _plan_of(keys: tuple[str, ...]) -> list[str] | None:
+    """Choose the keys of time, level, message, source and host; empty: there is none. None: the values decide."""
     if not _OUTER.isdisjoint(keys):
         return None
-    chosen = []
+    chosen: list[str] = []
     for names in (TIME_KEYS, LEVEL_KEYS, MESSAGE_KEYS, SOURCE_KEYS, HOST_KEYS):
         candidates = [name for name in names if name in keys]
         if len(candidates) > 1:
             return None
         chosen.append(candidates[0] if candidates else "")
-    return chosen[0], chosen[1], chosen[2], chosen[3], chosen[4]
+    return chosen
 
 
-def _by_plan(fields: Fields, plan: _Plan, words: dict[bytes, str]) -> MappedEntry | None:
-    """Map an object whose values are all texts; None: they are not, and the object is spoilt."""
-    values: list[Any] = [fields.pop(key) if key else None for key in plan]
-    moment, level, message, source, host = values
-    word = ""
-    if level is not None:
-        raw = bytes(level)
-        if raw not in words:
-            if raw[0] != _QUOTE or raw[1:-1].isdigit():
-                return None
-            words[raw] = _decode_text(raw)
-        word = words[raw]
-    for value in (moment, message, source, host):
-        if value is not None and (bytes(value)[:1] != b'"' or value == _EMPTY):
-            return None
-    return MappedEntry(
-        time=moment,
-        level=word,
-        message=message or "",
-        source=source or "",
-        host=host or "",
-        attributes=fields,
-    )
+def _by_plan(
+    documents: Sequence[bytes], objects: Sequence[Fields], keys: tuple[str, ...]
+) -> Iterable[MappedEntry]:
+    """Map objects with the same keys, all with one call where the values are texts."""
+    plan = _plan_of(keys)
+    columns = take_columns(documents, objects, tuple(filter(None, plan))) if plan else None
+    if plan is None or columns is None:
+        return map(entry_of, objects)
+    raw = iter(columns.raw)
+    taken: list[Any] = [
+        next(raw) if key else repeat(default) for key, default in zip(plan, _DEFAULTS, strict=True)
+    ]
+    if plan[1]:
+        levels = columns.texts(1 if plan[0] else 0)
+        others = [key for key in keys if key != plan[1]]
+        words = {level: _level_of(level, others) for level in set(levels)}
+        taken[1] = map(words.__getitem__, levels)
+    return map(MappedEntry, *taken, repeat(_NO_LABELS), objects)
 
 
 def _add_nested(entry: MappedEntry, fields: Fields) -> None:
@@ -184,11 +186,11 @@ def _add_nested(entry: MappedEntry, fields: Fields) -> None:
                 setattr(entry, slot, take(nested, (inner,)) or "")
 
 
-def _level_of(text: str, fields: Fields) -> str:
-    """Return a level as a word. The other fields decide whether a number is pino's or syslog's."""
-    if not text.isdecimal():
+def _level_of(text: str, others: Container[str]) -> str:
+    """Return a level as a word. The names of the other fields decide whether a number is pino's or syslog's."""
+    if not text.isdecimal() or len(text) > _LEVEL_DIGITS_MAX:
         return text
-    beside = dict.fromkeys(fields.keys() & NUMBER_FIELDS, True)
+    beside = {key: True for key in NUMBER_FIELDS if key in others}
     return level_of({**beside, "level": int(text)}) or text
 
 

@@ -19,6 +19,10 @@ ID_BYTES_MAX: Final = 512
 
 _actions: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode: Final = msgspec.json.encode
+_MISSING: Final = b"null"
+"""Stand-in for a document that is not there."""
+KINDS_MAX: Final = 16
+"""Different lines of actions up to which bodies are read in pairs: one per index that the client writes to."""
 _WITH_DOCUMENT: Final = frozenset({"create", "index"})
 
 
@@ -27,13 +31,21 @@ class _Target(msgspec.Struct, gc=False):
     id: str | int | None = msgspec.field(default=None, name="_id")
 
 
+_CREATED: Final = (
+    b'%b,"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":%d,'
+    b'"_primary_term":1,"status":201}}'
+)
+"""The end of the item of an action that is done, for its `_id` and number."""
+
 _target: Final = msgspec.json.Decoder(_Target).decode
 
 
 class _Action(msgspec.Struct, gc=False, frozen=True):
     name: str
     index: str
-    raw_index: msgspec.Raw
+    index_json: bytes
+    index_raw: msgspec.Raw
+    """The same, as a value of an entry."""
     id: str = ""
     reason: str = ""
 
@@ -49,39 +61,69 @@ class BulkCodec(WholeBody):
     def decode(self, body: bytes) -> Batch | None:
         """See `WholeBody`. Raises `BodyError` for a line that is no action: the lines behind it have no meaning."""
         documents = self._read(utf8(body))
-        entries: list[MappedEntry] = []
-        keys: list[bytes] = []
-        verdicts = bytearray()
-        for number, (action, entry) in enumerate(zip(self._actions, entries_of(documents), strict=True)):
-            if entry is None or action.reason:
-                reason = action.reason or _reason_of(documents[number])
-                self._actions[number] = msgspec.structs.replace(action, reason=reason)
-                verdicts.append(Verdict.NOT_OBJECT)
-                continue
-            verdicts.append(Verdict.ACCEPTED)
-            entry.source = entry.source or action.index
-            if action.index:
-                entry.attributes["_index"] = action.raw_index
-            entries.append(entry)
-            keys.append(_encode(f"bulk:{action.index}:{action.id}") if action.id else b"")
-        if not verdicts:
+        if not documents:
             return None
-        reasons = [action.reason for action in self._actions if action.reason][:REASONS_MAX]
+        found = entries_of(documents)
+        if None in found or any(action.reason for action in self._actions):
+            self._note_reasons(documents, found)
+        entries: list[MappedEntry] = []
+        identified: list[tuple[int, _Action]] = []
+        for action, entry in zip(self._actions, found, strict=True):
+            if entry is None or action.reason:
+                continue
+            if action.index:
+                entry.source = entry.source or action.index
+                entry.attributes["_index"] = action.index_raw
+            if action.id:
+                identified.append((len(entries), action))
+            entries.append(entry)
+        reasons = [action.reason for action in self._actions if action.reason]
+        verdicts = bytes([Verdict.NOT_OBJECT if action.reason else 0 for action in self._actions])
         levels: list[object] = [entry.level for entry in entries]
-        batch = batch_of(entries, len(body), verdicts=bytes(verdicts), levels=levels, reasons=tuple(reasons))
-        if any(keys):
-            nonce = token_hex(8)  # documents without an _id are new each time
-            batch.keys = [
-                key or b'"bulk::%b:%d"' % (nonce.encode(), number) for number, key in enumerate(keys)
-            ]
+        batch = batch_of(
+            entries, len(body), verdicts=verdicts, levels=levels, reasons=tuple(reasons[:REASONS_MAX])
+        )
+        if identified:
+            nonce = token_hex(8).encode()  # documents without an _id are new each time
+            batch.keys = [b'"bulk::%b:%d"' % (nonce, number) for number in range(len(entries))]
+            for number, action in identified:
+                batch.keys[number] = _encode(f"bulk:{action.index}:{action.id}")
         return batch
+
+    def _note_reasons(self, documents: list[bytes], found: list[MappedEntry | None]) -> None:
+        """Note why documents are refused."""
+        for number, (action, entry) in enumerate(zip(self._actions, found, strict=True)):
+            if entry is None and not action.reason:
+                reason = _reason_of(documents[number])
+                self._actions[number] = msgspec.structs.replace(action, reason=reason)
 
     def _read(self, body: bytes) -> list[bytes]:
         """Note the actions; returns the document of each, a stand-in where there is none. Raises `BodyError`."""
+        lines = body.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        return self._read_pairs(lines) or self._read_each(lines)
+
+    def _read_pairs(self, lines: list[bytes]) -> list[bytes]:
+        """Read pairs of an action without `_id` and a document, as most bodies are; returns none for other bodies."""
+        kinds = set(lines[::2])
+        if len(lines) % 2 or len(kinds) > KINDS_MAX or any(not line or line.isspace() for line in kinds):
+            return []
+        try:
+            known = {line: self._action(line) for line in kinds}
+        except BodyError:  # documents stand among them, if the body is good
+            return []
+        if any(action.id or action.name not in _WITH_DOCUMENT for action in known.values()):
+            return []
+        self._actions = list(map(known.__getitem__, lines[::2]))
+        return [line or _MISSING for line in lines[1::2]]
+
+    def _read_each(self, lines: list[bytes]) -> list[bytes]:
+        """Read lines one by one."""
         documents: list[bytes] = []
         known: dict[bytes, _Action] = {}
-        lines = iter(body.split(b"\n"))
-        for line in lines:
+        rest = iter(lines)
+        for line in rest:
             action = known.get(line)
             if action is None:
                 if not line or line.isspace():
@@ -90,7 +132,7 @@ class BulkCodec(WholeBody):
                 if not action.id:
                     known[line] = action
             self._actions.append(action)
-            documents.append(next(lines, b"") or b"null" if action.name != "delete" else b"null")
+            documents.append(next(rest, b"") or _MISSING if action.name != "delete" else _MISSING)
         return documents
 
     def _action(self, line: bytes) -> _Action:
@@ -115,12 +157,11 @@ class BulkCodec(WholeBody):
         """See `WholeBody`."""
         if receipt is None:
             return self.refuse(BodyError(400, "request body is required"))
-        items = [
-            _item(action, Verdict(verdict), number)
-            for number, (action, verdict) in enumerate(zip(self._actions, receipt.verdicts, strict=True))
-        ]
-        errors = any(next(iter(item.values()))["status"] >= 300 for item in items)
-        body = _encode({"took": 1, "errors": errors, "items": items})
+        body = (
+            _created(self._actions)
+            if receipt.verdicts.count(Verdict.ACCEPTED) == len(receipt.verdicts)
+            else _answer(self._actions, receipt.verdicts)
+        )
         return HttpReply(200, body, answer_type(self.request), PRODUCT)
 
     def refuse(self, error: BodyError) -> HttpReply:
@@ -131,19 +172,44 @@ class BulkCodec(WholeBody):
 
 
 def _made(name: str, index: str, identity: str = "", reason: str = "") -> _Action:
-    return _Action(name, index, msgspec.Raw(_encode(index)), identity, reason)
+    index_json = _encode(index)
+    return _Action(name, index, index_json, msgspec.Raw(index_json), identity, reason)
 
 
 def _reason_of(document: bytes) -> str:
     return (
         "the document is missing"
-        if document == b"null"
+        if document == _MISSING
         else f"the document is no JSON object: {_shown(document)}"
     )
 
 
 def _shown(line: bytes) -> str:
     return line[:100].decode(errors="replace")
+
+
+def _created(actions: Sequence[_Action]) -> bytes:
+    """Return the answer to actions that are all done, as `_answer` does."""
+    forms: dict[tuple[str, bytes], bytes] = {}
+    items: list[bytes] = []
+    for number, action in enumerate(actions):
+        place = action.name, action.index_json
+        form = forms.get(place)
+        if form is None:
+            head = b'{"%b":{"_index":%b,"_id":' % (action.name.encode(), action.index_json)
+            form = forms[place] = head.replace(b"%", b"%%") + _CREATED
+        items.append(form % (_encode(action.id) if action.id else b'"%d"' % number, number))
+    return b'{"took":1,"errors":false,"items":[%b]}' % b",".join(items)
+
+
+def _answer(actions: Sequence[_Action], verdicts: bytes) -> bytes:
+    """Return the answer to actions of which some are not done."""
+    items = [
+        _item(action, Verdict(verdict), number)
+        for number, (action, verdict) in enumerate(zip(actions, verdicts, strict=True))
+    ]
+    errors = any(next(iter(item.values()))["status"] >= 300 for item in items)
+    return _encode({"took": 1, "errors": errors, "items": items})
 
 
 def _item(action: _Action, verdict: Verdict, number: int) -> dict[str, dict[str, Any]]:
