@@ -13,6 +13,8 @@ from logboom.model import Receipt, Verdict
 from logboom.receivers.elasticsearch import bulk
 from logboom.receivers.elasticsearch.bulk import BulkCodec
 from logboom.receivers.http_push import BodyError, HttpRequest
+from logboom.receivers.splunk import events as splunk_events
+from logboom.receivers.splunk.events import EventCodec
 
 NAMES = st.sampled_from(
     [
@@ -139,3 +141,46 @@ def test_usual_bulk_requests_are_read_and_answered_as_all_others(
         patch.setattr(BulkCodec, "_read_pairs", lambda *_: [])
         patch.setattr(bulk, "_created", lambda actions: bulk._answer(actions, bytes(len(actions))))
         assert outcome(body, verdicts) == fast
+
+
+EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "event": USUAL
+        | OBJECTS
+        | st.fixed_dictionaries({"line": TEXTS, "level": TEXTS, "a": VALUES})
+        | VALUES,
+        "time": st.sampled_from([None, 1_762_974_538.837, "1796051350.875", "x", 5, True]),
+        "host": st.sampled_from([None, "", "web-1", 7]),
+        "source": st.sampled_from([None, "", "nginx"]),
+        "sourcetype": st.sampled_from([None, "", "access"]),
+        "fields": st.dictionaries(
+            st.sampled_from(["index", "a"]), st.none() | st.integers() | TEXTS, max_size=2
+        ),
+    },
+)
+LIKELY = st.fixed_dictionaries({"event": USUAL, "sourcetype": st.sampled_from(["access", "error"])})
+
+
+def events_in(body: bytes) -> Any:
+    codec = EventCodec(
+        HttpRequest("POST", "/services/collector/event", {}, {}, {}, "application/json"), 1 << 20
+    )
+    try:
+        batch = codec.decode(body)
+    except BodyError as error:
+        return codec.refuse(error)
+    return batch and (batch.entries, batch.verdicts, batch.levels)
+
+
+@given(
+    st.lists(LIKELY.flatmap(as_json), max_size=5)
+    | st.lists((EVENTS | LIKELY).flatmap(as_json) | DOCUMENTS, max_size=5),
+    st.sampled_from([b"", b"\n", b" ", b",", b"\x00", b"}{"]),
+)
+def test_usual_events_of_splunk_are_read_as_all_others(events: list[bytes], gap: bytes) -> None:
+    body = gap.join(events)
+    fast = events_in(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splunk_events, "usual_entries", lambda _body: [])
+        assert events_in(body) == fast

@@ -49,7 +49,8 @@ _LEVEL_DIGITS_MAX: Final = 9
 _NOTHING: Final = frozenset({b"null", b'""'})
 """Values that stand for a field that is not there."""
 _decode: Final = msgspec.json.Decoder(Fields).decode
-_decode_all: Final = msgspec.json.Decoder(list[Fields]).decode
+decode_objects: Final = msgspec.json.Decoder(list[Fields]).decode
+"""Decodes an array of objects. Raises `DAMAGE`."""
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _GAP: Final = re.compile(rb"\}\s*\{")
@@ -120,7 +121,7 @@ def entries_of(documents: Sequence[bytes]) -> list[MappedEntry | None]:
     Objects of one sender mostly have the same keys: which of them is which is found out once per set of keys.
     """
     try:
-        decoded: Sequence[Fields | None] = _decode_all(b"[" + b",".join(documents) + b"]")
+        decoded: Sequence[Fields | None] = decode_objects(b"[" + b",".join(documents) + b"]")
     except DAMAGE:
         decoded = []
     if len(decoded) != len(documents):  # a document may hold more than one value

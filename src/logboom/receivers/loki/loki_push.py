@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom.formats.json_columns import Fields
 from logboom.formats.json_fields import (
     DAMAGE,
     LEVEL_KEYS,
     MESSAGE_KEYS,
-    Fields,
     fields_of,
     take,
     text_of,

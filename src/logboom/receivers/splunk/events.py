@@ -1,11 +1,22 @@
 """Codecs of Splunk's HTTP event collector: JSON events, one after the other, and raw lines."""
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import msgspec
 
-from logboom.formats.json_fields import DAMAGE, LEVEL_KEYS, Fields, fields_of, objects_of, take, text_of, utf8
+from logboom.formats.json_columns import Fields, shapes_of, take_columns
+from logboom.formats.json_fields import (
+    DAMAGE,
+    LEVEL_KEYS,
+    decode_objects,
+    fields_of,
+    objects_of,
+    take,
+    text_of,
+    utf8,
+)
 from logboom.formats.mapped import MappedEntry, batch_of
 from logboom.model import Batch, Receipt, Verdict
 from logboom.receivers.http_push import BodyError, HttpReply, HttpRequest, WholeBody
@@ -28,7 +39,7 @@ class _Event(msgspec.Struct, gc=False):
     fields: dict[str, Any] | None = None
 
 
-_event: Final = msgspec.json.Decoder(_Event, strict=False).decode
+_decoder: Final = msgspec.json.Decoder(_Event, strict=False)
 
 
 class HecError(BodyError):
@@ -74,10 +85,8 @@ class EventCodec(_Collector):
         """See `WholeBody`. Raises `HecError`."""
         if not body.strip():
             return None
-        pieces = objects_of(utf8(body))
-        if pieces is None:
-            raise HecError(6, 0)
-        entries = [_entry(piece, number) for number, piece in enumerate(pieces)]
+        text = utf8(body)
+        entries = usual_entries(text) or _any_entries(text)
         return batch_of(entries, len(body), levels=[entry.level for entry in entries])
 
 
@@ -98,11 +107,76 @@ class RawCodec(_Collector):
         return batch_of(entries, len(body)) if entries else None
 
 
-def _entry(piece: bytes, number: int) -> MappedEntry:
+def usual_entries(body: bytes) -> list[MappedEntry]:
+    """Read events that are objects, all at once; returns none for a body that has others, or is not good."""
     try:
-        event = _event(piece)
+        events = _decoder.decode_lines(body)
+        objects = decode_objects(b"[" + b",".join([one.event for one in events]) + b"]")
     except DAMAGE:
-        raise HecError(6, number) from None
+        return []
+    if len(objects) != len(events):
+        return []
+    shapes = shapes_of(objects)
+    if len(shapes) == 1:
+        return _of_shape(events, objects, *shapes)
+    found: list[MappedEntry | None] = [None] * len(events)
+    for keys, places in shapes.items():
+        own = [events[place] for place in places], [objects[place] for place in places]
+        for place, entry in zip(places, _of_shape(*own, keys), strict=True):
+            found[place] = entry
+    return [one for one in found if one is not None]
+
+
+def _of_shape(events: list[_Event], objects: list[Fields], keys: tuple[str, ...]) -> list[MappedEntry]:
+    """Return the entries of events that are objects with the same keys."""
+    messages, levels = ([name for name in names if name in keys] for names in (MESSAGE_KEYS, LEVEL_KEYS))
+    columns = None
+    if len(messages) == 1 and len(levels) < 2:
+        columns = take_columns([one.event for one in events], objects, (messages[0], *levels))
+    if columns is None:
+        return list(map(_entry, events, repeat(0)))
+    known: dict[tuple[str | None, str | None], dict[str, Any]] = {}
+    return list(
+        map(
+            MappedEntry,
+            [None if one.time is None else str(one.time) for one in events],
+            columns.texts(1) if levels else repeat(""),
+            columns.raw[0],
+            [one.source or "" for one in events],
+            [one.host or "" for one in events],
+            [
+                known.get(place := (one.index, one.sourcetype)) or known.setdefault(place, _labels_of(one))
+                if one.fields is None
+                else _labels_of(one)
+                for one in events
+            ],
+            objects,
+        )
+    )
+
+
+def _labels_of(event: _Event) -> dict[str, Any]:
+    labels = {"index": event.index, "sourcetype": event.sourcetype, **(event.fields or {})}
+    return {name: value for name, value in labels.items() if value is not None}
+
+
+def _any_entries(body: bytes) -> list[MappedEntry]:
+    """Read events of any kind. Raises `HecError`."""
+    pieces = objects_of(body)
+    if pieces is None:
+        raise HecError(6, 0)
+    entries = []
+    for number, piece in enumerate(pieces):
+        try:
+            event = _decoder.decode(piece)
+        except DAMAGE:
+            raise HecError(6, number) from None
+        entries.append(_entry(event, number))
+    return entries
+
+
+def _entry(event: _Event, number: int) -> MappedEntry:
+    """Return the entry of an event. Raises `HecError`."""
     raw = bytes(event.event)
     if not raw:
         raise HecError(12, number)
@@ -117,14 +191,13 @@ def _entry(piece: bytes, number: int) -> MappedEntry:
         level = take(attributes, LEVEL_KEYS)
         if message == raw.decode():
             attributes = {}
-    labels = {"index": event.index, "sourcetype": event.sourcetype, **(event.fields or {})}
     return MappedEntry(
         time=None if event.time is None else str(event.time),
         level=text_of(level),
         message=message,
         source=event.source or "",
         host=event.host or "",
-        labels={name: value for name, value in labels.items() if value is not None},
+        labels=_labels_of(event),
         attributes=attributes,
     )
 
