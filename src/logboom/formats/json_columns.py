@@ -30,7 +30,7 @@ class Columns(NamedTuple):
     """Returns the values of the key with this index, decoded."""
 
 
-def shapes_of(objects: Sequence[Fields]) -> dict[tuple[str, ...], Sequence[int]]:
+def shapes_of(objects: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], Sequence[int]]:
     """Return the indices of objects by their keys; the keys stand as in the objects."""
     kinds = list(map(tuple, objects))
     if kinds and kinds.count(kinds[0]) == len(kinds):

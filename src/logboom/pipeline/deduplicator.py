@@ -79,8 +79,19 @@ def digests_of(batch: Batch) -> list[bytes]:
     """Return the digest per entry of a batch whose entries have keys, or share one."""
     entries = batch.entries.split(b"\n") if batch.entries else []
     if isinstance(batch.keys, list):
-        return [digest(key, entry) for key, entry in zip(batch.keys, entries, strict=True)]
+        return _digests_of_pairs(batch.keys, entries)
     return _digests(batch.keys or b"", entries)
+
+
+def _digests_of_pairs(keys: Sequence[bytes], entries: Sequence[bytes]) -> list[bytes]:
+    """Return `digest(key, entry)` of each pair: to copy a state costs half of making one."""
+    copy = blake2b(digest_size=DIGEST_BYTES).copy
+    found = []
+    for key, entry in zip(keys, entries, strict=True):
+        state = copy()
+        state.update(key + entry)
+        found.append(state.digest())
+    return found
 
 
 def _digests(key: bytes, entries: Sequence[bytes]) -> list[bytes]:

@@ -3,7 +3,7 @@
 Contract: docs/contracts/forward.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -281,11 +281,14 @@ class _Chunk:
 
     def _keys_of(self, first: int, verdicts: bytes) -> list[bytes]:
         """Return one key per accepted entry: its chunk, and its place there."""
-        accepted = [number for number, verdict in enumerate(verdicts, first) if verdict == Verdict.ACCEPTED]
+        accepted: Iterable[int] = range(first, first + len(verdicts))
+        if verdicts.count(Verdict.ACCEPTED) < len(verdicts):
+            accepted = [number for number in accepted if verdicts[number - first] == Verdict.ACCEPTED]
         if self._single:
             return [b'"%s:0"' % self._keys[number] for number in accepted]
         [key] = self._keys
-        return [b'"%s:%d"' % (key, number) for number in accepted]
+        form = b'"%b:%%d"' % key.replace(b"%", b"%%")
+        return [form % number for number in accepted]
 
 
 def _key_of(chunk: Any) -> bytes:
