@@ -5,7 +5,7 @@ from typing import Final
 
 from logboom.formats.buckets import MICROSECONDS, microseconds
 from logboom.formats.entry_level import Fields
-from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, is_written_time, parse_time
+from logboom.formats.times import EARLIEST_YEAR, LATEST_YEAR, parse_time, written_time
 
 TIME_KEYS: Final = ("ts", "time", "timestamp", "@timestamp")
 """Synonyms of one meaning; the first that can be read and can be right counts."""
@@ -15,6 +15,12 @@ EARLIEST_TIME: Final = "2000"
 
 AHEAD_US_MAX: Final = 86_400 * MICROSECONDS
 """Longest time that an entry may be ahead of its arrival, microseconds: zones that were mixed up are within it."""
+
+
+CLOCK_OFF_US: Final = 120 * MICROSECONDS
+"""A clock that is ahead by more than this is off, microseconds."""
+
+_EARLIEST_US: Final = microseconds(f"{EARLIEST_TIME}-01-01T00:00:00+00:00")
 
 
 def clock_of(entry: Fields, received_at: str) -> tuple[str, bool]:
@@ -61,6 +67,31 @@ def can_be_right(time: str, received_at: str) -> bool:
     return time >= EARLIEST_TIME and (time <= received_at or not _is_far_ahead(time, received_at))
 
 
+def clock_error_us(entry: Fields, received_at: str) -> int | None:
+    """Return by how much the time that an entry gives itself is ahead of its arrival, microseconds: also 1970.
+
+    It is the error of the sender's clock, less the delay. None: the entry gives no time.
+
+    Args:
+        entry: the entry, or its `TIME_KEYS`.
+        received_at: as the journal has it.
+    """
+    for key in TIME_KEYS:
+        value = entry.get(key)
+        moment = None if value is None else parse_time(value) or written_time(value)
+        if moment is not None:
+            try:
+                return microseconds(moment.isoformat()) - microseconds(received_at)
+            except (ValueError, TypeError):  # the receive time is damaged
+                return None
+    return None
+
+
+def is_clock_off(error_us: int, received_us: int) -> bool:
+    """Return whether a clock must be wrong: it is ahead of the arrival, or was never set; being behind may be delay."""
+    return error_us > CLOCK_OFF_US or received_us + error_us < _EARLIEST_US
+
+
 def is_canonical(text: str) -> bool:
     """Return whether a time is written as the journal writes its own, and lies between 1980 and 2199."""
     if len(text) != 32 or text[10] != "T" or text[19] != "." or text[26:] != "+00:00" or text[5] == "W":
@@ -80,4 +111,4 @@ def _is_far_ahead(time: str, received_at: str) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return value is not None and (parse_time(value) is not None or is_written_time(value))
+    return value is not None and (parse_time(value) is not None or written_time(value) is not None)

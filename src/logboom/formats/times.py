@@ -50,15 +50,15 @@ def parse_time(value: object) -> datetime | None:
     return moment if moment is not None and is_plausible(moment) else None
 
 
-def is_written_time(value: object) -> bool:
-    """Return whether a value is a text with a date and time, of any year: 1970 is that of a clock never set."""
+def written_time(value: object) -> datetime | None:
+    """Parse a text with a date and time, of any year, as UTC: 1970 is that of a clock never set. None: it is none."""
     if not isinstance(value, str) or "-" not in value:
-        return False
+        return None
     try:
-        datetime.fromisoformat(value.strip())
-    except ValueError:
-        return False
-    return True
+        moment = datetime.fromisoformat(value.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_plausible(moment: datetime) -> bool:

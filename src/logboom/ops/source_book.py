@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from logboom.formats.buckets import MICROSECONDS
+from logboom.formats.entry_time import is_clock_off
 from logboom.model import Report
 from logboom.ops.bursts import Burst
 from logboom.ops.rhythm import DAY_S, DAYS_MAX, STEADY_ENTRIES_MIN, Rhythm
@@ -66,7 +68,7 @@ class SourceState:
         """Return the record with the level and the message of the last entry."""
         line, self._last_line = self._last_line, b""
         if line and (last := last_of(line)) is not None:
-            self.kept.level, self.kept.message = last
+            self.kept.level, self.kept.message, self.kept.clock_s = last
         return self.kept
 
 
@@ -164,6 +166,11 @@ class SourceBook:
             "state": "silent" if kept.silent else "late" if late else "live",
             "level": kept.level,
             "message": kept.message,
+            "clock_s": kept.clock_s,
+            "clock_off": kept.clock_s is not None
+            and is_clock_off(
+                int(kept.clock_s * MICROSECONDS), int((epoch_s(kept.last_seen) or 0) * MICROSECONDS)
+            ),
         }
 
     def silences(self) -> list[Silence]:

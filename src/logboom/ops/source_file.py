@@ -26,6 +26,8 @@ class SourceRecord(msgspec.Struct, gc=False):
     rhythm: Rhythm
     level: str = ""
     message: str = ""
+    clock_s: float | None = None
+    """Time that its last entry gives itself, less the arrival, seconds; None: it gives none."""
     silent: bool = False
     """True if it is unusually silent; stays set until its next entry, also over restarts."""
     errors_per_s: float = 0.0

@@ -47,7 +47,8 @@ STORAGE: Final = {
     "full_at": "When entries will have taken all free bytes; null: never, or not known",
 }
 SOURCES: Final = {
-    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message; "
+    "sources": "name, listener, peer, first_seen, last_seen, silent_s, entries, interval_s, state, level, message, "
+    "clock_s (time that the last entry gives itself, less its arrival), clock_off (it can't be right); "
     "those first who sent last",
     "total": "How many there are",
     "skipped": "Entries that came too fast to be looked at",
@@ -56,11 +57,14 @@ DEVICES: Final = {
     "devices": "name, given_name (by people; empty: none), state (`ok`, `gaps`, `crash_loop`), "
     "listener, peer, first_seen, last_seen, lines, boot_seq, boots, reboots, uptime_ms, "
     "reset_reason, crash_loop, firmware, signal, heap (the last values), missing, waiting (missing, and may still "
-    "come), late, clock_s (time of the last line less its arrival); with `name` also gaps, boot_list, reboot_list",
+    "come), late, clock_s (time of the last line less its arrival), clock_off (it can't be right); "
+    "with `name` also gaps, boot_list, reboot_list",
     "total": "How many match",
     "missing": "Missing lines of all that match",
     "states": "Number of devices by state, of all that match but for `state`",
-    "events": "The last reboots: kind, listener, name, at, boot, before, uptime_ms, reason",
+    "events": "The last reboots and gaps of all that match, the last first: kind (`reboot`, `gap`), listener, name, "
+    "given_name, at, boot; of a reboot before (`boot_seq`), uptime_ms (the last one before), reason; of a gap first, "
+    "last, lines",
     "behind": "Entries that were not looked at yet",
 }
 NAMED: Final = {

@@ -51,7 +51,7 @@ def test_orders() -> None:
 def test_pages_are_parts_of_the_order() -> None:
     pages = [names(DeviceQuestion(2, order="name", offset=offset)) for offset in (0, 2, 4, 6)]
     assert pages == [["boiler", "valve"], ["Pump-1", "pump-9"], ["pump-10"], []]
-    assert listed(DeviceQuestion(2, order="name", offset=4)).total == 5
+    assert len(listed(DeviceQuestion(2, order="name", offset=4)).chosen) == 5
 
 
 def test_states_and_missing_lines_count_after_the_grace_time() -> None:
@@ -59,7 +59,11 @@ def test_states_and_missing_lines_count_after_the_grace_time() -> None:
     assert (found.missing, found.states) == (6, {"ok": 2, "gaps": 2, "crash_loop": 1})
     assert names(DeviceQuestion(10, state="gaps", order="name")) == ["Pump-1", "pump-9"]
     chosen = listed(DeviceQuestion(10, state="crash_loop"))
-    assert ([one.device.name for one in chosen.rows], chosen.total, chosen.missing) == (["boiler"], 1, 2)
+    assert ([one.device.name for one in chosen.rows], len(chosen.chosen), chosen.missing) == (
+        ["boiler"],
+        1,
+        2,
+    )
     assert chosen.states == found.states
 
 
@@ -72,7 +76,7 @@ def test_a_part_of_anything_that_is_known_finds_a_device() -> None:
         ("1.4-BETA", 5),
         ("nothing", 0),
     ):
-        assert (part, listed(DeviceQuestion(10, find=part)).total) == (part, count)
+        assert (part, len(listed(DeviceQuestion(10, find=part)).chosen)) == (part, count)
 
 
 def test_a_device_is_named_by_its_own_name_or_the_given_one() -> None:

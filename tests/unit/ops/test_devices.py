@@ -122,6 +122,34 @@ def test_a_reboot_has_the_last_uptime_before_and_its_reason(bench: Bench) -> Non
     assert bench.device()["boots"] == 2
 
 
+def test_reboots_and_gaps_are_events_until_the_gap_closes(bench: Bench) -> None:
+    def events(**asked: Any) -> list[tuple[str, ...]]:
+        found = bench.book.document(DeviceQuestion(5, **asked))["events"]
+        return [(one["kind"], one["given_name"] or one["name"]) for one in found]
+
+    bench.send(line(1), line(5))
+    bench.clock.now += 10
+    bench.send(line(1), line(0, boot=2), line(3, boot=2), name="e")
+    assert events() == [("reboot", "e")]
+    bench.clock.now += 61
+    bench.book.give_name("l", "e", "boiler")
+    assert events() == [("reboot", "boiler"), ("gap", "boiler"), ("gap", "d")]
+    assert events(find="boil") == [("reboot", "boiler"), ("gap", "boiler")]
+    bench.send(line(1, boot=2), line(2, boot=2), name="e")
+    assert events() == [("reboot", "boiler"), ("gap", "d")]
+    [gap] = [one for one in bench.book.document(DeviceQuestion(5, "d"))["events"] if one["kind"] == "gap"]
+    assert (gap["boot"], gap["first"], gap["last"], gap["lines"]) == (1, 2, 4, 3)
+
+
+def test_a_clock_that_was_never_set_is_shown(bench: Bench) -> None:
+    bench.send(line(1, ts="1970-01-01T00:00:10Z"))
+    assert bench.device()["clock_off"]
+    bench.send(line(2, ts=bench.book._before(0.0)))
+    assert (bench.device()["clock_off"], bench.device()["clock_s"]) == (False, 0.0)
+    bench.send(line(3, ts=None))
+    assert bench.device()["clock_s"] == 0.0
+
+
 def test_a_crash_loop_ends_when_the_device_keeps_running(bench: Bench) -> None:
     for boot in range(1, 5):
         bench.send(line(0, boot=boot, reset_reason="panic"), line(20, boot=boot))

@@ -88,7 +88,29 @@ def test_a_source_is_told_as_it_is(world: World) -> None:
         "state": "live",
         "level": "WARNING",
         "message": "x" * MESSAGE_CHARS_MAX,
+        "clock_s": None,
+        "clock_off": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("ts", "clock_s", "is_off"),
+    [
+        ("2026-05-28T20:26:35Z", -5.0, False),
+        ("2026-05-28T20:28:20.5Z", 100.5, False),
+        ("2026-05-28T22:26:40Z", 7200.0, True),
+        ("2026-05-20T20:26:40Z", -8 * 86400.0, False),
+        ("1970-01-01T00:00:10Z", 10 - 1780000000.0, True),
+        (1779999940, -60.0, False),
+        ("noon", None, False),
+        (None, None, False),
+    ],
+)
+def test_the_clock_of_a_source_is_shown_with_its_error(
+    world: World, ts: object, clock_s: float | None, is_off: bool
+) -> None:
+    world.send({"msg": "first", "ts": ts})
+    assert (world.only()["clock_s"], world.only()["clock_off"]) == (clock_s, is_off)
 
 
 @pytest.mark.parametrize("size", [10, 150, 5000])

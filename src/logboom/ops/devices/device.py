@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from logboom.formats.entry_time import clock_error_us
 from logboom.journal.device_clock import UPTIME_MS_MAX
 from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.boot_clock import BootClock
@@ -194,6 +195,8 @@ class Device(msgspec.Struct, gc=False):
             self.heap_at_us = seen.arrived_us
         if seen.sent_us is not None:
             self.clock_us = seen.sent_us - seen.arrived_us
+        elif (error_us := clock_error_us(seen.entry, seen.received_at)) is not None:
+            self.clock_us = error_us
 
 
 def learn(clock: BootClock, seen: Sighting) -> bool:

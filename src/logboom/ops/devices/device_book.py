@@ -18,7 +18,8 @@ from logboom.journal.log import Block, Log, start_of_last
 from logboom.journal.segments import clocked_segments
 from logboom.model import Report
 from logboom.ops.devices.clock_writer import BootKey, ClockWriter
-from logboom.ops.devices.device import Device, Reboot
+from logboom.ops.devices.device import Device
+from logboom.ops.devices.device_events import last_events, reboot_event
 from logboom.ops.devices.device_lines import Sighting, sightings_of
 from logboom.ops.devices.device_list import list_devices
 from logboom.ops.devices.device_names import DeviceNames
@@ -45,7 +46,7 @@ EVICTED_SHARE: Final = 50
 """Divisor of `DEVICES_MAX` for the devices that are forgotten at once: a scan of all per new one would cost 0.3 ms."""
 
 EVENTS_MAX: Final = 500
-"""Events that are kept, of all devices."""
+"""Reboots that are kept as events, of all devices."""
 
 GRACE_S: Final = 60.0
 """Time in which a missing line may still come before it counts, seconds: devices send again after up to 30 s."""
@@ -147,16 +148,14 @@ class DeviceBook:
         before = self._before(self._grace_s)
         with self._lock:
             found = list_devices(self._devices.values(), self.names.of, asked, before)
-            names = {one.device.name for one in found.rows}
-            events = [one for one in reversed(self._events) if not asked.name or one["name"] in names]
             return {
                 "devices": [
                     one_described(one, before) if asked.name else described(one) for one in found.rows
                 ],
-                "total": found.total,
+                "total": len(found.chosen),
                 "missing": found.missing,
                 "states": found.states,
-                "events": events[: asked.limit],
+                "events": last_events(self._events, found.chosen, before, asked.limit),
                 "behind": max(0, self._log.end - self.position),
             }
 
@@ -303,7 +302,7 @@ class DeviceBook:
             self._seen[BootKey(*key, seen.boot)] = boot.clock
         if reboot is not None:
             self.reboots += 1
-            self._events.append(_reboot_event(device, reboot))
+            self._events.append(reboot_event(device, reboot))
 
     def write_clocks(self, writer: ClockWriter) -> None:
         """Write what was learned of the starts of boots. Called on the thread that calls `take`. Raises `OSError`."""
@@ -378,7 +377,3 @@ class DeviceBook:
             if not self._failing:
                 self._report("warning", f"the list of devices can't be saved: {error.strerror or error}")
             self._failing = True
-
-
-def _reboot_event(device: Device, reboot: Reboot) -> dict[str, Any]:
-    return {"kind": "reboot", "listener": device.listener, "name": device.name, **msgspec.to_builtins(reboot)}

@@ -45,9 +45,10 @@ class DeviceList(NamedTuple):
     """Answer to a question."""
 
     rows: list[ListedDevice]
-    total: int
+    chosen: list[ListedDevice]
+    """All that match, also those on other pages."""
     missing: int
-    """Missing lines of all that match, also of those that are on other pages."""
+    """Missing lines of all that match."""
     states: dict[str, int]
     """Number of devices in each state, of those that match but for their state."""
 
@@ -82,7 +83,7 @@ def list_devices(
     else:
         rows = heapq.nsmallest(end, chosen, key=_by_name if asked.order == "name" else _by_missing)
     missing = sum(one.missing for one in chosen)
-    return DeviceList(rows[asked.offset :], len(chosen), missing, {one: states[one] for one in STATES})
+    return DeviceList(rows[asked.offset :], chosen, missing, {one: states[one] for one in STATES})
 
 
 def _by_name(one: ListedDevice) -> Any:

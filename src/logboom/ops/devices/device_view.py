@@ -1,16 +1,14 @@
 """Documents of devices, as `/api/devices` has them."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from logboom.formats.buckets import MICROSECONDS
+from logboom.formats.buckets import MICROSECONDS, microseconds
+from logboom.formats.entry_time import is_clock_off
 from logboom.formats.times import iso_from_ns
 from logboom.ops.devices.boot import DeviceBoot, Gap
 from logboom.ops.devices.device_list import ListedDevice
-
-CLOCK_OFF_S: Final = 120.0
-"""A clock that is ahead by more than this is shown as off; being behind may be delay."""
 
 
 def described(one: ListedDevice) -> dict[str, Any]:
@@ -38,6 +36,8 @@ def described(one: ListedDevice) -> dict[str, Any]:
         "waiting": device.missing - one.missing,
         "late": device.closed,
         "clock_s": None if device.clock_us is None else round(device.clock_us / MICROSECONDS, 3),
+        "clock_off": device.clock_us is not None
+        and is_clock_off(device.clock_us, microseconds(device.last_seen)),
     }
 
 

@@ -2,13 +2,14 @@
 
 import { poll, read, send } from "/static/api.js";
 import { Charts } from "/static/charts.js";
-import { INTERVAL_MS, REFUSED_MAX, at, clockOf, refusedSection, showRefused, showTrend, since, trend, uptime, wordOf } from "/static/devicefacts.js";
+import { INTERVAL_MS, REFUSED_MAX, at, eventSection, refusedSection, showEvents, showRefused, showTrend, since, trend, uptime, wordOf } from "/static/devicefacts.js";
 import { el, setText } from "/static/dom.js";
 import { labelled } from "/static/filters.js";
-import { count, counted } from "/static/format.js";
+import { clockOf, count, counted } from "/static/format.js";
 import { link } from "/static/route.js";
 import { Table } from "/static/tables.js";
 
+const EVENTS_MAX = 20;
 const NAME_CHARS_MAX = 64; // as the server
 
 const BOOTS = [
@@ -43,6 +44,7 @@ export class OneDevice {
     this.boots = new Table("Boots", BOOTS, (one) => String(one.boot_seq));
     this.gaps = new Table("Gaps", GAPS, (one) => `${one.boot_seq} ${one.first} ${one.last}`);
     this.noGaps = el("p", { class: "soft" }, "No line is missing.");
+    this.events = eventSection();
     this.refused = refusedSection();
     const links = el("p", {}, el("a", { href: link("devices") }, "All devices"), " · ",
       el("a", { href: link("search", { source: name, listener }) }, "Its lines"), " · ",
@@ -50,7 +52,7 @@ export class OneDevice {
       el("a", { href: link("why", { source: name }) }, "Why is a line not here?"));
     const drawn = el("div", { class: "charts" });
     root.append(this.head, links, this.summary, this.heap, this.#naming(), el("h2", {}, "Charts"), drawn, el("h2", {}, "Boots"), this.boots.element,
-      el("h2", {}, "Gaps"), this.noGaps, this.gaps.element, this.refused);
+      el("h2", {}, "Gaps"), this.noGaps, this.gaps.element, this.events, this.refused);
     this.charts = new Charts(drawn, parameters, CHARTED);
     this.polling = poll((signal) => this.#ask(signal), INTERVAL_MS);
   }
@@ -94,9 +96,11 @@ export class OneDevice {
 
   async #ask(signal) {
     try {
-      const found = await read("/api/devices", { name: this.name, listener: this.listener, limit: 1 }, signal);
+      const found = await read("/api/devices", { name: this.name, listener: this.listener, limit: EVENTS_MAX }, signal);
       const one = found.devices[0];
       const refused = await read("/api/refused", { source: one?.peer ?? this.name, limit: REFUSED_MAX }, signal);
+      const events = found.events.filter((event) => event.listener === one?.listener);
+      showEvents(this.events, events, false);
       this.#show(one, refused);
     } catch (error) {
       if (error.name === "AbortError") throw error;
@@ -126,7 +130,7 @@ function describe(one) {
   if (one.reset_reason) parts.push(`reset: ${one.reset_reason}`);
   if (one.firmware) parts.push(`firmware ${one.firmware}`);
   if (one.signal !== null) parts.push(`signal ${one.signal} dBm`);
-  if (one.clock_s !== null) parts.push(`clock ${clockOf(one)}`);
+  if (one.clock_s !== null) parts.push(`clock ${clockOf(one)}${one.clock_off ? ", which can't be right" : ""}`);
   parts.push(`${counted(one.missing, "line")} missing`, `${count(one.late)} late`);
   return parts.join(" · ");
 }

@@ -2,10 +2,10 @@
 
 import { poll, read } from "/static/api.js";
 import { OneDevice } from "/static/device.js";
-import { INTERVAL_MS, REFUSED_MAX, at, clockOf, refusedSection, showRefused, showTrend, since, stateOf, trend, uptime, wordOf } from "/static/devicefacts.js";
+import { INTERVAL_MS, REFUSED_MAX, at, eventSection, refusedSection, showEvents, showRefused, showTrend, since, stateOf, trend, uptime, wordOf } from "/static/devicefacts.js";
 import { el, empty, setText } from "/static/dom.js";
 import { labelled, setOptions } from "/static/filters.js";
-import { bytes, count, counted } from "/static/format.js";
+import { bytes, clockOf, clockState, count, counted } from "/static/format.js";
 import { go, link } from "/static/route.js";
 import { Table } from "/static/tables.js";
 
@@ -27,7 +27,7 @@ const COLUMNS = [
   { head: "Trend", draw: trend, show: (svg, one) => showTrend(svg, one.heap), narrow: true },
   { head: "Missing", text: (one) => count(one.missing), number: true },
   { head: "Late", text: (one) => count(one.late), number: true, narrow: true },
-  { head: "Clock", text: clockOf, number: true, narrow: true },
+  { head: "Clock", text: clockOf, state: clockState, number: true, narrow: true },
   { head: "Signal", text: (one) => (one.signal === null ? "–" : `${one.signal} dBm`), number: true, narrow: true },
 ];
 
@@ -60,10 +60,11 @@ class AllDevices {
     this.place = el("span", { class: "soft" });
     this.pages = el("nav", { class: "pages", "aria-label": "Pages" }, this.before, this.place, this.after);
     this.none = empty("No device has sent anything that counts its boots: lines with boot_seq, uptime_ms and seq.");
+    this.events = eventSection();
     this.refused = refusedSection();
     this.form = el("form", { class: "filters", role: "search", "aria-label": "Devices", on: { submit: (event) => this.#submit(event) } },
       labelled("Find", this.find, "wide"), labelled("State", this.state), labelled("Order", this.order));
-    root.append(el("h2", {}, "Devices"), this.form, this.summary, this.none, this.table.element, this.pages, this.refused);
+    root.append(el("h2", {}, "Devices"), this.form, this.summary, this.none, this.table.element, this.pages, this.events, this.refused);
     for (const element of [this.none, this.table.element, this.pages]) element.hidden = true;
     this.#take(parameters);
     this.polling = poll((signal) => this.#ask(signal), INTERVAL_MS);
@@ -142,6 +143,7 @@ class AllDevices {
     setText(this.place, `${count(first + 1)} to ${count(first + devices.length)} of ${count(total)}`);
     this.#showLink(this.before, this.page - 1, this.page > 1);
     this.#showLink(this.after, this.page + 1, this.page < pages);
+    showEvents(this.events, found.events, true);
     showRefused(this.refused, bad);
   }
 

@@ -60,6 +60,12 @@ export function duration(seconds) {
   return `${Math.floor(s / 86_400)} d${hours ? ` ${hours} h` : ""}`;
 }
 
+/** The clock of a source: how far it is ahead of arrivals, or behind; marked where it can't be right. */
+export function clockOf({ clock_s, clock_off }) {
+  if (clock_s === null) return "–";
+  return `${clock_off ? "⚠ " : ""}${clock_s > 0 ? "+" : "−"}${duration(Math.abs(clock_s))}`;
+}
+
 /** How long ago, in one unit: it changes rarely. */
 export function ago(seconds) {
   const s = Math.max(0, seconds);
