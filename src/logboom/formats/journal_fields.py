@@ -1,8 +1,10 @@
 """Fields of the systemd journal as an entry (systemd.journal-fields(7))."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
+from logboom.formats.json_columns import shapes_of
 from logboom.formats.levels import SYSLOG_NAMES
 from logboom.formats.mapped import MappedEntry
 
@@ -17,6 +19,10 @@ _LABELS: Final = (
 )
 
 
+_MOMENT_DIGITS_MAX: Final = 19
+"""Digits of a time in microseconds that is read."""
+
+
 def entry_of_fields(fields: Mapping[str, Any]) -> MappedEntry:
     """Map the fields of one journal entry to the common names; see `_text` for their values."""
     return entry_of_texts({name: _text(value) for name, value in fields.items()})
@@ -28,19 +34,50 @@ def entry_of_texts(texts: dict[str, str]) -> MappedEntry:
     Args:
         texts: what is left of them becomes the attributes.
     """
-    take = texts.pop
-    source_time, entry_time = take(_SOURCE_TIME, ""), take(_ENTRY_TIME, "")
-    moment = source_time if source_time.isdecimal() else entry_time if entry_time.isdecimal() else ""
-    identifier, command = take("SYSLOG_IDENTIFIER", ""), take("_COMM", "")
-    return MappedEntry(
-        message=take("MESSAGE", ""),
-        time=int(moment) * 1000 if moment else None,
-        level=_LEVELS.get(take("PRIORITY", ""), ""),
-        source=identifier or command,
-        host=take("_HOSTNAME", ""),
-        labels={label: text for name, label in _LABELS if (text := take(name, ""))},
-        attributes=texts,
+    return _of_shape(tuple(texts), [texts])[0]
+
+
+def entries_of_texts(entries: Sequence[dict[str, str]]) -> list[MappedEntry]:
+    """Map journal entries as `entry_of_texts` does; those with the same fields together."""
+    shapes = shapes_of(entries)
+    if len(shapes) == 1:
+        return _of_shape(next(iter(shapes)), entries)
+    found: dict[int, MappedEntry] = {}
+    for keys, places in shapes.items():
+        found.update(zip(places, _of_shape(keys, [entries[place] for place in places]), strict=True))
+    return [found[place] for place in range(len(entries))]
+
+
+def _of_shape(keys: tuple[str, ...], entries: Sequence[dict[str, str]]) -> list[MappedEntry]:
+    """Map entries with the same fields."""
+
+    def take(name: str) -> Iterable[str]:
+        return map(dict.pop, entries, repeat(name)) if name in keys else repeat("", len(entries))
+
+    moments = list(map(_moment, take(_SOURCE_TIME), take(_ENTRY_TIME)))
+    sources = [
+        identifier or command
+        for identifier, command in zip(take("SYSLOG_IDENTIFIER"), take("_COMM"), strict=True)
+    ]
+    levels = map(_LEVELS.get, take("PRIORITY"), repeat(""))
+    messages, hosts = list(take("MESSAGE")), list(take("_HOSTNAME"))
+    places = list(zip(*[take(name) for name, _ in _LABELS], strict=True))
+    labels = {place: _labels_of(place) for place in set(places)}
+    return list(
+        map(MappedEntry, moments, levels, messages, sources, hosts, map(labels.__getitem__, places), entries)
     )
+
+
+def _moment(source_time: str, entry_time: str) -> int | None:
+    """Return the time of the source, else that of the entry, in nanoseconds since the epoch."""
+    for text in (source_time, entry_time):
+        if text.isdecimal() and len(text) <= _MOMENT_DIGITS_MAX:
+            return int(text) * 1000
+    return None
+
+
+def _labels_of(values: tuple[str, ...]) -> dict[str, str]:
+    return {label: text for (_, label), text in zip(_LABELS, values, strict=True) if text}
 
 
 def _text(value: object) -> str:

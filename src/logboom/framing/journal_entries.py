@@ -5,6 +5,9 @@ a core dump may have hundreds of megabytes.
 """
 
 import base64
+import re
+from functools import lru_cache
+from itertools import repeat
 from typing import Final
 
 ENTRY_BYTES_MAX: Final = 256 << 10
@@ -22,6 +25,17 @@ BINARY_BYTES_MAX: Final = 1 << 40
 
 WHOLE_BYTES: Final = 64 << 10
 """Size up to which an entry, or a line of it, is waited for before anything of it is read."""
+
+PLAIN_BYTES: Final = 16 << 10
+"""Bytes that are read at once as long as all fields are texts."""
+
+ROW_MIN: Final = 32
+"""Entries in a row with the same names of fields after which an expression is made for them: to make it takes as long
+as to read hundreds of entries."""
+ROW_FIELDS_MAX: Final = 64
+"""Fields of entries for which expressions are made; usual entries have 10 to 30."""
+EXPRESSIONS_MAX: Final = 16
+"""Expressions that are kept, of some 10 KiB each."""
 
 BASE64_SUFFIX: Final = "_base64"
 """Ends the name of a field with the bytes of one that is no text."""
@@ -41,6 +55,7 @@ class JournalEntries:
     def __init__(self) -> None:
         self._data = bytearray()
         self._place = 0
+        self._shapes = _Shapes()
         self._fields: JournalFields = {}
         self._begun = False
         self._left = ENTRY_BYTES_MAX
@@ -64,9 +79,10 @@ class JournalEntries:
         Raises:
             JournalDataError: what follows can't be read.
         """
-        found: list[JournalFields] = []
+        found = self._plain_entries()
         while (entry := self._next()) is not None:
             found.append(entry)
+            found += self._plain_entries()
         self._drop()
         return found
 
@@ -79,6 +95,27 @@ class JournalEntries:
                 raise JournalDataError("the last entry breaks off")
             return entry or None
         return None
+
+    def _plain_entries(self) -> list[JournalFields]:
+        """Read entries of texts, up to the first one of another kind, from some kilobytes."""
+        data, start, found = self._data, self._place, list[JournalFields]()
+        end = -1 if self._begun else data.rfind(b"\n\n", start, start + PLAIN_BYTES)
+        if end < 0:
+            return found
+        try:
+            pieces = data[start:end].decode().split("\n\n")
+        except UnicodeDecodeError:
+            return found
+        for piece in pieces:
+            fields = self._shapes.fields_of(piece)
+            if fields is None:
+                end = start + len("\n\n".join(pieces[: len(found)]).encode())
+                break
+            found.append(fields)
+        if found:
+            self._place = end + 2
+            self.whole_bytes = self._read_bytes + self._place
+        return found
 
     def _drop(self) -> None:
         """Forget what was read."""
@@ -93,12 +130,12 @@ class JournalEntries:
             self._place += 1
         if not self._begun:
             end = data.find(b"\n\n", self._place, self._place + WHOLE_BYTES)
-            entry = _plain_fields(data[self._place : end]) if end >= 0 else None
+            entry = _plain_fields(_text_of(data[self._place : end])) if end >= 0 else None
             if entry is not None:
                 self._place = end + 2
                 self.whole_bytes = self._read_bytes + self._place
                 return entry
-            if end < 0 and len(data) - self._place < WHOLE_BYTES and not data.endswith(b"\n\n"):
+            if end < 0 and len(data) - self._place < WHOLE_BYTES:
                 return None
         return self._read_fields()
 
@@ -181,11 +218,48 @@ class JournalEntries:
         fields[key] = f"{fields[key]}\n{text}" if key in fields else text
 
 
-def _plain_fields(data: bytearray) -> JournalFields | None:
-    """Read an entry of texts; None: it has a binary field, one that is repeated, or one that is not UTF-8."""
+def _text_of(data: bytearray) -> str:
+    """Return data as text; empty for what is none."""
     try:
-        lines = data.decode().split("\n")
-        fields = dict([line.split("=", 1) for line in lines])
-    except ValueError:  # UnicodeDecodeError is one
+        return data.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _plain_fields(text: str) -> JournalFields | None:
+    """Read an entry of texts; None: it has a binary field, or one that is repeated."""
+    lines = text.split("\n")
+    try:
+        fields = dict(map(str.split, lines, repeat("="), repeat(1)))
+    except ValueError:
         return None
     return fields if len(fields) == len(lines) <= FIELDS_MAX else None
+
+
+class _Shapes:
+    """Reads entries of texts. One expression cuts an entry whose fields have the names of those before it."""
+
+    __slots__ = ("_expression", "_in_a_row", "_names")
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._in_a_row = 0
+        self._expression: re.Pattern[str] | None = None
+
+    def fields_of(self, text: str) -> JournalFields | None:
+        """Return the fields of an entry; None: see `_plain_fields`."""
+        if self._expression is not None and (match := self._expression.fullmatch(text)):
+            return dict(zip(self._names, match.groups(), strict=True))
+        fields = _plain_fields(text)
+        if fields is not None:
+            names = tuple(fields)
+            self._in_a_row = self._in_a_row + 1 if names == self._names else 0
+            self._names = names
+            is_row = self._in_a_row >= ROW_MIN and len(names) <= ROW_FIELDS_MAX
+            self._expression = _expression_of(names) if is_row else None
+        return fields
+
+
+@lru_cache(EXPRESSIONS_MAX)
+def _expression_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("\n".join([f"{re.escape(name)}=(.*)" for name in names]))

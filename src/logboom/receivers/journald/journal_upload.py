@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from logboom.formats.journal_fields import entry_of_texts
+from logboom.formats.journal_fields import entries_of_texts
 from logboom.formats.mapped import batch_of
 from logboom.framing.journal_entries import JournalDataError, JournalEntries, JournalFields
 from logboom.model import Batch, Receipt
@@ -14,7 +14,7 @@ CONTENT_TYPE: Final = "application/vnd.fdo.journal"
 CURSOR: Final = "__CURSOR"
 """Field that identifies an entry among those of all machines."""
 
-_encode_key: Final = msgspec.json.Encoder().encode
+_encode_keys: Final = msgspec.json.Encoder().encode_lines
 
 
 class UploadCodec:
@@ -73,10 +73,10 @@ class UploadCodec:
             return None
         size_bytes, self._fed_bytes = self._fed_bytes, 0
         cursors = [fields.get(CURSOR) for fields in found]
-        entries = list(map(entry_of_texts, found))
+        entries = entries_of_texts(found)
         batch = batch_of(entries, size_bytes, levels=[entry.level for entry in entries])
         if all(cursors):
-            batch.keys = [_encode_key(f"journal:{cursor}") for cursor in cursors]
+            batch.keys = _encode_keys([f"journal:{cursor}" for cursor in cursors])[:-1].split(b"\n")
         return batch
 
     def settle(self, batch: Batch, receipt: Receipt) -> None:
