@@ -130,7 +130,7 @@ function describe(one) {
   if (one.reset_reason) parts.push(`reset: ${one.reset_reason}`);
   if (one.firmware) parts.push(`firmware ${one.firmware}`);
   if (one.signal !== null) parts.push(`signal ${one.signal} dBm`);
-  if (one.clock_s !== null) parts.push(`clock ${clockOf(one)}${one.clock_off ? ", which can't be right" : ""}`);
+  if (one.clock_s !== null) parts.push(`clock ${clockOf(one)}`);
   parts.push(`${counted(one.missing, "line")} missing`, `${count(one.late)} late`);
   return parts.join(" · ");
 }

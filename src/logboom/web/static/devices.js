@@ -5,7 +5,7 @@ import { OneDevice } from "/static/device.js";
 import { INTERVAL_MS, REFUSED_MAX, at, eventSection, refusedSection, showEvents, showRefused, showTrend, since, stateOf, trend, uptime, wordOf } from "/static/devicefacts.js";
 import { el, empty, setText } from "/static/dom.js";
 import { labelled, setOptions } from "/static/filters.js";
-import { bytes, clockOf, clockState, count, counted } from "/static/format.js";
+import { bytes, clockOf, count, counted } from "/static/format.js";
 import { go, link } from "/static/route.js";
 import { Table } from "/static/tables.js";
 
@@ -27,7 +27,7 @@ const COLUMNS = [
   { head: "Trend", draw: trend, show: (svg, one) => showTrend(svg, one.heap), narrow: true },
   { head: "Missing", text: (one) => count(one.missing), number: true },
   { head: "Late", text: (one) => count(one.late), number: true, narrow: true },
-  { head: "Clock", text: clockOf, state: clockState, number: true, narrow: true },
+  { head: "Clock", text: clockOf, number: true, narrow: true },
   { head: "Signal", text: (one) => (one.signal === null ? "–" : `${one.signal} dBm`), number: true, narrow: true },
 ];
 

@@ -7,7 +7,7 @@ import { el, reconcile, setData, setText } from "/static/dom.js";
 import { parse } from "/static/exact.js";
 import { FirstVisit } from "/static/first.js";
 import { Figures } from "/static/figures.js";
-import { ago, bytes, clockOf, clockState, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
+import { ago, bytes, clockOf, compact, count, counted, duration, instant, rate, since as sinceWhen } from "/static/format.js";
 import { link } from "/static/route.js";
 import { summaryOf } from "/static/sender.js";
 import { readState, staleSince } from "/static/state.js";
@@ -103,7 +103,7 @@ function sourceTable(forget) {
     { head: "Last seen", text: (one) => (one.stale ? instant(Date.parse(one.last_seen) / 1000) : ago(one.silent_s)), number: true, hint: (one) => one.last_seen },
     { head: "Entries", text: (one) => compact(one.entries), number: true, narrow: true },
     { head: "Every", text: (one) => (one.interval_s === null ? "–" : one.interval_s < 1 ? "< 1 s" : duration(one.interval_s)), number: true, narrow: true },
-    { head: "Clock", text: clockOf, state: clockState, number: true, narrow: true, hint: () => "Time of the last entry, less its arrival" },
+    { head: "Clock", text: clockOf, number: true, narrow: true, hint: () => "Time of the last entry, less its arrival" },
     { head: "Last message", text: saidBy, narrow: true, grow: true },
     { head: "", make: (one) => forgetButton(one, forget), hidden: (one) => one.stale || one.state !== "silent" },
   ], (one) => `${one.listener} ${one.name}`);
