@@ -54,7 +54,7 @@ def _of_shape(keys: tuple[str, ...], entries: Sequence[dict[str, str]]) -> list[
     def take(name: str) -> Iterable[str]:
         return map(dict.pop, entries, repeat(name)) if name in keys else repeat("", len(entries))
 
-    moments = list(map(_moment, take(_SOURCE_TIME), take(_ENTRY_TIME)))
+    moments = _moments(list(take(_SOURCE_TIME)), list(take(_ENTRY_TIME)))
     sources = [
         identifier or command
         for identifier, command in zip(take("SYSLOG_IDENTIFIER"), take("_COMM"), strict=True)
@@ -66,6 +66,15 @@ def _of_shape(keys: tuple[str, ...], entries: Sequence[dict[str, str]]) -> list[
     return list(
         map(MappedEntry, moments, levels, messages, sources, hosts, map(labels.__getitem__, places), entries)
     )
+
+
+def _moments(source_times: list[str], entry_times: list[str]) -> list[int | None]:
+    """Return `_moment` of each pair."""
+    used = source_times if any(source_times) else entry_times
+    sizes = set(map(len, used))
+    if 0 not in sizes and max(sizes) <= _MOMENT_DIGITS_MAX and "".join(used).isdecimal():
+        return [int(text) * 1000 for text in used]
+    return list(map(_moment, source_times, entry_times))
 
 
 def _moment(source_time: str, entry_time: str) -> int | None:
