@@ -4,15 +4,15 @@ Fields are not decoded but for those that are looked at: numbers keep their digi
 """
 
 from hashlib import sha256
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from logboom.formats.entry_level import level_of
+from logboom.formats.json_columns import Fields, shapes_of
 from logboom.formats.levelled import DAMAGE
 from logboom.formats.mapped import MappedEntry
-
-Fields = dict[str, msgspec.Raw]
 
 MESSAGE_KEYS: Final = ("message", "line", "msg")
 """`line` is that of version 1."""
@@ -25,6 +25,7 @@ _PROGRAM_FIELDS: Final = ("service", "app", "application", "program", "source")
 KEY_CHARS_MAX: Final = 200
 """Longest key that stands in the journal as it is; of a longer one, its hash."""
 
+_NO_LABELS: Final[dict[str, Any]] = {}
 _QUOTE: Final = b'"'
 _NO_TEXT: Final = b'""'
 _any: Final = msgspec.json.Decoder()
@@ -84,8 +85,8 @@ class EventMapping:
         self._levels: dict[bytes, str] = {}
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
-    def entries(self, lines: bytes, found: list[Fields]) -> list[tuple[MappedEntry, bytes]]:
-        """Return entry and key, as `entry` does, of all events of a batch.
+    def entries(self, lines: bytes, found: list[Fields]) -> tuple[list[MappedEntry], list[bytes]]:
+        """Return the entries and keys, as `entry` does, of all events of a batch.
 
         Args:
             lines: one event per line.
@@ -94,10 +95,51 @@ class EventMapping:
         try:
             common = _common.decode_lines(lines)
         except DAMAGE:  # a field in another form
-            return [self.entry(fields) for fields in found]
-        entries = [self._usual(fields, one) for fields, one in zip(found, common, strict=True)]
-        keys = _encode_lines([_key_text(one) for one in common])[:-1].split(b"\n")
-        return [(entry, b"" if key == _NO_TEXT else key) for entry, key in zip(entries, keys, strict=True)]
+            pairs = [self.entry(fields) for fields in found]
+            return [entry for entry, _ in pairs], [key for _, key in pairs]
+        keys = _encode_lines(list(map(_key_text, common)))[:-1].split(b"\n")
+        if _NO_TEXT in keys:
+            keys = [b"" if key == _NO_TEXT else key for key in keys]
+        shapes = shapes_of(found)
+        if len(shapes) == 1:
+            return self._of_shape(next(iter(shapes)), found, common), keys
+        entries: dict[int, MappedEntry] = {}
+        for names, places in shapes.items():
+            own = [found[place] for place in places], [common[place] for place in places]
+            entries.update(zip(places, self._of_shape(names, *own), strict=True))
+        return [entries[place] for place in range(len(found))], keys
+
+    def _of_shape(
+        self, names: tuple[str, ...], found: list[Fields], common: list[_Common]
+    ) -> list[MappedEntry]:
+        """Return the entries of events with the same names of fields, by column where time and message are texts."""
+        plan = _plan(names)
+        if not all(type(one.message) is str and type(one.time) is str for one in common):
+            return list(map(self._usual, found, common))
+        has_level = plan.level or any(one.log is not None and one.log.level is not None for one in common)
+        levels = (
+            [self._level(fields, one.log) for fields, one in zip(found, common, strict=True)]
+            if has_level
+            else ()
+        )
+        hosts = ["" if one.host is None else one.host.name for one in common]
+        if plan.host and not all(type(host) is str and host for host in hosts):
+            hosts = [
+                (_host_name(one.host) if one.host is not None else "") or self._host(fields)
+                for fields, one in zip(found, common, strict=True)
+            ]
+        return list(
+            map(
+                MappedEntry,
+                map(dict.pop, found, repeat("@timestamp")),
+                levels or repeat(""),
+                map(dict.pop, found, repeat("message")),
+                map(self._source, found) if plan.source else repeat(""),
+                hosts,
+                repeat(_NO_LABELS),
+                found,
+            )
+        )
 
     def _usual(self, fields: Fields, common: _Common) -> MappedEntry:
         """Return the entry of an event whose common fields are decoded."""

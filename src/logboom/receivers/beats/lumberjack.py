@@ -102,24 +102,22 @@ class LumberjackFrames:
     def take_run(self, count_max: int, bytes_max: int) -> list[Event]:
         """Return complete events in a row, none of them the last one of its window; `take` returns all others."""
         inside = self._packed is not None
-        buffer, at = (self._inner, self._inner_at) if inside else (self._buffer, self._at)
-        events: list[Event] = []
+        buffer, begin = (self._inner, self._inner_at) if inside else (self._buffer, self._at)
         count_max = min(count_max, self._window - self._seen - 1)
-        end, stop_at = len(buffer), at + bytes_max
         with memoryview(buffer) as view:
-            while len(events) < count_max and at + _event_head.size <= end and at < stop_at:
-                version, kind, _, size = _event_head.unpack_from(buffer, at)
-                start = at + _event_head.size
-                stop = start + size
-                if (
-                    kind != _JSON
-                    or version not in _VERSIONS
-                    or stop > end
-                    or stop - at > self._frame_bytes_max
-                ):
-                    break
-                events.append(Event(bytes(view[start:stop]), stop - at, b""))
-                at = stop
+            data = bytes(view[begin : begin + bytes_max])
+        found: list[bytes] = []
+        at, end, unpack = 0, len(data), _event_head.unpack_from
+        while len(found) < count_max and at + _event_head.size <= end:
+            version, kind, _, size = unpack(data, at)
+            start = at + _event_head.size
+            stop = start + size
+            if kind != _JSON or version not in _VERSIONS or stop > end or stop - at > self._frame_bytes_max:
+                break
+            found.append(data[start:stop])
+            at = stop
+        events = [Event(one, len(one) + _event_head.size, b"") for one in found]
+        at += begin
         self._seen += len(events)
         if inside:
             self._inner_at = at

@@ -93,7 +93,8 @@ class PushCodec(WholeBody):
 
 def json_streams(body: bytes) -> list[tuple[dict[str, str], StreamLines]]:
     """Read a push as JSON, in its form of today and in the earlier one. Raises `BodyError`."""
-    if b"\\u" not in body and b"\\/" not in body:  # so that texts are encoded again as they were sent
+    # Texts without these escapes are encoded again as they were sent; to look for one byte first takes less time.
+    if b"\\" not in body or (b"\\u" not in body and b"\\/" not in body):
         try:
             return [_usual_lines(one) for one in _usual_push(body).streams]
         except (ValueError, *DAMAGE):
