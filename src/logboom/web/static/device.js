@@ -33,6 +33,8 @@ const GAPS = [
 /** What the charts of a device show first, and where their choices are in the address. */
 const CHARTED = { view: "devices", key: "name", preferred: ["heap_free", "free_heap", "heap", "freeHeap", "rssi", "wifi_rssi", "RSSI", "uptime_ms"], since: "6h" };
 
+const part = (name, ...content) => el("section", { "aria-label": name }, el("h2", {}, name), ...content);
+
 /** The page of one device. */
 export class OneDevice {
   constructor(root, parameters) {
@@ -51,8 +53,8 @@ export class OneDevice {
       el("a", { href: link("charts", { source: name, listener }) }, "Compare its charts"), " · ",
       el("a", { href: link("why", { source: name }) }, "Why is a line not here?"));
     const drawn = el("div", { class: "charts" });
-    root.append(this.head, links, this.summary, this.heap, this.#naming(), el("h2", {}, "Charts"), drawn, el("h2", {}, "Boots"), this.boots.element,
-      el("h2", {}, "Gaps"), this.noGaps, this.gaps.element, this.events, this.refused);
+    root.append(this.head, links, this.summary, this.heap, this.#naming(), part("Charts", drawn), part("Boots", this.boots.element),
+      part("Gaps", this.noGaps, this.gaps.element), this.events, this.refused);
     this.charts = new Charts(drawn, parameters, CHARTED);
     this.polling = poll((signal) => this.#ask(signal), INTERVAL_MS);
   }

@@ -63,6 +63,7 @@ export function duration(seconds) {
 /** The clock of a source: how far it is ahead of arrivals, or behind; marked where it can't be right. */
 export function clockOf({ clock_s, clock_off }) {
   if (clock_s === null) return "–";
+  if (clock_off && clock_s < 0) return "⚠ not set"; // it shows a time before 2000
   return `${clock_off ? "⚠ " : ""}${clock_s > 0 ? "+" : "−"}${duration(Math.abs(clock_s))}`;
 }
 
