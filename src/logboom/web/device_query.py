@@ -67,14 +67,13 @@ class NamedDevice(msgspec.Struct, forbid_unknown_fields=True):
 
 def given_name(text: str) -> str:
     """Return a name for a device, without blanks around it. Raises `QueryError`."""
-    name = text.strip()
-    if len(name) > GIVEN_CHARS_MAX:
+    if len(text) > GIVEN_CHARS_MAX:
         raise QueryError(
-            "given_name", f"found {len(name)} characters, expected {GIVEN_CHARS_MAX} at most: shorten it"
+            "given_name", f"found {len(text)} characters, expected {GIVEN_CHARS_MAX} at most: shorten it"
         )
-    if not re.fullmatch(GIVEN_PATTERN, name):
-        raise QueryError("given_name", f"found {name!r}, expected text without control characters")
-    return name
+    if not re.fullmatch(GIVEN_PATTERN, text):
+        raise QueryError("given_name", f"found {text!r}, expected text without control characters")
+    return text.strip()
 
 
 def refused_query(parameters: Mapping[str, str]) -> tuple[int, str]:
