@@ -9,15 +9,17 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from logboom.cluster.cluster_settings import ClusterSettings
 from logboom.cluster.key_values import open_bucket
 from logboom.cluster.stream import fronts
-from logboom.outputs.jetstream_connection import close, connect
+from logboom.errors import OutputError
+from logboom.outputs.jetstream_connection import BlockingStream, close, connect
 from logboom.testing.nats_cluster import DemoCluster
 from tests.kit.cluster_kit import FrontEnd, make_stream, running_cluster, settings_of, wait_until
 
@@ -198,6 +200,37 @@ def test_outputs_are_written_by_one_follower_and_by_the_next_when_it_is_lost(
         send()  # the lease was released: nothing has to end first
         errors = [event["message"] for one in followers for event in one.events if event["event"] == "error"]
         assert [text for text in errors if "output" in text] == []
+
+
+def test_a_question_that_nobody_answers_is_repeated_and_a_server_that_fails_is_tried_last(
+    cluster: DemoCluster, stream: str
+) -> None:
+    settings = settings_of(cluster, stream=stream)
+    asked: list[str] = []
+
+    async def question() -> str:
+        asked.append(stream)
+        if len(asked) == 1:  # as a stream does that has no leader
+            await asyncio.Event().wait()
+        return (await connection.stream.stream_info(stream)).config.name or ""
+
+    with closing(BlockingStream(settings)) as connection:
+        assert connection.ask(question) == stream
+    for _ in range(3):
+        with closing(BlockingStream(settings, avoid=connection.server)) as another:
+            assert another.server != connection.server
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        (["nats://127.0.0.1:1"], "none of nats://127.0.0.1:1 answers: .*Connect call failed"),
+        (["nats://127.0.0.1:99999"], "can't connect to nats://127.0.0.1:99999"),
+    ],
+)
+def test_the_reason_is_told_when_no_server_can_be_reached(urls: list[str], expected: str) -> None:
+    with pytest.raises(OutputError, match=expected):
+        asyncio.run(connect(ClusterSettings(urls=urls)))
 
 
 def test_a_bucket_gets_the_replicas_of_the_stream(cluster: DemoCluster, stream: str) -> None:

@@ -33,8 +33,8 @@ MESSAGE_BYTES: Final = 900 << 10
 NOTE_INTERVAL_S: Final = 10.0
 """Interval of the local note of the position, which counts only when the stream has deleted the last message."""
 
-RETRY_S_MAX: Final = 1.0
-"""Longest delay of a retry: senders wait for the answer."""
+RETRY_S_MAX: Final = 0.25
+"""Longest delay of a retry: senders wait for the answer, and a try without an answer takes seconds."""
 
 
 class _Note(msgspec.Struct):
@@ -78,6 +78,7 @@ class JetstreamOutput:
         self._note_path = position_path(data_dir, name)
         self._clock = clock
         self._connection: BlockingStream | None = None
+        self._avoid = ""  # the server before: it may be the one that fails
         self._journal = self._subject = ""
         self._last = _Last(0, 0)
         self._noted_at = float("-inf")
@@ -92,7 +93,7 @@ class JetstreamOutput:
         if self._connection is None:
             self._journal = journal_id(self._data_dir)
             self._subject = self._settings.subject(self._journal)
-            self._connection = BlockingStream(self._settings)
+            self._connection = BlockingStream(self._settings, self._avoid)
         self._last = self._find_last()
         note = self._read_note()
         if note > self._last.position:
@@ -133,6 +134,7 @@ class JetstreamOutput:
         """See `Output.close`."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._avoid = connection.server
             connection.close()
 
     def _find_last(self) -> _Last:
@@ -141,7 +143,9 @@ class JetstreamOutput:
         if connection is None:
             raise OutputError(f"not connected to {self._settings.places}")
         try:
-            message = connection.run(connection.stream.get_last_msg(self._settings.stream, self._subject))
+            message = connection.ask(
+                lambda: connection.stream.get_last_msg(self._settings.stream, self._subject)
+            )
         except OutputError as error:
             if _is_no_message(error.__cause__):
                 return _Last(0, 0)

@@ -1,11 +1,13 @@
 """Connections to NATS JetStream. nats-py is an extra, and imported by the first connection."""
 
 import asyncio
+import random
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
+DEFAULT_PORT: Final = 4222
 
 CONNECT_TIMEOUT_S: Final = 2.0
 ANSWER_TIMEOUT_S: Final = 3.0
 """A new leader is chosen within 4 to 9 s; a lost request must not add much to it."""
+
+REPEAT_S: Final = 0.25
+"""Interval at which a question is repeated: without a leader it is not answered, and a new one never sees it."""
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """Time limit for an orderly close."""
@@ -94,12 +100,15 @@ class JetstreamSettings(OutputSettings, kw_only=True, forbid_unknown_fields=True
         return context
 
 
-async def connect(settings: JetstreamSettings, lost: Callable[[], None] = lambda: None) -> "Client":
+async def connect(
+    settings: JetstreamSettings, lost: Callable[[], None] = lambda: None, *, avoid: str = ""
+) -> "Client":
     """Connect to one of the servers; lost connections are replaced until it is closed.
 
     Args:
         settings: the servers.
         lost: called when a connection is lost.
+        avoid: server that is tried last, `host:port`: one that was paused takes connections, and does not answer.
 
     Raises:
         OutputError: nats-py is missing, or no server can be reached.
@@ -111,21 +120,32 @@ async def connect(settings: JetstreamSettings, lost: Callable[[], None] = lambda
             f"needs the library nats-py ({error}); install it with: pip install 'logboom[cluster]'"
         ) from error
 
-    async def ignore(_error: Exception) -> None:
-        """The next request reports the error."""
+    reasons: list[str] = []
+
+    async def note(error: Exception) -> None:
+        """Keep the last error for the text; later ones are reported by the next request."""
+        reasons[:] = [error_text(error)]
 
     async def disconnected() -> None:
         lost()
 
-    options: dict[str, Any] = {**_OPTIONS, "error_cb": ignore, "disconnected_cb": disconnected}
+    options: dict[str, Any] = {
+        **_OPTIONS,
+        "error_cb": note,
+        "disconnected_cb": disconnected,
+        "dont_randomize": True,
+    }
     tls = settings.tls()
     if tls is not None:
         options["tls"] = tls
     try:
-        work = nats.connect(settings.urls, allow_reconnect=True, **options)
+        urls = sorted(settings.urls, key=lambda url: (_address(url) == avoid, random.random()))  # noqa: S311
+        work = nats.connect(urls, allow_reconnect=True, **options)
         return await asyncio.wait_for(work, CONNECT_TIMEOUT_S * (len(settings.urls) + 1))
     except TimeoutError:
-        raise OutputError(f"none of {settings.places} answers") from None
+        raise OutputError(
+            f"none of {settings.places} answers{f': {reasons[0]}' if reasons else ''}"
+        ) from None
     except (nats.errors.Error, OSError, ValueError) as error:
         raise OutputError(f"can't connect to {settings.places}: {error_text(error)}") from None
 
@@ -134,6 +154,12 @@ async def close(client: "Client") -> None:
     """Close a connection, without waiting for a server that does not answer."""
     with suppress(Exception):
         await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_S)
+
+
+def _address(url: str) -> str:
+    """Host and port of a URL. Raises `ValueError`."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or DEFAULT_PORT}"
 
 
 def error_text(error: BaseException) -> str:
@@ -146,12 +172,13 @@ class BlockingStream:
 
     Args:
         settings: the servers.
+        avoid: see `connect`.
 
     Raises:
         OutputError: no server can be reached.
     """
 
-    def __init__(self, settings: JetstreamSettings) -> None:
+    def __init__(self, settings: JetstreamSettings, avoid: str = "") -> None:
         self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="jetstream", daemon=True)
@@ -159,7 +186,10 @@ class BlockingStream:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         try:
-            self._client = self._finish(connect(settings, self._lost.set))
+            self._client = self._finish(connect(settings, self._lost.set, avoid=avoid))
+            url = self._client.connected_url
+            self.server = "" if url is None else _address(url.geturl())
+            """The server, `host:port`."""
             self.stream: JetStreamContext = self._client.jetstream(timeout=ANSWER_TIMEOUT_S)
             """The API of nats-py; its calls are made with `run`."""
         except BaseException:
@@ -178,6 +208,10 @@ class BlockingStream:
             return self._finish(self._while_connected(work))
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise OutputError(f"{self._settings.places}: {error_text(error)}") from error
+
+    def ask(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a call that changes nothing, repeatedly until one is answered. Raises as `run` does."""
+        return self.run(_first_answer(question))
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -205,3 +239,18 @@ class BlockingStream:
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _first_answer(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Begin a call at each interval, and return the first result; the first one's timeout ends all."""
+    asked: set[asyncio.Future[T]] = set()
+    try:
+        while True:
+            asked.add(asyncio.ensure_future(question()))
+            done, _ = await asyncio.wait(asked, timeout=REPEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            for answer in done:
+                return answer.result()
+    finally:
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)

@@ -189,7 +189,7 @@ def write_config(folder: Path, settings: ClusterSettings) -> Path:
     path = folder / "logboom.toml"
     path.write_text(
         _LOGBOOM.format(
-            data=json.dumps(str(folder / "logboom-data")),
+            data=json.dumps(str((folder / "logboom-data").absolute())),
             urls=json.dumps(settings.urls),
             monitor_urls=json.dumps(settings.monitor_urls),
         ),
