@@ -73,3 +73,26 @@ def test_a_try_has_paid_when_it_brought_half_as_much_again(pacer: Pacer, came: i
     groups(pacer, PROBE_FIRST - 1, 10)
     assert groups(pacer, 1, came)[0] > came  # the next one
     assert pacer.target() == target
+
+
+# --- what a user may rely on, in figures of their own: a changed constant is to be noticed here ---
+
+
+@pytest.mark.parametrize(("later_s", "waits"), [(0.0025, True), (0.0035, False)])
+def test_the_longest_wait_is_three_milliseconds(later_s: float, waits: bool) -> None:
+    clock = Clock(0.0)
+    pacer = Pacer(clock)
+    groups(pacer, 40, 200)
+    clock.now += later_s
+    assert (pacer.target() > 1) is waits
+
+
+def test_a_fleet_that_begins_to_send_is_noticed_within_its_first_forty_groups(pacer: Pacer) -> None:
+    assert groups(pacer, 40, 200)[-1] == 200
+
+
+def test_a_single_client_waits_for_one_group_in_a_thousand_and_a_later_fleet_is_noticed(pacer: Pacer) -> None:
+    groups(pacer, 5_000, 1)
+    waits = [target > 1 for target in groups(pacer, 100_000, 1)]
+    assert 90 <= sum(waits) <= 110
+    assert groups(pacer, 1_100, 200)[-1] == 200

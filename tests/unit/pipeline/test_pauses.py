@@ -1,5 +1,7 @@
 """Pauses of the loop: none where they cost something, longer ones the more lines there are to gather."""
 
+import pytest
+
 from logboom.pipeline.pauses import (
     LINES_ENOUGH,
     LINES_PER_S_FULL,
@@ -88,3 +90,43 @@ def test_an_idle_server_does_not_pause() -> None:
     loop.slept.clear()
     loop.pauses.after(1, 1)
     assert loop.slept == []
+
+
+# --- what a user may rely on, in figures of their own: a changed constant is to be noticed here ---
+
+
+def test_a_line_waits_two_milliseconds_at_most_and_then_has_company() -> None:
+    lengths = Loop().run(10_000)
+    assert max(lengths) <= 0.002
+    assert min(lengths) * 10_000 >= 16
+
+
+@pytest.mark.parametrize(("per_s", "pauses"), [(300, False), (450, False), (700, True), (2_500, True)])
+def test_five_hundred_lines_per_second_are_worth_a_pause(per_s: int, pauses: bool) -> None:
+    assert bool(Loop().run(per_s)) is pauses
+
+
+@pytest.mark.parametrize(("per_s", "full"), [(3_600, False), (4_400, True)])
+def test_four_thousand_lines_per_second_are_worth_the_longest_pause(per_s: int, full: bool) -> None:
+    assert (max(Loop().run(per_s, 3.0)) > 0.00195) is full
+
+
+@pytest.mark.parametrize(("impatient", "pauses"), [(0.12, True), (0.3, False)])
+def test_a_fifth_of_the_senders_may_wait_for_answers(impatient: float, pauses: bool) -> None:
+    assert bool(Loop().run(60_000, 3.0, impatient=impatient)) is pauses
+
+
+def test_pauses_begin_and_end_a_quarter_of_a_second_after_the_senders_do() -> None:
+    loop = Loop()
+    assert loop.run(10_000, 0.25)
+    assert loop.run(10_000, 0.25, impatient=1.0) == []
+
+
+@pytest.mark.parametrize(("lines", "pauses"), [(200, True), (300, False)])
+def test_some_hundred_lines_share_the_price_of_a_turn(lines: int, pauses: bool) -> None:
+    loop = Loop()
+    assert loop.run(10_000)
+    loop.slept.clear()
+    loop.now += 0.002
+    loop.pauses.after(lines, lines)
+    assert bool(loop.slept) is pauses

@@ -244,6 +244,19 @@ def test_a_peer_that_does_not_read_its_replies_is_not_read(make_bench: MakeBench
     assert transport.written == ACK
 
 
+@pytest.mark.parametrize(("silent_s", "patient"), [(0.03, 0), (0.05, 5)])
+def test_a_device_that_was_silent_for_a_twentieth_of_a_second_can_wait(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, silent_s: float, patient: int
+) -> None:
+    bench, turns = make_bench(), list[tuple[int, int]]()
+    fleet = fleet_at_rest(bench, 5, device_line(0))
+    monkeypatch.setattr(bench.turns.pauses, "after", lambda *turn: turns.append(turn))
+    bench.loop.now += silent_s
+    send_all(bench, fleet, lambda number: device_line(1, number))
+    bench.loop.run()
+    assert turns == [(5, patient)]
+
+
 # --- limits, with the real intake ---
 
 
