@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logboom.receivers.syslog import syslog_frames
 from logboom.receivers.syslog.message import read_message
 from logboom.receivers.syslog.message_columns import read_messages
 from logboom.receivers.syslog.protocol import UNPACKED_BYTES_MAX, SyslogProtocol
@@ -118,3 +119,29 @@ def test_a_zlib_bomb_ends_its_connection(content: bytes) -> None:
     assert one.buffered_bytes() <= LIMIT + 20
     one.receive_data(b"<13>more\n")
     assert one.next_batch() is None
+
+
+COUNTED = st.binary(max_size=40).map(lambda text: b"<13>" + text) | st.just(b"<13>" + b"x" * 1200)
+BROKEN = st.sampled_from([b"2 <", b"05 <13>x", b"9 x", b"<13>line\n", b"130000 <13>"])
+
+
+@given(
+    st.lists(COUNTED.map(lambda one: b"%d %b" % (len(one), one)) | BROKEN, max_size=8).map(b"".join),
+    SIZES,
+)
+def test_counts_that_come_again_are_read_as_new_ones(data: bytes, sizes: list[int]) -> None:
+    def framed(pieces: list[bytes]) -> list[object]:
+        framer, found = syslog_frames.SyslogFramer(2000), list[object]()
+        for piece in pieces:
+            framer.feed(piece)
+            while (one := framer.take()) is not None:
+                found += one.messages if isinstance(one, syslog_frames.Messages) else [one.size_bytes]
+        framer.end()
+        while (one := framer.take()) is not None:
+            found += one.messages if isinstance(one, syslog_frames.Messages) else [one.size_bytes]
+        return [*found, len(framer)]
+
+    fast = framed([data]), framed(cut(data, sizes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(syslog_frames, "HEAD_BYTES", 0)
+        assert (framed([data]), framed(cut(data, sizes))) == fast

@@ -17,6 +17,10 @@ MESSAGES_MAX: Final = 2048
 COUNT_DIGITS_MAX: Final = 9
 """Digits of an octet count."""
 
+HEAD_BYTES: Final = 6
+"""Bytes that have a count of up to four digits and the beginning of its message."""
+_NO_HEAD: Final = 0, 0
+
 _COUNT: Final = re.compile(rb"([1-9][0-9]{0,8}) <")
 _COUNT_BEGINS: Final = re.compile(rb"[1-9][0-9]{0,8} ?\Z")
 _COUNT_INSIDE: Final = {end: re.compile(end + rb"(?=[1-9][0-9]{0,8} <)") for end in (b"\n", b"\0")}
@@ -134,7 +138,14 @@ class SyslogFramer:
                 held[position : position + max(CHUNK_BYTES_MAX, self._limit + COUNT_DIGITS_MAX + 1)]
             )
         end, limit, append, start = len(chunk), self._limit, messages.append, 0
+        heads: dict[bytes, tuple[int, int]] = {}  # a few: most messages have the same number of digits
         while len(messages) < MESSAGES_MAX:
+            head = chunk[start : start + HEAD_BYTES]
+            space, stop = heads.get(head, _NO_HEAD)
+            if space and start + stop <= end:
+                append(chunk[start + space : start + stop])
+                start += stop
+                continue
             space = chunk.find(b" ", start, start + COUNT_DIGITS_MAX + 1)
             digits = chunk[start:space]
             if space < 0 or not digits.isdigit() or digits[0] == 48 or chunk[space + 1 : space + 2] != b"<":
@@ -152,6 +163,8 @@ class SyslogFramer:
                     start = end
                 break
             append(chunk[space + 1 : stop])
+            if space + 2 - start <= HEAD_BYTES:
+                heads[head] = space + 1 - start, stop - start
             start = stop
         return position + start
 
