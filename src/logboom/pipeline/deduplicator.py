@@ -148,11 +148,15 @@ class Deduplicator:
             Per pair: True, it is new; False, it is stored, or another batch that is on its way has it.
         """
         known, pending, held = self._known, self._pending, self._held
-        if pending.isdisjoint(digests) and known.keys().isdisjoint(digests) and held.isdisjoint(digests):
-            taken = set(digests)
-            if len(taken) == len(digests):  # the usual case, at a tenth of the cost of the one below
-                pending |= taken
-                return [True] * len(digests)
+        taken = set(digests)
+        if (
+            len(taken) == len(digests)
+            and (not pending or pending.isdisjoint(taken))
+            and (not held or held.isdisjoint(taken))
+            and known.keys().isdisjoint(digests)
+        ):  # the usual case, at a tenth of the cost of the one below
+            pending |= taken
+            return [True] * len(digests)
         new = []
         for one in digests:
             is_new = one not in pending and one not in known and one not in held

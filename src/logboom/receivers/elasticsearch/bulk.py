@@ -31,11 +31,11 @@ class _Target(msgspec.Struct, gc=False):
     id: str | int | None = msgspec.field(default=None, name="_id")
 
 
-_CREATED: Final = (
-    b'%b,"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":%d,'
-    b'"_primary_term":1,"status":201}}'
+_AFTER_ID: Final = (
+    b',"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":'
 )
-"""The end of the item of an action that is done, for its `_id` and number."""
+_AFTER_NUMBER: Final = b',"_primary_term":1,"status":201}}'
+"""Parts of the item of an action that is done."""
 
 _target: Final = msgspec.json.Decoder(_Target).decode
 
@@ -188,18 +188,26 @@ def _shown(line: bytes) -> str:
     return line[:100].decode(errors="replace")
 
 
-def _created(actions: Sequence[_Action]) -> bytes:
+def _created(actions: list[_Action]) -> bytes:
     """Return the answer to actions that are all done, as `_answer` does."""
-    forms: dict[tuple[str, bytes], bytes] = {}
-    items: list[bytes] = []
-    for number, action in enumerate(actions):
-        place = action.name, action.index_json
-        form = forms.get(place)
-        if form is None:
-            head = b'{"%b":{"_index":%b,"_id":' % (action.name.encode(), action.index_json)
-            form = forms[place] = head.replace(b"%", b"%%") + _CREATED
-        items.append(form % (_encode(action.id) if action.id else b'"%d"' % number, number))
+    first = actions[0]
+    if not first.id and actions.count(first) == len(actions):
+        before, between, after = _head_of(first) + b'"', b'"' + _AFTER_ID, _AFTER_NUMBER
+        items = [b"%b%d%b%d%b" % (before, number, between, number, after) for number in range(len(actions))]
+    else:
+        heads = {(one.name, one.index_json): _head_of(one) for one in actions}
+        items = [
+            heads[one.name, one.index_json]
+            + (_encode(one.id) if one.id else b'"%d"' % number)
+            + b"%b%d%b" % (_AFTER_ID, number, _AFTER_NUMBER)
+            for number, one in enumerate(actions)
+        ]
     return b'{"took":1,"errors":false,"items":[%b]}' % b",".join(items)
+
+
+def _head_of(action: _Action) -> bytes:
+    """Return the item of an action up to its `_id`."""
+    return b'{"%b":{"_index":%b,"_id":' % (action.name.encode(), action.index_json)
 
 
 def _answer(actions: Sequence[_Action], verdicts: bytes) -> bytes:
