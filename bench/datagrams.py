@@ -48,7 +48,7 @@ def count_raw(results: Connection) -> None:
     bound.recv(1)
     count, last = 1, time.monotonic()
     while time.monotonic() - last < SILENCE_S:
-        if found := len(reader.read()):
+        if found := len(reader.read().data):
             count += found
             last = time.monotonic()
         else:

@@ -6,7 +6,7 @@ import mmap
 import os
 import socket
 import sys
-from typing import Final
+from typing import Final, NamedTuple
 
 DATAGRAMS_MAX: Final = 256
 """Datagrams per system call."""
@@ -42,8 +42,13 @@ class _Message(ctypes.Structure):
     _fields_ = (("header", _Header), ("received", ctypes.c_uint32))
 
 
-Datagram = tuple[bytes, bytes]
-"""One datagram, and the socket address of its sender as the kernel gives it: a key, and for `address_of`."""
+class Datagrams(NamedTuple):
+    """Result of one read."""
+
+    data: list[bytes]
+    addresses: list[bytes]
+    """The socket addresses of the senders as the kernel gives them: keys, and for `address_of`. One per datagram, or a
+    single one where all have the same."""
 
 
 class DatagramReader:
@@ -58,7 +63,6 @@ class DatagramReader:
         self._pages = mmap.mmap(
             -1, DATAGRAMS_MAX * DATAGRAM_BYTES_MAX
         )  # pages take memory once they are used
-        self._data = memoryview(self._pages)
         self._names = bytearray(DATAGRAMS_MAX * _NAME_BYTES)
         data = ctypes.addressof(ctypes.c_char.from_buffer(self._pages))
         names = ctypes.addressof(ctypes.c_char.from_buffer(self._names))
@@ -76,21 +80,22 @@ class DatagramReader:
         self._sizes = sizes[_Message.received.offset // 4 :: ctypes.sizeof(_Message) // 4]
         self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
 
-    def read(self) -> list[Datagram]:
-        """Return what has come, up to `DATAGRAMS_MAX`; nothing: no more. Raises OSError."""
+    def read(self) -> Datagrams:
+        """Return what has come, up to `DATAGRAMS_MAX`; without a datagram: no more. Raises OSError."""
         count = self._call(self._socket.fileno(), self._messages, DATAGRAMS_MAX, socket.MSG_DONTWAIT, None)
-        if count < 0:
+        if count <= 0:
             number = ctypes.get_errno()
-            if number in {errno.EAGAIN, errno.EINTR}:
-                return []
+            if count == 0 or number in {errno.EAGAIN, errno.EINTR}:
+                return Datagrams([], [])
             raise OSError(number, os.strerror(number))
-        data, names = self._data, bytes(self._names)
+        pages, names = self._pages, bytes(memoryview(self._names)[: count * _NAME_BYTES])
         starts = range(0, count * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX)
-        name_starts = range(0, count * _NAME_BYTES, _NAME_BYTES)
-        return [
-            (bytes(data[start : start + size]), names[name : name + _NAME_BYTES])
-            for start, size, name in zip(starts, self._sizes[:count].tolist(), name_starts, strict=True)
-        ]
+        sizes = self._sizes[:count].tolist()
+        data = [pages[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+        first = names[:_NAME_BYTES]
+        if names == first * count:
+            return Datagrams(data, [first])
+        return Datagrams(data, [names[at : at + _NAME_BYTES] for at in range(0, len(names), _NAME_BYTES)])
 
 
 def address_of(name: bytes) -> str:

@@ -20,8 +20,11 @@ RECEIVE_BUFFER_BYTES: Final = 8 << 20
 READS_MAX: Final = 4
 """System calls in one turn of the loop: a thousand datagrams take about 3 ms."""
 
-JUDGED_READS_MAX: Final = 2
-"""Reads that are judged in one turn: fewer than are taken, as what stays in the kernel's buffer may be lost."""
+JUDGED_MAX: Final = 512
+"""Datagrams that are judged in one turn: fewer than are taken, as what stays in the kernel's buffer may be lost."""
+
+JUDGED_BATCHES_MAX: Final = 2
+"""Batches of them, one per peer. Those of one peer from several reads are one batch."""
 
 PENDING_BYTES_MAX: Final = 8 << 20
 """Bytes of datagrams that wait to be judged, of all senders: several times what the kernel's buffer holds, where a
@@ -172,41 +175,51 @@ class UdpListener:
     def _judge_some(self) -> None:
         """Judge some of what waits, while there is room for it in the journal."""
         self._judges = False
-        for _ in range(JUDGED_READS_MAX):
+        judged = 0
+        for _ in range(JUDGED_BATCHES_MAX):
             self._inlet.source = Source(self.name, "")  # no peer's debt stops the others
             if not self._inlet.has_room:
                 self._inlet.wait()
                 return
-            if not self._pending:
+            if not self._pending or judged >= JUDGED_MAX:
                 break
-            self._judge_next()
+            judged += self._judge_next()
         if self._readers and self.waiting_bytes < PENDING_BYTES_MAX:
             self._resume()
         self._judge_soon()
 
-    def _judge_next(self) -> None:
-        source, datagrams, size_bytes = self._pending.popleft()
+    def _judge_next(self) -> int:
+        """Judge what waits of one peer, as far as no other one comes between; returns the number of datagrams."""
+        pending = self._pending
+        source, datagrams, size_bytes = pending.popleft()
+        while pending and pending[0][0] == source and len(datagrams) + len(pending[0][1]) <= JUDGED_MAX:
+            _, more, more_bytes = pending.popleft()
+            datagrams += more
+            size_bytes += more_bytes
         self.waiting_bytes -= size_bytes
         batch = self._protocol.read(datagrams, source.peer, self._loop.time())
         if batch is not None:
             self._inlet.source = source
             self._inlet.put(batch, _settled)
+        return len(datagrams)
 
     def _read(self, reader: DatagramReader) -> bool:
         """Read once; return False when there was nothing more."""
-        found = reader.read()
-        if not found:
+        data, addresses = reader.read()
+        if not data:
             return False
-        now = self._loop.time()
-        self.intake.counters.received(now)
+        self.intake.counters.received(self._loop.time())
         by_peer: dict[Source | None, list[bytes]] = {}
         peers = self._peers
-        for data, address in found:
-            source = peers[address] if address in peers else self._look_up(address)
-            if source in by_peer:
-                by_peer[source].append(data)
-            else:
-                by_peer[source] = [data]
+        if len(addresses) == 1:
+            by_peer[peers[addresses[0]] if addresses[0] in peers else self._look_up(addresses[0])] = data
+        else:
+            for one, address in zip(data, addresses, strict=True):
+                source = peers[address] if address in peers else self._look_up(address)
+                if source in by_peer:
+                    by_peer[source].append(one)
+                else:
+                    by_peer[source] = [one]
         self.intake.counters.connections_turned_away[Refused.NETWORK] += len(by_peer.pop(None, ()))
         for source, datagrams in by_peer.items():
             if source is not None:
