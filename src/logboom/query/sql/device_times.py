@@ -6,6 +6,7 @@ a boot in a segment, by uptime.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,14 +16,20 @@ from logboom.journal.device_clock import BootStart
 if TYPE_CHECKING:
     import duckdb
 
-STARTS_MAX: Final = 500_000
-"""Most starts of a query, some 150 MB while they are loaded: those of the newest segments count; entries of older ones
-have their receive time."""
+STARTS_MAX: Final = 200_000
+"""Most starts of a query, some 25 MB: those of the newest segments count; entries of older ones have their receive
+time."""
+
+_PORTION: Final = 2000
+"""Boots that are loaded at once: their JSON takes memory of the query."""
 
 _CREATE: Final = (
-    "CREATE TABLE boot_starts AS SELECT r->>'$[0]' AS file, r->>'$[1]' AS listener, r->>'$[2]' AS sender, "
-    "(r->>'$[3]')::BIGINT AS boot, "
-    'from_json(r->\'$[4]\', \'[{"from_ms":"BIGINT","start_us":"BIGINT","by_arrival":"BOOLEAN"}]\') AS parts '
+    "CREATE TABLE boot_starts (file VARCHAR, listener VARCHAR, sender VARCHAR, boot BIGINT, "
+    "parts STRUCT(from_ms BIGINT, start_us BIGINT, by_arrival BOOLEAN)[])"
+)
+_INSERT: Final = (
+    "INSERT INTO boot_starts SELECT r->>'$[0]', r->>'$[1]', r->>'$[2]', (r->>'$[3]')::BIGINT, "
+    'from_json(r->\'$[4]\', \'[{"from_ms":"BIGINT","start_us":"BIGINT","by_arrival":"BOOLEAN"}]\') '
     "FROM (SELECT unnest(from_json(?, '[\"JSON\"]')) AS r)"
 )
 
@@ -34,12 +41,10 @@ def load_starts(engine: "duckdb.DuckDBPyConnection", segments: Iterable[tuple[st
         engine: gets the table.
         segments: path and starts of each segment.
     """
-    rows = [
-        (path, listener, name, boot, _parts(some))
-        for path, starts in segments
-        for (listener, name, boot), some in _by_boot(starts)
-    ]
-    engine.execute(_CREATE, [msgspec.json.encode(rows).decode()])
+    engine.execute(_CREATE)
+    rows = ((path, *key, _parts(some)) for path, starts in segments for key, some in _by_boot(starts))
+    while portion := list(islice(rows, _PORTION)):
+        engine.execute(_INSERT, [msgspec.json.encode(portion).decode()])
 
 
 def _by_boot(starts: Iterable[BootStart]) -> Iterator[tuple[tuple[str, str, int], list[BootStart]]]:
