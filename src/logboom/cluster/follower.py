@@ -25,6 +25,7 @@ from logboom.outputs.jetstream_connection import (
     JetstreamSettings,
     close,
     connect,
+    end_tasks,
     error_text,
 )
 
@@ -123,10 +124,7 @@ class CopyFollower:
         self._task = self._loop.create_task(self._keep_going())
         with suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._task)
-        left = asyncio.all_tasks(self._loop)  # of nats-py, which leaves some of a subscription running
-        for task in left:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(end_tasks())
         self._loop.close()
 
     async def _keep_going(self) -> None:

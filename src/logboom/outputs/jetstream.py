@@ -33,6 +33,9 @@ MESSAGE_BYTES: Final = 900 << 10
 NOTE_INTERVAL_S: Final = 10.0
 """Interval of the local note of the position, which counts only when the stream has deleted the last message."""
 
+IDLE_S: Final = 0.5
+"""Time without a message after which the connection is attended to: servers close one that does not answer pings."""
+
 RETRY_S_MAX: Final = 0.25
 """Longest delay of a retry: senders wait for the answer, and a try without an answer takes seconds."""
 
@@ -81,7 +84,7 @@ class JetstreamOutput:
         self._avoid = ""  # the server before: it may be the one that fails
         self._journal = self._subject = ""
         self._last = _Last(0, 0)
-        self._noted_at = float("-inf")
+        self._noted_at = self._used_at = float("-inf")
 
     @property
     def skipped(self) -> int:
@@ -114,11 +117,15 @@ class JetstreamOutput:
         answer = self._connection.run(
             stream.publish(subject, lines.data, stream=self._settings.stream, headers=headers)
         )
-        self._last = _Last(answer.seq, block.next_sequence)
+        self._last, self._used_at = _Last(answer.seq, block.next_sequence), self._clock()
 
     def flush(self) -> None:
-        """See `Output.flush`: everything written is durable already. Raises `OSError`."""
-        if self._clock() - self._noted_at >= NOTE_INTERVAL_S:
+        """See `Output.flush`: everything written is durable already. Raises `OSError`, `OutputError`."""
+        now = self._clock()
+        if self._connection is not None and now - self._used_at >= IDLE_S:
+            self._used_at = now
+            self._connection.attend()
+        if now - self._noted_at >= NOTE_INTERVAL_S:
             self._write_note(self._last.position)
 
     def position(self) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import ssl
-import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -28,6 +27,9 @@ ANSWER_TIMEOUT_S: Final = 3.0
 
 REPEAT_S: Final = 0.25
 """Interval at which a question is repeated: without a leader it is not answered, and a new one never sees it."""
+
+ATTENTION_S: Final = 0.002
+"""Time for the answer to a ping, or for the end of a lost connection."""
 
 CLOSE_TIMEOUT_S: Final = 1.0
 """Time limit for an orderly close."""
@@ -168,7 +170,7 @@ def error_text(error: BaseException) -> str:
 
 
 class BlockingStream:
-    """Connection for a thread without an event loop: its loop runs on a thread of its own.
+    """Connection for a thread without an event loop. Its loop runs within each call, on the thread of the caller.
 
     Args:
         settings: the servers.
@@ -181,12 +183,10 @@ class BlockingStream:
     def __init__(self, settings: JetstreamSettings, avoid: str = "") -> None:
         self._settings = settings
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="jetstream", daemon=True)
-        self._thread.start()
         self._client: Client | None = None
         self._lost = asyncio.Event()
         try:
-            self._client = self._finish(connect(settings, self._lost.set, avoid=avoid))
+            self._client = self._loop.run_until_complete(connect(settings, self._lost.set, avoid=avoid))
             url = self._client.connected_url
             self.server = "" if url is None else _address(url.geturl())
             """The server, `host:port`."""
@@ -205,7 +205,7 @@ class BlockingStream:
         import nats.errors  # noqa: PLC0415
 
         try:
-            return self._finish(self._while_connected(work))
+            return self._loop.run_until_complete(self._while_connected(work))
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise OutputError(f"{self._settings.places}: {error_text(error)}") from error
 
@@ -213,20 +213,22 @@ class BlockingStream:
         """Run a call that changes nothing, repeatedly until one is answered. Raises as `run` does."""
         return self.run(_first_answer(question))
 
+    def attend(self) -> None:
+        """Take what has come in the meantime, and answer it. Raises `OutputError` when the connection is lost."""
+        self.run(asyncio.sleep(ATTENTION_S))
+
     def close(self) -> None:
         """Close the connection. Idempotent."""
         if self._loop.is_closed():
             return
         client, self._client = self._client, None
         if client is not None:
-            self._finish(close(client))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+            self._loop.run_until_complete(close(client))
+        self._loop.run_until_complete(end_tasks())
         self._loop.close()
 
     async def _while_connected(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work`; raises `ConnectionResetError` at once when the connection is lost, as its answer is, too."""
-        self._lost.clear()
         task, lost = asyncio.ensure_future(work), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
@@ -237,8 +239,13 @@ class BlockingStream:
             task.cancel()
             lost.cancel()
 
-    def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+async def end_tasks() -> None:
+    """Cancel all other tasks of the loop: nats-py leaves some running."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _first_answer(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
