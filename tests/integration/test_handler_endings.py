@@ -152,8 +152,12 @@ AFTER_THE_END = """
 import atexit
 
 class Late:
-    def __del__(self, log=log):
-        log("2")
+    # Logs in a second that no entry before had.
+    def __init__(self):
+        self.record = logging.makeLogRecord({"name": "app", "levelno": logging.INFO, "levelname": "INFO", "msg": "2"})
+        self.record.created += 60
+    def __del__(self, handle=logging.getLogger("app").handle):
+        handle(self.record)
 
 atexit._clear()
 atexit.register(log, "1")  # runs last
