@@ -9,6 +9,7 @@ from xdist.remote import Producer
 
 from tests.kit.forked_commands import ForkedCommands
 from tests.kit.postgres_kit import find_binaries
+from tests.kit.scratch import use_memory
 from tests.kit.services import find_program, give_up
 from tests.kit.slow_first import SlowFirst, put_slow_first
 
@@ -29,6 +30,7 @@ _COMMANDS = ForkedCommands()
 
 def pytest_configure() -> None:
     """Fork the program's commands; each starts as an interpreter where their coverage is measured."""
+    use_memory()
     if not any(name.startswith("COVERAGE_") for name in os.environ):
         _COMMANDS.install()
 

@@ -77,6 +77,7 @@ PROGRAMS = (
     "promtool",
     "make",
     "mosquitto",
+    "mosquitto_pub",
 )
 COMMAND = re.compile(
     r"^\s*(?:\$ )?(?:\w+=\S+ )*(?:sudo )?(?:logboom|make|curl|nc|pip|apt-get|docker|systemctl|psql)\b"

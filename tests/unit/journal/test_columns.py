@@ -111,8 +111,8 @@ ENTRIES = st.builds(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(entries=st.lists(ENTRIES, min_size=1, max_size=12), data=st.data())
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(entries=st.lists(ENTRIES, min_size=1, max_size=40), data=st.data())
 def test_any_entries_are_given_back(tmp_path: Path, entries: list[str], data: st.DataObject) -> None:
     lines = [line_of(entry) for entry in entries]
     with closing(packed(tmp_path, lines, first=1000)) as file:

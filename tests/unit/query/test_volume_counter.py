@@ -24,9 +24,11 @@ from logboom.query.search import Search
 from logboom.query.volume_counter import LEVELS_MAX, OTHERS, VolumeCounter
 from logboom.testing.output_kit import FIRST_NS, sample_entries
 
-COUNT = 2000
+COUNT = 800
+SECOND = 480
+"""First sequence of the second segment."""
 STEP_NS = 137_000_000
-"""Between two entries: the journal spans four and a half minutes."""
+"""Between two entries: the journal spans almost two minutes."""
 
 
 def moment(number: float) -> str:
@@ -38,7 +40,7 @@ def write(folder: Path, entries: list[bytes], first: int = 0, start: int = 0) ->
     segment = Segment.at(folder, first)
     with segment.path.open("ab") as file:
         for number, entry in enumerate(entries, start):
-            back = 90 if number % 700 == 300 else 0  # the clock is set back for a moment
+            back = 90 if number % 280 == 120 else 0  # the clock is set back for a moment
             file.write(prefix(FIRST_NS + (number - back) * STEP_NS) + entry + suffix("10.0.0.1", "device"))
     rebuild_index(segment)
     return segment
@@ -50,8 +52,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (segments_module, __import__("logboom.journal.index", fromlist=["index"])):
         monkeypatch.setattr(module, "INDEX_STEP_BYTES", 4000)
     entries = sample_entries(COUNT, seed=5)
-    write(tmp_path / "j", entries[:1200])
-    write(tmp_path / "j", entries[1200:], first=1200, start=1200)
+    write(tmp_path / "j", entries[:SECOND])
+    write(tmp_path / "j", entries[SECOND:], first=SECOND, start=SECOND)
     return tmp_path / "j"
 
 
@@ -69,7 +71,13 @@ def expected(folder: Path, wanted: Filter, buckets: Buckets) -> dict[str, list[i
     }
 
 
-SPANS = [(-1.0, COUNT + 1.0), (310.5, 1777.2), (0.0, 1.0), (1199.0, 1201.0), (COUNT + 5.0, COUNT + 9.0)]
+SPANS = [
+    (-1.0, COUNT + 1.0),
+    (124.5, 711.2),
+    (0.0, 1.0),
+    (SECOND - 1.0, SECOND + 1.0),
+    (COUNT + 5.0, COUNT + 9.0),
+]
 FILTERS = [
     Filter(),
     Filter(level_min=severity("WARNING")),
@@ -83,12 +91,14 @@ FILTERS = [
 @pytest.mark.parametrize("wanted", FILTERS)
 @pytest.mark.parametrize("number", [1, 5, 60, 2000])
 def test_counts_are_exact_asked_once_or_again(folder: Path, wanted: Filter, number: int) -> None:
-    counter = VolumeCounter(FolderLog(folder))
-    for low, high in SPANS * 2:
+    counter, spans = VolumeCounter(FolderLog(folder)), []
+    for low, high in SPANS:
         limited = wanted._replace(since=moment(low), until=moment(high))
         buckets = buckets_of(microseconds(limited.since), microseconds(limited.until), number)
+        spans.append((limited, buckets, expected(folder, limited, buckets)))
+    for limited, buckets, levels in spans * 2:
         found = counter.count(limited, buckets)
-        assert found.levels == expected(folder, limited, buckets)
+        assert found.levels == levels
         assert found.total == sum(map(sum, found.levels.values()))
         assert found.complete
 
@@ -97,7 +107,7 @@ def test_what_comes_later_is_counted(folder: Path) -> None:
     counter, wanted = VolumeCounter(FolderLog(folder)), Filter(since=moment(-1), by_arrival=True)
     buckets = buckets_of(microseconds(moment(-1)), microseconds(moment(COUNT + 600)), 60)
     assert counter.count(wanted, buckets).total == COUNT
-    write(folder, sample_entries(500, seed=6), first=1200, start=COUNT)
+    write(folder, sample_entries(500, seed=6), first=SECOND, start=COUNT)
     assert counter.count(wanted, buckets).total == COUNT + 500
     write(folder, sample_entries(50, seed=6), first=COUNT + 500, start=COUNT + 500)
     found = counter.count(wanted, buckets)
