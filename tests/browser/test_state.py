@@ -300,3 +300,26 @@ def test_long_texts_are_shown_whole_with_their_line_breaks_and_can_be_folded(
     assert folded.locator("pre").inner_text() == "x" * 30_000
     assert rows.filter(has_text="2 lines").locator("pre").inner_text() == "two\nthree"
     assert "\\n" not in page.locator("#entry .fields").inner_text()
+
+
+def test_the_servers_of_a_cluster_are_listed(page: "Page", site: str) -> None:
+    """Real servers are in tests/integration/test_cluster.py."""
+    server = {"url": "http://log-1:8222", "name": "log-1", "leader": True, "lag": 0, "trouble": None}
+    away = {
+        "url": "http://log-2:8222",
+        "name": "http://log-2:8222",
+        "leader": False,
+        "lag": None,
+        "trouble": "no answer: timeout",
+    }
+    found = {"stream": "logboom", "storing": True, "copy_lag": 3, "servers": [server, away]}
+
+    visit(page, site)
+    region = page.get_by_role("region", name="Cluster")
+    page.get_by_role("region", name="Listeners").get_by_text("up", exact=True).first.wait_for()
+    assert region.is_hidden()
+    mend(page, "/api/status", lambda document: document.update(cluster=found))
+    region.get_by_text(
+        "Stream logboom. A majority stores entries; the copy here is 3 messages behind.", exact=True
+    ).wait_for()
+    assert region.locator(".state").all_inner_texts() == ["leader", "no answer: timeout"]

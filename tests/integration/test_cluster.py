@@ -87,6 +87,15 @@ def test_followers_have_the_same_lines_and_serve_them(
                 f"http://127.0.0.1:{second.ports['http']}/{page}", timeout=30
             ) as answer:
                 assert expected in answer.read().decode()
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{second.ports['http']}/api/status", timeout=30
+        ) as answer:
+            found = json.load(answer)["cluster"]
+        assert (found["stream"], found["storing"], found["copy_lag"]) == (stream, True, 0)
+        assert [(one["name"], one["trouble"]) for one in found["servers"]] == [
+            (f"node-{number}", None) for number in (1, 2, 3)
+        ]
+        assert [one["leader"] for one in found["servers"]].count(True) == 1
         config = ("--config", str(tmp_path / "a" / "logboom.toml"))
         verified = logboom("cluster", "verify", *config, "--data-dir", str(first.data_dir))
         assert (verified.returncode, "✅" in verified.stderr) == (0, True), verified
@@ -274,13 +283,15 @@ def test_entries_that_the_filter_excludes_are_answered_and_not_copied(
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ("replicas_min = 4", "stream unsafe has 3 replicas; expected 4 or more"),
+        ("", "stream unsafe has 1 replicas; expected 3 or more"),
+        ("replicas_min = 4", "cluster.monitor_urls: 3 of at least 4 addresses"),
         ("enabled = false", 'listeners.collector.ack: "replicated" needs the table [cluster]'),
     ],
 )
 def test_an_unsafe_cluster_is_refused(cluster: DemoCluster, tmp_path: Path, more: str, expected: str) -> None:
-    make_stream(cluster, "unsafe")
-    server = FrontEnd(tmp_path / "a", cluster, "unsafe", more=more)
+    name = "safe" if more else "unsafe"
+    make_stream(cluster, name, replicas=3 if more else 1)
+    server = FrontEnd(tmp_path / "a", cluster, name, more=more)
     server.launch()
     event = server.wait_for(lambda event: expected in event["message"])
     assert event["event"] in ("fatal", "raw", "error")

@@ -38,9 +38,9 @@ def settings_of(cluster: DemoCluster, **more: object) -> ClusterSettings:
     return ClusterSettings(urls=cluster.urls, monitor_urls=cluster.monitor_urls, **more)  # type: ignore[arg-type]
 
 
-def make_stream(cluster: DemoCluster, stream: str = "logboom") -> None:
+def make_stream(cluster: DemoCluster, stream: str = "logboom", replicas: int = 3) -> None:
     settings = settings_of(cluster, stream=stream)
-    cluster.wait_for_leader(lambda: asyncio.run(create_stream(settings, 3, 0)))
+    cluster.wait_for_leader(lambda: asyncio.run(create_stream(settings, replicas, 0)))
 
 
 class FrontEnd(ServerProcess):

@@ -23,7 +23,8 @@ class ClusterSettings(JetstreamSettings, kw_only=True, forbid_unknown_fields=Tru
     monitor_urls: Annotated[
         list[str],
         Meta(
-            description="HTTP monitoring addresses of the servers, such as `http://host:8222`; one per server."
+            description="HTTP monitoring addresses of the servers, such as `http://host:8222`; one per server. "
+            '`ack = "replicated"` needs them.'
         ),
     ] = msgspec.field(default_factory=list)
     replicas_min: Annotated[
@@ -91,9 +92,14 @@ def cluster_settings(table: Table) -> ClusterSettings | None:
 
 
 def check_acks(settings: Settings, cluster: ClusterSettings | None) -> None:
-    """Refuse `ack = "replicated"` without a cluster. Raises `ConfigError`."""
+    """Refuse `ack = "replicated"` without a cluster, or with one that can't be checked. Raises `ConfigError`."""
     wanting = [name for name, one in settings.active_listeners.items() if one.ack == "replicated"]
     if wanting and cluster is None:
         raise ConfigError(f'listeners.{wanting[0]}.ack: "replicated" needs the table [cluster] with its urls')
+    if wanting and cluster is not None and (found := len(cluster.monitor_urls)) < cluster.replicas_min:
+        raise ConfigError(
+            f'cluster.monitor_urls: {found} of at least {cluster.replicas_min} addresses; `ack = "replicated"` needs '
+            "that of every server, such as `http://host:8222`, to check that it syncs always"
+        )
     if cluster is not None and OUTPUT_NAME in settings.outputs:
         raise ConfigError(f"outputs.{OUTPUT_NAME}: this name belongs to [cluster]; choose another")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from logboom.cluster.membership import Cluster
+from logboom.formats.redaction import place
 from logboom.journal.journal import Journal
 from logboom.ops.alerts.lifecycle import Alert
 from logboom.ops.alerts.severity import CRITICAL, WARNING
@@ -29,6 +31,7 @@ def status_document(monitor: Monitor, firing: Sequence[Alert], urgent: Sequence[
         },
         "listeners": [_listener(monitor, name) for name in monitor.listeners],
         "outputs": [_output(monitor, name) for name in monitor.outputs],
+        "cluster": None if monitor.cluster is None else _cluster(monitor.cluster),
     }
 
 
@@ -100,4 +103,25 @@ def _output(monitor: Monitor, name: str) -> dict[str, Any]:
         "standby": runner.standby,
         "position": runner.position,
         "skipped": runner.output.skipped,
+    }
+
+
+def _cluster(cluster: Cluster) -> dict[str, Any]:
+    """State of the cluster as of its last check, and of the copy now."""
+    state, follower = cluster.state, cluster.follower
+    lags = {name: lag for name, _, lag in state.replicas} | {state.leader: 0}
+    return {
+        "stream": cluster.settings.stream,
+        "storing": not cluster.replication.failing and state.stream_trouble is None,
+        "copy_lag": None if follower is None else follower.state.lag,
+        "servers": [
+            {
+                "name": node.name or place(node.url),
+                "url": place(node.url),
+                "leader": bool(node.name) and node.name == state.leader,
+                "lag": lags.get(node.name),
+                "trouble": node.unsafe or node.trouble,
+            }
+            for node in state.nodes
+        ],
     }

@@ -30,6 +30,8 @@ STATUS: Final = {
     "rates": "lines_per_s, bytes_per_s",
     "listeners": "Name, protocol, ports, state, connections and counts of each",
     "outputs": "Name, type, state, lag and position of each; skipped: entries that its settings exclude",
+    "cluster": "stream, storing (a majority does), copy_lag in messages (null: no copy), servers with name, url, "
+    "leader, lag in operations (null: unknown) and trouble; null: there is no cluster",
 }
 STORAGE: Final = {
     "entries": "Number of entries by sequences",

@@ -2,6 +2,7 @@
 
 import { poll, read, remove, serverNow } from "/static/api.js";
 import { showAlerts, showTargets } from "/static/alerts.js";
+import { ClusterPart } from "/static/cluster.js";
 import { confirmButton } from "/static/confirm.js";
 import { el, reconcile, setData, setText } from "/static/dom.js";
 import { parse } from "/static/exact.js";
@@ -129,6 +130,7 @@ class Overview {
     });
     this.listeners = listenerTable();
     this.outputs = outputTable();
+    this.cluster = new ClusterPart();
     this.noOutputs = el("p", { class: "soft" }, "No outputs: the journal alone keeps the entries.");
     this.sources = sourceTable((one) => this.#forget(one));
     this.first = new FirstVisit();
@@ -141,7 +143,7 @@ class Overview {
       part("Volume, last hour", this.volume.element),
       part("Alerts", this.alerts, this.targets));
     this.parts = [this.figures.element, this.pair, this.sourcePart, part("Listeners", this.listeners.element),
-      part("Outputs", this.outputs.element, this.noOutputs)];
+      part("Outputs", this.outputs.element, this.noOutputs), this.cluster.element];
     root.replaceChildren(
       el("h2", { class: "unseen" }, "Overview"),
       this.banner,
@@ -183,6 +185,7 @@ class Overview {
     this.#figures(status, stale);
     this.listeners.set(marked(status.listeners));
     this.outputs.set(marked(status.outputs));
+    this.cluster.set(status.cluster, stale);
     if (this.known) this.sources.set(marked(this.known));
     for (const box of this.parts) box.classList.toggle("stale", stale);
   }
