@@ -56,7 +56,8 @@ def test_views_are_saved_replaced_and_removed_and_outlive_a_crash(server: Server
         200,
         {"views": views[1:], "views_max": VIEWS_MAX},
     )
-    assert ask(server, "DELETE", path="?view=nothing")[0] == 404
+    assert ask(server, "DELETE", path="?view=nothing")[0] == ask(server, "DELETE", path="?view=")[0] == 404
+    assert ask(server, "DELETE")[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_views_are_saved_replaced_and_removed_and_outlive_a_crash(server: Server
         ({"name": " "}, "name"),
         ({"name": "x" * 101}, "name"),
         ({"name": "two\nlines"}, "name"),
+        ({"name": "a line's end\n"}, "name"),
+        ({"name": "\x85next line"}, "name"),
         ({"address": "https://elsewhere.example/#/search"}, "address"),
         ({"address": "javascript:alert(1)"}, "address"),
         ({"address": "#/search?q=" + "x" * 8192}, "address"),

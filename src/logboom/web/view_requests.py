@@ -60,23 +60,25 @@ async def save_view(request: web.Request) -> web.Response:
 async def remove_view(request: web.Request) -> web.Response:
     """Remove a view that is saved for all users."""
     check_names(request.query, ("view",))
-    name, saved = _name(request.query.get("view", "")), request.app[OPERATIONS].views
+    if "view" not in request.query:
+        raise QueryError("view", "found none, expected the name of a view")
+    name, saved = request.query["view"].strip(), request.app[OPERATIONS].views
     try:
         found = await asyncio.to_thread(saved.remove, name)
     except StorageError as error:
         raise web.HTTPServiceUnavailable(text=str(error)) from None
     if not found:
-        raise web.HTTPNotFound(text=f"there is no view {name!r}")
+        raise web.HTTPNotFound(text=f"there is no view {name[:NAME_CHARS_MAX]!r}")
     return web.json_response(saved.document(), headers=NO_STORE)
 
 
 def _name(text: str) -> str:
-    name = text.strip()
-    if len(name) > NAME_CHARS_MAX or not re.fullmatch(NAME_PATTERN, name):
+    """Return a name without blanks around it. Raises `QueryError`."""
+    if len(text) > NAME_CHARS_MAX or not re.fullmatch(NAME_PATTERN, text):
         raise QueryError(
-            "name", f"found {name[:NAME_CHARS_MAX]!r}, expected 1 to {NAME_CHARS_MAX} characters of text"
+            "name", f"found {text[:NAME_CHARS_MAX]!r}, expected 1 to {NAME_CHARS_MAX} characters of text"
         )
-    return name
+    return text.strip()
 
 
 _KEYS: Final = {
