@@ -37,7 +37,7 @@ from logboom.journal.verify import verify
 from logboom.query.sql.column_writer import pack_columns
 from logboom.testing.output_kit import sample_entries, write_journal
 
-SEGMENT_LINES = 4000
+SEGMENT_LINES = 1500
 FORMS = pytest.mark.parametrize("columns", [None, pack_columns], ids=["frames", "columns"])
 LINES = 3 * SEGMENT_LINES + 10
 
