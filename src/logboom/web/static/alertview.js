@@ -21,6 +21,7 @@ const keyOf = (one) => `${one.rule} ${one.subject}`;
 const stateOf = (one) => (one.acknowledged_at || one.muted_until ? "unknown" : one.severity === "critical" ? "error" : "warning");
 const span = (seconds) => duration(seconds).replace(/ 0 \w+$/, "");
 const firesAt = (one) => `${one.fewer ? "fewer than" : "at least"} ${count(one.threshold)} in ${span(one.window_s)}`;
+const showMeaning = ({ children: [meaning, name] }, one) => (setText(meaning, one.text), setText(name, one.name));
 const by = (name) => (name ? ` by ${name}` : "");
 
 class AlertView {
@@ -39,8 +40,8 @@ class AlertView {
       { head: "", make: (one) => this.#ruleActions(one) },
     ], (one) => `${one.origin} ${one.name} ${JSON.stringify({ ...one, matches: 0 })}`);
     this.builtIn = new Table("Rules about the server and its senders", [
-      { head: "Rule", text: (one) => one.name },
-      { head: "Severity", text: (one) => one.severity },
+      { head: "Rule", draw: () => el("div", { class: "rule-text" }, el("div"), el("div", { class: "soft small" })), show: showMeaning },
+      { head: "Severity", text: (one) => one.severity, narrow: true },
       { head: "State", text: (one) => (one.enabled ? "on" : "off: alerts.rules") },
       { head: "", make: (one) => el("span", { class: "actions" }, this.#muteChoice(one.name, "")) },
     ], (one) => one.name);
