@@ -14,7 +14,8 @@ _ALERTS: Final = {
     "rules": "name, origin (`configuration`, or `page` for those that can be changed), query, threshold, window_s, "
     "fewer, for_s, clear_s, severity, enabled, targets (names), trouble, and matches within the window (null: it is "
     "not evaluated), of each rule with a query",
-    "built_in": "name, text (a sentence), enabled, severity and thresholds of the rules about the server and its senders",
+    "built_in": "name, text (a sentence), enabled, severity and thresholds of the rules about the server and its "
+    "senders",
     "mutes": "rule, subject (empty: all of the rule), until, by: what is muted",
     "notify": "name, trouble, waiting of each target: without secrets, why it did not take the last message, and "
     "the number of alerts with a change that it has not received yet",

@@ -22,6 +22,7 @@ from logboom.journal.columns.shapes import VALUES_MAX
 from logboom.journal.manifest import SegmentEvent
 from logboom.journal.segment_packing import delete_plain, pack
 from logboom.journal.segments import Segment
+from logboom.query.sql import column_writer
 from logboom.query.sql.column_writer import pack_columns
 
 RECEIVED = "2026-11-30T12:00:00.123456+00:00"
@@ -175,6 +176,18 @@ def test_without_the_engine_the_reader_names_the_extra(
         pytest.raises(OSError, match=r"parquet: reading and writing column files: .*'logboom\[archive\]'"),
     ):
         file.read_at(0, 1)
+
+
+def test_memory_does_not_grow_with_the_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment, line = Segment.at(tmp_path, 0), line_of(json.dumps({"n": 1, "msg": "x" * 200}))
+    with segment.path.open("wb") as file:
+        for _ in range(300):
+            file.write(line * 1000)
+    monkeypatch.setattr(column_writer, "MEMORY_MIB", 120)
+    column_writer.write_columns(segment.path, 0, segment.columns_path, 1)
+    with closing(ColumnFile(segment.columns_path)) as packed_file:
+        assert packed_file.size == segment.path.stat().st_size > 80 << 20
+    assert {path.name for path in tmp_path.iterdir()} == {segment.name, segment.columns_path.name}
 
 
 def test_what_can_not_become_columns_becomes_frames(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ byte for byte, whatever the reason, is kept whole. Time, level and sender are co
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import xxhash
@@ -45,6 +46,9 @@ SHAPES_MAX: Final = 200
 COLUMNS_MAX: Final = 300
 """Most shapes and columns of a file: each costs time and space in every row group. Other lines are kept whole."""
 
+PART_BYTES: Final = 16 << 20
+"""Bytes that the engine reads at a time."""
+
 SAMPLE_LINES: Final = 16_384
 """Lines of the sample, spread over the segment."""
 
@@ -72,11 +76,12 @@ def write_columns(source: Path, first: int, target: Path, level: int) -> None:
         OSError: the disk is full, or broken.
         ExtraMissingError: the extra `archive` is missing.
     """
-    groups = list(_groups(source))
-    with closing(connect(MEMORY_MIB)) as engine:
+    with ExitStack() as opened:
+        engine = opened.enter_context(closing(connect(MEMORY_MIB)))
+        groups, parts = _split(source, target.parent, opened)
         try:
             engine.execute(SETUP)
-            engine.execute(_lines_view(source, first))
+            engine.execute(_lines_view(parts, first))
             lines = sum(group.lines for group in groups)
             engine.execute(_SAMPLE.format(step=max(1, lines // SAMPLE_LINES)))
             sampled = _sampled(engine)
@@ -93,19 +98,36 @@ def write_columns(source: Path, first: int, target: Path, level: int) -> None:
             raise StorageError(f"{source.name}: {str(error).splitlines()[0][:300]}") from error
 
 
-def _groups(source: Path) -> Iterator[RowGroup]:
-    """Yield size, lines and checksum of each row group."""
+def _split(source: Path, folder: Path, opened: ExitStack) -> tuple[list[RowGroup], list[str]]:
+    """Return size, lines and checksum of each row group, and the paths of copies of the lines, in parts.
+
+    The engine keeps what it has read of a file until it has read all of it: a segment would take its size in memory.
+
+    Args:
+        source: the segment.
+        folder: where the copies are, without a name, so that nothing is left of them.
+        opened: closes them.
+    """
+    groups, parts, free = list[RowGroup](), list[IO[bytes]](), 0
     with source.open("rb") as file:
         while lines := list(islice(file, ROWS)):
             data = b"".join(lines)
-            yield RowGroup(len(data), len(lines), xxhash.xxh3_64_intdigest(data))
+            groups.append(RowGroup(len(data), len(lines), xxhash.xxh3_64_intdigest(data)))
+            if len(data) > free:
+                parts.append(opened.enter_context(TemporaryFile(dir=folder)))  # noqa: SIM115 - `opened` does
+                free = PART_BYTES
+            parts[-1].write(data)
+            free -= len(data)
+    for part in parts:
+        part.flush()
+    return groups, [f"/proc/self/fd/{part.fileno()}" for part in parts] or [str(source)]
 
 
-def _lines_view(source: Path, first: int) -> str:
+def _lines_view(parts: Iterable[str], first: int) -> str:
     """Return the statement that defines the lines; JSON has no byte 1, which would separate columns."""
     return (
         f"CREATE VIEW lines AS SELECT {first} + row_number() OVER () - 1 AS sequence, line, {_JSON} AS object "  # noqa: S608
-        f"FROM read_csv({text_literal(str(source))}, columns = {{line: 'VARCHAR'}}, auto_detect = false, "
+        f"FROM read_csv([{joined(map(text_literal, parts))}], columns = {{line: 'VARCHAR'}}, auto_detect = false, "
         f"header = false, delim = '\\x01', quote = '', escape = '', new_line = '\\n', "
         f"max_line_size = {LINE_BYTES_MAX})"
     )
