@@ -49,6 +49,42 @@ def test_numbers_have_their_range(page: "Page", site: str) -> None:
     assert facet.locator("dl").text_content() == "min0p5014p9929max29"
 
 
+def test_facets_go_on_with_the_part_before(page: "Page", site: str) -> None:
+    def answer(values: dict[str, int], took: tuple[int, int], before: int | None) -> dict[str, Any]:
+        count = sum(values.values())
+        listed = [{"value": value, "count": number} for value, number in values.items()]
+        facet = {"count": count, "distinct": len(values), "distinct_exact": True, "values_exact": True}
+        numbers = {"count": count, "min": took[0], "max": took[1], "mean": took[0], "exact": True}
+        numbers |= dict.fromkeys(("p50", "p90", "p99"), took[1])
+        rows = [
+            {"field": "region", "values": listed, "numbers": None, "complete": before is None, **facet},
+            {"field": "size", "values": [], "numbers": numbers, "complete": before is None, **facet},
+        ]
+        reach = {"complete": before is None, "before": before, "progress": 0.5 if before else 1.0}
+        return {"facets": rows, "fields_left_out": False, "entries": count, **reach}
+
+    def part(url: str) -> dict[str, Any]:
+        if "before=10" in url:
+            return answer({"us": 5, "eu west": 1}, (50, 60), None)
+        return (
+            answer({"eu west": 3}, (1, 2), 10) if "seconds=15" in url else answer({"eu west": 2}, (1, 2), 20)
+        )
+
+    page.route("**/api/facets?*", lambda route: route.fulfill(json=part(route.request.url)))
+    visit(page, f"{site}/#/search?q=user")
+    page.get_by_text("Of the newest (50 % of the range) 2 entries").wait_for()
+    page.get_by_role("button", name="Count more").click()
+    page.get_by_text("Of the newest (50 % of the range) 3 entries").wait_for()
+    page.locator(".facets").get_by_role("button", name="Go on").click()
+    page.get_by_text("Of 9 entries").wait_for()
+    assert page.locator(".facets").get_by_role("button", name="Go on").count() == 0
+    values = page.locator(".facet").filter(has_text="region").locator("li").all_inner_texts()
+    assert [text.split("\n")[:2] for text in values] == [["us", "5"], ["eu west", "4"]]
+    numbers = page.locator(".facet").filter(has_text="size").locator("dd").all_inner_texts()
+    assert (numbers[0], numbers[-1]) == ("1", "60")
+    assert numbers[1].startswith("~5")
+
+
 def test_patterns_lead_to_their_entries(page: "Page", site: str) -> None:
     visit(page, f"{site}/#/search?q=user+or+cart")
     page.get_by_role("button", name="Patterns").click()

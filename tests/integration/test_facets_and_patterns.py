@@ -132,6 +132,22 @@ def test_commands_read_journal_and_server_alike(folder: Path, url: str, command:
     assert words[command] in tables[0].stdout
 
 
+def test_fields_go_on_where_the_server_reads_a_part_at_a_time(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summaries, "_deadline", lambda _site, _seconds: lambda: True)
+    local, asked = (
+        call("fields", "user", "--limit", "1", "--json", *place, cwd=folder)
+        for place in (("--data-dir", str(folder)), ("--url", url))
+    )
+    assert asked.stderr == local.stderr == f"{COUNT} entries read\n".encode()
+    both = [
+        [(one["field"], one["count"], one["values"], one["distinct"], one["complete"]) for one in facets]
+        for facets in (list(map(json.loads, lines.stdout.splitlines())) for lines in (local, asked))
+    ]
+    assert both[0] == both[1]
+
+
 def test_the_command_goes_on_where_the_server_reads_a_part_at_a_time(
     folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VALUES_DEFAULT: Final = 5
 VALUES_MAX: Final = 100
 SECONDS: Final = 30
-"""Time for which a server counts at most."""
+"""Time for which a server counts before it answers with a part."""
 
 _Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, max=VALUES_MAX, metavar="VALUES", help="Values of each field.")
@@ -38,8 +38,9 @@ def fields(
 ) -> None:
     """Show the fields of entries: how many entries have each, its most frequent values, and its range of numbers.
 
-    Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080, which reads for 30
-    seconds at most. DISTINCT is the number of different values, ~ marks an estimate. Messages and times are not listed.
+    Reads the data directory; where there is none, asks the server at http://127.0.0.1:8080, part by part where
+    there is more than it reads in 30 seconds. DISTINCT is the number of different values, ~ marks an estimate; counts
+    behind ≥ may be too low. Messages and times are not listed.
 
     Examples:
       logboom fields
@@ -56,20 +57,27 @@ def fields(
         from logboom.query.facet_document import facet_document
         from logboom.query.facets import find_facets
 
-        return facet_document(find_facets(log, wanted, progress=progress), limit)
+        return facet_document(find_facets(log, wanted, progress=progress), VALUES_MAX)
+
+    def join(newer: dict[str, Any], older: dict[str, Any]) -> dict[str, Any]:
+        from logboom.query.facet_document import joined_facets
+
+        return joined_facets(newer, older)
 
     document = document_of(
         entries.place,
         connection,
-        {**entries.words(query, span, limit), "seconds": str(SECONDS)},
+        {**entries.words(query, span, VALUES_MAX), "seconds": str(SECONDS)},
         path="/api/facets",
         make=make,
+        join=join,
     )
+    facets = [{**facet, "values": facet["values"][:limit]} for facet in document["facets"]]
     if as_json:
-        for facet in document["facets"]:
+        for facet in facets:
             answer_json(facet)
     else:
-        _write(document["facets"])
+        _write(facets)
     say_reach(document, span.zone)
 
 
@@ -81,10 +89,11 @@ def _write(facets: list[dict[str, Any]]) -> None:
             facet["field"],
             f"{facet['count']:,}",
             f"{'' if facet['distinct_exact'] else '~'}{facet['distinct']:,}",
-            ", ".join(f"{one['value']} {one['count']:,}" for one in facet["values"]),
+            ", ".join(f"{one['value']} {least}{one['count']:,}" for one in facet["values"]),
             *_numbers(facet["numbers"]),
         )
         for facet in facets
+        for least in ("" if facet["values_exact"] else "≥",)
     ]
     headers = ("FIELD", "ENTRIES", "DISTINCT", "VALUES", "MIN", "P50", "P99", "MAX")
     write_table(sys.stdout, headers, rows, numbers=frozenset({1, 2, 4, 5, 6, 7}), wraps=frozenset({0, 3}))

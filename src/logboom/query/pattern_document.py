@@ -7,7 +7,7 @@ import msgspec
 
 from logboom.formats.envelope import entry_of
 from logboom.query.exception_prints import ExceptionPrint
-from logboom.query.facet_document import reach_document
+from logboom.query.facet_document import joined_reach, reach_document
 from logboom.query.pattern_groups import (
     EntryGroup,
     Patterns,
@@ -88,8 +88,7 @@ def joined_documents(newer: dict[str, Any], older: dict[str, Any], limit: int) -
         "exceptions": exceptions[:limit],
         "exceptions_total": max(newer["exceptions_total"], older["exceptions_total"], len(exceptions)),
         "dropped": newer["dropped"] + older["dropped"],
-        "entries": newer["entries"] + older["entries"],
-        "progress": newer["progress"] + (1 - newer["progress"]) * older["progress"],
+        **joined_reach(newer, older),
     }
 
 

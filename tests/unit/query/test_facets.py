@@ -11,7 +11,7 @@ import pytest
 
 from logboom.formats.levels import severity
 from logboom.journal.folder_log import FolderLog
-from logboom.query.facet_document import facet_document
+from logboom.query.facet_document import facet_document, joined_facets
 from logboom.query.facets import FIELDS_MAX, Facets, find_facets
 from logboom.query.field_facet import COUNTS_MAX, SAMPLE_MAX, FieldFacet
 from logboom.query.indexer import Indexer
@@ -106,6 +106,57 @@ def test_a_part_is_marked_and_can_be_continued(journal: Path) -> None:
     rest = facets(journal, Filter(text="line"), end=newest.reach.before)
     together = Counter(values(newest, "status")) + Counter(values(rest, "status"))
     assert together == naive(ENTRIES)["status"]
+
+
+def test_parts_are_joined_to_the_answer_for_all(journal: Path) -> None:
+    wanted = Filter(text="line")
+    whole = facet_document(facets(journal, wanted), 100)
+    document, parts = facet_document(facets(journal, wanted, give_up=lambda: True), 100), 1
+    while not document["complete"]:
+        older = facets(journal, wanted, give_up=lambda: True, end=document["before"])
+        document, parts = joined_facets(document, facet_document(older, 100)), parts + 1
+    assert parts > 2
+    assert {**document, "facets": []} == {**whole, "facets": []}
+    for found, expected in zip(document["facets"], whole["facets"], strict=True):
+        if expected["field"] == "took":
+            assert not found["values_exact"]
+            assert not found["distinct_exact"]
+        else:
+            names = ("field", "distinct", "distinct_exact", "values", "values_exact")
+            assert {name: found[name] for name in names} == {name: expected[name] for name in names}
+        assert (found["count"], found["complete"]) == (expected["count"], True)
+        numbers, exact = found["numbers"], expected["numbers"]
+        if exact is not None:
+            compared = [
+                "count",
+                "min",
+                "max",
+                *(["p50", "p90", "p99"] if expected["field"] != "took" else []),
+            ]
+            assert [numbers[name] for name in compared] == [exact[name] for name in compared]
+            assert numbers["exact"] is (expected["field"] != "took")
+            assert numbers["mean"] == pytest.approx(exact["mean"])
+            assert numbers["p50"] == pytest.approx(exact["p50"], rel=0.05)
+
+
+def test_what_parts_left_out_is_not_called_complete(tmp_path: Path) -> None:
+    def part(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
+        folder = tmp_path / name
+        folder.mkdir()
+        write_journal(folder, [json.dumps(entry).encode() for entry in entries])
+        return facet_document(facets(folder / "journal", Filter()), 100)
+
+    many = {f"k{number}": number for number in range(2 * FIELDS_MAX)}
+    newer, older = part([many], "newer"), part([{"k150": 1, "k0": 7}], "older")
+    newer = {
+        **newer,
+        "complete": False,
+        "before": 1,
+        "facets": [{**row, "complete": False} for row in newer["facets"]],
+    }
+    found = {row["field"]: row for row in joined_facets(newer, older)["facets"]}
+    assert (found["k0"]["count"], found["k0"]["values_exact"]) == (2, True)
+    assert found.get("k150", {"complete": False})["complete"] is False
 
 
 def test_roll_ups_complete_levels_sources_and_listeners(journal: Path) -> None:

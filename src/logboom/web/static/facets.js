@@ -3,10 +3,12 @@
 import { read } from "/static/api.js";
 import { condition } from "/static/conditions.js";
 import { el, setText } from "/static/dom.js";
+import { joinedFacets } from "/static/facetparts.js";
 import { compact, counted, percent, value as short } from "/static/format.js";
 import { millisecondsOf, time } from "/static/units.js";
 
 const VALUES = 6;
+const VALUES_OF_PART = 100; // values of each field in a part that is joined with others
 const MORE_SECONDS = 15; // of counting, where the usual second was not enough
 const OPEN_FIELDS = 6;
 const ALL_DIFFERENT_MIN = 20; // from this many values on, a list of single ones is no help
@@ -29,30 +31,40 @@ export class FacetPanel {
 
   /** Show the facets of a query of the API. */
   show(query, signal) {
-    this.wanted = { query, signal };
+    this.wanted = { query, signal, newer: null };
     return this.#load();
   }
 
   async #load() {
     if (!this.wanted || !this.element.open) return;
-    const { query, signal } = this.wanted;
+    const { query, signal, newer } = this.wanted;
     this.wanted = null;
     if (!this.list.childElementCount || query.seconds) setText(this.note, "Counting …");
     try {
-      const found = await read("/api/facets", { ...query, limit: VALUES }, signal);
+      const part = await read("/api/facets", { limit: VALUES, ...query }, signal);
+      const found = newer ? joinedFacets(newer, part) : part;
       this.found(found.facets);
       this.list.replaceChildren(...found.facets.map((facet, place) => this.#field(facet, place < OPEN_FIELDS)));
-      const part = found.complete ? "" : ` the newest (${percent(found.progress)} of the range)`;
-      setText(this.note, `Of${part} ${counted(found.entries, "entry", "entries")}`);
-      if (!found.complete && !query.seconds) this.note.append(" ", this.#more(query, signal));
+      const newest = found.complete ? "" : ` the newest (${percent(found.progress)} of the range)`;
+      setText(this.note, `Of${newest} ${counted(found.entries, "entry", "entries")}`);
+      if (!found.complete) this.note.append(" ", this.#more(query, signal, found));
     } catch (error) {
-      if (error.name !== "AbortError") setText(this.note, error.message);
+      if (error.name === "AbortError") return;
+      setText(this.note, error.message);
+      if (newer) this.note.append(" ", this.#more(query, signal, newer));
     }
   }
 
-  #more(query, signal) {
+  /** A button that counts more: again for longer after the usual second, and from then on the part before. */
+  #more(query, signal, found) {
     const title = `Count for up to ${MORE_SECONDS} seconds`;
-    return el("button", { type: "button", class: "quiet", title, on: { click: () => this.show({ ...query, seconds: MORE_SECONDS }, signal) } }, "Count more");
+    const longer = { ...query, limit: VALUES_OF_PART, seconds: MORE_SECONDS };
+    const next = query.seconds ? { query: { ...longer, before: found.before }, newer: found } : { query: longer, newer: null };
+    const goOn = () => {
+      this.wanted = { ...next, signal };
+      this.#load();
+    };
+    return el("button", { type: "button", class: "quiet", title, on: { click: goOn } }, query.seconds ? "Go on" : "Count more");
   }
 
   #field(facet, open) {
@@ -62,7 +74,7 @@ export class FacetPanel {
       el("summary", { on: { click: (event) => this.folded.set(facet.field, !event.currentTarget.parentElement.open) }, title: `${counted(facet.count, "entry", "entries")}, ${counted(facet.distinct, "value")}` },
         el("span", { class: "facet-name" }, facet.field), el("span", { class: "size" }, size)),
       facet.numbers && numbers(facet.field, facet.numbers),
-      many ? null : el("ul", {}, facet.values.map((one) => this.#value(facet, one))));
+      many ? null : el("ul", {}, facet.values.slice(0, VALUES).map((one) => this.#value(facet, one))));
   }
 
   #value({ field, values_exact }, { value: shown, count }) {
