@@ -28,7 +28,6 @@ def iso_from_ns(moment_ns: int) -> str:
 
 @lru_cache(maxsize=4)  # one second serves thousands of batches
 def _iso_second(seconds: int) -> str:
-    # strftime would import a module, which fails while an application that logs is shutting down
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 

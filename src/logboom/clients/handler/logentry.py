@@ -21,7 +21,7 @@ from logboom.clients.handler.foreign import Content, event_in, loguru_content, s
 from logboom.clients.handler.jsonvalue import clean, cut, free_name, json_value, text_of
 from logboom.formats.levels import name as level_name
 from logboom.formats.levels import wire_number
-from logboom.formats.times import iso_from_ns, parse_time
+from logboom.formats.times import parse_time
 
 LINE_BYTES_MAX: Final = 1_000_000
 """The longest line, bytes: servers take 1 MiB by default. Longer values are cut."""
@@ -31,7 +31,6 @@ _FIELDS_LEFT: Final = 64
 """Fields of a line that is too long although its values are short: the handler's own come first."""
 _UNREADABLE_CHARS: Final = 100_000
 """Characters of the text of a record that has nothing else that can be read."""
-_SECOND_CHARS: Final = len("2026-01-31T12:00:00")
 SAME_TIME_S: Final = 1.0
 """A field `timestamp` this near to the record's time is that time once more, seconds."""
 _PREFIX: Final = "extra."
@@ -152,11 +151,14 @@ class Entries:
         )
 
     def _timestamp(self, created: float) -> str:
-        """Seconds since the epoch as ISO 8601, UTC, with microseconds."""
+        """Seconds since the epoch as ISO 8601, UTC, with microseconds.
+
+        Without `datetime`: while the interpreter shuts down, that of Python 3.13.0 ends the process by SIGSEGV.
+        """
         second = int(created) if created >= 0.0 else int(created // 1)
         known, text = self._second
         if known != second:
-            text = iso_from_ns(second * 1_000_000_000)[:_SECOND_CHARS]
+            text = "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(second)[:6])
             self._second = (second, text)
         return "%s.%06d+00:00" % (text, (created - second) * 1e6)  # noqa: UP031 - half the time of an f-string
 
