@@ -200,7 +200,8 @@ def messages(port: int) -> list[int]:
         return [int(one["message"]) for one in reversed(json.load(answer)["entries"])]
 
 
-def test_the_demonstration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_demonstration(tmp_path: Path, how: signal.Signals) -> None:
     demo, serve = (block("console", f"$ logboom {name}").split()[1:] for name in ("cluster demo", "serve"))
     sending = block("console", "$ echo")
     assert demo == ["logboom", "cluster", "demo"]
@@ -220,5 +221,9 @@ def test_the_demonstration(tmp_path: Path) -> None:
             assert "stream logboom: 1 messages" in done.stdout
             server.send_signal(signal.SIGTERM)
             assert server.wait(30) == 0
-        cluster.send_signal(signal.SIGINT)
+        text = (tmp_path / "logboom-cluster" / "logboom.toml").read_text()
+        ports = [int(port) for port in re.findall(r"nats://127.0.0.1:(\d+)", text)]
+        assert [reachable(port) for port in ports] == [True] * 3
+        cluster.send_signal(how)
         assert cluster.wait(30) == 0
+        assert [reachable(port) for port in ports] == [False] * 3

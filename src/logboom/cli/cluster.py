@@ -150,6 +150,7 @@ def demo(
 
     Exit codes: 0 ended by Ctrl-C, 1 a server can't be started or has ended.
     """
+    import signal
     import time
 
     from logboom.cluster.cluster_settings import ClusterSettings
@@ -157,6 +158,7 @@ def demo(
     from logboom.testing.nats_cluster import DemoCluster, write_config
 
     require("cluster", "logboom cluster demo")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the three servers would go on
     with DemoCluster(folder.absolute()) as cluster:
         cluster.wait_until_reachable()
         settings = ClusterSettings(urls=cluster.urls, monitor_urls=cluster.monitor_urls)
