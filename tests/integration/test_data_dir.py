@@ -88,3 +88,16 @@ def test_without_a_name_it_is_the_one_of_the_working_directory(
     found = ran(words, tmp_path)
     assert found.returncode == 0, found.stderr
     assert COMMANDS[words] in found.stdout
+
+
+@pytest.mark.parametrize("words", ["serve --only http --listen http=127.0.0.1:0", "verify", "pack"])
+def test_a_lock_that_is_a_link_is_not_followed(words: str, tmp_path: Path) -> None:
+    other, folder = tmp_path / "other", tmp_path / "data"
+    other.write_text("precious")
+    (folder / "journal").mkdir(parents=True)
+    (folder / "lock").symlink_to(other)
+    found = ran(f"{words} --data-dir {folder}", tmp_path)
+    assert found.returncode != 0
+    assert "lock is a link, expected a file: delete the link" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert other.read_text() == "precious"

@@ -1,5 +1,6 @@
 """The lock that allows one writer per data directory."""
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -15,10 +16,16 @@ class DataDirLock:
         """Take the lock.
 
         Raises:
-            DataDirLockedError: another process holds it.
+            DataDirLockedError: another process holds it, or it is a link: a file elsewhere would be emptied.
+            OSError: it can't be opened.
         """
         path = data_dir / "lock"
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise DataDirLockedError(f"{path} is a link, expected a file: delete the link") from None
+            raise
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -5,6 +5,7 @@ import errno
 import faulthandler
 import os
 import platform
+import resource
 import signal
 import socket
 import threading
@@ -293,6 +294,9 @@ BEYOND_THE_ENGINE: dict[str, Callable[[Path], object]] = {
     "program": lambda folder: os.execv("/bin/true", ["true"]),
     "tgkill": lambda folder: _checked(LIBC.tgkill(os.getppid(), os.getppid(), 0)),
     "pidfd": lambda folder: signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0),
+    "limits": lambda folder: resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (9, 9)),
+    "priority": lambda folder: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19),
+    "affinity": lambda folder: os.sched_setaffinity(os.getppid(), {0}),
     "fork": lambda folder: os.fork(),
     "spawn": lambda folder: os.posix_spawn("/bin/true", ["true"], {}),
     "chmod": lambda folder: (folder.parent / "tokens.json").chmod(0o666),
@@ -318,6 +322,10 @@ def test_every_denied_call_fails_and_clone3_is_unknown(folder: Path) -> None:
         _checked(LIBC.syscall(435, 0, 0))
 
     assert _in_sandbox(folder, attempt) == errno.ENOSYS
+
+
+def test_a_process_in_the_sandbox_reads_its_own_limits(folder: Path) -> None:
+    assert _in_sandbox(folder, lambda: resource.getrlimit(resource.RLIMIT_AS)) == 0
 
 
 def test_a_thread_starts_in_the_sandbox(folder: Path) -> None:

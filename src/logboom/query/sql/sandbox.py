@@ -49,6 +49,17 @@ DENIED: Final[Mapping[str, _Call]] = {
     "ptrace": _Call(101, 117),
     "process_vm_readv": _Call(310, 270),
     "process_vm_writev": _Call(311, 271),
+    "process_madvise": _Call(440, 440),
+    "process_mrelease": _Call(448, 448),
+    "migrate_pages": _Call(256, 238),
+    "move_pages": _Call(279, 239),
+    "kcmp": _Call(312, 272),
+    "setpriority": _Call(141, 140),
+    "ioprio_set": _Call(251, 30),
+    "sched_setparam": _Call(142, 118),
+    "sched_setscheduler": _Call(144, 119),
+    "sched_setaffinity": _Call(203, 122),
+    "sched_setattr": _Call(314, 274),
     "io_uring_setup": _Call(425, 425),
     "truncate": _Call(76, 45),
     "chmod": _Call(90, -1),
@@ -73,9 +84,11 @@ DENIED: Final[Mapping[str, _Call]] = {
     "removexattrat": _Call(466, 466),
     "file_setattr": _Call(469, 469),
 }
-"""System calls that fail with EPERM: sockets, programs and processes, signals, and properties of files, which
+"""System calls that fail with EPERM: sockets, programs, other processes, signals, and properties of files, which
 Landlock does not cover. `abort` of the C library still ends the process: it has an invalid instruction as well."""
 
+_PRLIMIT: Final = _Call(302, 261)
+"""Allowed for this process only, which is number 0."""
 _CLONE: Final = _Call(56, 220)
 """Allowed for threads only."""
 _CLONE3: Final = _Call(435, 435)
@@ -103,7 +116,8 @@ _OTHER_ABI: Final = 0x40000000
 _NUMBER_AT: Final = 0
 _ARCHITECTURE_AT: Final = 4
 _FLAGS_AT: Final = 16
-"""Offsets in the kernel's `seccomp_data`; the flags are the lower half of the first argument of `clone`."""
+"""Offsets in the kernel's `seccomp_data`; the flags are the lower half of the first argument of `clone`, as is the
+number of the process of `prlimit`."""
 _CLONE_THREAD: Final = 0x00010000
 
 _NICE: Final = 10
@@ -196,6 +210,9 @@ def _program(architecture: int, column: int) -> bytes:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_JUMP_IF_EQUAL, 0, 1, _CLONE3[column]),
         (_RETURN, 0, 0, _UNKNOWN),
+        (_JUMP_IF_EQUAL, 0, 2, _PRLIMIT[column]),
+        (_LOAD, 0, 0, _FLAGS_AT),
+        (_JUMP_IF_EQUAL, count + 4, count + 5, 0),
         (_JUMP_IF_EQUAL, 0, 2, _CLONE[column]),
         (_LOAD, 0, 0, _FLAGS_AT),
         (_JUMP_IF_SET, count + 1, count + 2, _CLONE_THREAD),
