@@ -108,6 +108,19 @@ def post(server: AppThread, key: str, body: str) -> dict[str, int]:
     return {name: answer[name] for name in ("stored", "duplicates")}
 
 
+def test_progress_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("".join(LINE.format(n % 60, n) for n in range(100)))
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with AppThread(tmp_path / "data", ("http",)) as server:
+        done = run(tmp_path, url_of(server), str(log))
+        assert done.returncode == 1
+        assert "can't be written" in done.stderr
+        assert "100 entries stored" in done.stderr
+        (tmp_path / "state").unlink()
+        assert "0 entries stored, 100 stored before" in run(tmp_path, url_of(server), str(log)).stderr
+
+
 def test_files_of_real_shape_are_found_by_their_own_times(tmp_path: Path) -> None:
     """An access log of nginx, a container's log of Docker, an export of the journal: those of a page for readers."""
     page = (Path(__file__).parents[2] / "docs/how-to/questions.md").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 """Import of files into a server: window by window, each under a key of its own, from where the last run has ended.
 
 A window whose answer is lost is sent again under the same key, and the server stores nothing twice. The reached
-offset is saved after each answer, so that a run after a crash, or months later, begins where the last one ended.
+offset is saved after each answer, while the next window is sent, so that a run after a crash, or months later, begins
+where the last one ended, or one window before.
 """
 
 import asyncio
@@ -135,17 +136,17 @@ class Importer:
         if offset and file.sample:
             layout.resume(file.sample[0])
         tail = file.before(start, TAIL_BYTES)
-        async for window, converted in _ahead(_converted(file, layout, start, offset), progress):
-            tail = (tail + window.data)[-TAIL_BYTES:]
-            name = "" if window.is_last else window_name(window.data, layout.spelling)
-            await self._store(file, window, name, converted, progress)
-            progress.offset = window.end
-            going_on = window.offset if window.is_last else window.end
-            try:
-                await asyncio.to_thread(state.save, str(path), window.end, tail, going_on)
-            except OSError as error:
-                raise ImportFailedError(f"{state.path} can't be written: {error.strerror}") from None
-            self._on_progress(progress)
+        saver = _Saver(state, str(path))
+        try:
+            async for window, converted in _ahead(_converted(file, layout, start, offset), progress):
+                tail = (tail + window.data)[-TAIL_BYTES:]
+                name = "" if window.is_last else window_name(window.data, layout.spelling)
+                await self._store(file, window, name, converted, progress)
+                progress.offset = window.end
+                await saver.note(window.end, tail, window.offset if window.is_last else window.end)
+                self._on_progress(progress)
+        finally:
+            await saver.end()
 
     @staticmethod
     def _reached(file: LogFile, state: ImportState) -> tuple[int, int]:
@@ -224,6 +225,38 @@ class Importer:
                 if account is None or (account.error and not account.stored + account.refused):
                     raise NotReadableError(f"{url} answers {response.status}{_reason(text)}")
                 return account
+
+
+class _Saver:
+    """Saves the progress of a file while the next window is sent: each save waits for the disk.
+
+    After a crash, one or two windows are sent again under the same keys, and the server stores nothing twice.
+
+    Args:
+        state: where it is saved.
+        path: of the file.
+    """
+
+    def __init__(self, state: ImportState, path: str) -> None:
+        self._state = state
+        self._path = path
+        self._saving: asyncio.Task[None] | None = None
+
+    async def note(self, offset: int, tail: bytes, window: int) -> None:
+        """Begin to save the progress, once the last save has ended. Raises `ImportFailedError` if that one failed."""
+        await self.end()
+        save = asyncio.to_thread(self._state.save, self._path, offset, tail, window)
+        self._saving = asyncio.create_task(save)
+
+    async def end(self) -> None:
+        """Wait until what was noted is saved. Raises `ImportFailedError`."""
+        saving, self._saving = self._saving, None
+        if saving is None:
+            return
+        try:
+            await saving
+        except OSError as error:
+            raise ImportFailedError(f"{self._state.path} can't be written: {error.strerror}") from None
 
 
 async def _ahead(pieces: Iterator[Piece], progress: ImportProgress) -> AsyncIterator[Piece]:
