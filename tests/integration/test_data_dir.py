@@ -90,7 +90,7 @@ def test_without_a_name_it_is_the_one_of_the_working_directory(
     assert COMMANDS[words] in found.stdout
 
 
-@pytest.mark.parametrize("words", ["serve --only http --listen http=127.0.0.1:0", "verify", "pack"])
+@pytest.mark.parametrize("words", ["serve --only http --listen http=127.0.0.1:0", "pack"])
 def test_a_lock_that_is_a_link_is_not_followed(words: str, tmp_path: Path) -> None:
     other, folder = tmp_path / "other", tmp_path / "data"
     other.write_text("precious")
@@ -100,4 +100,13 @@ def test_a_lock_that_is_a_link_is_not_followed(words: str, tmp_path: Path) -> No
     assert found.returncode != 0
     assert "lock is a link, expected a file: delete the link" in found.stderr
     assert "Traceback" not in found.stderr
+    assert other.read_text() == "precious"
+
+
+def test_verify_reads_beside_a_lock_that_is_a_link(tmp_path: Path) -> None:
+    other, folder = tmp_path / "other", tmp_path / "data"
+    other.write_text("precious")
+    (folder / "journal").mkdir(parents=True)
+    (folder / "lock").symlink_to(other)
+    assert ran(f"verify --data-dir {folder}", tmp_path).returncode == 0
     assert other.read_text() == "precious"
