@@ -55,7 +55,7 @@ def needle_of_path(path: str) -> bytes:
 
 def has_other_spellings(data: bytes) -> bool:
     """Return whether plain text may be there in a way that no needle finds: escaped, or as a look-alike."""
-    if b"\\u" in data and _ESCAPED_ASCII.search(data):
+    if _ESCAPED_ASCII.search(data):  # which finds no `\u` in a third of the time that `in` takes
         return True
     return not data.isascii() and any(character in data for character in _FOLDED_TO_ASCII)
 
