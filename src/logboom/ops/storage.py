@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from logboom.journal.segment_packing import StorageSizes
 from logboom.ops.journal_extent import JournalExtent
 from logboom.ops.monitor import Monitor
-from logboom.ops.pack_service import RECENT_S, PackProgress
+from logboom.ops.pack_service import RECENT_S
 
 DAY_S: Final = 86_400.0
 HISTORY_S_MIN: Final = 3600.0
@@ -58,8 +58,9 @@ def days_left(
 def storage_document(monitor: Monitor, extent: JournalExtent) -> dict[str, Any]:
     """Make the document; may take one `stat` per segment."""
     settings, packer = monitor.settings, monitor.packer
-    sizes = packer.sizes if packer else StorageSizes(0, 0, 0, 0, 0)
-    progress = packer.progress if packer else PackProgress("off")
+    if packer is None:
+        raise RuntimeError("the server has no packer, which measures its journal")
+    sizes, progress = packer.sizes, packer.progress
     now = monitor.utc()
     journal_bytes = sizes.plain_bytes + sizes.packed_bytes
     try:
