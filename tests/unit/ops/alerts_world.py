@@ -108,6 +108,8 @@ class Server(World):
     """A server whose entries arrive when the test wants it."""
 
     end = 0
+    away = ""
+    """URL of a target that takes no message."""
 
     def __init__(self, data_dir: Path, **rules: dict[str, Any]) -> None:
         self.by_url: list[tuple[str, Message]] = []
@@ -118,8 +120,14 @@ class Server(World):
         super().open()
 
     def send(self, url: str, message: Message) -> str | None:
+        if url == self.away:
+            return "away"
         self.by_url.append((url, message))
         return super().send(url, message)
+
+    def told_urls(self) -> list[str]:
+        """URLs of the targets that took a message, sorted, once for each message."""
+        return sorted(url for url, _ in self.by_url)
 
     def arrive(self, *entries: bytes, listener: str = "http", ago_s: float = 0) -> None:
         head = prefix(int((self.now - ago_s + 1e9) * 1e9))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ops.alerts_world import CALM, LIMIT_S, SENSOR, TARGET, World
+from tests.unit.ops.alerts_world import CALM, LIMIT_S, SENSOR, TARGET, Server, World
 
 
 @pytest.fixture
@@ -147,6 +147,43 @@ def test_a_new_target_is_told_what_fires(world: World) -> None:
     world.open()
     world.pass_time(5)
     assert len(world.sent) == 2
+
+
+HOOKS = [f"json://127.0.0.1:9/{name}" for name in ("one", "two")]
+
+
+@pytest.mark.parametrize("order", [HOOKS[::-1], ["json://127.0.0.1:9/new", *HOOKS], HOOKS[:1]])
+def test_each_target_is_told_what_it_missed_although_names_of_targets_change(
+    tmp_path: Path, order: list[str]
+) -> None:
+    world = Server(tmp_path)
+    world.table["notify"] = HOOKS
+    world.open()
+    world.away = HOOKS[0]
+    world.device.alive = False
+    world.pass_time(5)
+    assert world.told_urls() == HOOKS[1:]
+    world.table["notify"] = order
+    world.away = ""
+    world.open()
+    world.pass_time(5)
+    assert world.told_urls() == sorted({*HOOKS, *order})
+
+
+def test_what_an_older_version_kept_by_names_is_told(world: World) -> None:
+    world.trouble = "away"
+    world.device.alive = False
+    world.pass_time(200)
+    world.device.alive = True
+    world.pass_time(100)
+    path = world.data_dir / "alerts.json"
+    kept = json.loads(path.read_text())
+    kept["untold"] = dict(zip(["json://127.0.0.1:9"], kept["untold"].values(), strict=True))
+    path.write_text(json.dumps(kept))
+    world.trouble = None
+    world.open()
+    world.pass_time(60)
+    assert world.titles() == ["✅ boom: already over: listener device is down (delayed)"]
 
 
 def test_a_file_of_a_server_that_kept_nothing_untold_is_read(world: World) -> None:

@@ -21,7 +21,7 @@ class AlertState(msgspec.Struct):
     version: int
     alerts: list[Any]
     backlogs: dict[str, Backlog] | None = msgspec.field(default=None, name="untold")
-    """Outboxes by target; None in files of older versions."""
+    """Outboxes by id of the target, in files of older versions by its name; None in still older ones."""
     past: list[Alert] = []
     mutes: list[Mute] = []
     notified: list[Key] | None = None

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from logboom.ops.alerts.alert_settings import AlertsSettings, QueryRule
 from logboom.ops.alerts.lifecycle import FIRING, Alert, Change, Key
-from logboom.ops.alerts.names import target_names
+from logboom.ops.alerts.names import target_id, target_names
 from logboom.ops.alerts.notification import Message
 from logboom.ops.alerts.outbox import Backlog
 from logboom.ops.alerts.sender import TargetSender
@@ -96,13 +96,19 @@ class TargetSet:
         return any(changed)
 
     def backlogs(self) -> dict[str, Backlog]:
-        """Contents of the outboxes by target."""
-        return {sender.name: sender.backlog() for sender in self.senders}
+        """Contents of the outboxes by id of their target: a name depends on the other targets."""
+        return {target_id(url): sender.backlog() for url, sender in self._by_url.items()}
 
     def restore(self, backlogs: Mapping[str, Backlog], firing: Sequence[Alert], wall: float) -> None:
-        """Restore the outboxes; a target that is new, or has another address, gets what fires."""
+        """Restore the outboxes; a target that is new, or has another address, gets what fires.
+
+        Args:
+            backlogs: by id of the target; those of older versions, by its name.
+            firing: firing alerts.
+            wall: current time, seconds since the epoch.
+        """
         for url, sender in self._by_url.items():
-            backlog = backlogs.get(sender.name)
+            backlog = backlogs.get(target_id(url), backlogs.get(sender.name))
             if backlog is not None:
                 sender.restore(backlog)
             else:
