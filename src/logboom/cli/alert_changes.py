@@ -162,7 +162,9 @@ def trial(
     say(
         f"would have fired {times} since {shown_time(found['since'], None)}; {found['entries']:,} entries match"
     )
-    if not found["complete"]:
+    if found.get("limit") == "steps":
+        say("⚠️ too many entries match to go further back: choose a longer --window, or a later --since")
+    elif not found["complete"]:
         say("⚠️ there was no time to go further back: name a word in the query, or choose a later --since")
 
 

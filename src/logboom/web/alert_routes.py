@@ -26,8 +26,9 @@ _TRIAL: Final = {
     "since": "Begin of what was tried",
     "until": "Its end",
     "entries": "Number of matching entries",
-    "complete": "False: there was no time to go back to the begin that was asked for; `since` says how far it went. "
-    "A query with words needs less time, as does a later begin",
+    "complete": "False: the trial did not go back to the begin that was asked for; `since` says how far it went",
+    "limit": "What ended it before: `time`, where a query with words or a later begin needs less, or `steps`: entries "
+    "match in more than 200,000 steps, sixtieths of the window, and a longer window has fewer. Empty: nothing",
     "progress": "Share of the entries that were looked at, 0 to 1",
 }
 _NAME: Final = {

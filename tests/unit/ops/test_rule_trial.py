@@ -10,6 +10,7 @@ import pytest
 from logboom.journal.folder_log import FolderLog
 from logboom.journal.segments import Segment, prefix, suffix
 from logboom.model import IMPORTED
+from logboom.ops.alerts import rule_trial
 from logboom.ops.alerts.alert_settings import QueryRule
 from logboom.ops.alerts.rule_trial import FIRINGS_MAX, Trial, try_rule
 from tests.unit.ops.alerts_world import Server
@@ -74,7 +75,23 @@ def test_a_trial_without_time_is_about_the_newest_part(tmp_path: Path) -> None:
     tried(tmp_path, RULE, hits, 40_000)
     asked = iter([False, True])
     found = try_rule(FolderLog(tmp_path), RULE, BEGIN, BEGIN + 40_000, lambda: next(asked, True))
-    assert found.reach.before is None or (found.since > BEGIN and found.reach.progress < 1)
+    assert found.reach.before is None or (
+        found.since > BEGIN and found.reach.progress < 1 and found.limit == "time"
+    )
+
+
+def test_a_trial_of_too_many_steps_is_about_the_newest_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits = [float(at) for at in range(0, 40_000, 2)]
+    assert tried(tmp_path, RULE, hits, 40_000).limit == ""
+    monkeypatch.setattr(rule_trial, "STEPS_MAX", 1000)
+    trial = tried(tmp_path, RULE, hits, 40_000)
+    assert trial.limit == "steps"
+    assert BEGIN < trial.since < BEGIN + 39_000
+    assert spans(trial) == [(trial.since - BEGIN, 40_000, 30)]
+    rare = QueryRule(query="pump", threshold=3, window_s=6000)
+    assert tried(tmp_path, rare, hits, 40_000).limit == ""
 
 
 def test_firings_are_bounded(tmp_path: Path) -> None:

@@ -67,5 +67,6 @@ def trial_document(trial: Trial) -> dict[str, Any]:
         "until": iso(trial.until),
         "entries": trial.reach.entries,
         "complete": trial.reach.before is None,
+        "limit": trial.limit,
         "progress": trial.reach.progress,
     }

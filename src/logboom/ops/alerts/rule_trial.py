@@ -16,7 +16,8 @@ from logboom.query.look_back import Reach, look_back
 from logboom.query.matching import Filter
 
 STEPS_MAX: Final = 200_000
-"""Most steps with matching entries that are counted, some 30 MB; with more, only the newest part is tried."""
+"""Most steps with matching entries that are counted, some 50 MB with their evaluation; with more, only the newest part
+is tried. A window has 60 steps, so that is 138 days of a window of an hour in which an entry matches in each step."""
 
 FIRINGS_MAX: Final = 1000
 """Most firings in an answer, the last ones."""
@@ -40,6 +41,8 @@ class Trial(NamedTuple):
     """Begin of what was tried, seconds since the epoch: later than asked for if there was no time for more."""
     until: float
     reach: Reach
+    limit: str = ""
+    """What ended the reading before the begin: `time`, or `steps` for `STEPS_MAX`; empty: nothing."""
 
 
 def try_rule(
@@ -70,11 +73,13 @@ def try_rule(
     if first is not None:
         since = max(since, first / 1e9 + (rule.window_s if rule.fewer else 0.0))
     wanted = Filter(text=rule.query, since=_iso(since - rule.window_s), until=_iso(until), by_arrival=True)
-    reach = look_back(log, wanted, add, lambda: give_up() or len(counts) > STEPS_MAX)
+    reach = look_back(log, wanted, add, lambda: len(counts) > STEPS_MAX or give_up())
+    limit = ""
     if reach.before is not None:
+        limit = "steps" if len(counts) > STEPS_MAX else "time"
         since = max(since, (epoch_s(reach.reached_at) or since) + rule.window_s)
     since = min(since, until)
-    return Trial(_firings(rule, counts, since, until), since, until, reach)
+    return Trial(_firings(rule, counts, since, until), since, until, reach, limit)
 
 
 def _iso(seconds: float) -> str:

@@ -110,9 +110,10 @@ export class RuleForm {
     await this.#busy(this.tried, async () => this.#show(await send("POST", "/api/alerts/trial", { ...this.#table(), since })));
   }
 
-  #show({ fired, firings, since, entries, complete }) {
+  #show({ fired, firings, since, entries, complete, limit }) {
     const times = fired === 1 ? "once" : `${count(fired)} times`;
-    const part = complete ? "" : "; there was no time to go further back: name a word in the query, or try a shorter time";
+    const part = complete ? "" : limit === "steps" ? "; too many match to go further back: choose a longer window, or try a shorter time"
+      : "; there was no time to go further back: name a word in the query, or try a shorter time";
     setText(this.note, `Would have fired ${times} since ${sinceWhen(Date.parse(since))}; ${counted(entries, "entry matches", "entries match")}${part}.`);
     this.trial.replaceChildren(...firings.slice(-LISTED).reverse().map((one) => {
       const from = new Date(Date.parse(one.since) - 1000 * Number(this.window.value)).toISOString();
