@@ -221,6 +221,15 @@ def test_the_queries_of_the_dashboard_of_entries_are_offered() -> None:
         parse_logql(expression.replace("$__auto", "1m"))
 
 
+def test_the_provisioned_source_has_a_token_where_its_lines_are_uncommented() -> None:
+    text = (GRAFANA / "provisioning" / "datasources" / "logboom.yaml").read_text()
+    text, changes = re.subn(r"# (?=httpHeader|secureJsonData:|  httpHeader)", "", text)
+    assert changes == 3
+    [source] = yaml.safe_load(text)["datasources"]
+    assert source["jsonData"] == {"maxLines": 1000, "httpHeaderName1": "Authorization"}
+    assert source["secureJsonData"] == {"httpHeaderValue1": "Bearer $LOGBOOM_TOKEN"}
+
+
 def test_the_dashboard_of_entries_uses_the_provisioned_source() -> None:
     [source] = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "logboom.yaml").read_text())[
         "datasources"
