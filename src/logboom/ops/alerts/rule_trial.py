@@ -42,7 +42,7 @@ class Trial(NamedTuple):
     until: float
     reach: Reach
     limit: str = ""
-    """What ended the reading before the begin: `time`, or `steps` for `STEPS_MAX`; empty: nothing."""
+    """Reason for which reading ended before the begin: `time`, or `steps` for `STEPS_MAX`; empty: nothing."""
 
 
 def try_rule(
