@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
-from logboom.formats.json_columns import shapes_of
+from logboom.formats.json_columns import by_shape
 from logboom.formats.levels import SYSLOG_NAMES
 from logboom.formats.mapped import MappedEntry
 
@@ -39,13 +39,7 @@ def entry_of_texts(texts: dict[str, str]) -> MappedEntry:
 
 def entries_of_texts(entries: Sequence[dict[str, str]]) -> list[MappedEntry]:
     """Map journal entries as `entry_of_texts` does; those with the same fields together."""
-    shapes = shapes_of(entries)
-    if len(shapes) == 1:
-        return _of_shape(next(iter(shapes)), entries)
-    found: dict[int, MappedEntry] = {}
-    for keys, places in shapes.items():
-        found.update(zip(places, _of_shape(keys, [entries[place] for place in places]), strict=True))
-    return [found[place] for place in range(len(entries))]
+    return by_shape(_of_shape, entries)
 
 
 def _of_shape(keys: tuple[str, ...], entries: Sequence[dict[str, str]]) -> list[MappedEntry]:

@@ -1,18 +1,19 @@
-"""Fields of many JSON objects of one sender, by column: objects with the same keys are handled together.
+"""Fields of many objects of one sender, by column: objects with the same keys are handled together.
 
-The values stay as they were sent. That they are texts is checked by a decoder, not one by one.
+The values of JSON objects stay as they were sent. That they are texts is checked by a decoder, not one by one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 from operator import attrgetter
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 Fields = dict[str, msgspec.Raw]
+T = TypeVar("T")
 
 CHECKS_MAX: Final = 64
 """Combinations of keys whose decoders are kept: few senders have more than one, and a decoder takes some 2 KiB."""
@@ -30,15 +31,28 @@ class Columns(NamedTuple):
     """Returns the values of the key with this index, decoded."""
 
 
-def shapes_of(objects: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], Sequence[int]]:
-    """Return the indices of objects by their keys; the keys stand as in the objects."""
+def by_shape(
+    make: Callable[..., Iterable[T]], objects: Sequence[dict[str, Any]], *others: Sequence[Any]
+) -> list[T]:
+    """Return what is made of objects, in their order, with one call for all that have the same keys.
+
+    Args:
+        make: called with the keys, as they stand in the objects, the objects that have them, and their part of each
+            of `others`; returns one result per object.
+        objects: the objects.
+        others: sequences with one item per object.
+    """
     kinds = list(map(tuple, objects))
     if kinds and kinds.count(kinds[0]) == len(kinds):
-        return {kinds[0]: range(len(kinds))}
-    found: dict[tuple[str, ...], list[int]] = {}
-    for index, keys in enumerate(kinds):
-        found.setdefault(keys, []).append(index)
-    return dict(found)
+        return list(make(kinds[0], objects, *others))
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, keys in enumerate(kinds):
+        places.setdefault(keys, []).append(place)
+    found: dict[int, T] = {}
+    for keys, own in places.items():
+        parts = [[one[place] for place in own] for one in (objects, *others)]
+        found.update(zip(own, make(keys, *parts), strict=True))
+    return [found[place] for place in range(len(kinds))]
 
 
 def take_columns(

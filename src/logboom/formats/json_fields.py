@@ -13,7 +13,7 @@ import msgspec
 
 from logboom.formats import ndjson
 from logboom.formats.entry_level import NUMBER_FIELDS, level_of
-from logboom.formats.json_columns import Fields, shapes_of, take_columns
+from logboom.formats.json_columns import Fields, by_shape, take_columns
 from logboom.formats.mapped import MappedEntry
 
 TIME_KEYS: Final = ("@timestamp", "time", "timestamp", "ts", "date", "timereported")
@@ -132,16 +132,7 @@ def entries_of(documents: Sequence[bytes]) -> list[MappedEntry | None]:
         for place, entry in zip(whole, entries_of([documents[place] for place in whole]), strict=True):
             found[place] = entry
         return found
-    objects = cast("Sequence[Fields]", decoded)
-    shapes = shapes_of(objects)
-    if len(shapes) == 1:
-        return list(_by_plan(documents, objects, *shapes))
-    found = [None] * len(documents)
-    for keys, places in shapes.items():
-        own = [documents[place] for place in places], [objects[place] for place in places]
-        for place, entry in zip(places, _by_plan(*own, keys), strict=True):
-            found[place] = entry
-    return found
+    return list(by_shape(_by_plan, cast("Sequence[Fields]", decoded), documents))
 
 
 def _plan_of(keys: tuple[str, ...]) -> list[str] | None:
@@ -158,7 +149,7 @@ def _plan_of(keys: tuple[str, ...]) -> list[str] | None:
 
 
 def _by_plan(
-    documents: Sequence[bytes], objects: Sequence[Fields], keys: tuple[str, ...]
+    keys: tuple[str, ...], objects: Sequence[Fields], documents: Sequence[bytes]
 ) -> Iterable[MappedEntry]:
     """Map objects with the same keys, all with one call where the values are texts."""
     plan = _plan_of(keys)

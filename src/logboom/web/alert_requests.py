@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from logboom.errors import ConfigError, StorageError
+from logboom.errors import ConfigError
 from logboom.formats.asked_times import asked_time
 from logboom.query.filter.filter_error import FilterError
 from logboom.query.filter.parser import parse
@@ -80,8 +80,6 @@ async def _put(request: web.Request, name: str, table: dict[str, Any], *, is_new
         raise _no_rule(name) from None
     except ConfigError as error:
         raise web.HTTPBadRequest(text=str(error)) from None
-    except StorageError as error:
-        raise web.HTTPServiceUnavailable(text=str(error)) from None
     if refusal:
         raise web.HTTPConflict(text=refusal)
     return _answer({"name": name})
@@ -95,8 +93,6 @@ async def remove_rule(request: web.Request) -> web.Response:
         refusal = await request.app[OPERATIONS].remove_rule(name)
     except KeyError:
         raise _no_rule(name) from None
-    except StorageError as error:
-        raise web.HTTPServiceUnavailable(text=str(error)) from None
     if refusal:
         raise web.HTTPConflict(text=refusal)
     return _answer({"removed": 1})

@@ -9,6 +9,7 @@ import msgspec
 from logboom.query.device_question import ORDERS, STATES, DeviceQuestion
 from logboom.query.line_question import TEXT_CHARS_MAX, LineQuestion
 from logboom.web.query import (
+    PLAIN,
     SOURCES_DEFAULT,
     SOURCES_MAX,
     QueryError,
@@ -28,8 +29,7 @@ GIVEN_CHARS_MAX: Final = 64
 NAME_BODY_BYTES_MAX: Final = 4096
 """Longest body of `PUT /api/devices/name`: three texts."""
 
-GIVEN_PATTERN: Final = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"
-"""Characters of it: none that ends a line or controls a terminal."""
+GIVEN_PATTERN: Final = f"{PLAIN}*"
 
 T = TypeVar("T", bound=str)
 

@@ -16,6 +16,14 @@ BODY_S_MAX: Final = 10.0
 T = TypeVar("T")
 
 
+def body_refusals(bytes_max: int) -> dict[str, str]:
+    """Return the statuses with which `read_json` refuses a body, for `Route.refusals`."""
+    return {
+        "408": "The body did not come in time",
+        "413": f"The body is too long: more than {bytes_max} bytes",
+    }
+
+
 async def read_json(request: web.Request, kind: type[T], bytes_max: int, expected: str) -> T:
     """Return the decoded body.
 

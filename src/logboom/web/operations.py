@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from logboom.errors import StorageError
 from logboom.journal.log import Log
 from logboom.query.device_question import DeviceQuestion
 from logboom.query.line_question import LineQuestion
@@ -201,10 +200,7 @@ async def name_device(request: web.Request) -> web.Response:
         request, NamedDevice, NAME_BODY_BYTES_MAX, '{"listener": text, "name": text, "given_name": text}'
     )
     given = given_name(wanted.given_name)
-    try:
-        found = await request.app[OPERATIONS].name_device(wanted.listener, wanted.name, given)
-    except StorageError as error:
-        raise web.HTTPServiceUnavailable(text=str(error)) from None
+    found = await request.app[OPERATIONS].name_device(wanted.listener, wanted.name, given)
     if not found:
         place = f"{wanted.name[:128]!r} of listener {wanted.listener[:128]!r}"
         raise web.HTTPNotFound(text=f"there is no device {place}")

@@ -35,6 +35,8 @@ FACETS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit", "field", "secon
 FACETS_S_MAX: Final = 30
 """Longest time for counting facets, seconds: some ten million entries. It takes the place of one search."""
 PATTERNS_PARAMETERS: Final = (*SPAN_PARAMETERS, "before", "limit")
+PLAIN: Final = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
+"""Pattern of a character of a name: none that ends a line or controls a terminal."""
 REPEATED: Final = frozenset({"field"})
 """Parameters that may be given several times; of others, one would be left out without a word."""
 SOURCE_PARAMETERS: Final = ("listener", "name")

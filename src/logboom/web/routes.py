@@ -32,6 +32,7 @@ from logboom.web.device_query import (
     REFUSED_PARAMETERS,
     WHY_PARAMETERS,
 )
+from logboom.web.json_body import body_refusals
 from logboom.web.loki.loki_routes import add_loki
 from logboom.web.push import serve_push
 from logboom.web.route import JSON, LINES, PLAIN, Access, Route
@@ -200,8 +201,7 @@ ENTRY_ROUTES: Final = (
         statuses={"200": "It has the name"},
         refusals={
             "404": "There is no such device",
-            "408": "The body did not come in time",
-            "413": f"The body is too long: more than {NAME_BODY_BYTES_MAX} bytes",
+            **body_refusals(NAME_BODY_BYTES_MAX),
             "503": "The name can't be saved: the disk is full, or broken",
         },
     ),

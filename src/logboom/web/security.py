@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from logboom.errors import StorageError
 from logboom.web.access import IDENTITY, admit, is_browser
 from logboom.web.query import QueryError
 from logboom.web.site import SITE
@@ -124,8 +125,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             if name in error.headers
         }
         return _error(request, error.status, error.text or error.reason, kept)
-    except QueryError as error:
-        return _bad_query(error)
+    except (QueryError, StorageError) as error:  # the latter: what people made can't be saved
+        return _bad_query(error) if isinstance(error, QueryError) else _error(request, 503, str(error))
     except (ConnectionError, web.RequestPayloadError):
         return _error(request, 400, "the request broke off")
     except Exception as error:  # noqa: BLE001 - one request's fault must not become the connection's

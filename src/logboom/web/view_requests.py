@@ -7,10 +7,9 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from logboom.errors import StorageError
-from logboom.web.json_body import read_json
+from logboom.web.json_body import body_refusals, read_json
 from logboom.web.operations import NO_STORE, OPERATIONS
-from logboom.web.query import QueryError, check_names
+from logboom.web.query import PLAIN, QueryError, check_names
 from logboom.web.route import JSON, Access, Route
 
 NAME_CHARS_MAX: Final = 100
@@ -22,8 +21,7 @@ ADDRESS_CHARS_MAX: Final = 8192
 BODY_BYTES_MAX: Final = 64 << 10
 """Longest body: both texts, with six bytes per character."""
 
-_PLAIN: Final = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
-NAME_PATTERN: Final = rf"{_PLAIN}*\S{_PLAIN}*"
+NAME_PATTERN: Final = rf"{PLAIN}*\S{PLAIN}*"
 ADDRESS_PATTERN: Final = r"#/[!-~]*"
 """An address within the page: nothing else is a link of a menu that all users see."""
 
@@ -50,10 +48,7 @@ async def save_view(request: web.Request) -> web.Response:
             f"expected an address within the page, which begins with #/, {ADDRESS_CHARS_MAX} characters",
         )
     saved = request.app[OPERATIONS].views
-    try:
-        await asyncio.to_thread(saved.save, name, view.address)
-    except StorageError as error:
-        raise web.HTTPServiceUnavailable(text=str(error)) from None
+    await asyncio.to_thread(saved.save, name, view.address)
     return web.json_response(saved.document(), headers=NO_STORE)
 
 
@@ -63,10 +58,7 @@ async def remove_view(request: web.Request) -> web.Response:
     if "view" not in request.query:
         raise QueryError("view", "found none, expected the name of a view")
     name, saved = request.query["view"].strip(), request.app[OPERATIONS].views
-    try:
-        found = await asyncio.to_thread(saved.remove, name)
-    except StorageError as error:
-        raise web.HTTPServiceUnavailable(text=str(error)) from None
+    found = await asyncio.to_thread(saved.remove, name)
     if not found:
         raise web.HTTPNotFound(text=f"there is no view {name[:NAME_CHARS_MAX]!r}")
     return web.json_response(saved.document(), headers=NO_STORE)
@@ -118,11 +110,7 @@ VIEW_ROUTES: Final = (
         access=Access.ADMIN,
         keys=_KEYS,
         statuses={"200": "It is saved"},
-        refusals={
-            "408": "The body did not come in time",
-            "413": f"The body is too long: more than {BODY_BYTES_MAX} bytes",
-            **_NOT_SAVED,
-        },
+        refusals={**body_refusals(BODY_BYTES_MAX), **_NOT_SAVED},
     ),
     Route(
         "DELETE",

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from logboom.ops.alerts.alert_settings import BUILT_IN, RuleSettings, RulesSettings, rule_sections
+from logboom.ops.alerts.alert_settings import BUILT_IN, RuleSettings, RulesSettings
 from logboom.ops.alerts.lifecycle import RESOLVED, Alert
 from logboom.ops.alerts.muting import Mute, Muting
 from logboom.ops.alerts.rule_trial import Trial
@@ -45,13 +45,13 @@ def target_document(target: TargetSender) -> dict[str, Any]:
 
 def built_in_documents(rules: RulesSettings) -> list[dict[str, Any]]:
     """Return name, meaning and settings of the rules about the server and its senders."""
-    settings, sections = msgspec.to_builtins(rules), rule_sections()
-    return [{"name": name, "text": _meaning(sections[name]), **settings[name]} for name in BUILT_IN]
+    settings = msgspec.to_builtins(rules)
+    return [{"name": name, "text": _meaning(getattr(rules, name)), **settings[name]} for name in BUILT_IN]
 
 
-def _meaning(section: type[RuleSettings]) -> str:
+def _meaning(rule: RuleSettings) -> str:
     """Return the sentence that describes a rule, which its settings have."""
-    text = (section.__doc__ or "").partition(": ")[2].replace("`", "")
+    text = (type(rule).__doc__ or "").partition(": ")[2].replace("`", "")
     return text[:1].upper() + text[1:]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom.formats.entry_level import level_of
-from logboom.formats.json_columns import Fields, shapes_of
+from logboom.formats.json_columns import Fields, by_shape
 from logboom.formats.levelled import DAMAGE
 from logboom.formats.mapped import MappedEntry
 
@@ -100,14 +100,7 @@ class EventMapping:
         keys = _encode_lines(list(map(_key_text, common)))[:-1].split(b"\n")
         if _NO_TEXT in keys:
             keys = [b"" if key == _NO_TEXT else key for key in keys]
-        shapes = shapes_of(found)
-        if len(shapes) == 1:
-            return self._of_shape(next(iter(shapes)), found, common), keys
-        entries: dict[int, MappedEntry] = {}
-        for names, places in shapes.items():
-            own = [found[place] for place in places], [common[place] for place in places]
-            entries.update(zip(places, self._of_shape(names, *own), strict=True))
-        return [entries[place] for place in range(len(found))], keys
+        return by_shape(self._of_shape, found, common), keys
 
     def _of_shape(
         self, names: tuple[str, ...], found: list[Fields], common: list[_Common]

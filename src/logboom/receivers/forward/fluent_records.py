@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom.formats.entry_level import LEVEL_KEYS, SEVERITY_NUMBER_KEYS, level_of
-from logboom.formats.json_columns import shapes_of
+from logboom.formats.json_columns import by_shape
 from logboom.formats.levels import CANONICAL
 from logboom.formats.mapped import MappedEntry
 
@@ -44,15 +44,7 @@ def entries_of(tag: str, times: Sequence[int | None], records: Sequence[Record])
         times: nanoseconds since the epoch, or None, per record.
         records: records with the same keys are handled together where their values are the usual ones.
     """
-    mapping = RecordMapping(tag)
-    shapes = shapes_of(records)
-    if len(shapes) == 1:
-        return mapping.of_shape(next(iter(shapes)), times, records)
-    found: dict[int, MappedEntry] = {}
-    for keys, places in shapes.items():
-        some = [times[place] for place in places], [records[place] for place in places]
-        found.update(zip(places, mapping.of_shape(keys, *some), strict=True))
-    return [found[place] for place in range(len(records))]
+    return by_shape(RecordMapping(tag).of_shape, records, times)
 
 
 class RecordMapping:
@@ -67,7 +59,7 @@ class RecordMapping:
         self._own = {"tag": tag}
 
     def of_shape(
-        self, keys: tuple[str, ...], times: Sequence[int | None], records: Sequence[Record]
+        self, keys: tuple[str, ...], records: Sequence[Record], times: Sequence[int | None]
     ) -> list[MappedEntry]:
         """Return the entries of records with the same keys."""
         plan = _plan(keys)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.formats.json_columns import Fields, shapes_of, take_columns
+from logboom.formats.json_columns import Fields, by_shape, take_columns
 from logboom.formats.json_fields import (
     DAMAGE,
     LEVEL_KEYS,
@@ -116,18 +116,12 @@ def usual_entries(body: bytes) -> list[MappedEntry]:
         return []
     if len(objects) != len(events):
         return []
-    shapes = shapes_of(objects)
-    if len(shapes) == 1:
-        return _of_shape(events, objects, *shapes)
-    found: list[MappedEntry | None] = [None] * len(events)
-    for keys, places in shapes.items():
-        own = [events[place] for place in places], [objects[place] for place in places]
-        for place, entry in zip(places, _of_shape(*own, keys), strict=True):
-            found[place] = entry
-    return [one for one in found if one is not None]
+    return by_shape(_of_shape, objects, events)
 
 
-def _of_shape(events: list[_Event], objects: list[Fields], keys: tuple[str, ...]) -> list[MappedEntry]:
+def _of_shape(
+    keys: tuple[str, ...], objects: Sequence[Fields], events: Sequence[_Event]
+) -> list[MappedEntry]:
     """Return the entries of events that are objects with the same keys."""
     messages, levels = ([name for name in names if name in keys] for names in (MESSAGE_KEYS, LEVEL_KEYS))
     columns = None

@@ -1,6 +1,6 @@
 // Saved views: addresses with a name, kept by the server for all users, or by the browser.
 
-import { read, send } from "/static/api.js";
+import { read, remove, send } from "/static/api.js";
 import { el, reconcile, setText } from "/static/dom.js";
 import { keep, kept } from "/static/kept.js";
 import { menu } from "/static/menu.js";
@@ -33,7 +33,7 @@ export function savedMenu(look) {
   }
 
   /** Save a view on the server; returns whether it is. */
-  const share = (one) => change("PUT", "/api/views", one);
+  const share = (one) => change(() => send("PUT", "/api/views", one));
 
   function keepOwn(one) {
     const others = own().filter((other) => other.name !== one.name);
@@ -49,10 +49,10 @@ export function savedMenu(look) {
   }
 
   /** Change the views of the server; returns whether it did. */
-  async function change(method, path, body) {
+  async function change(act) {
     setText(note, "");
     try {
-      shared = views(await send(method, path, body));
+      shared = views(await act());
       show();
       return true;
     } catch (error) {
@@ -61,9 +61,9 @@ export function savedMenu(look) {
     }
   }
 
-  async function remove(one) {
+  async function drop(one) {
     if (one.place === BROWSER) dropOwn(one);
-    else await change("DELETE", `/api/views?${new URLSearchParams({ view: one.name })}`);
+    else await change(() => remove("/api/views", { view: one.name }));
     name.focus();
   }
 
@@ -90,7 +90,7 @@ export function savedMenu(look) {
 
   const row = (one) => el("li", { class: "saved" }, el("a", {}, one.name),
     one.place === BROWSER ? el("button", { type: "button", class: "quiet", title: "Only in this browser. Save it for all users.", "aria-label": `Save ${one.name} for all users`, on: { click: () => move(one) } }, "share") : null,
-    el("button", { type: "button", class: "quiet", title: "Remove", "aria-label": `Remove ${one.name}`, on: { click: () => remove(one) } }, "✕"));
+    el("button", { type: "button", class: "quiet", title: "Remove", "aria-label": `Remove ${one.name}`, on: { click: () => drop(one) } }, "✕"));
 
   return menu("Saved", open, list, none, form, note);
 }
